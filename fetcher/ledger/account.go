@@ -1,0 +1,97 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Account is what is remembered of one account. Times are zero where nothing
+// has happened yet.
+type Account struct {
+	ID int64
+	Identity
+	// Listed is when the first whole listing was read: from then on what is
+	// new is new mail.
+	Listed      time.Time
+	LastPoll    time.Time
+	LastSuccess time.Time
+	NextPoll    time.Time // as the running daemon planned it; zero if none runs
+	Failures    int       // polls in a row that failed
+	// NotBefore is when the account may be polled again after failures.
+	NotBefore time.Time
+	Cause     Cause // of the last failure, zero after a success
+	OnServer  int   // messages in the last whole listing
+	Server    Server
+}
+
+// Server is what was learnt of an account's POP3 server.
+type Server struct {
+	NoCAPA    bool          `json:"no_capa,omitempty"`   // it hangs up on CAPA, or does not know it
+	LoginGap  time.Duration `json:"login_gap,omitempty"` // LOGIN-DELAY (RFC 2449 6.5)
+	Expires   bool          `json:"expires,omitempty"`   // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
+	LastLogin time.Time     `json:"last_login,omitzero"`
+}
+
+// Identity tells a mailbox from every other: its UIDs mean nothing in another.
+type Identity struct {
+	Name     string // the account's name in the configuration
+	Username string
+	Host     string
+}
+
+// sameMailbox tells whether two identities mean one mailbox, under whatever name.
+func (i Identity) sameMailbox(o Identity) bool {
+	return i.Username == o.Username && strings.EqualFold(i.Host, o.Host)
+}
+
+// ErrIdentity: an account's name is known for another mailbox.
+var ErrIdentity = errors.New("another mailbox under a known name")
+
+// Claim says which known account each configured one is. The answer has one
+// Account for each claim, in order; an ID of 0 means that it is new. An
+// account that nobody claims by name goes, with its rows, to the claim for
+// the same mailbox under a new name. A name that is known for another mailbox
+// is an ErrIdentity: the UIDs of one mailbox must never count as seen in
+// another. All such errors are returned, joined.
+func Claim(known []Account, claims []Identity) ([]Account, error) {
+	byName := make(map[string]Account, len(known))
+	for _, a := range known {
+		byName[a.Name] = a
+	}
+	claimed := make(map[string]bool, len(claims))
+	for _, c := range claims {
+		claimed[c.Name] = true
+	}
+	out := make([]Account, len(claims))
+	var errs []error
+	for i, c := range claims {
+		a, ok := byName[c.Name]
+		switch {
+		case ok && !a.sameMailbox(c):
+			errs = append(errs, fmt.Errorf("account %q: %w: so far it was %s at %s, now it is %s at %s; "+
+				"give the new mailbox a name of its own, or take the old one back", c.Name, ErrIdentity, a.Username, a.Host, c.Username, c.Host))
+		case !ok:
+			a = takeOver(known, claimed, c)
+		}
+		a.Identity = c
+		out[i] = a
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return out, nil
+}
+
+// takeOver finds the account of the same mailbox that no claim names, marks
+// it as claimed, and returns the zero Account if there is none.
+func takeOver(known []Account, claimed map[string]bool, c Identity) Account {
+	for _, a := range known {
+		if a.sameMailbox(c) && !claimed[a.Name] {
+			claimed[a.Name] = true
+			return a
+		}
+	}
+	return Account{}
+}

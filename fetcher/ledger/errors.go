@@ -1,0 +1,18 @@
+package ledger
+
+import "errors"
+
+var (
+	// ErrLeased: another process, or another poll in this one, holds the
+	// account's lease.
+	ErrLeased = errors.New("another process is polling this account")
+	// ErrMissing: the ledger does not exist and was not to be created.
+	ErrMissing = errors.New("the ledger does not exist")
+	// ErrNetworkFS: the ledger lies on a network file system, where locks and
+	// syncs cannot be trusted.
+	ErrNetworkFS = errors.New("the ledger is on a network file system")
+	// ErrNewer: the ledger was written by a newer version of popferry.
+	ErrNewer = errors.New("the ledger was written by a newer version")
+	// ErrNotFound: no such row.
+	ErrNotFound = errors.New("not in the ledger")
+)

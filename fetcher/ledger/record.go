@@ -1,0 +1,87 @@
+package ledger
+
+import "time"
+
+// Known is the part of a Record that a poll compares a listing with. Polls
+// read one for every message that was ever seen and is still remembered, so
+// it is small.
+type Known struct {
+	ID         int64
+	UID        string // raw octets as the server sent them
+	Generation int    // 0 for the first message under this UID, 1 for the next
+	State      State
+	Size       int64  // as listed by the server when last compared; -1: not listed
+	Print      string // fingerprint, see Record
+	Attempts   int
+	// NextAttempt is when a Deferred or Unknown message is due.
+	NextAttempt time.Time
+	ForwardedAt time.Time // zero: not forwarded
+	DeletedAt   time.Time // zero: not deleted, or its deletion was never confirmed
+}
+
+// Record is all that is remembered of one message. Times are zero where
+// nothing has happened yet; they are kept to the millisecond.
+type Record struct {
+	Known
+
+	Account int64
+	// MessageSize counts the octets that were fetched; 0: never fetched whole.
+	MessageSize int64
+	// Cause is the last failure, its zero value after a success.
+	Cause Cause
+	// Trace names this message in its trace line, the same in every attempt.
+	Trace string
+	// FirstAttempt is when it was first sent: the date of its trace line.
+	FirstAttempt time.Time
+	// Spool is the file that holds the octets where the server will not give
+	// them a second time; "" for none.
+	Spool string
+
+	// Excerpt is from the header. From, Subject and Date are kept only while a
+	// person may have to decide: in Held and Deferred.
+	Excerpt   Excerpt
+	FirstSeen time.Time
+	LastSeen  time.Time
+
+	Recipients []Recipient
+}
+
+// Excerpt is what is shown of a message's header, decoded as far as it can be.
+type Excerpt struct {
+	MessageID string
+	From      string
+	Subject   string
+	Date      string
+}
+
+// Recipient is what became of a message for one recipient.
+type Recipient struct {
+	Address     string
+	State       State // Forwarded, Deferred, Held or Unknown
+	Code        int   // of the last reply, 0 for none
+	Text        string
+	Attempts    int
+	NextAttempt time.Time
+}
+
+// Cause is a failure as it is shown: a code of the catalogue of causes, and
+// what happened in words, with the server's reply. The zero value: none.
+type Cause struct {
+	Code string
+	Text string
+}
+
+// Worst is the state of a message whose recipients are in these states: the
+// one that asks for most. Unknown before Deferred, since what may have
+// arrived must be sent again with the same octets; Held when nothing is left
+// to try.
+func Worst(rs []Recipient) State {
+	for _, s := range []State{Unknown, Deferred, Held} {
+		for _, r := range rs {
+			if r.State == s {
+				return s
+			}
+		}
+	}
+	return Forwarded
+}

@@ -1,0 +1,109 @@
+package forwarder
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind tells how a transaction ended for one recipient.
+type Kind uint8
+
+const (
+	// Accepted: the server answered 2xx to the whole message for this
+	// recipient. Responsibility has moved (RFC 5321 6.1).
+	Accepted Kind = iota + 1
+	// Refused: the server answered 4xx or 5xx; Stage, Code, Enhanced and Text
+	// tell which.
+	Refused
+	// Broken: the connection ended, or the server spoke nonsense, before the
+	// final dot was sent. The message was not delivered.
+	Broken
+	// InDoubt: the final dot was sent and no whole reply to it was read. The
+	// message may have been delivered or not (RFC 1047).
+	InDoubt
+	// Unusable: no session could be had: name, connection, TLS, greeting, EHLO
+	// or AUTH failed. Nothing was said about the message.
+	Unusable
+	// Impossible: the server's EHLO reply rules this message out (SIZE,
+	// 8BITMIME, SMTPUTF8). Nothing was sent.
+	Impossible
+)
+
+var kinds = [...]string{Accepted: "accepted", Refused: "refused", Broken: "broken", InDoubt: "in doubt", Unusable: "unusable", Impossible: "impossible"}
+
+// String names the kind in lower case.
+func (k Kind) String() string {
+	if int(k) < len(kinds) && kinds[k] != "" {
+		return kinds[k]
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// Stage tells how far a session or transaction had come.
+type Stage uint8
+
+// The stages in the order in which a session goes through them.
+const (
+	StageDial Stage = iota + 1
+	StageTLS
+	StageGreeting
+	StageHello
+	StageAuth
+	StageMail
+	StageRcpt
+	StageData // the DATA command
+	StageBody // between 354 and the final dot
+	StageDot  // the final dot and its reply
+)
+
+var stages = [...]string{StageDial: "dial", StageTLS: "tls", StageGreeting: "greeting", StageHello: "ehlo", StageAuth: "auth",
+	StageMail: "mail", StageRcpt: "rcpt", StageData: "data", StageBody: "body", StageDot: "dot"}
+
+// String names the stage in lower case, as it is logged.
+func (s Stage) String() string {
+	if int(s) < len(stages) && stages[s] != "" {
+		return stages[s]
+	}
+	return fmt.Sprintf("stage %d", uint8(s))
+}
+
+// EnhancedCode is an enhanced status code (RFC 3463); the zero value: none
+// was given.
+type EnhancedCode [3]int
+
+// String writes the code with dots, "" for none.
+func (e EnhancedCode) String() string {
+	if e == (EnhancedCode{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2])
+}
+
+// Outcome is what became of a message for one recipient.
+type Outcome struct {
+	Recipient string
+	Kind      Kind
+	Stage     Stage        // where it ended; StageDot when accepted
+	Code      int          // the reply's code, 0 if there was no reply
+	Enhanced  EnhancedCode // if the reply had one
+	Text      string       // the reply's text without codes, line ends as spaces
+	Err       error        // the cause, when it was no reply
+}
+
+// Reply writes the server's reply as it was given, or the error in its place.
+func (o Outcome) Reply() string {
+	if o.Code == 0 {
+		if o.Err != nil {
+			return o.Err.Error()
+		}
+		return ""
+	}
+	parts := []string{fmt.Sprint(o.Code)}
+	if e := o.Enhanced.String(); e != "" {
+		parts = append(parts, e)
+	}
+	if o.Text != "" {
+		parts = append(parts, o.Text)
+	}
+	return strings.Join(parts, " ")
+}
