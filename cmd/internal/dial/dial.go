@@ -1,0 +1,113 @@
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DefaultTimeout is the limit of a Target that sets none.
+const DefaultTimeout = time.Minute
+
+// unixPrefix marks a Target.Host that is a socket in the file system.
+const unixPrefix = "unix:"
+
+// Target says which server to connect to, and how.
+type Target struct {
+	Host    string        // name or IP address, or unix:/path of a socket
+	Port    int           // not used with a unix socket
+	TLS     TLS           // the zero value is implicit TLS with the system's roots
+	Timeout time.Duration // for name, connection and TLS together; DefaultTimeout if zero
+}
+
+// Dialer connects to one Target. Its methods may be used concurrently.
+type Dialer struct {
+	network string // tcp or unix
+	addr    string
+	timeout time.Duration
+	mode    Mode
+	tls     *tls.Config // nil without TLS
+	net     net.Dialer  // its zero value races IPv6 and IPv4 (RFC 8305) and sends keep-alives
+}
+
+// New checks a target and reads the files it names. It does not connect. The
+// errors name the setting or the file.
+func New(t Target) (*Dialer, error) {
+	d := &Dialer{network: "tcp", mode: t.TLS.Mode, timeout: t.Timeout}
+	if d.timeout <= 0 {
+		d.timeout = DefaultTimeout
+	}
+	path, isSocket := strings.CutPrefix(t.Host, unixPrefix)
+	switch {
+	case isSocket && path == "":
+		return nil, errors.New("unix: needs the path of a socket")
+	case isSocket:
+		d.network, d.addr = "unix", path
+	case t.Host == "":
+		return nil, errors.New("no host")
+	case t.Port < 1 || t.Port > 65535:
+		return nil, fmt.Errorf("port %d is not within 1 and 65535", t.Port)
+	default:
+		d.addr = net.JoinHostPort(t.Host, strconv.Itoa(t.Port))
+	}
+	if t.TLS.Mode == None {
+		return d, nil
+	}
+	name := t.TLS.ServerName
+	if name == "" && !isSocket {
+		name = t.Host
+	}
+	config, err := newConfig(t.TLS, name)
+	if err != nil {
+		return nil, err
+	}
+	d.tls = config
+	return d, nil
+}
+
+// Addr is the server's address as shown to people: host:port, or unix:/path.
+func (d *Dialer) Addr() string {
+	if d.network == "unix" {
+		return unixPrefix + d.addr
+	}
+	return d.addr
+}
+
+// Dial connects, within the target's timeout, and does the TLS handshake where
+// TLS is implicit; the connection is then a *tls.Conn. Every error is an
+// *Error that tells the stage.
+func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	raw, err := d.net.DialContext(limited, d.network, d.addr)
+	if err != nil {
+		return nil, d.connectError(err)
+	}
+	if d.mode != Implicit {
+		return raw, nil
+	}
+	conn := tls.Client(raw, d.tls)
+	if err := conn.HandshakeContext(limited); err != nil {
+		raw.Close() //nolint:errcheck // the handshake's error is the one that matters
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			err = fmt.Errorf("no answer within %v: %w", d.timeout, err)
+		}
+		return nil, d.handshakeError(err)
+	}
+	return conn, nil
+}
+
+// StartTLSConfig is what to negotiate STARTTLS or STLS with; nil for other
+// modes. Each call returns a copy of its own. A handshake with it that fails
+// because of the certificate returns a *CertificateError.
+func (d *Dialer) StartTLSConfig() *tls.Config {
+	if d.mode != StartTLS {
+		return nil
+	}
+	return d.tls.Clone()
+}

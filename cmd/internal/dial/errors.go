@@ -1,0 +1,79 @@
+package dial
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+)
+
+// ErrNotTLS: the server answered the TLS handshake in plain text. The port is
+// most likely one for STARTTLS, or for no TLS at all.
+var ErrNotTLS = errors.New("the server does not speak TLS on this port")
+
+// Stage is how far a connection came before it failed.
+type Stage uint8
+
+const (
+	// StageName: the host's name has no address, or could not be looked up;
+	// Error.Err is a *net.DNSError.
+	StageName Stage = iota + 1
+	// StageConnect: no connection; Error.Err is a *net.OpError.
+	StageConnect
+	// StageTLS: the handshake failed; Error.Err may be ErrNotTLS.
+	StageTLS
+	// StageCertificate: the server's certificate was not accepted; Error.Err
+	// is a *CertificateError.
+	StageCertificate
+)
+
+var stages = [...]string{StageName: "name", StageConnect: "connect", StageTLS: "tls", StageCertificate: "certificate"}
+
+// String is the stage in one word.
+func (s Stage) String() string {
+	if int(s) < len(stages) && stages[s] != "" {
+		return stages[s]
+	}
+	return fmt.Sprintf("stage %d", uint8(s))
+}
+
+// Error is a connection that could not be made.
+type Error struct {
+	Stage Stage
+	Addr  string // as Dialer.Addr
+	Err   error
+}
+
+// Error names the address, the stage and the cause.
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Addr, e.Stage, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// connectError tells a name without address from a server that is out of reach.
+func (d *Dialer) connectError(err error) *Error {
+	var noName *net.DNSError
+	if errors.As(err, &noName) {
+		return &Error{Stage: StageName, Addr: d.Addr(), Err: noName}
+	}
+	return &Error{Stage: StageConnect, Addr: d.Addr(), Err: err}
+}
+
+// handshakeError puts what went wrong in a handshake into words that tell
+// more than crypto/tls does.
+func (d *Dialer) handshakeError(err error) *Error {
+	var (
+		bad   *CertificateError
+		plain tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &bad):
+		return &Error{Stage: StageCertificate, Addr: d.Addr(), Err: bad}
+	case errors.As(err, &plain) && plain.Conn != nil: // set for the first record only
+		err = fmt.Errorf("%w (it began with %q)", ErrNotTLS, plain.RecordHeader[:])
+	case errors.Is(err, io.EOF):
+		err = fmt.Errorf("the server hung up in the handshake: %w", err)
+	}
+	return &Error{Stage: StageTLS, Addr: d.Addr(), Err: err}
+}

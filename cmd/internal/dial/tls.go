@@ -1,0 +1,174 @@
+package dial
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Mode is how a connection gets its TLS.
+type Mode uint8
+
+const (
+	// Implicit: TLS from the first octet (RFC 8314). The default.
+	Implicit Mode = iota
+	// StartTLS: TLS by a command of the protocol (RFC 2595, RFC 3207), and no
+	// connection without it.
+	StartTLS
+	// None: plain text, passwords too.
+	None
+)
+
+var modes = [...]string{Implicit: "implicit", StartTLS: "starttls", None: "none"}
+
+// String is the mode as the configuration writes it.
+func (m Mode) String() string {
+	if int(m) < len(modes) {
+		return modes[m]
+	}
+	return fmt.Sprintf("mode %d", uint8(m))
+}
+
+// ParseMode is the inverse of Mode.String. The error names all modes.
+func ParseMode(word string) (Mode, error) {
+	for m, name := range modes {
+		if name == word {
+			return Mode(m), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is none of %s", word, strings.Join(modes[:], ", "))
+}
+
+// TLS says how a connection is encrypted and how its server proves who it is.
+type TLS struct {
+	Mode       Mode
+	CAFile     string // PEM; roots beside the system's
+	Pin        string // sha256:HEX of the server's certificate in DER, instead of chain, name and dates
+	ServerName string // to ask for and to expect; default: the host
+	Min        string // least version, "1.0" to "1.3"; default "1.2"
+	CertFile   string // PEM; client certificate
+	KeyFile    string // PEM; its key
+}
+
+const pinPrefix = "sha256:"
+
+// ParsePin reads a pin as TLS.Pin takes it and CertificateError.SHA256 writes
+// it. Either case will do, and the colons that openssl puts between octets.
+func ParsePin(pin string) (sum [sha256.Size]byte, err error) {
+	digits, ok := strings.CutPrefix(strings.ToLower(pin), pinPrefix)
+	octets, err := hex.DecodeString(strings.ReplaceAll(digits, ":", ""))
+	if !ok || err != nil || len(octets) != len(sum) {
+		return sum, fmt.Errorf("%q is no pin: it must be %s and %d hexadecimal digits", pin, pinPrefix, 2*len(sum))
+	}
+	copy(sum[:], octets)
+	return sum, nil
+}
+
+// ParseVersion reads a TLS version as TLS.Min takes it; "" is 1.2. The error
+// names all versions.
+func ParseVersion(version string) (uint16, error) {
+	switch version {
+	case "1.0":
+		return tls.VersionTLS10, nil
+	case "1.1":
+		return tls.VersionTLS11, nil
+	case "", "1.2":
+		return tls.VersionTLS12, nil
+	case "1.3":
+		return tls.VersionTLS13, nil
+	}
+	return 0, fmt.Errorf("TLS version %q is none of 1.0, 1.1, 1.2, 1.3", version)
+}
+
+// newConfig turns settings into a configuration that verifies the server
+// called name.
+func newConfig(t TLS, name string) (*tls.Config, error) {
+	least, err := ParseVersion(t.Min)
+	if err != nil {
+		return nil, err
+	}
+	v := verifier{name: name}
+	if t.Pin != "" {
+		pin, err := ParsePin(t.Pin)
+		if err != nil {
+			return nil, err
+		}
+		v.pin = &pin
+	}
+	if name == "" && v.pin == nil {
+		return nil, errors.New("TLS over a unix socket needs a server name or a pin")
+	}
+	if v.roots, err = roots(t.CAFile); err != nil {
+		return nil, err
+	}
+	certificates, err := clientCertificates(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		ServerName:         name,
+		MinVersion:         least,
+		CipherSuites:       ciphers(least),
+		Certificates:       certificates,
+		InsecureSkipVerify: true, // VerifyConnection does it, see doc.go
+		VerifyConnection:   v.verify,
+	}, nil
+}
+
+// roots are the system's and those of the file. nil stands for the system's
+// alone.
+func roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("CA file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("the system's CA certificates: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("CA file %s: no certificate in PEM format in it", file)
+	}
+	return pool, nil
+}
+
+func clientCertificates(certFile, keyFile string) ([]tls.Certificate, error) {
+	switch {
+	case certFile == "" && keyFile == "":
+		return nil, nil
+	case keyFile == "":
+		return nil, fmt.Errorf("client certificate %s: its key file is not given", certFile)
+	case certFile == "":
+		return nil, fmt.Errorf("client key %s: its certificate file is not given", keyFile)
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("client certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	return []tls.Certificate{pair}, nil
+}
+
+// ciphers is nil, Go's choice, unless a version below 1.2 is allowed: servers
+// that old often know no ECDHE, which Go's choice has not done without since
+// 1.22.
+func ciphers(least uint16) []uint16 {
+	if least >= tls.VersionTLS12 {
+		return nil
+	}
+	var ids []uint16
+	for _, suite := range tls.CipherSuites() {
+		ids = append(ids, suite.ID)
+	}
+	return append(ids,
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+		tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA)
+}
