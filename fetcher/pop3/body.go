@@ -1,0 +1,208 @@
+package pop3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// errAbandoned: a body was closed before its end.
+var errAbandoned = errors.New("given up in the middle of the message")
+
+// Retr asks for message n (RFC 1939 section 5). A refusal is an *Error. The
+// context governs the Body until its end. No other command may be called
+// before the Body has been read to its end or closed.
+func (c *Client) Retr(ctx context.Context, n int) (*Body, error) {
+	return c.fetch(ctx, fmt.Sprintf("RETR %d", n))
+}
+
+// Top asks for the header of message n and so many lines of its body (RFC 1939
+// section 7); the rest is as for Retr. Servers are seen that send less, more,
+// or a second reply line within: it is good for looking, not for forwarding.
+func (c *Client) Top(ctx context.Context, n, lines int) (*Body, error) {
+	return c.fetch(ctx, fmt.Sprintf("TOP %d %d", n, lines))
+}
+
+// fetch sends a command that is answered by a message.
+func (c *Client) fetch(ctx context.Context, cmd string) (*Body, error) {
+	leave, err := c.enter(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.exchange(pending{name: cmd}, cmd); err != nil {
+		leave()
+		return nil, err
+	}
+	c.wire.pace()
+	c.body = &Body{c: c, name: cmd, leave: leave, bol: true}
+	return c.body, nil
+}
+
+// Body is a message as it comes in: dot-stuffing is removed (RFC 1939 section
+// 3), every other octet is left alone, be it NUL, a bare CR or LF, or a line
+// of any length. Only CRLF . CRLF ends it, so a line with a lone dot between
+// bare LFs is part of the message.
+type Body struct {
+	c      *Client
+	name   string
+	leave  func() bool
+	octets int64
+	bol    bool // the next octet begins a line
+	cr     bool // the last octet was a CR
+	glued  bool // the last octets were a dot and CRLF, but not a line of their own
+	err    error
+}
+
+// Octets is how many octets of the message have been read.
+func (b *Body) Octets() int64 {
+	return b.octets
+}
+
+// Read reads the next octets of the message, io.EOF after its terminator. Any
+// other error breaks the session and means that the message is not whole: an
+// end of the connection is an io.ErrUnexpectedEOF, octets behind the
+// terminator, where no other command is in flight, are a *ProtocolError.
+func (b *Body) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	chunk, err := b.next(len(p))
+	n := copy(p, chunk)
+	b.consume(n)
+	return n, err
+}
+
+// WriteTo writes what is left of the message, without a copy in between. The
+// errors are those of Read and of w. After an error of w the body can be read
+// on, or closed.
+func (b *Body) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		chunk, err := b.next(math.MaxInt)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		n, err := w.Write(chunk)
+		total += int64(n)
+		b.consume(n)
+		if err == nil && n < len(chunk) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Close ends the reading. Before the end of the message it breaks the session:
+// the connection is closed and nothing more is sent. It returns nil.
+func (b *Body) Close() error {
+	if b.err == nil {
+		b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, errAbandoned)))
+	}
+	return nil
+}
+
+// next returns the octets of the message that lie in the buffer, at most limit
+// of them and none from behind the end of a line before a dot; it fills the
+// buffer if it is empty. consume has to follow.
+func (b *Body) next(limit int) ([]byte, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	in := b.c.in
+	if b.bol {
+		if done, err := b.lineStart(); done || err != nil {
+			return nil, err
+		}
+	}
+	p, err := in.Peek(max(1, in.Buffered()))
+	if err != nil {
+		return nil, b.broken(err)
+	}
+	p = p[:min(len(p), limit)]
+	if b.cr && p[0] == '\n' {
+		return p[:1], nil // a CRLF in two pieces: now a line begins
+	}
+	if i := bytes.Index(p, []byte("\r\n.")); i >= 0 {
+		p = p[:i+2]
+	}
+	return p, nil
+}
+
+// lineStart takes the dot of a stuffed line away, and tells whether this line
+// is the terminator.
+func (b *Body) lineStart() (done bool, err error) {
+	in := b.c.in
+	p, err := in.Peek(1)
+	if err != nil {
+		return false, b.broken(err)
+	}
+	if p[0] == '.' {
+		p, err = in.Peek(3)
+		if err != nil {
+			return false, b.broken(err)
+		}
+		if p[1] == '\r' && p[2] == '\n' {
+			_, err = in.Discard(3)
+			return true, b.whole(err)
+		}
+		if _, err = in.Discard(1); err != nil {
+			return false, b.broken(err)
+		}
+	}
+	b.bol = false
+	return false, nil
+}
+
+// consume notes the first n octets of what next returned as read.
+func (b *Body) consume(n int) {
+	if n == 0 {
+		return
+	}
+	p, _ := b.c.in.Peek(n) // they are in the buffer
+	b.bol = b.cr && n == 1 && p[0] == '\n' || bytes.HasSuffix(p, []byte("\r\n"))
+	b.glued = bytes.HasSuffix(p, []byte(".\r\n"))
+	b.cr = p[n-1] == '\r'
+	_, _ = b.c.in.Discard(n)
+	b.octets += int64(n)
+}
+
+// whole ends the body after its terminator. With nothing in flight there can
+// be nothing behind it: what there is, is the rest of a message with a dot
+// that was not stuffed, and what was read is a stump.
+func (b *Body) whole(err error) error {
+	c := b.c
+	switch {
+	case err != nil:
+		err = c.fail(connError(b.name, err))
+	case len(c.queue) == 0 && c.in.Buffered() > 0:
+		err = c.fail(c.outOfStep(b.name))
+	default:
+		err = io.EOF
+	}
+	return b.end(err)
+}
+
+// broken ends the body because it cannot be read on.
+func (b *Body) broken(err error) error {
+	if b.glued {
+		err = fmt.Errorf("no line with the final dot came, only a last line that ends with one: %w", err)
+	}
+	return b.end(b.c.fail(connError(b.name, err)))
+}
+
+// end makes err what every later read returns.
+func (b *Body) end(err error) error {
+	b.err = err
+	b.leave()
+	b.c.body = nil
+	b.c.wire.unpace()
+	return err
+}

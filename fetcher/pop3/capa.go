@@ -1,0 +1,146 @@
+package pop3
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxCapabilities is how many lines of CAPA's reply are kept.
+const maxCapabilities = 200
+
+// Capabilities are what a server says it can do (RFC 2449). Keywords are
+// compared without case, and with "_" for "-", as some servers write them.
+// The zero value has none.
+type Capabilities struct {
+	names []string
+	args  map[string][]string
+}
+
+// ParseCapabilities reads the lines of a reply to CAPA.
+func ParseCapabilities(lines ...string) Capabilities {
+	caps := Capabilities{args: make(map[string][]string)}
+	for _, l := range lines {
+		caps.add(l)
+	}
+	return caps
+}
+
+// add reads one line. Arguments of a keyword that comes twice are joined.
+func (c *Capabilities) add(line string) {
+	f := strings.Fields(line)
+	if len(f) == 0 || len(c.names) >= maxCapabilities {
+		return
+	}
+	k := keyword(f[0])
+	if _, ok := c.args[k]; !ok {
+		c.names = append(c.names, k)
+	}
+	c.args[k] = append(c.args[k], f[1:]...)
+}
+
+// keyword is a capability's name as it is compared.
+func keyword(s string) string {
+	return strings.ReplaceAll(strings.ToUpper(s), "_", "-")
+}
+
+// Has tells whether a capability is listed.
+func (c Capabilities) Has(name string) bool {
+	_, ok := c.args[keyword(name)]
+	return ok
+}
+
+// Args are the words after a capability's name, as the server wrote them.
+func (c Capabilities) Args(name string) []string {
+	return c.args[keyword(name)]
+}
+
+// Names are the capabilities in the order of the reply, in upper case.
+func (c Capabilities) Names() []string {
+	return c.names
+}
+
+// SASL are the mechanisms of AUTH (RFC 5034 section 3) in upper case.
+func (c Capabilities) SASL() []string {
+	var out []string
+	for _, m := range c.Args("SASL") {
+		out = append(out, strings.ToUpper(m))
+	}
+	return out
+}
+
+// offers tells whether a mechanism of AUTH is listed.
+func (c Capabilities) offers(mechanism string) bool {
+	for _, m := range c.Args("SASL") {
+		if strings.EqualFold(m, mechanism) {
+			return true
+		}
+	}
+	return false
+}
+
+// Pipelining tells whether commands may be sent before the replies to earlier
+// ones have come (RFC 2449 section 6.6).
+func (c Capabilities) Pipelining() bool {
+	return c.Has("PIPELINING")
+}
+
+// LoginDelay is the least time between logins (RFC 2449 section 6.5), and
+// whether there is one. It may change at login, where it is per user.
+func (c Capabilities) LoginDelay() (time.Duration, bool) {
+	args := c.Args("LOGIN-DELAY")
+	if len(args) == 0 {
+		return 0, false
+	}
+	s, err := strconv.ParseUint(args[0], 10, 32)
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(s) * time.Second, true
+}
+
+// Expire is for how many days the server keeps messages (RFC 2449 section
+// 6.7); 0 means that what was retrieved is gone after QUIT. never means that
+// they stay, ok that the server says anything about it.
+func (c Capabilities) Expire() (days int, never, ok bool) {
+	args := c.Args("EXPIRE")
+	if len(args) == 0 {
+		return 0, false, false
+	}
+	if strings.EqualFold(args[0], "NEVER") {
+		return 0, true, true
+	}
+	n, err := strconv.ParseUint(args[0], 10, 31)
+	if err != nil {
+		return 0, false, false
+	}
+	return int(n), false, true
+}
+
+// Capa asks what the server can do (RFC 2449 section 5). Ask again after
+// StartTLS and after Login, where the answer may be another. A server that
+// does not know CAPA gives an *Error; one that hangs up on it an error that
+// is an io.ErrUnexpectedEOF, and the session is broken.
+func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
+	leave, err := c.enter(ctx, "CAPA")
+	if err != nil {
+		return Capabilities{}, err
+	}
+	defer leave()
+	if _, err := c.exchange(pending{name: "CAPA"}, "CAPA"); err != nil {
+		return Capabilities{}, err
+	}
+	caps := ParseCapabilities()
+	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
+	defer func() { c.wire.replyEnd = time.Time{} }()
+	err = c.lines("CAPA", 64*maxCapabilities, func(line []byte) error {
+		caps.add(string(line[:min(len(line), maxKept)]))
+		return nil
+	})
+	if err != nil {
+		return Capabilities{}, err
+	}
+	c.caps = caps
+	return caps, nil
+}

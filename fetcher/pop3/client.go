@@ -1,0 +1,146 @@
+package pop3
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// Limits that protect the client; no server that means well comes near them.
+const (
+	// maxLine is the longest line that is read outside of a body, in octets.
+	// RFC 2449 section 4 allows replies of 512; greetings of 4 kB are seen.
+	maxLine = 64 << 10
+	// maxKept is how much of a reply, or of a line of a listing, is looked at.
+	maxKept = 8 << 10
+)
+
+// Options are the limits of a session. The zero value is useful.
+type Options struct {
+	// Timeout is for each read and write; 60 s if zero.
+	Timeout time.Duration
+	// CommandTimeout is for a whole reply that is neither a body nor a
+	// listing, however it trickles in; twice Timeout if zero.
+	CommandTimeout time.Duration
+	// SessionTimeout is for all that happens after New; 6 h if zero.
+	SessionTimeout time.Duration
+	// MinRate is the least rate, in octets a second, at which a body or a
+	// listing must come in; 100 if zero, no floor if negative. It is measured
+	// over each Timeout spent waiting for the server, so a slow reader of the
+	// body does not count against the server.
+	MinRate int
+	// MaxEntries is how many messages a listing may have; 4 million if zero.
+	MaxEntries int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout <= 0 {
+		o.Timeout = 60 * time.Second
+	}
+	if o.CommandTimeout <= 0 {
+		o.CommandTimeout = 2 * o.Timeout
+	}
+	if o.SessionTimeout <= 0 {
+		o.SessionTimeout = 6 * time.Hour
+	}
+	if o.MinRate == 0 {
+		o.MinRate = 100
+	}
+	if o.MaxEntries <= 0 {
+		o.MaxEntries = 4_000_000
+	}
+	return o
+}
+
+// ErrClosed is the state of a session after Quit or Close.
+var ErrClosed = errors.New("POP3 session is closed")
+
+// Client is one POP3 session. See the package's documentation for errors and
+// concurrency.
+type Client struct {
+	o    Options
+	conn net.Conn // what is spoken on: the raw connection, or TLS over it
+	raw  net.Conn // closed to end any wait: closing a tls.Conn can block
+	wire wire
+	in   *bufio.Reader
+
+	queue   []pending // commands whose replies have not been read, oldest first
+	body    *Body     // the body that has not been read to its end, if any
+	caps    Capabilities
+	banner  string   // the greeting's text, for APOP
+	secrets []string // what must not show in the error of a login
+
+	mu  sync.Mutex
+	err error // why the session is broken
+}
+
+// New starts a session on a connection, which it then owns. It does no I/O.
+// For implicit TLS (RFC 8314 section 3.3) conn is a *tls.Conn.
+func New(conn net.Conn, o Options) *Client {
+	c := &Client{o: o.withDefaults(), raw: conn}
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		c.raw = t.NetConn()
+	}
+	c.wire = wire{timeout: c.o.Timeout, floor: c.o.MinRate, sessionEnd: time.Now().Add(c.o.SessionTimeout)}
+	c.in = bufio.NewReaderSize(&c.wire, maxLine)
+	c.use(conn)
+	return c
+}
+
+// use makes conn the connection that is spoken on.
+func (c *Client) use(conn net.Conn) {
+	c.conn, c.wire.conn = conn, conn
+	c.in.Reset(&c.wire)
+}
+
+// TLS returns the state of the session's TLS, and whether there is any.
+func (c *Client) TLS() (tls.ConnectionState, bool) {
+	if t, ok := c.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		s := t.ConnectionState()
+		return s, s.HandshakeComplete
+	}
+	return tls.ConnectionState{}, false
+}
+
+// Err returns why the session is broken, ErrClosed after Quit and Close, and
+// nil while it can be used.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close closes the connection at once and sends nothing, so the server
+// deletes nothing (RFC 1939 section 6). It may be called at any time, from any
+// goroutine, more than once.
+func (c *Client) Close() error {
+	return c.abort(ErrClosed)
+}
+
+// abort breaks the session, unless it is broken, and closes the connection.
+func (c *Client) abort(why error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil
+	}
+	c.err = why
+	return c.raw.Close()
+}
+
+// fail breaks the session because of err and returns why it is broken: err
+// itself, or what closed the connection under the read or write that failed.
+func (c *Client) fail(err error) error {
+	_ = c.abort(err) // why it is closed matters, not how the closing went
+	return c.Err()
+}
+
+// watch closes the connection when ctx ends, until the returned function is
+// called.
+func (c *Client) watch(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = c.abort(contextError(ctx)) })
+}

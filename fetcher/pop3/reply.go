@@ -1,0 +1,109 @@
+package pop3
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// status is the first word of a reply.
+type status int
+
+const (
+	statusOK        status = iota // +OK
+	statusErr                     // -ERR
+	statusChallenge               // + and base64 (RFC 5034 section 4)
+)
+
+// reply is the first line of an answer.
+type reply struct {
+	status status
+	text   string // what follows the status, without spaces around it
+}
+
+// parseReply reads a reply's line, and tells whether it is one. RFC 1939
+// section 3 asks for "+OK" and "-ERR" in upper case and a space before any
+// text; servers are seen that do neither.
+func parseReply(line []byte) (reply, bool) {
+	switch {
+	case len(line) >= 3 && strings.EqualFold(string(line[:3]), "+OK"):
+		return reply{statusOK, kept(line[3:])}, true
+	case len(line) >= 4 && strings.EqualFold(string(line[:4]), "-ERR"):
+		return reply{statusErr, kept(line[4:])}, true
+	case len(line) >= 1 && line[0] == '+':
+		return reply{statusChallenge, kept(line[1:])}, true
+	}
+	return reply{}, false
+}
+
+// kept is as much of a reply's text as is looked at.
+func kept(b []byte) string {
+	return string(bytes.TrimSpace(b[:min(len(b), maxKept)]))
+}
+
+// splitCode takes the response code off a text (RFC 2449 section 8): upper
+// case, "" if there is none.
+func splitCode(text string) (code, rest string) {
+	if !strings.HasPrefix(text, "[") {
+		return "", text
+	}
+	code, rest, ok := strings.Cut(text[1:], "]")
+	if !ok || code == "" || len(code) > 64 || strings.ContainsFunc(code, notCode) {
+		return "", text
+	}
+	return strings.ToUpper(code), strings.TrimSpace(rest)
+}
+
+// notCode tells the octets that no response code has.
+func notCode(r rune) bool {
+	return r <= ' ' || r > '~' || r == '['
+}
+
+// readLine reads one line that is not part of a body, without its end, which
+// may be CRLF or LF. It is valid until the next read.
+func (c *Client) readLine(name string) ([]byte, error) {
+	line, err := c.in.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return nil, c.fail(&ProtocolError{Command: name, Text: fmt.Sprintf("a line longer than %d octets", maxLine)})
+	case err != nil:
+		return nil, c.fail(connError(name, err))
+	}
+	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
+}
+
+// clean makes a server's text fit to be shown: what is not UTF-8 is read as
+// Latin-1, control characters become spaces, and the secrets of a login are
+// taken out, for some servers echo the line that they refuse.
+func (c *Client) clean(text string) string {
+	for _, s := range c.secrets {
+		text = strings.ReplaceAll(text, s, "***")
+	}
+	if !utf8.ValidString(text) {
+		var b strings.Builder
+		for i := range len(text) {
+			b.WriteRune(rune(text[i]))
+		}
+		text = b.String()
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text))
+}
+
+// quote is the beginning of a line that should not have come. It is cleaned
+// before it is cut, so that no part of a secret is left at the cut.
+func (c *Client) quote(line []byte) string {
+	text := c.clean(string(line))
+	if len(text) > 200 {
+		return fmt.Sprintf("%q...", text[:200])
+	}
+	return fmt.Sprintf("%q", text)
+}
