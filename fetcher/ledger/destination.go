@@ -1,0 +1,15 @@
+package ledger
+
+import "time"
+
+// Destination is what is remembered of a destination, so that a restart does
+// not hammer one that is backing off. Times are zero where nothing has
+// happened yet.
+type Destination struct {
+	Name     string // as in the configuration
+	Failures int    // in a row
+	// NotBefore is when it may be tried again.
+	NotBefore   time.Time
+	Cause       Cause // of the last failure, zero after a success
+	LastSuccess time.Time
+}

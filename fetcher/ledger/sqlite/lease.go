@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Lease is the right to poll one account and to change its rows. After
+// Release every change fails with ErrReleased; where the lock file was
+// removed, with ErrLost. Reading goes on.
+type Lease struct {
+	store    *Store
+	account  int64
+	lock     *flock.Flock
+	released atomic.Bool
+}
+
+// Lease takes the lease of an account, or returns ledger.ErrLeased at once if
+// another process, or this one, holds it; ledger.ErrNotFound if there is no
+// such account. Messages that are found in state Sending were being sent when
+// a process died: they are Unknown from here on.
+func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
+	if _, err := s.account(ctx, account); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(locksDir(s.path), strconv.FormatInt(account, 10))
+	l := &Lease{store: s, account: account, lock: flock.New(path)}
+	switch ok, err := l.lock.TryLock(); {
+	case err != nil:
+		return nil, explain("lock", path, err)
+	case !ok:
+		return nil, ledger.ErrLeased
+	}
+	if err := l.write(ctx, l.interrupt); err != nil {
+		return nil, errors.Join(err, l.Release())
+	}
+	return l, nil
+}
+
+// Release gives the lease back. What is being written when it is called is
+// finished before another holder can write. A second call does nothing.
+func (l *Lease) Release() error {
+	if l.released.Swap(true) {
+		return nil
+	}
+	// The file stays: another process may have it open, and wait on a lock
+	// that nobody else would see any more.
+	return explain("unlock", l.lock.Path(), l.lock.Unlock())
+}
+
+// Account returns what is remembered of the account.
+func (l *Lease) Account(ctx context.Context) (ledger.Account, error) {
+	return l.store.account(ctx, l.account)
+}
+
+// PutAccount writes what is remembered of the account, all but its identity,
+// which only Claim changes.
+func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
+	if a.ID != l.account {
+		return fmt.Errorf("account %d written under the lease of %d", a.ID, l.account)
+	}
+	return l.write(ctx, func(c *session) error { return putAccount(c, a) })
+}
+
+// account reads one account, or returns ledger.ErrNotFound.
+func (s *Store) account(ctx context.Context, id int64) (ledger.Account, error) {
+	accounts, err := queryAccounts(ctx, s.read, selectAccounts+" WHERE id = ?", id)
+	switch {
+	case err != nil:
+		return ledger.Account{}, explain("read the ledger", s.path, err)
+	case len(accounts) == 0:
+		return ledger.Account{}, fmt.Errorf("account %d: %w", id, ledger.ErrNotFound)
+	}
+	return accounts[0], nil
+}
+
+// write has a change run if the lease still holds when its turn comes. By
+// then the transaction has begun, so that the next holder, whose first act is
+// a transaction too, comes after it and finds what it wrote.
+func (l *Lease) write(ctx context.Context, do change) error {
+	return l.store.write(ctx, func(c *session) error {
+		if err := l.held(); err != nil {
+			return err
+		}
+		return do(c)
+	})
+}
+
+// held tells whether the lease still holds: whether the file that others
+// would lock is the one that is locked here.
+func (l *Lease) held() error {
+	if l.released.Load() {
+		return ErrReleased
+	}
+	ours, err := l.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if theirs, err := os.Stat(l.lock.Path()); err != nil || !os.SameFile(ours, theirs) {
+		return fmt.Errorf("%w: %s", ErrLost, l.lock.Path())
+	}
+	return nil
+}
+
+// interrupt makes Unknown what was being sent when a process died. Recipients
+// that were settled before stay so.
+func (l *Lease) interrupt(c *session) error {
+	const sending = "account = ? AND state = 'sending'"
+	const code, text = "interrupted", "popferry ended before it had the destination's answer on disk"
+	if _, err := c.exec(`UPDATE recipients SET state = 'unknown', code = 0, text = ?
+		WHERE message IN (SELECT id FROM messages WHERE `+sending+`) AND state NOT IN ('forwarded', 'held')`, text, l.account); err != nil {
+		return err
+	}
+	n, err := c.affect("UPDATE messages SET state = 'unknown', cause_code = ?, cause_text = ? WHERE "+sending, code, text, l.account)
+	if err != nil || n == 0 {
+		return err
+	}
+	return l.count(c, ledger.Unknown, n)
+}

@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+const selectRecords = "SELECT " + knownColumns + ", " + restColumns + ", " + recipientColumns + `
+	FROM messages m LEFT JOIN recipients r ON r.message = m.id`
+
+// Known returns what a listing is compared with: one entry for each message
+// of the account, in the order in which they were first written.
+func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
+	known, err := l.known(ctx)
+	return known, explain("read the ledger", l.store.path, err)
+}
+
+func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
+	rows, err := l.store.read.QueryContext(ctx, "SELECT "+knownColumns+" FROM messages m WHERE m.account = ? ORDER BY m.id", l.account)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var k ledger.Known
+	fields := knownFields(&k) // of one variable, since there may be 100,000 rows
+	for rows.Next() {
+		if err := rows.Scan(fields...); err != nil {
+			return nil, err
+		}
+		known = append(known, k)
+	}
+	return known, rows.Err()
+}
+
+// Record returns a message of the account, or ledger.ErrNotFound.
+func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
+	var found *ledger.Record
+	err := records(ctx, l.store.read, func(r *ledger.Record) error { found = r; return nil },
+		selectRecords+" WHERE m.id = ? AND m.account = ? ORDER BY r.position", id, l.account)
+	switch {
+	case err != nil:
+		return nil, explain("read the ledger", l.store.path, err)
+	case found == nil:
+		return nil, fmt.Errorf("message %d: %w", id, ledger.ErrNotFound)
+	}
+	return found, nil
+}
+
+// Messages yields all messages that pass the filter, with their account's
+// name: by account, each in the order in which they were first written. They
+// are read as they are yielded, as of one moment. An error of yield ends it
+// and is returned.
+func (s *Store) Messages(ctx context.Context, f ledger.Filter, yield func(account string, r *ledger.Record) error) error {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return explain("read the ledger", s.path, err)
+	}
+	defer func() { _ = tx.Rollback() }() // it has read only
+	accounts, err := queryAccounts(ctx, tx, selectAccounts+" WHERE ? IN ('', name) ORDER BY name", f.Account)
+	for i := 0; err == nil && i < len(accounts); i++ {
+		query, args := filtered(accounts[i].ID, f)
+		err = records(ctx, tx, func(r *ledger.Record) error { return yield(accounts[i].Name, r) }, query, args...)
+	}
+	return explain("read the ledger", s.path, err)
+}
+
+// filtered is the query for the messages of one account that pass the filter.
+func filtered(account int64, f ledger.Filter) (query string, args []any) {
+	query, args = selectRecords+" WHERE m.account = ?", []any{account}
+	if f.State != 0 {
+		query, args = query+" AND m.state = ?", append(args, state(f.State))
+	}
+	if f.UID != "" {
+		query, args = query+" AND m.uid = ?", append(args, octets(f.UID))
+	}
+	return query + " ORDER BY m.id, r.position", args
+}
+
+// records yields the messages of a query that begins with selectRecords and
+// is ordered by message: one row for each recipient.
+func records(ctx context.Context, db querier, yield func(*ledger.Record) error, query string, args ...any) (err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var current *ledger.Record
+	for rows.Next() {
+		r, rcpt, there := &ledger.Record{}, ledger.Recipient{}, false
+		fields := append(append(knownFields(&r.Known), restFields(r)...), recipientFields(&there, &rcpt)...)
+		if err := rows.Scan(fields...); err != nil {
+			return err
+		}
+		if current == nil || current.ID != r.ID {
+			if current != nil {
+				if err := yield(current); err != nil {
+					return err
+				}
+			}
+			current = r
+		}
+		if there {
+			current.Recipients = append(current.Recipients, rcpt)
+		}
+	}
+	if err := rows.Err(); err != nil || current == nil {
+		return err
+	}
+	return yield(current)
+}

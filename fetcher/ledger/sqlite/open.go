@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	driver "modernc.org/sqlite"
+)
+
+const (
+	// busyTimeout is how long to wait for another process that is writing. Its
+	// transactions take milliseconds, or as long as its disk does.
+	busyTimeout = 10 * time.Second
+	// readers is how many connections are open for reading at most.
+	readers = 4
+)
+
+// Options change how a ledger is opened. The zero value opens one that must
+// be there.
+type Options struct {
+	// Create makes the file, its folder and its tables if they are not there.
+	// Without it that is ledger.ErrMissing: a volume that was lost must not
+	// have everything forwarded again.
+	Create bool
+	// Now tells the day that an outcome is counted for. Default: time.Now.
+	Now func() time.Time
+}
+
+// Store is an open ledger. Its methods may be called from any goroutine.
+// Failures of the database are of type *Error.
+type Store struct {
+	path   string // without symbolic links
+	now    func() time.Time
+	read   *sql.DB
+	db     *sql.DB // the writer's
+	writer *writer
+
+	closing  sync.Once
+	closeErr error
+}
+
+// Open opens the ledger at path and brings its tables up to date. Besides
+// *Error it returns errors that wrap ledger.ErrMissing, ledger.ErrNetworkFS
+// or ledger.ErrNewer.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	real, err := locate(path, o.Create)
+	if err != nil {
+		return nil, explain("open the ledger", path, err)
+	}
+	s := &Store{path: real, now: o.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if err := s.open(ctx, o.Create); err != nil {
+		return nil, explain("open the ledger", real, err)
+	}
+	return s, nil
+}
+
+// open connects for reading and writing, and migrates in between.
+func (s *Store) open(ctx context.Context, create bool) (err error) {
+	unlock, err := lockOpening(ctx, s.path)
+	if err != nil {
+		return explain("lock the ledger by a file in", locksDir(s.path), err)
+	}
+	defer unlock()
+	if create {
+		if err := createFile(s.path); err != nil {
+			return err
+		}
+	}
+	if s.db, err = connect(s.path, "rw", "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "foreign_keys(1)"); err != nil {
+		return err
+	}
+	if s.read, err = connect(s.path, "ro", "query_only(1)"); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	defer func() {
+		if err != nil {
+			_ = errors.Join(s.read.Close(), s.db.Close())
+		}
+	}()
+	return s.begin(ctx, create)
+}
+
+// begin takes the one connection that writes, migrates and starts the writer.
+func (s *Store) begin(ctx context.Context, create bool) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	c := newSession(conn)
+	if err := prepare(c, s.path, create); err != nil {
+		return errors.Join(err, c.close())
+	}
+	s.writer = startWriter(c)
+	return nil
+}
+
+// prepare brings a database that was just opened to the newest schema and to
+// write-ahead logging.
+func prepare(c *session, path string, create bool) error {
+	steps, err := migrations()
+	if err != nil {
+		return err
+	}
+	if err := migrate(c, path, steps, create); err != nil {
+		return err
+	}
+	var mode string
+	if err := c.scan("PRAGMA journal_mode = WAL", nil, &mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("%s: its file system has no shared memory, which SQLite's WAL mode needs (the mode stays %q); set `state` to a path on another", path, mode)
+	}
+	return nil
+}
+
+// connect prepares connections with SQLite's open mode and these pragmas; none
+// is made yet.
+func connect(path, mode string, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{
+		"mode":      {mode},
+		"_dqs":      {"0"}, // a misspelt column is no string
+		"_error_rc": {"1"}, // no stale words in errors
+		"_pragma":   append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...),
+	}
+	uri := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}
+	c, err := driver.NewConnector(uri.String())
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(c), nil
+}
+
+// Ping reads from the database.
+func (s *Store) Ping(ctx context.Context) error {
+	var version int
+	err := s.read.QueryRowContext(ctx, "SELECT user_version FROM pragma_user_version").Scan(&version)
+	return explain("read the ledger", s.path, err)
+}
+
+// write has a change run by the writer and returns when it is on disk; see
+// writer.do for what ctx can stop.
+func (s *Store) write(ctx context.Context, do change) error {
+	return explain("write the ledger", s.path, s.writer.do(ctx, do))
+}
+
+// Close waits for the change that is being written, moves the log into the
+// database if no other process reads it, and closes. Leases must be released
+// before. A second call returns what the first did.
+func (s *Store) Close() error {
+	s.closing.Do(func() { s.closeErr = explain("close the ledger", s.path, s.close()) })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
+	s.writer.close()
+	// The readers go first: the last connection of all moves the log into the
+	// database and removes it, and a connection for reading cannot.
+	err := s.read.Close()
+	// PASSIVE waits for nobody. What it leaves is safe in the log.
+	_, checkpoint := s.writer.session.exec("PRAGMA wal_checkpoint(PASSIVE)")
+	return errors.Join(err, checkpoint, s.writer.session.close(), s.db.Close())
+}

@@ -1,0 +1,148 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Put writes records with all their fields and recipients: those without an
+// ID are new and get one, the others replace their rows. It returns nil when
+// all are on disk; after an error none is, and no ID was set. A record that
+// comes into a state other than Sending is counted for the day; one that is
+// written again in the state it was in is not.
+func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
+	ids := make([]int64, len(recs))
+	err := l.write(ctx, func(c *session) (err error) {
+		for i, r := range recs {
+			if ids[i], err = l.put(c, r); err != nil {
+				return fmt.Errorf("message with UID %q: %w", r.UID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, r := range recs {
+		r.ID, r.Account = ids[i], l.account
+	}
+	return nil
+}
+
+// put writes one record and returns its ID.
+func (l *Lease) put(c *session, r *ledger.Record) (int64, error) {
+	if r.Account != 0 && r.Account != l.account {
+		return 0, fmt.Errorf("it is of account %d, the lease of %d", r.Account, l.account)
+	}
+	id, before, err := l.putMessage(c, r)
+	if err != nil {
+		return 0, err
+	}
+	if r.State != before && r.State != ledger.Sending {
+		if err := l.count(c, r.State, 1); err != nil {
+			return 0, err
+		}
+	}
+	return id, putRecipients(c, id, r)
+}
+
+// putMessage writes the message itself, and tells the state it was in before;
+// 0 for a new one.
+func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, before ledger.State, err error) {
+	if r.ID == 0 {
+		res, err := c.exec("INSERT INTO messages ("+putColumns+") VALUES ("+putMarks+")", putValues(l.account, r)...)
+		if err != nil {
+			return 0, 0, err
+		}
+		id, err = res.LastInsertId()
+		return id, 0, err
+	}
+	if before, err = l.stateOf(c, r.ID); err != nil {
+		return 0, 0, err
+	}
+	_, err = c.exec("UPDATE messages SET ("+putColumns+") = ("+putMarks+") WHERE id = ?", append(putValues(l.account, r), r.ID)...)
+	return r.ID, before, err
+}
+
+// putRecipients replaces the recipients of a message.
+func putRecipients(c *session, id int64, r *ledger.Record) error {
+	if r.ID != 0 {
+		if _, err := c.exec("DELETE FROM recipients WHERE message = ?", id); err != nil {
+			return err
+		}
+	}
+	for i, rcpt := range r.Recipients {
+		if _, err := c.exec(`INSERT INTO recipients (message, position, address, state, code, text, attempts, next_attempt)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, id, i, rcpt.Address, state(rcpt.State), rcpt.Code, rcpt.Text, rcpt.Attempts, millis(rcpt.NextAttempt)); err != nil {
+			return fmt.Errorf("recipient %s: %w", rcpt.Address, err)
+		}
+	}
+	return nil
+}
+
+// Deleted notes when the server confirmed that these messages are deleted;
+// the zero time takes that back. All must be rows of this account in state
+// Forwarded, or nothing changes.
+func (l *Lease) Deleted(ctx context.Context, at time.Time, ids ...int64) error {
+	return l.write(ctx, func(c *session) error {
+		return l.each(c, ids, ledger.Forwarded, "UPDATE messages SET deleted_at = ? WHERE id = ?", millis(at))
+	})
+}
+
+// Drop removes rows in state Sending, whose transaction did not happen: their
+// messages are new again. All must be rows of this account in that state, or
+// nothing changes.
+func (l *Lease) Drop(ctx context.Context, ids ...int64) error {
+	return l.write(ctx, func(c *session) error {
+		return l.each(c, ids, ledger.Sending, "DELETE FROM messages WHERE id = ?")
+	})
+}
+
+// Seen notes when messages that are missing in the last whole listing were
+// listed last; the zero time takes that back. Rows that are still listed need
+// no write. All must be rows of this account, or nothing changes.
+func (l *Lease) Seen(ctx context.Context, at time.Time, missing []int64) error {
+	return l.write(ctx, func(c *session) error {
+		return l.each(c, missing, 0, "UPDATE messages SET last_seen = ? WHERE id = ?", millis(at))
+	})
+}
+
+// each runs a statement for each message, whose id is its last argument. All
+// must be of this account and in this state, 0 for any.
+func (l *Lease) each(c *session, ids []int64, in ledger.State, query string, args ...any) error {
+	for _, id := range ids {
+		switch is, err := l.stateOf(c, id); {
+		case err != nil:
+			return fmt.Errorf("message %d: %w", id, err)
+		case in != 0 && is != in:
+			return fmt.Errorf("message %d is %s, not %s", id, is, in)
+		}
+		if _, err := c.exec(query, append(args[:len(args):len(args)], id)...); err != nil {
+			return fmt.Errorf("message %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// stateOf reads the state of a message of this account, or returns
+// ledger.ErrNotFound.
+func (l *Lease) stateOf(c *session, id int64) (ledger.State, error) {
+	var s ledger.State
+	err := c.scan("SELECT state FROM messages WHERE id = ? AND account = ?", []any{id, l.account}, (*state)(&s))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ledger.ErrNotFound
+	}
+	return s, err
+}
+
+// count adds to the day's count of an outcome.
+func (l *Lease) count(c *session, outcome ledger.State, n int64) error {
+	_, err := c.exec(`INSERT INTO days (date, account, outcome, count) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET count = count + excluded.count`, l.store.now().UTC().Format(time.DateOnly), l.account, state(outcome), n)
+	return err
+}

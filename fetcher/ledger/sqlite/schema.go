@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// applicationID marks a database as popferry's (PRAGMA application_id, shown
+// by file(1)): "popf".
+const applicationID = 0x706f7066
+
+//go:embed schema/*.sql
+var schemaFiles embed.FS
+
+// migrations returns the steps of the schema: the n-th leads from version n
+// to n+1. A step that was released is never changed.
+func migrations() ([]string, error) {
+	names, err := fs.Glob(schemaFiles, "schema/*.sql") // sorted
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]string, len(names))
+	for i, name := range names {
+		text, err := schemaFiles.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		steps[i] = string(text)
+	}
+	return steps, nil
+}
+
+// migrate brings the database to the last of the steps, in one transaction.
+// A newer one is ledger.ErrNewer, one of another program an *Error of kind
+// Foreign; an empty one is ledger.ErrMissing unless create.
+func migrate(c *session, path string, steps []string, create bool) error {
+	own, all := c.transaction(func(c *session) error {
+		version, err := checkVersion(c, path, len(steps))
+		if err != nil {
+			return err
+		}
+		if version == 0 && !create {
+			return missing(path)
+		}
+		for ; version < len(steps); version++ {
+			mark := fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
+			if err := c.script(steps[version] + mark); err != nil {
+				return fmt.Errorf("migrate the ledger to version %d: %w", version+1, err)
+			}
+		}
+		return nil
+	})
+	return errors.Join(append(own, all)...)
+}
+
+// checkVersion returns the version of the schema, 0 for an empty database.
+func checkVersion(c *session, path string, newest int) (int, error) {
+	var id, version, tables int
+	err := c.scan("SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id a, pragma_user_version v",
+		nil, &id, &version, &tables)
+	switch {
+	case err != nil:
+		return 0, err
+	case id == applicationID && version > newest:
+		return 0, fmt.Errorf("%s has version %d of the schema, this popferry knows %d: %w; run the newer one", path, version, newest, ledger.ErrNewer)
+	case id != applicationID && (id != 0 || version != 0 || tables != 0):
+		return 0, &Error{Doing: "open the ledger", Path: path, Kind: Foreign, Err: fmt.Errorf("application id %d, version %d, %d tables", id, version, tables)}
+	}
+	return version, nil
+}

@@ -1,0 +1,78 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// The types below stand between the ledger's fields and their columns: a
+// pointer to a field is cast to one and given to Scan, the field itself to Exec.
+
+// millis is a time as Unix milliseconds; the zero time is NULL.
+type millis time.Time
+
+// Value implements driver.Valuer.
+func (m millis) Value() (driver.Value, error) {
+	if time.Time(m).IsZero() {
+		return nil, nil
+	}
+	return time.Time(m).UnixMilli(), nil
+}
+
+// Scan implements sql.Scanner. Times are in UTC.
+func (m *millis) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*m = millis{}
+	case int64:
+		*m = millis(time.UnixMilli(v).UTC())
+	default:
+		return fmt.Errorf("%T is no time", src)
+	}
+	return nil
+}
+
+// octets is a string that is kept as it is, octet by octet.
+type octets string
+
+// Value implements driver.Valuer. An empty string is an empty BLOB, not NULL.
+func (o octets) Value() (driver.Value, error) {
+	return append([]byte{}, o...), nil
+}
+
+// Scan implements sql.Scanner.
+func (o *octets) Scan(src any) error {
+	switch v := src.(type) {
+	case []byte:
+		*o = octets(v)
+	default:
+		return fmt.Errorf("%T is no string of octets", src)
+	}
+	return nil
+}
+
+// state is a state as its name.
+type state ledger.State
+
+// Value implements driver.Valuer. A state that has no name is an error.
+func (s state) Value() (driver.Value, error) {
+	name := ledger.State(s).String()
+	if _, err := ledger.ParseState(name); err != nil {
+		return nil, err
+	}
+	return name, nil
+}
+
+// Scan implements sql.Scanner.
+func (s *state) Scan(src any) error {
+	name, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("%T is no state", src)
+	}
+	parsed, err := ledger.ParseState(name)
+	*s = state(parsed)
+	return err
+}
