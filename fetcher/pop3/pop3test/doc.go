@@ -1,0 +1,20 @@
+// Package pop3test is a POP3 server in memory, on real sockets, that can
+// misbehave. It serves tests and demonstrations; it keeps passwords in clear
+// and logs every command, so it must not see real ones.
+//
+// Mailboxes outlast sessions. By itself the server keeps to RFC 1939, 2449,
+// 2595 and 5034: DELE takes effect at QUIT, dots are stuffed, octets are
+// counted with CRLF. A test bends what it wants bent with Options.Handle,
+// which sees each command first:
+//
+//	Handle: func(s *pop3test.Session, verb, arg string) bool {
+//		if verb == "RETR" && arg == "2" {
+//			s.Write("+OK\r\nhalf a mess")
+//			s.Close()
+//			return true // answered; false leaves it to the server
+//		}
+//		return false
+//	}
+//
+// A Message of any size needs no memory if it has an Open function.
+package pop3test
