@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+)
+
+// path sets the path of a file or folder that need not be there. Relative ones
+// start at the folder of the file that they are written in.
+func (l *loader) path(p *string) setter {
+	return func(v value) {
+		text(p)(v)
+		*p = l.expand(v, *p)
+	}
+}
+
+// file sets the path of a file that is there, among the service manager's
+// credentials first.
+func (l *loader) file(p *string) setter {
+	return func(v value) {
+		text(p)(v)
+		if *p == "" {
+			return
+		}
+		*p = l.locate(v, *p)
+		if _, err := os.Stat(*p); err != nil {
+			v.fail("%s cannot be read: %v", *p, reason(err))
+		}
+	}
+}
+
+// expand returns the path that name means in the file of v.
+func (l *loader) expand(v value, name string) string {
+	home := l.env.Getenv("HOME")
+	if rest, ok := cutHome(name); ok && home != "" {
+		return filepath.Join(home, rest)
+	}
+	return under(filepath.Dir(v.file), name)
+}
+
+// cutHome cuts the ~ for the home folder.
+func cutHome(name string) (rest string, ok bool) {
+	if len(name) > 1 && name[0] == '~' && os.IsPathSeparator(name[1]) {
+		return name[2:], true
+	}
+	return name, false
+}
+
+// under returns name as seen from dir; an absolute one and "" stay.
+func under(dir, name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+// locate returns the path of a file: a service manager's credential of this
+// name, if there is one, or the path that it means in the file of v.
+func (l *loader) locate(v value, name string) string {
+	if dir := l.env.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.IsLocal(name) {
+		if path := filepath.Join(dir, name); l.env.Exists(path) {
+			return path
+		}
+	}
+	return l.expand(v, name)
+}
+
+// password sets a password that stands in the file itself, and warns once a
+// file if others can read it.
+func (l *loader) password(p *Secret) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if !ok || s == "" {
+			return
+		}
+		*p = NewSecret(cutNewline(s))
+		if v.report != nil && public(l.modes[v.file]) {
+			v.warn("others can read this file (mode %04o); chmod 600 %s, or use password_file", l.modes[v.file].Perm(), v.file)
+			l.modes[v.file] = 0
+		}
+	}
+}
+
+// passwordEnv sets a password from an environment variable. A name that can be
+// none is not shown: it may be the password itself.
+func (l *loader) passwordEnv(p *Secret) setter {
+	form := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	return func(v value) {
+		s, ok := v.scalar()
+		switch {
+		case !ok || s == "":
+		case !form.MatchString(s):
+			v.fail("must be the name of an environment variable")
+		default:
+			if l.env.Getenv(s) == "" {
+				v.warn("the environment variable %s is not set", s)
+			}
+			*p = secretFromEnv(s, l.env.Getenv)
+		}
+	}
+}
+
+// passwordFile sets a password that is the content of a file.
+func (l *loader) passwordFile(p *Secret) setter {
+	return func(v value) {
+		var path string
+		if l.file(&path)(v); path == "" {
+			return
+		}
+		name := v.node.Value
+		if info, err := os.Stat(path); err == nil && public(info.Mode()) && path == l.expand(v, name) {
+			v.warn("others can read %s (mode %04o); chmod 600 %[1]s", path, info.Mode().Perm())
+		}
+		*p = secretFromFile(func() string { return l.locate(v, name) })
+	}
+}
+
+// passwordCommand sets a password that a command prints.
+func (l *loader) passwordCommand(p *Secret) setter {
+	return func(v value) {
+		var command string
+		if text(&command)(v); command != "" {
+			*p = secretFromCommand(command, filepath.Dir(v.file))
+		}
+	}
+}
+
+// public tells whether others than its owner can read a file.
+func public(mode fs.FileMode) bool {
+	return runtime.GOOS != "windows" && mode.Perm()&0o044 != 0
+}
+
+// reason cuts the operation and the path off a file's error.
+func reason(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}

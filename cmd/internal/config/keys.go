@@ -1,0 +1,122 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// maxParallel bounds everything that is done so many times at once.
+const maxParallel = 10_000
+
+// mainKeys are the keys of the configuration file.
+func (l *loader) mainKeys() table {
+	return append(l.settingKeys(), l.listKeys(&l.shared)...)
+}
+
+// includedKeys are the keys of a file that it includes. What all files have in
+// common is for the first to say.
+func (l *loader) includedKeys(shared *section) table {
+	t := l.listKeys(shared)
+	for _, e := range l.settingKeys() {
+		t = append(t, key(e.name, "", func(v value) { v.fail("is for the main file, not for an included one") }))
+	}
+	return t
+}
+
+func (l *loader) settingKeys() table {
+	c := l.config
+	return table{
+		key("state", "", l.path(&c.State)),
+		key("state_create", "true", boolean(&c.StateCreate)),
+		key("schedule", "@every 10m", l.schedule(&c.Schedule)),
+		key("concurrency", "16", number(&c.Concurrency, 1, maxParallel)),
+		key("per_host", "4", number(&c.PerHost, 1, maxParallel)),
+		notYet(key("listen", "", listen(&c.Listen))),
+		group("web",
+			notYet(key("password_file", "", l.passwordFile(&c.Web.Password)))),
+		group("notify",
+			notYet(key("to", "", addresses(&c.Notify.To))),
+			notYet(key("after", "24h", duration(&c.Notify.After, 0)))),
+		group("spool",
+			key("dir", "", l.path(&c.Spool.Dir)),
+			key("memory", "64MB", size(&c.Spool.Memory))),
+		group("log",
+			key("level", "info", level(&c.Log.Level)),
+			key("format", "text", oneOf(&c.Log.Format, these("text", "json")))),
+		key("include", "", l.include),
+	}
+}
+
+// listKeys are the keys of every file. Defaults come first, for they fill in
+// the accounts behind them.
+func (l *loader) listKeys(shared *section) table {
+	return table{
+		key("defaults", "", l.readDefaults(shared)),
+		key("accounts", "", l.readAccounts(shared)),
+		key("forward", "", l.readForward),
+	}
+}
+
+// accountKeys are the keys of an account, the name first.
+func (l *loader) accountKeys(a *Account) table {
+	return slices.Concat(table{
+		key("name", "", text(&a.Name)),
+		key("enabled", "true", boolean(&a.Enabled)),
+		key("host", "", host(&a.Host)),
+		key("port", "", number(&a.Port, 1, 65535)),
+	}, l.serverKeys(&a.Server, TLSImplicit, accountAuth()), table{
+		key("schedule", "", l.schedule(&a.Schedule)),
+		key("min_interval", "0s", duration(&a.MinInterval, 0)),
+		key("leave_on_server", "true", leave(&a.Leave)),
+		key("first_run", FirstRunAll, oneOf(&a.FirstRun, these(FirstRunAll, FirstRunNew))),
+		key("max_message_size", "50MB", limit(&a.MaxSize)),
+		key("timeout", "60s", duration(&a.Timeout, time.Second)),
+		key("forward", "", text(&a.Forward)),
+		key("to", "", addresses(&a.To)),
+		key("from", "", sender(&a.From)),
+	})
+}
+
+// forwardKeys are the keys of a destination.
+func (l *loader) forwardKeys(d *Destination) table {
+	return slices.Concat(table{
+		key("name", "", text(&d.Name)),
+		key("host", "", hostOrSocket(&d.Host)),
+		key("port", "", number(&d.Port, 1, 65535)),
+		key("protocol", ProtocolSMTP, oneOf(&d.Protocol, these(ProtocolSMTP, ProtocolLMTP))),
+	}, l.serverKeys(&d.Server, TLSStart, forwardAuth()), table{
+		key("helo", "", host(&d.Helo)),
+		key("from", "", sender(&d.From)),
+		key("to", "", addresses(&d.To)),
+		key("connections", "4", number(&d.Connections, 1, maxParallel)),
+		key("in_flight", "32", number(&d.InFlight, 1, maxParallel)),
+		notYet(key("on_reject", "hold", oneOf(&d.OnReject, these("hold", "wrap", "quarantine")))),
+		notYet(key("quarantine_dir", "", l.path(&d.QuarantineDir))),
+		key("timeout", "5m", duration(&d.Timeout, time.Second)),
+	})
+}
+
+// serverKeys are the keys that accounts and destinations have in common.
+func (l *loader) serverKeys(s *Server, mode string, auth words) table {
+	return table{
+		key("tls", mode, oneOf(&s.TLS.Mode, these(TLSImplicit, TLSStart, TLSNone))),
+		key("tls_ca_file", "", l.file(&s.TLS.CAFile)),
+		key("tls_pin", "", pin(&s.TLS.Pin)),
+		key("tls_server_name", "", host(&s.TLS.ServerName)),
+		key("tls_min", "1.2", oneOf(&s.TLS.Min, these("1.0", "1.1", "1.2", "1.3"))),
+		key("tls_cert_file", "", l.file(&s.TLS.CertFile)),
+		key("tls_key_file", "", l.file(&s.TLS.KeyFile)),
+		key("username", "", text(&s.Username)),
+		key("password", "", l.password(&s.Secret)),
+		key("password_env", "", l.passwordEnv(&s.Secret)),
+		key("password_file", "", l.passwordFile(&s.Secret)),
+		key("password_command", "", l.passwordCommand(&s.Secret)),
+		key("token_command", "", text(&s.TokenCommand)),
+		key("auth", "auto", oneOf(&s.Auth, auth)),
+	}
+}
+
+// passwordKeys are the ways to give a password, of which one is enough.
+func passwordKeys() []string {
+	return []string{"password", "password_env", "password_file", "password_command"}
+}

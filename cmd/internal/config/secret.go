@@ -1,0 +1,148 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+const (
+	commandTimeout = 30 * time.Second // a password manager may have to ask another host
+	maxSecret      = 64 << 10         // octets; tokens are long, but not that long
+	hidden         = "***"
+)
+
+// Secret is a password that never shows itself. It is a function so that
+// nothing that prints, compares or encodes structs can find the words.
+// The zero value is no password.
+type Secret struct {
+	get func(context.Context) (string, error)
+}
+
+// NewSecret returns a Secret with a known value, for tests and demonstrations.
+func NewSecret(password string) Secret {
+	return Secret{func(context.Context) (string, error) { return password, nil }}
+}
+
+// Get returns the password as it is now: its file, variable or command is read
+// at each call, so that a rotated password needs no restart. It is to be asked
+// at each login. The error names the source and never what came out of it.
+func (s Secret) Get(ctx context.Context) (string, error) {
+	if s.get == nil {
+		return "", errors.New("no password is configured")
+	}
+	password, err := s.get(ctx)
+	if err == nil && password == "" {
+		err = errors.New("the password is empty")
+	}
+	return password, err
+}
+
+// IsZero tells whether there is no password.
+func (s Secret) IsZero() bool { return s.get == nil }
+
+// String returns "***".
+func (s Secret) String() string { return hidden }
+
+// Format writes "***" whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
+
+// MarshalText returns "***", for JSON and other encodings.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// LogValue returns "***".
+func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// secretFromEnv reads an environment variable.
+func secretFromEnv(name string, getenv func(string) string) Secret {
+	return Secret{func(context.Context) (string, error) {
+		password := getenv(name)
+		if password == "" {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return password, nil
+	}}
+}
+
+// secretFromFile reads the file that find returns, which is asked each time.
+func secretFromFile(find func() string) Secret {
+	return Secret{func(context.Context) (string, error) {
+		f, err := os.Open(find())
+		if err != nil {
+			return "", fmt.Errorf("reading the password: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		var out limited
+		if _, err := io.Copy(&out, f); err != nil {
+			return "", fmt.Errorf("reading the password from %s: %w", f.Name(), err)
+		}
+		return cutNewline(out.buf.String()), nil
+	}}
+}
+
+// secretFromCommand runs a command by the shell, in the folder dir.
+func secretFromCommand(command, dir string) Secret {
+	return Secret{func(ctx context.Context) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "sh", "-c", command)
+		cmd.Dir = dir
+		// A child that outlives the shell would keep the pipes open for ever.
+		cmd.WaitDelay = time.Second
+		var out limited
+		var complaint tail
+		cmd.Stdout, cmd.Stderr = &out, &complaint
+		if err := cmd.Run(); err != nil {
+			return "", commandError(ctx, err, complaint.text)
+		}
+		return cutNewline(out.buf.String()), nil
+	}}
+}
+
+// commandError says why a password command failed. It shows neither the
+// command, which may hold a secret, nor what it printed on stdout.
+func commandError(ctx context.Context, err error, complaint []byte) error {
+	if cause := ctx.Err(); cause != nil {
+		err = cause // and not "signal: killed"
+	}
+	if words := strings.Join(strings.Fields(string(complaint)), " "); words != "" {
+		return fmt.Errorf("the password command: %w: %s", err, words)
+	}
+	return fmt.Errorf("the password command: %w", err)
+}
+
+// cutNewline cuts the one newline that editors and echo leave at the end.
+func cutNewline(s string) string {
+	s = strings.TrimSuffix(s, "\n")
+	return strings.TrimSuffix(s, "\r")
+}
+
+// limited holds as much as a secret can be long, and refuses more. The buffer
+// is not embedded, for its ReadFrom would know no limit.
+type limited struct{ buf bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.buf.Len()+len(p) > maxSecret {
+		return 0, fmt.Errorf("more than %d octets", maxSecret)
+	}
+	return l.buf.Write(p)
+}
+
+// tail holds the end of what a command complained.
+type tail struct{ text []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	const most = 400
+	t.text = append(t.text, p...)
+	if excess := len(t.text) - most; excess > 0 {
+		t.text = append(t.text[:0], t.text[excess:]...)
+	}
+	return len(p), nil
+}

@@ -1,0 +1,259 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/mail"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// text sets a string of one line. Its errors do not show the value.
+func text(p *string) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if ok && strings.IndexFunc(s, unicode.IsControl) >= 0 {
+			v.fail("must be one line without control characters")
+			return
+		}
+		*p = s
+	}
+}
+
+func boolean(p *bool) setter {
+	return func(v value) {
+		switch s, ok := v.scalar(); {
+		case ok && (s == "true" || s == "false"):
+			*p = s == "true"
+		case ok:
+			v.fail("%q is neither true nor false", s)
+		}
+	}
+}
+
+// number sets a whole number from least to most.
+func number(p *int, least, most int) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if !ok {
+			return
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			v.fail("%q is not a number from %d to %d", s, least, most)
+			return
+		}
+		*p = n
+	}
+}
+
+// oneOf sets one of the words.
+func oneOf(p *string, w words) setter {
+	return func(v value) {
+		if s, ok := v.scalar(); ok && w.check(v, s) {
+			*p = s
+		}
+	}
+}
+
+func level(p *slog.Level) setter {
+	return func(v value) {
+		var word string
+		oneOf(&word, these("debug", "info", "warn", "error"))(v)
+		if word != "" {
+			_ = p.UnmarshalText([]byte(word)) // it knows these words
+		}
+	}
+}
+
+// duration sets a time that is not shorter than least.
+func duration(p *time.Duration, least time.Duration) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if !ok {
+			return
+		}
+		switch d, err := parseDuration(s); {
+		case err != nil:
+			v.fail("%v", err)
+		case d < least:
+			v.fail("%q is too short; at least %s", s, least)
+		default:
+			*p = d
+		}
+	}
+}
+
+// size sets a number of octets.
+func size(p *int64) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if !ok {
+			return
+		}
+		n, err := parseSize(s)
+		if err != nil {
+			v.fail("%v", err)
+			return
+		}
+		*p = n
+	}
+}
+
+// limit sets a number of octets that can be unlimited, which is 0.
+func limit(p *int64) setter {
+	return func(v value) {
+		if v.node.Value == "unlimited" {
+			*p = 0
+			return
+		}
+		size(p)(v)
+	}
+}
+
+// leave sets what true, false and a time mean for forwarded messages.
+func leave(p *Leave) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if !ok {
+			return
+		}
+		d, err := parseDuration(s)
+		switch {
+		case s == "true" || s == "false":
+			*p = Leave{Keep: s == "true"}
+		case err != nil:
+			v.fail("%q is neither true, false nor a time such as 14d", s)
+		case d == 0:
+			v.fail("no time at all: write false to delete at once")
+		default:
+			*p = Leave{Keep: true, For: d}
+		}
+	}
+}
+
+// unixPrefix begins a host that is a socket.
+const unixPrefix = "unix:"
+
+// host sets a server's name or address. Its error does not show the value,
+// which can be a URL with a password.
+func host(p *string) setter {
+	return func(v value) {
+		text(p)(v)
+		if strings.ContainsAny(*p, " /@[]") || strings.Contains(*p, ":") && net.ParseIP(*p) == nil {
+			v.fail("must be a name or an address and nothing else; a port is a key of its own")
+		}
+	}
+}
+
+// hostOrSocket is host, and unix:/path besides.
+func hostOrSocket(p *string) setter {
+	return func(v value) {
+		path, socket := strings.CutPrefix(v.node.Value, unixPrefix)
+		switch {
+		case !socket:
+			host(p)(v)
+		case !strings.HasPrefix(path, "/"):
+			v.fail("a socket is written unix:/path/of/socket")
+		default:
+			text(p)(v)
+		}
+	}
+}
+
+// listen sets a host:port to listen on.
+func listen(p *string) setter {
+	return func(v value) {
+		text(p)(v)
+		if *p == "" {
+			return
+		}
+		_, port, err := net.SplitHostPort(*p)
+		if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 0 || n > 65535 {
+			v.fail("%q is not an address such as 127.0.0.1:8110", *p)
+		}
+	}
+}
+
+// pin sets a certificate's fingerprint; openssl's colons and capitals are fine.
+func pin(p *string) setter {
+	form := regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	return func(v value) {
+		s, ok := v.scalar()
+		if !ok || s == "" {
+			return
+		}
+		method, sum, _ := strings.Cut(strings.ToLower(s), ":")
+		s = method + ":" + strings.ReplaceAll(sum, ":", "")
+		if !form.MatchString(s) {
+			v.fail("must be sha256: and the 64 hexadecimal digits of the certificate's SHA-256")
+			return
+		}
+		*p = s
+	}
+}
+
+// addresses sets a list of mail addresses; a single one needs no list.
+func addresses(p *[]string) setter {
+	return func(v value) {
+		list := []value{v}
+		if v.empty() || v.isList() {
+			list = v.items()
+		}
+		*p = nil
+		seen := map[string]bool{}
+		for _, item := range list {
+			s, ok := item.scalar()
+			switch {
+			case !ok:
+			case !isAddress(s):
+				item.fail("%q is not a mail address", s)
+			case seen[s]:
+				item.fail("%q is here twice", s)
+			default:
+				seen[s] = true
+				*p = append(*p, s)
+			}
+		}
+	}
+}
+
+// sender sets an envelope sender.
+func sender(p *string) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if ok && s != "" && s != SenderOriginal && s != SenderNull && !isAddress(s) {
+			v.fail("%q is neither a mail address nor original nor <>", s)
+			return
+		}
+		*p = s
+	}
+}
+
+// isAddress tells whether s is a mailbox as it stands in an envelope. The
+// domain may be missing, for LMTP servers know their users without one.
+func isAddress(s string) bool {
+	full := s
+	if !strings.Contains(s, "@") {
+		full += "@localhost"
+	}
+	a, err := mail.ParseAddress(full)
+	return err == nil && a.Address == full && a.Name == ""
+}
+
+// schedule sets a cron expression.
+func (l *loader) schedule(p *string) setter {
+	return func(v value) {
+		var expression string
+		if text(&expression)(v); expression == "" {
+			return
+		}
+		if err := l.env.CheckSchedule(expression); err != nil {
+			v.fail("%q is no schedule: %v", expression, err)
+		}
+		*p = expression
+	}
+}
