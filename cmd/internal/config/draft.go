@@ -79,6 +79,7 @@ func (l *loader) readDefaults(shared *section) setter {
 		t[0].set = func(v value) { v.fail("cannot be shared; each account has its own") }
 		s, _ := v.keys(t)
 		t.decode(s)
+		delete(s, "name")
 		*shared = overlay(s, *shared)
 	}
 }

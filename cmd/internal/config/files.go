@@ -85,15 +85,17 @@ func (l *loader) password(p *Secret) setter {
 	}
 }
 
+// variableForm is how the names of environment variables look.
+var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // passwordEnv sets a password from an environment variable. A name that can be
 // none is not shown: it may be the password itself.
 func (l *loader) passwordEnv(p *Secret) setter {
-	form := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	return func(v value) {
 		s, ok := v.scalar()
 		switch {
 		case !ok || s == "":
-		case !form.MatchString(s):
+		case !variableForm.MatchString(s):
 			v.fail("must be the name of an environment variable")
 		default:
 			if l.env.Getenv(s) == "" {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -146,7 +145,7 @@ func (l *loader) include(v value) {
 
 // readIncludes reads each file that a pattern matches, once.
 func (l *loader) readIncludes() {
-	seen := []string{filepath.Clean(l.config.Path)}
+	seen := map[string]bool{filepath.Clean(l.config.Path): true}
 	for _, pattern := range l.includes {
 		var glob string
 		if text(&glob)(pattern); glob == "" {
@@ -160,11 +159,10 @@ func (l *loader) readIncludes() {
 			pattern.fail("%q matches no file", glob)
 		}
 		for _, path := range files {
-			if slices.Contains(seen, path) {
-				continue
+			if !seen[path] {
+				seen[path] = true
+				l.readIncluded(path)
 			}
-			seen = append(seen, path)
-			l.readIncluded(path)
 		}
 	}
 }

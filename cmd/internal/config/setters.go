@@ -178,9 +178,11 @@ func listen(p *string) setter {
 	}
 }
 
+// pinForm is how a pin looks, once in small letters and without colons.
+var pinForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 // pin sets a certificate's fingerprint; openssl's colons and capitals are fine.
 func pin(p *string) setter {
-	form := regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	return func(v value) {
 		s, ok := v.scalar()
 		if !ok || s == "" {
@@ -188,7 +190,7 @@ func pin(p *string) setter {
 		}
 		method, sum, _ := strings.Cut(strings.ToLower(s), ":")
 		s = method + ":" + strings.ReplaceAll(sum, ":", "")
-		if !form.MatchString(s) {
+		if !pinForm.MatchString(s) {
 			v.fail("must be sha256: and the 64 hexadecimal digits of the certificate's SHA-256")
 			return
 		}

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"testing"
+)
+
+const examplePath = "../../../config.example.yaml"
+
+// switchedOff is a key of the example behind its #. A remark has a space there,
+// but for the inner keys of a group.
+var switchedOff = regexp.MustCompile(`(?m)^( *)#((?:  )?[a-z_]+:)`)
+
+func loadExample(t *testing.T, path string) *Config {
+	t.Helper()
+	c, err := Load(path, Env{Getenv: func(name string) string {
+		if name == "HOME" {
+			return "/home/leo"
+		}
+		return ""
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestExampleDefaults takes the # off every key of the example: if the values
+// there are the defaults, that changes nothing.
+func TestExampleDefaults(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(examplePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "popferry.yaml")
+	if err := os.WriteFile(path, switchedOff.ReplaceAll(text, []byte("$1$2")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	short, full := comparable(loadExample(t, examplePath)), comparable(loadExample(t, path))
+	if !reflect.DeepEqual(short, full) {
+		t.Errorf("as it is:\n%+v\nwith every key:\n%+v", short, full)
+	}
+	if len(full.Warnings) > 0 {
+		t.Errorf("warnings: %q", full.Warnings)
+	}
+}
+
+// comparable drops what depends on the file, and the secrets, which have no
+// equals.
+func comparable(c *Config) *Config {
+	c.Path, c.Warnings = "", nil
+	for i := range c.Accounts {
+		c.Accounts[i].File, c.Accounts[i].Secret = "", Secret{}
+	}
+	for i := range c.Forward {
+		c.Forward[i].File, c.Forward[i].Secret = "", Secret{}
+	}
+	return c
+}
+
+// TestExampleKeys looks for each key of the tables in the example, and for its
+// default where that is a word.
+func TestExampleKeys(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(examplePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := regexp.MustCompile(`(?s)^(.*\naccounts:.*)(\nforward:.*)(\n# When to poll.*)$`).FindSubmatch(text)
+	if parts == nil {
+		t.Fatal("the example has other parts")
+	}
+	l := &loader{config: &Config{}}
+	find := func(part []byte, keys table) {
+		for _, e := range keys {
+			form := `\b` + e.name + `\b`
+			if e.def != "" {
+				form = `(?m)^[ #-]*` + e.name + `: "?` + regexp.QuoteMeta(e.def) + `"?$`
+			}
+			if !regexp.MustCompile(form).Match(part) {
+				t.Errorf("%s is not in the part %.40q", form, part)
+			}
+		}
+	}
+	find(parts[1], l.accountKeys(&Account{}))
+	find(parts[2], l.forwardKeys(&Destination{}))
+	find(parts[3], l.settingKeys())
+	for _, e := range l.settingKeys() {
+		find(parts[3], e.sub)
+	}
+}
