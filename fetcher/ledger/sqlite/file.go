@@ -67,9 +67,8 @@ func makeFolder(path string) (string, error) {
 // locksDir is the folder of the lock files.
 func locksDir(path string) string { return path + ".locks" }
 
-// lockOpening keeps other processes from opening or closing the database
-// until unlock: making it, switching it to WAL and migrating it is one step to
-// all others.
+// lockOpening keeps other processes from opening the database until unlock:
+// making it, migrating it and switching it to WAL is one step to all others.
 func lockOpening(ctx context.Context, path string) (unlock func(), err error) {
 	if err := os.Mkdir(locksDir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

@@ -1,0 +1,95 @@
+package ledgertest
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+func testClaim(t *testing.T, k Kind) {
+	f := setup(t, k)
+	isp := f.account.Identity
+	f.put(t, in(ledger.Forwarded, "1"))
+	work := ledger.Identity{Name: "work", Username: "leo", Host: "mail.example.com"}
+
+	got := claim(t, f.store, work, isp)
+	if got[1].ID != f.account.ID || got[0].ID == 0 || got[0].ID == got[1].ID {
+		t.Fatalf("the IDs are %d and %d", got[0].ID, got[1].ID)
+	}
+	equal(t, "known accounts", got[1], f.account)
+
+	taken := isp
+	taken.Username = "somebody else"
+	fresh := ledger.Identity{Name: "fresh", Username: "f", Host: "h"}
+	if _, err := f.store.Claim(f, []ledger.Identity{fresh, taken}); !errors.Is(err, ledger.ErrIdentity) {
+		t.Errorf("another mailbox under a known name: %v", err)
+	}
+	accounts, err := f.store.Accounts(f)
+	must(t, err)
+	equal(t, "accounts after the error", accounts, []ledger.Account{got[1], got[0]})
+
+	renamed := isp
+	renamed.Name, renamed.Host = "a new name", "POP.example.net"
+	again := claim(t, f.store, renamed)
+	equal(t, "renamed", again[0], ledger.Account{ID: f.account.ID, Identity: renamed})
+	if n := len(f.known(t)); n != 1 {
+		t.Errorf("the renamed account has %d rows", n)
+	}
+	accounts, err = f.store.Accounts(f)
+	must(t, err)
+	equal(t, "accounts by name", accounts, []ledger.Account{again[0], got[0]})
+}
+
+func testAccount(t *testing.T, k Kind) {
+	f := setup(t, k)
+	at := func(n int) time.Time { return epoch.AddDate(0, 0, n) }
+	want := ledger.Account{
+		ID: f.account.ID, Identity: f.account.Identity,
+		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
+		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30,
+		Server: ledger.Server{NoCAPA: true, LoginGap: time.Minute, Expires: true, LastLogin: at(7)},
+	}
+	mustBeFull(t, "Account", reflect.ValueOf(want))
+	must(t, f.lease.PutAccount(f, want))
+	f.sees(t, want)
+
+	want = ledger.Account{ID: f.account.ID, Identity: f.account.Identity}
+	must(t, f.lease.PutAccount(f, want))
+	f.sees(t, want)
+
+	stale := want
+	stale.Name = "the name in an old configuration"
+	must(t, f.lease.PutAccount(f, stale))
+	f.sees(t, want)
+}
+
+// sees fails unless the account reads so, under its lease and without.
+func (f *fixture) sees(t *testing.T, want ledger.Account) {
+	t.Helper()
+	got, err := f.lease.Account(f)
+	must(t, err)
+	equal(t, "Account", got, want)
+	all, err := f.store.Accounts(f)
+	must(t, err)
+	equal(t, "Accounts", all, []ledger.Account{want})
+}
+
+func testDestinations(t *testing.T, k Kind) {
+	f := setup(t, k)
+	d, err := f.store.Destination(f, "main")
+	must(t, err)
+	equal(t, "nothing known", d, ledger.Destination{Name: "main"})
+	for _, want := range []ledger.Destination{
+		{Name: "main", Failures: 3, NotBefore: epoch, Cause: ledger.Cause{Code: "dial", Text: "refused"}, LastSuccess: epoch.Add(-time.Hour)},
+		{Name: "main", LastSuccess: epoch},
+		{Name: "other", Failures: 1},
+	} {
+		must(t, f.store.PutDestination(f, want))
+		got, err := f.store.Destination(f, want.Name)
+		must(t, err)
+		equal(t, "Destination", got, want)
+	}
+}

@@ -1,0 +1,166 @@
+package ledgertest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// roleVariable names, in a child's environment, the role that it plays.
+const roleVariable = "POPFERRY_LEDGERTEST_ROLE"
+
+// twin ends the UID of the second record of a pair.
+const twin = "-twin"
+
+// start starts this test binary in a role, with arguments for it.
+func start(t *testing.T, role string, args ...string) *child {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	t.Cleanup(cancel)
+	exe, err := os.Executable()
+	must(t, err)
+	cmd := exec.CommandContext(ctx, exe, args...)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	return &child{cmd: cmd, stdin: in, lines: bufio.NewScanner(out)}
+}
+
+// IsChild tells whether this process was started by a test to play a role.
+// TestMain then ends with Child's exit code instead of running tests.
+func IsChild() bool { return os.Getenv(roleVariable) != "" }
+
+// Child plays the role and returns the exit code.
+func (k Kind) Child() int {
+	role, ok := map[string]func(context.Context, Store, []string) error{
+		"count": count,
+		"hold":  hold,
+		"write": write,
+		"claim": claimOnce,
+	}[os.Getenv(roleVariable)]
+	if !ok || len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "no such role")
+		return 1
+	}
+	ctx := context.Background()
+	s, err := k.Open(ctx, os.Args[1], nil)
+	if err == nil {
+		err = errors.Join(role(ctx, s, os.Args[2:]), s.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// count counts an account's failures up, so many times, once under each lease.
+func count(ctx context.Context, s Store, args []string) error {
+	rounds, err := strconv.Atoi(args[1])
+	for i := 0; i < rounds && err == nil; i++ {
+		err = underLease(ctx, s, args[0], func(l Lease) error {
+			a, err := l.Account(ctx)
+			if err != nil {
+				return err
+			}
+			runtime.Gosched()
+			a.Failures++
+			return l.PutAccount(ctx, a)
+		})
+	}
+	return err
+}
+
+// hold takes a lease, says so and keeps it until its parent is gone.
+func hold(ctx context.Context, s Store, args []string) error {
+	return underLease(ctx, s, args[0], func(Lease) error {
+		fmt.Println("held")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return err
+	})
+}
+
+// write puts pairs of records without end, from four goroutines, first as
+// Sending, then as Forwarded, and says the UID after each Put.
+func write(ctx context.Context, s Store, args []string) error {
+	return underLease(ctx, s, args[0], func(l Lease) error {
+		out := &lockedWriter{w: bufio.NewWriter(os.Stdout)}
+		errs := make(chan error, 4)
+		for g := range cap(errs) {
+			go func() { errs <- writePairs(ctx, l, out, fmt.Sprintf("%s.%d", args[1], g)) }()
+		}
+		return <-errs
+	})
+}
+
+func writePairs(ctx context.Context, l Lease, out *lockedWriter, prefix string) error {
+	for i := 0; ; i++ {
+		a := in(ledger.Sending, fmt.Sprintf("%s.%d", prefix, i))
+		b := in(ledger.Sending, a.UID+twin)
+		for _, s := range []ledger.State{ledger.Sending, ledger.Forwarded} {
+			a.State, b.State = s, s
+			if err := l.Put(ctx, a, b); err != nil {
+				return err
+			}
+			if err := out.say(a.UID); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// claimOnce claims one mailbox and says its ID.
+func claimOnce(ctx context.Context, s Store, _ []string) error {
+	accounts, err := s.Claim(ctx, []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
+	if err != nil {
+		return err
+	}
+	fmt.Println(accounts[0].ID)
+	return nil
+}
+
+// underLease waits until it has the lease.
+func underLease(ctx context.Context, s Store, account string, do func(Lease) error) error {
+	id, err := strconv.ParseInt(account, 10, 64)
+	if err != nil {
+		return err
+	}
+	l, err := s.Lease(ctx, id)
+	for errors.Is(err, ledger.ErrLeased) {
+		runtime.Gosched()
+		l, err = s.Lease(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(l), l.Release())
+}
+
+// lockedWriter writes whole lines, each at once.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  *bufio.Writer
+}
+
+func (o *lockedWriter) say(line string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, err := fmt.Fprintln(o.w, line); err != nil {
+		return err
+	}
+	return o.w.Flush()
+}

@@ -1,0 +1,113 @@
+package ledgertest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// patience is how long a test waits for a process or a goroutine.
+const patience = time.Minute
+
+// epoch is the time of all that the tests write.
+var epoch = time.Date(2026, 2, 28, 23, 59, 59, 123e6, time.UTC)
+
+// fixture is a new ledger with one account, and its lease.
+type fixture struct {
+	context.Context
+	address string
+	store   Store
+	account ledger.Account
+	lease   Lease
+}
+
+func setup(t *testing.T, k Kind) *fixture {
+	t.Helper()
+	f := &fixture{Context: t.Context(), address: k.New(t)}
+	f.store = open(t, k, f.address)
+	f.account = claim(t, f.store, ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net"})[0]
+	f.lease = take(t, f.store, f.account.ID)
+	return f
+}
+
+// open opens a ledger until the end of the test, with a clock that stands at epoch.
+func open(t *testing.T, k Kind, address string) Store {
+	t.Helper()
+	s, err := k.Open(t.Context(), address, func() time.Time { return epoch })
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
+
+func claim(t *testing.T, s Store, ids ...ledger.Identity) []ledger.Account {
+	t.Helper()
+	accounts, err := s.Claim(t.Context(), ids)
+	must(t, err)
+	return accounts
+}
+
+// take takes a lease until the end of the test, if it is not released before.
+func take(t *testing.T, s Store, account int64) Lease {
+	t.Helper()
+	l, err := s.Lease(t.Context(), account)
+	must(t, err)
+	t.Cleanup(func() { must(t, l.Release()) })
+	return l
+}
+
+// put writes records in one call.
+func (f *fixture) put(t *testing.T, recs ...*ledger.Record) {
+	t.Helper()
+	must(t, f.lease.Put(f, recs...))
+}
+
+// record reads one.
+func (f *fixture) record(t *testing.T, id int64) *ledger.Record {
+	t.Helper()
+	r, err := f.lease.Record(f, id)
+	must(t, err)
+	return r
+}
+
+// known reads all.
+func (f *fixture) known(t *testing.T) []ledger.Known {
+	t.Helper()
+	known, err := f.lease.Known(f)
+	must(t, err)
+	return known
+}
+
+// in returns a small record in a state.
+func in(s ledger.State, uid string) *ledger.Record {
+	return &ledger.Record{Known: ledger.Known{UID: uid, State: s, Size: -1}}
+}
+
+// full returns a record that has something in every field.
+func full() *ledger.Record {
+	return &ledger.Record{
+		Known: ledger.Known{UID: "a\xff\x00b", Generation: 2, State: ledger.Forwarded, Size: 1 << 40, Print: "print", Attempts: 3,
+			NextAttempt: epoch.Add(1), ForwardedAt: epoch.Add(2 * time.Hour), DeletedAt: epoch.Add(3 * time.Hour)},
+		MessageSize:  1<<40 + 1,
+		Cause:        ledger.Cause{Code: "refused", Text: "550 5.7.1 müde\r\nzweite Zeile"},
+		Trace:        "trace",
+		FirstAttempt: epoch.Add(4 * time.Hour).In(time.FixedZone("", 3600)),
+		Spool:        "spool/1",
+		Excerpt:      ledger.Excerpt{MessageID: "<a@b>", From: "Jürgen <j@example.org>", Subject: "日本語", Date: "Sat, 28 Feb 2026"},
+		FirstSeen:    epoch.Add(-time.Hour),
+		LastSeen:     epoch.Add(5 * time.Hour),
+		Recipients: []ledger.Recipient{
+			{Address: "z@example.org", State: ledger.Held, Code: 550, Text: "5.1.1 no such user", Attempts: 2, NextAttempt: epoch.Add(time.Minute)},
+			{Address: "a@example.org", State: ledger.Forwarded, Code: 250, Text: "2.0.0 ok", Attempts: 1},
+			{Address: "a@example.org", State: ledger.Sending},
+		},
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,135 @@
+package ledgertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+func testLease(t *testing.T, k Kind) {
+	f := setup(t, k)
+	second := open(t, k, f.address)
+	for name, s := range map[string]Store{"this store": f.store, "another": second} {
+		if _, err := s.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrLeased) {
+			t.Errorf("%s gave a second lease: %v", name, err)
+		}
+	}
+	if _, err := f.store.Lease(f, 1<<40); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("the lease of no account: %v", err)
+	}
+	r := in(ledger.Forwarded, "1")
+	f.put(t, r)
+	must(t, f.lease.Release())
+	take(t, second, f.account.ID)
+	for name, err := range map[string]error{
+		"Put":        f.lease.Put(f, r),
+		"Deleted":    f.lease.Deleted(f, epoch, r.ID),
+		"Drop":       f.lease.Drop(f),
+		"Seen":       f.lease.Seen(f, epoch, []int64{r.ID}),
+		"PutAccount": f.lease.PutAccount(f, f.account),
+	} {
+		if err == nil {
+			t.Errorf("%s after Release: no error", name)
+		}
+	}
+	equal(t, "rows", f.known(t), []ledger.Known{r.Known})
+	must(t, f.lease.Release())
+	if _, err := f.store.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrLeased) {
+		t.Errorf("a second Release took the lease of another: %v", err)
+	}
+}
+
+func testInterrupted(t *testing.T, k Kind) {
+	f := setup(t, k)
+	r, held := in(ledger.Sending, "1"), in(ledger.Held, "2")
+	r.Attempts, r.NextAttempt = 2, epoch
+	r.Recipients = []ledger.Recipient{
+		{Address: "a@example.org", State: ledger.Forwarded, Code: 250},
+		{Address: "b@example.org", State: ledger.Sending, Code: 451},
+		{Address: "c@example.org", State: ledger.Held, Code: 550},
+		{Address: "d@example.org", State: ledger.Deferred, Code: 451},
+	}
+	held.Recipients = []ledger.Recipient{{Address: "a@example.org", State: ledger.Deferred}}
+	f.put(t, r, held)
+
+	second := open(t, k, f.address)
+	if _, err := second.Lease(f, f.account.ID); err == nil {
+		t.Error("a second lease")
+	}
+	equal(t, "under the lease", f.record(t, r.ID), r)
+	must(t, f.lease.Release())
+	equal(t, "after Release", f.record(t, r.ID), r)
+
+	l := take(t, second, f.account.ID)
+	got, err := l.Record(f, r.ID)
+	must(t, err)
+	if got.Cause.Code != "interrupted" || got.Cause.Text == "" {
+		t.Errorf("the cause is %+v", got.Cause)
+	}
+	r.State, got.Cause = ledger.Unknown, ledger.Cause{}
+	for i, want := range []ledger.State{ledger.Forwarded, ledger.Unknown, ledger.Held, ledger.Unknown} {
+		if got.Recipients[i].State != want {
+			t.Errorf("recipient %d is %s, want %s", i, got.Recipients[i].State, want)
+		}
+	}
+	got.Recipients = r.Recipients
+	equal(t, "under the next lease", got, r)
+	other, err := l.Record(f, held.ID)
+	must(t, err)
+	equal(t, "a message that was not being sent", other, held)
+}
+
+func testContext(t *testing.T, k Kind) {
+	f := setup(t, k)
+	ctx, cancel := context.WithCancel(f)
+	cancel()
+	if err := f.lease.Put(ctx, in(ledger.Held, "1")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put: %v", err)
+	}
+	if _, err := f.lease.Known(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Known: %v", err)
+	}
+	if n := len(f.known(t)); n != 0 {
+		t.Errorf("%d rows", n)
+	}
+	must(t, f.lease.Release())
+	if _, err := f.store.Lease(ctx, f.account.ID); !errors.Is(err, context.Canceled) {
+		t.Errorf("Lease: %v", err)
+	}
+	take(t, f.store, f.account.ID) // the failed one left no lock behind
+}
+
+func testGoroutines(t *testing.T, k Kind) {
+	f := setup(t, k)
+	const goroutines, each = 16, 20
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			for i := range each {
+				r := in(ledger.Sending, fmt.Sprint(g, ".", i))
+				if err := f.lease.Put(f, r); err != nil {
+					t.Error(err)
+				}
+				// Every second one fails, and takes no other with it.
+				if err := f.lease.Put(f, in(ledger.Sending, r.UID)); err == nil {
+					t.Error("a UID twice")
+				}
+				r.State = ledger.Forwarded
+				if err := f.lease.Put(f, r); err != nil {
+					t.Error(err)
+				}
+				if got, err := f.lease.Record(f, r.ID); err != nil || got.State != ledger.Forwarded {
+					t.Errorf("just put and read: %v, %v", got, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(f.known(t)); n != goroutines*each {
+		t.Errorf("%d rows, want %d", n, goroutines*each)
+	}
+}

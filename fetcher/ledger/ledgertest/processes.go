@@ -1,0 +1,140 @@
+package ledgertest
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// testFight: in each process a counter is read, and written back one higher,
+// under the lease. If two ever held it at once, counts would be lost.
+func testFight(t *testing.T, k Kind) {
+	f := setup(t, k)
+	const processes, rounds = 20, 5
+	must(t, f.lease.Release())
+	var all []*child
+	for range processes {
+		all = append(all, start(t, "count", f.address, strconv.FormatInt(f.account.ID, 10), strconv.Itoa(rounds)))
+	}
+	for _, c := range all {
+		c.wait(t)
+	}
+	a, err := f.lease.Account(f)
+	must(t, err)
+	if a.Failures != processes*rounds {
+		t.Errorf("%d processes counted to %d under the lease, want %d", processes, a.Failures, processes*rounds)
+	}
+}
+
+func testKilledHolder(t *testing.T, k Kind) {
+	f := setup(t, k)
+	must(t, f.lease.Release())
+	c := start(t, "hold", f.address, strconv.FormatInt(f.account.ID, 10))
+	c.line(t)
+	if _, err := f.store.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrLeased) {
+		t.Errorf("while another process holds it: %v", err)
+	}
+	c.kill()
+	take(t, f.store, f.account.ID)
+}
+
+// testKilledWriter: a child writes pairs of records in one Put each, and says
+// so after each; it is killed at random instants.
+func testKilledWriter(t *testing.T, k Kind) {
+	f := setup(t, k)
+	said := make(map[string]bool)
+	for life := range 5 {
+		must(t, f.lease.Release())
+		c := start(t, "write", f.address, strconv.FormatInt(f.account.ID, 10), strconv.Itoa(life))
+		for range rand.IntN(300) + 1 {
+			said[c.line(t)] = true
+		}
+		for _, line := range c.kill() {
+			said[line] = true
+		}
+		f.lease = take(t, f.store, f.account.ID)
+		f.survived(t, said)
+	}
+}
+
+// survived fails unless all that was said to be written is there, with its
+// twin, and in a state that a dead process may leave.
+func (f *fixture) survived(t *testing.T, said map[string]bool) {
+	t.Helper()
+	there := make(map[string]bool)
+	for _, k := range f.known(t) {
+		there[k.UID] = true
+		if k.State != ledger.Unknown && k.State != ledger.Forwarded {
+			t.Errorf("%s is %s", k.UID, k.State)
+		}
+	}
+	for uid := range said {
+		if !there[uid] {
+			t.Errorf("%s was put and is lost", uid)
+		}
+	}
+	for uid := range there {
+		if base := strings.TrimSuffix(uid, twin); !there[base] || !there[base+twin] {
+			t.Errorf("half of a Put: %s", uid)
+		}
+	}
+}
+
+func testOpenAtOnce(t *testing.T, k Kind) {
+	address := k.New(t)
+	var all []*child
+	for range 20 {
+		all = append(all, start(t, "claim", address))
+	}
+	ids := make(map[string]bool)
+	for _, c := range all {
+		ids[c.line(t)] = true
+		c.wait(t)
+	}
+	if len(ids) != 1 {
+		t.Errorf("one mailbox has the accounts %v", ids)
+	}
+}
+
+// child is a process that plays a role.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.Closer // it ends when this is closed, so that none is left behind
+	lines *bufio.Scanner
+}
+
+// line returns the next line that it said.
+func (c *child) line(t *testing.T) string {
+	t.Helper()
+	if !c.lines.Scan() {
+		t.Fatalf("a process ended early: %v, %v", c.lines.Err(), c.cmd.Wait())
+	}
+	return c.lines.Text()
+}
+
+// wait lets it end by itself.
+func (c *child) wait(t *testing.T) {
+	t.Helper()
+	_ = c.stdin.Close()
+	for c.lines.Scan() {
+		continue // Wait wants all to be read
+	}
+	must(t, c.cmd.Wait())
+}
+
+// kill kills it with SIGKILL and returns what it had said by then.
+func (c *child) kill() (rest []string) {
+	_ = c.cmd.Process.Kill()
+	for c.lines.Scan() {
+		rest = append(rest, c.lines.Text())
+	}
+	_ = c.cmd.Wait() // "signal: killed"
+	return rest
+}
