@@ -1,0 +1,71 @@
+package smtp
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+	gosmtp "github.com/emersion/go-smtp"
+)
+
+// mechanism picks the SASL mechanism for the method out of what the server
+// offers. It returns ErrNoAuth if there is none.
+func mechanism(c *gosmtp.Client, m Method, username, secret string) (sasl.Client, error) {
+	for _, try := range []struct {
+		method Method
+		client sasl.Client
+	}{
+		{Plain, sasl.NewPlainClient("", username, secret)},
+		{Login, &loginClient{answers: []string{username, secret}}},
+	} {
+		if (m == Auto || m == try.method) && c.SupportsAuth(string(try.method)) {
+			return try.client, nil
+		}
+	}
+	_, offered := c.Extension("AUTH")
+	if offered == "" {
+		offered = "none"
+	}
+	return nil, fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, m, oneLine(offered))
+}
+
+// loginClient is the LOGIN mechanism. go-sasl's sends the name with the AUTH
+// command and accepts no other challenge than "Password:"; servers differ in
+// both, and all of them ask for the name first and the password second.
+type loginClient struct {
+	answers []string
+}
+
+// Start implements sasl.Client.
+func (l *loginClient) Start() (string, []byte, error) { return sasl.Login, nil, nil }
+
+// Next implements sasl.Client.
+func (l *loginClient) Next([]byte) ([]byte, error) {
+	if len(l.answers) == 0 {
+		return nil, sasl.ErrUnexpectedServerChallenge
+	}
+	answer := l.answers[0]
+	l.answers = l.answers[1:]
+	return []byte(answer), nil
+}
+
+// hideSecret keeps a password out of an error of a login: there are servers
+// that repeat the line that they did not like.
+func hideSecret(err error, username, secret string) error {
+	encode := base64.StdEncoding.EncodeToString
+	forms := []string{secret, encode([]byte(secret)), encode([]byte("\x00" + username + "\x00" + secret))}
+	for _, f := range forms {
+		if f == "" || !strings.Contains(err.Error(), f) {
+			continue
+		}
+		const hidden = "(not shown, for it repeats the password)"
+		var r *gosmtp.SMTPError
+		if errors.As(err, &r) {
+			return &gosmtp.SMTPError{Code: r.Code, EnhancedCode: r.EnhancedCode, Message: hidden}
+		}
+		return fmt.Errorf("%w: %s", ErrProtocol, hidden)
+	}
+	return err
+}

@@ -1,0 +1,187 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	gosmtp "github.com/emersion/go-smtp"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// session is one open session: greeted, behind TLS where that is wanted, and
+// logged in. It belongs to one Deliver at a time.
+type session struct {
+	*wire
+	o     *Options
+	raw   net.Conn // what is closed when something fails
+	offer offer
+	// clean tells that the session stands between two transactions and can
+	// take the next one.
+	clean bool
+
+	since  time.Time   // when it became idle, zero if it never was
+	expiry *time.Timer // ends it when it stays idle
+}
+
+// offer is what matters of the server's reply to EHLO.
+type offer struct {
+	size     int64 // RFC 1870; 0: no limit is known
+	sizes    bool  // SIZE= is understood
+	eightBit bool  // RFC 6152
+	utf8     bool  // RFC 6531
+}
+
+// dial dials and brings a session to where it takes mail.
+// When ctx is done the connection is closed, whatever it waits for.
+func dial(ctx context.Context, o *Options) (*session, *Error) {
+	conn, err := o.Dial(ctx)
+	if err != nil {
+		return nil, &Error{Stage: forwarder.StageDial, Err: err}
+	}
+	s := &session{o: o, raw: rawConn(conn), wire: newWire(conn, o.Timeout)}
+	stop := context.AfterFunc(ctx, s.abort)
+	defer stop()
+
+	if err := s.begin(ctx); err != nil {
+		s.abort()
+		return nil, err
+	}
+	s.clean = true
+	return s, nil
+}
+
+// begin goes from the greeting to the login.
+func (s *session) begin(ctx context.Context) *Error {
+	c, err := s.hello("")
+	if err != nil {
+		return err
+	}
+	if s.o.StartTLS != nil {
+		if err := s.startTLS(ctx, c); err != nil {
+			return err
+		}
+		// What was said in clear counts for nothing (RFC 3207 4.2).
+		if c, err = s.hello("220 \r\n"); err != nil {
+			return err
+		}
+	}
+	if s.o.Username != "" {
+		if err := s.login(ctx, c); err != nil {
+			return failed(forwarder.StageAuth, err)
+		}
+	}
+	s.offer = offered(c)
+	return nil
+}
+
+// hello has go-smtp's client read the greeting and say EHLO or LHLO, or HELO to
+// a server that knows no other. Behind STARTTLS the greeting is given.
+func (s *session) hello(greeting string) (*gosmtp.Client, *Error) {
+	conn := newOpening(s.conn, greeting)
+	c := gosmtp.NewClient(conn)
+	if s.o.LMTP {
+		c = gosmtp.NewClientLMTP(conn)
+	}
+	c.CommandTimeout = s.o.Timeout
+	if err := c.Hello(heloName(s.o.Helo, s.raw.LocalAddr())); err != nil {
+		if !conn.spoken {
+			return nil, failed(forwarder.StageGreeting, err)
+		}
+		return nil, failed(forwarder.StageHello, err)
+	}
+	return c, nil
+}
+
+// startTLS sends STARTTLS and puts TLS around the connection. go-smtp's own
+// introduces itself as localhost and keeps the new connection to itself.
+func (s *session) startTLS(ctx context.Context, c *gosmtp.Client) *Error {
+	if ok, _ := c.Extension("STARTTLS"); !ok {
+		return &Error{Stage: forwarder.StageTLS, Err: ErrNoSTARTTLS}
+	}
+	r, err := s.command("STARTTLS")
+	switch {
+	case err != nil:
+		return failed(forwarder.StageTLS, err)
+	case r.refusal():
+		return &Error{Stage: forwarder.StageTLS, Code: r.code, Enhanced: r.enhanced, Text: r.text}
+	case r.code != 220:
+		return failed(forwarder.StageTLS, r.unexpected())
+	case s.r.Buffered() > 0:
+		// Sent in clear, to be believed behind TLS (CVE-2011-0411 the other way).
+		return failed(forwarder.StageTLS, fmt.Errorf("%w: more than a reply to STARTTLS", ErrProtocol))
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	conn := tls.Client(s.conn, s.o.StartTLS)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return failed(forwarder.StageTLS, err)
+	}
+	s.wire = newWire(conn, s.o.Timeout)
+	return nil
+}
+
+// login asks for the password and logs in with it.
+func (s *session) login(ctx context.Context, c *gosmtp.Client) error {
+	secret := ""
+	if s.o.Secret != nil {
+		var err error
+		if secret, err = s.o.Secret(ctx); err != nil {
+			return fmt.Errorf("password: %w", err)
+		}
+	}
+	mech, err := mechanism(c, s.o.Auth, s.o.Username, secret)
+	if err != nil {
+		return err
+	}
+	if err := c.Auth(mech); err != nil {
+		return hideSecret(err, s.o.Username, secret)
+	}
+	return nil
+}
+
+// offered reads what matters out of the reply to EHLO.
+func offered(c *gosmtp.Client) offer {
+	size, _ := c.MaxMessageSize()
+	var o offer
+	o.size = int64(size)
+	o.sizes, _ = c.Extension("SIZE")
+	o.eightBit, _ = c.Extension("8BITMIME")
+	o.utf8, _ = c.Extension("SMTPUTF8")
+	return o
+}
+
+// abort closes the connection as it is. It can be called at any time and more
+// than once. A TLS connection is not told, for that could block.
+func (s *session) abort() { _ = s.raw.Close() }
+
+// quit ends the session politely. Nothing depends on the answer.
+func (s *session) quit() {
+	limit := time.AfterFunc(quitTimeout, s.abort)
+	defer limit.Stop()
+	_, _ = s.command("QUIT")
+	s.abort()
+}
+
+// rawConn returns the connection below all TLS.
+func rawConn(c net.Conn) net.Conn {
+	for {
+		over, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = over.NetConn()
+	}
+}
+
+// failed turns an error of go-smtp or the connection into one with its stage.
+func failed(stage forwarder.Stage, err error) *Error {
+	var r *gosmtp.SMTPError
+	if !errors.As(err, &r) {
+		return &Error{Stage: stage, Err: err}
+	}
+	return &Error{Stage: stage, Code: r.Code, Enhanced: forwarder.EnhancedCode(r.EnhancedCode), Text: oneLine(r.Message)}
+}

@@ -1,0 +1,8 @@
+// Package smtptest has an SMTP and LMTP server on loopback that keeps what it
+// accepts in memory, octet for octet, and misbehaves on request. It serves
+// tests and the demo.
+//
+// It is go-smtp's server with a Session that records, behind a connection that
+// can hide extensions and end at any point. A server that breaks the protocol
+// itself is better written down as a script beside the test.
+package smtptest

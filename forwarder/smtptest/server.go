@@ -1,0 +1,161 @@
+package smtptest
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+
+	gosmtp "github.com/emersion/go-smtp"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// Server is a running server. Its methods may be called from several
+// goroutines.
+type Server struct {
+	o      Options
+	smtp   *gosmtp.Server
+	ln     net.Listener
+	served chan struct{} // closed when ln is served no more
+	closed chan struct{} // closed by Close
+
+	mu          sync.Mutex
+	open        map[*conn]struct{}
+	connections int
+	mails       int
+	messages    []Message
+	arrived     chan struct{} // closed and replaced with each message
+}
+
+// Start listens and serves. Its errors are those of net.Listen.
+func Start(o Options) (*Server, error) {
+	network, address := cmp.Or(o.Network, "tcp"), cmp.Or(o.Address, "127.0.0.1:0")
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	if o.TLS != nil && o.Implicit {
+		ln = tls.NewListener(ln, o.TLS)
+	}
+	s := &Server{
+		o: o, ln: ln,
+		served: make(chan struct{}), closed: make(chan struct{}),
+		open: make(map[*conn]struct{}), arrived: make(chan struct{}),
+	}
+	s.smtp = gosmtp.NewServer(gosmtp.BackendFunc(s.newSession))
+	s.smtp.Domain = "smtptest.example"
+	s.smtp.LMTP = o.LMTP
+	s.smtp.MaxMessageBytes = o.MaxSize
+	s.smtp.MaxLineLength = 0 // lines of any length: mail has them
+	s.smtp.AllowInsecureAuth = true
+	s.smtp.EnableSMTPUTF8 = o.UTF8
+	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
+	if !o.Implicit {
+		s.smtp.TLSConfig = o.TLS
+	}
+	go func() {
+		defer close(s.served)
+		_ = s.smtp.Serve(listener{ln, s}) // ends when ln is closed
+	}()
+	return s, nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Dial connects to the server, without TLS.
+func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, s.Addr().Network(), s.Addr().String())
+}
+
+// Messages returns what was accepted so far, in that order.
+func (s *Server) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.messages)
+}
+
+// Wait waits until n messages were accepted. Its error is that of ctx.
+func (s *Server) Wait(ctx context.Context, n int) error {
+	for {
+		s.mu.Lock()
+		have, arrived := len(s.messages), s.arrived
+		s.mu.Unlock()
+		if have >= n {
+			return nil
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d messages: %w", have, n, ctx.Err())
+		}
+	}
+}
+
+// Connections is how many there were so far.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connections
+}
+
+// Close closes the listener and all connections, ends all stalls and waits. It
+// must be called once.
+func (s *Server) Close() error {
+	close(s.closed)
+	err := s.ln.Close()
+	<-s.served
+	s.mu.Lock()
+	open := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
+	}
+	// It waits for the connections' goroutines; its error is about the listener,
+	// which is closed already.
+	_ = s.smtp.Shutdown(context.Background())
+	return err
+}
+
+// ask asks for the fault at an event of a connection.
+func (s *Server) ask(c *conn, stage forwarder.Stage, address string) Fault {
+	if s.o.Fault == nil {
+		return Fault{}
+	}
+	s.mu.Lock()
+	e := Event{Stage: stage, Connection: c.number, Message: c.mail, Address: address}
+	s.mu.Unlock()
+	return s.o.Fault(e)
+}
+
+// misbehave does what the fault says. The error is the reply, or stands in for
+// one that does not come.
+func (s *Server) misbehave(c *conn, f Fault) error {
+	if f.Stall {
+		<-s.closed
+	}
+	if f.Stall || f.Close {
+		_ = c.Close()
+		return net.ErrClosed
+	}
+	if f.Code != 0 {
+		return refusal(f.Code, f.Enhanced, f.Text)
+	}
+	return nil
+}
+
+// refusal is a reply as go-smtp takes it.
+func refusal(code int, e forwarder.EnhancedCode, text string) error {
+	r := &gosmtp.SMTPError{Code: code, EnhancedCode: gosmtp.EnhancedCode(e), Message: text}
+	if e == (forwarder.EnhancedCode{}) {
+		r.EnhancedCode = gosmtp.NoEnhancedCode
+	}
+	return r
+}
