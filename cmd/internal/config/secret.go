@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,8 @@ func secretFromCommand(command, dir string) Secret {
 		var complaint tail
 		cmd.Stdout, cmd.Stderr = &out, &complaint
 		if err := cmd.Run(); err != nil {
-			return "", commandError(ctx, err, complaint.text)
+			// The first of these that is there is the reason of the others.
+			return "", commandError(cmp.Or(ctx.Err(), out.err, err), complaint.text)
 		}
 		return cutNewline(out.buf.String()), nil
 	}}
@@ -108,10 +110,7 @@ func secretFromCommand(command, dir string) Secret {
 
 // commandError says why a password command failed. It shows neither the
 // command, which may hold a secret, nor what it printed on stdout.
-func commandError(ctx context.Context, err error, complaint []byte) error {
-	if cause := ctx.Err(); cause != nil {
-		err = cause // and not "signal: killed"
-	}
+func commandError(err error, complaint []byte) error {
 	if words := strings.Join(strings.Fields(string(complaint)), " "); words != "" {
 		return fmt.Errorf("the password command: %w: %s", err, words)
 	}
@@ -126,11 +125,15 @@ func cutNewline(s string) string {
 
 // limited holds as much as a secret can be long, and refuses more. The buffer
 // is not embedded, for its ReadFrom would know no limit.
-type limited struct{ buf bytes.Buffer }
+type limited struct {
+	buf bytes.Buffer
+	err error
+}
 
 func (l *limited) Write(p []byte) (int, error) {
 	if l.buf.Len()+len(p) > maxSecret {
-		return 0, fmt.Errorf("more than %d octets", maxSecret)
+		l.err = fmt.Errorf("more than %d octets", maxSecret)
+		return 0, l.err
 	}
 	return l.buf.Write(p)
 }

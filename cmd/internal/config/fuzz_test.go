@@ -1,0 +1,50 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// FuzzLoad holds that any file is either a whole configuration or an *Errors
+// that says something.
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"testdata/*/*.yaml", "../../../config.example.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, path := range files {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "popferry.yaml")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, environment(nil))
+		var all *config.Errors
+		switch {
+		case err == nil && (len(c.Accounts) == 0 || len(c.Forward) == 0):
+			t.Error("a configuration without accounts or destinations")
+		case err != nil && (c != nil || !errors.As(err, &all) || len(all.List) == 0):
+			t.Errorf("got %v and %T: %v", c, err, err)
+		}
+		if err != nil {
+			return
+		}
+		for _, a := range c.Accounts {
+			if a.Name == "" || a.Host == "" || a.Port == 0 || a.Username == "" || a.Secret.IsZero() || len(a.To) == 0 || a.From == "" {
+				t.Errorf("an account lacks something: %+v", a)
+			}
+		}
+	})
+}

@@ -1,0 +1,234 @@
+package config_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+func load(t *testing.T, path string, vars map[string]string) *config.Config {
+	t.Helper()
+	c, err := config.Load(path, environment(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// equal compares got with want where want says anything.
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: got %+v, want %+v", what, got, want)
+	}
+}
+
+func TestThreeFacts(t *testing.T) {
+	t.Parallel()
+	c := load(t, "testdata/good/three-facts.yaml", map[string]string{"PASSWORD": "hunter2"})
+	equal(t, "warnings", c.Warnings, []string{})
+
+	a := c.Accounts[0]
+	a.Secret = config.Secret{}
+	equal(t, "account", a, config.Account{
+		Name:    "leo@pop.example.net",
+		Enabled: true,
+		Server: config.Server{
+			Host:     "pop.example.net",
+			Port:     995,
+			TLS:      config.TLS{Mode: config.TLSImplicit, Min: "1.2"},
+			Username: "leo",
+			Auth:     "auto",
+			Timeout:  time.Minute,
+		},
+		Schedule: "@every 10m",
+		Leave:    config.Leave{Keep: true},
+		FirstRun: config.FirstRunAll,
+		MaxSize:  50_000_000,
+		Forward:  "smtp.example.org",
+		To:       []string{"leo@example.org"},
+		From:     "leo@example.org",
+		File:     "testdata/good/three-facts.yaml",
+		Line:     2,
+	})
+
+	c.Accounts, c.Forward, c.Warnings = nil, nil, nil
+	equal(t, "settings", c, &config.Config{
+		Path:        "testdata/good/three-facts.yaml",
+		State:       "/home/leo/.local/state/popferry/popferry.db",
+		StateCreate: true,
+		Schedule:    "@every 10m",
+		Concurrency: 16,
+		PerHost:     4,
+		Notify:      config.Notify{After: 24 * time.Hour},
+		Spool:       config.Spool{Dir: "/home/leo/.local/state/popferry/popferry.spool", Memory: 64_000_000},
+		Log:         config.Log{Level: slog.LevelInfo, Format: "text"},
+	})
+}
+
+func TestEverything(t *testing.T) {
+	t.Parallel()
+	const path = "testdata/good/everything.yaml"
+	c := load(t, path, map[string]string{"PASSWORD": "hunter2"})
+
+	equal(t, "state", c.State, "testdata/good/var/mail.db")
+	equal(t, "state_create", c.StateCreate, false)
+	equal(t, "spool", c.Spool, config.Spool{Dir: "/var/spool/popferry", Memory: 1536 << 20})
+	equal(t, "log", c.Log, config.Log{Level: slog.LevelDebug, Format: "json"})
+
+	isp := c.Accounts[0]
+	password, err := isp.Secret.Get(context.Background())
+	equal(t, "password", password, "  two spaces: and # more")
+	equal(t, "password", err, nil)
+	isp.Secret = config.Secret{}
+	equal(t, "isp", isp, config.Account{
+		Name: "isp",
+		Server: config.Server{
+			Host: "pop.example.net",
+			Port: 1110,
+			TLS: config.TLS{
+				Mode: config.TLSStart, Min: "1.3", CAFile: "testdata/good/ca.pem",
+				Pin: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+			},
+			Username: "leo",
+			Auth:     "user",
+			Timeout:  90 * time.Second,
+		},
+		Schedule:    "@every 1h",
+		MinInterval: 90 * time.Minute,
+		FirstRun:    config.FirstRunNew,
+		Forward:     "local",
+		To:          []string{"leo", "mia"},
+		From:        config.SenderNull,
+		File:        path,
+		Line:        15,
+	})
+
+	local := c.Forward[1]
+	equal(t, "local", local, config.Destination{
+		Name:        "local",
+		Server:      config.Server{Host: "unix:/run/dovecot/lmtp", TLS: config.TLS{Mode: config.TLSNone, Min: "1.2"}, Auth: "auto", Timeout: time.Minute},
+		Protocol:    config.ProtocolLMTP,
+		From:        config.SenderOriginal,
+		To:          []string{"leo"},
+		Connections: 4,
+		InFlight:    1,
+		OnReject:    "hold",
+		File:        path,
+		Line:        40,
+	})
+	equal(t, "port of a plain connection", c.Forward[0].Port, 25)
+}
+
+func TestIncludeAndDefaults(t *testing.T) {
+	t.Parallel()
+	c := load(t, "testdata/good/everything.yaml", map[string]string{"PASSWORD": "hunter2"})
+	type summary struct {
+		name, mode string
+		leave      time.Duration
+		from, file string
+		line       int
+	}
+	var got []summary
+	for _, a := range c.Accounts[1:] {
+		got = append(got, summary{a.Name, a.TLS.Mode, a.Leave.For, a.From, filepath.Base(a.File), a.Line})
+		password, err := a.Secret.Get(context.Background())
+		if password != "hunter2" || err != nil {
+			t.Errorf("%s: password %q, %v", a.Name, password, err)
+		}
+	}
+	const fortnight = 14 * 24 * time.Hour
+	equal(t, "accounts", got, []summary{
+		{"mia@example.net@pop.example.net", "none", fortnight, "leo@example.org", "everything.yaml", 33},
+		{"one@pop.example.com", "none", fortnight, "leo@example.org", "10-more.yaml", 3},
+		{"two@localhost", "none", fortnight, "leo@example.org", "10-more.yaml", 4},
+	})
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	path := write(t, 0o640, `
+listen: 127.0.0.1:8110
+notify: {to: leo@example.org, after: 24h}
+accounts:
+  - {name: one, host: pop.example.net, username: leo, password: hunter2, tls: none}
+  - {name: two, host: pop.example.net, username: leo, password: hunter2}
+  - {name: three, host: localhost, username: leo, password_env: UNSET, tls: none}
+forward:
+  - host: smtp.example.org
+    to: leo@example.org
+    on_reject: wrap
+`)
+	c := load(t, path, nil)
+	equal(t, "warnings", c.Warnings, []string{
+		path + ":2: listen: has no effect in this version",
+		path + ":3: notify.to: has no effect in this version",
+		path + ":5: accounts[one].password: others can read this file (mode 0640); chmod 600 " + path + ", or use password_file",
+		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
+		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; each account takes what it finds first",
+		path + ":7: accounts[three].password_env: the environment variable UNSET is not set",
+		path + ":11: forward[0].on_reject: has no effect in this version",
+	})
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		flag  string
+		vars  map[string]string
+		files []string
+		want  string
+	}{
+		{name: "flag", flag: "my.yaml", vars: map[string]string{"POPFERRY_CONFIG": "env.yaml"}, want: "my.yaml"},
+		{name: "variable", vars: map[string]string{"POPFERRY_CONFIG": "env.yaml"}, files: []string{"popferry.yaml"}, want: "env.yaml"},
+		{name: "here", files: []string{"popferry.yaml", "/etc/popferry/popferry.yaml"}, want: "popferry.yaml"},
+		{name: "home", files: []string{"/home/leo/.config/popferry/popferry.yaml"}, want: "/home/leo/.config/popferry/popferry.yaml"},
+		{name: "XDG", vars: map[string]string{"XDG_CONFIG_HOME": "/xdg"}, files: []string{"/xdg/popferry/popferry.yaml"}, want: "/xdg/popferry/popferry.yaml"},
+		{name: "system", files: []string{"/etc/popferry/popferry.yaml"}, want: "/etc/popferry/popferry.yaml"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			env := environment(tt.vars)
+			env.Exists = func(path string) bool { return slices.Contains(tt.files, path) }
+			got, err := config.Find(tt.flag, env)
+			if got != tt.want || err != nil {
+				t.Errorf("got %q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+	env := environment(nil)
+	env.Exists = func(string) bool { return false }
+	_, err := config.Find("", env)
+	const want = "no configuration found; looked for popferry.yaml, /home/leo/.config/popferry/popferry.yaml, " +
+		"/etc/popferry/popferry.yaml; name it with --config or $POPFERRY_CONFIG, or write one after config.example.yaml"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestStatePlaces(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		vars map[string]string
+		want string
+	}{
+		{map[string]string{"STATE_DIRECTORY": "/var/lib/popferry:/var/lib/other"}, "/var/lib/popferry/popferry.db"},
+		{map[string]string{"XDG_STATE_HOME": "/xdg"}, "/xdg/popferry/popferry.db"},
+		{map[string]string{"XDG_STATE_HOME": "relative"}, "/home/leo/.local/state/popferry/popferry.db"},
+	} {
+		c := load(t, "testdata/good/three-facts.yaml", tt.vars)
+		equal(t, "state", c.State, tt.want)
+	}
+	_, err := config.Load("testdata/good/three-facts.yaml", environment(map[string]string{"HOME": ""}))
+	const want = "testdata/good/three-facts.yaml: state: missing; its default needs $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME, and none of them is set"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

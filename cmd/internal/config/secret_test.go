@@ -1,0 +1,156 @@
+package config_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// write makes a configuration and returns its path.
+func write(t *testing.T, mode os.FileMode, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "popferry.yaml")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// secretOf loads a configuration whose one account has this password key.
+func secretOf(t *testing.T, path, key string, vars map[string]string) config.Secret {
+	t.Helper()
+	text := "accounts: [{host: pop.example.net, username: leo, " + key + "}]\nforward: [{host: localhost, to: leo@example.org}]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, path, vars).Accounts[0].Secret
+}
+
+func TestSecretGet(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	credentials := filepath.Join(dir, "credentials")
+	for path, text := range map[string]string{
+		"own":             "hunter2\n",
+		"crlf":            "hunter2\r\n",
+		"space":           " hunter2 \n\n",
+		"both":            "wrong",
+		"credentials/one": "hunter2",
+		"huge":            strings.Repeat("x", 100_000),
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(credentials, "both"), []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	vars := map[string]string{"PASSWORD": "hunter2", "CREDENTIALS_DIRECTORY": credentials}
+
+	for _, tt := range []struct {
+		name, key, want, err string
+	}{
+		{name: "literal", key: "password: hunter2", want: "hunter2"},
+		{name: "number", key: "password: 0123", want: "0123"},
+		{name: "env", key: "password_env: PASSWORD", want: "hunter2"},
+		{name: "env unset", key: "password_env: UNSET", err: "the environment variable UNSET is not set"},
+		{name: "file", key: "password_file: own", want: "hunter2"},
+		{name: "file with CRLF", key: "password_file: crlf", want: "hunter2"},
+		{name: "file with one newline cut", key: "password_file: space", want: " hunter2 \n"},
+		{name: "credential", key: "password_file: one", want: "hunter2"},
+		{name: "credential first", key: "password_file: both", want: "hunter2"},
+		{name: "huge file", key: "password_file: huge", err: "reading the password from " + dir + "/huge: more than 65536 octets"},
+		{name: "command", key: "password_command: cat own", want: "hunter2"},
+		{name: "command prints nothing", key: "password_command: 'true'", err: "the password is empty"},
+		{name: "command fails", key: "password_command: echo hunter2; echo locked >&2; exit 3", err: "the password command: exit status 3: locked"},
+		{name: "command never ends", key: "password_command: yes", err: "more than 65536 octets"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			secret := secretOf(t, filepath.Join(dir, "popferry.yaml"), tt.key, vars)
+			got, err := secret.Get(context.Background())
+			switch {
+			case tt.err == "" && err != nil, tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+				t.Errorf("error %v, want %q", err, tt.err)
+			case got != tt.want:
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestSecretRotates changes the file between two logins.
+func TestSecretRotates(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "secret")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret := secretOf(t, filepath.Join(dir, "popferry.yaml"), "password_file: secret", nil)
+	for _, password := range []string{"old", "new"} {
+		if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := secret.Get(context.Background()); got != password || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, password)
+		}
+	}
+}
+
+func TestSecretCommandIsCancelled(t *testing.T) {
+	t.Parallel()
+	secret := secretOf(t, filepath.Join(t.TempDir(), "popferry.yaml"), "password_command: sleep 1000", nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := secret.Get(ctx); err == nil || !strings.Contains(err.Error(), "context canceled") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSecretsAreHidden prints a whole configuration in every way.
+func TestSecretsAreHidden(t *testing.T) {
+	t.Parallel()
+	path := write(t, 0o600, `
+accounts: [{host: pop.example.net, username: leo, password: hunter2}]
+forward: [{host: smtp.example.org, username: leo, password: hunter2, to: leo@example.org}]
+`)
+	c := load(t, path, nil)
+	secret := c.Accounts[0].Secret
+	hidden := struct{ inner config.Account }{c.Accounts[0]} // fmt calls no methods behind an unexported field
+
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("loaded", "config", c, "secret", secret)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("loaded", "config", c, "secret", secret)
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := []string{log.String(), string(encoded), secret.String(), fmt.Sprint(secret)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, what := range []any{c, *c, secret, &secret, hidden, c.Forward} {
+			shown = append(shown, fmt.Sprintf(verb, what))
+		}
+	}
+	for _, s := range shown {
+		if strings.Contains(s, "hunter2") || strings.Contains(s, fmt.Sprintf("%x", "hunter2")) {
+			t.Errorf("a password in %s", s)
+		}
+	}
+	if got := fmt.Sprintf("%v %#v %s", secret, secret, secret); got != "*** *** ***" {
+		t.Errorf("got %s", got)
+	}
+	if !strings.Contains(string(encoded), `"Secret":"***"`) {
+		t.Errorf("JSON: %s", encoded)
+	}
+}
