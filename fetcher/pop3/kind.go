@@ -19,7 +19,23 @@ const (
 
 // String is the kind in one or two words.
 func (k Kind) String() string {
-	return [...]string{"other", "credentials", "locked", "too often", "temporary", "permanent", "gone", "protocol"}[k]
+	switch k {
+	case KindCredentials:
+		return "credentials"
+	case KindLocked:
+		return "locked"
+	case KindTooOften:
+		return "too often"
+	case KindTemporary:
+		return "temporary"
+	case KindPermanent:
+		return "permanent"
+	case KindGone:
+		return "gone"
+	case KindProtocol:
+		return "protocol"
+	}
+	return "other"
 }
 
 // codes are the registered response codes (RFC 2449 section 8.1, RFC 3206
@@ -34,16 +50,26 @@ var codes = map[string]Kind{
 }
 
 // Kind tells what the refusal means: by its response code, which says it for
-// certain, else by words that real servers use.
+// certain, else by words that real servers use. A few words go before the
+// code, where servers are known to send the wrong one.
 func (e *Error) Kind() Kind {
+	text := strings.ToLower(e.Text)
+	if k, ok := lookUp(overrides, text); ok {
+		return k
+	}
 	if k, ok := codes[e.Code]; ok {
 		return k
 	}
-	text := strings.ToLower(e.Text)
-	for _, p := range phrases {
-		if strings.Contains(text, p.words) {
-			return p.kind
+	switch verb, _, _ := strings.Cut(e.Command, " "); verb {
+	case "RETR", "TOP", "DELE", "UIDL", "LIST":
+		if k, ok := lookUp(ofMessages, text); ok {
+			return k
+		}
+	case "USER", "PASS", "APOP", "AUTH":
+		if k, ok := lookUp(ofLogins, text); ok {
+			return k
 		}
 	}
-	return KindOther
+	k, _ := lookUp(anywhere, text)
+	return k
 }

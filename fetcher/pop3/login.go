@@ -2,38 +2,30 @@ package pop3
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
-)
-
-// Method is a way to log in.
-type Method string
-
-// The methods, by the words of the configuration.
-const (
-	MethodAuto  Method = "auto"  // the best that is offered and safe
-	MethodPlain Method = "plain" // SASL PLAIN (RFC 4616)
-	MethodLogin Method = "login" // SASL LOGIN (draft-murchison-sasl-login)
-	MethodUser  Method = "user"  // USER and PASS (RFC 1939 section 7)
 )
 
 // Credentials are what a login needs.
 type Credentials struct {
 	Method   Method // "" is MethodAuto
 	Username string
-	// Secret gives the password or token. It is asked once for each login,
-	// and not before it is known how to log in.
+	// Secret gives the password, or the access token of MethodXOAuth2 and
+	// MethodOAuthBearer. It is asked once for each login, not before it is
+	// known how to log in, and not at all for MethodExternal.
 	Secret func(context.Context) (string, error)
 }
 
-// Login logs in. MethodAuto goes by the capabilities that Capa last read:
-// SASL PLAIN where it is offered, else USER and PASS. A refusal is an *Error
-// whose Kind tells wrong credentials from a server that is busy; the session
-// can go on to Quit. A method that cannot be used here is an ErrMethod, with
-// nothing sent. Whether the password may go out in clear is for the caller to
-// decide, before New. What was known of the capabilities is forgotten after a
-// login: they may be others now.
+// Login logs in. MethodAuto goes by the capabilities that Capa last read; see
+// there. A refusal is an *Error whose Kind tells wrong credentials from a
+// server that is busy; the session can go on to Quit. A method that cannot be
+// used in this session is an ErrMethod, with nothing sent. Whether a password
+// may go out in clear is for the caller to decide, before New. After a login
+// nothing is known of the capabilities: they may be others now, so ask again.
 func (c *Client) Login(ctx context.Context, cr Credentials) error {
 	leave, err := c.enter(ctx, "login")
 	if err != nil {
@@ -44,9 +36,14 @@ func (c *Client) Login(ctx context.Context, cr Credentials) error {
 	if err != nil {
 		return err
 	}
-	secret, err := cr.secret(ctx)
-	if err != nil {
-		return err
+	var secret string
+	if method != MethodExternal {
+		if secret, err = cr.secret(ctx); err != nil {
+			return err
+		}
+	}
+	if strings.ContainsRune(cr.Username+secret, 0) {
+		return fmt.Errorf("login: %w", ErrLine)
 	}
 	c.hide(secret)
 	defer func() { c.secrets = nil }()
@@ -69,35 +66,46 @@ func (cr Credentials) secret(ctx context.Context) (string, error) {
 	return s, nil
 }
 
-// choose settles the method.
-func (c *Client) choose(m Method) (Method, error) {
-	switch m {
-	case "", MethodAuto:
-		if c.caps.offers("PLAIN") {
-			return MethodPlain, nil
-		}
-		return MethodUser, nil
-	case MethodPlain, MethodLogin, MethodUser:
-		return m, nil
-	}
-	return "", fmt.Errorf("%w: %q is unknown", ErrMethod, string(m))
-}
-
 // login logs in by a method that is settled.
 func (c *Client) login(m Method, username, secret string) error {
-	if m == MethodUser {
+	switch m {
+	case MethodUser:
 		return c.userPass(username, secret)
+	case MethodAPOP:
+		return c.apop(username, secret)
 	}
-	return c.authenticate(mechanism(m, username, secret))
+	mech, err := mechanism(m, username, secret)
+	if err != nil {
+		return fmt.Errorf("login: %w", err)
+	}
+	return c.authenticate(mech)
 }
 
 // userPass logs in by USER and PASS (RFC 1939 section 7). A password may
 // contain spaces: it is the rest of the line.
 func (c *Client) userPass(username, password string) error {
+	if strings.ContainsAny(password, "\r\n") {
+		return fmt.Errorf("PASS: %w", ErrLine) // before USER is sent in vain
+	}
 	if _, err := c.exchange(pending{name: "USER"}, "USER "+username); err != nil {
 		return err
 	}
 	_, err := c.exchange(pending{name: "PASS"}, "PASS "+password)
+	return err
+}
+
+// timestamp is what a greeting contains if the server has APOP.
+var timestamp = regexp.MustCompile(`<[^<>@\s]+@[^<>@\s]+>`)
+
+// apop logs in by APOP (RFC 1939 section 7): an MD5 of the greeting's
+// timestamp and the password.
+func (c *Client) apop(username, password string) error {
+	stamp := timestamp.FindString(c.banner)
+	if stamp == "" {
+		return fmt.Errorf("%w: apop: the greeting has no timestamp", ErrMethod)
+	}
+	sum := md5.Sum([]byte(stamp + password))
+	_, err := c.exchange(pending{name: "APOP"}, "APOP "+username+" "+hex.EncodeToString(sum[:]))
 	return err
 }
 

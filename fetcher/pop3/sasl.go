@@ -16,12 +16,15 @@ const (
 	maxRounds = 10
 )
 
-// mechanism is SASL's client for a method.
-func mechanism(m Method, username, secret string) sasl.Client {
-	if m == MethodLogin {
-		return &loginMechanism{username: username, password: secret}
-	}
-	return sasl.NewPlainClient("", username, secret)
+// explainer is a mechanism that was told in a challenge why it failed.
+type explainer interface {
+	explanation() string
+}
+
+// verifier is a mechanism that can tell, at its end, whether the server proved
+// that it knows the password too.
+type verifier interface {
+	verified() bool
 }
 
 // authenticate runs AUTH (RFC 5034 section 4). The initial response goes with
@@ -34,7 +37,7 @@ func (c *Client) authenticate(m sasl.Client) error {
 	}
 	p := pending{name: "AUTH " + mech, challenge: true}
 	line := p.name
-	if first != nil && len(line)+1+base64.StdEncoding.EncodedLen(max(1, len(first)))+2 <= maxCommand {
+	if first != nil && len(line)+1+max(1, base64.StdEncoding.EncodedLen(len(first)))+2 <= maxCommand {
 		line += " " + c.encode(first, "=")
 		first = nil
 	}
@@ -52,6 +55,18 @@ func (c *Client) authenticate(m sasl.Client) error {
 		}
 		r, err = c.exchange(p, c.encode(response, ""))
 	}
+	return c.outcome(m, p, err)
+}
+
+// outcome adds what the mechanism knows to the end of an exchange.
+func (c *Client) outcome(m sasl.Client, p pending, err error) error {
+	var refused *Error
+	if e, ok := m.(explainer); ok && errors.As(err, &refused) && e.explanation() != "" {
+		refused.Text = c.clean(refused.Text + " " + e.explanation())
+	}
+	if v, ok := m.(verifier); ok && err == nil && !v.verified() {
+		return c.fail(&ProtocolError{Command: p.name, Text: "the server did not prove that it knows the password"})
+	}
 	return err
 }
 
@@ -65,12 +80,18 @@ func answer(m sasl.Client, challenge string) ([]byte, error) {
 }
 
 // cancel ends an exchange that the mechanism gave up on (RFC 5034 section 4).
+// A server that takes the cancelling for a login is out of its mind.
 func (c *Client) cancel(p pending, why error) error {
-	refused := (*Error)(nil)
-	if _, err := c.exchange(p, "*"); err != nil && !errors.As(err, &refused) {
-		return err
+	why = fmt.Errorf("%s: %w", p.name, why)
+	var refused *Error
+	_, err := c.exchange(pending{name: p.name}, "*")
+	switch {
+	case err == nil:
+		return c.fail(why)
+	case errors.As(err, &refused):
+		return why
 	}
-	return fmt.Errorf("%s: %w", p.name, why)
+	return err
 }
 
 // encode is a response in base64, which is kept out of errors too. An empty
@@ -82,28 +103,4 @@ func (c *Client) encode(response []byte, empty string) string {
 	s := base64.StdEncoding.EncodeToString(response)
 	c.hide(s)
 	return s
-}
-
-// loginMechanism is SASL LOGIN. The library's insists on the exact words of
-// the challenges, which differ between servers; their order does not.
-type loginMechanism struct {
-	username, password string
-	asked              int
-}
-
-// Start begins without an initial response: not every server takes one.
-func (l *loginMechanism) Start() (string, []byte, error) {
-	return sasl.Login, nil, nil
-}
-
-// Next answers the first challenge with the name, the second with the password.
-func (l *loginMechanism) Next([]byte) ([]byte, error) {
-	l.asked++
-	switch l.asked {
-	case 1:
-		return []byte(l.username), nil
-	case 2:
-		return []byte(l.password), nil
-	}
-	return nil, sasl.ErrUnexpectedServerChallenge
 }

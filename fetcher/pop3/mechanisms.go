@@ -1,0 +1,112 @@
+package pop3
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+)
+
+// mechanism is SASL's client side of a method.
+func mechanism(m Method, username, secret string) (sasl.Client, error) {
+	switch m {
+	case MethodPlain:
+		return sasl.NewPlainClient("", username, secret), nil
+	case MethodLogin:
+		return &loginMechanism{username: username, password: secret}, nil
+	case MethodCRAMMD5:
+		return &cramMD5{username: username, password: secret}, nil
+	case MethodSCRAMSHA1, MethodSCRAMSHA256:
+		return newSCRAM(m, username, secret)
+	case MethodXOAuth2:
+		return &bearer{name: saslNames[m], first: fmt.Sprintf("user=%s\x01auth=Bearer %s\x01\x01", username, secret)}, nil
+	case MethodOAuthBearer:
+		return &bearer{name: saslNames[m], first: fmt.Sprintf("n,a=%s,\x01auth=Bearer %s\x01\x01", saslName(username), secret), last: []byte{1}}, nil
+	case MethodExternal:
+		return sasl.NewExternalClient(username), nil
+	}
+	return nil, fmt.Errorf("%w: %q is none of AUTH", ErrMethod, string(m))
+}
+
+// saslName writes a name as OAUTHBEARER and SCRAM need it (RFC 5801 section 4).
+func saslName(s string) string {
+	return strings.NewReplacer("=", "=3D", ",", "=2C").Replace(s)
+}
+
+// loginMechanism is LOGIN. The library's insists on the exact words of the
+// challenges, which differ between servers; their order does not.
+type loginMechanism struct {
+	username, password string
+	asked              int
+}
+
+// Start begins without an initial response: not every server takes one.
+func (l *loginMechanism) Start() (string, []byte, error) {
+	return sasl.Login, nil, nil
+}
+
+// Next answers the first challenge with the name, the second with the password.
+func (l *loginMechanism) Next([]byte) ([]byte, error) {
+	l.asked++
+	switch l.asked {
+	case 1:
+		return []byte(l.username), nil
+	case 2:
+		return []byte(l.password), nil
+	}
+	return nil, sasl.ErrUnexpectedServerChallenge
+}
+
+// cramMD5 is CRAM-MD5 (RFC 2195), which the library does not have.
+type cramMD5 struct {
+	username, password string
+	asked              bool
+}
+
+// Start begins without an initial response: the server speaks first.
+func (m *cramMD5) Start() (string, []byte, error) {
+	return saslNames[MethodCRAMMD5], nil, nil
+}
+
+// Next answers the one challenge with the name and the keyed digest of it.
+func (m *cramMD5) Next(challenge []byte) ([]byte, error) {
+	if m.asked || len(challenge) == 0 {
+		return nil, sasl.ErrUnexpectedServerChallenge
+	}
+	m.asked = true
+	h := hmac.New(md5.New, []byte(m.password))
+	h.Write(challenge)
+	return []byte(m.username + " " + hex.EncodeToString(h.Sum(nil))), nil
+}
+
+// bearer is XOAUTH2 and OAUTHBEARER (RFC 7628). When the token is refused the
+// server says why in a challenge, and only refuses after an answer to that:
+// the library's gives up before, and some servers then hang up.
+type bearer struct {
+	name  string
+	first string // the initial response
+	last  []byte // the answer to the server's reason (RFC 7628 section 3.2.3)
+	why   string
+}
+
+// Start begins with the token.
+func (b *bearer) Start() (string, []byte, error) {
+	return b.name, []byte(b.first), nil
+}
+
+// Next keeps the server's reason.
+func (b *bearer) Next(challenge []byte) ([]byte, error) {
+	if b.why != "" {
+		return nil, sasl.ErrUnexpectedServerChallenge
+	}
+	b.why = string(challenge)
+	return b.last, nil
+}
+
+// explanation is the reason in the server's JSON.
+func (b *bearer) explanation() string {
+	return b.why
+}
