@@ -73,11 +73,17 @@ func lockOpening(ctx context.Context, path string) (unlock func(), err error) {
 	if err := os.Mkdir(locksDir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(locksDir(path), "open"))
+	lock := newLock(path, "open")
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		return nil, err
 	}
 	return func() { _ = lock.Unlock() }, nil
+}
+
+// newLock is a lock file of the database. It is opened for writing, though
+// nothing is written: a read-only file system shows here, with its own error.
+func newLock(path, name string) *flock.Flock {
+	return flock.New(filepath.Join(locksDir(path), name), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 }
 
 // createFile makes an empty file, for its owner only, if there is none. One

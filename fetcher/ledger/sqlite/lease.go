@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 
@@ -32,11 +31,10 @@ func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
 	if _, err := s.account(ctx, account); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(locksDir(s.path), strconv.FormatInt(account, 10))
-	l := &Lease{store: s, account: account, lock: flock.New(path)}
+	l := &Lease{store: s, account: account, lock: newLock(s.path, strconv.FormatInt(account, 10))}
 	switch ok, err := l.lock.TryLock(); {
 	case err != nil:
-		return nil, explain("lock", path, err)
+		return nil, explain("lock", l.lock.Path(), err)
 	case !ok:
 		return nil, ledger.ErrLeased
 	}

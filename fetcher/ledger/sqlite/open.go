@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// busyTimeout is how long to wait for another process that is writing. Its
-	// transactions take milliseconds, or as long as its disk does.
-	busyTimeout = 10 * time.Second
+	// defaultBusy is long because transactions of other processes take
+	// milliseconds, or as long as the disk does.
+	defaultBusy = 10 * time.Second
 	// readers is how many connections are open for reading at most.
 	readers = 4
 )
@@ -29,6 +29,9 @@ type Options struct {
 	Create bool
 	// Now tells the day that an outcome is counted for. Default: time.Now.
 	Now func() time.Time
+	// Busy is how long to wait for another process that is writing, before
+	// that is an *Error of kind Busy. Default: 10 s.
+	Busy time.Duration
 }
 
 // Store is an open ledger. Its methods may be called from any goroutine.
@@ -52,32 +55,35 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, explain("open the ledger", path, err)
 	}
-	s := &Store{path: real, now: o.Now}
-	if s.now == nil {
-		s.now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	if err := s.open(ctx, o.Create); err != nil {
+	if o.Busy == 0 {
+		o.Busy = defaultBusy
+	}
+	s := &Store{path: real, now: o.Now}
+	if err := s.open(ctx, o); err != nil {
 		return nil, explain("open the ledger", real, err)
 	}
 	return s, nil
 }
 
 // open connects for reading and writing, and migrates in between.
-func (s *Store) open(ctx context.Context, create bool) (err error) {
+func (s *Store) open(ctx context.Context, o Options) (err error) {
 	unlock, err := lockOpening(ctx, s.path)
 	if err != nil {
 		return explain("lock the ledger by a file in", locksDir(s.path), err)
 	}
 	defer unlock()
-	if create {
+	if o.Create {
 		if err := createFile(s.path); err != nil {
 			return err
 		}
 	}
-	if s.db, err = connect(s.path, "rw", "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "foreign_keys(1)"); err != nil {
+	if s.db, err = connect(s.path, "rw", o.Busy, "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "foreign_keys(1)"); err != nil {
 		return err
 	}
-	if s.read, err = connect(s.path, "ro", "query_only(1)"); err != nil {
+	if s.read, err = connect(s.path, "ro", o.Busy, "query_only(1)"); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(readers)
@@ -87,7 +93,7 @@ func (s *Store) open(ctx context.Context, create bool) (err error) {
 			_ = errors.Join(s.read.Close(), s.db.Close())
 		}
 	}()
-	return s.begin(ctx, create)
+	return s.begin(ctx, o.Create)
 }
 
 // begin takes the one connection that writes, migrates and starts the writer.
@@ -126,12 +132,12 @@ func prepare(c *session, path string, create bool) error {
 
 // connect prepares connections with SQLite's open mode and these pragmas; none
 // is made yet.
-func connect(path, mode string, pragmas ...string) (*sql.DB, error) {
+func connect(path, mode string, busy time.Duration, pragmas ...string) (*sql.DB, error) {
 	q := url.Values{
 		"mode":      {mode},
 		"_dqs":      {"0"}, // a misspelt column is no string
 		"_error_rc": {"1"}, // no stale words in errors
-		"_pragma":   append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...),
+		"_pragma":   append([]string{fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds())}, pragmas...),
 	}
 	uri := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}
 	c, err := driver.NewConnector(uri.String())

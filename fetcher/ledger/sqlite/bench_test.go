@@ -1,0 +1,66 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// BenchmarkPut: one new record a call, from so many goroutines at once.
+func BenchmarkPut(b *testing.B) {
+	for _, goroutines := range []int{1, 4, 32} {
+		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
+			l := lease(b, create(b, newPath(b)))
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for g := range goroutines {
+				wg.Go(func() {
+					for i := g; i < b.N; i += goroutines {
+						if err := l.Put(context.Background(), message(i)); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// BenchmarkKnown: all rows of a large mailbox.
+func BenchmarkKnown(b *testing.B) {
+	const rows, batch = 100_000, 1000
+	l := lease(b, create(b, newPath(b)))
+	for i := 0; i < rows; i += batch {
+		recs := make([]*ledger.Record, batch)
+		for j := range recs {
+			recs[j] = message(i + j)
+		}
+		if err := l.Put(context.Background(), recs...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := count(b, l); n != rows {
+			b.Fatalf("%d rows", n)
+		}
+	}
+}
+
+// message is a record as most are.
+func message(i int) *ledger.Record {
+	now := time.UnixMilli(1_770_000_000_000 + int64(i))
+	return &ledger.Record{
+		Known: ledger.Known{UID: fmt.Sprintf("%08x%08x", i, ^uint32(i)), State: ledger.Forwarded, Size: int64(i), Print: "0123456789abcdef0123456789abcdef",
+			Attempts: 1, ForwardedAt: now},
+		Trace: "0123456789abcdef", FirstAttempt: now, FirstSeen: now,
+		Excerpt:    ledger.Excerpt{MessageID: "<0123456789abcdef@mail.example.org>"},
+		Recipients: []ledger.Recipient{{Address: "leo@example.org", State: ledger.Forwarded, Code: 250, Text: "2.0.0 Ok: queued as 4bYx", Attempts: 1}},
+	}
+}
