@@ -159,10 +159,15 @@ func (l *loader) readIncludes() {
 			pattern.fail("%q matches no file", glob)
 		}
 		for _, path := range files {
-			if !seen[path] {
-				seen[path] = true
-				l.readIncluded(path)
+			if seen[path] {
+				continue
 			}
+			seen[path] = true
+			if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+				pattern.fail("%s is not a file", path) // and a pipe would wait for ever
+				continue
+			}
+			l.readIncluded(path)
 		}
 	}
 }
