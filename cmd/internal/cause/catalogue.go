@@ -1,0 +1,163 @@
+package cause
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// entry is a cause and how to know it.
+type entry struct {
+	Cause
+	fits func(error) bool
+}
+
+// other is for what the catalogue does not know yet.
+var other = Cause{"other", "something went wrong", "The message was kept; popferry will try again. If it goes on, please report it with this line."}
+
+// catalogue lists the causes; the first that fits is the one.
+var catalogue = []entry{
+	// Not failures.
+	{Cause{"stopped", "stopped early", "The rest is fetched by the next poll."}, is(fetcher.ErrStopped, context.Canceled)},
+	{Cause{"before_first_run", "left alone", ""}, is(fetcher.ErrBeforeFirstRun)},
+	{Cause{"too_large", "too large", "Raise max_message_size for this account to have it forwarded."}, a[*fetcher.TooLargeError]},
+
+	// Our own faults.
+	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it with the log."}, a[*fetcher.PanicError]},
+	{Cause{"disk_full", "the disk is full", "Make room there, or set spool.dir to a folder with room; nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
+	{Cause{"spool", "cannot keep a message between the servers", "Set spool.dir to a folder that popferry may write to."}, a[*fetcher.SpoolError]},
+	{Cause{"ledger_missing", "the ledger is missing", "Bring it back (is the volume mounted?), or set state_create: true to begin anew, which forwards again what is still on the servers."}, is(ledger.ErrMissing)},
+	{Cause{"ledger_network", "the ledger is on a network file system", "Set state to a path on a local disk: locks and syncs cannot be trusted there."}, is(ledger.ErrNetworkFS)},
+	{Cause{"ledger_newer", "the ledger is newer than this popferry", "Run the newer version, or restore an older ledger."}, is(ledger.ErrNewer)},
+	{Cause{"identity", "an account's name stands for another mailbox", "Give the new mailbox a name of its own, or restore its username and host."}, is(ledger.ErrIdentity)},
+	{Cause{"leased", "another process is polling this account", ""}, is(ledger.ErrLeased)},
+
+	// Connections, to either side.
+	{Cause{"name", "the host's name was not found", "Check the spelling of host, and that this machine has a working DNS."}, stage(dial.StageName)},
+	{Cause{"cert_expired", "the server's certificate has expired", "Its owner has to renew it; to accept this very certificate, set tls_pin as shown."}, certificate(dial.Expired)},
+	{Cause{"cert_not_yet", "the server's certificate is not valid yet", "Check this machine's clock; to accept this very certificate, set tls_pin as shown."}, certificate(dial.NotYetValid)},
+	{Cause{"cert_name", "the server's certificate is for another name", "Set host to one of its names, or tls_server_name, or tls_pin as shown."}, certificate(dial.NameMismatch)},
+	{Cause{"cert_unknown", "nobody we trust signed the server's certificate", "Set tls_ca_file to the certificate of its authority, or tls_pin as shown if you know it to be right."}, certificate(dial.UnknownAuthority)},
+	{Cause{"cert_pin", "the server's certificate is not the pinned one", "If the server has a new certificate, set tls_pin anew; if not, somebody may be in between."}, certificate(dial.PinMismatch)},
+	{Cause{"cert", "the server's certificate is not accepted", "Ask the server's owner, or set tls_pin as shown if you know it to be right."}, a[*dial.CertificateError]},
+	{Cause{"not_tls", "the server does not speak TLS on this port", "Most likely the port wants tls: starttls (POP3 110, submission 587), or use 995 for POP3 and 465 for SMTP with tls: implicit."}, is(dial.ErrNotTLS)},
+	{Cause{"tls", "no TLS connection", "Check tls and port; an old server may need tls_min."}, stage(dial.StageTLS)},
+	{Cause{"refused_port", "nothing listens there", "Check host and port, and that a firewall does not stand in between."}, is(syscall.ECONNREFUSED)},
+	{Cause{"connect", "no connection", "Check host and port, and that the network and its firewall let it through."}, stage(dial.StageConnect)},
+
+	// The POP3 side.
+	{Cause{"credentials", "the login was refused", "Check username and password; many providers want an app password, or POP3 to be switched on in their settings."}, kind(pop3.KindCredentials)},
+	{Cause{"locked", "another program has the mailbox open", "Nothing to do if it passes; else look for another program that fetches from it."}, kind(pop3.KindLocked)},
+	{Cause{"too_often", "the server was asked too often", "Set a longer schedule or min_interval for this account."}, kind(pop3.KindTooOften)},
+	{Cause{"temporary", "the server is out of order for now", "It is tried again by itself."}, kind(pop3.KindTemporary)},
+	{Cause{"permanent", "the server refuses until a person mends something", "Read what the server says; log in by its web page."}, kind(pop3.KindPermanent)},
+	{Cause{"gone", "the message is no longer on its server", ""}, kind(pop3.KindGone)},
+	{Cause{"no_uidl", "the server does not number its messages for good (no UIDL)", "popferry cannot tell new mail from old there; ask the provider."}, is(pop3.ErrNoUIDL)},
+	{Cause{"starttls", "the server refuses to encrypt", "Use tls: implicit with port 995, or ask the provider. Nothing was sent in clear."}, step(fetcher.StepSTLS)},
+	{Cause{"login_method", "no login method that both sides can use", "Set auth to one that the server offers."}, is(pop3.ErrMethod)},
+	{Cause{"incomplete", "a message did not come whole", "It was not forwarded and stays on the server; the third time it is held."}, a[*fetcher.IncompleteError]},
+	{Cause{"login", "the login failed", "Read what was said; check username and password."}, step(fetcher.StepLogin)},
+	{Cause{"protocol", "the server does not speak proper POP3", "Check host and port: is it a POP3 server?"}, a[*pop3.ProtocolError]},
+
+	// The destination, then single messages.
+	{Cause{"forward_auth", "the destination refused the login", "Check username and password under forward; many providers want an app password."}, outcome(atStage(forwarder.StageAuth))},
+	{Cause{"forward_tls", "the destination refuses to encrypt", "Check tls and port under forward (587 starttls, 465 implicit)."}, outcome(atStage(forwarder.StageTLS))},
+	{Cause{"forward_session", "no session with the destination", "Check host, port, tls and protocol under forward, and that the server is up. Nothing was lost: all waits on its server."}, outcome(ofKind(forwarder.Unusable))},
+	{Cause{"relay", "the destination refuses the recipient", "Check to under forward, and whether the server wants a login (username) before it relays."}, destination(forwarder.StageRcpt)},
+	{Cause{"sender", "the destination refuses the sender", "Set from under forward to an address that this server accepts from you."}, destination(forwarder.StageMail)},
+	{Cause{"destination", "the destination is out of order", "Nothing was lost: all waits on its server and is tried again."}, a[*fetcher.DestinationError]},
+	{Cause{"loop", "the message goes round in a loop", "Look for a rule that forwards the inbox back to this mailbox."}, a[*fetcher.LoopError]},
+	{Cause{"unsuited", "the destination cannot take this message", "It stays on its server; raise the limit there, or fetch it by other means."}, outcome(ofKind(forwarder.Impossible))},
+	{Cause{"in_doubt", "no answer whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be told."}, outcome(ofKind(forwarder.InDoubt))},
+	{Cause{"refused", "the destination refused this message", "It stays on its server; read the reply, then retry or skip it."}, outcome(forGood)},
+	{Cause{"deferred", "the destination wants it later", "It is tried again by itself."}, a[*fetcher.MessageError]},
+
+	// What is left when nothing more is known.
+	{Cause{"timeout", "no answer in time", "It is tried again by itself; if it goes on, raise timeout."}, is(os.ErrDeadlineExceeded, context.DeadlineExceeded)},
+	{Cause{"cut", "the connection was cut", "It is tried again by itself."}, is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE)},
+	{Cause{"file", "a file cannot be used", "Check its path and its permissions."}, a[*fs.PathError]},
+	{Cause{"pop3", "the POP3 server refused", "Read what the server says."}, a[*pop3.Error]},
+	{Cause{"interrupted", "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be told."}, func(error) bool { return false }},
+}
+
+// is fits errors that wrap one of these.
+func is(targets ...error) func(error) bool {
+	return func(err error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// a fits errors that wrap one of type T.
+func a[T error](err error) bool {
+	var t T
+	return errors.As(err, &t)
+}
+
+func stage(s dial.Stage) func(error) bool {
+	return func(err error) bool {
+		var e *dial.Error
+		return errors.As(err, &e) && e.Stage == s
+	}
+}
+
+func certificate(r dial.Reason) func(error) bool {
+	return func(err error) bool {
+		var e *dial.CertificateError
+		return errors.As(err, &e) && e.Reason == r
+	}
+}
+
+func kind(k pop3.Kind) func(error) bool {
+	return func(err error) bool {
+		var e *pop3.Error
+		return errors.As(err, &e) && e.Kind() == k
+	}
+}
+
+func step(s fetcher.Step) func(error) bool {
+	return func(err error) bool {
+		var e *fetcher.SourceError
+		return errors.As(err, &e) && e.Step == s
+	}
+}
+
+// outcome fits what a destination answered, about itself or one message.
+func outcome(fits func(forwarder.Outcome) bool) func(error) bool {
+	return func(err error) bool {
+		var d *fetcher.DestinationError
+		var m *fetcher.MessageError
+		return errors.As(err, &d) && fits(d.Outcome) || errors.As(err, &m) && fits(m.Outcome)
+	}
+}
+
+func atStage(s forwarder.Stage) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Stage == s }
+}
+
+func ofKind(k forwarder.Kind) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Kind == k }
+}
+
+func forGood(o forwarder.Outcome) bool { return o.Code >= 500 }
+
+// destination fits a refusal of our own fixed addresses.
+func destination(s forwarder.Stage) func(error) bool {
+	return func(err error) bool {
+		var d *fetcher.DestinationError
+		return errors.As(err, &d) && d.Outcome.Stage == s && d.Outcome.Kind == forwarder.Refused
+	}
+}

@@ -1,0 +1,84 @@
+package fetcher
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// Account is one mailbox, and where its mail goes.
+type Account struct {
+	ID          int64 // of the ledger
+	Name        string
+	Source      Source
+	Policy      Policy
+	Destination Destination
+}
+
+// Source is the POP3 side of an account.
+type Source struct {
+	Host string // as configured: it stands in the trace line
+	Addr string // host and port, for errors
+	// Dial returns a connection, TLS done where it is implicit.
+	Dial func(context.Context) (net.Conn, error)
+	// StartTLS, if set, is used to upgrade the connection by STLS before
+	// anything else is said; without it the session ends.
+	StartTLS *tls.Config
+	// Secure tells that TLS is used, implicit or by STLS.
+	Secure      bool
+	Credentials pop3.Credentials
+	Timeout     time.Duration // for each read and write
+}
+
+// Policy is what to take and what to leave.
+type Policy struct {
+	// Keep leaves messages on the server: for ever, or for KeepFor after they
+	// were forwarded if that is not 0. Not Keep deletes them once forwarded.
+	Keep    bool
+	KeepFor time.Duration
+	// OnlyNew skips what is there at the first poll.
+	OnlyNew bool
+	// MaxSize in octets: larger messages are skipped; 0: no limit.
+	MaxSize int64
+	// MinInterval is the least time between two logins, whoever asks.
+	MinInterval time.Duration
+}
+
+// expired tells whether a message forwarded at that time is to be deleted now.
+func (p Policy) expired(forwarded, now time.Time) bool {
+	switch {
+	case !p.Keep:
+		return true
+	case p.KeepFor == 0 || forwarded.IsZero():
+		return false
+	default:
+		return !now.Before(forwarded.Add(p.KeepFor))
+	}
+}
+
+// Destination is where the mail of an account goes.
+type Destination struct {
+	Name      string
+	Forwarder Forwarder
+	// Sender is the envelope sender; Original takes the message's Return-Path
+	// in its place where it has one.
+	Sender     string
+	Original   bool
+	Recipients []string
+}
+
+// Forwarder hands messages over.
+type Forwarder interface {
+	// Deliver returns one outcome for each recipient, in order. Its error is
+	// for faults of our own (ctx is done, begin failed, the body could not be
+	// read); nothing was delivered then. begin is called once, when a session
+	// is ready and before the first command of the transaction: what it does
+	// is on disk before anything is sent.
+	Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error)
+	// Workers is how many calls of Deliver are useful at once.
+	Workers() int
+}

@@ -1,0 +1,263 @@
+package fetcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// forward fetches what is due, one after the other, and hands each message on
+// while the next one is fetched. pop ends the fetching, ctx the transactions.
+func (r *run) forward(ctx, pop context.Context, due []candidate) {
+	var g errgroup.Group
+	g.SetLimit(max(1, r.a.Destination.Forwarder.Workers()))
+	for _, c := range due {
+		if r.stopped(ctx) {
+			break
+		}
+		m, err := r.fetch(pop, c)
+		if err != nil {
+			r.stop(err, false)
+			break
+		}
+		if m != nil {
+			g.Go(func() error { r.deliver(ctx, m); return nil })
+		}
+	}
+	_ = g.Wait() // its functions return nil
+}
+
+// deliver takes one message through its transaction: intent, transaction,
+// outcome, each on disk before the next.
+func (r *run) deliver(ctx context.Context, m *fetched) {
+	defer m.item.Release()
+	defer func() {
+		if v := recover(); v != nil {
+			r.stop(&PanicError{Value: v, Stack: debug.Stack()}, true)
+		}
+	}()
+	if r.stopped(ctx) {
+		return
+	}
+	// ctx ends the transaction; what came of it is written down all the same.
+	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	t := r.transaction(m)
+	if len(t.pending) == 0 {
+		r.finish(write, t, nil)
+		return
+	}
+	outs, err := r.a.Destination.Forwarder.Deliver(ctx, t.message(r.a), func(ctx context.Context) error {
+		t.begun = true
+		return r.lease.Put(ctx, t.intent())
+	})
+	if err != nil {
+		r.stop(errors.Join(err, r.undo(write, t)), true)
+		return
+	}
+	r.finish(write, t, outs)
+}
+
+// transaction is one message on its way, with its row before and after.
+type transaction struct {
+	*fetched
+	before  ledger.Record
+	rec     *ledger.Record
+	pending []string
+	env     envelope
+	sender  string
+	clock   attempt
+	begun   bool
+}
+
+// transaction prepares a message: to whom it goes, from whom, under which
+// trace and date.
+func (r *run) transaction(m *fetched) *transaction {
+	t := &transaction{fetched: m, before: *m.rec, sender: r.a.Destination.Sender}
+	rec := *m.rec
+	t.rec = &rec
+	if rec.Trace == "" {
+		rec.Trace, rec.FirstAttempt = newTrace(), r.Now().Truncate(time.Second)
+	}
+	if r.a.Destination.Original && m.head.HasReturn {
+		t.sender, t.env.OwnSender = m.head.ReturnPath, true
+	}
+	rec.Attempts++
+	t.clock = attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
+	// A crash must not lead to a try at once, and another crash.
+	rec.NextAttempt = t.clock.next()
+	t.pending, rec.Recipients = pending(r.a.Destination.Recipients, rec.Recipients)
+	return t
+}
+
+// pending tells who still has to get a message: whoever the configuration
+// names now, less those who have it or refused it. The rows of the others are
+// kept, but for addresses that are not named any more.
+func pending(named []string, rows []ledger.Recipient) (todo []string, kept []ledger.Recipient) {
+	for _, r := range rows {
+		if r.State == ledger.Forwarded || r.State == ledger.Held {
+			kept = append(kept, r)
+		}
+	}
+	for _, a := range named {
+		if earlier(kept, a).State == 0 {
+			todo = append(todo, a)
+		}
+	}
+	return todo, kept
+}
+
+// intent is the row before the transaction.
+func (t *transaction) intent() *ledger.Record {
+	t.rec.State, t.rec.Cause = ledger.Sending, ledger.Cause{}
+	for _, a := range t.pending {
+		was := earlier(t.before.Recipients, a)
+		t.rec.Recipients = append(t.rec.Recipients, ledger.Recipient{Address: a, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: t.rec.NextAttempt})
+	}
+	return t.rec
+}
+
+// message is what is handed over.
+func (t *transaction) message(a Account) *forwarder.Message {
+	head := traceLines(a, t.rec.Trace, t.rec.FirstAttempt)
+	return &forwarder.Message{
+		Sender:     t.sender,
+		Recipients: t.pending,
+		Size:       int64(len(head)) + t.item.Size(),
+		EightBit:   t.high,
+		UTF8:       t.head.EightBit,
+		Body:       t.reader(head),
+	}
+}
+
+// reader returns the message from its start, each time it is called.
+func (t *transaction) reader(head []byte) func() io.Reader {
+	return func() io.Reader { return io.MultiReader(bytes.NewReader(head), t.item.Reader()) }
+}
+
+// undo takes an intent back: the transaction did not happen.
+func (r *run) undo(ctx context.Context, t *transaction) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	switch {
+	case !t.begun || t.rec.ID == 0:
+		return nil
+	case t.before.ID == 0:
+		return r.lease.Drop(ctx, t.rec.ID)
+	default:
+		return r.lease.Put(ctx, &t.before)
+	}
+}
+
+// finish writes down what came of a transaction.
+func (r *run) finish(ctx context.Context, t *transaction, outs []forwarder.Outcome) {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	v := settle(outs, t.env, t.before.Recipients, t.clock)
+	if v.Blocked != nil {
+		v.Blocked.Name = r.a.Destination.Name
+		r.stop(v.Blocked, false)
+	}
+	if v.Undo {
+		if err := r.undo(ctx, t); err != nil {
+			r.stop(err, true)
+		}
+		return
+	}
+	_, kept := pending(nil, t.before.Recipients)
+	t.rec.Recipients = append(kept, v.Recipients...) // nobody is left if all are kept
+	t.rec.State = ledger.Worst(t.rec.Recipients)
+	r.close(t, v)
+	if err := r.lease.Put(ctx, t.rec); err != nil {
+		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)
+		return
+	}
+	r.account(t, v)
+}
+
+// close fills in the row what follows from its state.
+func (r *run) close(t *transaction, v verdict) {
+	rec := t.rec
+	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
+	switch rec.State {
+	case ledger.Forwarded:
+		rec.ForwardedAt = t.clock.Now
+	default:
+		rec.Cause = r.Describe(&MessageError{Outcome: v.Outcome})
+	}
+	if !rec.State.Due() && rec.State != ledger.Held {
+		rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
+	}
+	for _, rc := range rec.Recipients {
+		if rc.State.Due() && (rec.NextAttempt.IsZero() || rc.NextAttempt.Before(rec.NextAttempt)) {
+			rec.NextAttempt = rc.NextAttempt
+		}
+	}
+}
+
+// account counts and logs an outcome that is on disk.
+func (r *run) account(t *transaction, v verdict) {
+	rec := t.rec
+	r.count(rec.State, t.item.Size())
+	level := slog.LevelInfo
+	if rec.State != ledger.Forwarded {
+		level = slog.LevelWarn
+	}
+	attrs := []any{"uid", shown(rec.UID), "forward", r.a.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
+	if rec.State != ledger.Forwarded {
+		attrs = append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())
+	}
+	r.log.Log(context.Background(), level, "message", attrs...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rec.State == ledger.Forwarded {
+		r.done = append(r.done, match{Entry: t.Entry, Known: rec.Known})
+	}
+	r.breaks++
+	if !v.Broke {
+		r.breaks = 0
+	}
+	if r.breaks >= maxBreaks && r.halt == nil {
+		r.halt = &DestinationError{Name: r.a.Destination.Name, Outcome: v.Outcome}
+	}
+}
+
+// count adds an outcome to the poll's counts.
+func (r *run) count(s ledger.State, octets int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch s {
+	case ledger.Forwarded:
+		r.res.Forwarded++
+		r.res.Octets += octets
+	case ledger.Held:
+		r.res.Held++
+	case ledger.Deferred:
+		r.res.Deferred++
+	case ledger.Unknown:
+		r.res.Deferred++
+		r.res.Unknown++
+	case ledger.Skipped:
+		r.res.Skipped++
+	case ledger.Sending, ledger.Gone:
+	}
+}
+
+// MessageError is what the destination said of one message.
+type MessageError struct{ Outcome forwarder.Outcome }
+
+func (e *MessageError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.Outcome.Stage, e.Outcome.Kind, e.Outcome.Reply())
+}
+
+func (e *MessageError) Unwrap() error { return e.Outcome.Err }

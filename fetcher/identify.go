@@ -1,0 +1,260 @@
+package fetcher
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// view is what identify looks at.
+type view struct {
+	Entries []pop3.Entry
+	Known   []ledger.Known
+	Policy  Policy
+	Now     time.Time
+	// Asked: a person wants it now, back-offs do not count.
+	Asked bool
+	// First: nothing of this mailbox was ever listed before.
+	First bool
+}
+
+// match is a message on the server and what the ledger knows of it.
+type match struct {
+	pop3.Entry
+	Known ledger.Known
+}
+
+// candidate is a message to be fetched.
+type candidate struct {
+	pop3.Entry
+	// Known is the row of an earlier attempt; its ID is 0 if there is none.
+	Known ledger.Known
+	// Rivals are rows under the same UID. If the message turns out to be one of
+	// them, it is not new after all.
+	Rivals []ledger.Known
+}
+
+// contest is a UID that does not tell by itself which message is which.
+type contest struct {
+	Entries []pop3.Entry
+	Rows    []ledger.Known
+}
+
+// plan is what a poll has to do.
+type plan struct {
+	Due      []candidate // to be fetched and sent, in order
+	Skip     []skip      // new, to be noted only
+	Expired  []match     // forwarded in an earlier session, to be deleted
+	Contests []contest   // to be decided by fingerprint
+	Resized  []match     // known, but listed with another size than before
+	Waiting  int         // deferred, not due yet
+}
+
+// skip is a message to be noted and left alone.
+type skip struct {
+	pop3.Entry
+	Reason skipReason
+}
+
+type skipReason uint8
+
+const (
+	tooLarge skipReason = iota + 1
+	beforeFirstRun
+)
+
+// identify tells new messages from known ones. It is a pure function of the
+// listing and the ledger: no row without an entry changes, so that an empty,
+// cut or windowed listing does no harm, and no entry counts as known on the
+// strength of a UID whose size has changed.
+func identify(v view) plan {
+	rows := make(map[string][]ledger.Known, len(v.Known))
+	for _, k := range v.Known {
+		rows[k.UID] = append(rows[k.UID], k)
+	}
+	doubled := doubledUIDs(v.Entries)
+	var p plan
+	for _, e := range v.Entries {
+		if _, ok := doubled[e.UID]; ok {
+			continue
+		}
+		p.place(v, []pop3.Entry{e}, rows[e.UID])
+	}
+	for _, uid := range slices.Sorted(maps.Keys(doubled)) {
+		p.place(v, doubled[uid], rows[uid])
+	}
+	p.sort()
+	return p
+}
+
+// doubledUIDs finds UIDs that stand more than once in a listing.
+func doubledUIDs(entries []pop3.Entry) map[string][]pop3.Entry {
+	count := make(map[string]int, len(entries))
+	for _, e := range entries {
+		count[e.UID]++
+	}
+	doubled := make(map[string][]pop3.Entry)
+	for _, e := range entries {
+		if count[e.UID] > 1 {
+			doubled[e.UID] = append(doubled[e.UID], e)
+		}
+	}
+	return doubled
+}
+
+// place decides about the messages that share a UID, nearly always one: by
+// size where that tells, the rest by fingerprint, never by their position.
+func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
+	left := live(rows)
+	switch {
+	case len(rows) == 0:
+		for _, e := range entries {
+			p.fresh(v, e, nil)
+		}
+	case len(entries) == 1 && len(rows) == 1 && len(left) == 1 && sameSize(entries[0], left[0]):
+		p.known(v, match{Entry: entries[0], Known: left[0]})
+	case len(left) == len(rows) && len(left) == len(entries) && alike(entries, left):
+		for i, e := range entries { // any order is right: nothing tells them apart
+			p.known(v, match{Entry: e, Known: left[i]})
+		}
+	default:
+		p.bySize(v, entries, rows)
+	}
+}
+
+// bySize matches what has a size of its own, and leaves the rest, if any, to
+// a contest.
+func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
+	var rest []pop3.Entry
+	for _, e := range entries {
+		i := onlyOne(rows, func(k ledger.Known) bool { return k.Size == e.Size })
+		if e.Size < 0 || i < 0 || !alive(rows[i]) || count(entries, func(o pop3.Entry) bool { return o.Size == e.Size }) != 1 {
+			rest = append(rest, e)
+			continue
+		}
+		p.known(v, match{Entry: e, Known: rows[i]})
+		rows = slices.Delete(slices.Clone(rows), i, i+1)
+	}
+	if len(rest) > 0 {
+		p.Contests = append(p.Contests, contest{Entries: rest, Rows: rows})
+	}
+}
+
+// fresh places a message without a row.
+func (p *plan) fresh(v view, e pop3.Entry, rivals []ledger.Known) {
+	switch {
+	case v.First && v.Policy.OnlyNew:
+		p.Skip = append(p.Skip, skip{e, beforeFirstRun})
+	case v.Policy.MaxSize > 0 && e.Size > v.Policy.MaxSize:
+		p.Skip = append(p.Skip, skip{e, tooLarge})
+	default:
+		p.Due = append(p.Due, candidate{Entry: e, Rivals: rivals})
+	}
+}
+
+// known places a message that has a row.
+func (p *plan) known(v view, m match) {
+	k := m.Known
+	switch {
+	case k.State == ledger.Forwarded:
+		if v.Policy.expired(k.ForwardedAt, v.Now) {
+			p.Expired = append(p.Expired, m)
+		}
+	case k.State == ledger.Gone:
+		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
+	case !k.State.Due(): // held or skipped: a person decides
+	case !v.Asked && v.Now.Before(k.NextAttempt):
+		p.Waiting++
+	default:
+		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
+	}
+}
+
+// sort puts what failed before behind everything else, so that one bad
+// message holds up no other.
+func (p *plan) sort() {
+	slices.SortStableFunc(p.Due, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
+	})
+}
+
+// decide ends a contest with the entries' fingerprints, one to one. An entry
+// whose fingerprint could not be had, or is like that of no row, is fetched,
+// and compared once more before it is sent.
+func (p *plan) decide(v view, c contest, prints []string) {
+	rows := slices.Clone(c.Rows)
+	for i, e := range c.Entries {
+		j := slices.IndexFunc(rows, func(k ledger.Known) bool { return is(k, prints[i], e.Size) })
+		if j < 0 {
+			p.fresh(v, e, c.Rows)
+			continue
+		}
+		m := match{Entry: e, Known: rows[j]}
+		if e.Size != rows[j].Size {
+			p.Resized = append(p.Resized, m)
+		}
+		p.known(v, m)
+		rows = slices.Delete(rows, j, j+1)
+	}
+	p.sort()
+}
+
+// is tells whether a message with this fingerprint and listed size is that of
+// a row. One without any fingerprint is told by its size.
+func is(k ledger.Known, print string, size int64) bool {
+	return k.Print == print && (print != "" || size >= 0 && size == k.Size)
+}
+
+// live are the rows whose message was not deleted so far as we know.
+func live(rows []ledger.Known) []ledger.Known {
+	var out []ledger.Known
+	for _, k := range rows {
+		if alive(k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// alive tells whether a row's message was not deleted so far as we know.
+func alive(k ledger.Known) bool { return k.DeletedAt.IsZero() }
+
+// sameSize tells whether a listed size does not contradict a row's.
+func sameSize(e pop3.Entry, k ledger.Known) bool {
+	return e.Size < 0 || k.Size < 0 || e.Size == k.Size
+}
+
+// alike tells whether neither these entries nor these rows can be told from
+// each other.
+func alike(entries []pop3.Entry, rows []ledger.Known) bool {
+	first := rows[0]
+	for _, k := range rows {
+		if k.Size != first.Size || k.Print != first.Print || k.State != first.State {
+			return false
+		}
+	}
+	return count(entries, func(e pop3.Entry) bool { return e.Size == first.Size }) == len(entries)
+}
+
+func count[T any](list []T, f func(T) bool) int {
+	n := 0
+	for _, x := range list {
+		if f(x) {
+			n++
+		}
+	}
+	return n
+}
+
+// onlyOne is the index of the one element for which f holds, -1 if there is
+// none or several.
+func onlyOne[T any](list []T, f func(T) bool) int {
+	if count(list, f) != 1 {
+		return -1
+	}
+	return slices.IndexFunc(list, f)
+}

@@ -1,0 +1,112 @@
+package fetcher
+
+import (
+	"context"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// plan compares the listing with the ledger, and where that can't tell asks
+// the server for headers.
+func (r *run) plan(ctx context.Context) (plan, error) {
+	known, err := r.lease.Known(ctx)
+	if err != nil {
+		r.stop(err, true)
+		return plan{}, err
+	}
+	r.gens = make(map[string]int)
+	for _, k := range known {
+		r.gens[k.UID] = max(r.gens[k.UID], k.Generation+1)
+	}
+	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero()}
+	p := identify(v)
+	for _, c := range p.Contests {
+		prints, err := r.prints(ctx, c)
+		if err != nil {
+			return plan{}, err
+		}
+		p.decide(v, c, prints)
+	}
+	r.res.OnServer = len(v.Entries)
+	r.res.Waiting = p.Waiting
+	r.row.OnServer = len(v.Entries)
+	return p, nil
+}
+
+// prints asks for the fingerprint of each message of a contest.
+func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
+	out := make([]string, len(c.Entries))
+	for i, e := range c.Entries {
+		var err error
+		if out[i], err = r.s.print(ctx, r.s.Top0, e.Number); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// note writes down what needs no transaction: messages that are skipped, sizes
+// that changed, and that the mailbox was listed.
+func (r *run) note(ctx context.Context, p plan) error {
+	const batch = 1000 // rows in one transaction of the ledger
+	var recs []*ledger.Record
+	for _, s := range p.Skip {
+		recs = append(recs, r.skipped(s))
+	}
+	for _, m := range p.Resized {
+		rec, err := r.lease.Record(ctx, m.Known.ID)
+		if err != nil {
+			r.stop(err, true)
+			return err
+		}
+		rec.Size = m.Size
+		recs = append(recs, rec)
+	}
+	for len(recs) > 0 {
+		n := min(len(recs), batch)
+		if err := r.lease.Put(ctx, recs[:n]...); err != nil {
+			r.stop(err, true)
+			return err
+		}
+		recs = recs[n:]
+	}
+	r.res.Skipped += len(p.Skip)
+	if !r.row.Listed.IsZero() {
+		return nil
+	}
+	r.row.Listed = r.Now()
+	if err := r.lease.PutAccount(ctx, r.row); err != nil {
+		r.stop(err, true)
+		return err
+	}
+	return nil
+}
+
+// skipped is the row of a message that is left alone.
+func (r *run) skipped(s skip) *ledger.Record {
+	rec := r.fresh(s.Entry)
+	rec.State = ledger.Skipped
+	switch s.Reason {
+	case tooLarge:
+		rec.Cause = r.Describe(&TooLargeError{Size: s.Size, Limit: r.a.Policy.MaxSize})
+		r.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(s.UID), "size", s.Size, "outcome", "skipped")
+	case beforeFirstRun:
+		rec.Cause = r.Describe(ErrBeforeFirstRun)
+	}
+	return rec
+}
+
+// fresh is a row for a message that has none yet, under the next generation of
+// its UID.
+func (r *run) fresh(e pop3.Entry) *ledger.Record {
+	now := r.Now()
+	gen := r.gens[e.UID]
+	r.gens[e.UID] = gen + 1
+	return &ledger.Record{
+		Known:     ledger.Known{UID: e.UID, Generation: gen, Size: e.Size},
+		Account:   r.a.ID,
+		FirstSeen: now,
+		LastSeen:  now,
+	}
+}

@@ -1,0 +1,230 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Options are what a Poller works with. All but Stopping, Next and Now are required.
+type Options struct {
+	// Lease takes an account's lease, or returns ledger.ErrLeased.
+	Lease        func(ctx context.Context, account int64) (Lease, error)
+	Destinations Destinations
+	Spool        *Spool
+	// Describe turns an error into what the ledger keeps of it.
+	Describe func(error) ledger.Cause
+	Log      *slog.Logger
+	// Stopping, once closed, ends polls early: transactions in flight are
+	// finished and written down, nothing new is begun.
+	Stopping <-chan struct{}
+	// Next, where set, is when an account is planned to be polled next.
+	Next func(account string) time.Time
+	Now  func() time.Time
+}
+
+// Poller polls accounts. It has no state of its own; its methods may be called
+// from many goroutines.
+type Poller struct {
+	Options
+}
+
+// New returns a Poller. It does no I/O.
+func New(o Options) *Poller {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Poller{o}
+}
+
+// writeLimit bounds a write that a shutdown must not lose.
+const writeLimit = 30 * time.Second
+
+// Poll takes what is new in one mailbox to its destination. With asked, a
+// person wants it now: back-offs do not count. Cancelling ctx breaks
+// everything off at once; what was begun is still written down. Whatever
+// happens, a panic included, stays within the account.
+func (p *Poller) Poll(ctx context.Context, a Account, asked bool) (res Result) {
+	start := p.Now()
+	res = Result{Account: a.Name, OnServer: -1}
+	lease, err := p.Lease(ctx, a.ID)
+	if errors.Is(err, ledger.ErrLeased) {
+		res.Rest = Leased
+		return res
+	}
+	if err != nil {
+		res.Err = err
+		return res
+	}
+	defer func() { res.Err = errors.Join(res.Err, lease.Release()) }()
+	defer func() {
+		if v := recover(); v != nil {
+			res.Err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+		res.Duration = p.Now().Sub(start)
+	}()
+	r := &run{Poller: p, a: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: res}
+	r.poll(ctx)
+	return r.res
+}
+
+// PanicError is a panic in a poll: a bug of ours that must not reach other
+// accounts.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("a bug in popferry: %v", e.Value) }
+
+// run is one poll of one account under its lease.
+type run struct {
+	*Poller
+	a     Account
+	lease Lease
+	asked bool
+	log   *slog.Logger
+
+	row  ledger.Account
+	dest ledger.Destination
+	s    *session
+	gens map[string]int // the next generation of each UID that has rows
+
+	mu     sync.Mutex // guards what follows: transactions run side by side
+	res    Result
+	done   []match // forwarded in this session
+	halt   error   // nothing new is begun
+	ours   bool    // halt is our own fault: nothing is deleted either
+	breaks int     // connections in a row that ended in a transaction
+}
+
+// poll is the whole story; record, at its end, is what the ledger keeps of it.
+func (r *run) poll(ctx context.Context) {
+	var err error
+	if r.row, err = r.lease.Account(ctx); err != nil {
+		r.stop(err, true)
+		r.res.Err = r.halt
+		return
+	}
+	if r.dest, err = r.Destinations.Destination(ctx, r.a.Destination.Name); err != nil {
+		r.stop(err, true)
+		r.res.Err = r.halt
+		return
+	}
+	if r.resting() {
+		return
+	}
+	if err := r.session(ctx); err != nil {
+		r.stop(err, false)
+	}
+	r.record(ctx)
+}
+
+// session is one POP3 session: RETR*, then DELE*, then QUIT. A stop cuts the
+// POP3 side off after a grace; transactions with the destination end as they
+// will.
+func (r *run) session(hard context.Context) (err error) {
+	ctx, end := r.graceful(hard)
+	defer end()
+	if r.s, err = open(ctx, r.a.Source, r.row.Server, r.Now()); err != nil {
+		return err
+	}
+	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
+	if n := r.s.Listing.Junk; n > 0 {
+		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
+	}
+	plan, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.note(ctx, plan); err != nil {
+		return err
+	}
+	r.forward(hard, ctx, plan.Due)
+	return r.remove(ctx, plan.Expired)
+}
+
+// ErrStopped: the poll ended early because the program is being stopped or
+// reloaded. Nothing failed.
+var ErrStopped = errors.New("stopped before the end of the mailbox")
+
+// grace is how long a POP3 session may go on after a stop: enough for its
+// deletions, not for a long download.
+const grace = 2 * time.Second
+
+// graceful returns a context that ends a while after Stopping. The function it
+// returns has to be called.
+func (r *run) graceful(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-r.Stopping:
+		case <-done:
+			return
+		}
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel(ErrStopped)
+		case <-done:
+		}
+	})
+	return ctx, func() {
+		close(done)
+		wg.Wait()
+		cancel(nil)
+	}
+}
+
+// resting tells whether the account is to be left alone for now, and notes why.
+func (r *run) resting() bool {
+	now := r.Now()
+	gap := max(r.a.Policy.MinInterval, r.row.Server.LoginGap)
+	if until := r.row.Server.LastLogin.Add(gap); gap > 0 && now.Before(until) && !r.row.Server.LastLogin.After(now) {
+		r.res.Rest, r.res.Until = TooSoon, until
+		return true
+	}
+	until := r.row.NotBefore
+	if r.dest.NotBefore.After(until) {
+		until = r.dest.NotBefore
+	}
+	if !r.asked && now.Before(until) {
+		r.res.Rest, r.res.Until = BackingOff, until
+		return true
+	}
+	return false
+}
+
+// stop ends the poll: nothing new is begun. The first reason stays; ours tells
+// that the fault is our own, so that nothing is deleted either.
+func (r *run) stop(err error, ours bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.halt == nil {
+		r.halt = err
+	}
+	r.ours = r.ours || ours
+}
+
+// stopped tells whether nothing new is to be begun.
+func (r *run) stopped(ctx context.Context) bool {
+	select {
+	case <-r.Stopping:
+		r.stop(ErrStopped, false)
+	case <-ctx.Done():
+		r.stop(context.Cause(ctx), false)
+	default:
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.halt != nil
+}

@@ -1,0 +1,66 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// record writes down what came of the poll, for the account and for its
+// destination, also while the program is being stopped.
+func (r *run) record(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	r.res.Err = r.halt
+	now := r.Now()
+	r.row.LastPoll = now
+	if r.s != nil {
+		r.row.Server = r.s.Learnt
+	}
+	var blocked *DestinationError
+	switch {
+	case r.halt == nil:
+		r.row.LastSuccess, r.row.Failures, r.row.NotBefore, r.row.Cause = now, 0, time.Time{}, ledger.Cause{}
+	case errors.As(r.halt, &blocked):
+		// The mailbox is well; it waits with its destination.
+		r.row.Cause = r.Describe(r.halt)
+	case errors.Is(r.halt, ErrStopped), errors.Is(r.halt, context.Canceled):
+		// A person stopped it: nothing failed.
+	default:
+		r.row.Failures++
+		r.row.Cause = r.Describe(r.halt)
+		r.row.NotBefore = now.Add(pollWait(r.halt, r.row.Failures))
+	}
+	if r.Next != nil {
+		r.row.NextPoll = r.Next(r.a.Name)
+	}
+	err := errors.Join(r.lease.PutAccount(ctx, r.row), r.recordDestination(ctx, blocked, now))
+	r.res.Err = errors.Join(r.res.Err, err)
+}
+
+// recordDestination writes down a destination's failure, or its end.
+func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, now time.Time) error {
+	switch {
+	case blocked != nil:
+		r.dest.Failures++
+		r.dest.NotBefore = now.Add(doubling(firstWait, longestPollWait, r.dest.Failures))
+		r.dest.Cause = r.Describe(blocked)
+	case r.res.Forwarded > 0 && r.dest.Failures > 0:
+		r.dest.Failures, r.dest.NotBefore, r.dest.Cause = 0, time.Time{}, ledger.Cause{}
+	default:
+		return nil
+	}
+	return r.Destinations.PutDestination(ctx, r.dest)
+}
+
+// pollWait is how long an account waits after its n-th failure in a row.
+func pollWait(err error, n int) time.Duration {
+	var refused *pop3.Error
+	if errors.As(err, &refused) && refused.Kind() == pop3.KindCredentials {
+		return doubling(loginWait, rarelyGap, n)
+	}
+	return doubling(firstWait, longestPollWait, n)
+}

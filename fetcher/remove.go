@@ -1,0 +1,97 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// remove deletes what is forwarded and not to be kept, and ends the session.
+// Only then, after QUIT was answered, are the deletions real (RFC 1939 6), and
+// noted. After a broken session or a fault of our own nothing is deleted.
+func (r *run) remove(ctx context.Context, expired []match) error {
+	if r.s.Err() != nil || r.ourFaulted() {
+		return nil
+	}
+	doomed, err := r.doomed(ctx, expired)
+	if err != nil {
+		return err
+	}
+	var ids []int64
+	for _, m := range doomed {
+		err := r.s.Dele(ctx, m.Number)
+		var refused *pop3.Error
+		switch {
+		case errors.As(err, &refused):
+			r.log.Warn("the server refused to delete a message", "uid", shown(m.UID), "reply", refused.Text)
+		case err != nil:
+			return r.a.Source.error(StepDele, err)
+		default:
+			ids = append(ids, m.Known.ID)
+		}
+	}
+	if err := r.s.Quit(ctx); err != nil {
+		if len(ids) == 0 {
+			return nil // nothing hung on it
+		}
+		return r.a.Source.error(StepQuit, err) // in doubt: what is still listed is deleted next time
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	if err := r.lease.Deleted(write, r.Now(), ids...); err != nil {
+		return r.ourFault(err)
+	}
+	r.res.OnServer -= len(ids)
+	r.row.OnServer = r.res.OnServer
+	return nil
+}
+
+func (r *run) ourFaulted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ours
+}
+
+// doomed lists what is to be deleted now: what this session fetched and
+// forwarded, and of earlier ones what is proven to be the same message.
+func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
+	var out []match
+	if !r.Now().Before(r.row.LastPoll) { // else the clock contradicts the ledger
+		for _, m := range expired {
+			same, err := r.proven(ctx, m)
+			if err != nil {
+				return nil, err
+			}
+			if !same {
+				r.log.Warn("a message that is due for deletion is not the one that was forwarded and stays", "uid", shown(m.UID))
+				continue
+			}
+			out = append(out, m)
+		}
+	}
+	for _, m := range r.done {
+		if r.a.Policy.expired(m.Known.ForwardedAt, r.Now()) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// proven tells whether the message on the server is the one that the ledger
+// means. A UID alone does not prove it.
+func (r *run) proven(ctx context.Context, m match) (bool, error) {
+	if m.Known.Print == "" {
+		return m.Size >= 0 && m.Size == m.Known.Size, nil
+	}
+	for _, ask := range []asking{r.s.Top0, r.s.Retr} {
+		print, err := r.s.print(ctx, ask, m.Number)
+		if err != nil || print == m.Known.Print {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

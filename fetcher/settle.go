@@ -1,0 +1,211 @@
+package fetcher
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// meaning is what an outcome asks for.
+type meaning uint8
+
+const (
+	// delivered: this recipient has it.
+	delivered meaning = iota + 1
+	// tryLater: deferred, with a back-off of its own.
+	tryLater
+	// refused: held, a person decides.
+	refused
+	// doubtful: it may have arrived; sent again with the same octets.
+	doubtful
+	// again: the connection ended, nothing was said against the message. It is
+	// due at once, behind the others; if it ends every connection it waits.
+	again
+	// blocked: the destination is at fault; no message is marked.
+	blocked
+)
+
+// envelope is what has to be known of a transaction to judge its outcomes.
+type envelope struct {
+	// OwnSender tells that the reverse-path was the message's own, not our
+	// fixed one: a refusal of it is a refusal of the message.
+	OwnSender bool
+	// Several recipients: a refusal of one is not the destination's fault.
+	Several bool
+}
+
+// judge says what one outcome means: the first case that fits.
+func judge(o forwarder.Outcome, e envelope) meaning {
+	switch {
+	case o.Kind == forwarder.Accepted:
+		return delivered
+	case o.Kind == forwarder.Unusable:
+		return blocked
+	case o.Kind == forwarder.InDoubt:
+		return doubtful
+	case o.Kind == forwarder.Impossible:
+		return refused
+	case o.Kind == forwarder.Broken, o.Code == 421, o.Code >= 500 && o.Code <= 504:
+		return again
+	case mailboxFull(o):
+		return blocked
+	case aboutContent(o):
+		return refused
+	case o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt:
+		return judgeEnvelope(o, e)
+	case o.Code >= 500:
+		return refused
+	default:
+		return tryLater
+	}
+}
+
+// judgeEnvelope judges a refusal of MAIL or RCPT that is not about content.
+func judgeEnvelope(o forwarder.Outcome, e envelope) meaning {
+	switch {
+	case e.OwnSender && o.Code >= 500 && aboutSender(o):
+		return refused
+	case o.Stage == forwarder.StageRcpt && e.Several && o.Code >= 500:
+		return refused
+	case o.Stage == forwarder.StageRcpt && e.Several:
+		return tryLater
+	default: // our own fixed addresses are at fault, for every message alike
+		return blocked
+	}
+}
+
+// aboutContent tells whether a reply is about this message's size or octets,
+// whatever the stage (RFC 3463 3.3 to 3.7, RFC 1870 6.1, RFC 5321 4.2.2).
+func aboutContent(o forwarder.Outcome) bool {
+	c := o.Enhanced
+	return o.Code == 552 || o.Code == 555 || o.Code >= 500 && c[0] == 5 &&
+		(c[1] == 2 && c[2] == 3 || c[1] == 3 && c[2] == 4 || c[1] == 6)
+}
+
+// mailboxFull tells whether a reply is about our recipient's full mailbox,
+// which some servers say with 552 though that is not about the message
+// (RFC 3463 3.3).
+func mailboxFull(o forwarder.Outcome) bool {
+	return o.Code >= 400 && o.Enhanced[1] == 2 && o.Enhanced[2] == 2 && o.Stage < forwarder.StageData
+}
+
+// aboutSender tells whether a reply refuses the reverse-path (RFC 3463 3.2,
+// 3.8).
+func aboutSender(o forwarder.Outcome) bool {
+	c := o.Enhanced
+	return c[1] == 1 && (c[2] == 7 || c[2] == 8) || c[1] == 7
+}
+
+// verdict is what a whole transaction means.
+type verdict struct {
+	// Recipients of the transaction with their new states.
+	Recipients []ledger.Recipient
+	// Blocked, if set: the destination is at fault, and unless some recipient
+	// has the message, it stays as if it had not been tried (Undo).
+	Blocked *DestinationError
+	Undo    bool
+	// Broke: the connection ended in the middle.
+	Broke bool
+	// Outcome is the one that decided, for the log.
+	Outcome forwarder.Outcome
+}
+
+// settle says what the outcomes of one transaction mean for the message. No
+// outcomes: there was nobody left to send it to.
+// before is what was known of its recipients.
+func settle(outs []forwarder.Outcome, e envelope, before []ledger.Recipient, a attempt) verdict {
+	e.Several = len(outs) > 1 && !nobodyAccepted(outs)
+	v := verdict{}
+	taken := false // some recipient has it, or may have it
+	for _, o := range outs {
+		m := judge(o, e)
+		switch m {
+		case delivered, doubtful:
+			taken = true
+		case again:
+			v.Broke = true
+		case blocked:
+			v.Blocked = &DestinationError{Outcome: o}
+		}
+		if v.Outcome.Kind == 0 || m != delivered && v.Blocked == nil || m == blocked {
+			v.Outcome = o
+		}
+		v.Recipients = append(v.Recipients, settleOne(o, m, earlier(before, o.Recipient), a))
+	}
+	v.Undo = v.Blocked != nil && !taken
+	return v
+}
+
+// nobodyAccepted tells whether every recipient was refused before DATA: the
+// fault is ours or the destination's then, not one address's.
+func nobodyAccepted(outs []forwarder.Outcome) bool {
+	for _, o := range outs {
+		if o.Kind != forwarder.Refused || o.Stage > forwarder.StageRcpt {
+			return false
+		}
+	}
+	return true
+}
+
+// earlier is what was known of a recipient.
+func earlier(before []ledger.Recipient, address string) ledger.Recipient {
+	for _, r := range before {
+		if r.Address == address {
+			return r
+		}
+	}
+	return ledger.Recipient{Address: address}
+}
+
+const (
+	// maxDoubts is how often in a row a message may stay without a reply before
+	// a person has to look: each time it may have arrived once more.
+	maxDoubts = 3
+	// maxBreaks is how often a message may end its connection and be tried
+	// again without a wait.
+	maxBreaks = 3
+)
+
+// settleOne writes down what an outcome means for its recipient.
+func settleOne(o forwarder.Outcome, m meaning, before ledger.Recipient, a attempt) ledger.Recipient {
+	r := ledger.Recipient{Address: o.Recipient, Code: o.Code, Text: o.Reply(), Attempts: before.Attempts + 1}
+	switch m {
+	case delivered:
+		r.State = ledger.Forwarded
+	case refused:
+		r.State = ledger.Held
+	case doubtful:
+		r.State, r.NextAttempt = ledger.Unknown, a.next()
+		if before.State != ledger.Unknown {
+			r.Attempts = 1 // counts the doubts in a row
+		}
+		if r.Attempts >= maxDoubts {
+			r.State, r.NextAttempt = ledger.Held, time.Time{}
+		}
+	case again:
+		r.State, r.NextAttempt = ledger.Deferred, a.Now
+		if r.Attempts >= maxBreaks {
+			r.NextAttempt = a.next()
+		}
+	default:
+		r.State, r.NextAttempt = ledger.Deferred, a.next()
+	}
+	return r
+}
+
+// DestinationError says that a destination is at fault, not a message.
+type DestinationError struct {
+	Name    string
+	Outcome forwarder.Outcome
+}
+
+func (e *DestinationError) Error() string {
+	if e.Outcome.Code != 0 {
+		return fmt.Sprintf("destination %s refused %s: %s", e.Name, e.Outcome.Stage, e.Outcome.Reply())
+	}
+	return fmt.Sprintf("destination %s: %s: %s", e.Name, e.Outcome.Stage, e.Outcome.Reply())
+}
+
+func (e *DestinationError) Unwrap() error { return e.Outcome.Err }

@@ -1,0 +1,213 @@
+package fetcher
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// chunkSize is the unit in which messages take memory from the budget.
+	chunkSize = 32 << 10
+	// memoryLimit is the size from which a message goes to a file even while
+	// the budget would allow more: few messages are larger, and a file costs
+	// them little.
+	memoryLimit = 1 << 20
+)
+
+// Spool holds messages between the two servers: small ones in memory, within
+// a total, others in temporary files that vanish with the process.
+type Spool struct {
+	dir    string
+	free   atomic.Int64 // octets of memory left
+	chunks sync.Pool
+}
+
+// NewSpool returns a spool with that many octets of memory in total and its
+// files in dir ("": the system's temporary folder). It does no I/O.
+func NewSpool(dir string, memory int64) *Spool {
+	s := &Spool{dir: dir}
+	s.free.Store(memory)
+	s.chunks.New = func() any { return new([chunkSize]byte) }
+	return s
+}
+
+// SpoolError is a failure of the disk below the spool: our own fault, never
+// the message's.
+type SpoolError struct {
+	Op  string
+	Dir string
+	Err error
+}
+
+func (e *SpoolError) Error() string {
+	return fmt.Sprintf("%s a temporary file in %s: %v", e.Op, e.Dir, e.Err)
+}
+
+func (e *SpoolError) Unwrap() error { return e.Err }
+
+// Item is one message in the spool. It is written once from its start, then
+// read as often as wanted, also at the same time.
+type Item struct {
+	s      *Spool
+	size   int64
+	chunks []*[chunkSize]byte // all but the last are full
+	file   *os.File           // set: holds everything, chunks are empty
+}
+
+// New returns an empty item. Release it in any case.
+func (s *Spool) New() *Item { return &Item{s: s} }
+
+// Size is the number of octets written so far.
+func (i *Item) Size() int64 { return i.size }
+
+// Write appends p. Its errors are *SpoolError.
+func (i *Item) Write(p []byte) (int, error) {
+	written := 0
+	for written < len(p) {
+		if i.file == nil && !i.room() {
+			if err := i.toFile(); err != nil {
+				return written, err
+			}
+		}
+		n, err := i.put(p[written:])
+		written += n
+		i.size += int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// put writes some of p to where there is room.
+func (i *Item) put(p []byte) (int, error) {
+	if i.file == nil {
+		return copy(i.chunks[len(i.chunks)-1][i.size%chunkSize:], p), nil
+	}
+	n, err := i.file.Write(p)
+	if err != nil {
+		return n, i.s.fail("writing", err)
+	}
+	return n, nil
+}
+
+// room makes sure that the last chunk has room; false: the item has to go to
+// a file.
+func (i *Item) room() bool {
+	if i.size%chunkSize != 0 {
+		return true
+	}
+	if i.size >= memoryLimit {
+		return false
+	}
+	if i.s.free.Add(-chunkSize) < 0 {
+		i.s.free.Add(chunkSize)
+		return false
+	}
+	i.chunks = append(i.chunks, i.s.chunks.Get().(*[chunkSize]byte))
+	return true
+}
+
+// toFile moves what is in memory to a file without a name.
+func (i *Item) toFile() error {
+	f, err := os.CreateTemp(i.s.dir, "popferry-*.spool")
+	if err != nil {
+		return i.s.fail("making", err)
+	}
+	// Without a name it is gone with the process, however that ends. Where
+	// open files can't be removed (Windows), Release does it.
+	_ = os.Remove(f.Name())
+	if _, err := io.Copy(f, i.Reader()); err != nil {
+		closeFile(f)
+		return i.s.fail("writing", err)
+	}
+	i.drop()
+	i.file = f
+	return nil
+}
+
+func (s *Spool) fail(op string, err error) error {
+	dir := s.dir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	return &SpoolError{Op: op, Dir: dir, Err: err}
+}
+
+// Reader returns the octets from their start. It must not be used after
+// Release.
+func (i *Item) Reader() io.Reader {
+	if i.file != nil {
+		return io.NewSectionReader(i.file, 0, i.size)
+	}
+	return &chunkReader{chunks: i.chunks, left: i.size}
+}
+
+// Release gives memory and disk back. It may be called twice.
+func (i *Item) Release() {
+	i.drop()
+	if i.file != nil {
+		closeFile(i.file)
+		i.file = nil
+	}
+}
+
+func (i *Item) drop() {
+	for _, c := range i.chunks {
+		i.s.chunks.Put(c)
+	}
+	i.s.free.Add(int64(len(i.chunks)) * chunkSize)
+	i.chunks = nil
+}
+
+// closeFile closes and removes a file that nobody needs any more; nothing is
+// lost if that fails.
+func closeFile(f *os.File) {
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
+
+// chunkReader reads an item that is in memory.
+type chunkReader struct {
+	chunks []*[chunkSize]byte
+	off    int // in the first chunk
+	left   int64
+}
+
+func (r *chunkReader) next() []byte {
+	b := r.chunks[0][r.off:]
+	return b[:min(int64(len(b)), r.left)]
+}
+
+func (r *chunkReader) skip(n int) {
+	r.left -= int64(n)
+	if r.off += n; r.off == chunkSize {
+		r.chunks, r.off = r.chunks[1:], 0
+	}
+}
+
+func (r *chunkReader) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.next())
+	r.skip(n)
+	return n, nil
+}
+
+// WriteTo spares io.Copy its buffer.
+func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for r.left > 0 {
+		n, err := w.Write(r.next())
+		r.skip(n)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}

@@ -1,0 +1,46 @@
+package fetcher
+
+import (
+	"context"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Lease is the right to poll one account, and the ledger as far as it
+// concerns that account. Whatever is written through it is on disk when the
+// call returns nil; after an error nothing of it is.
+type Lease interface {
+	AccountRow
+	Rows
+	// Release gives the right back.
+	Release() error
+}
+
+// AccountRow reads and writes what is remembered of the account.
+type AccountRow interface {
+	Account(context.Context) (ledger.Account, error)
+	PutAccount(context.Context, ledger.Account) error
+}
+
+// Rows reads and writes what is remembered of its messages.
+type Rows interface {
+	// Known returns all that a listing is compared with.
+	Known(context.Context) ([]ledger.Known, error)
+	// Record returns one row whole, or ledger.ErrNotFound.
+	Record(ctx context.Context, id int64) (*ledger.Record, error)
+	// Put writes all of the records or none; new ones get their ID.
+	Put(context.Context, ...*ledger.Record) error
+	// Drop removes rows in state Sending, whose transaction did not happen.
+	Drop(ctx context.Context, ids ...int64) error
+	// Deleted notes when the server confirmed that these forwarded messages
+	// are deleted; the zero time takes it back.
+	Deleted(ctx context.Context, at time.Time, ids ...int64) error
+}
+
+// Destinations remembers which destinations are backing off.
+type Destinations interface {
+	// Destination returns the zero value but for its name if nothing is known.
+	Destination(ctx context.Context, name string) (ledger.Destination, error)
+	PutDestination(context.Context, ledger.Destination) error
+}
