@@ -1,0 +1,344 @@
+package smtp_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// once is a whole transaction of message("hi\r\n\r\n").
+const once = mail + rcpt + body + "S: 250 ok\n"
+
+// sessions play several messages, one after the other, with a pause between.
+var sessions = []struct {
+	name    string
+	scripts []string
+	pause   time.Duration
+	want    []string // what becomes of each message
+}{
+	{
+		name:    "one session for many messages",
+		scripts: []string{hello + once + once + once + bye},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name: "again after a refusal",
+		scripts: []string{hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 451 later\n C: RSET\n S: 250 ok\n" +
+			once + bye},
+		want: []string{"refused mail 451 later", "accepted dot 250 ok"},
+	},
+	{
+		name:    "a fresh one after a failure",
+		scripts: []string{hello + mail + "C: RCPT TO:<b@example.org>\n S!", hello + once + bye},
+		want:    []string{"broken rcpt unexpected EOF", "accepted dot 250 ok"},
+	},
+	{
+		name:    "idle for not too long",
+		scripts: []string{hello + once + once + bye},
+		pause:   29 * time.Second,
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name:    "ended by itself when idle for long",
+		scripts: []string{hello + once + bye, hello + once + bye},
+		pause:   31 * time.Second,
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name:    "closed while idle",
+		scripts: []string{hello + once + "S!", hello + once + bye},
+		pause:   time.Second,
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name:    "closed at MAIL",
+		scripts: []string{hello + once + "C: MAIL FROM:<a@example.org> SIZE=6\n S!", hello + once + bye},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name:    "421 at MAIL",
+		scripts: []string{hello + once + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 421 enough\n C!", hello + once + bye},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name: "replaced once only",
+		scripts: []string{
+			hello + once + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 421 enough\n C!",
+			hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 421 I mean it\n C!",
+		},
+		want: []string{"accepted dot 250 ok", "refused mail 421 I mean it"},
+	},
+	{
+		name:    "not to be replaced",
+		scripts: []string{hello + once + "S!", "S: 421 not now\n C!"},
+		want:    []string{"accepted dot 250 ok", "unusable greeting 421 not now"},
+	},
+	{
+		name: "replaced by one with less room",
+		scripts: []string{
+			hello + once + "S!",
+			"S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 SIZE 5\n" + bye,
+		},
+		want: []string{"accepted dot 250 ok",
+			"impossible mail 552 5.3.4 the message has 6 octets, the server announces a limit of 5"},
+	},
+	{
+		name:    "silent at MAIL is not ended",
+		scripts: []string{hello + once + "C: MAIL FROM:<a@example.org> SIZE=6\n C!"},
+		want:    []string{"accepted dot 250 ok", "broken mail read pipe: i/o timeout"},
+	},
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range sessions {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, tt.scripts...)
+				p := smtp.New(options(peer))
+				for i, want := range tt.want {
+					begun := 0
+					out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { begun++; return nil })
+					if got := describe(out); got != want || err != nil {
+						t.Errorf("message %d: got %q and %v, want %q", i+1, got, err, want)
+					}
+					if begun != 1 {
+						t.Errorf("message %d: begun %d times", i+1, begun)
+					}
+					time.Sleep(tt.pause)
+					synctest.Wait()
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// A clock that jumps, as after a laptop's sleep, leaves the timers behind.
+func TestIdleByClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, hello+once+"C!", hello+once+bye)
+		o := options(peer)
+		var slept time.Duration
+		o.Now = func() time.Time { return time.Now().Add(slept) }
+		p := smtp.New(o)
+		for range 2 {
+			out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready)
+			if got := describe(out); got != "accepted dot 250 ok" || err != nil {
+				t.Errorf("got %q and %v", got, err)
+			}
+			slept += time.Hour
+		}
+		slept -= time.Hour // the second one is still good
+		_ = p.Close()
+		peer.done()
+	})
+}
+
+// Nothing of a message is sent unless begin agrees, and the session is as good
+// as before.
+func TestBeginFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, hello+once+bye)
+		p := smtp.New(options(peer))
+		full := errors.New("the disk is full")
+		out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { return full })
+		if out != nil || !errors.Is(err, full) {
+			t.Errorf("got %v and %v", out, err)
+		}
+		if out, err = p.Deliver(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
+			t.Errorf("got %v and %v", out, err)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
+
+// A ctx that ends within begin, or before, sends nothing.
+func TestStoppedBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, hello+"C!")
+		p := smtp.New(options(peer))
+		ctx, cancel := context.WithCancel(t.Context())
+		out, err := p.Deliver(ctx, message("hi\r\n\r\n"), func(context.Context) error { cancel(); return nil })
+		if out != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v and %v", out, err)
+		}
+		out, err = p.Deliver(ctx, message("hi\r\n\r\n"), notReady(t))
+		if out != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v and %v", out, err)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
+
+// notReady is a begin that must not be called.
+func notReady(t *testing.T) func(context.Context) error {
+	return func(context.Context) error {
+		t.Error("begin was called")
+		return nil
+	}
+}
+
+// begin is for messages that may be delivered from then on.
+func TestNotBegun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, "S: 554 no\n C!", hello+bye)
+		p := smtp.New(options(peer))
+		for _, want := range []string{
+			"unusable greeting 554 no",
+			"impossible mail 552 5.3.4 the message has 1001 octets, the server announces a limit of 1000",
+		} {
+			out, err := p.Deliver(t.Context(), message(strings.Repeat("x", 1001)), notReady(t))
+			if got := describe(out); got != want || err != nil {
+				t.Errorf("got %q and %v, want %q", got, err, want)
+			}
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
+
+func TestDialFails(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("connection refused")
+	p := smtp.New(smtp.Options{Dial: func(context.Context) (net.Conn, error) { return nil, refused }})
+	out, err := p.Deliver(t.Context(), message("hi\r\n\r\n", "b@example.org", "c@example.org"), notReady(t))
+	if got, want := describe(out), "unusable dial connection refused\nunusable dial connection refused"; got != want || err != nil {
+		t.Errorf("got %q and %v, want %q", got, err, want)
+	}
+	if !errors.Is(out[1].Err, refused) || out[1].Recipient != "c@example.org" {
+		t.Errorf("got %+v", out[1])
+	}
+	var e *smtp.Error
+	if err := p.Check(t.Context()); !errors.As(err, &e) || e.Stage != forwarder.StageDial || !errors.Is(err, refused) {
+		t.Errorf("Check: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// No more sessions and transactions at once than there may be.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name                  string
+		connections, inFlight int
+		want                  int
+	}{
+		{name: "defaults", want: 4},
+		{name: "connections", connections: 2, want: 2},
+		{name: "in flight", connections: 3, inFlight: 1, want: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				// Each transaction waits five minutes for its answer.
+				slow := hello + strings.Repeat(mail+rcpt+body+"S% 250\\r\\n\n", 2) + bye
+				peer := newPeer(t, strings.Split(strings.Repeat(slow+"|", tt.want), "|")[:tt.want]...)
+				o := options(peer)
+				o.Connections, o.InFlight = tt.connections, tt.inFlight
+				p := smtp.New(o)
+				if n := p.Workers(); n != tt.want {
+					t.Errorf("Workers: %d", n)
+				}
+				var mu sync.Mutex
+				now, most := 0, 0
+				count := func(n int) {
+					mu.Lock()
+					defer mu.Unlock()
+					now += n
+					most = max(most, now)
+				}
+				var calls sync.WaitGroup
+				for range 2 * tt.want {
+					calls.Go(func() {
+						out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { count(1); return nil })
+						count(-1)
+						if describe(out) != "accepted dot 250" {
+							t.Errorf("got %v and %v", out, err)
+						}
+					})
+				}
+				calls.Wait()
+				if most != tt.want {
+					t.Errorf("%d at once, want %d", most, tt.want)
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+func TestIdleAndClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// The last one takes its time with an answer, and Close waits for it.
+		peer := newPeer(t, hello+once+bye, hello+mail+rcpt+body+"S% 250\\r\\n\n"+bye)
+		p := smtp.New(options(peer))
+		if out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
+			t.Errorf("got %v and %v", out, err)
+		}
+		p.Idle()
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			if out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250" {
+				t.Errorf("got %v and %v", out, err)
+			}
+		})
+		synctest.Wait()
+		start := time.Now()
+		for range 2 {
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(start); took != 5*time.Minute {
+			t.Errorf("Close waited %v", took)
+		}
+		calls.Wait()
+		if _, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), notReady(t)); !errors.Is(err, smtp.ErrClosed) {
+			t.Errorf("Deliver after Close: %v", err)
+		}
+		if err := p.Check(t.Context()); !errors.Is(err, smtp.ErrClosed) {
+			t.Errorf("Check after Close: %v", err)
+		}
+		peer.done()
+	})
+}
+
+// A server that does not answer QUIT holds nothing up for long.
+func TestQuitUnanswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, hello+"C: QUIT\n C!")
+		p := smtp.New(options(peer))
+		start := time.Now()
+		if err := p.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
