@@ -21,7 +21,7 @@ const (
 
 // knownFields are where knownColumns are scanned to.
 func knownFields(k *ledger.Known) []any {
-	return []any{&k.ID, (*octets)(&k.UID), &k.Generation, (*state)(&k.State), &k.Size, &k.Print, &k.Attempts,
+	return []any{&k.ID, (*octets)(&k.UID), (*number)(&k.Generation), (*state)(&k.State), &k.Size, &k.Print, (*number)(&k.Attempts),
 		(*millis)(&k.NextAttempt), (*millis)(&k.ForwardedAt), (*millis)(&k.DeletedAt)}
 }
 

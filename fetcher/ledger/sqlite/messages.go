@@ -20,13 +20,19 @@ func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
 }
 
 func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
+	// The number only saves growing the slice: memory counts with 100,000 rows.
+	var n int
+	if err := l.store.read.QueryRowContext(ctx, "SELECT count(*) FROM messages WHERE account = ?", l.account).Scan(&n); err != nil {
+		return nil, err
+	}
 	rows, err := l.store.read.QueryContext(ctx, "SELECT "+knownColumns+" FROM messages m WHERE m.account = ? ORDER BY m.id", l.account)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
+	known = make([]ledger.Known, 0, n)
 	var k ledger.Known
-	fields := knownFields(&k) // of one variable, since there may be 100,000 rows
+	fields := knownFields(&k)
 	for rows.Next() {
 		if err := rows.Scan(fields...); err != nil {
 			return nil, err

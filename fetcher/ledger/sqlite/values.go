@@ -76,3 +76,17 @@ func (s *state) Scan(src any) error {
 	*s = state(parsed)
 	return err
 }
+
+// number is a whole number. Without it Scan would go through a text to make
+// an int of SQLite's int64.
+type number int
+
+// Scan implements sql.Scanner.
+func (n *number) Scan(src any) error {
+	v, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("%T is no number", src)
+	}
+	*n = number(v)
+	return nil
+}

@@ -1,0 +1,61 @@
+package ledger_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+func TestParseState(t *testing.T) {
+	t.Parallel()
+	for _, s := range ledger.States() {
+		if got, err := ledger.ParseState(s.String()); err != nil || got != s {
+			t.Errorf("%s is read as %v, %v", s, got, err)
+		}
+	}
+	for _, bad := range []string{"", "Forwarded", "held ", "state 0", "state 99", ledger.State(0).String(), ledger.State(99).String()} {
+		if got, err := ledger.ParseState(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, got)
+		} else if !strings.Contains(err.Error(), "forwarded") {
+			t.Errorf("%q: %v does not name the states", bad, err)
+		}
+	}
+}
+
+func TestDue(t *testing.T) {
+	t.Parallel()
+	due := map[ledger.State]bool{ledger.Sending: true, ledger.Deferred: true, ledger.Unknown: true}
+	for _, s := range ledger.States() {
+		if s.Due() != due[s] {
+			t.Errorf("%s is due: %v", s, s.Due())
+		}
+	}
+}
+
+func TestWorst(t *testing.T) {
+	t.Parallel()
+	const f, d, h, u = ledger.Forwarded, ledger.Deferred, ledger.Held, ledger.Unknown
+	for _, test := range []struct {
+		of   []ledger.State
+		want ledger.State
+	}{
+		{nil, f},
+		{[]ledger.State{f}, f},
+		{[]ledger.State{f, f}, f},
+		{[]ledger.State{h}, h},
+		{[]ledger.State{f, h, f}, h},
+		{[]ledger.State{h, d}, d},
+		{[]ledger.State{d, h, f}, d},
+		{[]ledger.State{u, d, h, f}, u},
+		{[]ledger.State{f, h, d, u}, u},
+	} {
+		var rs []ledger.Recipient
+		for _, s := range test.of {
+			rs = append(rs, ledger.Recipient{State: s})
+		}
+		if got := ledger.Worst(rs); got != test.want {
+			t.Errorf("%v is %s, want %s", test.of, got, test.want)
+		}
+	}
+}
