@@ -33,7 +33,7 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	if d.last[1] == '\n' && p[0] == '.' {
-		d.put(p[:0], '.')
+		d.stuff()
 	}
 	rest := p
 	for {
@@ -41,7 +41,8 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 		if i < 0 {
 			break
 		}
-		d.put(rest[:i+1], '.')
+		d.put(rest[:i+1])
+		d.stuff()
 		rest = rest[i+1:]
 	}
 	d.put(rest)
@@ -57,13 +58,17 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// put writes p and then more, unless something failed before.
-func (d *dotWriter) put(p []byte, more ...byte) {
+// put writes p, unless something failed before.
+func (d *dotWriter) put(p []byte) {
 	if d.err == nil {
 		_, d.err = d.w.Write(p)
 	}
-	if d.err == nil && len(more) > 0 {
-		_, d.err = d.w.Write(more)
+}
+
+// stuff writes the dot that hides the one behind it.
+func (d *dotWriter) stuff() {
+	if d.err == nil {
+		d.err = d.w.WriteByte('.')
 	}
 }
 

@@ -15,7 +15,7 @@ func heloName(name string, local net.Addr) string {
 		// An error leaves the name empty, and that is no domain either.
 		name, _ = os.Hostname()
 	}
-	if isDomain(name) {
+	if name = strings.TrimSuffix(name, "."); isDomain(name) {
 		return name
 	}
 	bare := strings.TrimPrefix(strings.Trim(name, "[]"), "IPv6:")
@@ -44,7 +44,7 @@ func isDomain(name string) bool {
 		return false
 	}
 	letters := false
-	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
+	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}

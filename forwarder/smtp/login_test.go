@@ -1,0 +1,145 @@
+package smtp_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// offers is a server that offers AUTH with some methods.
+func offers(methods string) string {
+	return "S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 AUTH " + methods + "\n"
+}
+
+// encode writes base64 as AUTH has it.
+func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	plain := encode("\x00leo\x00s3cret")
+	tests := []struct {
+		name   string
+		method smtp.Method
+		lmtp   bool
+		script string
+		want   string // of Check, "" when the login succeeds
+	}{
+		{
+			name:   "PLAIN is preferred",
+			script: offers("LOGIN CRAM-MD5 PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 235 2.7.0 welcome\n" + bye,
+		},
+		{
+			name:   "LOGIN where there is no PLAIN",
+			script: offers("CRAM-MD5 LOGIN") + "C: AUTH LOGIN\n S: 334 " + encode("User Name\x00") + "\n C: " + encode("leo") + "\n S: 334 " + encode("Password\x00") + "\n C: " + encode("s3cret") + "\n S: 235 ok\n" + bye,
+		},
+		{
+			name:   "LOGIN because it is wanted",
+			method: smtp.Login,
+			script: offers("PLAIN LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S: 235 ok\n" + bye,
+		},
+		{
+			name:   "PLAIN by LMTP",
+			lmtp:   true,
+			script: strings.Replace(offers("PLAIN"), "EHLO", "LHLO", 1) + "C: AUTH PLAIN " + plain + "\n S: 235 ok\n" + bye,
+		},
+		{
+			name:   "PLAIN is wanted and not offered",
+			method: smtp.Plain,
+			script: offers("LOGIN") + "C!",
+			want:   "auth: the server does not offer a usable AUTH method (wanted: plain, offered: LOGIN)",
+		},
+		{
+			name:   "no AUTH is offered",
+			script: hello + "C!",
+			want:   "auth: the server does not offer a usable AUTH method (wanted: auto, offered: none)",
+		},
+		{
+			name:   "wrong password",
+			script: offers("PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 535 5.7.8 bad credentials\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 535 5.7.8 bad credentials",
+		},
+		{
+			name:   "wrong password, connection closed",
+			script: offers("PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 421 4.7.0 too many\n S!",
+			want:   "auth: 421 4.7.0 too many",
+		},
+		{
+			name:   "the reply repeats the command",
+			script: offers("PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 500 5.5.2 what is \"AUTH PLAIN " + plain + "\"?\n S!",
+			want:   "auth: 500 5.5.2 (not shown, for it repeats the password)",
+		},
+		{
+			name:   "the reply repeats the password",
+			method: smtp.Login,
+			script: offers("LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S: 535 s3cret is wrong\n S!",
+			want:   "auth: 535 (not shown, for it repeats the password)",
+		},
+		{
+			name:   "what is no reply repeats the password",
+			script: offers("PLAIN") + "C: AUTH PLAIN " + plain + "\n S: ? " + plain + "\n C!",
+			want:   "auth: the server does not keep to the protocol: (not shown, for it repeats the password)",
+		},
+		{
+			name:   "one question too many",
+			method: smtp.Login,
+			script: offers("LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S~ 334 \\r\\n\n C: *\n S: 501 cancelled\n C!",
+			want:   "auth: sasl: unexpected server challenge",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, tt.script)
+				o := options(peer)
+				o.LMTP, o.Username, o.Auth = tt.lmtp, "leo", tt.method
+				asked := 0
+				o.Secret = func(context.Context) (string, error) { asked++; return "s3cret", nil }
+				p := smtp.New(o)
+				err := p.Check(t.Context())
+				if got := text(err); got != tt.want {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+				if asked != 1 {
+					t.Errorf("asked %d times for the password", asked)
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// text is what an error says, "" for none.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestNoSecret(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, offers("PLAIN")+"C!")
+		o := options(peer)
+		locked := errors.New("the vault is locked")
+		o.Username, o.Secret = "leo", func(context.Context) (string, error) { return "", locked }
+		p := smtp.New(o)
+		out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), notReady(t))
+		if got, want := describe(out), "unusable auth password: the vault is locked"; got != want || err != nil {
+			t.Errorf("got %q and %v, want %q", got, err, want)
+		}
+		if len(out) != 1 || out[0].Stage != forwarder.StageAuth || !errors.Is(out[0].Err, locked) {
+			t.Errorf("got %+v", out)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
