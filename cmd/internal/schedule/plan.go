@@ -1,0 +1,110 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+const (
+	// spreadShare of the gap between two times is what is added to each at
+	// most, so that not all accounts come at once.
+	spreadShare = 0.1
+	// maxSpread bounds that: who asks for eight o'clock means about eight,
+	// though the gap is a day.
+	maxSpread = 10 * time.Minute
+)
+
+// Check says what is wrong with an expression: the five fields of cron, a
+// descriptor such as @hourly, or @every and a time, all of them also behind
+// TZ=ZONE.
+func Check(expression string) error {
+	_, err := parse(expression)
+	return err
+}
+
+func parse(expression string) (cron.Schedule, error) {
+	zone, _, behind := strings.Cut(expression, " ")
+	if !behind && strings.Contains(zone, "TZ=") { // the parser would panic
+		return nil, errors.New("a time zone and nothing else")
+	}
+	s, err := cron.ParseStandard(expression)
+	if err != nil {
+		return nil, err
+	}
+	if every, ok := s.(cron.ConstantDelaySchedule); ok {
+		return s, checkEvery(expression, every.Delay)
+	}
+	if s.Next(time.Now()).IsZero() {
+		return nil, errors.New("there is no such time")
+	}
+	return s, nil
+}
+
+// checkEvery reports a time that the parser would take as one second.
+func checkEvery(expression string, parsed time.Duration) error {
+	_, text, _ := strings.Cut(expression, "@every ")
+	if asked, err := time.ParseDuration(text); err != nil || asked < parsed {
+		return fmt.Errorf("%s is less than a second", text)
+	}
+	return nil
+}
+
+// plan is when one job is due. As a cron.Schedule it is asked for the time
+// after the next by cron's one goroutine.
+type plan struct {
+	base  cron.Schedule
+	rand  func() float64
+	tell  func(time.Time)
+	first time.Duration // from the start to the first time
+
+	mu   sync.Mutex
+	next time.Time // zero before the start
+}
+
+// Next plans and returns the time that follows now.
+func (p *plan) Next(now time.Time) time.Time {
+	// Without its monotonic part a time is compared by the wall clock, which
+	// goes on while a machine sleeps.
+	now = now.Round(0)
+	next := p.after(now)
+	p.mu.Lock()
+	if p.next.IsZero() {
+		next = now.Add(p.first)
+	}
+	p.next = next
+	p.mu.Unlock()
+	p.tell(next)
+	return next
+}
+
+// after returns the base's next time with the spread added.
+func (p *plan) after(now time.Time) time.Time {
+	next := p.base.Next(now)
+	if next.IsZero() {
+		return next
+	}
+	spread := time.Duration(0)
+	if second := p.base.Next(next); !second.IsZero() {
+		spread = min(maxSpread, time.Duration(spreadShare*float64(second.Sub(next))))
+	}
+	return next.Add(part(spread, p.rand()))
+}
+
+// part returns a share of d in whole seconds. Times then coincide where jobs
+// are many, and cron, which sorts all of them whenever it wakes, wakes once a
+// second at most.
+func part(d time.Duration, share float64) time.Duration {
+	return time.Duration(share * float64(d)).Truncate(time.Second)
+}
+
+// planned returns the time that was planned last.
+func (p *plan) planned() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next
+}

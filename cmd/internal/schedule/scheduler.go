@@ -1,0 +1,153 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+const (
+	// At the start every account is due. They come one after the other in
+	// startSpread for each, maxStartSpread for all.
+	startSpread    = 50 * time.Millisecond
+	maxStartSpread = 5 * time.Second
+	// wakeUp is how late a time can come after the machine has slept: a timer
+	// stands still meanwhile, but cron looks at the clock when any of its
+	// entries is due.
+	wakeUp = time.Minute
+)
+
+// Job is an account as the scheduler sees it.
+type Job struct {
+	Name     string // no two have the same
+	Host     string // its POP3 server
+	Schedule string // as Check takes it
+}
+
+// Options are what a Scheduler needs.
+type Options struct {
+	Jobs        []Job
+	Concurrency int // runs at once; at least one
+	PerHost     int // runs at once that share a host; at least one
+	// Run polls an account. It is never called twice at once for one job, and
+	// ctx is that of Start. A panic is logged and ends only the run.
+	Run func(ctx context.Context, name string)
+	// Rand returns a number in [0, 1) for the spread. Default: math/rand.
+	Rand func() float64
+	// Planned is told the next time of a job whenever that is planned; zero if
+	// there is none. All calls come from one goroutine, which times the others
+	// too, so it must be quick. Default: nobody is told.
+	Planned func(name string, next time.Time)
+	// Log is for panics. Default: slog.Default.
+	Log *slog.Logger
+}
+
+func (o Options) orDefaults() Options {
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	if o.Planned == nil {
+		o.Planned = func(string, time.Time) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+// Scheduler runs jobs when they are due.
+type Scheduler struct {
+	options Options
+	queue   *queue
+	cron    *cron.Cron
+	jobs    []*job
+	byName  map[string]*job
+	plans   map[string]*plan
+	workers sync.WaitGroup
+	release func() bool // of the context given to Start
+}
+
+// New returns a Scheduler that Start sets to work. The error names the job
+// whose schedule is wrong or whose name another has.
+func New(o Options) (*Scheduler, error) {
+	o = o.orDefaults()
+	s := &Scheduler{
+		options: o,
+		queue:   newQueue(o.PerHost),
+		cron:    cron.New(cron.WithLogger(cron.DiscardLogger)),
+		jobs:    newJobs(o.Jobs),
+		byName:  make(map[string]*job, len(o.Jobs)),
+		plans:   make(map[string]*plan, len(o.Jobs)),
+		release: func() bool { return true },
+	}
+	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
+	for i, j := range s.jobs {
+		if s.byName[j.name] != nil {
+			return nil, fmt.Errorf("two jobs with the name %q", j.name)
+		}
+		base, err := parse(o.Jobs[i].Schedule)
+		if err != nil {
+			return nil, fmt.Errorf("the schedule %q of %s: %w", o.Jobs[i].Schedule, j.name, err)
+		}
+		p := &plan{
+			base:  base,
+			rand:  o.Rand,
+			tell:  func(next time.Time) { o.Planned(j.name, next) },
+			first: part(start, o.Rand()),
+		}
+		s.byName[j.name], s.plans[j.name] = j, p
+		s.cron.Schedule(p, cron.FuncJob(func() { s.queue.add(j) }))
+	}
+	s.cron.Schedule(cron.Every(wakeUp), cron.FuncJob(func() {}))
+	return s, nil
+}
+
+// Start begins: every job comes once within seconds, then on its schedule. It
+// is to be called once. When ctx ends, no more runs begin.
+func (s *Scheduler) Start(ctx context.Context) {
+	s.release = context.AfterFunc(ctx, s.queue.close)
+	startWorkers(&s.workers, s.queue, min(s.options.Concurrency, len(s.jobs)), s.options.Log, func(name string) {
+		s.options.Run(ctx, name)
+	})
+	s.cron.Start()
+}
+
+// Queue has these jobs run as soon as there is room, or all of them if none is
+// named. Those that wait or run already, and names that no job has, are left
+// alone.
+func (s *Scheduler) Queue(names ...string) {
+	if len(names) == 0 {
+		for _, j := range s.jobs {
+			s.queue.add(j)
+		}
+	}
+	for _, name := range names {
+		if j := s.byName[name]; j != nil {
+			s.queue.add(j)
+		}
+	}
+}
+
+// Stop begins no more runs, waits for those that are under way, and for all
+// goroutines. To end the runs too, cancel the context given to Start. Start
+// cannot be called again.
+func (s *Scheduler) Stop() {
+	s.queue.close()
+	<-s.cron.Stop().Done()
+	s.workers.Wait()
+	s.release()
+}
+
+// Next returns when a job is due next: zero before the start, without a next
+// time, and for a name that no job has.
+func (s *Scheduler) Next(name string) time.Time {
+	if p := s.plans[name]; p != nil {
+		return p.planned()
+	}
+	return time.Time{}
+}
