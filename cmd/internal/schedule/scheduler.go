@@ -69,7 +69,6 @@ type Scheduler struct {
 	byName  map[string]*job
 	plans   map[string]*plan
 	workers sync.WaitGroup
-	release func() bool // of the context given to Start
 }
 
 // New returns a Scheduler that Start sets to work. The error names the job
@@ -83,7 +82,6 @@ func New(o Options) (*Scheduler, error) {
 		jobs:    newJobs(o.Jobs),
 		byName:  make(map[string]*job, len(o.Jobs)),
 		plans:   make(map[string]*plan, len(o.Jobs)),
-		release: func() bool { return true },
 	}
 	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
 	for i, j := range s.jobs {
@@ -108,11 +106,12 @@ func New(o Options) (*Scheduler, error) {
 }
 
 // Start begins: every job comes once within seconds, then on its schedule. It
-// is to be called once. When ctx ends, no more runs begin.
+// is to be called once. No run begins once ctx has ended.
 func (s *Scheduler) Start(ctx context.Context) {
-	s.release = context.AfterFunc(ctx, s.queue.close)
 	startWorkers(&s.workers, s.queue, min(s.options.Concurrency, len(s.jobs)), s.options.Log, func(name string) {
-		s.options.Run(ctx, name)
+		if ctx.Err() == nil {
+			s.options.Run(ctx, name)
+		}
 	})
 	s.cron.Start()
 }
@@ -140,7 +139,6 @@ func (s *Scheduler) Stop() {
 	s.queue.close()
 	<-s.cron.Stop().Done()
 	s.workers.Wait()
-	s.release()
 }
 
 // Next returns when a job is due next: zero before the start, without a next
