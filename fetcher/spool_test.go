@@ -1,0 +1,114 @@
+package fetcher
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// fill writes n random octets in uneven pieces.
+func fill(t testing.TB, it *Item, n int) []byte {
+	t.Helper()
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	for rest, step := b, 1; len(rest) > 0; step = step*3 + 1 {
+		k := min(step, len(rest))
+		if _, err := it.Write(rest[:k]); err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[k:]
+	}
+	return b
+}
+
+func TestSpool(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, memoryLimit - 1, memoryLimit, memoryLimit + 1, 3 * memoryLimit} {
+		s := NewSpool(t.TempDir(), 8*memoryLimit)
+		it := s.New()
+		want := fill(t, it, n)
+		if it.Size() != int64(n) || (it.file != nil) != (n > memoryLimit) {
+			t.Errorf("%d octets: size %d, in a file: %v", n, it.Size(), it.file != nil)
+		}
+		for range 2 { // it can be read again
+			got, err := io.ReadAll(struct{ io.Reader }{it.Reader()}) // by Read
+			var b bytes.Buffer
+			_, err2 := io.Copy(&b, it.Reader()) // by WriteTo
+			if !bytes.Equal(got, want) || !bytes.Equal(b.Bytes(), want) || err != nil || err2 != nil {
+				t.Errorf("%d octets come back otherwise: %v, %v", n, err, err2)
+			}
+		}
+		it.Release()
+		it.Release()
+		if free := s.free.Load(); free != 8*memoryLimit {
+			t.Errorf("%d octets: %d octets of memory did not come back", n, 8*memoryLimit-free)
+		}
+	}
+}
+
+func TestSpoolKeepsWithinItsMemory(t *testing.T) {
+	t.Parallel()
+	s := NewSpool(t.TempDir(), 4*chunkSize)
+	var items []*Item
+	for range 5 {
+		it := s.New()
+		fill(t, it, 2*chunkSize)
+		items = append(items, it)
+	}
+	if items[1].file != nil || items[2].file == nil || s.free.Load() != 0 {
+		t.Errorf("%d octets of memory are free", s.free.Load())
+	}
+	for _, it := range items {
+		it.Release()
+	}
+}
+
+func TestSpoolFilesHaveNoName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	it := NewSpool(dir, 0).New()
+	defer it.Release()
+	fill(t, it, 10)
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) > 0 {
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
+func TestSpoolWithoutAFolder(t *testing.T) {
+	t.Parallel()
+	it := NewSpool(filepath.Join(t.TempDir(), "missing"), 0).New()
+	_, err := it.Write([]byte("x"))
+	var e *SpoolError
+	if !errors.As(err, &e) || !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func BenchmarkSpool(b *testing.B) {
+	s := NewSpool(b.TempDir(), 64<<20)
+	p := make([]byte, 20_000)
+	b.SetBytes(int64(len(p)))
+	b.ReportAllocs()
+	for b.Loop() {
+		it := s.New()
+		_, _ = it.Write(p)
+		_, _ = io.Copy(io.Discard, it.Reader())
+		it.Release()
+	}
+}
+
+func BenchmarkIntake(b *testing.B) {
+	p := bytes.Repeat([]byte("a line of a message, of about the usual length, with its end\r\n"), 1000)
+	b.SetBytes(int64(len(p)))
+	b.ReportAllocs()
+	for b.Loop() {
+		in := intake{w: io.Discard}
+		_, _ = in.Write(p)
+		_ = in.Close()
+	}
+}
