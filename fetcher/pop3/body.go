@@ -192,10 +192,11 @@ func (b *Body) whole(err error) error {
 
 // broken ends the body because it cannot be read on.
 func (b *Body) broken(err error) error {
+	err = connError(b.name, err)
 	if b.glued {
-		err = fmt.Errorf("no line with the final dot came, only a last line that ends with one: %w", err)
+		err = fmt.Errorf("%w; no line with the final dot came, only a last line that ends with one", err)
 	}
-	return b.end(b.c.fail(connError(b.name, err)))
+	return b.end(b.c.fail(err))
 }
 
 // end makes err what every later read returns.

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +43,18 @@ func (c *Capabilities) add(line string) {
 
 // keyword is a capability's name as it is compared.
 func keyword(s string) string {
-	return strings.ReplaceAll(strings.ToUpper(s), "_", "-")
+	return strings.ReplaceAll(upper(s), "_", "-")
+}
+
+// upper makes ASCII's letters capitals and leaves every other octet alone.
+func upper(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'a' <= c && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
 }
 
 // Has tells whether a capability is listed.
@@ -65,19 +77,14 @@ func (c Capabilities) Names() []string {
 func (c Capabilities) SASL() []string {
 	var out []string
 	for _, m := range c.Args("SASL") {
-		out = append(out, strings.ToUpper(m))
+		out = append(out, upper(m))
 	}
 	return out
 }
 
 // offers tells whether a mechanism of AUTH is listed.
 func (c Capabilities) offers(mechanism string) bool {
-	for _, m := range c.Args("SASL") {
-		if strings.EqualFold(m, mechanism) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.SASL(), upper(mechanism))
 }
 
 // Pipelining tells whether commands may be sent before the replies to earlier

@@ -57,7 +57,7 @@ func splitCode(text string) (code, rest string) {
 	if !ok || code == "" || len(code) > 64 || strings.ContainsFunc(code, notCode) {
 		return "", text
 	}
-	return strings.ToUpper(code), strings.TrimSpace(rest)
+	return upper(code), strings.TrimSpace(rest)
 }
 
 // notCode tells the octets that no response code has.

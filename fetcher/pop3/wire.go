@@ -35,15 +35,22 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, w.measure(n, time.Since(start))
 }
 
-// deadline is the end of a read or write that starts now, and the name of the
-// limit it comes from.
-func (w *wire) deadline(now time.Time) (time.Time, string) {
-	end, limit := now.Add(w.timeout), fmt.Sprintf("nothing came for %v", w.timeout)
+// The limits that a deadline may come from.
+const (
+	limitWait    = "nothing moved for too long"
+	limitReply   = "the reply took too long"
+	limitSession = "the session took too long"
+)
+
+// deadline is the end of a read or write that starts now, and the limit that
+// it comes from.
+func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
+	end, limit = now.Add(w.timeout), limitWait
 	if !w.replyEnd.IsZero() && w.replyEnd.Before(end) {
-		end, limit = w.replyEnd, "the reply took too long"
+		end, limit = w.replyEnd, limitReply
 	}
 	if w.sessionEnd.Before(end) {
-		end, limit = w.sessionEnd, "the session took too long"
+		end, limit = w.sessionEnd, limitSession
 	}
 	return end, limit
 }

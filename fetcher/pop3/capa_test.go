@@ -1,0 +1,109 @@
+package pop3
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCapa(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		lines []string
+		want  []string
+		err   error
+	}{
+		{"Dovecot", []string{"S: +OK", "S: CAPA", "S: TOP", "S: UIDL", "S: SASL PLAIN LOGIN", "S: ."}, []string{"CAPA", "TOP", "UIDL", "SASL"}, nil},
+		{"none", []string{"S: +OK", "S: ."}, nil, nil},
+		{"odd forms", []string{"S: +ok", "R: top\n", "S: Uidl  ", "S: RESP_CODES", "S: ", "S: X-\xe9", "S: ."}, []string{"TOP", "UIDL", "RESP-CODES", "X-\xe9"}, nil},
+		{"cut", []string{"S: +OK", "S: TOP", "X:"}, nil, errEOF},
+		{"no line of its own for the dot", []string{"S: +OK", "S: TOP.", "X:"}, nil, errEOF},
+		{"hang-up", []string{"X:"}, nil, errEOF},
+		{"endless", []string{"S: +OK", "R: " + strings.Repeat("X\r\n", 100_000)}, nil, errProtocol},
+		{"a line without an end", []string{"S: +OK", "R: " + strings.Repeat("X", 100_000)}, nil, errProtocol},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := ready(t, append([]string{"C: CAPA"}, tt.lines...)...)
+			caps, err := c.Capa(t.Context())
+			if tt.err != nil {
+				broken(t, c, err, tt.err)
+			} else if err != nil || !slices.Equal(caps.Names(), tt.want) {
+				t.Errorf("%q, %v", caps.Names(), err)
+			}
+		})
+	}
+	c := ready(t, "C: CAPA", "S: -ERR unknown command")
+	if _, err := c.Capa(t.Context()); refused(t, err).Kind() != KindProtocol || c.Err() != nil {
+		t.Errorf("%v, %v", err, c.Err())
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	caps := ParseCapabilities("sasl plain", "SASL Cram-MD5 XOAUTH2", "EXPIRE 0 USER", "Login-Delay 900 USER", "pipelining", "Implementation Foo v1")
+	if !caps.Has("Sasl") || caps.Has("TOP") || !caps.Pipelining() {
+		t.Error("has the wrong capabilities")
+	}
+	if got := caps.SASL(); !slices.Equal(got, []string{"PLAIN", "CRAM-MD5", "XOAUTH2"}) {
+		t.Errorf("SASL %q", got)
+	}
+	if got := caps.Args("IMPLEMENTATION"); !slices.Equal(got, []string{"Foo", "v1"}) {
+		t.Errorf("IMPLEMENTATION %q", got)
+	}
+	if d, ok := caps.LoginDelay(); d != 15*time.Minute || !ok {
+		t.Errorf("login delay %v %v", d, ok)
+	}
+	if got := fmt.Sprint(caps.Expire()); got != "0 false true" {
+		t.Errorf("expire %s", got)
+	}
+	for line, want := range map[string]string{
+		"EXPIRE NEVER": "0 true true", "expire never": "0 true true", "EXPIRE 30": "30 false true",
+		"EXPIRE": "0 false false", "EXPIRE -1": "0 false false", "EXPIRE 99999999999999999999": "0 false false", "TOP": "0 false false",
+	} {
+		if got := fmt.Sprint(ParseCapabilities(line).Expire()); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	for _, line := range []string{"LOGIN-DELAY", "LOGIN-DELAY x", "LOGIN-DELAY -5", "TOP"} {
+		if d, ok := ParseCapabilities(line).LoginDelay(); ok || d != 0 {
+			t.Errorf("%s: %v", line, d)
+		}
+	}
+	if zero := (Capabilities{}); zero.Has("TOP") || zero.SASL() != nil || zero.Names() != nil {
+		t.Error("the zero value has capabilities")
+	}
+}
+
+// FuzzCapabilities reads any lines as capabilities.
+func FuzzCapabilities(f *testing.F) {
+	f.Add("CAPA\nTOP\nUIDL\nRESP-CODES\nPIPELINING\nAUTH-RESP-CODE\nSTLS\nUSER\nSASL PLAIN LOGIN")                 // Dovecot
+	f.Add("USER\nRESP-CODES\nEXPIRE 0\nLOGIN-DELAY 300\nTOP\nUIDL\nX-GOOGLE-RICO\nSASL PLAIN XOAUTH2 OAUTHBEARER") // Gmail
+	f.Add("TOP\nUIDL\nSASL PLAIN XOAUTH2\nUSER")                                                                   // Exchange
+	f.Add("top\nUidl  \nuser\nRESP_CODES\nExpire never\nX-\xe9\npipelining\nLOGIN-DELAY 99999999999\nexpire 5 USER\nUTF8 USER")
+	f.Fuzz(func(t *testing.T, text string) {
+		caps := ParseCapabilities(strings.Split(text, "\n")...)
+		for _, n := range caps.Names() {
+			if !caps.Has(n) || n != upper(n) {
+				t.Errorf("%q is listed and not there", n)
+			}
+		}
+		if len(caps.Names()) > maxCapabilities {
+			t.Errorf("%d capabilities", len(caps.Names()))
+		}
+		if d, ok := caps.LoginDelay(); d < 0 || !ok && d != 0 {
+			t.Errorf("login delay %v %v", d, ok)
+		}
+		if days, never, ok := caps.Expire(); days < 0 || never && days != 0 || !ok && (never || days != 0) {
+			t.Errorf("expire %d %v %v", days, never, ok)
+		}
+		for _, m := range caps.SASL() {
+			if !caps.offers(m) {
+				t.Errorf("%q is listed and not offered", m)
+			}
+		}
+	})
+}
