@@ -30,7 +30,7 @@ func take(t testing.TB, msg []byte, slowly bool) ([]byte, *intake) {
 
 var (
 	bareLF     = regexp.MustCompile(`(^|[^\r])\n`)
-	leadReturn = regexp.MustCompile(`(?i)^return-path:[^\n]*\n(?:[ \t][^\n]*\n)*`)
+	leadReturn = regexp.MustCompile(`(?i)^return-path:[^\n]*\n(?:[ \t][^\n]*(?:\n|$))*`)
 )
 
 // simply is intake written down in the simplest way.

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// app is one configuration, wired up: its accounts, its destinations and the
+// poller between them. The ledger outlives it.
+type app struct {
+	cfg      *config.Config
+	accounts map[string]fetcher.Account // the enabled ones
+	pools    map[string]*smtp.Pool
+	poller   *fetcher.Poller
+}
+
+// appOptions are what an app is told by the command that runs it.
+type appOptions struct {
+	Log      *slog.Logger
+	Stopping <-chan struct{}
+	Next     func(account string) time.Time // nil: nothing is planned
+}
+
+// openLedger opens the configuration's ledger.
+func openLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+	store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
+	if err == nil {
+		return store, nil
+	}
+	code := exitOther
+	if errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrNetworkFS) {
+		code = exitConfig
+	}
+	return nil, &exitError{code, cause.Explain("state", err)}
+}
+
+// newApp wires a configuration to the ledger.
+func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*app, error) {
+	a := &app{cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*smtp.Pool)}
+	if err := spoolDir(cfg.Spool.Dir); err != nil {
+		return nil, err
+	}
+	for _, d := range cfg.Forward {
+		pool, err := newPool(d)
+		if err != nil {
+			return nil, &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
+		}
+		a.pools[d.Name] = pool
+	}
+	if err := a.claim(ctx, store); err != nil {
+		return nil, err
+	}
+	a.poller = fetcher.New(fetcher.Options{
+		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
+			l, err := store.Lease(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return l, nil
+		},
+		Destinations: store,
+		Spool:        fetcher.NewSpool(cfg.Spool.Dir, cfg.Spool.Memory),
+		Describe:     cause.Describe,
+		Log:          o.Log,
+		Stopping:     o.Stopping,
+		Next:         o.Next,
+	})
+	return a, nil
+}
+
+// claim finds the ledger's rows of every configured account, also of those
+// that are not to be polled now: else another account could take them over.
+func (a *app) claim(ctx context.Context, store *sqlite.Store) error {
+	ids := make([]ledger.Identity, len(a.cfg.Accounts))
+	for i, c := range a.cfg.Accounts {
+		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
+	}
+	rows, err := store.Claim(ctx, ids)
+	if errors.Is(err, ledger.ErrIdentity) {
+		return &exitError{exitConfig, err}
+	}
+	if err != nil {
+		return cause.Explain("state", err)
+	}
+	for i, c := range a.cfg.Accounts {
+		if !c.Enabled {
+			continue
+		}
+		acc, err := a.newAccount(c)
+		if err != nil {
+			return &exitError{exitConfig, fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
+		}
+		acc.ID = rows[i].ID
+		a.accounts[c.Name] = acc
+	}
+	return nil
+}
+
+// spoolDir makes the folder for temporary files.
+func spoolDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return &exitError{exitConfig, cause.Explain("spool.dir", err)}
+	}
+	return nil
+}
+
+// poll polls one account by name.
+func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result {
+	return a.poller.Poll(ctx, a.accounts[name], asked)
+}
+
+// close ends the sessions with the destinations.
+func (a *app) close() {
+	for _, p := range a.pools {
+		_ = p.Close() // what was accepted is accepted
+	}
+}

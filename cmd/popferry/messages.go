@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+)
+
+// messageStatus is one message in messages --json: part of the contract.
+type messageStatus struct {
+	Account     string     `json:"account"`
+	UID         string     `json:"uid"` // octets read as Latin-1
+	State       string     `json:"state"`
+	Size        int64      `json:"size"`
+	MessageID   string     `json:"message_id"`
+	From        string     `json:"from"`
+	Subject     string     `json:"subject"`
+	FirstSeen   *time.Time `json:"first_seen"`
+	Attempts    int        `json:"attempts"`
+	NextAttempt *time.Time `json:"next_attempt"`
+	LastError   string     `json:"last_error"`
+	ForwardedAt *time.Time `json:"forwarded_at"`
+	DeletedAt   *time.Time `json:"deleted_at"`
+}
+
+func (p *program) messagesCommand() *cobra.Command {
+	var account, state string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "messages",
+		Short: "Show what the ledger knows of each message",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			f := ledger.Filter{Account: account}
+			if state != "" {
+				var err error
+				if f.State, err = ledger.ParseState(state); err != nil {
+					return usage(c, err)
+				}
+			}
+			cfg, err := p.load()
+			if err != nil {
+				return err
+			}
+			return p.messages(c.Context(), cfg, f, asJSON)
+		},
+	}
+	c.Flags().StringVar(&account, "account", "", "only those of this `ACCOUNT`")
+	c.Flags().StringVar(&state, "state", "", "only those in this `STATE`: "+stateNames())
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return p.withConfig(c)
+}
+
+func stateNames() string {
+	var names []string
+	for _, s := range ledger.States() {
+		names = append(names, s.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// messages prints as it reads: a ledger can have a million rows.
+func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Filter, asJSON bool) error {
+	print := tablePrinter(p.stdout)
+	if asJSON {
+		print = jsonPrinter(p.stdout)
+	}
+	store, err := readLedger(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if store != nil {
+		defer store.Close() //nolint:errcheck // it was only read
+		err = store.Messages(ctx, f, func(account string, r *ledger.Record) error {
+			return print.each(newMessageStatus(account, r))
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return print.end()
+}
+
+// readLedger opens the ledger to look at it; nil if there is none yet.
+func readLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+	look := *cfg
+	look.StateCreate = false
+	store, err := openLedger(ctx, &look)
+	if errors.Is(err, ledger.ErrMissing) && cfg.StateCreate {
+		return nil, nil
+	}
+	return store, err
+}
+
+func newMessageStatus(account string, r *ledger.Record) messageStatus {
+	size := r.MessageSize
+	if size == 0 {
+		size = max(r.Size, 0)
+	}
+	return messageStatus{
+		Account:     account,
+		UID:         latin1(r.UID),
+		State:       r.State.String(),
+		Size:        size,
+		MessageID:   r.Excerpt.MessageID,
+		From:        r.Excerpt.From,
+		Subject:     r.Excerpt.Subject,
+		FirstSeen:   when(r.FirstSeen),
+		Attempts:    r.Attempts,
+		NextAttempt: when(r.NextAttempt),
+		LastError:   r.Cause.Text,
+		ForwardedAt: when(r.ForwardedAt),
+		DeletedAt:   when(r.DeletedAt),
+	}
+}
+
+// printer prints messages one at a time.
+type printer struct {
+	each func(messageStatus) error
+	end  func() error
+}
+
+// jsonPrinter writes an array, a message a line.
+func jsonPrinter(w io.Writer) printer {
+	before := "["
+	return printer{
+		each: func(m messageStatus) error {
+			b, err := json.Marshal(m)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(w, "%s\n%s", before, b)
+			before = ","
+			return err
+		},
+		end: func() error {
+			if before == "[" {
+				_, err := fmt.Fprintln(w, "[]")
+				return err
+			}
+			_, err := fmt.Fprintln(w, "\n]")
+			return err
+		},
+	}
+}
+
+func tablePrinter(out io.Writer) printer {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ACCOUNT\tUID\tSTATE\tSIZE\tFROM\tSUBJECT\tERROR")
+	return printer{
+		each: func(m messageStatus) error {
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Account, cell(m.UID), m.State, m.Size, cell(m.From), cell(m.Subject), cell(m.LastError))
+			return err
+		},
+		end: w.Flush,
+	}
+}
+
+// cell makes a text safe and short enough for a table on a terminal.
+func cell(s string) string {
+	const most = 60
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+// latin1 reads each octet as the character of that number.
+func latin1(s string) string {
+	r := make([]rune, len(s))
+	for i := range len(s) {
+		r[i] = rune(s[i])
+	}
+	return string(r)
+}
+
+// when is a time for JSON: null where nothing has happened yet.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}
+
+func shownTime(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

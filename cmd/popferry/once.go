@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+)
+
+// once polls each account once. Its summary goes to stdout, a line an account
+// in the order of the configuration; what failed goes to stderr in a line that
+// says what to do.
+func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, asked bool) error {
+	stop := watchStop(ctx)
+	defer stop.end()
+	a, err := newApp(stop.ctx, cfg, store, appOptions{Log: log, Stopping: stop.stopping})
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	results := a.pollAll(stop.ctx, asked)
+	again := false
+	for _, c := range cfg.Accounts {
+		res, ok := results[c.Name]
+		if !ok {
+			continue
+		}
+		again = again || res.TryAgain()
+		if _, err := fmt.Fprintln(p.stdout, res.Summary()); err != nil {
+			return err
+		}
+		if line := complaint(res); line != "" {
+			_, _ = fmt.Fprintln(p.stderr, "popferry: "+line)
+		}
+	}
+	if again {
+		return &exitError{Code: exitAgain}
+	}
+	return nil
+}
+
+// pollAll polls all accounts side by side, within the limits of the
+// configuration.
+func (a *app) pollAll(ctx context.Context, asked bool) map[string]fetcher.Result {
+	var mu sync.Mutex
+	results := make(map[string]fetcher.Result, len(a.accounts))
+	schedule.Each(a.jobs(), a.cfg.Concurrency, a.cfg.PerHost, func(name string) {
+		res := a.poll(ctx, name, asked)
+		mu.Lock()
+		defer mu.Unlock()
+		results[name] = res
+	})
+	return results
+}
+
+// jobs are the accounts as the schedule sees them.
+func (a *app) jobs() []schedule.Job {
+	var jobs []schedule.Job
+	for _, c := range a.cfg.Accounts {
+		if _, ok := a.accounts[c.Name]; ok {
+			jobs = append(jobs, schedule.Job{Name: c.Name, Host: c.Host, Schedule: c.Schedule})
+		}
+	}
+	return jobs
+}
+
+// complaint is what a person should read about a poll, "" if nothing.
+func complaint(res fetcher.Result) string {
+	switch {
+	case res.Err != nil && !errors.Is(res.Err, fetcher.ErrStopped):
+		return cause.Line(res.Account, res.Err)
+	case res.Err != nil:
+		return res.Account + ": stopped before the end of the mailbox; the rest comes with the next poll"
+	case res.Rest == fetcher.Leased:
+		return res.Account + ": another popferry is polling it now; nothing to do"
+	case res.Rest == fetcher.BackingOff:
+		return fmt.Sprintf("%s: not polled: it failed before and waits until %s; --now polls it all the same, popferry status tells why", res.Account, clock(res.Until))
+	case res.Rest == fetcher.TooSoon:
+		return fmt.Sprintf("%s: not polled: min_interval or the server's LOGIN-DELAY ends at %s", res.Account, clock(res.Until))
+	}
+	return ""
+}
+
+func clock(t time.Time) string { return t.Local().Format(time.DateTime) }

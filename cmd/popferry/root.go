@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+)
+
+// program is what the commands share.
+type program struct {
+	stdout, stderr io.Writer
+	configFlag     string
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	p := &program{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "popferry",
+		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",
+		Long: "popferry takes new mail out of POP3 mailboxes and hands it to an SMTP or LMTP server.\n" +
+			"A message is deleted on its server only when the destination has accepted it.\n\n" +
+			"Try it without an account: popferry demo",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:          usageArgs(cobra.NoArgs),
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
+	root.AddCommand(p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand())
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// usage is an error in the command line, with the way to its help.
+func usage(c *cobra.Command, err error) error {
+	return &exitError{exitUsage, fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")}
+}
+
+// usageArgs gives a check of arguments the exit code for usage.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usage(c, err)
+		}
+		return nil
+	}
+}
+
+// withConfig gives a command the flag for the configuration file.
+func (p *program) withConfig(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVarP(&p.configFlag, "config", "c", "",
+		"configuration `FILE` (default: $POPFERRY_CONFIG, ./popferry.yaml,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
+	return c
+}
+
+// load finds and reads the configuration.
+func (p *program) load() (*config.Config, error) {
+	env := config.Env{CheckSchedule: schedule.Check}
+	path, err := config.Find(p.configFlag, env)
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	cfg, err := config.Load(path, env)
+	if err != nil {
+		return nil, &exitError{exitConfig, fmt.Errorf("the configuration cannot be used:\n%w", err)}
+	}
+	return cfg, nil
+}

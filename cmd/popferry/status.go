@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// accountStatus is one account in status --json: part of the contract.
+type accountStatus struct {
+	Name        string     `json:"name"`
+	LastPoll    *time.Time `json:"last_poll"`
+	LastSuccess *time.Time `json:"last_success"`
+	NextPoll    *time.Time `json:"next_poll"`
+	Failures    int        `json:"failures"`
+	LastError   string     `json:"last_error"`
+	OnServer    int        `json:"on_server"`
+	Forwarded   int        `json:"forwarded"`
+	Held        int        `json:"held"`
+	Deferred    int        `json:"deferred"`
+	Skipped     int        `json:"skipped"`
+	Unknown     int        `json:"unknown"`
+
+	cause ledger.Cause
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what became of each account",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := p.load()
+			if err != nil {
+				return err
+			}
+			list, err := statusOf(c.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(p.stdout, map[string]any{"accounts": list})
+			}
+			return p.printStatus(list)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return p.withConfig(c)
+}
+
+// statusOf reads the ledger for the configured accounts.
+func statusOf(ctx context.Context, cfg *config.Config) (list []accountStatus, err error) {
+	known := make(map[string]ledger.Account)
+	counts := make(map[int64]map[ledger.State]int)
+	store, err := readLedger(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if store != nil {
+		defer store.Close() //nolint:errcheck // it was only read
+		accounts, err := store.Accounts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range accounts {
+			known[a.Name] = a
+		}
+		if counts, err = store.Counts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	list = []accountStatus{}
+	for _, c := range cfg.Accounts {
+		a := known[c.Name]
+		list = append(list, newStatus(c.Name, a, counts[a.ID]))
+	}
+	return list, nil
+}
+
+func newStatus(name string, a ledger.Account, n map[ledger.State]int) accountStatus {
+	next := a.NextPoll
+	if a.NotBefore.After(next) {
+		next = a.NotBefore
+	}
+	return accountStatus{
+		Name:        name,
+		LastPoll:    when(a.LastPoll),
+		LastSuccess: when(a.LastSuccess),
+		NextPoll:    when(next),
+		Failures:    a.Failures,
+		LastError:   a.Cause.Text,
+		OnServer:    a.OnServer,
+		Forwarded:   n[ledger.Forwarded],
+		Held:        n[ledger.Held],
+		Deferred:    n[ledger.Deferred],
+		Skipped:     n[ledger.Skipped],
+		Unknown:     n[ledger.Unknown] + n[ledger.Sending],
+		cause:       a.Cause,
+	}
+}
+
+func (p *program) printStatus(list []accountStatus) error {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ACCOUNT\tLAST POLL\tLAST SUCCESS\tNEXT POLL\tFORWARDED\tHELD\tDEFERRED\tSKIPPED\tON SERVER")
+	for _, s := range list {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", s.Name, shownTime(s.LastPoll), shownTime(s.LastSuccess), shownTime(s.NextPoll),
+			s.Forwarded, s.Held, s.Deferred+s.Unknown, s.Skipped, s.OnServer)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, s := range list {
+		if s.LastError == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(p.stdout, "\n%s\n", cause.Kept(s.Name, s.cause)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

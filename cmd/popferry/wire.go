@@ -1,0 +1,92 @@
+package main
+
+import (
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// newDialer is how a server of the configuration is reached.
+func newDialer(s config.Server) (*dial.Dialer, error) {
+	mode, err := dial.ParseMode(s.TLS.Mode)
+	if err != nil {
+		return nil, err
+	}
+	return dial.New(dial.Target{
+		Host:    s.Host,
+		Port:    s.Port,
+		Timeout: s.Timeout,
+		TLS: dial.TLS{
+			Mode:       mode,
+			CAFile:     s.TLS.CAFile,
+			Pin:        s.TLS.Pin,
+			ServerName: s.TLS.ServerName,
+			Min:        s.TLS.Min,
+			CertFile:   s.TLS.CertFile,
+			KeyFile:    s.TLS.KeyFile,
+		},
+	})
+}
+
+// newPool makes the sessions with a destination.
+func newPool(d config.Destination) (*smtp.Pool, error) {
+	dialer, err := newDialer(d.Server)
+	if err != nil {
+		return nil, err
+	}
+	return smtp.New(smtp.Options{
+		Dial:        dialer.Dial,
+		StartTLS:    dialer.StartTLSConfig(),
+		LMTP:        d.Protocol == config.ProtocolLMTP,
+		Helo:        d.Helo,
+		Username:    d.Username,
+		Secret:      d.Secret.Get,
+		Auth:        smtp.Method(d.Auth),
+		Connections: d.Connections,
+		InFlight:    d.InFlight,
+		Timeout:     d.Timeout,
+	}), nil
+}
+
+// newAccount is an account of the configuration as the fetcher wants it.
+func (a *app) newAccount(c config.Account) (fetcher.Account, error) {
+	dialer, err := newDialer(c.Server)
+	if err != nil {
+		return fetcher.Account{}, err
+	}
+	return fetcher.Account{
+		Name: c.Name,
+		Source: fetcher.Source{
+			Host:        c.Host,
+			Addr:        dialer.Addr(),
+			Dial:        dialer.Dial,
+			StartTLS:    dialer.StartTLSConfig(),
+			Secure:      c.TLS.Mode != config.TLSNone,
+			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get},
+			Timeout:     c.Timeout,
+		},
+		Policy: fetcher.Policy{
+			Keep:        c.Leave.Keep,
+			KeepFor:     c.Leave.For,
+			OnlyNew:     c.FirstRun == config.FirstRunNew,
+			MaxSize:     c.MaxSize,
+			MinInterval: c.MinInterval,
+		},
+		Destination: a.newDestination(c),
+	}, nil
+}
+
+// newDestination is where an account's mail goes, and under which envelope.
+func (a *app) newDestination(c config.Account) fetcher.Destination {
+	d := fetcher.Destination{Name: c.Forward, Forwarder: a.pools[c.Forward], Recipients: c.To}
+	switch c.From {
+	case config.SenderOriginal:
+		d.Original = true
+	case config.SenderNull:
+	default:
+		d.Sender = c.From
+	}
+	return d
+}
