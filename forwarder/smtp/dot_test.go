@@ -110,7 +110,7 @@ func TestDotSent(t *testing.T) {
 	}
 }
 
-// TestDotError: the writer's own error is kept apart from the source's.
+// The writer's own error is kept, to be told from the source's.
 func TestDotError(t *testing.T) {
 	t.Parallel()
 	d := newDotWriter(bufio.NewWriterSize(&flaky{10}, 16))
@@ -118,10 +118,10 @@ func TestDotError(t *testing.T) {
 	if err == nil || d.err == nil {
 		t.Errorf("got %v, kept %v", err, d.err)
 	}
-	if n, again := d.Write([]byte("x")); n != 0 || again != d.err {
+	if n, again := d.Write([]byte("x")); n != 0 || !errors.Is(again, d.err) {
 		t.Errorf("then %d, %v", n, again)
 	}
-	if sent, again := d.end(); sent || again != d.err {
+	if sent, again := d.end(); sent || !errors.Is(again, d.err) {
 		t.Errorf("end: %v, %v", sent, again)
 	}
 }

@@ -104,6 +104,9 @@ func play(c net.Conn, script string) error {
 		case "S-":
 			time.Sleep(time.Hour)
 		case "S!":
+			// Not before the client waits for something, or it would be chance
+			// how it takes notice.
+			time.Sleep(time.Millisecond)
 			return nil
 		case "C:":
 			err = expect(br, text)

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -72,7 +73,7 @@ func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(con
 		return nil, err
 	}
 	err := s.deliver(ctx, m, out)
-	if err == errStale {
+	if errors.Is(err, errStale) {
 		// It ended while it was idle. Nothing of the message was sent, so this
 		// is no second try. A fresh session is never stale.
 		fresh, fail := dial(ctx, &p.o)

@@ -5,4 +5,8 @@
 // It is go-smtp's server with a Session that records, behind a connection that
 // can hide extensions and end at any point. A server that breaks the protocol
 // itself is better written down as a script beside the test.
+//
+// One sequence go-smtp's server can't read after DATA: behind CR CR LF it takes
+// the next line for the rest of that one, so that a dot there stays stuffed and
+// a final dot is not seen. BDAT has no such limit.
 package smtptest
