@@ -33,19 +33,20 @@ func (d draft) checkPair(name string, others ...string) {
 	}
 }
 
-// checkPassword reports more than one way to the password.
-func (d draft) checkPassword() {
+// checkSecret reports more than one way to log in. What comes from defaults
+// was checked there.
+func (d draft) checkSecret() {
 	first := ""
-	for _, name := range append(passwordKeys(), "token_command") {
+	for _, name := range secretKeys() {
 		switch {
-		case !d.has(name):
+		case !d.own(name):
 		case first != "":
 			d.key(name).fail("clashes with %s; one of them is enough", first)
 		default:
 			first = name
 		}
 	}
-	if !tokens && d.has("token_command") {
+	if !tokens && d.own("token_command") {
 		d.key("token_command").fail("is not in this version yet")
 	}
 }

@@ -60,11 +60,10 @@ func overlay(own, shared section) section {
 		v.report = nil
 		s[name] = v
 	}
-	for _, name := range passwordKeys() {
-		if _, ok := own[name]; ok { // whatever its kind, it takes the place of a shared one
-			for _, name := range append(passwordKeys(), "token_command") {
-				delete(s, name)
-			}
+	// A way to log in takes the place of a shared one, whatever their kinds.
+	if !(draft{keys: own}).lacksAll(secretKeys()...) {
+		for _, name := range secretKeys() {
+			delete(s, name)
 		}
 	}
 	maps.Copy(s, own)
@@ -79,6 +78,7 @@ func (l *loader) readDefaults(shared *section) setter {
 		t[0].set = func(v value) { v.fail("cannot be shared; each account has its own") }
 		s, _ := v.keys(t)
 		t.decode(s)
+		draft{v, s}.checkSecret()
 		delete(s, "name")
 		*shared = overlay(s, *shared)
 	}

@@ -116,7 +116,12 @@ func (l *loader) serverKeys(s *Server, mode string, auth words) table {
 	}
 }
 
-// passwordKeys are the ways to give a password, of which one is enough.
+// passwordKeys are the ways to give a password.
 func passwordKeys() []string {
 	return []string{"password", "password_env", "password_file", "password_command"}
+}
+
+// secretKeys are the ways to log in, of which one is enough.
+func secretKeys() []string {
+	return append(passwordKeys(), "token_command")
 }

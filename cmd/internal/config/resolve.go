@@ -77,7 +77,7 @@ func (d *forwardDraft) resolve() {
 	if d.Name == "" {
 		d.Name = d.Host
 	}
-	d.checkPassword()
+	d.checkSecret()
 	d.checkPair("username", passwordKeys()...)
 	if strings.HasPrefix(d.Host, unixPrefix) {
 		d.resolveSocket()
@@ -139,8 +139,8 @@ func (l *loader) resolveAccount(a *accountDraft) {
 	if a.Name == "" && a.Host != "" && a.Username != "" {
 		a.Name = a.Username + "@" + a.Host
 	}
-	a.checkPassword()
-	if a.lacksAll(append(passwordKeys(), "token_command")...) {
+	a.checkSecret()
+	if a.lacksAll(secretKeys()...) {
 		a.key("password").fail("missing; give password, password_env, password_file or password_command")
 	}
 	a.checkTLS(&a.Server)

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"net/mail"
+	"strings"
+)
+
+// addresses sets a list of mail addresses; a single one needs no list.
+func addresses(p *[]string) setter {
+	return func(v value) {
+		list := []value{v}
+		if v.empty() || v.isList() {
+			list = v.items()
+		}
+		*p = nil
+		seen := map[string]bool{}
+		for _, item := range list {
+			s, ok := item.scalar()
+			switch {
+			case !ok:
+			case !isAddress(s):
+				item.fail("%q is not a mail address", s)
+			case seen[s]:
+				item.fail("%q is here twice", s)
+			default:
+				seen[s] = true
+				*p = append(*p, s)
+			}
+		}
+	}
+}
+
+// sender sets an envelope sender.
+func sender(p *string) setter {
+	return func(v value) {
+		s, ok := v.scalar()
+		if ok && s != "" && s != SenderOriginal && s != SenderNull && !isAddress(s) {
+			v.fail("%q is neither a mail address nor original nor <>", s)
+			return
+		}
+		*p = s
+	}
+}
+
+// isAddress tells whether s is a mailbox as it stands in an envelope. The
+// domain may be missing, for LMTP servers know their users without one.
+func isAddress(s string) bool {
+	full := s
+	if !strings.Contains(s, "@") {
+		full += "@localhost"
+	}
+	a, err := mail.ParseAddress(full)
+	return err == nil && a.Address == full && a.Name == ""
+}
