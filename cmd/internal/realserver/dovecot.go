@@ -1,0 +1,134 @@
+package realserver
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Dovecot is a running Dovecot: POP3 with and without TLS, and LMTP. Users
+// log in by their names with or without a domain, in any mechanism of USER,
+// APOP, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256.
+type Dovecot struct {
+	daemon
+	scratch scratch
+	ip      string
+	seeded  map[string]int // messages, by user
+}
+
+// The ports of every Dovecot, on an address of its own. They are below those
+// that connections going out are given.
+const (
+	pop3Port  = 20110
+	pop3sPort = 20995
+	lmtpPort  = 20024
+)
+
+// Option changes how a server is set up.
+type Option func(*strings.Builder)
+
+// Config adds settings in the server's own language below those of this
+// package.
+func Config(text string) Option {
+	return func(b *strings.Builder) { fmt.Fprintln(b, text) }
+}
+
+// StartDovecot starts Dovecot and stops it at the end of the test. It has no
+// users yet.
+func StartDovecot(tb testing.TB, options ...Option) *Dovecot {
+	tb.Helper()
+	path := program(tb, "dovecot")
+	s := newScratch(tb)
+	uid, gid := owner()
+	s.mkdir("mail", 0o755, uid, gid)
+	s.mkdir("users", 0o755, os.Getuid(), os.Getgid())
+	d := &Dovecot{scratch: s, ip: loopback(), seeded: map[string]int{}}
+	s.certify(d.ip)
+	var b strings.Builder
+	b.WriteString(dovecotConfig(s.dir, d.ip))
+	for _, o := range options {
+		o(&b)
+	}
+	s.write("dovecot.conf", b.String())
+	d.daemon = daemon{
+		tb: tb, name: "dovecot", log: s.path("log"),
+		argv:  []string{path, "-F", "-c", s.path("dovecot.conf")},
+		addrs: []string{d.POP3(), d.POP3S(), d.LMTP()},
+	}
+	d.attach()
+	d.Start()
+	return d
+}
+
+// POP3 is the host:port of POP3 without TLS from the start; it has STLS.
+func (d *Dovecot) POP3() string { return net.JoinHostPort(d.ip, strconv.Itoa(pop3Port)) }
+
+// POP3S is the host:port of POP3 in TLS.
+func (d *Dovecot) POP3S() string { return net.JoinHostPort(d.ip, strconv.Itoa(pop3sPort)) }
+
+// LMTP is the host:port of LMTP without TLS from the start.
+func (d *Dovecot) LMTP() string { return net.JoinHostPort(d.ip, strconv.Itoa(lmtpPort)) }
+
+// LMTPSocket is the path of LMTP's unix socket.
+func (d *Dovecot) LMTPSocket() string { return d.scratch.path("lmtp") }
+
+// CAFile holds the authority of the server's certificate, which is for
+// localhost and the server's address.
+func (d *Dovecot) CAFile() string { return d.scratch.path(caFile) }
+
+// AddUser adds a user with an empty mailbox.
+func (d *Dovecot) AddUser(user, password string) {
+	d.tb.Helper()
+	user = local(user)
+	d.scratch.newMaildir(user)
+	// A file for each, since Dovecot looks for changes of a known one once a
+	// second only. In base64 the password may have a colon.
+	d.scratch.write("users/"+user, fmt.Sprintf("%s:{PLAIN.b64}%s\n", user, base64.StdEncoding.EncodeToString([]byte(password))))
+}
+
+// Seed puts messages into a user's mailbox, as they are. Dovecot serves those
+// with CRLF line ends octet for octet, and turns a bare LF into CRLF.
+func (d *Dovecot) Seed(user string, messages ...[]byte) {
+	d.tb.Helper()
+	for _, m := range messages {
+		d.SeedFunc(user, func(w io.Writer) error {
+			_, err := w.Write(m)
+			return err
+		})
+	}
+}
+
+// SeedFunc puts one message, perhaps a large one, into a user's mailbox.
+func (d *Dovecot) SeedFunc(user string, write func(io.Writer) error) {
+	d.tb.Helper()
+	user = local(user)
+	d.scratch.maildir(user).add(d.seeded[user], write)
+	d.seeded[user]++
+}
+
+// Count is how many messages are in a user's mailbox.
+func (d *Dovecot) Count(user string) int {
+	d.tb.Helper()
+	return len(d.scratch.maildir(local(user)).files())
+}
+
+// Delivered yields the messages that came over LMTP as they were sent, with
+// CRLF line ends, in the order of their arrival.
+func (d *Dovecot) Delivered(user string) iter.Seq[[]byte] {
+	return d.scratch.maildir(local(user)).delivered()
+}
+
+// authSocket is where Postfix asks for passwords.
+func (d *Dovecot) authSocket() string { return d.scratch.path("auth") }
+
+// local is a user's name without its domain, as the servers here know it.
+func local(user string) string {
+	name, _, _ := strings.Cut(user, "@")
+	return strings.ToLower(name)
+}
