@@ -93,6 +93,24 @@ func TestStopped(t *testing.T) {
 	}
 }
 
+func TestCheckStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, "C!")
+		p := smtp.New(options(peer))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			synctest.Wait()
+			cancel()
+		}()
+		if err := p.Check(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
+
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	for _, tt := range silences {

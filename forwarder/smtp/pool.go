@@ -100,11 +100,14 @@ func (p *Pool) Check(ctx context.Context) error {
 	}
 	defer p.leave()
 	s, err := dial(ctx, &p.o)
-	if err != nil {
-		return err
+	switch {
+	case err == nil:
+		s.quit()
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
-	s.quit()
-	return nil
+	return err
 }
 
 // Idle ends the sessions that no message is using.
