@@ -8,10 +8,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -77,7 +77,6 @@ func count(ctx context.Context, s Store, args []string) error {
 			if err != nil {
 				return err
 			}
-			runtime.Gosched()
 			a.Failures++
 			return l.PutAccount(ctx, a)
 		})
@@ -133,6 +132,10 @@ func claimOnce(ctx context.Context, s Store, _ []string) error {
 	return nil
 }
 
+// retry is the pause between two tries for a lease. Without one, twenty
+// processes that try would leave no processor to the one that holds it.
+const retry = time.Millisecond
+
 // underLease waits until it has the lease.
 func underLease(ctx context.Context, s Store, account string, do func(Lease) error) error {
 	id, err := strconv.ParseInt(account, 10, 64)
@@ -141,7 +144,7 @@ func underLease(ctx context.Context, s Store, account string, do func(Lease) err
 	}
 	l, err := s.Lease(ctx, id)
 	for errors.Is(err, ledger.ErrLeased) {
-		runtime.Gosched()
+		time.Sleep(retry)
 		l, err = s.Lease(ctx, id)
 	}
 	if err != nil {

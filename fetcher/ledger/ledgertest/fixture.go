@@ -8,8 +8,8 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// patience is how long a test waits for a process or a goroutine.
-const patience = time.Minute
+// patience is how long a test lets a process live; disks can be slow.
+const patience = 3 * time.Minute
 
 // epoch is the time of all that the tests write.
 var epoch = time.Date(2026, 2, 28, 23, 59, 59, 123e6, time.UTC)

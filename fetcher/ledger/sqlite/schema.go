@@ -36,16 +36,19 @@ func migrations() ([]string, error) {
 
 // migrate brings the database to the last of the steps, in one transaction.
 // A newer one is ledger.ErrNewer, one of another program an *Error of kind
-// Foreign; an empty one is ledger.ErrMissing unless create.
+// Foreign; an empty one is ledger.ErrMissing unless create. The caller keeps
+// other processes from migrating at the same time.
 func migrate(c *session, path string, steps []string, create bool) error {
+	version, err := checkVersion(c, path, len(steps))
+	switch {
+	case err != nil:
+		return err
+	case version == 0 && !create:
+		return missing(path)
+	case version == len(steps):
+		return nil // without a transaction: this must not wait for who is writing
+	}
 	own, all := c.transaction(func(c *session) error {
-		version, err := checkVersion(c, path, len(steps))
-		if err != nil {
-			return err
-		}
-		if version == 0 && !create {
-			return missing(path)
-		}
 		for ; version < len(steps); version++ {
 			mark := fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
 			if err := c.script(steps[version] + mark); err != nil {

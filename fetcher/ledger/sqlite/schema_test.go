@@ -49,7 +49,7 @@ func TestPragmas(t *testing.T) {
 	t.Parallel()
 	s := create(t, newPath(t))
 	s.writer.close()
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000"} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "60000"} {
 		var got string
 		if err := s.writer.session.scan("PRAGMA "+pragma, nil, &got); err != nil || got != want {
 			t.Errorf("%s is %s, %v, want %s", pragma, got, err, want)

@@ -51,11 +51,6 @@ func TestTransaction(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := create(t, newPath(t))
-			if err := s.write(t.Context(), func(c *session) error {
-				return errors.Join(c.script("SAVEPOINT request"), c.script("RELEASE request")) // savepoints of one name nest
-			}); err != nil {
-				t.Fatal(err)
-			}
 			s.writer.close() // the session is the test's now
 			own, all := s.writer.session.transaction(note("a"), test.bad, note("z"))
 			switch {
