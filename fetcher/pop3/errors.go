@@ -68,7 +68,7 @@ func connError(name string, err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: the server closed the connection: %w", name, io.ErrUnexpectedEOF)
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, io.ErrClosedPipe):
 		return fmt.Errorf("%s: the server closed the connection: %w (%w)", name, io.ErrUnexpectedEOF, err)
 	}
 	return fmt.Errorf("%s: %w", name, err)

@@ -2,7 +2,6 @@ package pop3
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -40,7 +39,7 @@ func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(co
 		if ctx.Err() != nil {
 			return c.fail(contextError(ctx))
 		}
-		return c.fail(fmt.Errorf("TLS handshake: %w", named(err, limit)))
+		return c.fail(connError("TLS handshake", named(err, limit)))
 	}
 	return nil
 }

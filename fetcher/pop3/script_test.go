@@ -3,11 +3,18 @@ package pop3
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //	S: text   the server sends the text and CRLF
 //	R: octets the server sends the octets as they are
 //	C: text   the client has to send the text and CRLF
+//	T:        TLS begins
 //	X:        the server closes the connection
 //
 // Lines of the server that follow one another are sent in one piece. After
@@ -50,6 +58,9 @@ func perform(t *testing.T, conn net.Conn, lines []string) {
 	in := bufio.NewReader(conn)
 	var out strings.Builder
 	flush := func() {
+		if out.Len() == 0 {
+			return // a pipe waits for a reader even of nothing
+		}
 		_, _ = io.WriteString(conn, out.String()) // the client may have given up: that is what some tests are about
 		out.Reset()
 	}
@@ -67,6 +78,13 @@ func perform(t *testing.T, conn net.Conn, lines []string) {
 				t.Errorf("the client sends %q, %v; want %q", got, err, text)
 				return
 			}
+		case "T:":
+			flush()
+			secured := tls.Server(conn, serverTLS())
+			if err := secured.Handshake(); err != nil {
+				return // what the client makes of it is the test
+			}
+			conn, in = secured, bufio.NewReader(secured)
 		case "X:":
 			flush()
 			return
@@ -78,6 +96,44 @@ func perform(t *testing.T, conn net.Conn, lines []string) {
 	if rest, _ := io.ReadAll(in); len(rest) > 0 {
 		t.Errorf("the client still sends %q", rest)
 	}
+}
+
+// serverName is whom the certificate of the tests is for.
+const serverName = "pop.example.net"
+
+// certificate is that of the tests' servers, and the roots to know it by.
+var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{serverName},
+		// Good on the clock of a synctest bubble too, which begins in 2000.
+		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+})
+
+func serverTLS() *tls.Config {
+	cert, _ := certificate()
+	return &tls.Config{Certificates: []tls.Certificate{cert}}
+}
+
+func clientTLS() *tls.Config {
+	_, roots := certificate()
+	return &tls.Config{RootCAs: roots, ServerName: serverName}
 }
 
 // ready is a client past its greeting; the lines follow it.
