@@ -66,7 +66,10 @@ func open(ctx context.Context, src Source, learnt ledger.Server, now time.Time) 
 		return nil, err
 	}
 	s.Learnt.LastLogin = now
-	if s.Listing, err = s.Client.Listing(ctx); err != nil {
+	if s.Listing, err = s.Client.Listing(ctx); err == nil && s.Listing.Junk > 0 && len(s.Listing.Entries) == 0 {
+		err = &pop3.ProtocolError{Command: "UIDL", Text: "no line of the listing makes sense"}
+	}
+	if err != nil {
 		s.hangUp(ctx)
 		return nil, src.error(StepListing, err)
 	}

@@ -47,7 +47,7 @@ func judge(o forwarder.Outcome, e envelope) meaning {
 		return doubtful
 	case o.Kind == forwarder.Impossible:
 		return refused
-	case o.Kind == forwarder.Broken, o.Code == 421, o.Code >= 500 && o.Code <= 504:
+	case o.Kind == forwarder.Broken, o.Code == 421, outOfStep(o):
 		return again
 	case mailboxFull(o):
 		return blocked
@@ -74,6 +74,13 @@ func judgeEnvelope(o forwarder.Outcome, e envelope) meaning {
 	default: // our own fixed addresses are at fault, for every message alike
 		return blocked
 	}
+}
+
+// outOfStep tells whether the server did not understand what it was told, or
+// not at this point (RFC 5321 4.2.2, RFC 3463 3.6). The same codes with
+// another subject are about that: "501 5.1.3" is an address.
+func outOfStep(o forwarder.Outcome) bool {
+	return o.Code >= 500 && o.Code <= 504 && (o.Enhanced[1] == 5 || o.Enhanced == forwarder.EnhancedCode{})
 }
 
 // aboutContent tells whether a reply is about this message's size or octets,

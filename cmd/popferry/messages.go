@@ -50,7 +50,7 @@ func (p *program) messagesCommand() *cobra.Command {
 					return usage(c, err)
 				}
 			}
-			cfg, err := p.load()
+			cfg, err := p.loadToLook()
 			if err != nil {
 				return err
 			}

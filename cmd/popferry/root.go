@@ -61,8 +61,17 @@ func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 
 // load finds and reads the configuration.
 func (p *program) load() (*config.Config, error) {
-	env := config.Env{CheckSchedule: schedule.Check}
-	path, err := config.Find(p.configFlag, env)
+	return p.loadWith(config.Env{CheckSchedule: schedule.Check})
+}
+
+// loadToLook reads the configuration for a command that logs in nowhere: the
+// files with passwords may be out of its reach, as systemd's credentials are.
+func (p *program) loadToLook() (*config.Config, error) {
+	return p.loadWith(config.Env{CheckSchedule: schedule.Check, Exists: func(string) bool { return true }})
+}
+
+func (p *program) loadWith(env config.Env) (*config.Config, error) {
+	path, err := config.Find(p.configFlag, config.Env{})
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}

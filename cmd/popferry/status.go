@@ -38,7 +38,7 @@ func (p *program) statusCommand() *cobra.Command {
 		Short: "Show what became of each account",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := p.load()
+			cfg, err := p.loadToLook()
 			if err != nil {
 				return err
 			}

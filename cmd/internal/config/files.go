@@ -133,7 +133,7 @@ func (l *loader) passwordCommand(p *Secret) setter {
 
 // public tells whether others than its owner can read a file.
 func public(mode fs.FileMode) bool {
-	return runtime.GOOS != "windows" && mode.Perm()&0o044 != 0
+	return runtime.GOOS != "windows" && mode.Perm()&0o004 != 0
 }
 
 // reason cuts the operation and the path off a file's error.

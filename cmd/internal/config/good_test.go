@@ -153,7 +153,7 @@ func TestIncludeAndDefaults(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	path := write(t, 0o640, `
+	path := write(t, 0o644, `
 listen: 127.0.0.1:8110
 notify: {to: leo@example.org, after: 24h}
 accounts:
@@ -169,7 +169,7 @@ forward:
 	equal(t, "warnings", c.Warnings, []string{
 		path + ":2: listen: has no effect in this version",
 		path + ":3: notify.to: has no effect in this version",
-		path + ":5: accounts[one].password: others can read this file (mode 0640); chmod 600 " + path + ", or use password_file",
+		path + ":5: accounts[one].password: others can read this file (mode 0644); chmod 600 " + path + ", or use password_file",
 		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
 		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; each account takes what it finds first",
 		path + ":7: accounts[three].password_env: the environment variable UNSET is not set",
