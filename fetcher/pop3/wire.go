@@ -19,10 +19,15 @@ type wire struct {
 	paced  bool          // the floor holds now
 	octets int           // read since the last measurement
 	waited time.Duration // spent in reads since then
+	slow   error         // the rate fell below the floor
 }
 
-// Read reads once, with a deadline.
+// Read reads once, with a deadline. That the server is too slow is said by the
+// read after the one that showed it: it may have brought the end.
 func (w *wire) Read(p []byte) (int, error) {
+	if w.slow != nil {
+		return 0, w.slow
+	}
 	start := time.Now()
 	end, limit := w.deadline(start)
 	if err := w.conn.SetReadDeadline(end); err != nil {
@@ -32,7 +37,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	if err != nil {
 		return n, named(err, limit)
 	}
-	return n, w.measure(n, time.Since(start))
+	w.measure(n, time.Since(start))
+	return n, nil
 }
 
 // The limits that a deadline may come from.
@@ -58,30 +64,29 @@ func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
 // pace starts the floor under the rate of what is read from now on, instead
 // of a limit for the whole.
 func (w *wire) pace() {
-	w.paced, w.octets, w.waited, w.replyEnd = true, 0, 0, time.Time{}
+	w.paced, w.octets, w.waited, w.slow, w.replyEnd = true, 0, 0, nil, time.Time{}
 }
 
 // unpace ends what pace began.
 func (w *wire) unpace() {
-	w.paced = false
+	w.paced, w.slow = false, nil
 }
 
-// measure notes what a read brought and tells whether the rate fell below the
-// floor over the last stretch of waiting.
-func (w *wire) measure(n int, d time.Duration) error {
+// measure notes what a read brought, and whether the rate fell below the floor
+// over the last stretch of waiting.
+func (w *wire) measure(n int, d time.Duration) {
 	if !w.paced || w.floor < 0 {
-		return nil
+		return
 	}
 	w.octets += n
 	w.waited += d
 	if w.waited < w.timeout {
-		return nil
+		return
 	}
 	if float64(w.octets) < float64(w.floor)*w.waited.Seconds() {
-		return fmt.Errorf("%w: %d octets in %v", ErrTooSlow, w.octets, w.waited.Round(time.Millisecond))
+		w.slow = fmt.Errorf("%w: %d octets in %v", ErrTooSlow, w.octets, w.waited.Round(time.Millisecond))
 	}
 	w.octets, w.waited = 0, 0
-	return nil
 }
 
 // pending is a command whose reply has not been read.
@@ -148,7 +153,8 @@ func (c *Client) begin(p pending, line string) error {
 func (c *Client) finish() (reply, error) {
 	p := c.queue[0]
 	c.queue = c.queue[1:]
-	c.wire.paced, c.wire.replyEnd = false, time.Now().Add(c.o.CommandTimeout)
+	c.wire.unpace()
+	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
 	defer func() { c.wire.replyEnd = time.Time{} }()
 	line, err := c.readLine(p.name)
 	if err != nil {

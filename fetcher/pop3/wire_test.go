@@ -151,3 +151,22 @@ func TestContextDeadline(t *testing.T) {
 		broken(t, c, err, context.DeadlineExceeded)
 	})
 }
+
+// The read that brings a body's end may show that it came too slowly; that is
+// no matter any more, least of all of the next command.
+func TestSlowEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := drip(t, Options{}, "+OK\r\na line\r\n.\r\n", 6, 50*time.Second)
+		b, err := c.Retr(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(b); string(got) != "a line\r\n" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if c.Err() != nil || c.wire.slow != nil {
+			t.Errorf("%v, %v", c.Err(), c.wire.slow)
+		}
+	})
+}
