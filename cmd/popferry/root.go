@@ -67,11 +67,11 @@ func (p *program) load() (*config.Config, error) {
 // loadToLook reads the configuration for a command that logs in nowhere: the
 // files with passwords may be out of its reach, as systemd's credentials are.
 func (p *program) loadToLook() (*config.Config, error) {
-	return p.loadWith(config.Env{CheckSchedule: schedule.Check, Exists: func(string) bool { return true }})
+	return p.loadWith(config.Env{CheckSchedule: schedule.Check, Look: true})
 }
 
 func (p *program) loadWith(env config.Env) (*config.Config, error) {
-	path, err := config.Find(p.configFlag, config.Env{})
+	path, err := config.Find(p.configFlag, env)
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}

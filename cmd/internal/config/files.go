@@ -27,7 +27,7 @@ func (l *loader) file(p *string) setter {
 			return
 		}
 		*p = l.locate(v, *p)
-		if _, err := os.Stat(*p); err != nil {
+		if _, err := os.Stat(*p); err != nil && !l.env.Look {
 			v.fail("%s cannot be read: %v", *p, reason(err))
 		}
 	}
