@@ -43,8 +43,9 @@ func New(o Options) *Poller {
 	return &Poller{o}
 }
 
-// writeLimit bounds a write that a shutdown must not lose.
-const writeLimit = 30 * time.Second
+// writeLimit bounds the wait for a write that a shutdown must not lose. Disks
+// were seen to take half a minute for one.
+const writeLimit = time.Minute
 
 // Poll takes what is new in one mailbox to its destination. With asked, a
 // person wants it now: back-offs do not count. Cancelling ctx breaks

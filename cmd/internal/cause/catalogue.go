@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -31,7 +32,8 @@ var catalogue = []entry{
 	{Cause{"before_first_run", "left alone", ""}, is(fetcher.ErrBeforeFirstRun)},
 	{Cause{"too_large", "too large", "Raise max_message_size for this account to have it forwarded."}, a[*fetcher.TooLargeError]},
 
-	// Our own faults.
+	// Our own faults. What the ledger's errors say has its remedy in it.
+	{Cause{"ledger", "the ledger fails", ""}, a[*sqlite.Error]},
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it with the log."}, a[*fetcher.PanicError]},
 	{Cause{"disk_full", "the disk is full", "Make room there, or set spool.dir to a folder with room; nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
 	{Cause{"spool", "cannot keep a message between the servers", "Set spool.dir to a folder that popferry may write to."}, a[*fetcher.SpoolError]},
