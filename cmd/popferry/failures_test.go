@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// startPOP3 starts a server with the user leo, password secret, and mail.
+func startPOP3(t *testing.T, o pop3test.Options, mail ...string) *pop3test.Server {
+	t.Helper()
+	o.Users = map[string]string{"leo": "secret"}
+	s := pop3test.NewServer(o)
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	for i, m := range mail {
+		s.Add("leo", pop3test.Message{UID: fmt.Sprintf("uid-%d", i+1), Octets: []byte(m)})
+	}
+	return s
+}
+
+func startSMTP(t *testing.T, o smtptest.Options) *smtptest.Server {
+	t.Helper()
+	s, err := smtptest.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// withCertificate is a server with a certificate for a name and 127.0.0.1 that
+// was issued then, and the path of that certificate.
+func withCertificate(t *testing.T, name string, issued time.Time) (o pop3test.Options, path string) {
+	t.Helper()
+	server, _, err := smtptest.SelfSigned(name, issued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "certificate.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificates[0].Certificate[0]})
+	if err := os.WriteFile(path, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return pop3test.Options{TLS: server, ImplicitTLS: true}, path
+}
+
+// freePort is an address where nothing listens.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+const oneMail = "Subject: one\r\nMessage-ID: <one@example.org>\r\n\r\none\r\n"
+
+// TestEachFailureSaysWhatToDo: one line for each account that fails, with its
+// name, what was tried and what to do; the others go on; exit 75.
+func TestEachFailureSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	good := startPOP3(t, pop3test.Options{}, oneMail)
+	expired, expiredCA := withCertificate(t, "localhost", time.Now().Add(-48*time.Hour))
+	mismatch, mismatchCA := withCertificate(t, "other.example.net", time.Now())
+	strangers, _ := withCertificate(t, "localhost", time.Now())
+	expired.TLS.MinVersion, mismatch.TLS.MinVersion = tls.VersionTLS12, tls.VersionTLS12
+	sink := startSMTP(t, smtptest.Options{})
+	plain := hostPort(t, good.Addr())
+	local := func(s *pop3test.Server) string {
+		return strings.Replace(hostPort(t, s.Addr()), "127.0.0.1", "localhost", 1)
+	}
+
+	cfg := writeConfig(t, `
+log: {level: error}
+state: popferry.db
+accounts:
+  - {name: password, %[1]s, tls: none, username: leo, password: wr0ngpass}
+  - {name: name, host: pop.host.invalid, username: leo, password: secret}
+  - {name: port, %[2]s, username: leo, password: secret}
+  - {name: expired, %[3]s, tls_ca_file: %[4]q, username: leo, password: secret}
+  - {name: mismatch, %[5]s, tls_ca_file: %[6]q, username: leo, password: secret}
+  - {name: stranger, %[7]s, username: leo, password: secret}
+  - {name: nottls, %[1]s, username: leo, password: secret}
+  - {name: nostls, %[1]s, tls: starttls, username: leo, password: secret}
+  - {name: command, %[1]s, tls: none, username: leo, password_command: "echo hunter2; echo it is locked >&2; exit 3"}
+  - {name: smtp, %[1]s, tls: none, username: leo, password: secret, forward: down}
+  - {name: good, %[1]s, tls: none, username: leo, password: secret}
+forward:
+  - {name: main, %[8]s, tls: none, from: me@example.org, to: [me@example.org]}
+  - {name: down, %[2]s, tls: none, from: me@example.org, to: [me@example.org]}
+`, plain, hostPort(t, freePort(t)), local(startPOP3(t, expired)), expiredCA, local(startPOP3(t, mismatch)), mismatchCA,
+		local(startPOP3(t, strangers)), hostPort(t, sink.Addr().String()))
+
+	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
+	if code != 75 || !strings.Contains(out, "good: 1 forwarded") || len(sink.Messages()) != 1 {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	for name, want := range map[string]string{
+		"password": `the login was refused: login \(leo at 127.0.0.1:\d+\): .*-ERR.*\. Check username and password`,
+		"name":     `the host's name was not found: connect \(leo at pop.host.invalid:995\): .*\. Check the spelling of host`,
+		"port":     `nothing listens there: connect \(leo at 127.0.0.1:\d+\): .*refused\. Check host and port`,
+		"expired":  `the server's certificate has expired: .*sha256:[0-9a-fA-F]{64}.*\. Its owner has to renew it`,
+		"mismatch": `the server's certificate is for another name: .*other\.example\.net.*sha256:.*\. Set host to one of its names`,
+		"stranger": `nobody we trust signed the server's certificate: .*sha256:.*\. Set tls_ca_file`,
+		"nottls":   `the server does not speak TLS on this port: .*\. Most likely the port wants tls: starttls`,
+		"nostls":   `the server refuses to encrypt: STLS .*\. Use tls: implicit with port 995`,
+		"command":  `the login failed: login \(leo at .*it is locked`,
+		"smtp":     `nothing listens there: destination down: dial: .*\. Check host and port`,
+	} {
+		lines := regexp.MustCompile(`(?m)^popferry: `+name+`: .*$`).FindAllString(errs, -1)
+		if len(lines) != 1 || !regexp.MustCompile(want).MatchString(lines[0]) {
+			t.Errorf("%s: %q, want one line like %s", name, lines, want)
+		}
+	}
+	if strings.Contains(errs+out, "wr0ngpass") || strings.Contains(errs+out, "hunter2") {
+		t.Errorf("a password is shown:\n%s", errs)
+	}
+	// status tells the same.
+	_, out, _ = popferry(t, "status", "--config", cfg)
+	if !strings.Contains(out, "expired: the server's certificate has expired") {
+		t.Errorf("status:\n%s", out)
+	}
+}
+
+// TestFullDiskForTheSpool: a message that finds no room stays where it is and
+// is not marked; what fits into memory goes on.
+func TestFullDiskForTheSpool(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t)
+	large := "Subject: large\r\nMessage-ID: <large@example.org>\r\n\r\n" + strings.Repeat("a line of a large message\r\n", 200_000)
+	src := startPOP3(t, pop3test.Options{}, large)
+	other := startPOP3(t, pop3test.Options{}, oneMail)
+	sink := startSMTP(t, smtptest.Options{})
+	cfg := writeConfig(t, `
+log: {level: error}
+state: popferry.db
+spool: {dir: %q}
+accounts:
+  - {name: large, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+  - {name: other, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, dir, hostPort(t, src.Addr()), hostPort(t, other.Addr()), hostPort(t, sink.Addr().String()))
+	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
+	if code != 75 || !strings.Contains(out, "other: 1 forwarded") || !strings.Contains(out, "large: 0 forwarded, 0 held, 0 deferred") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	if !strings.Contains(errs, "popferry: large: the disk is full: writing a temporary file in "+dir) || !strings.Contains(errs, "Make room there") {
+		t.Errorf("it says\n%s", errs)
+	}
+	if len(src.Messages("leo")) != 1 {
+		t.Error("the message left its server")
+	}
+	_, out, _ = popferry(t, "messages", "--json", "--account", "large", "--config", cfg)
+	if strings.TrimSpace(out) != "[]" {
+		t.Errorf("the message is marked: %s", out)
+	}
+}
+
+// TestSecretsStayHidden: neither a failed nor a good poll at the finest log
+// level shows a password, in clear or in base64.
+func TestSecretsStayHidden(t *testing.T) {
+	t.Parallel()
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	sink := startSMTP(t, smtptest.Options{Username: "relay", Password: "s3cr3trelay"})
+	for _, password := range []string{"s3cr3trelay", "wr0ngpass"} {
+		cfg := writeConfig(t, `
+log: {level: debug}
+state: popferry.db
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret}
+forward:
+  - {%s, tls: none, username: relay, password: %s, from: me@example.org, to: [me@example.org]}
+`, hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()), password)
+		_, out, errs := popferry(t, "run", "--once", "--config", cfg)
+		if all := out + errs; bytes.Contains([]byte(all), []byte(password)) || strings.Contains(all, "AHJlbGF5A") {
+			t.Errorf("shown:\n%s", all)
+		}
+	}
+	if len(sink.Messages()) != 1 {
+		t.Errorf("%d messages arrived, want the one of the good login", len(sink.Messages()))
+	}
+}
