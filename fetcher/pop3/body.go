@@ -82,7 +82,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		chunk, err := b.next(math.MaxInt)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {

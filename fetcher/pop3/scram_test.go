@@ -1,12 +1,9 @@
 package pop3_test
 
 import (
-	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/xdg-go/scram"
 
@@ -94,68 +91,4 @@ func TestSCRAM(t *testing.T) {
 			}
 		})
 	}
-}
-
-// start runs a server until the test ends.
-func start(t *testing.T, o pop3test.Options) *pop3test.Server {
-	t.Helper()
-	if o.Users == nil {
-		o.Users = map[string]string{"leo": "secret"}
-	}
-	s := pop3test.NewServer(o)
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-// dial begins a session.
-func dial(t *testing.T, s *pop3test.Server, o pop3.Options) *pop3.Client {
-	t.Helper()
-	conn, err := net.Dial("tcp", s.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.Timeout == 0 {
-		o.Timeout = 10 * time.Second
-	}
-	c := pop3.New(conn, o)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// connect is dial as far as the capabilities.
-func connect(t *testing.T, s *pop3test.Server) *pop3.Client {
-	t.Helper()
-	c := dial(t, s, pop3.Options{})
-	if _, err := c.Greeting(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Capa(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// logIn is connect and the login as leo.
-func logIn(t *testing.T, s *pop3test.Server) *pop3.Client {
-	t.Helper()
-	c := connect(t, s)
-	if err := c.Login(t.Context(), leo); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// leo is who has the mailbox of these tests.
-var leo = pop3.Credentials{Username: "leo", Secret: secret("secret")}
-
-// secret is a Credentials.Secret.
-func secret(s string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return s, nil }
 }

@@ -28,6 +28,8 @@ func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
 		return err
 	}
 	c.use(t)
-	c.caps, c.banner = Capabilities{}, "" // RFC 2595 section 4: discard what was learnt before
+	// RFC 2595 section 4: discard what was learnt before. The greeting's
+	// timestamp stays, there is no second one: a forged one makes APOP fail.
+	c.caps = Capabilities{}
 	return nil
 }

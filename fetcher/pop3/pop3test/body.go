@@ -2,6 +2,7 @@ package pop3test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 )
 
@@ -18,10 +19,10 @@ func (s *Session) SendBody(octets io.Reader, lines int) {
 		if st.line(p) != nil {
 			return
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			s.Close() // a reader that fails is a disk that fails: the message breaks off
 			return
 		}
