@@ -93,7 +93,7 @@ func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 	}
 	conn := tls.Client(raw, d.tls)
 	if err := conn.HandshakeContext(limited); err != nil {
-		raw.Close() //nolint:errcheck // the handshake's error is the one that matters
+		raw.Close()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			err = fmt.Errorf("no answer within %v: %w", d.timeout, err)
 		}

@@ -1,0 +1,79 @@
+package layout
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/popferry/popferry"
+
+// top is the top of the repository, seen from here.
+const top = "../../.."
+
+// pkg is what `go list` tells of a package of this module.
+type pkg struct {
+	ImportPath   string
+	Dir          string
+	GoFiles      []string
+	Imports      []string
+	Deps         []string // all that comes along, tests excepted
+	TestImports  []string
+	XTestImports []string
+}
+
+// name is the package's path within the module.
+func (p pkg) name() string { return relative(p.ImportPath) }
+
+// tests are the packages that the package's tests import.
+func (p pkg) tests() []string { return slices.Concat(p.TestImports, p.XTestImports) }
+
+// packages lists this module's packages.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	// Not -deps: the Deps of each package are in its own entry.
+	stream := json.NewDecoder(bytes.NewReader(run(t, "go", "list", "-json", module+"/...")))
+	var all []pkg
+	for {
+		var p pkg
+		err := stream.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list knows only %d packages; the rules would hold of nothing", len(all))
+	}
+	return all
+}
+
+// run returns a command's output, run at the top of the repository.
+func run(t *testing.T, name string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = top
+	out, err := cmd.Output()
+	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			err = errors.New(string(failed.Stderr))
+		}
+		t.Fatalf("%s: %v", cmd, err)
+	}
+	return out
+}
+
+// relative is an import path within the module, and others as they are.
+func relative(path string) string { return strings.TrimPrefix(path, module+"/") }
+
+// within tells whether path is root or below it.
+func within(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
