@@ -19,7 +19,12 @@ type SourceError struct {
 	Err    error
 }
 
-func (e *SourceError) Error() string { return fmt.Sprintf("%s (%s): %v", e.Step, e.Source, e.Err) }
+func (e *SourceError) Error() string {
+	if e.Step == StepConnect {
+		return e.Err.Error() // it names the address and how far it came
+	}
+	return fmt.Sprintf("%s (%s): %v", e.Step, e.Source, e.Err)
+}
 
 func (e *SourceError) Unwrap() error { return e.Err }
 

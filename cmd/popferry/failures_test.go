@@ -17,17 +17,20 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// startPOP3 starts a server with the user leo, password secret, and mail.
+// startPOP3 starts a server with mail for leo, and the same for zoe; both have
+// the password secret.
 func startPOP3(t *testing.T, o pop3test.Options, mail ...string) *pop3test.Server {
 	t.Helper()
-	o.Users = map[string]string{"leo": "secret"}
+	o.Users = map[string]string{"leo": "secret", "zoe": "secret"}
 	s := pop3test.NewServer(o)
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	for i, m := range mail {
-		s.Add("leo", pop3test.Message{UID: fmt.Sprintf("uid-%d", i+1), Octets: []byte(m)})
+	for i, text := range mail {
+		m := pop3test.Message{UID: fmt.Sprintf("uid-%d", i+1), Octets: []byte(text)}
+		s.Add("leo", m)
+		s.Add("zoe", m)
 	}
 	return s
 }
@@ -113,8 +116,8 @@ forward:
 	}
 	for name, want := range map[string]string{
 		"password": `the login was refused: login \(leo at 127.0.0.1:\d+\): .*-ERR.*\. Check username and password`,
-		"name":     `the host's name was not found: connect \(leo at pop.host.invalid:995\): .*\. Check the spelling of host`,
-		"port":     `nothing listens there: connect \(leo at 127.0.0.1:\d+\): .*refused\. Check host and port`,
+		"name":     `the host's name was not found: pop.host.invalid:995: name: .*\. Check the spelling of host`,
+		"port":     `nothing listens there: 127.0.0.1:\d+: connect: .*refused\. Check host and port`,
 		"expired":  `the server's certificate has expired: .*sha256:[0-9a-fA-F]{64}.*\. Its owner has to renew it`,
 		"mismatch": `the server's certificate is for another name: .*other\.example\.net.*sha256:.*\. Set host to one of its names`,
 		"stranger": `nobody we trust signed the server's certificate: .*sha256:.*\. Set tls_ca_file`,

@@ -65,7 +65,7 @@ func unique(seen map[string]draft, d draft, name string) {
 func warnOfDouble(seen map[string]draft, a *accountDraft) {
 	mailbox := a.Username + "\x00" + strings.ToLower(a.Host)
 	if first, doubled := seen[mailbox]; doubled {
-		a.key("username").warn("the same mailbox as in %s:%d; each account takes what it finds first", first.file, first.line)
+		a.key("username").warn("the same mailbox as in %s:%d; each account forwards all of it for itself", first.file, first.line)
 		return
 	}
 	seen[mailbox] = a.draft

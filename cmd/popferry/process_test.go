@@ -1,0 +1,268 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// build makes the binary as it is released.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "popferry")
+	c := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// process is a popferry of its own.
+type process struct {
+	*exec.Cmd
+	out output
+}
+
+// output is what a process has written so far.
+type output struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text, p...)
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text)
+}
+
+// waitFor waits until a condition holds, a minute at most.
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(time.Minute)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("no %s within a minute", what)
+		}
+	}
+}
+
+func start(t *testing.T, binary string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.CommandContext(t.Context(), binary, args...)}
+	p.Stdout, p.Stderr = &p.out, &p.out
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestKilled: killed three times in the middle of a poll, it loses nothing, and
+// sends twice at most what was in flight, with the same octets.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	realserver.Require(t)
+	const messages, kills, connections = 150, 3, 4
+	d := realserver.StartDovecot(t)
+	d.AddUser("isp", "secret")
+	want := make(map[[32]byte]bool)
+	for n := range messages {
+		m := letter("isp", n, 3000)
+		want[expected(m)] = true
+		d.Seed("isp", m)
+	}
+	sink := startSMTP(t, smtptest.Options{})
+	cfg := writeConfig(t, `
+log: {level: warn}
+state: popferry.db
+accounts:
+  - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, leave_on_server: false}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org], connections: %d}
+`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()), connections)
+	binary := build(t)
+	for range kills {
+		p := start(t, binary, "run", "--once", "--now", "--config", cfg)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if err := sink.Wait(ctx, len(sink.Messages())+messages/(kills+1)); err != nil {
+			t.Fatalf("%v\n%s", err, p.out.String())
+		}
+		cancel()
+		if err := p.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = p.Wait() // killed
+	}
+	p := start(t, binary, "run", "--once", "--now", "--config", cfg)
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, p.out.String())
+	}
+	if left := d.Count("isp"); left != 0 {
+		t.Errorf("%d messages left on the server", left)
+	}
+	got := make(map[[32]byte]int)      // by what stands below the trace lines
+	versions := make(map[[32]byte]int) // by all octets
+	for _, m := range sink.Messages() {
+		_, below, _ := bytes.Cut(m.Data, []byte("\r\nX-Popferry-Trace: "))
+		_, below, _ = bytes.Cut(below, []byte("\r\n"))
+		got[sha256.Sum256(below)]++
+		versions[m.SHA256]++
+	}
+	for s := range want {
+		if got[s] == 0 {
+			t.Error("a message is lost, or its octets have changed")
+		}
+	}
+	if extra := len(sink.Messages()) - messages; extra > kills*connections {
+		t.Errorf("%d messages came twice, at most %d were in flight", extra, kills*connections)
+	}
+	if len(versions) != messages {
+		t.Errorf("%d versions of %d messages", len(versions), messages)
+	}
+}
+
+// TestLargeMessage: 100 MB pass with less than 64 MB of memory.
+func TestLargeMessage(t *testing.T) {
+	t.Parallel()
+	realserver.Require(t)
+	d := realserver.StartDovecot(t)
+	d.AddUser("isp", "secret")
+	const size = 100 << 20
+	d.SeedFunc("isp", func(w io.Writer) error { return zeros(w, size) })
+	sink := startSMTP(t, smtptest.Options{HashOnly: true})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, max_message_size: 200MB}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()))
+	p := start(t, build(t), "run", "--once", "--config", cfg)
+	peak := make(chan int)
+	go func() { peak <- watchMemory(p.Process.Pid) }()
+	err := p.Wait()
+	if mb := <-peak >> 10; err != nil || mb == 0 || mb >= 64 {
+		t.Errorf("%v, peak of %d MB\n%s", err, mb, p.out.String())
+	}
+	if ms := sink.Messages(); len(ms) != 1 || ms[0].Size < size {
+		t.Errorf("%+v", ms)
+	}
+}
+
+// watchMemory is the most memory that a process has used, in kB, as the kernel
+// counted it until shortly before its end.
+func watchMemory(pid int) int {
+	peak := 0
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, after, ok := strings.Cut(string(status), "VmHWM:")
+		if err != nil || !ok { // it has ended
+			return peak
+		}
+		if kb, err := strconv.Atoi(strings.Fields(after)[0]); err == nil {
+			peak = max(peak, kb)
+		}
+	}
+	return peak
+}
+
+// TestDaemon: it polls at its start and on USR1, takes a new configuration on
+// HUP but not a broken one, and on TERM settles the transaction in flight.
+func TestDaemon(t *testing.T) {
+	t.Parallel()
+	reached, hold := make(chan struct{}), make(chan struct{})
+	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && e.Message == 4 {
+			close(reached)
+			<-hold
+		}
+		return smtptest.Fault{}
+	}})
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	second := startPOP3(t, pop3test.Options{}, oneMail)
+	text := fmt.Sprintf("state: popferry.db\nschedule: \"@every 1h\"\naccounts:\n"+
+		"  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+	cfg := writeConfig(t, "%s", text)
+	p := start(t, build(t), "run", "--config", cfg)
+	arrived := func(n int) {
+		t.Helper()
+		waitFor(t, fmt.Sprintf("message %d, but this:\n%s", n, p.out.String()), func() bool { return len(sink.Messages()) >= n })
+	}
+	send := func(s os.Signal) {
+		t.Helper()
+		if err := p.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	logged := func(n int, what string) {
+		t.Helper()
+		waitFor(t, what, func() bool { return strings.Count(p.out.String(), what) >= n })
+	}
+	arrived(1)
+	logged(1, "msg=polled")
+	src.Add("leo", pop3test.Message{UID: "usr1", Octets: []byte(oneMail)})
+	send(syscall.SIGUSR1)
+	arrived(2)
+	logged(2, "msg=polled")
+
+	rewrite(t, cfg, "accounts: nonsense")
+	send(syscall.SIGHUP)
+	logged(1, "the new configuration is not used")
+	rewrite(t, cfg, strings.Replace(text, "forward:", fmt.Sprintf("  - {name: second, %s, tls: none, username: zoe, password: secret}\nforward:", hostPort(t, second.Addr())), 1))
+	send(syscall.SIGHUP)
+	logged(1, "configuration read again")
+	arrived(3)
+
+	src.Add("leo", pop3test.Message{UID: "term", Octets: []byte(oneMail)})
+	logged(4, "msg=polled")
+	send(syscall.SIGUSR1)
+	<-reached
+	send(syscall.SIGTERM)
+	logged(1, "stopping")
+	close(hold)
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, p.out.String())
+	}
+	if left := src.Messages("leo"); len(left) != 0 || len(sink.Messages()) != 4 {
+		t.Errorf("%d messages left, %d arrived: what was in flight was not settled\n%s", len(left), len(sink.Messages()), p.out.String())
+	}
+}
+
+func rewrite(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
