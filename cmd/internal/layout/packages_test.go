@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +38,7 @@ func (p pkg) tests() []string { return slices.Concat(p.TestImports, p.XTestImpor
 // packages lists this module's packages.
 func packages(t *testing.T) []pkg {
 	t.Helper()
+	openFolders(t)
 	// Not -deps: the Deps of each package are in its own entry.
 	stream := json.NewDecoder(bytes.NewReader(run(t, "go", "list", "-json", module+"/...")))
 	var all []pkg
@@ -54,6 +57,22 @@ func packages(t *testing.T) []pkg {
 		t.Fatalf("go list knows only %d packages; the rules would hold of nothing", len(all))
 	}
 	return all
+}
+
+// openFolders opens all folders of the repository: `go test` repeats its last
+// answer unless what the test itself has opened is changed, and does not see
+// what go list opens.
+func openFolders(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && entry.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		return nil // what vanishes meanwhile is no harm
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // run returns a command's output, run at the top of the repository.
