@@ -20,12 +20,14 @@ type Credentials struct {
 	Secret func(context.Context) (string, error)
 }
 
-// Login logs in. MethodAuto goes by the capabilities that Capa last read; see
-// there. A refusal is an *Error whose Kind tells wrong credentials from a
-// server that is busy; the session can go on to Quit. A method that cannot be
-// used in this session is an ErrMethod, with nothing sent. Whether a password
-// may go out in clear is for the caller to decide, before New. After a login
-// nothing is known of the capabilities: they may be others now, so ask again.
+// Login logs in. MethodAuto takes what Capa last listed: under TLS the first of
+// PLAIN, USER and PASS, LOGIN, SCRAM, CRAM-MD5; in clear SCRAM and CRAM-MD5
+// come first; USER and PASS where nothing of it is listed. A refusal is an
+// *Error whose Kind tells wrong credentials from a server that is busy; the
+// session can go on to Quit. A method that cannot be used in this session is
+// an ErrMethod, with nothing sent. Whether a password may go out in clear is
+// for the caller to decide, before New. After a login nothing is known of the
+// capabilities: they may be others now, so ask again.
 func (c *Client) Login(ctx context.Context, cr Credentials) error {
 	leave, err := c.enter(ctx, "login")
 	if err != nil {

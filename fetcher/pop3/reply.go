@@ -35,7 +35,7 @@ func parseReply(line []byte) (reply, bool) {
 	case len(line) >= 4 && strings.EqualFold(string(line[:4]), "-ERR"):
 		return reply{statusErr, kept(line[4:])}, true
 	case len(line) >= 5 && strings.EqualFold(string(line[:5]), "+ERR "):
-		return reply{statusErr, kept(line[5:])}, true // hMailServer before 2026
+		return reply{statusErr, kept(line[5:])}, true // hMailServer, up to 2026
 	case len(line) >= 1 && line[0] == '+':
 		return reply{statusChallenge, kept(line[1:])}, true
 	}
