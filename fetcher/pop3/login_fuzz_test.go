@@ -18,6 +18,7 @@ func FuzzLogin(f *testing.F) {
 	f.Add(uint8(7), "+ "+b64("r=x,s=c2FsdA==,i=4096")+"\n+ "+b64("v=AAAA")+"\n+OK")        // RFC 5802
 	f.Add(uint8(8), "+ \n-ERR Authentication failure: unknown user name or bad password.") // Exchange
 	f.Add(uint8(9), "+ "+b64(`{"status":"invalid_token"}`)+"\n-ERR [AUTH] no")             // RFC 7628
+	f.Add(uint8(7), "+ "+b64("s3cret-word,s3cret-word,s3cret-word")+"\n-ERR")
 	f.Add(uint8(1), "-ERR bad command AUTH PLAIN "+b64("\x00leo\x00s3cret-word"))
 	f.Fuzz(func(t *testing.T, method uint8, replies string) {
 		m := methods[int(method)%len(methods)]

@@ -80,9 +80,10 @@ func answer(m sasl.Client, challenge string) ([]byte, error) {
 }
 
 // cancel ends an exchange that the mechanism gave up on (RFC 5034 section 4).
-// A server that takes the cancelling for a login is out of its mind.
+// A server that takes the cancelling for a login is out of its mind. The
+// mechanism's error quotes the server, who may quote the password.
 func (c *Client) cancel(p pending, why error) error {
-	why = fmt.Errorf("%s: %w", p.name, why)
+	why = fmt.Errorf("%s: %s", p.name, c.clean(why.Error()))
 	var refused *Error
 	_, err := c.exchange(pending{name: p.name}, "*")
 	switch {
