@@ -104,7 +104,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 // the connection is closed and nothing more is sent. It returns nil.
 func (b *Body) Close() error {
 	if b.err == nil {
-		b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, errAbandoned)))
+		_ = b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, errAbandoned))) // every later call returns it
 	}
 	return nil
 }
