@@ -104,9 +104,8 @@ func (r *run) fresh(e pop3.Entry) *ledger.Record {
 	gen := r.gens[e.UID]
 	r.gens[e.UID] = gen + 1
 	return &ledger.Record{
-		Known:     ledger.Known{UID: e.UID, Generation: gen, Size: e.Size},
+		Known:     ledger.Known{UID: e.UID, Generation: gen, Size: e.Size, LastSeen: now},
 		Account:   r.a.ID,
 		FirstSeen: now,
-		LastSeen:  now,
 	}
 }

@@ -30,7 +30,7 @@ func (p *program) demoCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("starting the demo's servers: %w", err)
 			}
-			defer w.Close() //nolint:errcheck // a folder in /tmp that stays is no harm
+			defer w.Close()
 			if serve {
 				return p.serveDemo(c.Context(), w)
 			}
@@ -59,7 +59,7 @@ func (p *program) playDemo(ctx context.Context, w *demo.World) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // its folder is removed next
+	defer store.Close()
 	d := &demoRun{program: p, w: w, store: store}
 	if d.app, err = newApp(ctx, cfg, store, appOptions{Log: slog.New(slog.DiscardHandler)}); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // its folder is removed next
+	defer store.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

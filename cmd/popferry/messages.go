@@ -82,7 +82,7 @@ func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Fil
 		return err
 	}
 	if store != nil {
-		defer store.Close() //nolint:errcheck // it was only read
+		defer store.Close()
 		err = store.Messages(ctx, f, func(account string, r *ledger.Record) error {
 			return print.each(newMessageStatus(account, r))
 		})

@@ -65,7 +65,7 @@ func statusOf(ctx context.Context, cfg *config.Config) (list []accountStatus, er
 		return nil, err
 	}
 	if store != nil {
-		defer store.Close() //nolint:errcheck // it was only read
+		defer store.Close()
 		accounts, err := store.Accounts(ctx)
 		if err != nil {
 			return nil, err

@@ -17,6 +17,14 @@ type Known struct {
 	NextAttempt time.Time
 	ForwardedAt time.Time // zero: not forwarded
 	DeletedAt   time.Time // zero: not deleted, or its deletion was never confirmed
+	// Deletions is how often the server confirmed its deletion: more than once,
+	// if it came back all the same.
+	Deletions int
+	// LastSeen is when it was listed last, as far as that was written down:
+	// while it is listed, nothing is.
+	LastSeen time.Time
+	// Cause is the last failure, its zero value after a success.
+	Cause Cause
 }
 
 // Record is all that is remembered of one message. Times are zero where
@@ -27,8 +35,6 @@ type Record struct {
 	Account int64
 	// MessageSize counts the octets that were fetched; 0: never fetched whole.
 	MessageSize int64
-	// Cause is the last failure, its zero value after a success.
-	Cause Cause
 	// Trace names this message in its trace line, the same in every attempt.
 	Trace string
 	// FirstAttempt is when it was first sent: the date of its trace line.
@@ -41,7 +47,6 @@ type Record struct {
 	// person may have to decide: in Held and Deferred.
 	Excerpt   Excerpt
 	FirstSeen time.Time
-	LastSeen  time.Time
 
 	Recipients []Recipient
 }
@@ -57,7 +62,7 @@ type Excerpt struct {
 // Recipient is what became of a message for one recipient.
 type Recipient struct {
 	Address     string
-	State       State // Forwarded, Deferred, Held or Unknown
+	State       State // Sending, Forwarded, Deferred, Held or Unknown
 	Code        int   // of the last reply, 0 for none
 	Text        string
 	Attempts    int

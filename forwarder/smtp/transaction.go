@@ -104,7 +104,7 @@ func (t *transaction) body(ctx context.Context) (sent bool, err error) {
 	switch {
 	case d.err != nil:
 		t.cut(ctx, d.err)
-		return false, nil
+		return false, nil //nolint:nilerr // the connection's fault: it stands in the outcomes
 	case err != nil:
 		t.whole = false
 		return false, fmt.Errorf("reading the message: %w", err)

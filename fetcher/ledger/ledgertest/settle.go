@@ -23,11 +23,11 @@ func testDeleted(t *testing.T, k Kind) {
 	}
 
 	must(t, f.lease.Deleted(f, epoch, forwarded.ID))
-	forwarded.DeletedAt = epoch
+	forwarded.DeletedAt, forwarded.Deletions = epoch, 1
 	equal(t, "deleted", f.known(t), []ledger.Known{forwarded.Known, held.Known})
 
 	must(t, f.lease.Deleted(f, time.Time{}, forwarded.ID))
-	forwarded.DeletedAt = time.Time{}
+	forwarded.DeletedAt = time.Time{} // that it was deleted once stays known
 	equal(t, "taken back", f.known(t), []ledger.Known{forwarded.Known, held.Known})
 }
 

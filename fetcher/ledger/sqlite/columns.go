@@ -5,14 +5,15 @@ import "github.com/popferry/popferry/fetcher/ledger"
 // The columns of messages, recipients and their fields: each list in the
 // same order as the functions below it.
 const (
-	knownColumns = `m.id, m.uid, m.generation, m.state, m.size, m.print, m.attempts, m.next_attempt, m.forwarded_at, m.deleted_at`
-	restColumns  = `m.account, m.message_size, m.cause_code, m.cause_text, m.trace, m.first_attempt, m.spool,
-		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen, m.last_seen`
+	knownColumns = `m.id, m.uid, m.generation, m.state, m.size, m.print, m.attempts, m.next_attempt, m.forwarded_at, m.deleted_at,
+		m.deletions, m.last_seen, m.cause_code, m.cause_text`
+	restColumns = `m.account, m.message_size, m.trace, m.first_attempt, m.spool,
+		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen`
 
 	putColumns = `account, uid, generation, state, size, print, attempts, next_attempt, forwarded_at, deleted_at,
-		message_size, cause_code, cause_text, trace, first_attempt, spool,
-		message_id, header_from, header_subject, header_date, first_seen, last_seen`
-	putMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+		deletions, last_seen, cause_code, cause_text, message_size, trace, first_attempt, spool,
+		message_id, header_from, header_subject, header_date, first_seen`
+	putMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
 
 	// A message without recipients has one row of NULLs to join.
 	recipientColumns = `r.position IS NOT NULL, coalesce(r.address, ''), coalesce(r.state, 'sending'), coalesce(r.code, 0),
@@ -22,21 +23,22 @@ const (
 // knownFields are where knownColumns are scanned to.
 func knownFields(k *ledger.Known) []any {
 	return []any{&k.ID, (*octets)(&k.UID), (*number)(&k.Generation), (*state)(&k.State), &k.Size, &k.Print, (*number)(&k.Attempts),
-		(*millis)(&k.NextAttempt), (*millis)(&k.ForwardedAt), (*millis)(&k.DeletedAt)}
+		(*millis)(&k.NextAttempt), (*millis)(&k.ForwardedAt), (*millis)(&k.DeletedAt),
+		(*number)(&k.Deletions), (*millis)(&k.LastSeen), &k.Cause.Code, &k.Cause.Text}
 }
 
 // restFields are where restColumns are scanned to.
 func restFields(r *ledger.Record) []any {
-	return []any{&r.Account, &r.MessageSize, &r.Cause.Code, &r.Cause.Text, &r.Trace, (*millis)(&r.FirstAttempt), &r.Spool,
-		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*millis)(&r.FirstSeen), (*millis)(&r.LastSeen)}
+	return []any{&r.Account, &r.MessageSize, &r.Trace, (*millis)(&r.FirstAttempt), &r.Spool,
+		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*millis)(&r.FirstSeen)}
 }
 
 // putValues are the values for putColumns.
 func putValues(account int64, r *ledger.Record) []any {
 	return []any{account, octets(r.UID), r.Generation, state(r.State), r.Size, r.Print, r.Attempts,
 		millis(r.NextAttempt), millis(r.ForwardedAt), millis(r.DeletedAt),
-		r.MessageSize, r.Cause.Code, r.Cause.Text, r.Trace, millis(r.FirstAttempt), r.Spool,
-		r.Excerpt.MessageID, r.Excerpt.From, r.Excerpt.Subject, r.Excerpt.Date, millis(r.FirstSeen), millis(r.LastSeen)}
+		r.Deletions, millis(r.LastSeen), r.Cause.Code, r.Cause.Text, r.MessageSize, r.Trace, millis(r.FirstAttempt), r.Spool,
+		r.Excerpt.MessageID, r.Excerpt.From, r.Excerpt.Subject, r.Excerpt.Date, millis(r.FirstSeen)}
 }
 
 // recipientFields are where recipientColumns are scanned to; there tells

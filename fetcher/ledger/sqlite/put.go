@@ -85,12 +85,16 @@ func putRecipients(c *session, id int64, r *ledger.Record) error {
 	return nil
 }
 
-// Deleted notes when the server confirmed that these messages are deleted;
-// the zero time takes that back. All must be rows of this account in state
+// Deleted notes when the server confirmed that these messages are deleted,
+// and counts it; the zero time takes the former back, not the latter. All must be rows of this account in state
 // Forwarded, or nothing changes.
 func (l *Lease) Deleted(ctx context.Context, at time.Time, ids ...int64) error {
+	confirmed := 1
+	if at.IsZero() {
+		confirmed = 0
+	}
 	return l.write(ctx, func(c *session) error {
-		return l.each(c, ids, ledger.Forwarded, "UPDATE messages SET deleted_at = ? WHERE id = ?", millis(at))
+		return l.each(c, ids, ledger.Forwarded, "UPDATE messages SET deleted_at = ?, deletions = deletions + ? WHERE id = ?", millis(at), confirmed)
 	})
 }
 

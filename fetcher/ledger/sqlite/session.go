@@ -20,7 +20,7 @@ func newSession(conn *sql.Conn) *session {
 
 // exec runs a statement.
 func (c *session) exec(query string, args ...any) (sql.Result, error) {
-	st, err := c.prepare(query)
+	st, err := c.prepare(query) //nolint:sqlclosecheck // kept for the next time, closed with the session
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (c *session) affect(query string, args ...any) (int64, error) {
 
 // scan reads the first row of a query; none is sql.ErrNoRows.
 func (c *session) scan(query string, args []any, dest ...any) error {
-	st, err := c.prepare(query)
+	st, err := c.prepare(query) //nolint:sqlclosecheck // kept for the next time, closed with the session
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ CREATE TABLE messages (
     next_attempt   INTEGER,
     forwarded_at   INTEGER,
     deleted_at     INTEGER,
+    deletions      INTEGER NOT NULL DEFAULT 0,
     message_size   INTEGER NOT NULL, -- octets as fetched
     cause_code     TEXT    NOT NULL,
     cause_text     TEXT    NOT NULL,
