@@ -133,7 +133,7 @@ func TestOctets(t *testing.T) {
 		if c.want == "" {
 			c.want = c.sent
 		}
-		rec := w.records()[i]
+		rec := w.record(fmt.Sprint(i))
 		found := false
 		for _, m := range w.smtp.Messages() {
 			if !bytes.Contains(m.Data, []byte("X-Popferry-Trace: id="+rec.Trace)) {

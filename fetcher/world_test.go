@@ -208,6 +208,21 @@ func (w *world) records() []*ledger.Record {
 	return out
 }
 
+// record is the one row under a UID.
+func (w *world) record(uid string) *ledger.Record {
+	w.t.Helper()
+	var found []*ledger.Record
+	for _, r := range w.records() {
+		if r.UID == uid {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		w.t.Fatalf("%d rows for %q", len(found), uid)
+	}
+	return found[0]
+}
+
 type record = ledger.Record
 
 var errTest = errors.New("made to fail")

@@ -64,7 +64,7 @@ func (a *app) newAccount(c config.Account) (fetcher.Account, error) {
 			Dial:        dialer.Dial,
 			StartTLS:    dialer.StartTLSConfig(),
 			Secure:      c.TLS.Mode != config.TLSNone,
-			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get},
+			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get, Token: c.Token},
 			Timeout:     c.Timeout,
 		},
 		Policy: fetcher.Policy{

@@ -257,9 +257,9 @@ func TestArgumentWithLineBreak(t *testing.T) {
 	t.Parallel()
 	c := ready(t)
 	for _, cr := range []Credentials{
-		{MethodUser, "u\r\nQUIT", password("p")},
-		{MethodUser, "u", password("p\nQUIT")},
-		{MethodPlain, "u", password("p\x00q")},
+		{Method: MethodUser, Username: "u\r\nQUIT", Secret: password("p")},
+		{Method: MethodUser, Username: "u", Secret: password("p\nQUIT")},
+		{Method: MethodPlain, Username: "u", Secret: password("p\x00q")},
 	} {
 		if err := c.Login(t.Context(), cr); !errors.Is(err, ErrLine) {
 			t.Errorf("%q: error %v", cr.Username, err)

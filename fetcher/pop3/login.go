@@ -18,6 +18,9 @@ type Credentials struct {
 	// MethodOAuthBearer. It is asked once for each login, not before it is
 	// known how to log in, and not at all for MethodExternal.
 	Secret func(context.Context) (string, error)
+	// Token tells that Secret gives an access token: MethodAuto is then
+	// XOAUTH2 or OAUTHBEARER.
+	Token bool
 }
 
 // Login logs in. MethodAuto takes what Capa last listed: under TLS the first of
@@ -34,7 +37,7 @@ func (c *Client) Login(ctx context.Context, cr Credentials) error {
 		return err
 	}
 	defer leave()
-	method, err := c.choose(cr.Method)
+	method, err := c.choose(cr)
 	if err != nil {
 		return err
 	}

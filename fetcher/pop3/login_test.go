@@ -49,7 +49,7 @@ func TestLogin(t *testing.T) {
 			t.Parallel()
 			c := ready(t, tt.lines...)
 			c.caps = ParseCapabilities("SASL PLAIN")
-			cr := Credentials{tt.method, tt.user, password(tt.secret)}
+			cr := Credentials{Method: tt.method, Username: tt.user, Secret: password(tt.secret)}
 			if tt.method == MethodExternal {
 				cr.Secret = nil
 			}
@@ -87,7 +87,7 @@ func TestLoginRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, append(tt.lines, "C: QUIT", "S: +OK")...)
-			err := c.Login(t.Context(), Credentials{tt.method, "leo", password("s3cret")})
+			err := c.Login(t.Context(), Credentials{Method: tt.method, Username: "leo", Secret: password("s3cret")})
 			if e := refused(t, err); e.Kind() != tt.kind || !strings.Contains(e.Error(), tt.says) {
 				t.Errorf("kind %v: %v", e.Kind(), err)
 			}
@@ -120,7 +120,7 @@ func TestLoginBroken(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, tt.lines...)
-			err := c.Login(t.Context(), Credentials{tt.method, "leo", password("s3cret")})
+			err := c.Login(t.Context(), Credentials{Method: tt.method, Username: "leo", Secret: password("s3cret")})
 			if err == nil || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("error %v", err)
 			}
@@ -152,7 +152,7 @@ func TestChoose(t *testing.T) {
 	} {
 		plain := ready(t)
 		plain.caps = ParseCapabilities(tt.caps...)
-		if m, err := plain.choose(MethodAuto); m != tt.clear || err != nil {
+		if m, err := plain.choose(Credentials{Method: MethodAuto}); m != tt.clear || err != nil {
 			t.Errorf("%q in clear: %s, %v; want %s", tt.caps, m, err, tt.clear)
 		}
 		secure := ready(t, "C: STLS", "S: +OK", "T:")
@@ -160,8 +160,15 @@ func TestChoose(t *testing.T) {
 			t.Fatal(err)
 		}
 		secure.caps = ParseCapabilities(tt.caps...)
-		if m, err := secure.choose(""); m != tt.tls || err != nil {
+		if m, err := secure.choose(Credentials{}); m != tt.tls || err != nil {
 			t.Errorf("%q in TLS: %s, %v; want %s", tt.caps, m, err, tt.tls)
+		}
+	}
+	for caps, want := range map[string]Method{"SASL PLAIN XOAUTH2 OAUTHBEARER": MethodXOAuth2, "SASL PLAIN OAUTHBEARER": MethodOAuthBearer, "SASL PLAIN": MethodXOAuth2} {
+		c := ready(t)
+		c.caps = ParseCapabilities(caps)
+		if m, err := c.choose(Credentials{Token: true}); m != want || err != nil {
+			t.Errorf("%q with a token: %s, %v; want %s", caps, m, err, want)
 		}
 	}
 }
@@ -178,9 +185,9 @@ func TestLoginImpossible(t *testing.T) {
 		cr   Credentials
 		want error
 	}{
-		{Credentials{"ntlm", "leo", password("x")}, ErrMethod},
-		{Credentials{MethodAPOP, "leo", password("x")}, ErrMethod},
-		{Credentials{MethodUser, "leo", func(context.Context) (string, error) { return "", locked }}, locked},
+		{Credentials{Method: "ntlm", Username: "leo", Secret: password("x")}, ErrMethod},
+		{Credentials{Method: MethodAPOP, Username: "leo", Secret: password("x")}, ErrMethod},
+		{Credentials{Method: MethodUser, Username: "leo", Secret: func(context.Context) (string, error) { return "", locked }}, locked},
 	} {
 		if err := c.Login(t.Context(), tt.cr); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.cr.Method, err, tt.want)

@@ -31,24 +31,31 @@ var saslNames = map[Method]string{
 var (
 	orderTLS   = []Method{MethodPlain, MethodUser, MethodLogin, MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
 	orderClear = []Method{MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5, MethodPlain, MethodUser, MethodLogin}
+	// With a token: Microsoft has XOAUTH2 only, Google has both.
+	orderToken = []Method{MethodXOAuth2, MethodOAuthBearer}
 )
 
 // choose settles the method. For MethodAuto it is the first of the order that
 // is offered, and USER and PASS if nothing is: many servers don't list them,
 // and those without CAPA have nothing else. APOP is never chosen: many greet
-// with a timestamp and refuse it.
-func (c *Client) choose(m Method) (Method, error) {
+// with a timestamp and refuse it. With a token it is XOAUTH2 unless only
+// OAUTHBEARER is offered.
+func (c *Client) choose(cr Credentials) (Method, error) {
+	m := cr.Method
 	if m == "" || m == MethodAuto {
-		order := orderClear
+		order, last := orderClear, MethodUser
 		if _, ok := c.TLS(); ok {
 			order = orderTLS
+		}
+		if cr.Token {
+			order, last = orderToken, MethodXOAuth2
 		}
 		for _, o := range order {
 			if c.caps.offers(saslNames[o]) || o == MethodUser && c.caps.Has("USER") {
 				return o, nil
 			}
 		}
-		return MethodUser, nil
+		return last, nil
 	}
 	if _, ok := saslNames[m]; !ok && m != MethodUser && m != MethodAPOP {
 		return "", fmt.Errorf("%w: %q is none of them", ErrMethod, string(m))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -46,8 +47,12 @@ func (d draft) checkSecret() {
 			first = name
 		}
 	}
-	if !tokens && d.own("token_command") {
-		d.key("token_command").fail("is not in this version yet")
+}
+
+// checkToken reports a token that the way to log in has no use for.
+func (d draft) checkToken(s *Server) {
+	if s.Token && !slices.Contains(tokenAuth(), s.Auth) {
+		d.key("token_command").fail("goes with auth: %s", strings.Join(tokenAuth(), ", "))
 	}
 }
 

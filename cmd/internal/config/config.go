@@ -17,6 +17,9 @@ const (
 	FirstRunAll = "all" // what is in the mailbox at the first poll is forwarded too
 	FirstRunNew = "new" // it is only noted
 
+	// AuthExternal logs in by the TLS client certificate alone.
+	AuthExternal = "external"
+
 	// SenderOriginal as a From: the message's own Return-Path.
 	SenderOriginal = "original"
 	// SenderNull as a From: the null reverse-path.
@@ -69,14 +72,14 @@ type Log struct {
 // Server is what accounts and destinations have in common: where to connect
 // and how to log in.
 type Server struct {
-	Host         string // name or address; for LMTP also unix:/path
-	Port         int    // 0 for a unix socket
-	TLS          TLS
-	Username     string
-	Secret       Secret
-	TokenCommand string        // prints an OAuth2 access token
-	Auth         string        // auto or the name of a mechanism
-	Timeout      time.Duration // for each read and write
+	Host     string // name or address; for LMTP also unix:/path
+	Port     int    // 0 for a unix socket
+	TLS      TLS
+	Username string
+	Secret   Secret
+	Token    bool          // Secret is an OAuth2 access token
+	Auth     string        // auto or the name of a mechanism
+	Timeout  time.Duration // for each read and write
 }
 
 // TLS is how connections to a server are encrypted.

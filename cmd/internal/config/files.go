@@ -131,6 +131,14 @@ func (l *loader) passwordCommand(p *Secret) setter {
 	}
 }
 
+// tokenCommand sets an access token that a command prints.
+func (l *loader) tokenCommand(s *Server) setter {
+	return func(v value) {
+		l.passwordCommand(&s.Secret)(v)
+		s.Token = !s.Secret.IsZero()
+	}
+}
+
 // public tells whether others than its owner can read a file.
 func public(mode fs.FileMode) bool {
 	return runtime.GOOS != "windows" && mode.Perm()&0o004 != 0

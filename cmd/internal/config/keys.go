@@ -111,7 +111,7 @@ func (l *loader) serverKeys(s *Server, mode string, auth words) table {
 		key("password_env", "", l.passwordEnv(&s.Secret)),
 		key("password_file", "", l.passwordFile(&s.Secret)),
 		key("password_command", "", l.passwordCommand(&s.Secret)),
-		key("token_command", "", text(&s.TokenCommand)),
+		key("token_command", "", l.tokenCommand(s)),
 		key("auth", "auto", oneOf(&s.Auth, auth)),
 	}
 }

@@ -78,6 +78,9 @@ func (d *forwardDraft) resolve() {
 		d.Name = d.Host
 	}
 	d.checkSecret()
+	if d.own("token_command") {
+		d.key("token_command").fail("is not in this version yet")
+	}
 	d.checkPair("username", passwordKeys()...)
 	if strings.HasPrefix(d.Host, unixPrefix) {
 		d.resolveSocket()
@@ -140,7 +143,11 @@ func (l *loader) resolveAccount(a *accountDraft) {
 		a.Name = a.Username + "@" + a.Host
 	}
 	a.checkSecret()
-	if a.lacksAll(secretKeys()...) {
+	a.checkToken(&a.Server)
+	switch {
+	case a.Auth == AuthExternal && a.lacks("tls_cert_file"):
+		a.key("auth").fail("external needs tls_cert_file and tls_key_file")
+	case a.Auth != AuthExternal && a.lacksAll(secretKeys()...):
 		a.key("password").fail("missing; give password, password_env, password_file or password_command")
 	}
 	a.checkTLS(&a.Server)

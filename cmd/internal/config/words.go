@@ -15,10 +15,7 @@ func these(ready ...string) words { return words{ready: ready} }
 
 // accountAuth are the ways to log in to a POP3 server.
 func accountAuth() words {
-	return words{
-		ready: []string{"auto", "plain", "login", "user"},
-		later: []string{"apop", "cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", "external"},
-	}
+	return these("auto", "plain", "login", "user", "apop", "cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", AuthExternal)
 }
 
 // forwardAuth are the ways to log in to an SMTP server.
@@ -29,8 +26,8 @@ func forwardAuth() words {
 	}
 }
 
-// tokens tells whether token_command works.
-const tokens = false
+// tokenAuth are the ways to log in with an OAuth2 access token.
+func tokenAuth() []string { return []string{"auto", "xoauth2", "oauthbearer"} }
 
 // check reports a word that is none of w.
 func (w words) check(v value, word string) bool {
