@@ -24,6 +24,13 @@ type Account struct {
 	Cause     Cause // of the last failure, zero after a success
 	OnServer  int   // messages in the last whole listing
 	Server    Server
+	// Renumbered is set by the guard: the server has given new UIDs to all
+	// messages, and nothing is sent until a person says adopt or resend.
+	Renumbered bool
+	// Adopt tells that a person wants what is on the server now to count as
+	// seen: the next poll notes whatever it does not know as Skipped, and
+	// clears this.
+	Adopt bool
 }
 
 // Server is what was learnt of an account's POP3 server.
@@ -70,8 +77,10 @@ func Claim(known []Account, claims []Identity) ([]Account, error) {
 		a, ok := byName[c.Name]
 		switch {
 		case ok && !a.sameMailbox(c):
-			errs = append(errs, fmt.Errorf("account %q: %w: so far it was %s at %s, now it is %s at %s; "+
-				"give the new mailbox a name of its own, or take the old one back", c.Name, ErrIdentity, a.Username, a.Host, c.Username, c.Host))
+			errs = append(errs, fmt.Errorf("account %[1]q: %[2]w: so far it was %[3]s at %[4]s, now it is %[5]s at %[6]s; "+
+				"if the mailbox has moved, say popferry rename %[1]q %[1]q --username %[5]q --host %[6]q; "+
+				"if the old one is of no interest any more, popferry forget %[1]q; else give the new mailbox a name of its own",
+				c.Name, ErrIdentity, a.Username, a.Host, c.Username, c.Host))
 		case !ok:
 			a = takeOver(known, claimed, c)
 		}

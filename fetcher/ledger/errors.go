@@ -13,6 +13,8 @@ var (
 	ErrNetworkFS = errors.New("the ledger is on a network file system")
 	// ErrNewer: the ledger was written by a newer version of popferry.
 	ErrNewer = errors.New("the ledger was written by a newer version")
+	// ErrNameTaken: another account has that name.
+	ErrNameTaken = errors.New("another account has that name")
 	// ErrNotFound: no such row.
 	ErrNotFound = errors.New("not in the ledger")
 )

@@ -31,6 +31,7 @@ func testLease(t *testing.T, k Kind) {
 		"Drop":       f.lease.Drop(f),
 		"Seen":       f.lease.Seen(f, epoch, []int64{r.ID}),
 		"PutAccount": f.lease.PutAccount(f, f.account),
+		"Rename":     f.lease.Rename(f, f.account.Identity),
 	} {
 		if err == nil {
 			t.Errorf("%s after Release: no error", name)

@@ -41,6 +41,8 @@ type Lease interface {
 	Drop(ctx context.Context, ids ...int64) error
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
 	Seen(ctx context.Context, at time.Time, missing []int64) error
+	Rename(context.Context, ledger.Identity) error
+	Forget(context.Context) (messages int, err error)
 	Release() error
 }
 
@@ -69,6 +71,8 @@ func (k Kind) Run(t *testing.T) {
 		{"seen", testSeen},
 		{"claim", testClaim},
 		{"accounts come back as they were put", testAccount},
+		{"rename", testRename},
+		{"forget", testForget},
 		{"a lease is held once", testLease},
 		{"sending becomes unknown under the lease only", testInterrupted},
 		{"messages by filter", testMessages},

@@ -11,7 +11,7 @@ import (
 )
 
 const selectAccounts = `SELECT id, name, username, host, listed, last_poll, last_success, next_poll,
-	failures, not_before, cause_code, cause_text, on_server, server FROM accounts`
+	failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt FROM accounts`
 
 // querier is a connection, a pool of them, or a transaction.
 type querier interface {
@@ -76,7 +76,7 @@ func queryAccounts(ctx context.Context, db querier, query string, args ...any) (
 		var a ledger.Account
 		var server []byte
 		if err := rows.Scan(&a.ID, &a.Name, &a.Username, &a.Host, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
-			&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &server); err != nil {
+			&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &server, &a.Renumbered, &a.Adopt); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal(server, &a.Server); err != nil {
@@ -87,17 +87,18 @@ func queryAccounts(ctx context.Context, db querier, query string, args ...any) (
 	return accounts, rows.Err()
 }
 
-// putAccount writes all but the identity, which only Claim changes: a process
-// that still runs with an older configuration must not bring the old name back.
+// putAccount writes all but the identity, which only Claim and Rename change:
+// a process that still runs with an older configuration must not bring the old
+// name back.
 func putAccount(c *session, a ledger.Account) error {
 	server, err := json.Marshal(a.Server)
 	if err != nil {
 		return err
 	}
 	n, err := c.affect(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
-		failures, not_before, cause_code, cause_text, on_server, server) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
+		failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
 		millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
-		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, string(server), a.ID)
+		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, string(server), a.Renumbered, a.Adopt, a.ID)
 	if err == nil && n == 0 {
 		err = ledger.ErrNotFound
 	}

@@ -61,7 +61,7 @@ func (l *Lease) Account(ctx context.Context) (ledger.Account, error) {
 }
 
 // PutAccount writes what is remembered of the account, all but its identity,
-// which only Claim changes.
+// which only Claim and Rename change.
 func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 	if a.ID != l.account {
 		return fmt.Errorf("account %d written under the lease of %d", a.ID, l.account)

@@ -16,7 +16,9 @@ CREATE TABLE accounts (
     cause_code   TEXT    NOT NULL DEFAULT '',
     cause_text   TEXT    NOT NULL DEFAULT '',
     on_server    INTEGER NOT NULL DEFAULT 0,
-    server       TEXT    NOT NULL DEFAULT '{}' -- ledger.Server as JSON
+    server       TEXT    NOT NULL DEFAULT '{}', -- ledger.Server as JSON
+    renumbered   INTEGER NOT NULL DEFAULT 0, -- 1: waits for a person's adopt or resend
+    adopt        INTEGER NOT NULL DEFAULT 0  -- 1: what is on the server counts as seen
 ) STRICT;
 
 CREATE TABLE messages (
