@@ -60,6 +60,9 @@ func (p Policy) expired(forwarded, now time.Time) bool {
 	}
 }
 
+// allows tells whether a message of that size is to be fetched.
+func (p Policy) allows(size int64) bool { return p.MaxSize <= 0 || size <= p.MaxSize }
+
 // Destination is where the mail of an account goes.
 type Destination struct {
 	Name      string

@@ -6,6 +6,12 @@ import (
 	"strconv"
 )
 
+// The codes of causes that the fetcher itself looks at.
+const (
+	causeIncomplete = "incomplete"
+	causeTooLarge   = "too_large"
+)
+
 // ErrBeforeFirstRun: the message was there before the first run, and
 // first_run is "new".
 var ErrBeforeFirstRun = errors.New("it was in the mailbox before the first run (first_run: new)")
@@ -18,6 +24,15 @@ type TooLargeError struct {
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%d octets are more than max_message_size, %d", e.Size, e.Limit)
 }
+
+// ErrDeleIgnored: the server confirms deletions and does not delete.
+var ErrDeleIgnored = errors.New("messages that the server said it had deleted are still there: it ignores DELE")
+
+// DoubtedLoginError: the login was refused, but it worked before.
+type DoubtedLoginError struct{ Err error }
+
+func (e *DoubtedLoginError) Error() string { return e.Err.Error() }
+func (e *DoubtedLoginError) Unwrap() error { return e.Err }
 
 // IncompleteError: a message did not come whole.
 type IncompleteError struct {

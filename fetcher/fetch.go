@@ -83,11 +83,14 @@ func (r *run) rowOf(ctx context.Context, k ledger.Known) (*ledger.Record, error)
 // receive fetches a body and makes sure that it is whole: its terminator came
 // and it is not shorter than listed. If it is shorter it is asked for once
 // more, for many servers list wrong sizes: the same count, and a session that
-// is still in step, is whole.
+// is confirmed to be in step, is whole.
 func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 	m, err := r.retr(ctx, c)
-	if err != nil || m.octets >= c.Size {
+	if err != nil || c.Size > 0 && m.octets >= c.Size {
 		return m, err
+	}
+	if c.Size <= 0 { // no size to compare: at least nothing may come behind it
+		return m, r.inStep(ctx, c, m)
 	}
 	short := m.octets
 	m.item.Release()
@@ -97,18 +100,33 @@ func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 	if m, err = r.retr(ctx, c); err != nil {
 		return nil, err
 	}
-	if err = r.s.Noop(ctx); err == nil && m.octets == short {
-		return m, nil
+	if err = r.inStep(ctx, c, m); err == nil && m.octets != short {
+		m.item.Release()
+		err = &IncompleteError{Got: m.octets, Listed: c.Size}
 	}
-	defer m.item.Release()
-	return nil, &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
+	return m, err
+}
+
+// inStep makes sure that nothing came behind a body. If it can't, the body is
+// released.
+func (r *run) inStep(ctx context.Context, c candidate, m *fetched) error {
+	err := r.s.confirm(ctx, c.Entry)
+	if err == nil {
+		return nil
+	}
+	m.item.Release()
+	return &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
 }
 
 // retr is one RETR into the spool.
 func (r *run) retr(ctx context.Context, c candidate) (*fetched, error) {
 	body, err := r.s.Retr(ctx, c.Number)
-	if err != nil {
+	var refused *pop3.Error
+	switch {
+	case errors.As(err, &refused):
 		return nil, err
+	case err != nil: // a message at which the server always hangs up
+		return nil, &IncompleteError{Listed: c.Size, Err: err}
 	}
 	m := &fetched{candidate: c, item: r.Spool.New()}
 	in := &intake{w: m.item}
@@ -174,9 +192,6 @@ func (r *run) incomplete(ctx context.Context, c candidate, rec *ledger.Record, w
 	return r.failed(ctx, rec, why)
 }
 
-// causeIncomplete is the one code of a cause that the fetcher itself looks at.
-const causeIncomplete = "incomplete"
-
 // refusedByServer notes a -ERR to RETR: the others go on.
 func (r *run) refusedByServer(ctx context.Context, c candidate, rec *ledger.Record, why *pop3.Error) error {
 	gone := why.Kind() == pop3.KindGone
@@ -187,6 +202,7 @@ func (r *run) refusedByServer(ctx context.Context, c candidate, rec *ledger.Reco
 	if rec == nil {
 		rec = r.fresh(c.Entry)
 	}
+	r.s.learnUTF8(why)
 	now := r.Now()
 	rec.Attempts++
 	rec.State, rec.NextAttempt = ledger.Deferred, attempt{Now: now, First: rec.FirstSeen, Number: rec.Attempts}.next()

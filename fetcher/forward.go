@@ -10,8 +10,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -19,8 +17,8 @@ import (
 // forward fetches what is due, one after the other, and hands each message on
 // while the next one is fetched. pop ends the fetching, ctx the transactions.
 func (r *run) forward(ctx, pop context.Context, due []candidate) {
-	var g errgroup.Group
-	g.SetLimit(max(1, r.a.Destination.Forwarder.Workers()))
+	w := r.newWorkers()
+	defer w.stop()
 	for _, c := range due {
 		if r.stopped(ctx) {
 			break
@@ -30,12 +28,58 @@ func (r *run) forward(ctx, pop context.Context, due []candidate) {
 			r.stop(err, false)
 			break
 		}
-		if m != nil {
-			g.Go(func() error { r.deliver(ctx, m); return nil })
+		if m == nil {
+			continue
+		}
+		w.enter(pop)
+		go func() {
+			defer w.leave()
+			r.deliver(ctx, m)
+		}()
+	}
+	for range cap(w.slots) { // all of them have left then
+		w.enter(pop)
+	}
+}
+
+// workers are the transactions that run side by side. While there is no room
+// for another one, the POP3 server is kept from logging us out (RFC 1939 3).
+type workers struct {
+	r     *run
+	slots chan struct{}
+	tick  *time.Ticker
+}
+
+// aliveGap bounds the time between two NOOPs; servers are seen that log out
+// after two minutes.
+const aliveGap = time.Minute
+
+func (r *run) newWorkers() *workers {
+	gap := aliveGap
+	if t := r.a.Source.Timeout / 5; t > 0 {
+		gap = min(gap, t)
+	}
+	return &workers{r: r, slots: make(chan struct{}, max(1, r.a.Destination.Forwarder.Workers())), tick: time.NewTicker(gap)}
+}
+
+// enter waits for room. That the session breaks meanwhile shows at its next
+// command.
+func (w *workers) enter(ctx context.Context) {
+	for {
+		select {
+		case w.slots <- struct{}{}:
+			return
+		case <-w.tick.C:
+			if w.r.s.Err() == nil {
+				_ = w.r.s.Noop(ctx)
+			}
 		}
 	}
-	_ = g.Wait() // its functions return nil
 }
+
+func (w *workers) leave() { <-w.slots }
+
+func (w *workers) stop() { w.tick.Stop() }
 
 // deliver takes one message through its transaction: intent, transaction,
 // outcome, each on disk before the next.

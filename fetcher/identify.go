@@ -52,6 +52,7 @@ type plan struct {
 	Contests []contest   // to be decided by fingerprint
 	Resized  []match     // known, but listed with another size than before
 	Waiting  int         // deferred, not due yet
+	Ignored  int         // deleted often enough, and still there
 }
 
 // skip is a message to be noted and left alone.
@@ -66,6 +67,9 @@ const (
 	tooLarge skipReason = iota + 1
 	beforeFirstRun
 )
+
+// maxDeletions is how often a message is deleted that comes back each time.
+const maxDeletions = 3
 
 // identify tells new messages from known ones. It is a pure function of the
 // listing and the ledger: no row without an entry changes, so that an empty,
@@ -149,7 +153,7 @@ func (p *plan) fresh(v view, e pop3.Entry, rivals []ledger.Known) {
 	switch {
 	case v.First && v.Policy.OnlyNew:
 		p.Skip = append(p.Skip, skip{e, beforeFirstRun})
-	case v.Policy.MaxSize > 0 && e.Size > v.Policy.MaxSize:
+	case !v.Policy.allows(e.Size):
 		p.Skip = append(p.Skip, skip{e, tooLarge})
 	default:
 		p.Due = append(p.Due, candidate{Entry: e, Rivals: rivals})
@@ -161,9 +165,15 @@ func (p *plan) known(v view, m match) {
 	k := m.Known
 	switch {
 	case k.State == ledger.Forwarded:
-		if v.Policy.expired(k.ForwardedAt, v.Now) {
+		switch {
+		case !v.Policy.expired(k.ForwardedAt, v.Now):
+		case k.Deletions >= maxDeletions:
+			p.Ignored++
+		default:
 			p.Expired = append(p.Expired, m)
 		}
+	case k.State == ledger.Skipped && k.Cause.Code == causeTooLarge && m.Size >= 0 && v.Policy.allows(m.Size):
+		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k}) // the limit was raised
 	case k.State == ledger.Gone:
 		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
 	case !k.State.Due(): // held or skipped: a person decides

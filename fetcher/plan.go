@@ -28,6 +28,10 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 		}
 		p.decide(v, c, prints)
 	}
+	if p.Ignored > 0 {
+		r.res.Notice = ErrDeleIgnored
+		r.log.Warn("the server ignores DELE", "messages", p.Ignored)
+	}
 	r.res.OnServer = len(v.Entries)
 	r.res.Waiting = p.Waiting
 	r.row.OnServer = len(v.Entries)
@@ -89,7 +93,7 @@ func (r *run) skipped(s skip) *ledger.Record {
 	rec.State = ledger.Skipped
 	switch s.Reason {
 	case tooLarge:
-		rec.Cause = r.Describe(&TooLargeError{Size: s.Size, Limit: r.a.Policy.MaxSize})
+		rec.Cause = ledger.Cause{Code: causeTooLarge, Text: (&TooLargeError{Size: s.Size, Limit: r.a.Policy.MaxSize}).Error()}
 		r.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(s.UID), "size", s.Size, "outcome", "skipped")
 	case beforeFirstRun:
 		rec.Cause = r.Describe(ErrBeforeFirstRun)

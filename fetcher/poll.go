@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // Options are what a Poller works with. All but Stopping, Next and Now are required.
@@ -133,8 +134,8 @@ func (r *run) poll(ctx context.Context) {
 func (r *run) session(hard context.Context) (err error) {
 	ctx, end := r.graceful(hard)
 	defer end()
-	if r.s, err = open(ctx, r.a.Source, r.row.Server, r.Now()); err != nil {
-		return err
+	if r.s, r.row.Server, err = open(ctx, r.a.Source, r.a.Policy.Keep, r.row.Server, r.Now()); err != nil {
+		return r.doubt(err)
 	}
 	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
 	if n := r.s.Listing.Junk; n > 0 {
@@ -184,6 +185,20 @@ func (r *run) graceful(ctx context.Context) (context.Context, func()) {
 		wg.Wait()
 		cancel(nil)
 	}
+}
+
+// maxDoubted is how many refused logins in a row are not believed after a
+// success.
+const maxDoubted = 2
+
+// doubt marks refused credentials that worked before: servers that are asked
+// too often, or are out of order, are known to call the password wrong.
+func (r *run) doubt(err error) error {
+	var refused *pop3.Error
+	if errors.As(err, &refused) && refused.Kind() == pop3.KindCredentials && !r.row.LastSuccess.IsZero() && r.row.Failures < maxDoubted {
+		return &DoubtedLoginError{err}
+	}
+	return err
 }
 
 // resting tells whether the account is to be left alone for now, and notes why.

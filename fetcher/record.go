@@ -18,12 +18,15 @@ func (r *run) record(ctx context.Context) {
 	now := r.Now()
 	r.row.LastPoll = now
 	if r.s != nil {
-		r.row.Server = r.s.Learnt
+		r.row.Server = r.s.Learnt // RETR may have taught more
 	}
 	var blocked *DestinationError
 	switch {
 	case r.halt == nil:
 		r.row.LastSuccess, r.row.Failures, r.row.NotBefore, r.row.Cause = now, 0, time.Time{}, ledger.Cause{}
+		if r.res.Notice != nil {
+			r.row.Cause = r.Describe(r.res.Notice)
+		}
 	case errors.As(r.halt, &blocked):
 		// The mailbox is well; it waits with its destination.
 		r.row.Cause = r.Describe(r.halt)
@@ -59,7 +62,8 @@ func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, 
 // pollWait is how long an account waits after its n-th failure in a row.
 func pollWait(err error, n int) time.Duration {
 	var refused *pop3.Error
-	if errors.As(err, &refused) && refused.Kind() == pop3.KindCredentials {
+	var doubted *DoubtedLoginError
+	if errors.As(err, &refused) && refused.Kind() == pop3.KindCredentials && !errors.As(err, &doubted) {
 		return doubling(loginWait, rarelyGap, n)
 	}
 	return doubling(firstWait, longestPollWait, n)

@@ -14,6 +14,8 @@ type Result struct {
 	// Waiting are messages that were not due yet.
 	Waiting  int
 	Duration time.Duration
+	// Notice is what a person should know though the poll did not fail.
+	Notice error
 	// Err is why the poll failed, nil if it did not.
 	Err error
 	// Rest, if set, is why there was no poll at all.

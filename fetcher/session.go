@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -56,41 +57,41 @@ type session struct {
 	Source  Source
 	Listing pop3.Listing
 	Learnt  ledger.Server
+	caps    pop3.Capabilities
+	noUIDL  bool // UIDs of the listing are our own
 }
 
-// open connects, logs in and reads the listing. A server that hangs up on
-// CAPA is asked once more, without, and that is remembered.
-func open(ctx context.Context, src Source, learnt ledger.Server, now time.Time) (*session, error) {
+// open connects, logs in and reads the listing. What it learns of the server
+// is returned in any case. A server that hangs up on CAPA is asked once more,
+// without, and so is one that wants UTF-8 mode for the login.
+func open(ctx context.Context, src Source, keep bool, learnt ledger.Server, now time.Time) (*session, ledger.Server, error) {
 	s, err := login(ctx, src, learnt)
-	var se *SourceError
-	if errors.As(err, &se) && se.Step == StepCapa && !learnt.NoCAPA && ctx.Err() == nil {
-		learnt.NoCAPA = true
-		s, err = login(ctx, src, learnt)
+	if again := s.Learnt; err != nil && ctx.Err() == nil && (again.NoCAPA != learnt.NoCAPA || again.UTF8 != learnt.UTF8) {
+		s, err = login(ctx, src, again)
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.Learnt, err
 	}
 	s.Learnt.LastLogin = now
-	if s.Listing, err = s.Client.Listing(ctx); err == nil && s.Listing.Junk > 0 && len(s.Listing.Entries) == 0 {
-		err = &pop3.ProtocolError{Command: "UIDL", Text: "no line of the listing makes sense"}
-	}
-	if err != nil {
+	if err := s.list(ctx, keep); err != nil {
 		s.hangUp(ctx)
-		return nil, src.error(StepListing, err)
+		return nil, s.Learnt, src.error(StepListing, err)
 	}
-	return s, nil
+	return s, s.Learnt, nil
 }
 
-// login takes a connection as far as the login.
+// login takes a connection as far as the login. After an error the session is
+// over, and only what it has learnt is of use.
 func login(ctx context.Context, src Source, learnt ledger.Server) (*session, error) {
+	s := &session{Source: src, Learnt: learnt}
 	conn, err := src.Dial(ctx)
 	if err != nil {
-		return nil, src.error(StepConnect, err)
+		return s, src.error(StepConnect, err)
 	}
-	s := &session{Client: pop3.New(conn, pop3.Options{Timeout: src.Timeout}), Source: src, Learnt: learnt}
+	s.Client = pop3.New(conn, pop3.Options{Timeout: src.Timeout})
 	if err := s.begin(ctx); err != nil {
 		s.hangUp(ctx)
-		return nil, err
+		return s, err
 	}
 	return s, nil
 }
@@ -111,7 +112,11 @@ func (s *session) begin(ctx context.Context) error {
 	if err := s.capabilities(ctx); err != nil {
 		return err
 	}
+	if err := s.utf8(ctx); err != nil {
+		return src.error(StepLogin, err)
+	}
 	if err := s.Login(ctx, src.Credentials); err != nil {
+		s.learnUTF8(err)
 		return src.error(StepLogin, err)
 	}
 	return s.capabilities(ctx)
@@ -124,18 +129,43 @@ func (s *session) capabilities(ctx context.Context) error {
 	if s.Learnt.NoCAPA {
 		return nil
 	}
-	caps, err := s.Capa(ctx)
+	var err error
+	s.caps, err = s.Capa(ctx)
 	var refused *pop3.Error
 	switch {
 	case errors.As(err, &refused):
 		return nil // a server of before 1998
 	case err != nil:
+		s.Learnt.NoCAPA = errors.Is(err, io.ErrUnexpectedEOF)
 		return s.Source.error(StepCapa, err)
 	}
-	s.Learnt.LoginGap, _ = caps.LoginDelay()
-	days, never, ok := caps.Expire()
+	s.Learnt.LoginGap, _ = s.caps.LoginDelay()
+	days, never, ok := s.caps.Expire()
 	s.Learnt.Expires = ok && !never && days == 0
 	return nil
+}
+
+// utf8 turns UTF-8 mode on where it is offered and needed: for a user name
+// beyond ASCII, or after a refusal that asked for it (RFC 6856 2 and 5).
+func (s *session) utf8(ctx context.Context) error {
+	ascii := !strings.ContainsFunc(s.Source.Credentials.Username, func(r rune) bool { return r > 127 })
+	if !s.caps.Has("UTF8") || ascii && !s.Learnt.UTF8 {
+		return nil
+	}
+	err := s.UTF8(ctx)
+	var refused *pop3.Error
+	if errors.As(err, &refused) {
+		return nil // then without
+	}
+	return err
+}
+
+// learnUTF8 remembers that a refusal asked for UTF-8 mode.
+func (s *session) learnUTF8(err error) {
+	var refused *pop3.Error
+	if errors.As(err, &refused) && refused.Code == "UTF8" && s.caps.Has("UTF8") {
+		s.Learnt.UTF8 = true
+	}
 }
 
 // hangUp ends a session that is of no use, politely if it still stands.
@@ -144,28 +174,4 @@ func (s *session) hangUp(ctx context.Context) {
 		_ = s.Quit(ctx) // nothing was deleted in it
 	}
 	_ = s.Close()
-}
-
-// asking is RETR, or TOP for the header alone.
-type asking func(ctx context.Context, number int) (*pop3.Body, error)
-
-// Top0 asks for the header of a message (RFC 1939 7, TOP).
-func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
-	return s.Top(ctx, number, 0)
-}
-
-// print is the fingerprint of a message by its header, "" if the server won't
-// show it. Its error is that of a broken session.
-func (s *session) print(ctx context.Context, ask asking, number int) (string, error) {
-	body, err := ask(ctx, number)
-	if err == nil {
-		in := intake{w: io.Discard}
-		if _, err = io.Copy(&in, body); err == nil {
-			return in.header().print(), nil
-		}
-	}
-	if broken := s.Err(); broken != nil {
-		return "", s.Source.error(StepTop, broken)
-	}
-	return "", nil
 }

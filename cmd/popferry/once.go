@@ -79,6 +79,8 @@ func complaint(res fetcher.Result) string {
 		return cause.Line(res.Account, res.Err)
 	case res.Err != nil:
 		return res.Account + ": stopped before the end of the mailbox; the rest comes with the next poll"
+	case res.Notice != nil:
+		return cause.Line(res.Account, res.Notice)
 	case res.Rest == fetcher.Leased:
 		return res.Account + ": another popferry is polling it now; nothing to do"
 	case res.Rest == fetcher.BackingOff:

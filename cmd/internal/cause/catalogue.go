@@ -57,6 +57,8 @@ var catalogue = []entry{
 	{Cause{"connect", "no connection", "Check host and port, and that the network and its firewall let it through."}, stage(dial.StageConnect)},
 
 	// The POP3 side.
+	{Cause{"credentials_doubted", "the login was refused, though it worked before", "It is tried again by itself, for some servers say so when they are asked too often. If it goes on, check the password."}, a[*fetcher.DoubtedLoginError]},
+	{Cause{"dele_ignored", "the server does not delete", "Nothing comes twice because of it; set leave_on_server: true, or ask the provider."}, is(fetcher.ErrDeleIgnored)},
 	{Cause{"credentials", "the login was refused", "Check username and password; many providers want an app password, or POP3 to be switched on in their settings."}, kind(pop3.KindCredentials)},
 	{Cause{"locked", "another program has the mailbox open", "Nothing to do if it passes; else look for another program that fetches from it."}, kind(pop3.KindLocked)},
 	{Cause{"too_often", "the server was asked too often", "Set a longer schedule or min_interval for this account."}, kind(pop3.KindTooOften)},

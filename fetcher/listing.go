@@ -1,0 +1,97 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// list reads what is in the mailbox.
+func (s *session) list(ctx context.Context, keep bool) (err error) {
+	s.Listing, err = s.Client.Listing(ctx)
+	switch {
+	case errors.Is(err, pop3.ErrNoUIDL) && s.Err() == nil:
+		s.noUIDL = true
+		return s.listByHeader(ctx, keep, err)
+	case err == nil && s.Listing.Junk > 0 && len(s.Listing.Entries) == 0:
+		return &pop3.ProtocolError{Command: "UIDL", Text: "no line of the listing makes sense"}
+	}
+	return err
+}
+
+// listByHeader makes up for a server without UIDL: a message is told by its
+// header. Where the server does not show headers (TOP), each message has to be
+// fetched for it. That is borne where messages are deleted once forwarded,
+// but not at every poll of a mailbox that is kept: noUIDL is the error then.
+func (s *session) listByHeader(ctx context.Context, keep bool, noUIDL error) error {
+	entries, err := s.List(ctx)
+	if err != nil {
+		return err
+	}
+	for i, e := range entries {
+		h, shown, err := s.header(ctx, s.Top0, e.Number)
+		if err == nil && !shown && !keep {
+			h, shown, err = s.header(ctx, s.Retr, e.Number)
+		}
+		switch {
+		case err != nil:
+			return err
+		case !shown && keep:
+			return noUIDL
+		case shown:
+			entries[i].UID = "header " + h.print()
+		default:
+			entries[i].UID = fmt.Sprintf("size %d", e.Size) // RETR fails too, and will say why
+		}
+	}
+	s.Listing = pop3.Listing{Entries: entries}
+	return nil
+}
+
+// confirm makes sure that nothing came behind the body that was read last. A
+// server that lists only the whole mailbox is asked by NOOP, whose reply tells
+// less.
+func (s *session) confirm(ctx context.Context, e pop3.Entry) error {
+	if s.noUIDL {
+		e.UID = ""
+	}
+	err := s.Confirm(ctx, e)
+	var refused *pop3.Error
+	if errors.As(err, &refused) {
+		return s.Noop(ctx)
+	}
+	return err
+}
+
+// asking is RETR, or TOP for the header alone.
+type asking func(ctx context.Context, number int) (*pop3.Body, error)
+
+// Top0 asks for the header of a message (RFC 1939 7, TOP).
+func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
+	return s.Top(ctx, number, 0)
+}
+
+// header reads a message's header; not shown if the server refuses. Its error
+// is that of a broken session.
+func (s *session) header(ctx context.Context, ask asking, number int) (h header, shown bool, err error) {
+	body, err := ask(ctx, number)
+	if err == nil {
+		in := intake{w: io.Discard}
+		if _, err = io.Copy(&in, body); err == nil {
+			return in.header(), true, nil
+		}
+	}
+	if broken := s.Err(); broken != nil {
+		return header{}, false, s.Source.error(StepTop, broken)
+	}
+	return header{}, false, nil
+}
+
+// print is a message's fingerprint, "" if the server won't show the header.
+func (s *session) print(ctx context.Context, ask asking, number int) (string, error) {
+	h, _, err := s.header(ctx, ask, number)
+	return h.print(), err
+}
