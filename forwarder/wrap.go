@@ -1,0 +1,289 @@
+package forwarder
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime/quotedprintable"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Explanation is what the message around a refused one says.
+type Explanation struct {
+	// From is our own address, without angle brackets. It stands in the header
+	// and in the envelope, so that SPF and DMARC judge us and nobody else.
+	From string
+	// To are the addresses that the header names. The recipients may become
+	// fewer from one try to the next; the octets must not change with them.
+	To      []string
+	Subject string    // of the refused message, decoded; any octets
+	Reply   string    // why it was refused, as Outcome.Reply tells it; any octets
+	Account string    // where it came from; any octets
+	Trace   string    // names the message: up to 40 letters, digits, "-" and "_"
+	Date    time.Time // when it was first wrapped
+	// Top stands before everything else: whole header fields, such as trace
+	// lines, by which a wrapped message that comes back is known again.
+	Top []byte
+}
+
+const (
+	headerLine  = 78  // octets of a line that we write, without CRLF (RFC 5322 2.1.1)
+	longestLine = 998 // octets of a line that 7bit allows, without CRLF (RFC 2045 2.7)
+	mostRunes   = 500 // that are shown of a foreign text
+)
+
+// Wrap makes a message that says why m was refused and has m attached,
+// unchanged. Whatever octets m has, the result is 7-bit with no line above 998
+// octets (only addresses that are not ASCII stand as they are, RFC 6532). It
+// goes from e.From to m's recipients. The same m and e give the same octets,
+// each time that Body is called.
+//
+// Wrap reads m.Body once, and so does each reading of the result; none of it
+// is kept. The error is for a body that cannot be read or has not the size that
+// m tells, and for an address or a trace id that cannot stand in a header.
+func Wrap(m *Message, e Explanation) (*Message, error) {
+	if err := e.check(); err != nil {
+		return nil, fmt.Errorf("wrapping a message: %w", err)
+	}
+	// No line in quoted-printable or base64 can begin with "--=_" (RFC 2045
+	// 6.7, 6.8). If one of m does, m is no plain text for scan.
+	boundary := "=_popferry_" + e.Trace
+	plain, err := scan(m, "--"+boundary)
+	if err != nil {
+		return nil, fmt.Errorf("wrapping a message: reading it: %w", err)
+	}
+	p := part{kind: "message/rfc822", encoding: "7bit", size: m.Size, body: m.Body}
+	if !plain {
+		// A message/rfc822 must not be in base64 (RFC 2046 5.2.1), and many
+		// programs show it undecoded if it is. As a file named .eml it opens.
+		p = part{kind: "application/octet-stream", encoding: "base64", size: base64Size(m.Size),
+			body: func() io.Reader { return &base64Reader{src: m.Body()} }}
+	}
+	head := string(e.Top) + e.header(boundary) + e.text(boundary) + p.header(boundary)
+	tail := "\r\n--" + boundary + "--\r\n"
+	return &Message{
+		Sender:     e.From,
+		Recipients: m.Recipients,
+		Size:       int64(len(head)) + p.size + int64(len(tail)),
+		EightBit:   !isASCII(head),
+		UTF8:       !isASCII(head),
+		Body:       func() io.Reader { return io.MultiReader(strings.NewReader(head), p.body(), strings.NewReader(tail)) },
+	}, nil
+}
+
+// check tells what would break the header. Texts can't: they are encoded.
+func (e Explanation) check() error {
+	const safe = "-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	if e.Trace == "" || len(e.Trace) > 40 || strings.Trim(e.Trace, safe) != "" {
+		return fmt.Errorf("%q is no trace id", e.Trace)
+	}
+	for _, a := range append([]string{e.From}, e.To...) {
+		if p, err := mail.ParseAddress(full(a)); err != nil || p.Address != full(a) {
+			return fmt.Errorf("%q is no mail address", a)
+		}
+	}
+	return nil
+}
+
+// full is an address as a header needs it: LMTP servers know their users
+// without a domain, too.
+func full(address string) string {
+	if strings.Contains(address, "@") {
+		return address
+	}
+	return address + "@localhost"
+}
+
+// header writes the header of the whole message.
+func (e Explanation) header(boundary string) string {
+	from, to := full(e.From), ""
+	for _, a := range e.To {
+		to += ", " + full(a)
+	}
+	s := field("From", "popferry <"+from+">")
+	if to != "" {
+		s += field("To", to[len(", "):])
+	}
+	return s + field("Subject", "Refused: "+encoded(oneLine(e.Subject))) +
+		field("Date", e.Date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")) +
+		field("Message-ID", "<popferry."+e.Trace+from[strings.LastIndexByte(from, '@'):]+">") +
+		field("Auto-Submitted", "auto-generated") + // RFC 3834 5
+		field("MIME-Version", "1.0") +
+		field("Content-Type", `multipart/mixed; boundary="`+boundary+`"`) + "\r\n"
+}
+
+// text writes the part for a person to read.
+func (e Explanation) text(boundary string) string {
+	var b strings.Builder
+	b.WriteString("--" + boundary + "\r\n" + field("Content-Type", "text/plain; charset=utf-8") +
+		field("Content-Transfer-Encoding", "quoted-printable") + "\r\n")
+	w := quotedprintable.NewWriter(&b) // makes every line end a CRLF
+	fmt.Fprintf(w, `popferry fetched a message from the account %s.
+The mail server did not take it as it is:
+
+    %s
+
+It is attached, unchanged, as original.eml. Its subject:
+
+    %s
+
+The server may have had a good reason. Unless you expected this message,
+be careful with its links and attachments.
+
+Trace: %s
+`, oneLine(e.Account), oneLine(e.Reply), oneLine(e.Subject), e.Trace)
+	w.Close()
+	return b.String()
+}
+
+// part is the refused message as it is attached.
+type part struct {
+	kind, encoding string
+	size           int64
+	body           func() io.Reader
+}
+
+// header writes the end of the part before and the header of this one.
+func (p part) header(boundary string) string {
+	return "\r\n--" + boundary + "\r\n" + field("Content-Type", p.kind) +
+		field("Content-Disposition", `attachment; filename="original.eml"`) +
+		field("Content-Transfer-Encoding", p.encoding) + "\r\n"
+}
+
+// field writes a header field, folded at its spaces (RFC 5322 2.2.3).
+func field(name, value string) string {
+	folded, line := "", name+":"
+	for i, word := range strings.Fields(value) {
+		if i > 0 && len(line)+1+len(word) > headerLine {
+			folded, line = folded+line+"\r\n", ""
+		}
+		line += " " + word
+	}
+	return folded + line + "\r\n"
+}
+
+// oneLine makes any octets one line that can be shown.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > mostRunes {
+		return string(r[:mostRunes]) + "…"
+	}
+	return s
+}
+
+// encoded writes a line for a header: as it is, if it is ASCII that can be
+// folded and does not look encoded already; else in encoded words of at most
+// 75 octets and of whole characters (RFC 2047 2, 5).
+func encoded(s string) string {
+	const longest, chunk = 60, 45 // octets; 45 make 60 in base64
+	long := func(word string) bool { return len(word) > longest }
+	if isASCII(s) && !strings.Contains(s, "=?") && !slices.ContainsFunc(strings.Fields(s), long) {
+		return s
+	}
+	var words []string
+	for len(s) > 0 {
+		n := min(chunk, len(s))
+		for n < len(s) && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		s = s[n:]
+	}
+	return strings.Join(words, " ")
+}
+
+// isASCII tells whether s has no octet above 127.
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// scan reads a message through and tells whether it can be sent as 7bit
+// (RFC 2045 2.7), and has no line that begins with delimiter (RFC 2046 5.1.1).
+func scan(m *Message, delimiter string) (bool, error) {
+	r := bufio.NewReader(m.Body()) // a line that fills its buffer is too long
+	plain := true
+	for n := int64(0); ; {
+		line, err := r.ReadSlice('\n')
+		n += int64(len(line))
+		plain = plain && sevenBit(line) && !bytes.HasPrefix(line, []byte(delimiter))
+		switch {
+		case err == io.EOF && n != m.Size:
+			return false, fmt.Errorf("%d octets where there should be %d", n, m.Size)
+		case err == io.EOF:
+			return plain, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			plain = false
+		case err != nil:
+			return false, err
+		}
+	}
+}
+
+// sevenBit tells whether a line, with its end if it has one, is 7bit.
+func sevenBit(line []byte) bool {
+	line = bytes.TrimSuffix(line, []byte("\r\n"))
+	return len(line) <= longestLine && !slices.ContainsFunc(line, func(c byte) bool {
+		return c == 0 || c == '\r' || c == '\n' || c > unicode.MaxASCII
+	})
+}
+
+const (
+	base64In  = 57 // octets of a line before they are encoded
+	base64Out = 78 // and after it, with CRLF (RFC 2045 6.8)
+)
+
+// base64Size is how many octets a base64Reader makes of n.
+func base64Size(n int64) int64 {
+	lines := (n + base64In - 1) / base64In
+	return (n+2)/3*4 + lines*int64(len("\r\n"))
+}
+
+// base64Reader reads src encoded, in lines that all have an end.
+type base64Reader struct {
+	src  io.Reader
+	in   [64 * base64In]byte
+	out  [64 * base64Out]byte
+	left []byte // of out
+	err  error  // of src, for when nothing is left
+}
+
+func (b *base64Reader) Read(p []byte) (int, error) {
+	if len(b.left) == 0 && b.err == nil {
+		b.fill()
+	}
+	if len(b.left) == 0 {
+		return 0, b.err
+	}
+	n := copy(p, b.left)
+	b.left = b.left[n:]
+	return n, nil
+}
+
+// fill encodes as many whole lines as there is room for; only the last one of
+// all can be shorter.
+func (b *base64Reader) fill() {
+	n := 0
+	for n < len(b.in) && b.err == nil {
+		var got int
+		got, b.err = b.src.Read(b.in[n:])
+		n += got
+	}
+	b.left = b.out[:0]
+	for line := range slices.Chunk(b.in[:n], base64In) {
+		b.left = append(base64.StdEncoding.AppendEncode(b.left, line), "\r\n"...)
+	}
+}
