@@ -30,7 +30,15 @@ var catalogue = []entry{
 	// Not failures.
 	{Cause{"stopped", "stopped early", "The rest is fetched by the next poll."}, is(fetcher.ErrStopped, context.Canceled)},
 	{Cause{"before_first_run", "left alone", ""}, is(fetcher.ErrBeforeFirstRun)},
-	{Cause{"too_large", "too large", "Raise max_message_size for this account to have it forwarded."}, a[*fetcher.TooLargeError]},
+	{Cause{"adopted", "left alone", ""}, is(fetcher.ErrAdopted)},
+	{Cause{"too_large", "too large", "popferry retry forwards it all the same; to have others like it forwarded, raise max_message_size."}, a[*fetcher.TooLargeError]},
+	{Cause{ledger.CauseSkipped, "left alone", "popferry retry sends it after all."}, never},
+
+	// What show meets.
+	{Cause{"not_listed", "there is nothing to show", "popferry messages tells what became of it."}, is(fetcher.ErrNotListed)},
+	{Cause{"another_message", "there is nothing to show", "What has its UID now is fetched by the next poll."}, is(fetcher.ErrAnother)},
+	{Cause{"look_hides", "the message is not fetched for looking", "Read it by the provider's web page, or have popferry forward it."}, is(fetcher.ErrLookHides)},
+	{Cause{"shown_part", "this is not the whole message", "Nothing was changed by looking; try again."}, is(fetcher.ErrPart)},
 
 	// Our own faults. What the ledger's errors say has its remedy in it.
 	{Cause{"ledger", "the ledger fails", ""}, a[*sqlite.Error]},
@@ -40,7 +48,7 @@ var catalogue = []entry{
 	{Cause{"ledger_missing", "the ledger is missing", "Bring it back (is the volume mounted?), or set state_create: true to begin anew, which forwards again what is still on the servers."}, is(ledger.ErrMissing)},
 	{Cause{"ledger_network", "the ledger is on a network file system", "Set state to a path on a local disk: locks and syncs cannot be trusted there."}, is(ledger.ErrNetworkFS)},
 	{Cause{"ledger_newer", "the ledger is newer than this popferry", "Run the newer version, or restore an older ledger."}, is(ledger.ErrNewer)},
-	{Cause{"identity", "an account's name stands for another mailbox", "Give the new mailbox a name of its own, or restore its username and host."}, is(ledger.ErrIdentity)},
+	{Cause{"identity", "an account's name stands for another mailbox", ""}, is(ledger.ErrIdentity)},
 	{Cause{"leased", "another process is polling this account", ""}, is(ledger.ErrLeased)},
 
 	// Connections, to either side.
@@ -58,6 +66,7 @@ var catalogue = []entry{
 
 	// The POP3 side.
 	{Cause{"credentials_doubted", "the login was refused, though it worked before", "It is tried again by itself, for some servers say so when they are asked too often. If it goes on, check the password."}, a[*fetcher.DoubtedLoginError]},
+	{Cause{"renumbered", "the server has new numbers for its messages", "Nothing is sent until you decide: popferry adopt ACCOUNT counts what is there now as seen, popferry resend ACCOUNT as new."}, is(fetcher.ErrRenumbered)},
 	{Cause{"dele_ignored", "the server does not delete", "Nothing comes twice because of it; set leave_on_server: true, or ask the provider."}, is(fetcher.ErrDeleIgnored)},
 	{Cause{"credentials", "the login was refused", "Check username and password; many providers want an app password, or POP3 to be switched on in their settings."}, kind(pop3.KindCredentials)},
 	{Cause{"locked", "another program has the mailbox open", "Nothing to do if it passes; else look for another program that fetches from it."}, kind(pop3.KindLocked)},
@@ -90,8 +99,11 @@ var catalogue = []entry{
 	{Cause{"cut", "the connection was cut", "It is tried again by itself."}, is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE)},
 	{Cause{"file", "a file cannot be used", "Check its path and its permissions."}, a[*fs.PathError]},
 	{Cause{"pop3", "the POP3 server refused", "Read what the server says."}, a[*pop3.Error]},
-	{Cause{"interrupted", "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be told."}, func(error) bool { return false }},
+	{Cause{"interrupted", "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be told."}, never},
 }
+
+// never is for causes that the ledger knows without an error.
+func never(error) bool { return false }
 
 // is fits errors that wrap one of these.
 func is(targets ...error) func(error) bool {
