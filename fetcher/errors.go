@@ -16,6 +16,9 @@ const (
 // first_run is "new".
 var ErrBeforeFirstRun = errors.New("it was in the mailbox before the first run (first_run: new)")
 
+// ErrAdopted: a person said that what was on the server counts as seen.
+var ErrAdopted = errors.New("it counts as seen since popferry adopt")
+
 // TooLargeError: the message is larger than the account allows.
 type TooLargeError struct {
 	Size, Limit int64 // octets

@@ -20,6 +20,8 @@ type view struct {
 	Asked bool
 	// First: nothing of this mailbox was ever listed before.
 	First bool
+	// Adopt: a person said that all unknown messages count as seen.
+	Adopt bool
 }
 
 // match is a message on the server and what the ledger knows of it.
@@ -66,6 +68,7 @@ type skipReason uint8
 const (
 	tooLarge skipReason = iota + 1
 	beforeFirstRun
+	adopted
 )
 
 // maxDeletions is how often a message is deleted that comes back each time.
@@ -151,6 +154,8 @@ func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
 // fresh places a message without a row.
 func (p *plan) fresh(v view, e pop3.Entry, rivals []ledger.Known) {
 	switch {
+	case v.Adopt:
+		p.Skip = append(p.Skip, skip{e, adopted})
 	case v.First && v.Policy.OnlyNew:
 		p.Skip = append(p.Skip, skip{e, beforeFirstRun})
 	case !v.Policy.allows(e.Size):

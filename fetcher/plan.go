@@ -19,7 +19,13 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 	for _, k := range known {
 		r.gens[k.UID] = max(r.gens[k.UID], k.Generation+1)
 	}
-	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero()}
+	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.Adopt}
+	if err := r.guard(ctx, &v); err != nil {
+		return plan{}, err
+	}
+	if err := r.missing(ctx, v); err != nil {
+		return plan{}, err
+	}
 	p := identify(v)
 	for _, c := range p.Contests {
 		prints, err := r.prints(ctx, c)
@@ -53,7 +59,6 @@ func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
 // note writes down what needs no transaction: messages that are skipped, sizes
 // that changed, and that the mailbox was listed.
 func (r *run) note(ctx context.Context, p plan) error {
-	const batch = 1000 // rows in one transaction of the ledger
 	var recs []*ledger.Record
 	for _, s := range p.Skip {
 		recs = append(recs, r.skipped(s))
@@ -61,28 +66,34 @@ func (r *run) note(ctx context.Context, p plan) error {
 	for _, m := range p.Resized {
 		rec, err := r.lease.Record(ctx, m.Known.ID)
 		if err != nil {
-			r.stop(err, true)
-			return err
+			return r.ourFault(err)
 		}
 		rec.Size = m.Size
 		recs = append(recs, rec)
 	}
-	for len(recs) > 0 {
-		n := min(len(recs), batch)
-		if err := r.lease.Put(ctx, recs[:n]...); err != nil {
-			r.stop(err, true)
-			return err
-		}
-		recs = recs[n:]
+	if err := r.put(ctx, recs); err != nil {
+		return err
 	}
 	r.res.Skipped += len(p.Skip)
-	if !r.row.Listed.IsZero() {
+	if !r.row.Listed.IsZero() && !r.row.Adopt {
 		return nil
 	}
-	r.row.Listed = r.Now()
+	r.row.Listed, r.row.Adopt = r.Now(), false
 	if err := r.lease.PutAccount(ctx, r.row); err != nil {
-		r.stop(err, true)
-		return err
+		return r.ourFault(err)
+	}
+	return nil
+}
+
+// put writes rows in groups that do not hold up other accounts for long.
+func (r *run) put(ctx context.Context, recs []*ledger.Record) error {
+	const group = 1000
+	for len(recs) > 0 {
+		n := min(len(recs), group)
+		if err := r.lease.Put(ctx, recs[:n]...); err != nil {
+			return r.ourFault(err)
+		}
+		recs = recs[n:]
 	}
 	return nil
 }
@@ -97,6 +108,8 @@ func (r *run) skipped(s skip) *ledger.Record {
 		r.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(s.UID), "size", s.Size, "outcome", "skipped")
 	case beforeFirstRun:
 		rec.Cause = r.Describe(ErrBeforeFirstRun)
+	case adopted:
+		rec.Cause = r.Describe(ErrAdopted)
 	}
 	return rec
 }
@@ -105,11 +118,16 @@ func (r *run) skipped(s skip) *ledger.Record {
 // its UID.
 func (r *run) fresh(e pop3.Entry) *ledger.Record {
 	now := r.Now()
-	gen := r.gens[e.UID]
-	r.gens[e.UID] = gen + 1
 	return &ledger.Record{
-		Known:     ledger.Known{UID: e.UID, Generation: gen, Size: e.Size, LastSeen: now},
+		Known:     ledger.Known{UID: e.UID, Generation: r.generation(e.UID), Size: e.Size},
 		Account:   r.a.ID,
 		FirstSeen: now,
 	}
+}
+
+// generation is the next number for a message under this UID.
+func (r *run) generation(uid string) int {
+	n := r.gens[uid]
+	r.gens[uid] = n + 1
+	return n
 }

@@ -33,6 +33,9 @@ type Rows interface {
 	Put(context.Context, ...*ledger.Record) error
 	// Drop removes rows in state Sending, whose transaction did not happen.
 	Drop(ctx context.Context, ids ...int64) error
+	// Seen notes when rows that are missing in the listing were listed last;
+	// the zero time takes it back.
+	Seen(ctx context.Context, at time.Time, ids []int64) error
 	// Deleted notes when the server confirmed that these forwarded messages
 	// are deleted; the zero time takes it back.
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error

@@ -15,8 +15,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func failed(s ledger.State) *ledger.Record {
 	later := noon.Add(time.Hour)
 	r := &ledger.Record{
-		Known: ledger.Known{ID: 1, UID: "1", State: s, Attempts: 7, NextAttempt: later, Cause: ledger.Cause{Code: "refused", Text: "550"}},
-		Trace: "trace", FirstAttempt: noon.Add(-time.Hour), Spool: "file",
+		Known: ledger.Known{ID: 1, UID: "1", State: s, Attempts: 7, NextAttempt: later, Cause: ledger.Cause{Code: "refused", Text: "550"}, Spool: "file"},
+		Trace: "trace", FirstAttempt: noon.Add(-time.Hour),
 		Excerpt: ledger.Excerpt{MessageID: "<1@example.org>", From: "f", Subject: "s", Date: "d"},
 	}
 	for _, s := range []ledger.State{ledger.Forwarded, ledger.Deferred, ledger.Held, ledger.Unknown} {

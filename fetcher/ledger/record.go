@@ -20,9 +20,12 @@ type Known struct {
 	// Deletions is how often the server confirmed its deletion: more than once,
 	// if it came back all the same.
 	Deletions int
-	// LastSeen is when it was listed last, as far as that was written down:
-	// while it is listed, nothing is.
+	// LastSeen is zero while it is listed, so that a poll without news writes
+	// nothing; else the time of the last listing that had it.
 	LastSeen time.Time
+	// Spool is the file that holds the octets where the server will not give
+	// them a second time; "" for none.
+	Spool string
 	// Cause is the last failure, its zero value after a success.
 	Cause Cause
 }
@@ -39,10 +42,6 @@ type Record struct {
 	Trace string
 	// FirstAttempt is when it was first sent: the date of its trace line.
 	FirstAttempt time.Time
-	// Spool is the file that holds the octets where the server will not give
-	// them a second time; "" for none.
-	Spool string
-
 	// Excerpt is from the header. From, Subject and Date are kept only while a
 	// person may have to decide: in Held and Deferred.
 	Excerpt   Excerpt

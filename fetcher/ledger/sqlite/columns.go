@@ -6,8 +6,8 @@ import "github.com/popferry/popferry/fetcher/ledger"
 // same order as the functions below it.
 const (
 	knownColumns = `m.id, m.uid, m.generation, m.state, m.size, m.print, m.attempts, m.next_attempt, m.forwarded_at, m.deleted_at,
-		m.deletions, m.last_seen, m.cause_code, m.cause_text`
-	restColumns = `m.account, m.message_size, m.trace, m.first_attempt, m.spool,
+		m.deletions, m.last_seen, m.cause_code, m.cause_text, m.spool`
+	restColumns = `m.account, m.message_size, m.trace, m.first_attempt,
 		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen`
 
 	putColumns = `account, uid, generation, state, size, print, attempts, next_attempt, forwarded_at, deleted_at,
@@ -24,12 +24,12 @@ const (
 func knownFields(k *ledger.Known) []any {
 	return []any{&k.ID, (*octets)(&k.UID), (*number)(&k.Generation), (*state)(&k.State), &k.Size, &k.Print, (*number)(&k.Attempts),
 		(*millis)(&k.NextAttempt), (*millis)(&k.ForwardedAt), (*millis)(&k.DeletedAt),
-		(*number)(&k.Deletions), (*millis)(&k.LastSeen), &k.Cause.Code, &k.Cause.Text}
+		(*number)(&k.Deletions), (*millis)(&k.LastSeen), &k.Cause.Code, &k.Cause.Text, &k.Spool}
 }
 
 // restFields are where restColumns are scanned to.
 func restFields(r *ledger.Record) []any {
-	return []any{&r.Account, &r.MessageSize, &r.Trace, (*millis)(&r.FirstAttempt), &r.Spool,
+	return []any{&r.Account, &r.MessageSize, &r.Trace, (*millis)(&r.FirstAttempt),
 		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*millis)(&r.FirstSeen)}
 }
 

@@ -1,0 +1,213 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// ErrRenumbered: the server has given new UIDs to its messages, and which is
+// which cannot be told.
+var ErrRenumbered = errors.New("nearly all UIDs that were left on the server are gone, as many unknown ones are there, " +
+	"and it cannot be told which of the messages were forwarded before")
+
+// The guard looks closer when so many UIDs have vanished, and such a part of
+// those that were left on the server.
+const (
+	guardLeast = 10
+	guardPart  = 0.9
+)
+
+// renumbered tells whether a listing looks like that of a server that was
+// moved: nearly all UIDs that the last listing had have vanished, and at least
+// as many unknown ones appear.
+func renumbered(v view) (vanished []ledger.Known, unknown []pop3.Entry, is bool) {
+	listed := make(map[string]bool, len(v.Entries))
+	for _, e := range v.Entries {
+		listed[e.UID] = true
+	}
+	rows := make(map[string]bool, len(v.Known))
+	left := 0
+	for _, k := range v.Known {
+		rows[k.UID] = true
+		if !alive(k) || !k.LastSeen.IsZero() {
+			continue
+		}
+		left++
+		if !listed[k.UID] {
+			vanished = append(vanished, k)
+		}
+	}
+	for _, e := range v.Entries {
+		if !rows[e.UID] {
+			unknown = append(unknown, e)
+		}
+	}
+	n := len(vanished)
+	return vanished, unknown, n >= guardLeast && float64(n) >= guardPart*float64(left) && len(unknown) >= n
+}
+
+// guard keeps a server that was moved from having everything forwarded again:
+// before anything is sent the headers are compared, one to one. Known messages
+// get their new UIDs in the ledger, the rest is new. Only where that cannot be
+// told the account waits for a person.
+func (r *run) guard(ctx context.Context, v *view) error {
+	vanished, unknown, is := renumbered(*v)
+	if r.row.Renumbered && len(unknown) == 0 {
+		r.row.Renumbered = false // the old UIDs are back
+	}
+	switch {
+	case r.row.Renumbered:
+		return ErrRenumbered
+	case !is || r.row.Adopt:
+		return nil
+	}
+	r.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(vanished), "unknown", len(unknown))
+	prints, err := r.printsForSure(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	moved, tells := rematch(vanished, unknown, prints)
+	if !tells {
+		return r.wait(ctx, vanished)
+	}
+	return r.adopt(ctx, v, moved)
+}
+
+// printsForSure asks for headers by TOP, and by RETR where that fails.
+func (r *run) printsForSure(ctx context.Context, entries []pop3.Entry) ([]string, error) {
+	out := make([]string, len(entries))
+	for i, e := range entries {
+		h, shown, err := r.s.header(ctx, r.s.Top0, e.Number)
+		if err == nil && !shown {
+			h, _, err = r.s.header(ctx, r.s.Retr, e.Number)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[i] = h.print()
+	}
+	return out, nil
+}
+
+// rematch pairs rows with messages of the same fingerprint, one to one. It does
+// not tell if messages are left over and so are rows without a fingerprint.
+func rematch(vanished []ledger.Known, unknown []pop3.Entry, prints []string) (moved []match, tells bool) {
+	byPrint := make(map[string][]ledger.Known)
+	blank := 0
+	for _, k := range vanished {
+		if k.Print == "" {
+			blank++
+			continue
+		}
+		byPrint[k.Print] = append(byPrint[k.Print], k)
+	}
+	rest := 0
+	for i, e := range unknown {
+		rows := byPrint[prints[i]]
+		if len(rows) == 0 {
+			rest++
+			continue
+		}
+		moved = append(moved, match{Entry: e, Known: rows[0]})
+		byPrint[prints[i]] = rows[1:]
+	}
+	return moved, blank == 0 || rest == 0
+}
+
+// adopt gives known messages their new UIDs.
+func (r *run) adopt(ctx context.Context, v *view, moved []match) error {
+	var recs []*ledger.Record
+	for _, m := range moved {
+		rec, err := r.lease.Record(ctx, m.Known.ID)
+		if err != nil {
+			return r.ourFault(err)
+		}
+		rec.UID, rec.Size, rec.Generation = m.UID, m.Size, r.generation(m.UID)
+		recs = append(recs, rec)
+	}
+	if err := r.put(ctx, recs); err != nil {
+		return err
+	}
+	r.log.Warn("messages under new UIDs were known by their headers", "known", len(moved))
+	known, err := r.lease.Known(ctx)
+	if err != nil {
+		return r.ourFault(err)
+	}
+	v.Known = known
+	return nil
+}
+
+// wait has the account wait for a person. The old UIDs count as missed from
+// now on, so that after "resend" all is new.
+func (r *run) wait(ctx context.Context, vanished []ledger.Known) error {
+	if err := r.lease.Seen(ctx, r.row.LastPoll, ids(vanished)); err != nil {
+		return r.ourFault(err)
+	}
+	r.row.Renumbered = true
+	if err := r.lease.PutAccount(ctx, r.row); err != nil {
+		return r.ourFault(err)
+	}
+	return ErrRenumbered
+}
+
+func ids(list []ledger.Known) []int64 {
+	out := make([]int64, len(list))
+	for i, k := range list {
+		out[i] = k.ID
+	}
+	return out
+}
+
+// missing notes which messages have left the listing since the last one, and
+// which are back. An empty listing is not believed, and nothing that is noted
+// here can't be taken back by the next one: a server may show a part of a
+// mailbox only.
+func (r *run) missing(ctx context.Context, v view) error {
+	if len(v.Entries) == 0 {
+		return nil
+	}
+	listed := make(map[string]bool, len(v.Entries))
+	for _, e := range v.Entries {
+		listed[e.UID] = true
+	}
+	var left, back []ledger.Known
+	var gone []*ledger.Record
+	for _, k := range v.Known {
+		switch seen := k.LastSeen.IsZero(); {
+		case !alive(k) || k.Spool != "" || seen == listed[k.UID]:
+		case listed[k.UID]:
+			back = append(back, k)
+		case k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held:
+			rec, err := r.lease.Record(ctx, k.ID)
+			if err != nil {
+				return r.ourFault(err)
+			}
+			rec.State, rec.LastSeen = ledger.Gone, r.row.LastPoll
+			r.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
+			gone = append(gone, rec)
+		default:
+			left = append(left, k)
+		}
+	}
+	if err := r.put(ctx, gone); err != nil {
+		return err
+	}
+	if err := r.seen(ctx, left, r.row.LastPoll); err != nil {
+		return err
+	}
+	return r.seen(ctx, back, time.Time{})
+}
+
+func (r *run) seen(ctx context.Context, list []ledger.Known, at time.Time) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if err := r.lease.Seen(ctx, at, ids(list)); err != nil {
+		return r.ourFault(err)
+	}
+	return nil
+}
