@@ -1,0 +1,86 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// TestRetryAndSkip: a person's ways out of a refusal.
+func TestRetryAndSkip(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, letters(3)...)
+	o.poll(true)
+	o.mustBe("uid-1 held, uid-2 held, uid-3 held")
+
+	o.do(exitOK, []string{"isp: uid-1: was held, is skipped\n", "isp: 1 skipped\n"}, "skip", "isp", "uid-1")
+	o.do(exitOK, []string{"isp: uid-2: was held, is due now\n", "isp: 1 due now\n"}, "retry", "isp", "uid-2", "uid-2")
+	o.mustBe("uid-1 skipped, uid-2 deferred, uid-3 held")
+	o.poll(false)
+	o.mustBe("uid-1 skipped, uid-2 forwarded, uid-3 held")
+
+	o.do(exitOK, []string{"isp: 2 due now"}, "retry", "isp", "uid-1", "uid-3")
+	o.poll(false)
+	o.mustBe("uid-1 forwarded, uid-2 forwarded, uid-3 forwarded")
+	if sent, left := len(o.sink.Messages()), len(o.pop.Messages("leo")); sent != 3 || left != 3 {
+		t.Errorf("%d were sent, %d are left", sent, left)
+	}
+}
+
+// TestSettleByState: all that are in a state, be it none.
+func TestSettleByState(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, letters(3)...)
+	o.poll(true)
+	o.do(exitOK, []string{"isp: 0 skipped\n"}, "skip", "isp", "--state", "unknown")
+	o.do(exitOK, []string{"isp: uid-1: was held", "isp: uid-3: was held", "isp: 3 skipped\n"}, "skip", "isp", "--state", "held")
+	o.mustBe("uid-1 skipped, uid-2 skipped, uid-3 skipped")
+	o.do(exitOK, []string{"isp: 3 due now\n"}, "retry", "isp", "--state", "skipped")
+	o.mustBe("uid-1 deferred, uid-2 deferred, uid-3 deferred")
+}
+
+// TestSettleAllOrNothing: who names a message that is not there, or not to be
+// settled, means something else.
+func TestSettleAllOrNothing(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, letters(1)...)
+	o.poll(false)
+	o.pop.Add("leo", pop3test.Message{UID: "uid-2", Octets: []byte(letters(2)[1])})
+	o.poll(true)
+	o.mustBe("uid-1 forwarded, uid-2 held")
+	for _, command := range []string{"retry", "skip"} {
+		o.do(exitOther, []string{"isp: the ledger has no message with the UID no-such", "isp: uid-1 is forwarded: this can be done with messages that are deferred, held,",
+			"nothing was changed; popferry messages --account isp shows"}, command, "isp", "uid-2", "no-such", "uid-1")
+	}
+	o.mustBe("uid-1 forwarded, uid-2 held")
+}
+
+// TestOddUIDs: any octets, as messages --json writes them.
+func TestOddUIDs(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i, uid := range []string{"\xfc\x80", "-1"} {
+		o.pop.Add("leo", pop3test.Message{UID: uid, Octets: []byte(letters(2)[i])})
+	}
+	o.poll(true)
+	o.do(exitOK, []string{`"uid":"ü` + "\u0080" + `"`}, "messages", "--json")
+	o.do(exitOK, []string{`isp: "ü\u0080": was held`}, "skip", "isp", "ü\u0080")
+	o.do(exitOK, []string{"isp: -1: was held"}, "skip", "--", "isp", "-1")
+	o.mustBe("-1 skipped, \xfc\x80 skipped")
+}
+
+func TestParseUID(t *testing.T) {
+	t.Parallel()
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	if got, err := parseUID(latin1(string(all))); err != nil || got != string(all) {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, bad := range []string{"", "日", "\xfc", "ok\u0100"} {
+		if got, err := parseUID(bad); err == nil {
+			t.Errorf("%q is read as %q", bad, got)
+		}
+	}
+}
