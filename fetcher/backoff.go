@@ -43,3 +43,9 @@ func (a attempt) next() time.Time {
 	}
 	return a.Now.Add(doubling(firstWait, longestWait, a.Number))
 }
+
+// waits tells whether a back-off is not over yet. One that is longer than any
+// that is given was noted under a clock that was wrong.
+func waits(now, until time.Time) bool {
+	return now.Before(until) && !until.After(now.Add(rarelyGap))
+}

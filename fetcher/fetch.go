@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -14,7 +15,7 @@ import (
 // fetched is a message in the spool, whole.
 type fetched struct {
 	candidate
-	rec    *ledger.Record // its row; without ID if it has none yet
+	row    *ledger.Record // without ID if it is new
 	item   *Item
 	head   header
 	octets int64 // as they came, before intake
@@ -45,7 +46,7 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	switch {
 	case errors.As(err, &disk):
 		return nil, r.ourFault(err)
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx) // cut off by us: no fault of the message
 	case errors.As(err, &broken):
 		return nil, errors.Join(r.incomplete(ctx, c, rec, broken), r.sessionError())
@@ -54,7 +55,8 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	case err != nil:
 		return nil, err
 	}
-	m.rec = rec
+	r.refusals = 0
+	m.row = rec
 	return r.recognise(ctx, m)
 }
 
@@ -81,15 +83,15 @@ func (r *run) rowOf(ctx context.Context, k ledger.Known) (*ledger.Record, error)
 }
 
 // receive fetches a body and makes sure that it is whole: its terminator came
-// and it is not shorter than listed. If it is shorter it is asked for once
-// more, for many servers list wrong sizes: the same count, and a session that
-// is confirmed to be in step, is whole.
+// and it is as long as listed. Many servers list wrong sizes: a longer one is
+// whole if the session is confirmed to be in step behind it, a shorter one if
+// it also has the same length when it is asked for once more.
 func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 	m, err := r.retr(ctx, c)
-	if err != nil || c.Size > 0 && m.octets >= c.Size {
+	if err != nil || c.Size > 0 && m.octets == c.Size {
 		return m, err
 	}
-	if c.Size <= 0 { // no size to compare: at least nothing may come behind it
+	if m.octets >= c.Size { // the size tells nothing: at least nothing may come behind it
 		return m, r.inStep(ctx, c, m)
 	}
 	short := m.octets
@@ -141,8 +143,11 @@ func (r *run) retr(ctx context.Context, c candidate) (*fetched, error) {
 	m.item.Release()
 	_ = body.Close()
 	var disk *SpoolError
-	if errors.As(err, &disk) {
+	switch {
+	case errors.As(err, &disk):
 		return nil, err
+	case errors.Is(err, errEndless): // at the same place each time, however it comes in
+		return nil, &IncompleteError{Got: r.bound(c), Listed: c.Size, Err: err}
 	}
 	return nil, &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
 }
@@ -174,33 +179,40 @@ func (l *limit) Write(p []byte) (int, error) {
 }
 
 // incomplete notes a body that did not come whole: due again, but held when it
-// breaks off for the third time at the same place.
+// breaks off for the third time and where it did before, or for the sixth time
+// at all. So it can't end every session before the others are through.
 func (r *run) incomplete(ctx context.Context, c candidate, rec *ledger.Record, why *IncompleteError) error {
 	if rec == nil {
-		rec = r.fresh(c.Entry)
+		rec = r.newRow(c.Entry)
 	}
-	if rec.Cause.Code != causeIncomplete || rec.MessageSize != why.Got {
+	again := rec.Cause.Code == causeIncomplete
+	if !again {
 		rec.Attempts = 0
 	}
 	rec.Attempts++
+	held := rec.Attempts >= maxIncomplete && rec.MessageSize == why.Got || rec.Attempts >= 2*maxIncomplete
 	rec.MessageSize = why.Got
 	rec.State, rec.NextAttempt = ledger.Deferred, r.Now()
-	if rec.Attempts >= maxIncomplete {
-		rec.State = ledger.Held
+	if held {
+		rec.State, rec.NextAttempt = ledger.Held, time.Time{}
 	}
 	rec.Cause = ledger.Cause{Code: causeIncomplete, Text: why.Error()}
 	return r.failed(ctx, rec, why)
 }
 
-// refusedByServer notes a -ERR to RETR: the others go on.
+// refusedByServer notes a -ERR to RETR: the others go on, unless the server
+// says that it has had enough of us.
 func (r *run) refusedByServer(ctx context.Context, c candidate, rec *ledger.Record, why *pop3.Error) error {
+	if r.refusals++; saysStop(why) || r.refusals >= maxRefusals && why.Kind() == pop3.KindTemporary {
+		return r.a.Source.error(StepRetr, why)
+	}
 	gone := why.Kind() == pop3.KindGone
 	if gone && rec == nil {
 		r.log.Info("message left the server before it was fetched", "uid", shown(c.UID), "outcome", "gone")
 		return nil
 	}
 	if rec == nil {
-		rec = r.fresh(c.Entry)
+		rec = r.newRow(c.Entry)
 	}
 	r.s.learnUTF8(why)
 	now := r.Now()
@@ -213,6 +225,20 @@ func (r *run) refusedByServer(ctx context.Context, c candidate, rec *ledger.Reco
 	return r.failed(ctx, rec, why)
 }
 
+// maxRefusals is how many messages in a row may be refused for now before that
+// is taken to be about all of them.
+const maxRefusals = 3
+
+// saysStop tells whether a refusal is about the session, not the message.
+func saysStop(e *pop3.Error) bool {
+	switch e.Kind() {
+	case pop3.KindTooOften, pop3.KindLocked:
+		return true
+	default:
+		return e.Code == "SYS/TEMP"
+	}
+}
+
 // failed writes down that a message could not be fetched.
 func (r *run) failed(ctx context.Context, rec *ledger.Record, why error) error {
 	if err := r.lease.Put(ctx, rec); err != nil {
@@ -223,37 +249,52 @@ func (r *run) failed(ctx context.Context, rec *ledger.Record, why error) error {
 	return nil
 }
 
-// recognise looks at a message before it is sent: it may be one of its rivals,
-// and it may be in a loop.
+// recognise looks at a message before it is sent: under its UID there may be
+// another one than before, it may be one of its rivals, or in a loop.
 func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
-	for _, k := range m.Rivals {
-		if !is(k, m.head.print(), m.Size) {
-			continue
-		}
-		if !k.State.Due() {
-			m.item.Release()
-			r.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String())
-			return nil, nil
-		}
-		rec, err := r.lease.Record(ctx, k.ID)
-		if err != nil {
-			m.item.Release()
-			return nil, r.ourFault(err)
-		}
-		m.Known, m.rec = k, rec
-		break
+	known, err := r.compare(ctx, m)
+	if err != nil || known {
+		m.item.Release()
+		return nil, err
 	}
-	if m.rec == nil {
-		m.rec = r.fresh(m.Entry)
+	if m.row == nil {
+		m.row = r.newRow(m.Entry)
 	}
-	m.rec.Print, m.rec.MessageSize = m.head.print(), m.octets
-	m.rec.Excerpt = m.head.excerpt()
+	m.row.Print, m.row.MessageSize = m.head.print(), m.octets
+	m.row.Excerpt = m.head.excerpt()
 	if err := loop(m.head, mark(r.a)); err != nil {
-		defer m.item.Release()
-		m.rec.State, m.rec.Cause = ledger.Held, r.Describe(err)
-		return nil, r.failed(ctx, m.rec, err)
+		m.item.Release()
+		m.row.State, m.row.Cause = ledger.Held, r.Describe(err)
+		return nil, r.failed(ctx, m.row, err)
 	}
 	return m, nil
+}
+
+// compare finds the row that a message really is. known tells that nothing is
+// to be done for it.
+func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
+	if m.row != nil && m.row.Print != "" && m.row.Print != m.head.print() {
+		// The server gave the UID to another message. The one that it belonged to
+		// has left.
+		m.row.State = ledger.Gone
+		if err := r.lease.Put(ctx, m.row); err != nil {
+			return false, r.ourFault(err)
+		}
+		m.row = nil
+	}
+	for _, k := range m.Rivals {
+		if m.row != nil || !is(k, m.head.print(), m.Size) {
+			continue
+		}
+		if !k.State.Due() && k.State != ledger.Gone {
+			r.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String())
+			return true, nil
+		}
+		if m.row, err = r.lease.Record(ctx, k.ID); err != nil {
+			return false, r.ourFault(err)
+		}
+	}
+	return false, nil
 }
 
 // LoopError: the message has been here before.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 // while the next one is fetched. pop ends the fetching, ctx the transactions.
 func (r *run) forward(ctx, pop context.Context, due []candidate) {
 	w := r.newWorkers()
-	defer w.stop()
+	defer w.wait(pop) // also if something panics: their outcomes are to be written
 	for _, c := range due {
 		if r.stopped(ctx) {
 			break
@@ -36,9 +35,6 @@ func (r *run) forward(ctx, pop context.Context, due []candidate) {
 			defer w.leave()
 			r.deliver(ctx, m)
 		}()
-	}
-	for range cap(w.slots) { // all of them have left then
-		w.enter(pop)
 	}
 }
 
@@ -79,7 +75,13 @@ func (w *workers) enter(ctx context.Context) {
 
 func (w *workers) leave() { <-w.slots }
 
-func (w *workers) stop() { w.tick.Stop() }
+// wait returns when all have left.
+func (w *workers) wait(ctx context.Context) {
+	for range cap(w.slots) {
+		w.enter(ctx)
+	}
+	w.tick.Stop()
+}
 
 // deliver takes one message through its transaction: intent, transaction,
 // outcome, each on disk before the next.
@@ -127,8 +129,8 @@ type transaction struct {
 // transaction prepares a message: to whom it goes, from whom, under which
 // trace and date.
 func (r *run) transaction(m *fetched) *transaction {
-	t := &transaction{fetched: m, before: *m.rec, sender: r.a.Destination.Sender}
-	rec := *m.rec
+	t := &transaction{fetched: m, before: *m.row, sender: r.a.Destination.Sender}
+	rec := *m.row
 	t.rec = &rec
 	if rec.Trace == "" {
 		rec.Trace, rec.FirstAttempt = newTrace(), r.Now().Truncate(time.Second)
@@ -221,23 +223,24 @@ func (r *run) finish(ctx context.Context, t *transaction, outs []forwarder.Outco
 	_, kept := pending(nil, t.before.Recipients)
 	t.rec.Recipients = append(kept, v.Recipients...) // nobody is left if all are kept
 	t.rec.State = ledger.Worst(t.rec.Recipients)
-	r.close(t, v)
+	t.conclude(r.Describe, v)
 	if err := r.lease.Put(ctx, t.rec); err != nil {
 		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)
 		return
 	}
-	r.account(t, v)
+	r.tell(t, v)
+	r.weigh(ctx, t, v)
 }
 
-// close fills in the row what follows from its state.
-func (r *run) close(t *transaction, v verdict) {
+// conclude fills in the row what follows from its state.
+func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
 	rec := t.rec
 	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
 	switch rec.State {
 	case ledger.Forwarded:
 		rec.ForwardedAt = t.clock.Now
 	default:
-		rec.Cause = r.Describe(&MessageError{Outcome: v.Outcome})
+		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
 	}
 	if !rec.State.Due() && rec.State != ledger.Held {
 		rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
@@ -249,31 +252,16 @@ func (r *run) close(t *transaction, v verdict) {
 	}
 }
 
-// account counts and logs an outcome that is on disk.
-func (r *run) account(t *transaction, v verdict) {
+// tell counts and logs an outcome that is on disk.
+func (r *run) tell(t *transaction, v verdict) {
 	rec := t.rec
 	r.count(rec.State, t.item.Size())
-	level := slog.LevelInfo
-	if rec.State != ledger.Forwarded {
-		level = slog.LevelWarn
-	}
 	attrs := []any{"uid", shown(rec.UID), "forward", r.a.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
-	if rec.State != ledger.Forwarded {
-		attrs = append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())
-	}
-	r.log.Log(context.Background(), level, "message", attrs...)
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if rec.State == ledger.Forwarded {
-		r.done = append(r.done, match{Entry: t.Entry, Known: rec.Known})
+		r.log.Info("message", attrs...)
+		return
 	}
-	r.breaks++
-	if !v.Broke {
-		r.breaks = 0
-	}
-	if r.breaks >= maxBreaks && r.halt == nil {
-		r.halt = &DestinationError{Name: r.a.Destination.Name, Outcome: v.Outcome}
-	}
+	r.log.Warn("message", append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)
 }
 
 // count adds an outcome to the poll's counts.

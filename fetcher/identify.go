@@ -120,7 +120,7 @@ func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
 	switch {
 	case len(rows) == 0:
 		for _, e := range entries {
-			p.fresh(v, e, nil)
+			p.unknown(v, e, nil)
 		}
 	case len(entries) == 1 && len(rows) == 1 && len(left) == 1 && sameSize(entries[0], left[0]):
 		p.known(v, match{Entry: entries[0], Known: left[0]})
@@ -136,23 +136,33 @@ func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
 // bySize matches what has a size of its own, and leaves the rest, if any, to
 // a contest.
 func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
-	var rest []pop3.Entry
+	listed := make(map[int64]int)
 	for _, e := range entries {
-		i := onlyOne(rows, func(k ledger.Known) bool { return k.Size == e.Size })
-		if e.Size < 0 || i < 0 || !alive(rows[i]) || count(entries, func(o pop3.Entry) bool { return o.Size == e.Size }) != 1 {
+		listed[e.Size]++
+	}
+	bySize := make(map[int64][]ledger.Known)
+	for _, k := range rows {
+		bySize[k.Size] = append(bySize[k.Size], k)
+	}
+	var rest []pop3.Entry
+	matched := make(map[int64]bool)
+	for _, e := range entries {
+		same := bySize[e.Size]
+		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !alive(same[0]) {
 			rest = append(rest, e)
 			continue
 		}
-		p.known(v, match{Entry: e, Known: rows[i]})
-		rows = slices.Delete(slices.Clone(rows), i, i+1)
+		p.known(v, match{Entry: e, Known: same[0]})
+		matched[same[0].ID] = true
 	}
 	if len(rest) > 0 {
-		p.Contests = append(p.Contests, contest{Entries: rest, Rows: rows})
+		left := slices.DeleteFunc(slices.Clone(rows), func(k ledger.Known) bool { return matched[k.ID] })
+		p.Contests = append(p.Contests, contest{Entries: rest, Rows: left})
 	}
 }
 
-// fresh places a message without a row.
-func (p *plan) fresh(v view, e pop3.Entry, rivals []ledger.Known) {
+// unknown places a message without a row.
+func (p *plan) unknown(v view, e pop3.Entry, rivals []ledger.Known) {
 	switch {
 	case v.Adopt:
 		p.Skip = append(p.Skip, skip{e, adopted})
@@ -182,7 +192,7 @@ func (p *plan) known(v view, m match) {
 	case k.State == ledger.Gone:
 		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
 	case !k.State.Due(): // held or skipped: a person decides
-	case !v.Asked && v.Now.Before(k.NextAttempt):
+	case !v.Asked && waits(v.Now, k.NextAttempt):
 		p.Waiting++
 	default:
 		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
@@ -202,10 +212,11 @@ func (p *plan) sort() {
 // and compared once more before it is sent.
 func (p *plan) decide(v view, c contest, prints []string) {
 	rows := slices.Clone(c.Rows)
+	var rest []pop3.Entry
 	for i, e := range c.Entries {
 		j := slices.IndexFunc(rows, func(k ledger.Known) bool { return is(k, prints[i], e.Size) })
 		if j < 0 {
-			p.fresh(v, e, c.Rows)
+			rest = append(rest, e)
 			continue
 		}
 		m := match{Entry: e, Known: rows[j]}
@@ -214,6 +225,9 @@ func (p *plan) decide(v view, c contest, prints []string) {
 		}
 		p.known(v, m)
 		rows = slices.Delete(rows, j, j+1)
+	}
+	for _, e := range rest {
+		p.unknown(v, e, rows)
 	}
 	p.sort()
 }
@@ -263,13 +277,4 @@ func count[T any](list []T, f func(T) bool) int {
 		}
 	}
 	return n
-}
-
-// onlyOne is the index of the one element for which f holds, -1 if there is
-// none or several.
-func onlyOne[T any](list []T, f func(T) bool) int {
-	if count(list, f) != 1 {
-		return -1
-	}
-	return slices.IndexFunc(list, f)
 }

@@ -69,8 +69,12 @@ func (s *session) confirm(ctx context.Context, e pop3.Entry) error {
 // asking is RETR, or TOP for the header alone.
 type asking func(ctx context.Context, number int) (*pop3.Body, error)
 
-// Top0 asks for the header of a message (RFC 1939 7, TOP).
+// Top0 asks for the header of a message (RFC 1939 7, TOP), or for all of it
+// where TOP broke the connection before.
 func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
+	if s.Learnt.NoTOP {
+		return s.Retr(ctx, number)
+	}
 	return s.Top(ctx, number, 0)
 }
 
@@ -85,6 +89,7 @@ func (s *session) header(ctx context.Context, ask asking, number int) (h header,
 		}
 	}
 	if broken := s.Err(); broken != nil {
+		s.Learnt.NoTOP = true // whatever it was, RETR is the way that has to work
 		return header{}, false, s.Source.error(StepTop, broken)
 	}
 	return header{}, false, nil

@@ -12,8 +12,7 @@ import (
 func (r *run) plan(ctx context.Context) (plan, error) {
 	known, err := r.lease.Known(ctx)
 	if err != nil {
-		r.stop(err, true)
-		return plan{}, err
+		return plan{}, r.ourFault(err)
 	}
 	r.gens = make(map[string]int)
 	for _, k := range known {
@@ -26,22 +25,28 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 	if err := r.missing(ctx, v); err != nil {
 		return plan{}, err
 	}
-	p := identify(v)
-	for _, c := range p.Contests {
+	r.res.OnServer, r.row.OnServer = len(v.Entries), len(v.Entries)
+	r.view = v
+	return identify(v), nil
+}
+
+// decide ends the contests of a plan, with headers from the server. It comes
+// behind the plain messages: a server that breaks at it keeps none of them.
+func (r *run) decide(ctx context.Context, p plan) (plan, error) {
+	contests := p.Contests
+	p.Contests, p.Due = nil, nil
+	for _, c := range contests {
 		prints, err := r.prints(ctx, c)
 		if err != nil {
-			return plan{}, err
+			return p, err
 		}
-		p.decide(v, c, prints)
+		p.decide(r.view, c, prints)
 	}
 	if p.Ignored > 0 {
 		r.res.Notice = ErrDeleIgnored
 		r.log.Warn("the server ignores DELE", "messages", p.Ignored)
 	}
-	r.res.OnServer = len(v.Entries)
-	r.res.Waiting = p.Waiting
-	r.row.OnServer = len(v.Entries)
-	return p, nil
+	return p, r.noteResized(ctx, p.Resized)
 }
 
 // prints asks for the fingerprint of each message of a contest.
@@ -56,20 +61,13 @@ func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
 	return out, nil
 }
 
-// note writes down what needs no transaction: messages that are skipped, sizes
-// that changed, and that the mailbox was listed.
+// note writes down what needs no transaction: messages that are skipped, and
+// that the mailbox was listed.
 func (r *run) note(ctx context.Context, p plan) error {
+	r.res.Waiting = p.Waiting
 	var recs []*ledger.Record
 	for _, s := range p.Skip {
 		recs = append(recs, r.skipped(s))
-	}
-	for _, m := range p.Resized {
-		rec, err := r.lease.Record(ctx, m.Known.ID)
-		if err != nil {
-			return r.ourFault(err)
-		}
-		rec.Size = m.Size
-		recs = append(recs, rec)
 	}
 	if err := r.put(ctx, recs); err != nil {
 		return err
@@ -83,6 +81,20 @@ func (r *run) note(ctx context.Context, p plan) error {
 		return r.ourFault(err)
 	}
 	return nil
+}
+
+// noteResized writes down sizes that the server lists otherwise than before.
+func (r *run) noteResized(ctx context.Context, resized []match) error {
+	var recs []*ledger.Record
+	for _, m := range resized {
+		rec, err := r.lease.Record(ctx, m.Known.ID)
+		if err != nil {
+			return r.ourFault(err)
+		}
+		rec.Size = m.Size
+		recs = append(recs, rec)
+	}
+	return r.put(ctx, recs)
 }
 
 // put writes rows in groups that do not hold up other accounts for long.
@@ -100,7 +112,7 @@ func (r *run) put(ctx context.Context, recs []*ledger.Record) error {
 
 // skipped is the row of a message that is left alone.
 func (r *run) skipped(s skip) *ledger.Record {
-	rec := r.fresh(s.Entry)
+	rec := r.newRow(s.Entry)
 	rec.State = ledger.Skipped
 	switch s.Reason {
 	case tooLarge:
@@ -114,9 +126,9 @@ func (r *run) skipped(s skip) *ledger.Record {
 	return rec
 }
 
-// fresh is a row for a message that has none yet, under the next generation of
+// newRow is a row for a message that has none yet, under the next generation of
 // its UID.
-func (r *run) fresh(e pop3.Entry) *ledger.Record {
+func (r *run) newRow(e pop3.Entry) *ledger.Record {
 	now := r.Now()
 	return &ledger.Record{
 		Known:     ledger.Known{UID: e.UID, Generation: r.generation(e.UID), Size: e.Size},

@@ -64,15 +64,10 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) (res Result) {
 		res.Err = err
 		return res
 	}
-	defer func() { res.Err = errors.Join(res.Err, lease.Release()) }()
-	defer func() {
-		if v := recover(); v != nil {
-			res.Err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-		res.Duration = p.Now().Sub(start)
-	}()
 	r := &run{Poller: p, a: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: res}
 	r.poll(ctx)
+	r.res.Err = errors.Join(r.res.Err, lease.Release())
+	r.res.Duration = p.Now().Sub(start)
 	return r.res
 }
 
@@ -98,34 +93,46 @@ type run struct {
 	s    *session
 	gens map[string]int // the next generation of each UID that has rows
 
+	view     view
+	refusals int // of RETR, in a row
+
 	mu     sync.Mutex // guards what follows: transactions run side by side
 	res    Result
 	done   []match // forwarded in this session
 	halt   error   // nothing new is begun
 	ours   bool    // halt is our own fault: nothing is deleted either
 	breaks int     // connections in a row that ended in a transaction
+	streak streak
 }
 
 // poll is the whole story; record, at its end, is what the ledger keeps of it.
 func (r *run) poll(ctx context.Context) {
 	var err error
 	if r.row, err = r.lease.Account(ctx); err != nil {
-		r.stop(err, true)
-		r.res.Err = r.halt
+		r.res.Err = err
 		return
 	}
 	if r.dest, err = r.Destinations.Destination(ctx, r.a.Destination.Name); err != nil {
-		r.stop(err, true)
-		r.res.Err = r.halt
+		r.res.Err = err
 		return
 	}
 	if r.resting() {
 		return
 	}
-	if err := r.session(ctx); err != nil {
+	if err := r.guarded(ctx); err != nil {
 		r.stop(err, false)
 	}
 	r.record(ctx)
+}
+
+// guarded is a session whose panic stays within it.
+func (r *run) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = r.ourFault(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	return r.session(ctx)
 }
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. A stop cuts the
@@ -141,15 +148,21 @@ func (r *run) session(hard context.Context) (err error) {
 	if n := r.s.Listing.Junk; n > 0 {
 		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
 	}
-	plan, err := r.plan(ctx)
+	p, err := r.plan(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.note(ctx, plan); err != nil {
+	if err := r.note(ctx, p); err != nil {
 		return err
 	}
-	r.forward(hard, ctx, plan.Due)
-	return r.remove(ctx, plan.Expired)
+	r.forward(hard, ctx, p.Due)
+	if len(p.Contests) > 0 && !r.stopped(hard) {
+		if p, err = r.decide(ctx, p); err != nil {
+			return err
+		}
+		r.forward(hard, ctx, p.Due)
+	}
+	return r.remove(ctx, p.Expired)
 }
 
 // ErrStopped: the poll ended early because the program is being stopped or
@@ -209,13 +222,11 @@ func (r *run) resting() bool {
 		r.res.Rest, r.res.Until = TooSoon, until
 		return true
 	}
-	until := r.row.NotBefore
-	if r.dest.NotBefore.After(until) {
-		until = r.dest.NotBefore
-	}
-	if !r.asked && now.Before(until) {
-		r.res.Rest, r.res.Until = BackingOff, until
-		return true
+	for _, until := range []time.Time{r.row.NotBefore, r.dest.NotBefore} {
+		if !r.asked && waits(now, until) {
+			r.res.Rest, r.res.Until = BackingOff, until
+			return true
+		}
 	}
 	return false
 }

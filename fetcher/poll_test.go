@@ -186,13 +186,15 @@ func TestOutcomes(t *testing.T) {
 		{"content at RCPT", reply(forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 6, 0}), false, "held", false, 0},
 		{"sender refused, ours", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{5, 1, 8}), false, "", true, 1},
 		{"sender refused, its own", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{5, 1, 8}), true, "held", false, 0},
-		{"MAIL refused, no word of the sender", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{}), true, "", true, 1},
+		{"MAIL refused, no word of the sender", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{5, 3, 0}), true, "", true, 1},
+		{"MAIL refused, no word at all", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{}), true, "deferred", false, 1},
+		{"its own sender has no domain", reply(forwarder.StageMail, 450, forwarder.EnhancedCode{4, 1, 8}), true, "deferred", false, 1},
 		{"recipient refused", reply(forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 1, 1}), false, "", true, 1},
 		{"recipient 4xx", reply(forwarder.StageRcpt, 450, forwarder.EnhancedCode{4, 2, 1}), false, "", true, 1},
 		{"out of step", reply(forwarder.StageRcpt, 503, forwarder.EnhancedCode{5, 5, 1}), false, "deferred", false, 1},
 		{"421 at RCPT", reply(forwarder.StageRcpt, 421, forwarder.EnhancedCode{}), false, "deferred", false, 1},
-		{"cut after the dot, taken", cut(forwarder.StageDot, true), false, "unknown", false, 2},
-		{"cut after the dot, not taken", cut(forwarder.StageDot, false), false, "unknown", false, 1},
+		{"cut after the dot, taken", cut(forwarder.StageDot, true), false, "unknown", true, 2},
+		{"cut after the dot, not taken", cut(forwarder.StageDot, false), false, "unknown", true, 1},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 // record writes down what came of the poll, for the account and for its
 // destination, also while the program is being stopped.
 func (r *run) record(ctx context.Context) {
+	cutOff := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	r.res.Err = r.halt
@@ -30,12 +31,17 @@ func (r *run) record(ctx context.Context) {
 	case errors.As(r.halt, &blocked):
 		// The mailbox is well; it waits with its destination.
 		r.row.Cause = r.Describe(r.halt)
-	case errors.Is(r.halt, ErrStopped), errors.Is(r.halt, context.Canceled):
+	case cutOff, errors.Is(r.halt, ErrStopped), errors.Is(r.halt, context.Canceled):
 		// A person stopped it: nothing failed.
 	default:
+		cause := r.Describe(r.halt)
 		r.row.Failures++
-		r.row.Cause = r.Describe(r.halt)
-		r.row.NotBefore = now.Add(pollWait(r.halt, r.row.Failures))
+		n := r.row.Failures
+		if cause.Code != r.row.Cause.Code {
+			n = 1 // an outage says nothing about the password
+		}
+		r.row.Cause = cause
+		r.row.NotBefore = now.Add(pollWait(r.halt, n))
 	}
 	if r.Next != nil {
 		r.row.NextPoll = r.Next(r.a.Name)
@@ -48,11 +54,14 @@ func (r *run) record(ctx context.Context) {
 func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, now time.Time) error {
 	switch {
 	case blocked != nil:
+		if r.res.Forwarded > 0 {
+			r.dest.Failures = 0 // it works, if not for all
+		}
 		r.dest.Failures++
 		r.dest.NotBefore = now.Add(doubling(firstWait, longestPollWait, r.dest.Failures))
 		r.dest.Cause = r.Describe(blocked)
 	case r.res.Forwarded > 0 && r.dest.Failures > 0:
-		r.dest.Failures, r.dest.NotBefore, r.dest.Cause = 0, time.Time{}, ledger.Cause{}
+		r.dest.Failures, r.dest.NotBefore, r.dest.Cause, r.dest.LastSuccess = 0, time.Time{}, ledger.Cause{}, now
 	default:
 		return nil
 	}

@@ -20,6 +20,7 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 	}
 	var ids []int64
 	for _, m := range doomed {
+		r.s.dele = true
 		err := r.s.Dele(ctx, m.Number)
 		var refused *pop3.Error
 		switch {

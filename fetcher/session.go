@@ -59,6 +59,7 @@ type session struct {
 	Learnt  ledger.Server
 	caps    pop3.Capabilities
 	noUIDL  bool // UIDs of the listing are our own
+	dele    bool // a deletion was asked for: only remove may send QUIT
 }
 
 // open connects, logs in and reads the listing. What it learns of the server
@@ -170,8 +171,8 @@ func (s *session) learnUTF8(err error) {
 
 // hangUp ends a session that is of no use, politely if it still stands.
 func (s *session) hangUp(ctx context.Context) {
-	if s.Err() == nil {
-		_ = s.Quit(ctx) // nothing was deleted in it
+	if s.Err() == nil && !s.dele {
+		_ = s.Quit(ctx)
 	}
 	_ = s.Close()
 }

@@ -2,13 +2,16 @@ package fetcher
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
 )
 
-// meaning is what an outcome asks for.
+// meaning is what an outcome asks for. The later in this list, the more it
+// says about a transaction with several outcomes.
 type meaning uint8
 
 const (
@@ -32,12 +35,14 @@ type envelope struct {
 	// OwnSender tells that the reverse-path was the message's own, not our
 	// fixed one: a refusal of it is a refusal of the message.
 	OwnSender bool
-	// Several recipients: a refusal of one is not the destination's fault.
+	// Several recipients, of whom some get the message, now or before: a
+	// refusal of one is not the destination's fault.
 	Several bool
 }
 
 // judge says what one outcome means: the first case that fits.
 func judge(o forwarder.Outcome, e envelope) meaning {
+	inEnvelope := o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt
 	switch {
 	case o.Kind == forwarder.Accepted:
 		return delivered
@@ -45,15 +50,19 @@ func judge(o forwarder.Outcome, e envelope) meaning {
 		return blocked
 	case o.Kind == forwarder.InDoubt:
 		return doubtful
+	case o.Kind == forwarder.Impossible && aboutAddress(o):
+		return judgeEnvelope(o, e)
 	case o.Kind == forwarder.Impossible:
 		return refused
 	case o.Kind == forwarder.Broken, o.Code == 421, outOfStep(o):
 		return again
-	case mailboxFull(o):
+	case inEnvelope && mailboxFull(o) && !e.Several:
 		return blocked
+	case inEnvelope && mailboxFull(o):
+		return tryLater
 	case aboutContent(o):
 		return refused
-	case o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt:
+	case inEnvelope:
 		return judgeEnvelope(o, e)
 	case o.Code >= 500:
 		return refused
@@ -65,8 +74,12 @@ func judge(o forwarder.Outcome, e envelope) meaning {
 // judgeEnvelope judges a refusal of MAIL or RCPT that is not about content.
 func judgeEnvelope(o forwarder.Outcome, e envelope) meaning {
 	switch {
-	case e.OwnSender && o.Code >= 500 && aboutSender(o):
+	case e.OwnSender && aboutSender(o) && o.Code >= 500 && o.Enhanced != forwarder.EnhancedCode{}:
 		return refused
+	case e.OwnSender && aboutSender(o):
+		// Not surely, or not for good, but one sender without a domain must not
+		// hold up everybody else.
+		return tryLater
 	case o.Stage == forwarder.StageRcpt && e.Several && o.Code >= 500:
 		return refused
 	case o.Stage == forwarder.StageRcpt && e.Several:
@@ -94,55 +107,68 @@ func aboutContent(o forwarder.Outcome) bool {
 // mailboxFull tells whether a reply is about our recipient's full mailbox,
 // which some servers say with 552 though that is not about the message
 // (RFC 3463 3.3).
-func mailboxFull(o forwarder.Outcome) bool {
-	return o.Code >= 400 && o.Enhanced[1] == 2 && o.Enhanced[2] == 2 && o.Stage < forwarder.StageData
-}
+func mailboxFull(o forwarder.Outcome) bool { return o.Enhanced[1] == 2 && o.Enhanced[2] == 2 }
 
-// aboutSender tells whether a reply refuses the reverse-path (RFC 3463 3.2,
-// 3.8).
+// aboutSender tells whether a reply refuses the reverse-path (RFC 3463 3.2 and
+// 3.8), as far as one can tell where it has no enhanced code.
 func aboutSender(o forwarder.Outcome) bool {
 	c := o.Enhanced
+	if c == (forwarder.EnhancedCode{}) {
+		return o.Stage == forwarder.StageMail || strings.Contains(strings.ToLower(o.Text), "sender")
+	}
 	return c[1] == 1 && (c[2] == 7 || c[2] == 8) || c[1] == 7
+}
+
+// aboutAddress tells whether an address is what the server cannot take
+// (RFC 3463 3.2, RFC 6531 4.3).
+func aboutAddress(o forwarder.Outcome) bool {
+	return o.Enhanced[1] == 1 || o.Enhanced[1] == 6 && o.Enhanced[2] == 7
 }
 
 // verdict is what a whole transaction means.
 type verdict struct {
 	// Recipients of the transaction with their new states.
 	Recipients []ledger.Recipient
-	// Blocked, if set: the destination is at fault, and unless some recipient
-	// has the message, it stays as if it had not been tried (Undo).
+	// Blocked, if set: the destination is at fault.
 	Blocked *DestinationError
-	Undo    bool
+	// Undo: the message stays as if it had not been tried.
+	Undo bool
 	// Broke: the connection ended in the middle.
 	Broke bool
+	// Doubt: whether the message arrived is not known.
+	Doubt bool
 	// Outcome is the one that decided, for the log.
 	Outcome forwarder.Outcome
 }
 
-// settle says what the outcomes of one transaction mean for the message. No
-// outcomes: there was nobody left to send it to.
-// before is what was known of its recipients.
+// settle says what the outcomes of one transaction mean for the message.
+// before is what was known of its recipients. No outcomes: there was nobody
+// left to send it to.
 func settle(outs []forwarder.Outcome, e envelope, before []ledger.Recipient, a attempt) verdict {
-	e.Several = len(outs) > 1 && !nobodyAccepted(outs)
-	v := verdict{}
+	e.Several = someoneHas(before) || len(outs) > 1 && !nobodyAccepted(outs)
+	var v verdict
+	var worst meaning
 	taken := false // some recipient has it, or may have it
 	for _, o := range outs {
 		m := judge(o, e)
-		switch m {
-		case delivered, doubtful:
-			taken = true
-		case again:
-			v.Broke = true
-		case blocked:
+		taken = taken || m == delivered || m == doubtful
+		v.Broke = v.Broke || m == again
+		v.Doubt = v.Doubt || m == doubtful
+		if m == blocked {
 			v.Blocked = &DestinationError{Outcome: o}
 		}
-		if v.Outcome.Kind == 0 || m != delivered && v.Blocked == nil || m == blocked {
-			v.Outcome = o
+		if m > worst {
+			worst, v.Outcome = m, o
 		}
 		v.Recipients = append(v.Recipients, settleOne(o, m, earlier(before, o.Recipient), a))
 	}
 	v.Undo = v.Blocked != nil && !taken
 	return v
+}
+
+// someoneHas tells whether a recipient got the message in an earlier try.
+func someoneHas(rs []ledger.Recipient) bool {
+	return slices.ContainsFunc(rs, func(r ledger.Recipient) bool { return r.State == ledger.Forwarded })
 }
 
 // nobodyAccepted tells whether every recipient was refused before DATA: the

@@ -78,14 +78,20 @@ type Cause struct {
 // Worst is the state of a message whose recipients are in these states: the
 // one that asks for most. Unknown before Deferred, since what may have
 // arrived must be sent again with the same octets; Held when nothing is left
-// to try.
+// to try. Only if all have it, it is Forwarded; whatever is unclear is Unknown.
 func Worst(rs []Recipient) State {
-	for _, s := range []State{Unknown, Deferred, Held} {
-		for _, r := range rs {
-			if r.State == s {
-				return s
-			}
+	clear := len(rs) > 0
+	worst := Forwarded
+	for _, r := range rs {
+		switch {
+		case r.State == Unknown, r.State == Deferred && worst != Unknown, r.State == Held && worst == Forwarded:
+			worst = r.State
+		case r.State != Forwarded && r.State != Deferred && r.State != Held:
+			clear = false
 		}
 	}
-	return Forwarded
+	if !clear {
+		return Unknown
+	}
+	return worst
 }

@@ -40,7 +40,8 @@ func TestWorst(t *testing.T) {
 		of   []ledger.State
 		want ledger.State
 	}{
-		{nil, f},
+		{nil, u}, // nothing shows that anybody has it
+		{[]ledger.State{f, ledger.Sending}, u},
 		{[]ledger.State{f}, f},
 		{[]ledger.State{f, f}, f},
 		{[]ledger.State{h}, h},
