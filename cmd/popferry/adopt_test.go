@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
 // TestRenumbered: a person's two answers, and their second thoughts.
@@ -39,5 +41,41 @@ func TestRenumbered(t *testing.T) {
 		if got := o.accounts()["isp"]; got != want {
 			t.Errorf("%s: %+v, want %+v", test.answer, got, want)
 		}
+	}
+}
+
+// TestRenumberedMailbox: where the headers do not tell old mail from new, the
+// account waits for an answer, and does what it says.
+func TestRenumberedMailbox(t *testing.T) {
+	t.Parallel()
+	for answer, sent := range map[string]int{"adopt": 12, "resend": 24} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			var mail []string
+			for i := range 12 {
+				mail = append(mail, fmt.Sprintf("Subject: nothing else to tell it by\r\n\r\n%d\r\n", i))
+			}
+			o := newOffice(t, mail...)
+			o.poll(false)
+			o.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message {
+				for i := range all {
+					all[i].UID = "renumbered-" + all[i].UID
+				}
+				return all
+			})
+			o.do(exitAgain, []string{"popferry: isp: "}, "run", "--once", "--now")
+			if !o.accounts()["isp"].Renumbered {
+				t.Fatal("the account does not wait")
+			}
+			o.do(exitOK, nil, answer, "isp")
+			o.do(exitOK, nil, "run", "--once") // without --now: the answer ends the wait
+			o.poll(false)
+			if n := len(o.sink.Messages()); n != sent {
+				t.Errorf("%d were sent, want %d", n, sent)
+			}
+			if row := o.accounts()["isp"]; row.Renumbered || row.Adopt {
+				t.Errorf("%+v", row)
+			}
+		})
 	}
 }

@@ -31,7 +31,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	text := append(s.rest, p...)
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 && complete(text) {
-		n := 0
+		var n int
 		out, n = escape(out, text)
 		text = text[n:]
 	}
@@ -44,7 +44,7 @@ func (s *screen) Write(p []byte) (int, error) {
 func (s *screen) Close() error {
 	var out []byte
 	for len(s.rest) > 0 {
-		n := 0
+		var n int
 		out, n = escape(out, s.rest)
 		s.rest = s.rest[n:]
 	}

@@ -147,16 +147,17 @@ func (d *desk) settle(ctx context.Context, s settlement, sel selection) error {
 	if err != nil {
 		return err
 	}
-	lines := make([]string, len(recs))
-	for i, r := range recs {
+	lines := make([]string, 0, len(recs)+1)
+	for _, r := range recs {
 		was := r.State
 		s.apply(r)
-		lines[i] = fmt.Sprintf("%s: %s: was %s, is %s", d.account.Name, shownUID(r.UID), was, s.done)
+		lines = append(lines, fmt.Sprintf("%s: %s: was %s, is %s", d.account.Name, shownUID(r.UID), was, s.done))
 	}
+	lines = append(lines, fmt.Sprintf("%s: %d %s", d.account.Name, len(recs), s.done))
 	if err := d.lease.Put(ctx, recs...); err != nil {
 		return err
 	}
-	for _, line := range append(lines, fmt.Sprintf("%s: %d %s", d.account.Name, len(recs), s.done)) {
+	for _, line := range lines {
 		if _, err := fmt.Fprintln(d.stdout, line); err != nil {
 			return err
 		}

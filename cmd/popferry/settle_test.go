@@ -39,6 +39,22 @@ func TestSettleByState(t *testing.T) {
 	o.mustBe("uid-1 deferred, uid-2 deferred, uid-3 deferred")
 }
 
+// TestRetryOfWhatHasLeft: a message that was skipped and then left its server
+// does not wait for ever.
+func TestRetryOfWhatHasLeft(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, letters(2)...)
+	o.poll(true)
+	o.do(exitOK, nil, "skip", "isp", "uid-1")
+	o.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message { return all[1:] })
+	o.poll(true)
+	o.mustBe("uid-1 skipped, uid-2 held")
+	o.do(exitOK, nil, "retry", "isp", "uid-1")
+	o.poll(true)
+	o.mustBe("uid-1 gone, uid-2 held")
+	o.do(exitOther, []string{"isp: uid-1 is gone: "}, "retry", "isp", "uid-1")
+}
+
 // TestSettleAllOrNothing: who names a message that is not there, or not to be
 // settled, means something else.
 func TestSettleAllOrNothing(t *testing.T) {
