@@ -208,10 +208,14 @@ const maxDoubted = 2
 // too often, or are out of order, are known to call the password wrong.
 func (r *run) doubt(err error) error {
 	var refused *pop3.Error
-	if errors.As(err, &refused) && refused.Kind() == pop3.KindCredentials && !r.row.LastSuccess.IsZero() && r.row.Failures < maxDoubted {
-		return &DoubtedLoginError{err}
+	if !errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials {
+		return err
 	}
-	return err
+	r.row.Server.BadLogins++
+	if r.row.LastSuccess.IsZero() || r.row.Server.BadLogins > maxDoubted {
+		return err
+	}
+	return &DoubtedLoginError{err}
 }
 
 // resting tells whether the account is to be left alone for now, and notes why.

@@ -34,14 +34,9 @@ func (r *run) record(ctx context.Context) {
 	case cutOff, errors.Is(r.halt, ErrStopped), errors.Is(r.halt, context.Canceled):
 		// A person stopped it: nothing failed.
 	default:
-		cause := r.Describe(r.halt)
 		r.row.Failures++
-		n := r.row.Failures
-		if cause.Code != r.row.Cause.Code {
-			n = 1 // an outage says nothing about the password
-		}
-		r.row.Cause = cause
-		r.row.NotBefore = now.Add(pollWait(r.halt, n))
+		r.row.Cause = r.Describe(r.halt)
+		r.row.NotBefore = now.Add(r.pollWait())
 	}
 	if r.Next != nil {
 		r.row.NextPoll = r.Next(r.a.Name)
@@ -68,12 +63,13 @@ func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, 
 	return r.Destinations.PutDestination(ctx, r.dest)
 }
 
-// pollWait is how long an account waits after its n-th failure in a row.
-func pollWait(err error, n int) time.Duration {
+// pollWait is how long the account waits after this failure. What counts for
+// refused credentials are those in a row: an outage says nothing about them.
+func (r *run) pollWait() time.Duration {
 	var refused *pop3.Error
 	var doubted *DoubtedLoginError
-	if errors.As(err, &refused) && refused.Kind() == pop3.KindCredentials && !errors.As(err, &doubted) {
-		return doubling(loginWait, rarelyGap, n)
+	if errors.As(r.halt, &refused) && refused.Kind() == pop3.KindCredentials && !errors.As(r.halt, &doubted) {
+		return doubling(loginWait, rarelyGap, r.row.Server.BadLogins)
 	}
-	return doubling(firstWait, longestPollWait, n)
+	return doubling(firstWait, longestPollWait, r.row.Failures)
 }

@@ -73,7 +73,7 @@ func open(ctx context.Context, src Source, keep bool, learnt ledger.Server, now 
 	if err != nil {
 		return nil, s.Learnt, err
 	}
-	s.Learnt.LastLogin = now
+	s.Learnt.LastLogin, s.Learnt.BadLogins = now, 0
 	if err := s.list(ctx, keep); err != nil {
 		s.hangUp(ctx)
 		return nil, s.Learnt, src.error(StepListing, err)
