@@ -1,0 +1,97 @@
+package maildir
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// disk is how a message gets to its place, step by step. Tests let each fail.
+type disk interface {
+	// Mkdir makes a folder for its owner only.
+	Mkdir(path string) error
+	// Create makes a file for its owner only, in place of one that an earlier
+	// process has left.
+	Create(path string) (file, error)
+	Rename(from, to string) error
+	// SyncFolder puts a folder's entries on disk.
+	SyncFolder(path string) error
+}
+
+// file is a file that is written. Sync puts it on disk.
+type file interface {
+	io.WriteCloser
+	Sync() error
+}
+
+// system is the operating system's disk.
+type system struct{}
+
+func (system) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
+
+func (system) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (system) Create(path string) (file, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+func (system) SyncFolder(path string) error {
+	if runtime.GOOS == "windows" { // has no such thing
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = f.Sync()
+	// Some file systems (FUSE, SMB) have no such thing either.
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil
+	}
+	return err
+}
+
+// source reads a message until ctx is done, and keeps its error, so that it can
+// be told from the disk's.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		s.err = context.Cause(s.ctx)
+		return 0, s.err
+	}
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// hash tells one message's octets from another's.
+type hash [sha256.Size]byte
+
+// hashFile reads a file through.
+func hashFile(path string) (hash, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return hash{}, &Error{Doing: "opening", Path: path, Err: err}
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return hash{}, &Error{Doing: "reading", Path: path, Err: err}
+	}
+	return hash(h.Sum(nil)), nil
+}

@@ -1,0 +1,75 @@
+package maildir
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// longestName keeps room for a number and a reader's flags below the 255 octets
+// that file systems allow.
+const longestName = 180
+
+// fileName makes a name that is valid in a Maildir: no "/" and ":", no dot in
+// front. Different names stay different. What is neither letter, digit nor one
+// of "-._@" becomes "%" and two hex digits; of too long a name the beginning and
+// a hash are left. "~" is never in a name as it was given.
+func fileName(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		if c := name[i]; plain(c) && (c != '.' || i > 0) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	switch s := b.String(); {
+	case s == "":
+		return "~" // the file needs some name
+	case len(s) > longestName:
+		return fmt.Sprintf("%s~%x", s[:longestName/2], sha256.Sum256([]byte(name)))
+	default:
+		return s
+	}
+}
+
+// plain tells which octets stay in a file's name.
+func plain(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._@", c) >= 0
+}
+
+// numbered is the n-th name for messages that should have had the same one.
+func numbered(base string, n int) string {
+	if n == 1 {
+		return base
+	}
+	return fmt.Sprintf("%s~%d", base, n)
+}
+
+// withFlags finds a name in a folder, as it is or with the flags that readers
+// put behind it (":2,S"). "" if it is not there.
+func withFlags(dir, name string) (string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	for {
+		const some = 1000 // there may be very many
+		names, err := f.Readdirnames(some)
+		for _, n := range names {
+			if base, _, _ := strings.Cut(n, ":"); base == name {
+				return n, nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
