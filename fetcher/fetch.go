@@ -39,6 +39,9 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	if err != nil {
 		return nil, r.ourFault(err)
 	}
+	if c.Known.Spool != "" {
+		return r.fetchKept(ctx, c, rec)
+	}
 	m, err := r.receive(ctx, c)
 	var refused *pop3.Error
 	var broken *IncompleteError
@@ -57,7 +60,10 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	}
 	r.refusals = 0
 	m.row = rec
-	return r.recognise(ctx, m)
+	if m, err = r.recognise(ctx, m); m == nil || err != nil || !r.hides() {
+		return m, err
+	}
+	return m, r.keep(ctx, m)
 }
 
 // ourFault stops the poll without any deletion.

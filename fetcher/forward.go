@@ -133,7 +133,7 @@ func (r *run) transaction(m *fetched) *transaction {
 	rec := *m.row
 	t.rec = &rec
 	if rec.Trace == "" {
-		rec.Trace, rec.FirstAttempt = newTrace(), r.Now().Truncate(time.Second)
+		rec.Trace, rec.FirstAttempt = newTrace(), r.now()
 	}
 	if r.a.Destination.Original && m.head.HasReturn {
 		t.sender, t.env.OwnSender = m.head.ReturnPath, true
@@ -228,6 +228,9 @@ func (r *run) finish(ctx context.Context, t *transaction, outs []forwarder.Outco
 		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)
 		return
 	}
+	if t.rec.Spool == "" {
+		unkeep(t.before.Spool)
+	}
 	r.tell(t, v)
 	r.weigh(ctx, t, v)
 }
@@ -238,7 +241,7 @@ func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
 	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
 	switch rec.State {
 	case ledger.Forwarded:
-		rec.ForwardedAt = t.clock.Now
+		rec.ForwardedAt, rec.Spool = t.clock.Now, ""
 	default:
 		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
 	}

@@ -27,7 +27,11 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 	}
 	r.res.OnServer, r.row.OnServer = len(v.Entries), len(v.Entries)
 	r.view = v
-	return identify(v), nil
+	r.sweep(v.Known)
+	p := identify(v)
+	kept, waiting := keptDue(v)
+	p.Due, p.Waiting = append(p.Due, kept...), p.Waiting+waiting
+	return p, nil
 }
 
 // decide ends the contests of a plan, with headers from the server. It comes

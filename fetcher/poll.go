@@ -19,6 +19,9 @@ type Options struct {
 	Lease        func(ctx context.Context, account int64) (Lease, error)
 	Destinations Destinations
 	Spool        *Spool
+	// Kept is the folder for messages that their server gives only once. It is
+	// made when it is needed.
+	Kept string
 	// Describe turns an error into what the ledger keeps of it.
 	Describe func(error) ledger.Cause
 	Log      *slog.Logger
@@ -93,8 +96,10 @@ type run struct {
 	s    *session
 	gens map[string]int // the next generation of each UID that has rows
 
-	view     view
-	refusals int // of RETR, in a row
+	view view
+	// lastLogin is when the session before this poll began.
+	lastLogin time.Time
+	refusals  int // of RETR, in a row
 
 	mu     sync.Mutex // guards what follows: transactions run side by side
 	res    Result
@@ -119,14 +124,21 @@ func (r *run) poll(ctx context.Context) {
 	if r.resting() {
 		return
 	}
-	if err := r.guarded(ctx); err != nil {
-		r.stop(err, false)
+	r.lastLogin = r.row.Server.LastLogin
+	for more := true; more && !r.stopped(ctx); {
+		var err error
+		if more, err = r.guarded(ctx); err != nil {
+			r.stop(err, false)
+		}
 	}
 	r.record(ctx)
 }
 
+// now is the time as it stands in trace lines: to the second.
+func (r *run) now() time.Time { return r.Now().Truncate(time.Second) }
+
 // guarded is a session whose panic stays within it.
-func (r *run) guarded(ctx context.Context) (err error) {
+func (r *run) guarded(ctx context.Context) (more bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = r.ourFault(&PanicError{Value: v, Stack: debug.Stack()})
@@ -135,14 +147,15 @@ func (r *run) guarded(ctx context.Context) (err error) {
 	return r.session(ctx)
 }
 
-// session is one POP3 session: RETR*, then DELE*, then QUIT. A stop cuts the
-// POP3 side off after a grace; transactions with the destination end as they
-// will.
-func (r *run) session(hard context.Context) (err error) {
+// session is one POP3 session: RETR*, then DELE*, then QUIT; more tells that
+// another one is to follow. A stop cuts the POP3 side off after a grace;
+// transactions with the destination end as they will.
+func (r *run) session(hard context.Context) (more bool, err error) {
 	ctx, end := r.graceful(hard)
 	defer end()
+	r.done, r.refusals = nil, 0
 	if r.s, r.row.Server, err = open(ctx, r.a.Source, r.a.Policy.Keep, r.row.Server, r.Now()); err != nil {
-		return r.doubt(err)
+		return false, r.doubt(err)
 	}
 	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
 	if n := r.s.Listing.Junk; n > 0 {
@@ -150,20 +163,38 @@ func (r *run) session(hard context.Context) (err error) {
 	}
 	p, err := r.plan(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := r.note(ctx, p); err != nil {
-		return err
+		return false, err
 	}
-	r.forward(hard, ctx, p.Due)
-	if len(p.Contests) > 0 && !r.stopped(hard) {
+	now, rest := r.portion(p.Due)
+	r.forward(hard, ctx, now)
+	if len(p.Contests) > 0 && len(rest) == 0 && !r.stopped(hard) {
 		if p, err = r.decide(ctx, p); err != nil {
-			return err
+			return false, err
 		}
 		r.forward(hard, ctx, p.Due)
 	}
-	return r.remove(ctx, p.Expired)
+	more = len(rest) > 0 || r.hides() && len(r.done) > 0
+	return more && r.gap() == 0, r.remove(ctx, p.Expired)
 }
+
+// portionSize is how many messages one session fetches where they are deleted
+// at its end, so that a cut late in a large mailbox costs little.
+const portionSize = 1000
+
+// portion is what this session fetches of what is due. A server that wants a
+// pause between logins has all at once.
+func (r *run) portion(due []candidate) (now, rest []candidate) {
+	if r.a.Policy.Keep || r.gap() > 0 || len(due) <= portionSize {
+		return due, nil
+	}
+	return due[:portionSize], due[portionSize:]
+}
+
+// gap is the least time between two logins.
+func (r *run) gap() time.Duration { return max(r.a.Policy.MinInterval, r.row.Server.LoginGap) }
 
 // ErrStopped: the poll ended early because the program is being stopped or
 // reloaded. Nothing failed.
@@ -221,8 +252,7 @@ func (r *run) doubt(err error) error {
 // resting tells whether the account is to be left alone for now, and notes why.
 func (r *run) resting() bool {
 	now := r.Now()
-	gap := max(r.a.Policy.MinInterval, r.row.Server.LoginGap)
-	if until := r.row.Server.LastLogin.Add(gap); gap > 0 && now.Before(until) && !r.row.Server.LastLogin.After(now) {
+	if until := r.row.Server.LastLogin.Add(r.gap()); r.gap() > 0 && now.Before(until) && !r.row.Server.LastLogin.After(now) {
 		r.res.Rest, r.res.Until = TooSoon, until
 		return true
 	}

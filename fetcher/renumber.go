@@ -193,6 +193,7 @@ func (r *run) missing(ctx context.Context, v view) error {
 			left = append(left, k)
 		}
 	}
+	r.learnHiding(left, v.Known)
 	if err := r.put(ctx, gone); err != nil {
 		return err
 	}

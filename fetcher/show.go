@@ -19,7 +19,7 @@ var (
 	ErrAnother = errors.New("its UID now belongs to another message")
 	// ErrLookHides: the server would hide or delete the message for being
 	// looked at.
-	ErrLookHides = errors.New("the server deletes what was once retrieved (EXPIRE 0), and there is no other copy yet")
+	ErrLookHides = errors.New("the server hides or deletes what was once retrieved, and there is no other copy yet")
 	// ErrPart: what was shown may be only a part of the message.
 	ErrPart = errors.New("the message broke off")
 )
@@ -41,7 +41,7 @@ func Show(ctx context.Context, a Account, m Wanted, w io.Writer) error {
 		return err
 	}
 	defer s.hangUp(ctx)
-	if s.Learnt.Expires {
+	if hides(s.Learnt, a.Source.Host) {
 		return ErrLookHides
 	}
 	e, err := s.find(ctx, m)

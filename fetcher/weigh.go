@@ -21,7 +21,7 @@ type streak struct {
 // weigh says what a message's outcome means for those behind it.
 func (r *run) weigh(ctx context.Context, t *transaction, v verdict) {
 	r.mu.Lock()
-	if t.rec.State == ledger.Forwarded {
+	if t.rec.State == ledger.Forwarded && t.Number > 0 {
 		r.done = append(r.done, match{Entry: t.Entry, Known: t.rec.Known})
 	}
 	r.breaks++

@@ -37,6 +37,7 @@ type world struct {
 	stop    chan struct{}
 
 	smtpDown func()
+	keptDir  string
 }
 
 // clock is a time that only a test moves.
@@ -85,6 +86,7 @@ func newWorld(t *testing.T, b bend) *world {
 	w.pool = smtp.New(b.pool)
 	t.Cleanup(func() { _ = w.pool.Close() })
 	w.spool = fetcher.NewSpool(t.TempDir(), 64<<20)
+	w.keptDir = filepath.Join(t.TempDir(), "kept")
 	w.account = w.leo(w.claim("isp"))
 	return w
 }
@@ -137,7 +139,7 @@ func (w *world) pollAs(asked bool) fetcher.Result {
 		}
 	}
 	p := fetcher.New(fetcher.Options{
-		Lease: lease, Destinations: w.store, Spool: w.spool, Stopping: w.stop, Now: w.now.Now,
+		Lease: lease, Destinations: w.store, Spool: w.spool, Kept: w.keptDir, Stopping: w.stop, Now: w.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
 		Log:      slog.New(slog.NewTextHandler(testLog{w.t}, nil)),
 	})
@@ -169,11 +171,15 @@ func letter(name string) []byte {
 func (w *world) arrived() []string {
 	var out []string
 	for _, m := range w.smtp.Messages() {
-		_, after, _ := bytes.Cut(m.Data, []byte("Message-ID: <"))
-		name, _, _ := bytes.Cut(after, []byte("@"))
-		out = append(out, string(name))
+		out = append(out, w.nameOf(m))
 	}
 	return out
+}
+
+func (w *world) nameOf(m smtptest.Message) string {
+	_, after, _ := bytes.Cut(m.Data, []byte("Message-ID: <"))
+	name, _, _ := bytes.Cut(after, []byte("@"))
+	return string(name)
 }
 
 // left are the UIDs in the mailbox.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -71,6 +73,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		},
 		Destinations: store,
 		Spool:        fetcher.NewSpool(cfg.Spool.Dir, cfg.Spool.Memory),
+		Kept:         strings.TrimSuffix(cfg.State, filepath.Ext(cfg.State)) + ".kept",
 		Describe:     cause.Describe,
 		Log:          o.Log,
 		Stopping:     o.Stopping,

@@ -31,7 +31,7 @@ var catalogue = []entry{
 	{Cause{"stopped", "stopped early", "The rest is fetched by the next poll."}, is(fetcher.ErrStopped, context.Canceled)},
 	{Cause{"before_first_run", "left alone", ""}, is(fetcher.ErrBeforeFirstRun)},
 	{Cause{"adopted", "left alone", ""}, is(fetcher.ErrAdopted)},
-	{Cause{"too_large", "too large", "popferry retry forwards it all the same; to have others like it forwarded, raise max_message_size."}, a[*fetcher.TooLargeError]},
+	{Cause{"too_large", "too large", "Raise max_message_size to have it forwarded, or let popferry retry forward this one."}, a[*fetcher.TooLargeError]},
 	{Cause{ledger.CauseSkipped, "left alone", "popferry retry sends it after all."}, never},
 
 	// What show meets.
