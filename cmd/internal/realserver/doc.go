@@ -23,5 +23,6 @@
 //
 // What a mailbox holds goes in and comes out octet for octet: Dovecot serves
 // what was seeded with CRLF line ends unchanged, and Delivered takes off the
-// lines that the delivering server put on top.
+// lines that the delivering server put on top. One thing cannot be had: Postfix
+// takes every CR before a CRLF as a part of the line's end.
 package realserver

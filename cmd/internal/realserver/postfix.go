@@ -81,7 +81,7 @@ func (p *Postfix) CAFile() string { return p.scratch.path(caFile) }
 
 // AddUser adds a user who can log in, as user or as user@Domain, with the
 // address user@Domain. The user is one of Dovecot's, with a mailbox there too.
-// Connections that are open do not know of them.
+// Connections that are open already do not know of the user.
 func (p *Postfix) AddUser(user, password string) {
 	p.tb.Helper()
 	user = local(user)
