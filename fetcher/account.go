@@ -72,6 +72,10 @@ type Destination struct {
 	Sender     string
 	Original   bool
 	Recipients []string
+	// OnReject is what becomes of refused messages; Quarantine is where to, if
+	// it is that.
+	OnReject   Reject
+	Quarantine Quarantiner
 }
 
 // Forwarder hands messages over.

@@ -99,19 +99,35 @@ func (r *run) deliver(ctx context.Context, m *fetched) {
 	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	t := r.transaction(m)
-	if len(t.pending) == 0 {
-		r.finish(write, t, nil)
-		return
-	}
-	outs, err := r.a.Destination.Forwarder.Deliver(ctx, t.message(r.a), func(ctx context.Context) error {
-		t.begun = true
-		return r.lease.Put(ctx, t.intent())
-	})
+	v, err := r.transact(ctx, t)
 	if err != nil {
 		r.stop(errors.Join(err, r.undo(write, t)), true)
 		return
 	}
-	r.finish(write, t, outs)
+	r.finish(write, t, v)
+}
+
+// transact is the transaction itself, and what follows a refusal. Its error is
+// a fault of our own; nothing has to be written then but that it did not
+// happen.
+func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
+	if len(t.pending) == 0 {
+		return settle(nil, t.env, t.before.Recipients, t.clock), nil
+	}
+	outs, err := r.a.Destination.Forwarder.Deliver(ctx, t.message(r.a), func(ctx context.Context) error { return r.intend(ctx, t) })
+	if err != nil {
+		return verdict{}, err
+	}
+	return r.reject(ctx, t, settle(outs, t.env, t.before.Recipients, t.clock))
+}
+
+// intend writes down that a transaction is about to begin.
+func (r *run) intend(ctx context.Context, t *transaction) error {
+	if t.begun {
+		return nil
+	}
+	t.begun = true
+	return r.lease.Put(ctx, t.intent())
 }
 
 // transaction is one message on its way, with its row before and after.
@@ -206,10 +222,9 @@ func (r *run) undo(ctx context.Context, t *transaction) error {
 }
 
 // finish writes down what came of a transaction.
-func (r *run) finish(ctx context.Context, t *transaction, outs []forwarder.Outcome) {
+func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	v := settle(outs, t.env, t.before.Recipients, t.clock)
 	if v.Blocked != nil {
 		v.Blocked.Name = r.a.Destination.Name
 		r.stop(v.Blocked, false)

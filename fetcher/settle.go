@@ -137,6 +137,8 @@ type verdict struct {
 	Broke bool
 	// Doubt: whether the message arrived is not known.
 	Doubt bool
+	// Aside: it was refused, and is in quarantine now.
+	Aside bool
 	// Outcome is the one that decided, for the log.
 	Outcome forwarder.Outcome
 }

@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
@@ -49,10 +50,10 @@ func (r *run) weigh(ctx context.Context, t *transaction, v verdict) {
 func (r *run) lengthen(t *transaction, v verdict) []*ledger.Record {
 	o := v.Outcome
 	switch {
-	case t.rec.State == ledger.Forwarded:
+	case t.rec.State == ledger.Forwarded && !v.Aside:
 		r.streak = streak{}
 		return nil
-	case t.rec.State != ledger.Held || o.Kind != forwarder.Refused || aboutContent(o) || t.env.OwnSender && aboutSender(o) && o.Stage < forwarder.StageData:
+	case t.rec.State != ledger.Held && !v.Aside || o.Kind != forwarder.Refused || aboutContent(o) || t.env.OwnSender && aboutSender(o) && o.Stage < forwarder.StageData:
 		return nil
 	case o.Code != r.streak.code:
 		r.streak = streak{code: o.Code}
@@ -69,6 +70,7 @@ func (r *run) lengthen(t *transaction, v verdict) []*ledger.Record {
 // release takes back what a streak did to its messages: nothing is known
 // against them, so they are due again.
 func (r *run) release(ctx context.Context, rows []*ledger.Record) error {
+	rows = slices.DeleteFunc(rows, func(rec *ledger.Record) bool { return rec.State != ledger.Held })
 	for _, rec := range rows {
 		rec.State, rec.NextAttempt = ledger.Deferred, r.Now()
 		for i, rc := range rec.Recipients {

@@ -4,5 +4,7 @@
 //
 // An Outcome is evidence, not a judgement: where the transaction ended and
 // what the server said. What that means for the message is decided in one
-// place, fetcher/settle.go. forwarder/smtp delivers over SMTP and LMTP.
+// place, fetcher/settle.go. forwarder/smtp delivers over SMTP and LMTP;
+// forwarder/maildir puts aside what was refused, and Wrap makes a message of it
+// that can be delivered all the same.
 package forwarder

@@ -5,6 +5,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -78,9 +79,26 @@ func (a *app) newAccount(c config.Account) (fetcher.Account, error) {
 	}, nil
 }
 
+// newReject is what becomes of mail that a destination refuses.
+func newReject(f config.Destination) (fetcher.Reject, fetcher.Quarantiner) {
+	switch f.OnReject {
+	case config.RejectWrap:
+		return fetcher.Wrap, nil
+	case config.RejectQuarantine:
+		return fetcher.Quarantine, maildir.New(f.QuarantineDir)
+	default:
+		return fetcher.Hold, nil
+	}
+}
+
 // newDestination is where an account's mail goes, and under which envelope.
 func (a *app) newDestination(c config.Account) fetcher.Destination {
 	d := fetcher.Destination{Name: c.Forward, Forwarder: a.pools[c.Forward], Recipients: c.To}
+	for _, f := range a.cfg.Forward {
+		if f.Name == c.Forward {
+			d.OnReject, d.Quarantine = newReject(f)
+		}
+	}
 	switch c.From {
 	case config.SenderOriginal:
 		d.Original = true

@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/maildir"
 )
 
 // entry is a cause and how to know it.
@@ -43,6 +44,7 @@ var catalogue = []entry{
 	// Our own faults. What the ledger's errors say has its remedy in it.
 	{Cause{"ledger", "the ledger fails", ""}, a[*sqlite.Error]},
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it with the log."}, a[*fetcher.PanicError]},
+	{Cause{"quarantine", "a refused message cannot be put into quarantine", ""}, a[*maildir.Error]},
 	{Cause{"disk_full", "the disk is full", "Make room there, or set spool.dir to a folder with room; nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
 	{Cause{"spool", "cannot keep a message between the servers", "Set spool.dir to a folder that popferry may write to."}, a[*fetcher.SpoolError]},
 	{Cause{"ledger_missing", "the ledger is missing", "Bring it back (is the volume mounted?), or set state_create: true to begin anew, which forwards again what is still on the servers."}, is(ledger.ErrMissing)},

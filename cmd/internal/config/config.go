@@ -17,6 +17,12 @@ const (
 	FirstRunAll = "all" // what is in the mailbox at the first poll is forwarded too
 	FirstRunNew = "new" // it is only noted
 
+	// RejectHold, RejectWrap and RejectQuarantine are what becomes of mail that
+	// is refused for good.
+	RejectHold       = "hold"
+	RejectWrap       = "wrap"
+	RejectQuarantine = "quarantine"
+
 	// AuthExternal logs in by the TLS client certificate alone.
 	AuthExternal = "external"
 

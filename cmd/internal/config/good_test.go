@@ -173,7 +173,6 @@ forward:
 		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
 		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; each account forwards all of it for itself",
 		path + ":7: accounts[three].password_env: the environment variable UNSET is not set",
-		path + ":11: forward[0].on_reject: has no effect in this version",
 	})
 }
 

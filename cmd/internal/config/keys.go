@@ -90,8 +90,8 @@ func (l *loader) forwardKeys(d *Destination) table {
 		key("to", "", addresses(&d.To)),
 		key("connections", "4", number(&d.Connections, 1, maxParallel)),
 		key("in_flight", "32", number(&d.InFlight, 1, maxParallel)),
-		notYet(key("on_reject", "hold", oneOf(&d.OnReject, these("hold", "wrap", "quarantine")))),
-		notYet(key("quarantine_dir", "", l.path(&d.QuarantineDir))),
+		key("on_reject", RejectHold, oneOf(&d.OnReject, these(RejectHold, RejectWrap, RejectQuarantine))),
+		key("quarantine_dir", "", l.path(&d.QuarantineDir)),
 		key("timeout", "5m", duration(&d.Timeout, time.Second)),
 	})
 }

@@ -81,6 +81,9 @@ func (d *forwardDraft) resolve() {
 	if d.own("token_command") {
 		d.key("token_command").fail("is not in this version yet")
 	}
+	if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
+		d.key("on_reject").fail("quarantine needs quarantine_dir, the folder for refused messages")
+	}
 	d.checkPair("username", passwordKeys()...)
 	if strings.HasPrefix(d.Host, unixPrefix) {
 		d.resolveSocket()

@@ -1,0 +1,137 @@
+package fetcher
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// Reject is what becomes of a message that its destination refuses for good.
+type Reject uint8
+
+// The ways. Hold leaves it on its server for a person to decide.
+const (
+	Hold Reject = iota
+	// Wrap sends it once more, as an attachment under a short explanation.
+	Wrap
+	// Quarantine puts it into a folder.
+	Quarantine
+)
+
+// Quarantiner puts messages aside.
+type Quarantiner interface {
+	// Store has a message on disk when it returns nil, and once only however
+	// often it is called with one name. It returns the path.
+	Store(ctx context.Context, name string, r io.Reader) (path string, err error)
+}
+
+// reject does with refused messages what on_reject says. Its error is a fault
+// of our own.
+func (r *run) reject(ctx context.Context, t *transaction, v verdict) (verdict, error) {
+	d := r.a.Destination
+	if d.OnReject == Hold || v.Undo || v.Blocked != nil || !refusesMessage(v.Outcome, t.env) {
+		return v, nil
+	}
+	var refused []string
+	for _, rc := range v.Recipients {
+		if rc.State == ledger.Held {
+			refused = append(refused, rc.Address)
+		}
+	}
+	switch {
+	case len(refused) == 0 || d.OnReject == Wrap && tooBig(v.Outcome):
+		return v, nil
+	case d.OnReject == Wrap:
+		return r.wrap(ctx, t, v, refused)
+	default:
+		return r.quarantine(ctx, t, v, refused)
+	}
+}
+
+// refusesMessage tells whether an outcome is about the message and not about
+// one of our recipients, for whom another form of it would be no better.
+func refusesMessage(o forwarder.Outcome, e envelope) bool {
+	switch {
+	case o.Kind == forwarder.Impossible:
+		return !aboutAddress(o)
+	case o.Kind != forwarder.Refused:
+		return false
+	case o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt:
+		return aboutContent(o) || e.OwnSender && aboutSender(o)
+	default:
+		return true
+	}
+}
+
+// tooBig tells whether a message is too large for the destination: wrapped it
+// would be larger still.
+func tooBig(o forwarder.Outcome) bool {
+	c := o.Enhanced
+	return o.Code == 552 || c[1] == 3 && c[2] == 4 || c[1] == 2 && c[2] == 3
+}
+
+// wrap sends a refused message as an attachment, from our own address.
+func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) (verdict, error) {
+	d := r.a.Destination
+	from := d.Sender
+	if from == "" {
+		from = d.Recipients[0]
+	}
+	head := traceLines(r.a, t.rec.Trace, t.rec.FirstAttempt)
+	original := *t.message(r.a)
+	original.Recipients = to
+	wrapped, err := forwarder.Wrap(&original, forwarder.Explanation{
+		From: from, To: d.Recipients, Subject: t.head.excerpt().Subject, Reply: v.Outcome.Reply(),
+		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: head,
+	})
+	if err != nil {
+		return v, err
+	}
+	outs, err := d.Forwarder.Deliver(ctx, wrapped, func(ctx context.Context) error { return r.intend(ctx, t) })
+	if err != nil {
+		return v, err
+	}
+	w := settle(outs, envelope{}, t.before.Recipients, t.clock)
+	for i, rc := range w.Recipients {
+		if rc.State == ledger.Forwarded {
+			w.Recipients[i].Text = "sent as an attachment, after: " + v.Outcome.Reply()
+		}
+	}
+	v.Recipients = replaced(v.Recipients, w.Recipients)
+	v.Blocked, v.Broke, v.Doubt = w.Blocked, v.Broke || w.Broke, v.Doubt || w.Doubt
+	return v, nil
+}
+
+// quarantine puts a refused message, as it would have been sent, into the
+// folder for it. From then on it counts as settled.
+func (r *run) quarantine(ctx context.Context, t *transaction, v verdict, refused []string) (verdict, error) {
+	head := traceLines(r.a, t.rec.Trace, t.rec.FirstAttempt)
+	path, err := r.a.Destination.Quarantine.Store(ctx, t.rec.Trace, io.MultiReader(bytes.NewReader(head), t.item.Reader()))
+	if err != nil {
+		return v, err
+	}
+	r.log.Warn("refused message put into quarantine", "uid", shown(t.rec.UID), "path", path, "reply", v.Outcome.Reply())
+	for i, rc := range v.Recipients {
+		if slices.Contains(refused, rc.Address) {
+			v.Recipients[i].State = ledger.Forwarded
+			v.Recipients[i].Text = "in quarantine: " + path + ", after: " + v.Outcome.Reply()
+		}
+	}
+	v.Aside = true
+	return v, nil
+}
+
+// replaced is list with the recipients of news in the place of theirs.
+func replaced(list, news []ledger.Recipient) []ledger.Recipient {
+	out := slices.Clone(list)
+	for i, rc := range out {
+		if n := earlier(news, rc.Address); n.State != 0 {
+			out[i] = n
+		}
+	}
+	return out
+}
