@@ -15,10 +15,9 @@ import (
 // several goroutines.
 type Pool struct {
 	o Options
-	// slots has an entry for each call that may use a session: no more than
-	// there may be connections, or transactions in flight.
-	slots  chan struct{}
-	closed chan struct{}
+	// gate is for the calls that may use a session: no more than there may be
+	// connections, or transactions in flight.
+	gate   *gate
 	ending sync.WaitGroup // sessions that are being ended on their own
 
 	mu   sync.Mutex
@@ -28,15 +27,11 @@ type Pool struct {
 // New returns a pool without opening anything.
 func New(o Options) *Pool {
 	o = o.withDefaults()
-	return &Pool{
-		o:      o,
-		slots:  make(chan struct{}, min(o.Connections, o.InFlight)),
-		closed: make(chan struct{}),
-	}
+	return &Pool{o: o, gate: newGate(min(o.Connections, o.InFlight))}
 }
 
 // Workers is how many calls of Deliver are useful at once.
-func (p *Pool) Workers() int { return cap(p.slots) }
+func (p *Pool) Workers() int { return p.gate.most }
 
 // Deliver hands over m and returns one outcome for each recipient, in the order
 // of m.Recipients.
@@ -51,18 +46,14 @@ func (p *Pool) Workers() int { return cap(p.slots) }
 // begin failed, m.Body could not be read, the pool is closed. Nothing was
 // delivered then.
 func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
-	if err := p.enter(ctx); err != nil {
+	s, fail, err := p.session(ctx)
+	switch {
+	case err != nil:
 		return nil, err
+	case fail != nil:
+		return unusable(ctx, m, fail)
 	}
-	defer p.leave()
-
-	s := p.reuse()
-	if s == nil {
-		var fail *Error
-		if s, fail = dial(ctx, &p.o); fail != nil {
-			return unusable(ctx, m, fail)
-		}
-	}
+	defer p.gate.leave()
 	defer func() { p.release(s) }()
 
 	out, ok := s.offer.fit(m)
@@ -72,7 +63,7 @@ func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(con
 	if err := begin(ctx); err != nil {
 		return nil, err
 	}
-	err := s.deliver(ctx, m, out)
+	err = s.deliver(ctx, m, out)
 	if errors.Is(err, errStale) {
 		// It ended while it was idle. Nothing of the message was sent, so this
 		// is no second try. A fresh session is never stale.
@@ -89,16 +80,53 @@ func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(con
 	if err != nil {
 		return nil, err
 	}
+	p.learn(out)
 	return out, nil
+}
+
+// session enters the gate with a session. Without one it has not entered. A
+// server that gives fewer sessions than it is asked for is waited for.
+func (p *Pool) session(ctx context.Context) (*session, *Error, error) {
+	for {
+		if err := p.gate.enter(ctx); err != nil {
+			return nil, nil, err
+		}
+		if s := p.reuse(); s != nil {
+			return s, nil, nil
+		}
+		s, fail := dial(ctx, &p.o)
+		switch {
+		case fail == nil:
+			return s, nil, nil
+		case ctx.Err() == nil && p.gate.retreat():
+			continue
+		}
+		p.gate.leave()
+		return nil, fail, nil
+	}
+}
+
+// learn makes the gate wider or narrower by what became of a message.
+func (p *Pool) learn(out []forwarder.Outcome) {
+	for _, o := range out {
+		switch {
+		case o.Kind == forwarder.Accepted:
+			p.gate.accepted()
+			return
+		case o.Kind == forwarder.Broken, o.Code == 421:
+			p.gate.refused()
+			return
+		}
+	}
 }
 
 // Check opens a session, up to and with the login, and ends it again. The error
 // is an *Error if it is about the server.
 func (p *Pool) Check(ctx context.Context) error {
-	if err := p.enter(ctx); err != nil {
+	if err := p.gate.enter(ctx); err != nil {
 		return err
 	}
-	defer p.leave()
+	defer p.gate.leave()
 	s, err := dial(ctx, &p.o)
 	switch {
 	case err == nil:
@@ -120,46 +148,11 @@ func (p *Pool) Idle() {
 // Close waits for the calls of Deliver that are under way, ends all sessions
 // and refuses more calls. It may be called again.
 func (p *Pool) Close() error {
-	p.mu.Lock()
-	select {
-	case <-p.closed:
-	default:
-		close(p.closed)
-	}
-	p.mu.Unlock()
-	for range cap(p.slots) {
-		p.slots <- struct{}{}
-	}
+	p.gate.close()
 	p.Idle()
 	p.ending.Wait()
-	for range cap(p.slots) {
-		<-p.slots
-	}
 	return nil
 }
-
-// enter waits for a slot.
-func (p *Pool) enter(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	select {
-	case <-p.closed:
-		return ErrClosed
-	default:
-	}
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-p.closed:
-		return ErrClosed
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// leave gives the slot back.
-func (p *Pool) leave() { <-p.slots }
 
 // reuse takes the session that was used last out of the idle ones, nil if there
 // is none. Those that have been idle for too long are given up.
