@@ -30,6 +30,7 @@ func (r *run) forward(ctx, pop context.Context, due []candidate) {
 		if m == nil {
 			continue
 		}
+		failpoint("fetched")
 		w.enter(pop)
 		go func() {
 			defer w.leave()
@@ -115,6 +116,7 @@ func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
 		return settle(nil, t.env, t.before.Recipients, t.clock), nil
 	}
 	outs, err := r.a.Destination.Forwarder.Deliver(ctx, t.message(r.a), func(ctx context.Context) error { return r.intend(ctx, t) })
+	failpoint("answered")
 	if err != nil {
 		return verdict{}, err
 	}
@@ -127,6 +129,7 @@ func (r *run) intend(ctx context.Context, t *transaction) error {
 		return nil
 	}
 	t.begun = true
+	defer failpoint("intended")
 	return r.lease.Put(ctx, t.intent())
 }
 
@@ -243,6 +246,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)
 		return
 	}
+	failpoint("written")
 	if t.rec.Spool == "" {
 		unkeep(t.before.Spool)
 	}

@@ -49,6 +49,7 @@ func (r *run) keep(ctx context.Context, m *fetched) error {
 		m.item.Release()
 		return r.ourFault(&SpoolError{Op: "keeping", Dir: r.Kept, Err: err})
 	}
+	failpoint("kept")
 	m.row.Spool, m.row.State, m.row.NextAttempt = path, ledger.Deferred, r.Now()
 	if err := r.lease.Put(ctx, m.row); err != nil {
 		m.item.Release()

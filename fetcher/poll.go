@@ -161,6 +161,7 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	if n := r.s.Listing.Junk; n > 0 {
 		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
 	}
+	failpoint("listed")
 	p, err := r.plan(ctx)
 	if err != nil {
 		return false, err

@@ -14,6 +14,7 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 	if r.s.Err() != nil || r.ourFaulted() {
 		return nil
 	}
+	failpoint("forwarded")
 	doomed, err := r.doomed(ctx, expired)
 	if err != nil {
 		return err
@@ -29,6 +30,7 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 		case err != nil:
 			return r.a.Source.error(StepDele, err)
 		default:
+			failpoint("dele")
 			ids = append(ids, m.Known.ID)
 		}
 	}
@@ -41,11 +43,13 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 	if len(ids) == 0 {
 		return nil
 	}
+	failpoint("quit")
 	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	if err := r.lease.Deleted(write, r.Now(), ids...); err != nil {
 		return r.ourFault(err)
 	}
+	failpoint("deleted")
 	r.res.OnServer -= len(ids)
 	r.row.OnServer = r.res.OnServer
 	return nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,11 +25,11 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// build makes the binary as it is released.
-func build(t *testing.T) string {
+// build makes the binary as it is released, but for the flags.
+func build(t *testing.T, flags ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "popferry")
-	c := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
+	c := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", path}, flags, []string{"."})...)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
