@@ -1,0 +1,86 @@
+package fetcher_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// TestPOP3CutAtEveryReply: the POP3 server hangs up in place of its n-th
+// reply, whichever that is. With the polls after that all has arrived once,
+// and the mailbox is empty.
+func TestPOP3CutAtEveryReply(t *testing.T) {
+	t.Parallel()
+	for n := range 40 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			var replies atomic.Int64
+			w := newWorld(t, bend{pop: func(s *pop3test.Session, _, _ string) bool {
+				if replies.Add(1) != int64(n+1) {
+					return false
+				}
+				s.Close()
+				return true
+			}})
+			w.account.Policy.Keep = false
+			w.add("m1", "m2", "m3", "m4")
+			for range 3 {
+				w.poll()
+			}
+			same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2", "m3", "m4"})
+			same(t, "left", w.left(), nil)
+		})
+	}
+}
+
+// TestSMTPCutAtEveryReply: the destination hangs up in place of a reply. All
+// arrives; what it took without saying so comes twice, and nothing else.
+func TestSMTPCutAtEveryReply(t *testing.T) {
+	t.Parallel()
+	for _, lmtp := range []bool{false, true} {
+		for _, stage := range []forwarder.Stage{forwarder.StageHello, forwarder.StageMail, forwarder.StageRcpt, forwarder.StageBody, forwarder.StageDot} {
+			for n := range 3 {
+				for _, taken := range []bool{false, true} {
+					if taken && stage != forwarder.StageDot {
+						continue
+					}
+					t.Run(fmt.Sprint(stage, " ", n+1, " lmtp ", lmtp, " taken ", taken), func(t *testing.T) {
+						t.Parallel()
+						cutDestination(t, lmtp, stage, n+1, taken)
+					})
+				}
+			}
+		}
+	}
+}
+
+func cutDestination(t *testing.T, lmtp bool, stage forwarder.Stage, n int, taken bool) {
+	t.Helper()
+	var seen atomic.Int64
+	b := bend{smtp: smtptest.Options{LMTP: lmtp, Fault: func(e smtptest.Event) smtptest.Fault {
+		cut := e.Stage == stage && seen.Add(1) == int64(n)
+		return smtptest.Fault{Close: cut, Keep: cut && taken}
+	}}}
+	b.pool.Connections = 1
+	w := newWorld(t, b)
+	w.account.Policy.Keep = false
+	w.add("m1", "m2", "m3", "m4")
+	for range 4 {
+		w.poll()
+	}
+	want := []string{"m1", "m2", "m3", "m4"}
+	if taken {
+		want = sorted(append(want, fmt.Sprint("m", n)))
+	}
+	same(t, "arrived", sorted(w.arrived()), want)
+	same(t, "left", w.left(), nil)
+	for uid, s := range w.states() {
+		if s != "forwarded" {
+			t.Errorf("%s is %s", uid, s)
+		}
+	}
+}
