@@ -60,6 +60,11 @@ func (p Policy) expired(forwarded, now time.Time) bool {
 	}
 }
 
+// keepsLonger tells whether messages are to stay for more than so many days.
+func (p Policy) keepsLonger(days int) bool {
+	return p.Keep && (p.KeepFor == 0 || p.KeepFor > time.Duration(days)*24*time.Hour)
+}
+
 // allows tells whether a message of that size is to be fetched.
 func (p Policy) allows(size int64) bool { return p.MaxSize <= 0 || size <= p.MaxSize }
 

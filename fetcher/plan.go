@@ -38,7 +38,7 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 // behind the plain messages: a server that breaks at it keeps none of them.
 func (r *run) decide(ctx context.Context, p plan) (plan, error) {
 	contests := p.Contests
-	p.Contests, p.Due = nil, nil
+	p.Contests, p.Due, p.Skip = nil, nil, nil // the rest is under way already
 	for _, c := range contests {
 		prints, err := r.prints(ctx, c)
 		if err != nil {
@@ -50,7 +50,10 @@ func (r *run) decide(ctx context.Context, p plan) (plan, error) {
 		r.res.Notice = ErrDeleIgnored
 		r.log.Warn("the server ignores DELE", "messages", p.Ignored)
 	}
-	return p, r.noteResized(ctx, p.Resized)
+	if err := r.noteResized(ctx, p.Resized); err != nil {
+		return p, err
+	}
+	return p, r.noteSkipped(ctx, p.Skip)
 }
 
 // prints asks for the fingerprint of each message of a contest.
@@ -69,21 +72,41 @@ func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
 // that the mailbox was listed.
 func (r *run) note(ctx context.Context, p plan) error {
 	r.res.Waiting = p.Waiting
+	if err := r.noteSkipped(ctx, p.Skip); err != nil {
+		return err
+	}
+	if !r.row.Listed.IsZero() {
+		return nil
+	}
+	r.row.Listed = r.Now()
+	if err := r.lease.PutAccount(ctx, r.row); err != nil {
+		return r.ourFault(err)
+	}
+	return nil
+}
+
+// noteAdopted ends what popferry adopt began: all that was there has its row.
+func (r *run) noteAdopted(ctx context.Context) error {
+	if !r.row.Adopt {
+		return nil
+	}
+	r.row.Adopt = false
+	if err := r.lease.PutAccount(ctx, r.row); err != nil {
+		return r.ourFault(err)
+	}
+	return nil
+}
+
+// noteSkipped writes down messages that are left alone.
+func (r *run) noteSkipped(ctx context.Context, skips []skip) error {
 	var recs []*ledger.Record
-	for _, s := range p.Skip {
+	for _, s := range skips {
 		recs = append(recs, r.skipped(s))
 	}
 	if err := r.put(ctx, recs); err != nil {
 		return err
 	}
-	r.res.Skipped += len(p.Skip)
-	if !r.row.Listed.IsZero() && !r.row.Adopt {
-		return nil
-	}
-	r.row.Listed, r.row.Adopt = r.Now(), false
-	if err := r.lease.PutAccount(ctx, r.row); err != nil {
-		return r.ourFault(err)
-	}
+	r.res.Skipped += len(skips)
 	return nil
 }
 

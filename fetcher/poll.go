@@ -154,12 +154,16 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	ctx, end := r.graceful(hard)
 	defer end()
 	r.done, r.refusals = nil, 0
+	before := r.row.Server.ExpireDays
 	if r.s, r.row.Server, err = open(ctx, r.a.Source, r.a.Policy.Keep, r.row.Server, r.Now()); err != nil {
 		return false, r.doubt(err)
 	}
 	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
 	if n := r.s.Listing.Junk; n > 0 {
 		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
+	}
+	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.keepsLonger(days) {
+		r.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
 	}
 	failpoint("listed")
 	p, err := r.plan(ctx)
@@ -171,8 +175,11 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	}
 	now, rest := r.portion(p.Due)
 	r.forward(hard, ctx, now)
-	if len(p.Contests) > 0 && len(rest) == 0 && !r.stopped(hard) {
+	if len(rest) == 0 && !r.stopped(hard) {
 		if p, err = r.decide(ctx, p); err != nil {
+			return false, err
+		}
+		if err := r.noteAdopted(ctx); err != nil {
 			return false, err
 		}
 		r.forward(hard, ctx, p.Due)

@@ -101,6 +101,9 @@ func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) 
 			w.Recipients[i].Text = "sent as an attachment, after: " + v.Outcome.Reply()
 		}
 	}
+	if slices.ContainsFunc(w.Recipients, func(rc ledger.Recipient) bool { return rc.State != ledger.Forwarded }) {
+		v.Outcome = w.Outcome // what is in the way now
+	}
 	v.Recipients = replaced(v.Recipients, w.Recipients)
 	v.Blocked, v.Broke, v.Doubt = w.Blocked, v.Broke || w.Broke, v.Doubt || w.Doubt
 	return v, nil

@@ -142,7 +142,10 @@ func (s *session) capabilities(ctx context.Context) error {
 	}
 	s.Learnt.LoginGap, _ = s.caps.LoginDelay()
 	days, never, ok := s.caps.Expire()
-	s.Learnt.Expires = ok && !never && days == 0
+	s.Learnt.Expires, s.Learnt.ExpireDays = ok && !never && days == 0, 0
+	if ok && !never {
+		s.Learnt.ExpireDays = days
+	}
 	return nil
 }
 

@@ -100,11 +100,11 @@ func (a *app) claim(ctx context.Context, store *sqlite.Store) error {
 		if !c.Enabled {
 			continue
 		}
-		acc, err := a.newAccount(c)
+		acc, err := newAccount(c)
 		if err != nil {
 			return &exitError{exitConfig, fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
-		acc.ID = rows[i].ID
+		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
 		a.accounts[c.Name] = acc
 	}
 	return nil

@@ -107,8 +107,7 @@ func (d *desk) fetch(ctx context.Context, rec *ledger.Record, rows []*ledger.Rec
 	if err != nil {
 		return err
 	}
-	var a app // without destinations: nothing is sent
-	account, err := a.newAccount(configured)
+	account, err := newAccount(configured)
 	if err != nil {
 		return &exitError{exitConfig, err}
 	}

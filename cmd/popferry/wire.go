@@ -51,8 +51,9 @@ func newPool(d config.Destination) (*smtp.Pool, error) {
 	}), nil
 }
 
-// newAccount is an account of the configuration as the fetcher wants it.
-func (a *app) newAccount(c config.Account) (fetcher.Account, error) {
+// newAccount is an account of the configuration as the fetcher wants it, but
+// for its destination.
+func newAccount(c config.Account) (fetcher.Account, error) {
 	dialer, err := newDialer(c.Server)
 	if err != nil {
 		return fetcher.Account{}, err
@@ -75,7 +76,6 @@ func (a *app) newAccount(c config.Account) (fetcher.Account, error) {
 			MaxSize:     c.MaxSize,
 			MinInterval: c.MinInterval,
 		},
-		Destination: a.newDestination(c),
 	}, nil
 }
 

@@ -35,14 +35,15 @@ type Account struct {
 
 // Server is what was learnt of an account's POP3 server.
 type Server struct {
-	NoCAPA    bool          `json:"no_capa,omitempty"`    // it hangs up on CAPA, or does not know it
-	LoginGap  time.Duration `json:"login_gap,omitempty"`  // LOGIN-DELAY (RFC 2449 6.5)
-	Expires   bool          `json:"expires,omitempty"`    // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
-	Hides     bool          `json:"hides,omitempty"`      // it was seen to hide what was retrieved
-	NoTOP     bool          `json:"no_top,omitempty"`     // it breaks the connection at TOP
-	UTF8      bool          `json:"utf8,omitempty"`       // it wants UTF-8 mode (RFC 6856)
-	BadLogins int           `json:"bad_logins,omitempty"` // refused credentials in a row
-	LastLogin time.Time     `json:"last_login,omitzero"`
+	NoCAPA     bool          `json:"no_capa,omitempty"`     // it hangs up on CAPA, or does not know it
+	LoginGap   time.Duration `json:"login_gap,omitempty"`   // LOGIN-DELAY (RFC 2449 6.5)
+	Expires    bool          `json:"expires,omitempty"`     // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
+	ExpireDays int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after so many days
+	Hides      bool          `json:"hides,omitempty"`       // it was seen to hide what was retrieved
+	NoTOP      bool          `json:"no_top,omitempty"`      // it breaks the connection at TOP
+	UTF8       bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
+	BadLogins  int           `json:"bad_logins,omitempty"`  // refused credentials in a row
+	LastLogin  time.Time     `json:"last_login,omitzero"`
 }
 
 // Identity tells a mailbox from every other: its UIDs mean nothing in another.

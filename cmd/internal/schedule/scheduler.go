@@ -15,7 +15,7 @@ const (
 	// At the start every account is due. They come one after the other in
 	// startSpread for each, maxStartSpread for all.
 	startSpread    = 50 * time.Millisecond
-	maxStartSpread = 5 * time.Second
+	maxStartSpread = time.Minute
 	// wakeUp is how late a time can come after the machine has slept: a timer
 	// stands still meanwhile, but cron looks at the clock when any of its
 	// entries is due.
