@@ -9,6 +9,21 @@ import (
 	"sync/atomic"
 )
 
+// failpoints are the places between any two steps of a message's way at which
+// a test lets the process die; see failpoint.
+var failpoints = [...]string{
+	"listed",    // the listing is read, nothing is written
+	"fetched",   // a message is in the spool
+	"kept",      // its copy is on disk, its row is not
+	"intended",  // its row says sending, nothing is sent
+	"answered",  // the destination has answered, the row does not tell yet
+	"written",   // the row tells
+	"forwarded", // all transactions are over, nothing is deleted
+	"dele",      // a DELE was answered
+	"quit",      // QUIT was answered, the row does not tell yet
+	"deleted",   // the row tells that it is deleted
+}
+
 // reached counts how often each point was passed. This file is for tests only:
 // it is built with the tag failpoint.
 var reached [len(failpoints)]atomic.Int64

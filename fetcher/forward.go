@@ -1,16 +1,12 @@
 package fetcher
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
-	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/forwarder"
 )
 
 // forward fetches what is due, one after the other, and hands each message on
@@ -37,51 +33,6 @@ func (r *run) forward(ctx, pop context.Context, due []candidate) {
 			r.deliver(ctx, m)
 		}()
 	}
-}
-
-// workers are the transactions that run side by side. While there is no room
-// for another one, the POP3 server is kept from logging us out (RFC 1939 3).
-type workers struct {
-	r     *run
-	slots chan struct{}
-	tick  *time.Ticker
-}
-
-// aliveGap bounds the time between two NOOPs; servers are seen that log out
-// after two minutes.
-const aliveGap = time.Minute
-
-func (r *run) newWorkers() *workers {
-	gap := aliveGap
-	if t := r.a.Source.Timeout / 5; t > 0 {
-		gap = min(gap, t)
-	}
-	return &workers{r: r, slots: make(chan struct{}, max(1, r.a.Destination.Forwarder.Workers())), tick: time.NewTicker(gap)}
-}
-
-// enter waits for room. That the session breaks meanwhile shows at its next
-// command.
-func (w *workers) enter(ctx context.Context) {
-	for {
-		select {
-		case w.slots <- struct{}{}:
-			return
-		case <-w.tick.C:
-			if w.r.s.Err() == nil {
-				_ = w.r.s.Noop(ctx)
-			}
-		}
-	}
-}
-
-func (w *workers) leave() { <-w.slots }
-
-// wait returns when all have left.
-func (w *workers) wait(ctx context.Context) {
-	for range cap(w.slots) {
-		w.enter(ctx)
-	}
-	w.tick.Stop()
 }
 
 // deliver takes one message through its transaction: intent, transaction,
@@ -133,83 +84,6 @@ func (r *run) intend(ctx context.Context, t *transaction) error {
 	return r.lease.Put(ctx, t.intent())
 }
 
-// transaction is one message on its way, with its row before and after.
-type transaction struct {
-	*fetched
-	before  ledger.Record
-	rec     *ledger.Record
-	pending []string
-	env     envelope
-	sender  string
-	clock   attempt
-	begun   bool
-}
-
-// transaction prepares a message: to whom it goes, from whom, under which
-// trace and date.
-func (r *run) transaction(m *fetched) *transaction {
-	t := &transaction{fetched: m, before: *m.row, sender: r.a.Destination.Sender}
-	rec := *m.row
-	t.rec = &rec
-	if rec.Trace == "" {
-		rec.Trace, rec.FirstAttempt = newTrace(), r.now()
-	}
-	if r.a.Destination.Original && m.head.HasReturn {
-		t.sender, t.env.OwnSender = m.head.ReturnPath, true
-	}
-	rec.Attempts++
-	t.clock = attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
-	// A crash must not lead to a try at once, and another crash.
-	rec.NextAttempt = t.clock.next()
-	t.pending, rec.Recipients = pending(r.a.Destination.Recipients, rec.Recipients)
-	return t
-}
-
-// pending tells who still has to get a message: whoever the configuration
-// names now, less those who have it or refused it. The rows of the others are
-// kept, but for addresses that are not named any more.
-func pending(named []string, rows []ledger.Recipient) (todo []string, kept []ledger.Recipient) {
-	for _, r := range rows {
-		if r.State == ledger.Forwarded || r.State == ledger.Held {
-			kept = append(kept, r)
-		}
-	}
-	for _, a := range named {
-		if earlier(kept, a).State == 0 {
-			todo = append(todo, a)
-		}
-	}
-	return todo, kept
-}
-
-// intent is the row before the transaction.
-func (t *transaction) intent() *ledger.Record {
-	t.rec.State, t.rec.Cause = ledger.Sending, ledger.Cause{}
-	for _, a := range t.pending {
-		was := earlier(t.before.Recipients, a)
-		t.rec.Recipients = append(t.rec.Recipients, ledger.Recipient{Address: a, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: t.rec.NextAttempt})
-	}
-	return t.rec
-}
-
-// message is what is handed over.
-func (t *transaction) message(a Account) *forwarder.Message {
-	head := traceLines(a, t.rec.Trace, t.rec.FirstAttempt)
-	return &forwarder.Message{
-		Sender:     t.sender,
-		Recipients: t.pending,
-		Size:       int64(len(head)) + t.item.Size(),
-		EightBit:   t.high,
-		UTF8:       t.head.EightBit,
-		Body:       t.reader(head),
-	}
-}
-
-// reader returns the message from its start, each time it is called.
-func (t *transaction) reader(head []byte) func() io.Reader {
-	return func() io.Reader { return io.MultiReader(bytes.NewReader(head), t.item.Reader()) }
-}
-
 // undo takes an intent back: the transaction did not happen.
 func (r *run) undo(ctx context.Context, t *transaction) error {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
@@ -254,26 +128,6 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 	r.weigh(ctx, t, v)
 }
 
-// conclude fills in the row what follows from its state.
-func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
-	rec := t.rec
-	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
-	switch rec.State {
-	case ledger.Forwarded:
-		rec.ForwardedAt, rec.Spool = t.clock.Now, ""
-	default:
-		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
-	}
-	if !rec.State.Due() && rec.State != ledger.Held {
-		rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
-	}
-	for _, rc := range rec.Recipients {
-		if rc.State.Due() && (rec.NextAttempt.IsZero() || rc.NextAttempt.Before(rec.NextAttempt)) {
-			rec.NextAttempt = rc.NextAttempt
-		}
-	}
-}
-
 // tell counts and logs an outcome that is on disk.
 func (r *run) tell(t *transaction, v verdict) {
 	rec := t.rec
@@ -306,9 +160,6 @@ func (r *run) count(s ledger.State, octets int64) {
 	case ledger.Sending, ledger.Gone:
 	}
 }
-
-// MessageError is what the destination said of one message.
-type MessageError struct{ Outcome forwarder.Outcome }
 
 func (e *MessageError) Error() string {
 	return fmt.Sprintf("%s %s: %s", e.Outcome.Stage, e.Outcome.Kind, e.Outcome.Reply())

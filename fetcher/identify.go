@@ -40,12 +40,6 @@ type candidate struct {
 	Rivals []ledger.Known
 }
 
-// contest is a UID that does not tell by itself which message is which.
-type contest struct {
-	Entries []pop3.Entry
-	Rows    []ledger.Known
-}
-
 // plan is what a poll has to do.
 type plan struct {
 	Due      []candidate // to be fetched and sent, in order
@@ -98,21 +92,6 @@ func identify(v view) plan {
 	return p
 }
 
-// doubledUIDs finds UIDs that stand more than once in a listing.
-func doubledUIDs(entries []pop3.Entry) map[string][]pop3.Entry {
-	count := make(map[string]int, len(entries))
-	for _, e := range entries {
-		count[e.UID]++
-	}
-	doubled := make(map[string][]pop3.Entry)
-	for _, e := range entries {
-		if count[e.UID] > 1 {
-			doubled[e.UID] = append(doubled[e.UID], e)
-		}
-	}
-	return doubled
-}
-
 // place decides about the messages that share a UID, nearly always one: by
 // size where that tells, the rest by fingerprint, never by their position.
 func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
@@ -130,34 +109,6 @@ func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
 		}
 	default:
 		p.bySize(v, entries, rows)
-	}
-}
-
-// bySize matches what has a size of its own, and leaves the rest, if any, to
-// a contest.
-func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
-	listed := make(map[int64]int)
-	for _, e := range entries {
-		listed[e.Size]++
-	}
-	bySize := make(map[int64][]ledger.Known)
-	for _, k := range rows {
-		bySize[k.Size] = append(bySize[k.Size], k)
-	}
-	var rest []pop3.Entry
-	matched := make(map[int64]bool)
-	for _, e := range entries {
-		same := bySize[e.Size]
-		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !alive(same[0]) {
-			rest = append(rest, e)
-			continue
-		}
-		p.known(v, match{Entry: e, Known: same[0]})
-		matched[same[0].ID] = true
-	}
-	if len(rest) > 0 {
-		left := slices.DeleteFunc(slices.Clone(rows), func(k ledger.Known) bool { return matched[k.ID] })
-		p.Contests = append(p.Contests, contest{Entries: rest, Rows: left})
 	}
 }
 
@@ -205,37 +156,6 @@ func (p *plan) sort() {
 	slices.SortStableFunc(p.Due, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
 	})
-}
-
-// decide ends a contest with the entries' fingerprints, one to one. An entry
-// whose fingerprint could not be had, or is like that of no row, is fetched,
-// and compared once more before it is sent.
-func (p *plan) decide(v view, c contest, prints []string) {
-	rows := slices.Clone(c.Rows)
-	var rest []pop3.Entry
-	for i, e := range c.Entries {
-		j := slices.IndexFunc(rows, func(k ledger.Known) bool { return is(k, prints[i], e.Size) })
-		if j < 0 {
-			rest = append(rest, e)
-			continue
-		}
-		m := match{Entry: e, Known: rows[j]}
-		if e.Size != rows[j].Size {
-			p.Resized = append(p.Resized, m)
-		}
-		p.known(v, m)
-		rows = slices.Delete(rows, j, j+1)
-	}
-	for _, e := range rest {
-		p.unknown(v, e, rows)
-	}
-	p.sort()
-}
-
-// is tells whether a message with this fingerprint and listed size is that of
-// a row. One without any fingerprint is told by its size.
-func is(k ledger.Known, print string, size int64) bool {
-	return k.Print == print && (print != "" || size >= 0 && size == k.Size)
 }
 
 // live are the rows whose message was not deleted so far as we know.

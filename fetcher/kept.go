@@ -104,7 +104,7 @@ func (r *run) load(c candidate) (*fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	m := &fetched{candidate: c, item: r.Spool.New()}
 	in := &intake{w: m.item}
 	m.octets, err = io.Copy(in, f)

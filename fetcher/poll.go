@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // Options are what a Poller works with. All but Stopping, Next and Now are required.
@@ -203,97 +202,3 @@ func (r *run) portion(due []candidate) (now, rest []candidate) {
 
 // gap is the least time between two logins.
 func (r *run) gap() time.Duration { return max(r.a.Policy.MinInterval, r.row.Server.LoginGap) }
-
-// ErrStopped: the poll ended early because the program is being stopped or
-// reloaded. Nothing failed.
-var ErrStopped = errors.New("stopped before the end of the mailbox")
-
-// grace is how long a POP3 session may go on after a stop: enough for its
-// deletions, not for a long download.
-const grace = 2 * time.Second
-
-// graceful returns a context that ends a while after Stopping. The function it
-// returns has to be called.
-func (r *run) graceful(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		select {
-		case <-r.Stopping:
-		case <-done:
-			return
-		}
-		t := time.NewTimer(grace)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			cancel(ErrStopped)
-		case <-done:
-		}
-	})
-	return ctx, func() {
-		close(done)
-		wg.Wait()
-		cancel(nil)
-	}
-}
-
-// maxDoubted is how many refused logins in a row are not believed after a
-// success.
-const maxDoubted = 2
-
-// doubt marks refused credentials that worked before: servers that are asked
-// too often, or are out of order, are known to call the password wrong.
-func (r *run) doubt(err error) error {
-	var refused *pop3.Error
-	if !errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials {
-		return err
-	}
-	r.row.Server.BadLogins++
-	if r.row.LastSuccess.IsZero() || r.row.Server.BadLogins > maxDoubted {
-		return err
-	}
-	return &DoubtedLoginError{err}
-}
-
-// resting tells whether the account is to be left alone for now, and notes why.
-func (r *run) resting() bool {
-	now := r.Now()
-	if until := r.row.Server.LastLogin.Add(r.gap()); r.gap() > 0 && now.Before(until) && !r.row.Server.LastLogin.After(now) {
-		r.res.Rest, r.res.Until = TooSoon, until
-		return true
-	}
-	for _, until := range []time.Time{r.row.NotBefore, r.dest.NotBefore} {
-		if !r.asked && waits(now, until) {
-			r.res.Rest, r.res.Until = BackingOff, until
-			return true
-		}
-	}
-	return false
-}
-
-// stop ends the poll: nothing new is begun. The first reason stays; ours tells
-// that the fault is our own, so that nothing is deleted either.
-func (r *run) stop(err error, ours bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.halt == nil {
-		r.halt = err
-	}
-	r.ours = r.ours || ours
-}
-
-// stopped tells whether nothing new is to be begun.
-func (r *run) stopped(ctx context.Context) bool {
-	select {
-	case <-r.Stopping:
-		r.stop(ErrStopped, false)
-	case <-ctx.Done():
-		r.stop(context.Cause(ctx), false)
-	default:
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.halt != nil
-}

@@ -34,7 +34,7 @@ type Quarantiner interface {
 func (r *run) reject(ctx context.Context, t *transaction, v verdict) (verdict, error) {
 	d := r.a.Destination
 	if d.OnReject == Hold || v.Undo || v.Blocked != nil || !refusesMessage(v.Outcome, t.env) {
-		return v, nil
+		return v, nil //nolint:nilerr // Blocked is the destination's fault, not ours
 	}
 	var refused []string
 	for _, rc := range v.Recipients {

@@ -23,7 +23,7 @@ func TestServerThatAllowsFewConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer srv.Close() //nolint:errcheck // a test server
+	defer srv.Close()
 	p := smtp.New(smtp.Options{Dial: srv.Dial, Connections: 8})
 	var calls sync.WaitGroup
 	for range 100 {
@@ -47,7 +47,7 @@ func TestSmallBacklogNeedsOneConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer srv.Close() //nolint:errcheck // a test server
+	defer srv.Close()
 	p := smtp.New(smtp.Options{Dial: srv.Dial})
 	for range 20 {
 		if _, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { return nil }); err != nil {

@@ -1,0 +1,81 @@
+package fetcher
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// recognise looks at a message before it is sent: under its UID there may be
+// another one than before, it may be one of its rivals, or in a loop.
+func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
+	known, err := r.compare(ctx, m)
+	if err != nil || known {
+		m.item.Release()
+		return nil, err
+	}
+	if m.row == nil {
+		m.row = r.newRow(m.Entry)
+	}
+	m.row.Print, m.row.MessageSize = m.head.print(), m.octets
+	m.row.Excerpt = m.head.excerpt()
+	if err := loop(m.head, mark(r.a)); err != nil {
+		m.item.Release()
+		m.row.State, m.row.Cause = ledger.Held, r.Describe(err)
+		return nil, r.failed(ctx, m.row, err)
+	}
+	return m, nil
+}
+
+// compare finds the row that a message really is. known tells that nothing is
+// to be done for it.
+func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
+	if m.row != nil && m.row.Print != "" && m.row.Print != m.head.print() {
+		// The server gave the UID to another message. The one that it belonged to
+		// has left.
+		m.row.State = ledger.Gone
+		if err := r.lease.Put(ctx, m.row); err != nil {
+			return false, r.ourFault(err)
+		}
+		m.row = nil
+	}
+	for _, k := range m.Rivals {
+		if m.row != nil || !is(k, m.head.print(), m.Size) {
+			continue
+		}
+		if !k.State.Due() && k.State != ledger.Gone {
+			r.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String())
+			return true, nil
+		}
+		if m.row, err = r.lease.Record(ctx, k.ID); err != nil {
+			return false, r.ourFault(err)
+		}
+	}
+	return false, nil
+}
+
+// LoopError: the message has been here before.
+type LoopError struct{ Hops int }
+
+func (e *LoopError) Error() string {
+	if e.Hops > 0 {
+		return fmt.Sprintf("the message goes round in a loop: it has %d Received lines", e.Hops)
+	}
+	return "the message goes round in a loop: popferry fetched it from this very mailbox before"
+}
+
+// loop tells whether a message was fetched from this account before, or has
+// been through too many hands.
+func loop(h header, mark string) error {
+	for _, m := range h.Marks {
+		if strings.Contains(m, "account="+mark) {
+			return &LoopError{}
+		}
+	}
+	if h.Hops > maxHops {
+		return &LoopError{Hops: h.Hops}
+	}
+	return nil
+}

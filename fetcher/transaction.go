@@ -1,0 +1,110 @@
+package fetcher
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// transaction is one message on its way, with its row before and after.
+type transaction struct {
+	*fetched
+	before  ledger.Record
+	rec     *ledger.Record
+	pending []string
+	env     envelope
+	sender  string
+	clock   attempt
+	begun   bool
+}
+
+// transaction prepares a message: to whom it goes, from whom, under which
+// trace and date.
+func (r *run) transaction(m *fetched) *transaction {
+	t := &transaction{fetched: m, before: *m.row, sender: r.a.Destination.Sender}
+	rec := *m.row
+	t.rec = &rec
+	if rec.Trace == "" {
+		rec.Trace, rec.FirstAttempt = newTrace(), r.now()
+	}
+	if r.a.Destination.Original && m.head.HasReturn {
+		t.sender, t.env.OwnSender = m.head.ReturnPath, true
+	}
+	rec.Attempts++
+	t.clock = attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
+	// A crash must not lead to a try at once, and another crash.
+	rec.NextAttempt = t.clock.next()
+	t.pending, rec.Recipients = pending(r.a.Destination.Recipients, rec.Recipients)
+	return t
+}
+
+// pending tells who still has to get a message: whoever the configuration
+// names now, less those who have it or refused it. The rows of the others are
+// kept, but for addresses that are not named any more.
+func pending(named []string, rows []ledger.Recipient) (todo []string, kept []ledger.Recipient) {
+	for _, r := range rows {
+		if r.State == ledger.Forwarded || r.State == ledger.Held {
+			kept = append(kept, r)
+		}
+	}
+	for _, a := range named {
+		if earlier(kept, a).State == 0 {
+			todo = append(todo, a)
+		}
+	}
+	return todo, kept
+}
+
+// intent is the row before the transaction.
+func (t *transaction) intent() *ledger.Record {
+	t.rec.State, t.rec.Cause = ledger.Sending, ledger.Cause{}
+	for _, a := range t.pending {
+		was := earlier(t.before.Recipients, a)
+		t.rec.Recipients = append(t.rec.Recipients, ledger.Recipient{Address: a, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: t.rec.NextAttempt})
+	}
+	return t.rec
+}
+
+// message is what is handed over.
+func (t *transaction) message(a Account) *forwarder.Message {
+	head := traceLines(a, t.rec.Trace, t.rec.FirstAttempt)
+	return &forwarder.Message{
+		Sender:     t.sender,
+		Recipients: t.pending,
+		Size:       int64(len(head)) + t.item.Size(),
+		EightBit:   t.high,
+		UTF8:       t.head.EightBit,
+		Body:       t.reader(head),
+	}
+}
+
+// reader returns the message from its start, each time it is called.
+func (t *transaction) reader(head []byte) func() io.Reader {
+	return func() io.Reader { return io.MultiReader(bytes.NewReader(head), t.item.Reader()) }
+}
+
+// conclude fills in the row what follows from its state.
+func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
+	rec := t.rec
+	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
+	switch rec.State {
+	case ledger.Forwarded:
+		rec.ForwardedAt, rec.Spool = t.clock.Now, ""
+	default:
+		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
+	}
+	if !rec.State.Due() && rec.State != ledger.Held {
+		rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
+	}
+	for _, rc := range rec.Recipients {
+		if rc.State.Due() && (rec.NextAttempt.IsZero() || rc.NextAttempt.Before(rec.NextAttempt)) {
+			rec.NextAttempt = rc.NextAttempt
+		}
+	}
+}
+
+// MessageError is what the destination said of one message.
+type MessageError struct{ Outcome forwarder.Outcome }
