@@ -43,7 +43,7 @@ func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
 	matched := make(map[int64]bool)
 	for _, e := range entries {
 		same := bySize[e.Size]
-		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !alive(same[0]) {
+		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !steady(same[0]) {
 			rest = append(rest, e)
 			continue
 		}
@@ -82,7 +82,11 @@ func (p *plan) decide(v view, c contest, prints []string) {
 }
 
 // is tells whether a message with this fingerprint and listed size is that of
-// a row. One without any fingerprint is told by its size.
+// a row. A row without a fingerprint, of a message that was never fetched or
+// has nothing to tell it by, is told by its size.
 func is(k ledger.Known, print string, size int64) bool {
-	return k.Print == print && (print != "" || size >= 0 && size == k.Size)
+	if k.Print == "" {
+		return size >= 0 && size == k.Size
+	}
+	return k.Print == print
 }

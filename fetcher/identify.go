@@ -101,8 +101,8 @@ func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
 		for _, e := range entries {
 			p.unknown(v, e, nil)
 		}
-	case len(entries) == 1 && len(rows) == 1 && len(left) == 1 && sameSize(entries[0], left[0]):
-		p.known(v, match{Entry: entries[0], Known: left[0]})
+	case len(entries) == 1 && len(rows) == 1 && steady(rows[0]) && sameSize(entries[0], rows[0]):
+		p.known(v, match{Entry: entries[0], Known: rows[0]})
 	case len(left) == len(rows) && len(left) == len(entries) && alike(entries, left):
 		for i, e := range entries { // any order is right: nothing tells them apart
 			p.known(v, match{Entry: e, Known: left[i]})
@@ -169,6 +169,11 @@ func live(rows []ledger.Known) []ledger.Known {
 	return out
 }
 
+// steady tells whether a row's message was in the last listing too, so that its
+// UID and size are enough to know it by. What was away may have come back as
+// another.
+func steady(k ledger.Known) bool { return alive(k) && k.LastSeen.IsZero() }
+
 // alive tells whether a row's message was not deleted so far as we know.
 func alive(k ledger.Known) bool { return k.DeletedAt.IsZero() }
 
@@ -182,7 +187,7 @@ func sameSize(e pop3.Entry, k ledger.Known) bool {
 func alike(entries []pop3.Entry, rows []ledger.Known) bool {
 	first := rows[0]
 	for _, k := range rows {
-		if k.Size != first.Size || k.Print != first.Print || k.State != first.State {
+		if k.Size != first.Size || k.Print != first.Print || k.State != first.State || !steady(k) {
 			return false
 		}
 	}

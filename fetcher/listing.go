@@ -13,12 +13,15 @@ import (
 func (s *session) list(ctx context.Context, keep bool) (err error) {
 	s.Listing, err = s.Client.Listing(ctx)
 	switch {
+	case errors.Is(err, pop3.ErrNoUIDL) && s.Learnt.HasUIDL:
+		return fmt.Errorf("%w, though it did before", err) // out of order, or all would be new
 	case errors.Is(err, pop3.ErrNoUIDL) && s.Err() == nil:
 		s.noUIDL = true
 		return s.listByHeader(ctx, keep, err)
 	case err == nil && s.Listing.Junk > 0 && len(s.Listing.Entries) == 0:
 		return &pop3.ProtocolError{Command: "UIDL", Text: "no line of the listing makes sense"}
 	}
+	s.Learnt.HasUIDL = s.Learnt.HasUIDL || err == nil && len(s.Listing.Entries) > 0
 	return err
 }
 

@@ -19,6 +19,9 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 	if m.row == nil {
 		m.row = r.newRow(m.Entry)
 	}
+	if m.row.Size < 0 {
+		m.row.Size = m.octets // not listed, but something to tell it by
+	}
 	m.row.Print, m.row.MessageSize = m.head.print(), m.octets
 	m.row.Excerpt = m.head.excerpt()
 	if err := loop(m.head, mark(r.a)); err != nil {

@@ -65,6 +65,7 @@ func (r *run) ourFaulted() bool {
 // forwarded, and of earlier ones what is proven to be the same message.
 func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 	var out []match
+	var others []int64                   // whose UIDs were given to other messages: they have left
 	if !r.Now().Before(r.row.LastPoll) { // else the clock contradicts the ledger
 		for _, m := range expired {
 			same, err := r.proven(ctx, m)
@@ -72,10 +73,16 @@ func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 				return nil, err
 			}
 			if !same {
-				r.log.Warn("a message that is due for deletion is not the one that was forwarded and stays", "uid", shown(m.UID))
+				r.log.Warn("a message that is due for deletion is not the one that was forwarded; it stays, and is new", "uid", shown(m.UID))
+				others = append(others, m.Known.ID)
 				continue
 			}
 			out = append(out, m)
+		}
+	}
+	if len(others) > 0 {
+		if err := r.lease.Deleted(ctx, r.Now(), others...); err != nil {
+			return nil, r.ourFault(err)
 		}
 	}
 	for _, m := range r.done {

@@ -22,8 +22,9 @@ const (
 )
 
 // renumbered tells whether a listing looks like that of a server that was
-// moved: nearly all UIDs that the last listing had have vanished, and at least
-// as many unknown ones appear.
+// moved: nearly all UIDs that the last listing had have vanished, and nearly as
+// many unknown ones or more appear. Not all, for some messages may have been
+// deleted on the way.
 func renumbered(v view) (vanished []ledger.Known, unknown []pop3.Entry, is bool) {
 	listed := make(map[string]bool, len(v.Entries))
 	for _, e := range v.Entries {
@@ -47,7 +48,7 @@ func renumbered(v view) (vanished []ledger.Known, unknown []pop3.Entry, is bool)
 		}
 	}
 	n := len(vanished)
-	return vanished, unknown, n >= guardLeast && float64(n) >= guardPart*float64(left) && len(unknown) >= n
+	return vanished, unknown, n >= guardLeast && float64(n) >= guardPart*float64(left) && float64(len(unknown)) >= guardPart*float64(n)
 }
 
 // guard keeps a server that was moved from having everything forwarded again:

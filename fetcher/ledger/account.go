@@ -40,6 +40,7 @@ type Server struct {
 	Expires    bool          `json:"expires,omitempty"`     // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
 	ExpireDays int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after so many days
 	Hides      bool          `json:"hides,omitempty"`       // it was seen to hide what was retrieved
+	HasUIDL    bool          `json:"has_uidl,omitempty"`    // UIDL has worked
 	NoTOP      bool          `json:"no_top,omitempty"`      // it breaks the connection at TOP
 	UTF8       bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
 	BadLogins  int           `json:"bad_logins,omitempty"`  // refused credentials in a row

@@ -98,7 +98,6 @@ func TestHopeless(t *testing.T) {
 			s.Write(strings.Repeat("x", 1<<16))
 		}
 	}
-	var protocol *pop3.ProtocolError
 	for _, tt := range []struct {
 		name   string
 		handle handler
@@ -133,6 +132,7 @@ func TestHopeless(t *testing.T) {
 			}
 			err := poll(t, s, o).err
 			var refused *pop3.Error
+			var protocol *pop3.ProtocolError
 			switch {
 			case tt.is != nil && !errors.Is(err, tt.is),
 				tt.as && !errors.As(err, &protocol),
