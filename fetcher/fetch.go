@@ -37,8 +37,11 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 		return nil, r.ourFault(err)
 	}
 	if c.Known.Spool != "" {
-		return r.fetchKept(ctx, c, rec)
+		if m, err := r.fetchKept(ctx, c, rec); m != nil || err != nil || c.Number == 0 || rec.Spool != "" {
+			return m, err
+		}
 	}
+	loose := r.s.loose
 	m, err := r.receive(ctx, c)
 	var refused *pop3.Error
 	var broken *IncompleteError
@@ -55,12 +58,10 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	case err != nil:
 		return nil, err
 	}
+	r.s.loose = min(r.s.loose, loose+1) // however often it was asked for
 	r.refusals = 0
 	m.row = rec
-	if m, err = r.recognise(ctx, m); m == nil || err != nil || !r.hides() {
-		return m, err
-	}
-	return m, r.keep(ctx, m)
+	return r.recognise(ctx, m)
 }
 
 // ourFault stops the poll without any deletion.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -71,7 +72,16 @@ func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	return r.reject(ctx, t, settle(outs, t.env, t.before.Recipients, t.clock))
+	v := settle(outs, t.env, t.before.Recipients, t.clock)
+	better, err := r.reject(ctx, t, v)
+	switch {
+	case err == nil:
+		return better, nil
+	case !slices.ContainsFunc(v.Recipients, func(rc ledger.Recipient) bool { return rc.State == ledger.Forwarded }):
+		return v, err
+	}
+	r.stop(err, true) // but some have it, and that must not be forgotten
+	return v.later(t.clock), nil
 }
 
 // intend writes down that a transaction is about to begin.
@@ -122,7 +132,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 	}
 	failpoint("written")
 	if t.rec.Spool == "" {
-		unkeep(t.before.Spool)
+		r.unkeep(t.before.Spool)
 	}
 	r.tell(t, v)
 	r.weigh(ctx, t, v)

@@ -140,9 +140,7 @@ func (p *plan) known(v view, m match) {
 		}
 	case k.State == ledger.Skipped && k.Cause.Code == causeTooLarge && m.Size >= 0 && v.Policy.allows(m.Size):
 		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k}) // the limit was raised
-	case k.State == ledger.Gone:
-		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
-	case !k.State.Due(): // held or skipped: a person decides
+	case k.State != ledger.Gone && !k.State.Due(): // held or skipped: a person decides
 	case !v.Asked && waits(v.Now, k.NextAttempt):
 		p.Waiting++
 	default:

@@ -34,27 +34,30 @@ func gmail(host string) bool {
 	return false
 }
 
-// keptPath is where the octets of a message are kept.
-func (r *run) keptPath(trace string) string {
-	return filepath.Join(r.Kept, fmt.Sprintf("%d-%s.eml", r.a.ID, trace))
-}
+// keptName is the file for the octets of a message. The ledger has the name
+// alone: the folder may be moved.
+func (r *run) keptName(trace string) string { return fmt.Sprintf("%d-%s.eml", r.a.ID, trace) }
+
+// safe notes that a message which a hiding server gave out is not lost with it.
+func (r *run) safe() { r.s.loose = max(0, r.s.loose-1) }
 
 // keep puts a fetched message on disk for good, file first, then ledger.
 func (r *run) keep(ctx context.Context, m *fetched) error {
 	if m.row.Trace == "" {
 		m.row.Trace, m.row.FirstAttempt = newTrace(), r.now()
 	}
-	path := r.keptPath(m.row.Trace)
-	if err := writeKept(path, m); err != nil {
+	name := r.keptName(m.row.Trace)
+	if err := writeKept(filepath.Join(r.Kept, name), m); err != nil {
 		m.item.Release()
 		return r.ourFault(&SpoolError{Op: "keeping", Dir: r.Kept, Err: err})
 	}
 	failpoint("kept")
-	m.row.Spool, m.row.State, m.row.NextAttempt = path, ledger.Deferred, r.Now()
+	m.row.Spool, m.row.State, m.row.NextAttempt = name, ledger.Deferred, r.Now()
 	if err := r.lease.Put(ctx, m.row); err != nil {
 		m.item.Release()
 		return r.ourFault(err)
 	}
+	r.safe()
 	return nil
 }
 
@@ -100,7 +103,7 @@ func syncDir(dir string) error {
 
 // load reads a kept message back into the spool.
 func (r *run) load(c candidate) (*fetched, error) {
-	f, err := os.Open(c.Known.Spool)
+	f, err := os.Open(filepath.Join(r.Kept, c.Known.Spool))
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +119,16 @@ func (r *run) load(c candidate) (*fetched, error) {
 	return m, nil
 }
 
-// fetchKept is fetch for a message that is kept.
+// fetchKept is fetch for a message that is kept. Should its file have gone, it
+// is nil, and the message is fetched anew if its server still has it.
 func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*fetched, error) {
 	m, err := r.load(c)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		rec.Spool = ""
+		if c.Number > 0 {
+			return nil, nil
+		}
 		rec.State, rec.Cause = ledger.Gone, r.Describe(err)
 		return nil, r.failed(ctx, rec, err)
 	case err != nil:
@@ -128,18 +136,19 @@ func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*
 	}
 	m.row = rec
 	m.row.Print = m.head.print()
+	m.Number = 0 // what is listed under its UID has to prove itself before it is deleted
 	return m, nil
 }
 
-// keptDue are the kept messages that are due and not listed any more.
-func keptDue(v view) (due []candidate, waiting int) {
-	listed := make(map[string]bool, len(v.Entries))
-	for _, e := range v.Entries {
-		listed[e.UID] = true
+// keptDue are the kept messages that are due and not in the plan by themselves.
+func keptDue(v view, planned []candidate) (due []candidate, waiting int) {
+	have := make(map[int64]bool, len(planned))
+	for _, c := range planned {
+		have[c.Known.ID] = true
 	}
 	for _, k := range v.Known {
 		switch {
-		case k.Spool == "" || !k.State.Due() || listed[k.UID]:
+		case k.Spool == "" || !k.State.Due() || have[k.ID]:
 		case !v.Asked && waits(v.Now, k.NextAttempt):
 			waiting++
 		default:
@@ -149,41 +158,29 @@ func keptDue(v view) (due []candidate, waiting int) {
 	return due, waiting
 }
 
-// unkeep removes the file of a message that is settled. If that fails, sweep
-// does it.
-func unkeep(path string) {
-	if path != "" {
-		_ = os.Remove(path)
-	}
-}
-
-// sweep removes files of this account that no row speaks of: a crash came
-// between a row and its file.
-func (r *run) sweep(known []ledger.Known) {
-	files, err := filepath.Glob(r.keptPath("*"))
-	if err != nil || len(files) == 0 {
-		return
-	}
-	wanted := make(map[string]bool)
-	for _, k := range known {
-		wanted[k.Spool] = true
-	}
-	for _, f := range files {
-		if !wanted[f] {
-			unkeep(f)
-		}
+// unkeep removes the file of a message that is settled. One that stays is no
+// harm, and one too few would be: files without a row are left alone.
+func (r *run) unkeep(name string) {
+	if name != "" {
+		_ = os.Remove(filepath.Join(r.Kept, name))
 	}
 }
 
 // learnHiding notices a server that hides what was retrieved: of those that
-// the last session forwarded and left there none is listed any more.
-func (r *run) learnHiding(vanished []ledger.Known, known []ledger.Known) {
+// the last session fetched and did not delete none is listed any more.
+func (r *run) learnHiding(vanished, known []ledger.Known) {
 	const least = 3
 	last := func(k ledger.Known) bool {
-		return k.State == ledger.Forwarded && alive(k) && !k.ForwardedAt.Before(r.lastLogin) && k.Spool == ""
+		switch {
+		case !alive(k) || k.Spool != "" || !k.LastSeen.IsZero():
+			return false
+		case k.State == ledger.Forwarded:
+			return r.a.Policy.Keep && r.a.Policy.KeepFor == 0 && !k.ForwardedAt.Before(r.lastLogin)
+		default:
+			return k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held
+		}
 	}
-	n := count(vanished, last)
-	if r.a.Policy.Keep && r.a.Policy.KeepFor == 0 && n >= least && n == count(known, last) && !r.hides() {
+	if n := count(vanished, last); n >= least && n == count(known, last) && !r.hides() {
 		r.s.Learnt.Hides = true
 		r.log.Warn("the server hides what was retrieved; from now on a copy is kept until it is forwarded")
 	}

@@ -115,14 +115,14 @@ func TestServerThatIsSeenToHide(t *testing.T) {
 	if got := w.states()["uid-m5"]; got != "held" || len(w.kept()) != 1 {
 		t.Errorf("it is %s, kept: %v", got, w.kept())
 	}
-	text, err := os.ReadFile(w.record("uid-m5").Spool)
+	text, err := os.ReadFile(filepath.Join(w.keptDir, w.record("uid-m5").Spool))
 	if err != nil || string(text) != string(letter("m5")) {
 		t.Errorf("%v: %q", err, text)
 	}
 }
 
-// TestCrashBetweenFileAndRow: a file without a row is removed, and the message
-// is fetched again.
+// TestCrashBetweenFileAndRow: a file without a row is left alone, for the ledger
+// may be an older one, and the message is fetched again.
 func TestCrashBetweenFileAndRow(t *testing.T) {
 	t.Parallel()
 	h := &hiding{says: true}
@@ -131,7 +131,7 @@ func TestCrashBetweenFileAndRow(t *testing.T) {
 	must(t, os.MkdirAll(h.w.keptDir, 0o700))
 	must(t, os.WriteFile(filepath.Join(h.w.keptDir, fmt.Sprintf("%d-orphan.eml", h.w.account.ID)), []byte("x"), 0o600))
 	h.w.poll()
-	if len(h.w.kept()) != 0 || len(h.w.arrived()) != 1 {
+	if len(h.w.kept()) != 1 || len(h.w.arrived()) != 1 {
 		t.Errorf("kept %v, arrived %v", h.w.kept(), h.w.arrived())
 	}
 }

@@ -81,6 +81,15 @@ func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
 	return s.Top(ctx, number, 0)
 }
 
+// Retr asks for a message (RFC 1939 5), and notes that a hiding server has
+// given it out.
+func (s *session) Retr(ctx context.Context, number int) (*pop3.Body, error) {
+	if hides(s.Learnt, s.Source.Host) {
+		s.loose++
+	}
+	return s.Client.Retr(ctx, number)
+}
+
 // header reads a message's header; not shown if the server refuses. Its error
 // is that of a broken session.
 func (s *session) header(ctx context.Context, ask asking, number int) (h header, shown bool, err error) {

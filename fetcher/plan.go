@@ -27,9 +27,8 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 	}
 	r.res.OnServer, r.row.OnServer = len(v.Entries), len(v.Entries)
 	r.view = v
-	r.sweep(v.Known)
 	p := identify(v)
-	kept, waiting := keptDue(v)
+	kept, waiting := keptDue(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, kept...), p.Waiting+waiting
 	return p, nil
 }

@@ -107,6 +107,8 @@ type run struct {
 	ours   bool    // halt is our own fault: nothing is deleted either
 	breaks int     // connections in a row that ended in a transaction
 	streak streak
+	// accepted counts what the destination took in this poll.
+	accepted int
 }
 
 // poll is the whole story; record, at its end, is what the ledger keeps of it.
@@ -172,19 +174,27 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	if err := r.note(ctx, p); err != nil {
 		return false, err
 	}
+	if r.row.Adopt { // all at once, so that nothing that comes later is adopted too
+		due := p.Due
+		if p, err = r.decide(ctx, p); err != nil {
+			return false, err
+		}
+		p.Due = append(due, p.Due...)
+		if err := r.noteAdopted(ctx); err != nil {
+			return false, err
+		}
+	}
 	now, rest := r.portion(p.Due)
 	r.forward(hard, ctx, now)
 	if len(rest) == 0 && !r.stopped(hard) {
 		if p, err = r.decide(ctx, p); err != nil {
 			return false, err
 		}
-		if err := r.noteAdopted(ctx); err != nil {
-			return false, err
-		}
 		r.forward(hard, ctx, p.Due)
 	}
-	more = len(rest) > 0 || r.hides() && len(r.done) > 0
-	return more && r.gap() == 0, r.remove(ctx, p.Expired)
+	more = len(r.done) > 0 && (len(rest) > 0 || r.hides()) && r.gap() == 0
+	r.asked = false // once is enough
+	return more, r.remove(ctx, p.Expired)
 }
 
 // portionSize is how many messages one session fetches where they are deleted

@@ -14,6 +14,9 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 	known, err := r.compare(ctx, m)
 	if err != nil || known {
 		m.item.Release()
+		if known {
+			r.safe()
+		}
 		return nil, err
 	}
 	if m.row == nil {
@@ -24,6 +27,11 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 	}
 	m.row.Print, m.row.MessageSize = m.head.print(), m.octets
 	m.row.Excerpt = m.head.excerpt()
+	if r.hides() {
+		if err := r.keep(ctx, m); err != nil {
+			return nil, err
+		}
+	}
 	if err := loop(m.head, mark(r.a)); err != nil {
 		m.item.Release()
 		m.row.State, m.row.Cause = ledger.Held, r.Describe(err)

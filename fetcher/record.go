@@ -49,13 +49,13 @@ func (r *run) record(ctx context.Context) {
 func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, now time.Time) error {
 	switch {
 	case blocked != nil:
-		if r.res.Forwarded > 0 {
+		if r.accepted > 0 {
 			r.dest.Failures = 0 // it works, if not for all
 		}
 		r.dest.Failures++
 		r.dest.NotBefore = now.Add(doubling(firstWait, longestPollWait, r.dest.Failures))
 		r.dest.Cause = r.Describe(blocked)
-	case r.res.Forwarded > 0 && r.dest.Failures > 0:
+	case r.accepted > 0:
 		r.dest.Failures, r.dest.NotBefore, r.dest.Cause, r.dest.LastSuccess = 0, time.Time{}, ledger.Cause{}, now
 	default:
 		return nil

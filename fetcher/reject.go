@@ -89,7 +89,8 @@ func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) 
 		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: head,
 	})
 	if err != nil {
-		return v, err
+		r.log.Warn("refused message cannot be wrapped, and is held", "uid", shown(t.rec.UID), "error", err)
+		return v, nil
 	}
 	outs, err := d.Forwarder.Deliver(ctx, wrapped, func(ctx context.Context) error { return r.intend(ctx, t) })
 	if err != nil {
@@ -124,7 +125,7 @@ func (r *run) quarantine(ctx context.Context, t *transaction, v verdict, refused
 			v.Recipients[i].Text = "in quarantine: " + path + ", after: " + v.Outcome.Reply()
 		}
 	}
-	v.Aside = true
+	v.Aside = refused
 	return v, nil
 }
 

@@ -15,6 +15,10 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 		return nil
 	}
 	failpoint("forwarded")
+	if r.s.loose > 0 {
+		r.log.Warn("not every message that was given out is on disk; the session ends without QUIT, so that the server keeps them", "messages", r.s.loose)
+		return nil
+	}
 	doomed, err := r.doomed(ctx, expired)
 	if err != nil {
 		return err

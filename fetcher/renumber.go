@@ -57,13 +57,13 @@ func renumbered(v view) (vanished []ledger.Known, unknown []pop3.Entry, is bool)
 // told the account waits for a person.
 func (r *run) guard(ctx context.Context, v *view) error {
 	vanished, unknown, is := renumbered(*v)
-	if r.row.Renumbered && len(unknown) == 0 {
+	if r.row.Renumbered && len(unknown) == 0 && len(v.Entries) >= guardLeast {
 		r.row.Renumbered = false // the old UIDs are back
 	}
 	switch {
 	case r.row.Renumbered:
 		return ErrRenumbered
-	case !is || r.row.Adopt:
+	case !is || r.row.Adopt || r.hides(): // where messages vanish as a rule, it tells nothing
 		return nil
 	}
 	r.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(vanished), "unknown", len(unknown))
@@ -116,7 +116,9 @@ func rematch(vanished []ledger.Known, unknown []pop3.Entry, prints []string) (mo
 		moved = append(moved, match{Entry: e, Known: rows[0]})
 		byPrint[prints[i]] = rows[1:]
 	}
-	return moved, blank == 0 || rest == 0
+	// With many fingerprints of which none is there, the mailbox was emptied.
+	emptied := len(moved) == 0 && blank <= len(vanished)/2
+	return moved, blank == 0 || rest == 0 || emptied
 }
 
 // adopt gives known messages their new UIDs.
@@ -175,7 +177,7 @@ func (r *run) missing(ctx context.Context, v view) error {
 	for _, e := range v.Entries {
 		listed[e.UID] = true
 	}
-	var left, back []ledger.Known
+	var left, back, all []ledger.Known
 	var gone []*ledger.Record
 	for _, k := range v.Known {
 		switch seen := k.LastSeen.IsZero(); {
@@ -189,12 +191,12 @@ func (r *run) missing(ctx context.Context, v view) error {
 			}
 			rec.State, rec.LastSeen = ledger.Gone, r.row.LastPoll
 			r.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
-			gone = append(gone, rec)
+			gone, all = append(gone, rec), append(all, k)
 		default:
-			left = append(left, k)
+			left, all = append(left, k), append(all, k)
 		}
 	}
-	r.learnHiding(left, v.Known)
+	r.learnHiding(all, v.Known)
 	if err := r.put(ctx, gone); err != nil {
 		return err
 	}

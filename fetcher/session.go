@@ -60,6 +60,9 @@ type session struct {
 	caps    pop3.Capabilities
 	noUIDL  bool // UIDs of the listing are our own
 	dele    bool // a deletion was asked for: only remove may send QUIT
+	// loose are messages that a hiding server has given out and that are not
+	// on disk yet. While there are any, no QUIT: it is what makes them vanish.
+	loose int
 }
 
 // open connects, logs in and reads the listing. What it learns of the server
@@ -174,7 +177,7 @@ func (s *session) learnUTF8(err error) {
 
 // hangUp ends a session that is of no use, politely if it still stands.
 func (s *session) hangUp(ctx context.Context) {
-	if s.Err() == nil && !s.dele {
+	if s.Err() == nil && !s.dele && s.loose == 0 {
 		_ = s.Quit(ctx)
 	}
 	_ = s.Close()

@@ -137,8 +137,9 @@ type verdict struct {
 	Broke bool
 	// Doubt: whether the message arrived is not known.
 	Doubt bool
-	// Aside: it was refused, and is in quarantine now.
-	Aside bool
+	// Aside are the recipients who refused it and for whom it is in quarantine
+	// now.
+	Aside []string
 	// Outcome is the one that decided, for the log.
 	Outcome forwarder.Outcome
 }
@@ -165,6 +166,17 @@ func settle(outs []forwarder.Outcome, e envelope, before []ledger.Recipient, a a
 		v.Recipients = append(v.Recipients, settleOne(o, m, earlier(before, o.Recipient), a))
 	}
 	v.Undo = v.Blocked != nil && !taken
+	return v
+}
+
+// later is the verdict with those who refused to be asked again.
+func (v verdict) later(a attempt) verdict {
+	v.Recipients = slices.Clone(v.Recipients)
+	for i := range v.Recipients {
+		if rc := &v.Recipients[i]; rc.State == ledger.Held {
+			rc.State, rc.NextAttempt = ledger.Deferred, a.next()
+		}
+	}
 	return v
 }
 

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
@@ -16,7 +17,13 @@ const maxStreak = 5
 // refused with the same code.
 type streak struct {
 	code int
-	rows []*ledger.Record
+	list []refusal
+}
+
+// refusal is a message that was refused, and for whom it was put aside.
+type refusal struct {
+	rec   *ledger.Record
+	aside []string
 }
 
 // weigh says what a message's outcome means for those behind it.
@@ -30,12 +37,12 @@ func (r *run) weigh(ctx context.Context, t *transaction, v verdict) {
 		r.breaks = 0
 	}
 	stop := v.Doubt || r.breaks >= maxBreaks
-	rows := r.lengthen(t, v)
+	long := r.lengthen(t, v)
 	r.mu.Unlock()
 
-	if len(rows) > 0 {
+	if len(long) > 0 {
 		stop = true
-		if err := r.release(ctx, rows); err != nil {
+		if err := r.release(ctx, long); err != nil {
 			r.stop(err, true)
 		}
 	}
@@ -44,47 +51,63 @@ func (r *run) weigh(ctx context.Context, t *transaction, v verdict) {
 	}
 }
 
-// lengthen adds a refusal to the streak, and returns the rows of one that is
-// long enough. What is about a message's size or content does not count, nor
-// does it end a streak; what is accepted does.
-func (r *run) lengthen(t *transaction, v verdict) []*ledger.Record {
+// lengthen adds a refusal to the streak, and returns one that is long enough.
+// What is about a message's size, content or sender does not count, nor does a
+// message that was in a streak before if the destination has taken others
+// since: it is the message then. What is accepted ends a streak.
+func (r *run) lengthen(t *transaction, v verdict) []refusal {
 	o := v.Outcome
+	again := t.before.Attempts > 0 && (r.accepted > 0 || r.dest.LastSuccess.After(t.before.NextAttempt))
 	switch {
-	case t.rec.State == ledger.Forwarded && !v.Aside:
+	case t.rec.State == ledger.Forwarded && len(v.Aside) == 0:
+		r.accepted++
 		r.streak = streak{}
 		return nil
-	case t.rec.State != ledger.Held && !v.Aside || o.Kind != forwarder.Refused || aboutContent(o) || t.env.OwnSender && aboutSender(o) && o.Stage < forwarder.StageData:
+	case t.rec.State != ledger.Held && len(v.Aside) == 0 || o.Kind != forwarder.Refused || again || aboutContent(o) ||
+		t.env.OwnSender && aboutSender(o) && o.Stage < forwarder.StageData:
 		return nil
 	case o.Code != r.streak.code:
 		r.streak = streak{code: o.Code}
 	}
-	r.streak.rows = append(r.streak.rows, t.rec)
-	if len(r.streak.rows) < maxStreak {
+	r.streak.list = append(r.streak.list, refusal{t.rec, v.Aside})
+	if len(r.streak.list) < maxStreak {
 		return nil
 	}
-	rows := r.streak.rows
+	list := r.streak.list
 	r.streak = streak{}
-	return rows
+	return list
 }
 
 // release takes back what a streak did to its messages: nothing is known
 // against them, so they are due again.
-func (r *run) release(ctx context.Context, rows []*ledger.Record) error {
-	rows = slices.DeleteFunc(rows, func(rec *ledger.Record) bool { return rec.State != ledger.Held })
-	for _, rec := range rows {
-		rec.State, rec.NextAttempt = ledger.Deferred, r.Now()
+func (r *run) release(ctx context.Context, list []refusal) error {
+	var recs []*ledger.Record
+	held, aside := 0, 0
+	for _, f := range list {
+		rec := f.rec
+		if rec.State == ledger.Held {
+			held++
+		} else {
+			aside++
+		}
+		rec.State, rec.NextAttempt, rec.ForwardedAt = ledger.Deferred, r.Now(), time.Time{}
 		for i, rc := range rec.Recipients {
-			if rc.State == ledger.Held {
+			if rc.State == ledger.Held || slices.Contains(f.aside, rc.Address) {
 				rec.Recipients[i].State, rec.Recipients[i].NextAttempt = ledger.Deferred, r.Now()
 			}
 		}
+		recs = append(recs, rec)
 	}
-	if err := r.lease.Put(ctx, rows...); err != nil {
+	if err := r.lease.Put(ctx, recs...); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.res.Held -= len(rows)
-	r.res.Deferred += len(rows)
+	r.done = slices.DeleteFunc(r.done, func(m match) bool {
+		return slices.ContainsFunc(recs, func(rec *ledger.Record) bool { return rec.ID == m.Known.ID })
+	})
+	r.res.Held -= held
+	r.res.Forwarded -= aside
+	r.res.Deferred += len(list)
 	return nil
 }

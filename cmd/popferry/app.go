@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -73,7 +71,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		},
 		Destinations: store,
 		Spool:        fetcher.NewSpool(cfg.Spool.Dir, cfg.Spool.Memory),
-		Kept:         strings.TrimSuffix(cfg.State, filepath.Ext(cfg.State)) + ".kept",
+		Kept:         keptDir(cfg),
 		Describe:     cause.Describe,
 		Log:          o.Log,
 		Stopping:     o.Stopping,
@@ -109,6 +107,25 @@ func (a *app) claim(ctx context.Context, store *sqlite.Store) error {
 	}
 	return nil
 }
+
+// memory is how long the ledger remembers messages that were deleted on their
+// servers. Those that are still there are never forgotten.
+const memory = 90 * 24 * time.Hour
+
+// prune forgets what is old enough. That it fails is no reason to stop.
+func prune(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
+	n, err := store.Prune(ctx, time.Now().Add(-memory))
+	if err != nil {
+		log.Warn("old rows could not be removed from the ledger", "error", err)
+	}
+	if n > 0 {
+		log.Info("forgot messages that were deleted long ago", "messages", n)
+	}
+}
+
+// keptDir is the folder beside the ledger for messages that their server gives
+// only once.
+func keptDir(cfg *config.Config) string { return cfg.State + ".kept" }
 
 // spoolDir makes the folder for temporary files.
 func spoolDir(dir string) error {

@@ -32,8 +32,12 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 		return err
 	}
 	log.Info("started", "version", buildVersion(), "accounts", len(s.app.accounts), "config", cfg.Path, "state", cfg.State)
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
 	for {
 		select {
+		case <-daily.C:
+			prune(stop.ctx, store, log)
 		case <-stop.stopping:
 			log.Info("stopping: transactions in flight are finished; a second signal stops at once")
 			s.stop()

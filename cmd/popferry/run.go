@@ -53,6 +53,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, f runFlags, names [
 	if err != nil {
 		return err
 	}
+	prune(ctx, store, log)
 	if f.once {
 		err = p.once(ctx, cfg, store, log, f.now)
 	} else {

@@ -58,7 +58,7 @@ func (d *desk) show(ctx context.Context, uid string) error {
 		out = &screen{w: d.stdout}
 	}
 	if rec.Spool != "" {
-		err = copyFile(out, spooled(d.cfg, rec.Spool))
+		err = copyFile(out, filepath.Join(keptDir(d.cfg), rec.Spool))
 	} else {
 		err = d.fetch(ctx, rec, rows, out)
 	}
@@ -69,14 +69,6 @@ func (d *desk) show(ctx context.Context, uid string) error {
 		return cause.Explain(d.account.Name, err)
 	}
 	return nil
-}
-
-// spooled is the path of a copy that popferry keeps where the server does not.
-func spooled(cfg *config.Config, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(cfg.Spool.Dir, name)
 }
 
 func copyFile(w io.Writer, path string) error {

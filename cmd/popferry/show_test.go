@@ -38,7 +38,10 @@ func TestShowFromCopy(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, letters(1)...)
 	o.poll(true)
-	path := filepath.Join(t.TempDir(), "copy")
+	path := filepath.Join(filepath.Dir(o.config), "popferry.db.kept", "copy")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte("our copy"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,7 @@ func TestShowFromCopy(t *testing.T) {
 		}
 		defer func() { _ = lease.Release() }()
 		if err := s.Messages(t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error {
-			r.Spool = path
+			r.Spool = filepath.Base(path)
 			return lease.Put(context.WithoutCancel(t.Context()), r)
 		}); err != nil {
 			t.Fatal(err)

@@ -18,6 +18,9 @@ type gate struct {
 	inside int
 	good   int // accepted since the width last changed
 	closed bool
+	// fails counts the sessions that could not be had; last is why.
+	fails int
+	last  *Error
 }
 
 const (
@@ -35,8 +38,10 @@ func newGate(most int) *gate {
 	return g
 }
 
-// enter waits until there is room. Its error is ErrClosed or ctx's cause.
-func (g *gate) enter(ctx context.Context) error {
+// enter waits until there is room. Its error is ErrClosed or ctx's cause. If
+// meanwhile no session could be had, and nobody has one, that is the answer for
+// all who wait: they need not find out one after the other.
+func (g *gate) enter(ctx context.Context) (*Error, error) {
 	stop := context.AfterFunc(ctx, func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -47,15 +52,18 @@ func (g *gate) enter(ctx context.Context) error {
 	defer wait.Stop()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	fails := g.fails
 	for {
 		switch {
 		case g.closed:
-			return ErrClosed
+			return nil, ErrClosed
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
+		case g.fails != fails:
+			return g.last, nil
 		case g.inside < g.width:
 			g.inside++
-			return nil
+			return nil, nil
 		}
 		g.change.Wait()
 	}
@@ -66,6 +74,15 @@ func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inside--
+	g.change.Broadcast()
+}
+
+// failed leaves, and tells those who wait that no session could be had.
+func (g *gate) failed(why *Error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+	g.fails, g.last = g.fails+1, why
 	g.change.Broadcast()
 }
 

@@ -88,8 +88,8 @@ func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(con
 // server that gives fewer sessions than it is asked for is waited for.
 func (p *Pool) session(ctx context.Context) (*session, *Error, error) {
 	for {
-		if err := p.gate.enter(ctx); err != nil {
-			return nil, nil, err
+		if fail, err := p.gate.enter(ctx); fail != nil || err != nil {
+			return nil, fail, err
 		}
 		if s := p.reuse(); s != nil {
 			return s, nil, nil
@@ -101,7 +101,11 @@ func (p *Pool) session(ctx context.Context) (*session, *Error, error) {
 		case ctx.Err() == nil && p.gate.retreat():
 			continue
 		}
-		p.gate.leave()
+		if ctx.Err() != nil { // it says nothing about the server
+			p.gate.leave()
+		} else {
+			p.gate.failed(fail)
+		}
 		return nil, fail, nil
 	}
 }
@@ -123,8 +127,11 @@ func (p *Pool) learn(out []forwarder.Outcome) {
 // Check opens a session, up to and with the login, and ends it again. The error
 // is an *Error if it is about the server.
 func (p *Pool) Check(ctx context.Context) error {
-	if err := p.gate.enter(ctx); err != nil {
+	switch fail, err := p.gate.enter(ctx); {
+	case err != nil:
 		return err
+	case fail != nil:
+		return fail
 	}
 	defer p.gate.leave()
 	s, err := dial(ctx, &p.o)

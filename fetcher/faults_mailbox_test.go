@@ -1,0 +1,241 @@
+package fetcher_test
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// popFaults is a mailbox that misbehaves once in so many commands.
+type popFaults struct {
+	storm *storm
+	dice  *dice
+	in    int
+	// unsized: LIST may fail, so that all that tells messages apart are their
+	// UIDs and headers.
+	unsized bool
+
+	mu      sync.Mutex
+	session map[int]*popSession
+}
+
+// popSession is what is remembered of a session with the mailbox.
+type popSession struct {
+	doomed   []*pop3test.Message // DELE was confirmed
+	from, to int                 // the part of the mailbox that is shown
+	unsized  bool                // the listing tells no sizes
+}
+
+func (f *popFaults) of(s *pop3test.Session) *popSession {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.session[s.Number]
+	if p == nil {
+		p = &popSession{to: 1 << 30}
+		f.session[s.Number] = p
+	}
+	return p
+}
+
+// handle sees each command of a client.
+func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
+	p := f.of(s)
+	if f.storm.on.Load() {
+		if f.dice.one(60) {
+			f.storm.meddle(f.dice)
+		}
+		if f.dice.one(300) {
+			f.storm.halt()
+		}
+		if f.dice.one(f.in) && f.misbehave(s, p, verb, arg) {
+			return true
+		}
+	}
+	m := s.Message(arg)
+	switch {
+	case verb == "DELE" && m != nil:
+		p.doomed = append(p.doomed, m)
+	case verb == "QUIT" && s.User() != "":
+		f.storm.deleting(p.doomed)
+	case (verb == "UIDL" || verb == "LIST") && arg == "" && s.User() != "":
+		f.list(s, p, verb)
+		return true
+	}
+	return false
+}
+
+// list answers UIDL and LIST for the part of the mailbox that is shown.
+func (f *popFaults) list(s *pop3test.Session, p *popSession, verb string) {
+	var lines []string
+	for n := p.from + 1; n <= p.to; n++ {
+		m := s.Message(strconv.Itoa(n))
+		if m == nil {
+			break
+		}
+		what := m.UID
+		if verb == "LIST" {
+			what = strconv.Itoa(listed(m.Octets))
+		}
+		lines = append(lines, strconv.Itoa(n)+" "+what)
+	}
+	s.Lines("", lines...)
+}
+
+// listed is a message's size with the line end that POP3 gives it.
+func listed(octets []byte) int {
+	if len(octets) == 0 || bytes.HasSuffix(octets, []byte("\r\n")) {
+		return len(octets)
+	}
+	return len(octets) + 2
+}
+
+// misbehave does something else than the command asks for; false if it leaves
+// the answer to the server after all.
+func (f *popFaults) misbehave(s *pop3test.Session, p *popSession, verb, arg string) bool {
+	d := f.dice
+	how := d.n(8)
+	switch m := s.Message(arg); {
+	case how == 0:
+		s.Close()
+	case how == 1:
+		s.Reset()
+	case how == 2 && d.one(4):
+		s.Hang()
+	case verb == "LIST" && arg == "" && !f.unsized:
+		return false
+	case how == 3 && verb != "":
+		p.unsized = p.unsized || verb == "LIST"
+		s.Err("%s", f.refusal(verb))
+	case arg == "" && (verb == "UIDL" || verb == "LIST"):
+		return f.mislist(s, p, verb)
+	case verb == "RETR" && m != nil:
+		f.broken(s, m, !p.unsized)
+	case verb == "TOP":
+		number, _, _ := strings.Cut(arg, " ")
+		if m = s.Message(number); m == nil {
+			return false
+		}
+		f.broken(s, m, true)
+	case verb == "DELE":
+		s.OK("or so")
+	case verb == "QUIT" && s.User() != "":
+		f.misquit(s, p)
+	default:
+		return false
+	}
+	return true
+}
+
+// refusal is what some server says.
+func (f *popFaults) refusal(verb string) string {
+	switch verb {
+	case "PASS", "AUTH":
+		return oneOf(f.dice, "[AUTH] wrong password", "[IN-USE] locked", "[SYS/TEMP] later")
+	case "UIDL":
+		return oneOf(f.dice, "[SYS/TEMP] try again later", "mailbox is busy, try again later")
+	case "RETR", "TOP":
+		return oneOf(f.dice, "no such message", "[SYS/TEMP] later", "[SYS/PERM] damaged", "cannot read it", "too many requests")
+	}
+	return oneOf(f.dice, "[SYS/TEMP] try again later", "no")
+}
+
+// mislist shows a part of the mailbox, or none, or breaks off.
+func (f *popFaults) mislist(s *pop3test.Session, p *popSession, verb string) bool {
+	d := f.dice
+	switch how := d.n(4); {
+	case verb == "LIST": // no sizes, or some
+		p.unsized = true
+		s.Lines("", "1 17 and more", "x", "3")
+	case how == 0:
+		s.Lines("")
+	case how == 1:
+		s.Write("+OK\r\n1 a\r\n2")
+		s.Close()
+	default:
+		p.from = d.n(4)
+		p.to = p.from + d.n(6)
+		return false
+	}
+	return true
+}
+
+// broken sends a part of a message, with an end or without.
+func (f *popFaults) broken(s *pop3test.Session, m *pop3test.Message, ended bool) {
+	part := m.Octets[:f.dice.n(len(m.Octets)+1)]
+	switch f.dice.n(3) {
+	case 0: // nothing comes behind it until the client has had enough
+		if f.dice.one(3) {
+			s.Write("+OK\r\n" + string(part))
+			s.Hang()
+			return
+		}
+		fallthrough
+	case 1:
+		s.Write("+OK\r\n" + string(part))
+		s.Close()
+	default:
+		if !ended || !f.storm.mail.stump(m.Octets, listed(part)) {
+			s.Close()
+			return
+		}
+		s.OK("")
+		s.SendBody(bytes.NewReader(part), -1)
+	}
+}
+
+// misquit loses the deletions, or the reply.
+func (f *popFaults) misquit(s *pop3test.Session, p *popSession) {
+	switch f.dice.n(3) {
+	case 0:
+		f.storm.deleting(p.doomed)
+		s.Do("QUIT", "")
+		s.Reset()
+	case 1:
+		s.OK("bye, but nothing is deleted")
+		s.Close()
+	default:
+		s.Err("some messages were not deleted")
+		s.Close()
+	}
+}
+
+// meddle is what other clients and new mail do to a mailbox.
+func (s *storm) meddle(d *dice) {
+	if d.one(2) {
+		s.add(1 + d.n(2))
+		return
+	}
+	s.remove(d)
+}
+
+// remove takes a message out of the mailbox.
+func (s *storm) remove(d *dice) {
+	s.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+		if len(ms) == 0 {
+			return ms
+		}
+		i := d.n(len(ms))
+		s.mail.removed(ms[i].Octets)
+		return slices.Delete(ms, i, i+1)
+	})
+}
+
+// between is what happens to the mailbox between two polls.
+func (s *storm) between() {
+	for range s.dice.n(4) {
+		s.meddle(s.dice)
+	}
+	if s.dice.one(20) {
+		s.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+			for i := range ms {
+				s.mail.renumbered(ms[i].Octets)
+				ms[i].UID = "moved-" + strconv.Itoa(s.dice.n(1e9))
+			}
+			return ms
+		})
+	}
+}
