@@ -68,6 +68,8 @@ func indexOf(list []pop3test.Message, m *pop3test.Message) int {
 // check is what has to be true in the end.
 func (s *storm) check() {
 	s.t.Helper()
+	s.mail.mu.Lock() // a session that was left behind may still end
+	defer s.mail.mu.Unlock()
 	bodies := make(map[string]bool)
 	for _, f := range s.mail.order {
 		bodies[f.want] = true

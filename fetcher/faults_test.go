@@ -70,14 +70,14 @@ func oneOf[T any](d *dice, list ...T) T { return list[d.n(len(list))] }
 // repeated though its parts are not always met in the same order.
 type storm struct {
 	*world
-	dice *dice // what happens between polls
-	pops popFaults
-	out  smtpFaults
-	mail letters
-	led  ledgerFaults
-	on   atomic.Bool // faults happen
-	halt func()      // stops the poll as a signal does
-	lmtp bool
+	dice    *dice // what happens between polls
+	pops    popFaults
+	out     smtpFaults
+	mail    letters
+	led     ledgerFaults
+	on      atomic.Bool // faults happen
+	halting atomic.Pointer[func()]
+	lmtp    bool
 }
 
 func newStorm(t *testing.T, seed uint64) *storm {
@@ -108,6 +108,9 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	return s
 }
 
+// halt stops the poll as a signal does.
+func (s *storm) halt() { (*s.halting.Load())() }
+
 // patience is how long both sides wait for each other.
 type patience struct{ pop, smtp time.Duration }
 
@@ -134,7 +137,8 @@ func (s *storm) pollWith(f ledgerFault, p patience, asked bool) fetcher.Result {
 	defer pool.Close()
 	s.account.Destination.Forwarder, s.account.Source.Timeout = pool, p.pop
 	stop := make(chan struct{})
-	s.halt = sync.OnceFunc(func() { close(stop) })
+	halt := sync.OnceFunc(func() { close(stop) })
+	s.halting.Store(&halt)
 	poller := fetcher.New(fetcher.Options{
 		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
 			l, err := s.store.Lease(ctx, id)
