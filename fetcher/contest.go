@@ -60,7 +60,7 @@ func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
 // whose fingerprint could not be had, or is like that of no row, is fetched,
 // and compared once more before it is sent.
 func (p *plan) decide(v view, c contest, prints []string) {
-	rows := slices.Clone(c.Rows)
+	rows, rivals, uid := slices.Clone(c.Rows), c.Rows, c.Entries[0].UID
 	var rest []pop3.Entry
 	for i, e := range c.Entries {
 		j := slices.IndexFunc(rows, func(k ledger.Known) bool { return is(k, prints[i], e.Size) })
@@ -74,6 +74,11 @@ func (p *plan) decide(v view, c contest, prints []string) {
 		}
 		p.known(v, m)
 		rows = slices.Delete(rows, j, j+1)
+	}
+	for i := range p.Due { // a row without a fingerprint proves nothing yet
+		if c := &p.Due[i]; c.Known.ID != 0 && c.Known.UID == uid && c.Known.Print == "" {
+			c.Rivals = rivals
+		}
 	}
 	for _, e := range rest {
 		p.unknown(v, e, rows)

@@ -46,15 +46,18 @@ func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
 	if m.row != nil && m.row.Print != "" && m.row.Print != m.head.print() {
 		// The server gave the UID to another message. The one that it belonged to
 		// has left.
-		m.row.State = ledger.Gone
-		if err := r.lease.Put(ctx, m.row); err != nil {
-			return false, r.ourFault(err)
+		if err := r.dismiss(ctx, m); err != nil {
+			return false, err
 		}
-		m.row = nil
 	}
 	for _, k := range m.Rivals {
-		if m.row != nil || !is(k, m.head.print(), m.Size) {
+		if !m.mayBe(k) || !is(k, m.head.print(), m.Size) {
 			continue
+		}
+		if m.row != nil {
+			if err := r.dismiss(ctx, m); err != nil {
+				return false, err
+			}
 		}
 		if !k.State.Due() && k.State != ledger.Gone {
 			r.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String())
@@ -65,6 +68,22 @@ func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// dismiss notes that a row is not that of this message: its own has left.
+func (r *run) dismiss(ctx context.Context, m *fetched) error {
+	m.row.State = ledger.Gone
+	if err := r.lease.Put(ctx, m.row); err != nil {
+		return r.ourFault(err)
+	}
+	m.row = nil
+	return nil
+}
+
+// mayBe tells whether a rival is in question: its message has no row yet, or
+// one that proves less than the rival's would.
+func (m *fetched) mayBe(k ledger.Known) bool {
+	return m.row == nil || m.row.Print == "" && k.Print != "" && k.ID != m.row.ID
 }
 
 // LoopError: the message has been here before.

@@ -2,8 +2,10 @@ package fetcher_test
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
@@ -142,5 +144,48 @@ func TestHeaderlessMessageBackAfterDeletion(t *testing.T) {
 	w.daily(3, true)
 	if n := len(w.smtp.Messages()); n != 1 {
 		t.Errorf("%d arrived", n)
+	}
+}
+
+// A row without a fingerprint (its message once broke off) must not take a
+// message whose header could not be had for its own.
+func TestStaleRowOfABrokenBody(t *testing.T) {
+	t.Parallel()
+	var cut, noTop atomic.Bool
+	cut.Store(true)
+	w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb == "RETR" && cut.Load():
+			s.Close()
+		case verb == "TOP" && noTop.Load():
+			s.Err("[SYS/TEMP] later")
+		default:
+			return false
+		}
+		return true
+	}})
+	w.pop.Add("leo", pop3test.Message{UID: "1", Octets: letter("aa")}, pop3test.Message{UID: "1", Octets: letter("bb")})
+	w.daily(1, true)
+	cut.Store(false)
+	w.daily(1, true)
+	same(t, "arrived", sorted(w.arrived()), []string{"aa", "bb"})
+	noTop.Store(true)
+	w.daily(1, true)
+	same(t, "arrived", sorted(w.arrived()), []string{"aa", "bb"})
+}
+
+// A message without a header that could tell it was forwarded; another one,
+// with a header, has its UID and size now, and is not deleted for it.
+func TestAnotherMessageUnderTheUIDOfOneWithoutHeader(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bend{})
+	w.account.Policy.KeepFor = 24 * time.Hour
+	m := letter("m1")
+	w.pop.Add("leo", pop3test.Message{UID: "1", Octets: []byte("Subject: x\r\n\r\n" + strings.Repeat("x", len(m)-16) + "\r\n")})
+	w.poll()
+	w.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return []pop3test.Message{{UID: "1", Octets: m}} })
+	w.daily(5, true)
+	if len(w.left()) == 0 && len(w.arrived()) < 2 {
+		t.Error("it was deleted, and had not arrived")
 	}
 }

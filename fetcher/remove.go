@@ -98,15 +98,16 @@ func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 }
 
 // proven tells whether the message on the server is the one that the ledger
-// means. A UID alone does not prove it.
+// means. A UID alone does not prove it: the header has to be the same, and
+// where that has nothing to tell by, the size too.
 func (r *run) proven(ctx context.Context, m match) (bool, error) {
-	if m.Known.Print == "" {
-		return m.Size >= 0 && m.Size == m.Known.Size, nil
-	}
 	for _, ask := range []asking{r.s.Top0, r.s.Retr} {
-		print, err := r.s.print(ctx, ask, m.Number)
-		if err != nil || print == m.Known.Print {
-			return err == nil, err
+		h, shown, err := r.s.header(ctx, ask, m.Number)
+		if err != nil {
+			return false, err
+		}
+		if shown && h.print() == m.Known.Print && (m.Known.Print != "" || is(m.Known, "", m.Size)) {
+			return true, nil
 		}
 	}
 	return false, nil
