@@ -56,34 +56,44 @@ func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
 	}
 }
 
-// decide ends a contest with the entries' fingerprints, one to one. An entry
-// whose fingerprint could not be had, or is like that of no row, is fetched,
-// and compared once more before it is sent.
+// decide ends a contest with the entries' fingerprints, one to one: first by
+// fingerprint, then with rows that have none by size. What is left over, and
+// what is only known by its size, is fetched and compared once more before it
+// is sent.
 func (p *plan) decide(v view, c contest, prints []string) {
-	rows, rivals, uid := slices.Clone(c.Rows), c.Rows, c.Entries[0].UID
-	var rest []pop3.Entry
+	rows := slices.Clone(c.Rows)
+	matched := make([]match, len(c.Entries))
+	for _, byPrint := range []bool{true, false} {
+		for i, e := range c.Entries {
+			j := slices.IndexFunc(rows, func(k ledger.Known) bool { return byPrint == (k.Print != "") && is(k, prints[i], e.Size) })
+			if matched[i].Known.ID != 0 || j < 0 {
+				continue
+			}
+			matched[i] = match{Entry: e, Known: rows[j]}
+			rows = slices.Delete(rows, j, j+1)
+		}
+	}
 	for i, e := range c.Entries {
-		j := slices.IndexFunc(rows, func(k ledger.Known) bool { return is(k, prints[i], e.Size) })
-		if j < 0 {
-			rest = append(rest, e)
+		if matched[i].Known.ID == 0 {
+			p.unknown(v, e, rows)
 			continue
 		}
-		m := match{Entry: e, Known: rows[j]}
-		if e.Size != rows[j].Size {
-			p.Resized = append(p.Resized, m)
-		}
-		p.known(v, m)
-		rows = slices.Delete(rows, j, j+1)
-	}
-	for i := range p.Due { // a row without a fingerprint proves nothing yet
-		if c := &p.Due[i]; c.Known.ID != 0 && c.Known.UID == uid && c.Known.Print == "" {
-			c.Rivals = rivals
-		}
-	}
-	for _, e := range rest {
-		p.unknown(v, e, rows)
+		p.found(v, matched[i], rows)
 	}
 	p.sort()
+}
+
+// found places what a contest has found to be known. rivals are the rows that
+// were left over.
+func (p *plan) found(v view, m match, rivals []ledger.Known) {
+	if m.Size != m.Known.Size {
+		p.Resized = append(p.Resized, m)
+	}
+	before := len(p.Due)
+	p.known(v, m)
+	if len(p.Due) > before && m.Known.Print == "" { // its size alone proves nothing
+		p.Due[before].Rivals = rivals
+	}
 }
 
 // is tells whether a message with this fingerprint and listed size is that of

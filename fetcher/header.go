@@ -30,6 +30,8 @@ type header struct {
 	Hops       int    // number of Received lines
 	Marks      []string
 	EightBit   bool // octets above 127
+	// Beginning is all that was read, for messages whose header tells nothing.
+	Beginning []byte
 }
 
 // parseHeader reads as much of a header as it can make sense of. It takes any
@@ -103,13 +105,17 @@ func (h *header) take(name, value string, first bool) {
 }
 
 // print is the fingerprint: it tells one message from another under the same
-// UID, and is the same whether it comes from TOP or RETR. "" if the header has
-// nothing to tell by.
+// UID, and is the same whether it comes from TOP or RETR. Where the header has
+// nothing to tell by it is that of the message's beginning, which only RETR
+// shows. "" if there is nothing at all.
 func (h header) print() string {
+	fields := []byte(strings.Join([]string{h.MessageID, h.Date, h.From, h.Received}, "\n"))
 	if h.MessageID+h.Date+h.From+h.Received == "" {
-		return ""
+		if fields = h.Beginning; len(fields) == 0 {
+			return ""
+		}
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{h.MessageID, h.Date, h.From, h.Received}, "\n")))
+	sum := sha256.Sum256(fields)
 	return hex.EncodeToString(sum[:16])
 }
 

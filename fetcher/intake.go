@@ -53,7 +53,11 @@ func (in *intake) Close() error {
 }
 
 // header parses what was noted of the message's beginning.
-func (in *intake) header() header { return parseHeader(in.raw) }
+func (in *intake) header() header {
+	h := parseHeader(in.raw)
+	h.Beginning = in.raw
+	return h
+}
 
 // eightBit tells whether any octet was above 127.
 func (in *intake) eightBit() bool { return in.high > 127 }

@@ -45,6 +45,7 @@ func (r *run) decide(ctx context.Context, p plan) (plan, error) {
 		}
 		p.decide(r.view, c, prints)
 	}
+	r.res.Waiting = p.Waiting
 	if p.Ignored > 0 {
 		r.res.Notice = ErrDeleIgnored
 		r.log.Warn("the server ignores DELE", "messages", p.Ignored)

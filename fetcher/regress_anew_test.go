@@ -189,3 +189,38 @@ func TestAnotherMessageUnderTheUIDOfOneWithoutHeader(t *testing.T) {
 		t.Error("it was deleted, and had not arrived")
 	}
 }
+
+// Two messages under one UID never share a row.
+func TestTwoMessagesOnOneRow(t *testing.T) {
+	t.Parallel()
+	var damaged atomic.Bool
+	damaged.Store(true)
+	w := newWorld(t, bend{smtp: greylist(1), pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "RETR" || arg != "1" || !damaged.Load() {
+			return false
+		}
+		s.Err("[SYS/PERM] cannot read it")
+		return true
+	}})
+	w.pop.Add("leo", pop3test.Message{UID: "1", Octets: letter("aa")}, pop3test.Message{UID: "1", Octets: letter("aa")})
+	w.daily(1, true)
+	damaged.Store(false)
+	w.daily(2, true)
+	traces := make(map[string]bool)
+	for _, m := range w.smtp.Messages() {
+		trace, _ := split(m)
+		traces[trace] = true
+	}
+	forwarded := 0
+	for _, r := range w.records() {
+		if r.State.String() == "forwarded" {
+			forwarded++
+		}
+	}
+	if len(traces) != 2 || forwarded != 2 {
+		t.Errorf("%d traces, %d rows forwarded, %v", len(traces), forwarded, w.states())
+	}
+	if n := len(w.verbs("RETR")); n != 4 {
+		t.Errorf("fetched %d times", n)
+	}
+}
