@@ -110,7 +110,7 @@ func (h *header) take(name, value string, first bool) {
 // shows. "" if there is nothing at all.
 func (h header) print() string {
 	fields := []byte(strings.Join([]string{h.MessageID, h.Date, h.From, h.Received}, "\n"))
-	if h.MessageID+h.Date+h.From+h.Received == "" {
+	if !h.tells() {
 		if fields = h.Beginning; len(fields) == 0 {
 			return ""
 		}
@@ -118,6 +118,9 @@ func (h header) print() string {
 	sum := sha256.Sum256(fields)
 	return hex.EncodeToString(sum[:16])
 }
+
+// tells whether the header has something to tell the message by.
+func (h header) tells() bool { return h.MessageID+h.Date+h.From+h.Received != "" }
 
 // excerpt is what a person is shown.
 func (h header) excerpt() ledger.Excerpt {

@@ -78,12 +78,13 @@ func (r *run) guard(ctx context.Context, v *view) error {
 	return r.adopt(ctx, v, moved)
 }
 
-// printsForSure asks for headers by TOP, and by RETR where that fails.
+// printsForSure asks for headers by TOP, and by RETR where that fails or tells
+// nothing.
 func (r *run) printsForSure(ctx context.Context, entries []pop3.Entry) ([]string, error) {
 	out := make([]string, len(entries))
 	for i, e := range entries {
 		h, shown, err := r.s.header(ctx, r.s.Top0, e.Number)
-		if err == nil && !shown {
+		if err == nil && (!shown || !h.tells()) {
 			h, _, err = r.s.header(ctx, r.s.Retr, e.Number)
 		}
 		if err != nil {

@@ -201,3 +201,18 @@ func TestUIDThatComesBackWithAnotherMessage(t *testing.T) {
 		t.Errorf("arrived: %s", got)
 	}
 }
+
+// TestServerThatWasMovedWithMailWithoutHeaders: by TOP they look alike, so they
+// are told by what RETR shows.
+func TestServerThatWasMovedWithMailWithoutHeaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bend{})
+	for i := range 12 {
+		w.pop.Add("leo", pop3test.Message{UID: fmt.Sprint(i), Octets: fmt.Appendf(nil, "Subject: alike\r\n\r\nbody %d\r\n", i+10)})
+	}
+	w.poll()
+	w.renumber("moved-")
+	if r := w.poll(); r.Err != nil || r.Forwarded != 0 || len(w.smtp.Messages()) != 12 {
+		t.Errorf("%+v, %d arrived", r, len(w.smtp.Messages()))
+	}
+}

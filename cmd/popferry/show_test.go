@@ -45,24 +45,30 @@ func TestShowFromCopy(t *testing.T) {
 	if err := os.WriteFile(path, []byte("our copy"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.ledger(func(s *sqlite.Store) {
-		lease, err := s.Lease(t.Context(), o.accounts()["isp"].ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = lease.Release() }()
-		if err := s.Messages(t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error {
-			r.Spool = filepath.Base(path)
-			return lease.Put(context.WithoutCancel(t.Context()), r)
-		}); err != nil {
-			t.Fatal(err)
-		}
-	})
+	o.change(func(r *ledger.Record) { r.Spool = filepath.Base(path) })
 	o.do(exitOK, []string{"our copy"}, "show", "isp", "uid-1")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	o.do(exitOther, []string{"isp: a file cannot be used: open " + path}, "show", "isp", "uid-1")
+}
+
+// change changes every row of account isp.
+func (o *office) change(edit func(*ledger.Record)) {
+	o.t.Helper()
+	o.ledger(func(s *sqlite.Store) {
+		lease, err := s.Lease(o.t.Context(), o.accounts()["isp"].ID)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		defer func() { _ = lease.Release() }()
+		if err := s.Messages(o.t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error {
+			edit(r)
+			return lease.Put(context.WithoutCancel(o.t.Context()), r)
+		}); err != nil {
+			o.t.Fatal(err)
+		}
+	})
 }
 
 // TestShowWithoutAWay: the ledger's mailbox has to be that of the configuration.
