@@ -58,6 +58,7 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	case err != nil:
 		return nil, err
 	}
+	r.claimed[c.Known.ID] = true
 	r.s.loose = min(r.s.loose, loose+1) // however often it was asked for
 	r.refusals = 0
 	m.row = rec

@@ -99,6 +99,9 @@ type run struct {
 	// lastLogin is when the session before this poll began.
 	lastLogin time.Time
 	refusals  int // of RETR, in a row
+	// claimed are the rows that a message of this session turned out to be: no
+	// other message is the same.
+	claimed map[int64]bool
 
 	mu     sync.Mutex // guards what follows: transactions run side by side
 	res    Result
@@ -154,7 +157,7 @@ func (r *run) guarded(ctx context.Context) (more bool, err error) {
 func (r *run) session(hard context.Context) (more bool, err error) {
 	ctx, end := r.graceful(hard)
 	defer end()
-	r.done, r.refusals = nil, 0
+	r.done, r.refusals, r.claimed = nil, 0, make(map[int64]bool)
 	before := r.row.Server.ExpireDays
 	if r.s, r.row.Server, err = open(ctx, r.a.Source, r.a.Policy.Keep, r.row.Server, r.Now()); err != nil {
 		return false, r.doubt(err)

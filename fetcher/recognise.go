@@ -51,9 +51,10 @@ func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
 		}
 	}
 	for _, k := range m.Rivals {
-		if !m.mayBe(k) || !is(k, m.head.print(), m.Size) {
+		if r.claimed[k.ID] || !m.mayBe(k) || !is(k, m.head.print(), m.Size) {
 			continue
 		}
+		r.claimed[k.ID] = true
 		if m.row != nil {
 			if err := r.dismiss(ctx, m); err != nil {
 				return false, err
