@@ -135,7 +135,6 @@ func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*
 		return nil, r.ourFault(&SpoolError{Op: "reading", Dir: r.Kept, Err: err})
 	}
 	m.row = rec
-	m.row.Print = m.head.print()
 	m.Number = 0 // what is listed under its UID has to prove itself before it is deleted
 	return m, nil
 }
