@@ -29,7 +29,7 @@ const (
 	widenAfter = 4
 	// widenWait is how long somebody has to wait for one connection more: a
 	// server may take its time for each message.
-	widenWait = 250 * time.Millisecond
+	widenWait = time.Second
 )
 
 func newGate(most int) *gate {
