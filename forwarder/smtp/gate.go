@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,6 +19,10 @@ type gate struct {
 	inside int
 	good   int // accepted since the width last changed
 	closed bool
+	// queue are those who wait, by number, in the order in which they came:
+	// messages should arrive about as they were sent.
+	queue  []int
+	number int
 	// fails counts the sessions that could not be had; last is why.
 	fails int
 	last  *Error
@@ -53,6 +58,13 @@ func (g *gate) enter(ctx context.Context) (*Error, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	fails := g.fails
+	me := g.number
+	g.number++
+	g.queue = append(g.queue, me)
+	defer func() {
+		g.queue = slices.DeleteFunc(g.queue, func(n int) bool { return n == me })
+		g.change.Broadcast() // there may be room for the next one too
+	}()
 	for {
 		switch {
 		case g.closed:
@@ -61,7 +73,7 @@ func (g *gate) enter(ctx context.Context) (*Error, error) {
 			return nil, context.Cause(ctx)
 		case g.fails != fails:
 			return g.last, nil
-		case g.inside < g.width:
+		case g.inside < g.width && g.queue[0] == me:
 			g.inside++
 			return nil, nil
 		}
