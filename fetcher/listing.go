@@ -84,10 +84,11 @@ func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
 // Retr asks for a message (RFC 1939 5), and notes that a hiding server has
 // given it out.
 func (s *session) Retr(ctx context.Context, number int) (*pop3.Body, error) {
-	if hides(s.Learnt, s.Source.Host) {
-		s.loose++
+	body, err := s.Client.Retr(ctx, number)
+	if err == nil && hides(s.Learnt, s.Source.Host) {
+		s.loose++ // a refusal gives nothing out
 	}
-	return s.Client.Retr(ctx, number)
+	return body, err
 }
 
 // header reads a message's header; not shown if the server refuses. Its error

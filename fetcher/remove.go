@@ -69,7 +69,8 @@ func (r *run) ourFaulted() bool {
 // forwarded, and of earlier ones what is proven to be the same message.
 func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 	var out []match
-	var others []int64                   // whose UIDs were given to other messages: they have left
+	// others are rows whose UIDs were given to other messages: they have left.
+	var others []int64
 	if !r.Now().Before(r.row.LastPoll) { // else the clock contradicts the ledger
 		for _, m := range expired {
 			same, err := r.proven(ctx, m)
