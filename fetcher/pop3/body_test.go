@@ -258,22 +258,3 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
-
-// BenchmarkBody reads a message of 40 MB in lines of 76 octets.
-func BenchmarkBody(b *testing.B) {
-	line := []byte(strings.Repeat("x", 75) + ".\r\n")
-	wire := append(bytes.Repeat(line, 40<<20/len(line)), ".\r\n"...)
-	b.SetBytes(int64(len(wire)))
-	b.ReportAllocs()
-	for b.Loop() {
-		c, done := from(&answers{[][]byte{[]byte("+OK\r\n"), wire}})
-		body, err := c.Retr(b.Context(), 1)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := body.WriteTo(io.Discard); err != nil {
-			b.Fatal(err)
-		}
-		done()
-	}
-}

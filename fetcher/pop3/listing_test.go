@@ -203,19 +203,6 @@ func TestListingMemory(t *testing.T) {
 	}
 }
 
-func BenchmarkListing(b *testing.B) {
-	uidl := numbered(100_000)
-	b.SetBytes(int64(2 * len(uidl)))
-	b.ReportAllocs()
-	for b.Loop() {
-		c, done := from(&answers{[][]byte{uidl, uidl}})
-		if l, err := c.Listing(b.Context()); err != nil || len(l.Entries) != 100_000 {
-			b.Fatal(len(l.Entries), err)
-		}
-		done()
-	}
-}
-
 // FuzzListing reads any octets as answers to UIDL and LIST.
 func FuzzListing(f *testing.F) {
 	f.Add([]byte("1 0000000a5f3b2c1d\r\n2 0000000b5f3b2c1d\r\n.\r\n"), []byte("1 1203\r\n2 20311\r\n.\r\n")) // Dovecot
