@@ -47,13 +47,20 @@ func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
 			rest = append(rest, e)
 			continue
 		}
-		p.known(v, match{Entry: e, Known: same[0]})
+		// The rivals too: a listing with a wrong size may have made a second row
+		// of a message whose first one never came to a fingerprint.
+		p.found(v, match{Entry: e, Known: same[0]}, without(rows, same[0]))
 		matched[same[0].ID] = true
 	}
 	if len(rest) > 0 {
 		left := slices.DeleteFunc(slices.Clone(rows), func(k ledger.Known) bool { return matched[k.ID] })
 		p.Contests = append(p.Contests, contest{Entries: rest, Rows: left})
 	}
+}
+
+// without are the rows but for one.
+func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
+	return slices.DeleteFunc(slices.Clone(rows), func(r ledger.Known) bool { return r.ID == k.ID })
 }
 
 // decide ends a contest with the entries' fingerprints, one to one: first by
