@@ -16,5 +16,8 @@
 //		return false
 //	}
 //
+// Options.Pipelining bends what becomes of commands that were sent ahead;
+// Server.MostWaiting tells whether any were.
+//
 // A Message of any size needs no memory if it has an Open function.
 package pop3test

@@ -67,6 +67,9 @@ func (s *Session) capa(string) {
 	caps := s.srv.o.Capabilities
 	if caps == nil {
 		caps = []string{"TOP", "UIDL", "USER", "RESP-CODES", "AUTH-RESP-CODE", "SASL " + strings.Join(s.mechanisms(), " ")}
+		if s.srv.o.Pipelining != PipeliningHidden {
+			caps = append(caps, "PIPELINING")
+		}
 	}
 	if s.srv.o.TLS != nil && !s.TLS() && s.user == "" {
 		caps = append(slices.Clone(caps), "STLS")

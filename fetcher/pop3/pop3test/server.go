@@ -23,6 +23,8 @@ type Options struct {
 	Capabilities []string
 	// SASL are more mechanisms of AUTH, by name in upper case.
 	SASL map[string]Mechanism
+	// Pipelining is what becomes of commands that are sent ahead.
+	Pipelining Pipelining
 	// Lock allows one session a mailbox; others get [IN-USE].
 	Lock bool
 	// Handle sees each command before the server does, the verb in upper
@@ -40,6 +42,7 @@ type Server struct {
 	boxes    map[string]*mailbox
 	sessions map[*Session]struct{}
 	count    int // of sessions, ever
+	waiting  int // see MostWaiting
 	log      []Command
 	closed   bool
 }

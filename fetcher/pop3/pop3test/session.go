@@ -36,7 +36,7 @@ func newSession(srv *Server, conn net.Conn, number int) *Session {
 
 // use makes conn the connection that is spoken on.
 func (s *Session) use(conn net.Conn) {
-	s.conn, s.in, s.out = conn, bufio.NewReader(conn), bufio.NewWriterSize(conn, 32<<10)
+	s.conn, s.in, s.out = conn, bufio.NewReaderSize(conn, 16<<10), bufio.NewWriterSize(conn, 32<<10)
 }
 
 // serve runs the session from the greeting to its end.
@@ -47,15 +47,13 @@ func (s *Session) serve() {
 	}
 	s.dispatch("", "")
 	for !s.over {
-		if err := s.out.Flush(); err != nil {
-			return
-		}
 		line, err := s.ReadLine()
 		if err != nil {
 			return
 		}
 		verb, arg, _ := strings.Cut(line, " ")
 		s.dispatch(strings.ToUpper(verb), arg)
+		s.settle()
 	}
 }
 
@@ -99,16 +97,20 @@ func (s *Session) kill() {
 }
 
 // ReadLine reads the next line that the client sends, without its line end,
-// and logs it. What was written before is sent first.
+// and logs it. What was written before is sent first, unless the line is there
+// already: the replies to pipelined commands go out together.
 func (s *Session) ReadLine() (string, error) {
-	if err := s.out.Flush(); err != nil {
-		return "", err
+	if !s.hasLine() {
+		if err := s.out.Flush(); err != nil {
+			return "", err
+		}
 	}
 	line, err := s.in.ReadString('\n')
 	if err != nil {
 		return "", err
 	}
 	line = strings.TrimRight(line, "\r\n")
+	s.countWaiting()
 	s.srv.note(Command{Session: s.Number, User: s.user, TLS: s.TLS(), Line: line})
 	return line, nil
 }
