@@ -16,14 +16,19 @@ var errAbandoned = errors.New("given up in the middle of the message")
 // context governs the Body until its end. No other command may be called
 // before the Body has been read to its end or closed.
 func (c *Client) Retr(ctx context.Context, n int) (*Body, error) {
-	return c.fetch(ctx, fmt.Sprintf("RETR %d", n))
+	return c.fetch(ctx, verbNumber("RETR", n))
 }
 
 // Top asks for the header of message n and so many lines of its body (RFC 1939
 // section 7); the rest is as for Retr. Servers are seen that send less, more,
 // or a second reply line within: it is good for looking, not for forwarding.
 func (c *Client) Top(ctx context.Context, n, lines int) (*Body, error) {
-	return c.fetch(ctx, fmt.Sprintf("TOP %d %d", n, lines))
+	return c.fetch(ctx, top(n, lines))
+}
+
+// top is TOP's line.
+func top(n, lines int) string {
+	return verbNumber(verbNumber("TOP", n), lines)
 }
 
 // fetch sends a command that is answered by a message.
@@ -175,14 +180,15 @@ func (b *Body) consume(n int) {
 }
 
 // whole ends the body after its terminator. With nothing in flight there can
-// be nothing behind it: what there is, is the rest of a message with a dot
-// that was not stuffed, and what was read is a stump.
+// be nothing behind it, else nothing that came before the next command went
+// out: what there is, is the rest of a message with a dot that was not
+// stuffed, and what was read is a stump.
 func (b *Body) whole(err error) error {
 	c := b.c
 	switch {
 	case err != nil:
 		err = c.fail(connError(b.name, err))
-	case len(c.queue) == 0 && c.in.Buffered() > 0:
+	case c.unasked() > 0:
 		err = c.fail(c.outOfStep(b.name))
 	default:
 		err = io.EOF

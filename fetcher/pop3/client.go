@@ -69,6 +69,7 @@ type Client struct {
 	in   *bufio.Reader
 
 	queue   []pending // commands whose replies have not been read, oldest first
+	out     []byte    // what begin writes: one array for all commands
 	body    *Body     // the body that has not been read to its end, if any
 	caps    Capabilities
 	banner  string   // the greeting's text, for APOP

@@ -3,7 +3,6 @@ package pop3
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // Confirm makes sure that the session is in step: that nothing came behind the
@@ -14,15 +13,10 @@ import (
 // (LIST n). Any other reply is a *ProtocolError; a refusal an *Error, and
 // nothing is confirmed then.
 func (c *Client) Confirm(ctx context.Context, e Entry) error {
-	verb := "UIDL"
-	switch {
-	case e.UID != "":
-	case e.Size >= 0:
-		verb = "LIST"
-	default:
+	cmd := e.confirmation()
+	if cmd == "" {
 		return errors.New("confirming a message: neither UID nor size are known")
 	}
-	cmd := fmt.Sprintf("%s %d", verb, e.Number)
 	r, err := c.roundTrip(ctx, cmd, cmd)
 	if err != nil {
 		return err
@@ -32,4 +26,15 @@ func (c *Client) Confirm(ctx context.Context, e Entry) error {
 		return nil
 	}
 	return c.fail(&ProtocolError{Command: cmd, Text: "out of step, this does not answer it: " + c.quote([]byte(r.text))})
+}
+
+// confirmation is the command that Confirm sends, "" if there is none.
+func (e Entry) confirmation() string {
+	switch {
+	case e.UID != "":
+		return verbNumber("UIDL", e.Number)
+	case e.Size >= 0:
+		return verbNumber("LIST", e.Number)
+	}
+	return ""
 }

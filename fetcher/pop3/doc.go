@@ -34,5 +34,6 @@
 //
 // A Client is for one goroutine at a time; only Close, Err and contexts may
 // interfere from others. Commands go out by begin and their replies are read
-// in the same order by finish, so that several can be in flight.
+// in the same order by finish, so that several can be in flight: Ahead sends
+// them, and the ordinary methods claim their replies (RFC 2449 section 6.6).
 package pop3

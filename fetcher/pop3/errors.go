@@ -57,7 +57,7 @@ func (e *ProtocolError) Error() string {
 
 // outOfStep is the error for octets that came before the command.
 func (c *Client) outOfStep(name string) error {
-	b, _ := c.in.Peek(min(c.in.Buffered(), 200)) // no more than is there: no error
+	b, _ := c.in.Peek(min(c.unasked(), 200)) // no more than is there: no error
 	return &ProtocolError{Command: name, Text: "out of step, these octets answer nothing: " + c.quote(b)}
 }
 

@@ -1,0 +1,165 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// MaxAhead is how many commands may be outstanding at once. Their lines, 8 kB
+// at most, fit into what any connection buffers: so a server that does not
+// read while it writes (RFC 2449 section 6.6 warns of it) cannot hold up a
+// client that does not read while it writes.
+const MaxAhead = 256
+
+// ErrAhead: a call does not fit the commands that were sent ahead. It is a
+// mistake of the caller. Nothing was sent, the session is as it was.
+var ErrAhead = errors.New("commands sent ahead")
+
+// shape is what follows a command's +OK.
+type shape int
+
+const (
+	shapeLine  shape = iota // nothing
+	shapeLines              // lines and a final dot
+	shapeBody               // a message and a final dot
+)
+
+// Command is a command that can be sent ahead. Each is made by the function
+// that is named after the method that claims it, from the same arguments. The
+// zero value is none.
+type Command struct {
+	line  string
+	shape shape
+}
+
+// String is the command's line.
+func (c Command) String() string { return c.line }
+
+// RetrCommand is claimed by Client.Retr.
+func RetrCommand(n int) Command { return Command{verbNumber("RETR", n), shapeBody} }
+
+// TopCommand is claimed by Client.Top.
+func TopCommand(n, lines int) Command { return Command{top(n, lines), shapeBody} }
+
+// DeleCommand is claimed by Client.Dele.
+func DeleCommand(n int) Command { return Command{verbNumber("DELE", n), shapeLine} }
+
+// ConfirmCommand is claimed by Client.Confirm. It is none, as the zero value
+// is, where e has neither UID nor size.
+func ConfirmCommand(e Entry) Command { return Command{e.confirmation(), shapeLine} }
+
+// NoopCommand is claimed by Client.Noop.
+func NoopCommand() Command { return Command{"NOOP", shapeLine} }
+
+// CapaCommand is claimed by Client.Capa.
+func CapaCommand() Command { return Command{"CAPA", shapeLines} }
+
+// UidlCommand is claimed by Client.Uidl, and by Client.Listing, which claims a
+// ListCommand behind it, too. If UIDL is refused, ListCommand stays for
+// Client.List.
+func UidlCommand() Command { return Command{"UIDL", shapeLines} }
+
+// ListCommand is claimed by Client.List, and by Client.Listing.
+func ListCommand() Command { return Command{"LIST", shapeLines} }
+
+// QuitCommand is claimed by Client.Quit. It has to be the last.
+func QuitCommand() Command { return Command{"QUIT", shapeLine} }
+
+// verbNumber is the line of a command for message n.
+func verbNumber(verb string, n int) string { return verb + " " + strconv.Itoa(n) }
+
+// Ahead puts commands on the wire, in one piece, and does not wait for the
+// replies (RFC 2449 section 6.6): only after the login, and only where
+// Capabilities.Pipelining tells that the server can do it. Their replies come
+// in this order. The ordinary methods claim them: one that would send the
+// oldest command outstanding does not send it again but reads its reply, with
+// the same results and errors as ever; its limits in time begin then. Any
+// other call, but Ahead, Skip, Close and those that do no I/O, is an ErrAhead.
+//
+// It may be called while a Body is open, to ask for the next message before
+// the end of this one, but as all calls from the goroutine that reads it. That
+// octets behind the end of a body were not asked for can only be told of those
+// that came before Ahead sent something; make sure by Confirm.
+//
+// More than MaxAhead outstanding, anything behind a QuitCommand, or a Command
+// that is none, is an ErrAhead. All other errors break the session, but for a
+// context that has ended before.
+func (c *Client) Ahead(ctx context.Context, cmds ...Command) error {
+	if err := c.usable(ctx, "sending ahead"); err != nil {
+		return err
+	}
+	ps, lines := make([]pending, len(cmds)), make([]string, len(cmds))
+	for i, cmd := range cmds {
+		ps[i] = pending{name: cmd.line, ahead: true, shape: cmd.shape}
+		lines[i] = cmd.line
+	}
+	switch err := c.mayFollow(lines); {
+	case err != nil:
+		return err
+	case len(cmds) == 0:
+		return nil
+	case c.body == nil && c.unasked() > 0:
+		return c.fail(c.outOfStep(lines[0]))
+	}
+	defer c.watch(ctx)()
+	return c.begin(ps, lines...)
+}
+
+// mayFollow tells whether the lines may be sent behind those in the queue.
+func (c *Client) mayFollow(lines []string) error {
+	if n := len(c.queue) + len(lines); n > MaxAhead {
+		return fmt.Errorf("%w: %d would be outstanding, %d at most", ErrAhead, n, MaxAhead)
+	}
+	ended := len(c.queue) > 0 && c.queue[len(c.queue)-1].name == "QUIT"
+	for _, line := range lines {
+		switch {
+		case line == "":
+			return fmt.Errorf("%w: one that is none", ErrAhead)
+		case ended:
+			return fmt.Errorf("%w: %s behind QUIT", ErrAhead, line)
+		}
+		ended = line == "QUIT"
+	}
+	return nil
+}
+
+// Outstanding is how many commands that Ahead has sent are not claimed.
+func (c *Client) Outstanding() int {
+	return len(c.queue)
+}
+
+// Skip reads the answer to the oldest command outstanding to its end and
+// throws it away, be it a refusal, a listing or a message. Its errors are
+// those that break the session; with nothing outstanding it is an ErrAhead,
+// while a Body is open an ErrBodyOpen.
+func (c *Client) Skip(ctx context.Context) error {
+	if len(c.queue) == 0 {
+		return fmt.Errorf("%w: none is outstanding", ErrAhead)
+	}
+	err := c.skip(ctx, c.queue[0])
+	if refused := (*Error)(nil); errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// skip claims p.
+func (c *Client) skip(ctx context.Context, p pending) error {
+	switch {
+	case p.name == "QUIT":
+		return c.Quit(ctx) // nothing can follow
+	case p.shape == shapeLines:
+		return c.list(ctx, p.name, func([]byte) error { return nil })
+	case p.shape == shapeBody:
+		b, err := c.fetch(ctx, p.name)
+		if err == nil {
+			_, err = b.WriteTo(io.Discard)
+		}
+		return err
+	}
+	_, err := c.roundTrip(ctx, p.name, p.name)
+	return err
+}

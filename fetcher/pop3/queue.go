@@ -1,0 +1,133 @@
+package pop3
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// pending is a command whose reply has not been read.
+type pending struct {
+	name      string // as errors name it: the verb, for some the message's number; never a secret
+	challenge bool   // a challenge ("+ ") may be the reply (RFC 5034 section 4)
+	ahead     bool   // sent by Ahead, and no call has claimed it; its name is its line
+	shape     shape  // what Skip has to read, for those sent by Ahead
+	after     int64  // octets that had been read when it was sent: its reply is none of them
+}
+
+// enter begins a call: it refuses if the session cannot be used, if a body is
+// being read, if the reply that comes next is another command's, or if octets
+// have come that nobody asked for. The context ends the session from now on
+// until leave is called.
+func (c *Client) enter(ctx context.Context, name string) (leave func() bool, err error) {
+	if err := c.usable(ctx, name); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.body != nil:
+		return nil, fmt.Errorf("%s: %w", name, ErrBodyOpen)
+	case len(c.queue) > 0 && c.queue[0].name != name:
+		return nil, fmt.Errorf("%s: %w: the reply to %s comes first", name, ErrAhead, c.queue[0].name)
+	case c.unasked() > 0:
+		return nil, c.fail(c.outOfStep(name))
+	}
+	return c.watch(ctx), nil
+}
+
+// usable refuses if the session is broken or ctx has ended.
+func (c *Client) usable(ctx context.Context, name string) error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", name, context.Cause(ctx)) // nothing was sent: the session is as it was
+	}
+	return nil
+}
+
+// unasked is how many octets lie in the buffer that answer nothing: they came
+// before the command was sent whose reply is the next. While a body is open
+// they are the body's.
+func (c *Client) unasked() int {
+	n := c.in.Buffered()
+	if len(c.queue) == 0 {
+		return n
+	}
+	return int(max(0, c.queue[0].after-(c.wire.total-int64(n))))
+}
+
+// roundTrip sends one command and reads its reply. The error of a refusal is
+// an *Error.
+func (c *Client) roundTrip(ctx context.Context, name, line string) (reply, error) {
+	leave, err := c.enter(ctx, name)
+	if err != nil {
+		return reply{}, err
+	}
+	defer leave()
+	return c.exchange(pending{name: name}, line)
+}
+
+// exchange is roundTrip within a call that has entered. What Ahead has sent is
+// not sent again.
+func (c *Client) exchange(p pending, line string) (reply, error) {
+	if len(c.queue) > 0 && c.queue[0].ahead {
+		c.queue[0].ahead = false // by enter it is this one
+		return c.finish()
+	}
+	if err := c.begin([]pending{p}, line); err != nil {
+		return reply{}, err
+	}
+	return c.finish()
+}
+
+// begin is the write side: it puts one line for each command on the wire, all
+// at once, and appends them to the queue of those whose replies are due.
+func (c *Client) begin(ps []pending, lines ...string) error {
+	c.out = c.out[:0]
+	for i, line := range lines {
+		if strings.ContainsAny(line, "\r\n\x00") {
+			return fmt.Errorf("%s: %w", ps[i].name, ErrLine) // before anything is sent
+		}
+		c.out = append(append(c.out, line...), "\r\n"...)
+	}
+	end, limit := c.wire.deadline(time.Now())
+	if err := c.conn.SetWriteDeadline(end); err != nil {
+		return c.fail(connError(ps[0].name, err))
+	}
+	for i := range ps {
+		ps[i].after = c.wire.total
+	}
+	if _, err := c.conn.Write(c.out); err != nil {
+		return c.fail(connError(ps[0].name, named(err, limit)))
+	}
+	c.queue = append(c.queue, ps...)
+	return nil
+}
+
+// finish is the read side: it reads the reply to the oldest command in the
+// queue. A multi-line reply's lines are still to be read then.
+func (c *Client) finish() (reply, error) {
+	p := c.queue[0]
+	if c.unasked() > 0 {
+		return reply{}, c.fail(c.outOfStep(p.name))
+	}
+	c.queue = slices.Delete(c.queue, 0, 1) // it is short, and its array stays
+	c.wire.unpace()
+	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
+	defer func() { c.wire.replyEnd = time.Time{} }()
+	line, err := c.readLine(p.name)
+	if err != nil {
+		return reply{}, err
+	}
+	r, ok := parseReply(line)
+	switch {
+	case !ok, r.status == statusChallenge && !p.challenge:
+		return reply{}, c.fail(&ProtocolError{Command: p.name, Text: "not a reply: " + c.quote(line)})
+	case r.status == statusErr:
+		code, text := splitCode(r.text)
+		return r, &Error{Command: p.name, Code: code, Text: c.clean(text)}
+	}
+	return r, nil
+}
