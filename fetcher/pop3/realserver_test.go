@@ -29,6 +29,7 @@ type dovecot struct {
 	addr   string
 	client *tls.Config
 	leo    tls.Certificate // by which EXTERNAL knows leo
+	mail   string          // the folder of leo's mailbox
 }
 
 // session is one as far as the capabilities.
@@ -81,7 +82,7 @@ func startDovecot(t *testing.T) *dovecot {
 	must(t, os.Chmod(dir, 0o755))
 	must(t, os.Mkdir(filepath.Join(dir, "mail"), 0o777))
 	must(t, os.Chmod(filepath.Join(dir, "mail"), 0o777))
-	d := &dovecot{addr: freeAddress(t)}
+	d := &dovecot{addr: freeAddress(t), mail: filepath.Join(dir, "mail", "leo")}
 	d.certificates(t, dir)
 	_, port, err := net.SplitHostPort(d.addr)
 	must(t, err)
