@@ -9,13 +9,17 @@ import (
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
+// network is what all connections of the process share: answers of the DNS and
+// TLS sessions, which outlive a configuration that is read again.
+var network = dial.NewNetwork()
+
 // newDialer is how a server of the configuration is reached.
 func newDialer(s config.Server) (*dial.Dialer, error) {
 	mode, err := dial.ParseMode(s.TLS.Mode)
 	if err != nil {
 		return nil, err
 	}
-	return dial.New(dial.Target{
+	return network.New(dial.Target{
 		Host:    s.Host,
 		Port:    s.Port,
 		Timeout: s.Timeout,

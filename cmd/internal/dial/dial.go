@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -29,16 +30,23 @@ type Target struct {
 type Dialer struct {
 	network string // tcp or unix
 	addr    string
+	name    string // of the host, to be looked up; "" for an address or a socket
+	port    string
+	names   *resolver
 	timeout time.Duration
 	mode    Mode
-	tls     *tls.Config // nil without TLS
-	net     net.Dialer  // its zero value races IPv6 and IPv4 (RFC 8305) and sends keep-alives
+	tls     *tls.Config // nil without TLS; other Dialers have it too
+	net     net.Dialer  // its zero value sends keep-alives
 }
 
 // New checks a target and reads the files it names. It does not connect. The
-// errors name the setting or the file.
-func New(t Target) (*Dialer, error) {
-	d := &Dialer{network: "tcp", mode: t.TLS.Mode, timeout: t.Timeout}
+// errors name the setting or the file. The Dialer shares nothing with others.
+func New(t Target) (*Dialer, error) { return NewNetwork().New(t) }
+
+// New is as the function New, but that the Dialer shares with the network's
+// others what is the same for both.
+func (n *Network) New(t Target) (*Dialer, error) {
+	d := &Dialer{network: "tcp", names: n.names, mode: t.TLS.Mode, timeout: t.Timeout}
 	if d.timeout <= 0 {
 		d.timeout = DefaultTimeout
 	}
@@ -53,7 +61,11 @@ func New(t Target) (*Dialer, error) {
 	case t.Port < 1 || t.Port > 65535:
 		return nil, fmt.Errorf("port %d is not within 1 and 65535", t.Port)
 	default:
-		d.addr = net.JoinHostPort(t.Host, strconv.Itoa(t.Port))
+		d.port = strconv.Itoa(t.Port)
+		d.addr = net.JoinHostPort(t.Host, d.port)
+		if _, err := netip.ParseAddr(t.Host); err != nil {
+			d.name = t.Host
+		}
 	}
 	if t.TLS.Mode == None {
 		return d, nil
@@ -62,7 +74,7 @@ func New(t Target) (*Dialer, error) {
 	if name == "" && !isSocket {
 		name = t.Host
 	}
-	config, err := newConfig(t.TLS, name)
+	config, err := n.config(t.TLS, name, d.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +96,7 @@ func (d *Dialer) Addr() string {
 func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	raw, err := d.net.DialContext(limited, d.network, d.addr)
+	raw, err := d.connect(limited)
 	if err != nil {
 		return nil, d.connectError(err)
 	}
@@ -103,11 +115,11 @@ func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 // StartTLSConfig is what to negotiate STARTTLS or STLS with; nil for other
-// modes. Each call returns a copy of its own. A handshake with it that fails
-// because of the certificate returns a *CertificateError.
+// modes. Others use it too, so it is not to be changed. A handshake with it that
+// fails because of the certificate returns a *CertificateError.
 func (d *Dialer) StartTLSConfig() *tls.Config {
 	if d.mode != StartTLS {
 		return nil
 	}
-	return d.tls.Clone()
+	return d.tls
 }

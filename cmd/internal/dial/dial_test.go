@@ -59,7 +59,7 @@ func TestUnknownHost(t *testing.T) {
 	t.Parallel()
 	d, err := New(Target{Host: "pop.nowhere.test", Port: 995})
 	check(t, err)
-	d.net.Resolver = knowsNobody()
+	d.names.system = knowsNobody()
 	_, err = d.Dial(context.Background())
 	e := failure(t, err, StageName)
 	var dns *net.DNSError

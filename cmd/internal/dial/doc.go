@@ -12,5 +12,10 @@
 // verification, so that a *CertificateError can be found with errors.As in
 // whatever the protocol client made of the failed handshake.
 //
+// Where there are many accounts, a Network makes their Dialers. They then share
+// the answers of the DNS for half a minute, one TLS configuration for each
+// server, and its last session, which a handshake takes up again where the
+// server agrees: that saves its certificates, and in TLS 1.2 a round trip.
+//
 // The package speaks no protocol and keeps no connections.
 package dial

@@ -85,14 +85,14 @@ func ParseVersion(version string) (uint16, error) {
 	return 0, fmt.Errorf("TLS version %q is none of 1.0, 1.1, 1.2, 1.3", version)
 }
 
-// newConfig turns settings into a configuration that verifies the server
-// called name.
-func newConfig(t TLS, name string) (*tls.Config, error) {
+// newConfig turns settings, and what was read of their files, into a
+// configuration that verifies the server called name.
+func newConfig(t TLS, name string, roots *x509.CertPool, client []tls.Certificate) (*tls.Config, error) {
 	least, err := ParseVersion(t.Min)
 	if err != nil {
 		return nil, err
 	}
-	v := verifier{name: name}
+	v := verifier{name: name, roots: roots}
 	if t.Pin != "" {
 		pin, err := ParsePin(t.Pin)
 		if err != nil {
@@ -103,20 +103,14 @@ func newConfig(t TLS, name string) (*tls.Config, error) {
 	if name == "" && v.pin == nil {
 		return nil, errors.New("TLS over a unix socket needs a server name or a pin")
 	}
-	if v.roots, err = roots(t.CAFile); err != nil {
-		return nil, err
-	}
-	certificates, err := clientCertificates(t.CertFile, t.KeyFile)
-	if err != nil {
-		return nil, err
-	}
 	return &tls.Config{
 		ServerName:         name,
 		MinVersion:         least,
 		CipherSuites:       ciphers(least),
-		Certificates:       certificates,
-		InsecureSkipVerify: true, // VerifyConnection does it, see doc.go
+		Certificates:       client,
+		InsecureSkipVerify: true, // VerifyConnection does it, see doc.go; also for a session that is taken up again
 		VerifyConnection:   v.verify,
+		ClientSessionCache: tls.NewLRUClientSessionCache(1), // there is one server
 	}, nil
 }
 

@@ -1,0 +1,118 @@
+package dial
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// nextAddress is how long one address has for itself before the next one is
+// tried as well (RFC 8305 section 5); net.Dialer's default, too.
+const nextAddress = 300 * time.Millisecond
+
+// connect makes the connection below TLS. Its errors are those of net.Dialer.
+func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
+	if d.name == "" {
+		return d.net.DialContext(ctx, d.network, d.addr)
+	}
+	a, err := d.names.lookup(ctx, d.name)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.race(ctx, a.addrs)
+	if err == nil {
+		return conn, nil
+	}
+	if ctx.Err() != nil { // no time is left, but who comes next should not find what led nowhere
+		d.names.forget(d.name, a)
+		return nil, err
+	}
+	b, moved, lookupErr := d.names.anew(ctx, d.name, a)
+	switch {
+	case lookupErr != nil:
+		return nil, lookupErr
+	case moved:
+		return d.race(ctx, b.addrs)
+	}
+	return nil, err
+}
+
+// attempt is how the try of one address ended.
+type attempt struct {
+	number int
+	conn   net.Conn
+	err    error
+}
+
+// race tries the addresses one after the other, the next one whenever one
+// fails or takes its time, and returns the first connection. If there is none,
+// the error is that of the first address. Nothing is left behind.
+func (d *Dialer) race(ctx context.Context, addrs []net.IPAddr) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	addrs = alternate(addrs)
+	ended := make(chan attempt)
+	next, running := 0, 0
+	defer func() {
+		cancel()
+		for ; running > 0; running-- {
+			if late := <-ended; late.conn != nil {
+				late.conn.Close()
+			}
+		}
+	}()
+	patience := time.NewTimer(0)
+	defer patience.Stop()
+	var first error
+	for {
+		select {
+		case <-patience.C:
+			go func(number int) {
+				conn, err := d.net.DialContext(ctx, d.network, net.JoinHostPort(addrs[number].String(), d.port))
+				ended <- attempt{number, conn, err}
+			}(next)
+			next, running = next+1, running+1
+			if next < len(addrs) {
+				patience.Reset(nextAddress)
+			}
+		case a := <-ended:
+			running--
+			if a.err == nil {
+				return a.conn, nil
+			}
+			if a.number == 0 {
+				first = a.err
+			}
+			if next < len(addrs) {
+				patience.Reset(0)
+			} else if running == 0 {
+				return nil, first
+			}
+		}
+	}
+}
+
+// alternate returns the addresses with the families taking turns, beginning
+// with that of the first (RFC 8305 section 4), so that a machine whose IPv6
+// leads nowhere gets to IPv4 with its second try.
+func alternate(addrs []net.IPAddr) []net.IPAddr {
+	var one, other []net.IPAddr
+	for _, a := range addrs {
+		if isIPv4(a) == isIPv4(addrs[0]) {
+			one = append(one, a)
+		} else {
+			other = append(other, a)
+		}
+	}
+	out := make([]net.IPAddr, 0, len(addrs))
+	for i := range addrs {
+		if i < len(one) {
+			out = append(out, one[i])
+		}
+		if i < len(other) {
+			out = append(out, other[i])
+		}
+	}
+	return out
+}
+
+func isIPv4(a net.IPAddr) bool { return a.IP.To4() != nil }
