@@ -1,12 +1,6 @@
 package pop3
 
-import (
-	"bytes"
-	"math"
-)
-
-// blank is what stands between the words of a listing's lines.
-const blank = " \t"
+import "math"
 
 // parseEntry splits a line of LIST or UIDL into the message's number and the
 // rest, which may be empty, contain spaces and be of any octets. It tells
@@ -16,21 +10,44 @@ func parseEntry(line []byte) (n int, rest []byte, ok bool) {
 	if len(line) > maxKept {
 		return 0, nil, false
 	}
-	line = bytes.Trim(line, blank+"\r")
-	end := bytes.IndexAny(line, blank)
-	if end < 0 {
-		end = len(line)
-	}
-	n, ok = number(line[:end])
-	return n, bytes.TrimLeft(line[end:], blank), ok && n > 0
+	first, rest := word(trim(line))
+	n, ok = number(first)
+	return n, rest, ok && n > 0
 }
+
+// trim takes away what stands around the words of a listing's lines: spaces,
+// tabs, and a CR that was doubled.
+func trim(b []byte) []byte {
+	for len(b) > 0 && (blank(b[0]) || b[0] == '\r') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (blank(b[len(b)-1]) || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// word splits after the first word and what is blank behind it. Words are
+// short: the functions of bytes take longer to begin than this to end.
+func word(b []byte) (first, rest []byte) {
+	end := 0
+	for end < len(b) && !blank(b[end]) {
+		end++
+	}
+	next := end
+	for next < len(b) && blank(b[next]) {
+		next++
+	}
+	return b[:end], b[next:]
+}
+
+// blank tells what stands between words.
+func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // listedSize is the size that the rest of a line of LIST begins with, or -1.
 func listedSize(rest []byte) int64 {
-	if end := bytes.IndexAny(rest, blank); end >= 0 {
-		rest = rest[:end]
-	}
-	n, ok := size(rest)
+	first, _ := word(rest)
+	n, ok := size(first)
 	if !ok {
 		return -1
 	}

@@ -31,7 +31,7 @@ func (c *Client) List(ctx context.Context) ([]Entry, error) {
 			t.junk++
 			return nil
 		}
-		return t.add(Entry{Number: n, Size: listedSize(rest)}, c.o.MaxEntries)
+		return t.add(n, nil, listedSize(rest), c.o.MaxEntries)
 	})
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (c *Client) uidl(ctx context.Context) (*table, error) {
 			t.junk++
 			return nil
 		}
-		return t.add(Entry{Number: n, UID: string(uid), Size: -1}, c.o.MaxEntries)
+		return t.add(n, uid, -1, c.o.MaxEntries)
 	})
 	if refused := (*Error)(nil); errors.As(err, &refused) {
 		return nil, noUIDL(refused)

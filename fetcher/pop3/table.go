@@ -3,35 +3,68 @@ package pop3
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// maxUIDs is how many octets the UIDs of a listing may have together.
-const maxUIDs = 128 << 20
+const (
+	// maxUIDs is how many octets the UIDs of a listing may have together.
+	maxUIDs = 128 << 20
+	// maxBlock is how many entries of a table lie together at most while they
+	// come in, and uidBlock how many octets of UIDs: it is what one UID that
+	// is kept for longer than its listing may hold with it.
+	maxBlock, uidBlock = 4096, 4 << 10
+)
 
 // table collects entries in whatever order they come.
 type table struct {
-	entries  []Entry
-	octets   int // of all UIDs
+	entries  []Entry // after order all of them, before the last block
+	full     [][]Entry
+	uids     strings.Builder // the UIDs of the last entries, one after the other
+	count    int             // of all entries
+	octets   int             // of all UIDs
+	number   int             // of the last entry
 	unsorted bool
 	junk     int
 	last     int // where find stopped
 }
 
-// add appends an entry, within limits.
-func (t *table) add(e Entry, limit int) error {
-	if t.octets += len(e.UID); t.octets > maxUIDs || len(t.entries) >= limit {
+// add appends an entry, within limits. The entries lie in blocks until it is
+// known how many they are: a slice that grows copies itself over and over.
+func (t *table) add(n int, uid []byte, size int64, limit int) error {
+	if t.octets += len(uid); t.octets > maxUIDs || t.count >= limit {
 		return fmt.Errorf("a listing of more than %d messages or %d octets", limit, maxUIDs)
 	}
-	if k := len(t.entries); k > 0 && t.entries[k-1].Number >= e.Number {
-		t.unsorted = true
+	if k := len(t.entries); k == cap(t.entries) {
+		if k > 0 {
+			t.full = append(t.full, t.entries)
+		}
+		t.entries = make([]Entry, 0, min(max(16, 2*k), maxBlock))
 	}
-	t.entries = append(t.entries, e)
+	t.entries = append(t.entries, Entry{Number: n, UID: t.keep(uid), Size: size})
+	t.unsorted = t.unsorted || n <= t.number
+	t.number = n
+	t.count++
 	return nil
 }
 
-// order sorts by number. Of entries with one number the first stays, the
-// others are junk: only one message can be meant.
+// keep makes a UID a string. Many lie in one block, for a string of its own
+// costs more than most have octets.
+func (t *table) keep(uid []byte) string {
+	if t.uids.Cap()-t.uids.Len() < len(uid) {
+		t.uids.Reset()
+		t.uids.Grow(max(uidBlock, len(uid)))
+	}
+	start := t.uids.Len()
+	t.uids.Write(uid)
+	return t.uids.String()[start:]
+}
+
+// order joins the blocks and sorts by number. Of entries with one number the
+// first stays, the others are junk: only one message can be meant.
 func (t *table) order() {
+	if len(t.full) > 0 {
+		t.entries, t.full = slices.Concat(append(t.full, t.entries)...), nil
+	}
 	if !t.unsorted {
 		return
 	}
