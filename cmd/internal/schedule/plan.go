@@ -54,9 +54,9 @@ func checkEvery(expression string, parsed time.Duration) error {
 	return nil
 }
 
-// plan is when one job is due. As a cron.Schedule it is asked for the time
-// after the next by cron's one goroutine.
+// plan is when one job is due. Only the goroutine that keeps the time plans.
 type plan struct {
+	job   *job
 	base  cron.Schedule
 	rand  func() float64
 	tell  func(time.Time)
@@ -66,11 +66,9 @@ type plan struct {
 	next time.Time // zero before the start
 }
 
-// Next plans and returns the time that follows now.
-func (p *plan) Next(now time.Time) time.Time {
-	// Without its monotonic part a time is compared by the wall clock, which
-	// goes on while a machine sleeps.
-	now = now.Round(0)
+// plan sets the time that follows now: the first one, or else that of the
+// schedule.
+func (p *plan) plan(now time.Time) {
 	next := p.after(now)
 	p.mu.Lock()
 	if p.next.IsZero() {
@@ -79,7 +77,6 @@ func (p *plan) Next(now time.Time) time.Time {
 	p.next = next
 	p.mu.Unlock()
 	p.tell(next)
-	return next
 }
 
 // after returns the base's next time with the spread added.
@@ -95,9 +92,8 @@ func (p *plan) after(now time.Time) time.Time {
 	return next.Add(part(spread, p.rand()))
 }
 
-// part returns a share of d in whole seconds. Times then coincide where jobs
-// are many, and cron, which sorts all of them whenever it wakes, wakes once a
-// second at most.
+// part returns a share of d in whole seconds, so that where jobs are many their
+// times coincide, and take one waking a second at most.
 func part(d time.Duration, share float64) time.Duration {
 	return time.Duration(share * float64(d)).Truncate(time.Second)
 }

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/robfig/cron/v3"
 )
 
 const (
@@ -16,10 +14,6 @@ const (
 	// startSpread for each, maxStartSpread for all.
 	startSpread    = 50 * time.Millisecond
 	maxStartSpread = time.Minute
-	// wakeUp is how late a time can come after the machine has slept: a timer
-	// stands still meanwhile, but cron looks at the clock when any of its
-	// entries is due.
-	wakeUp = time.Minute
 )
 
 // Job is an account as the scheduler sees it.
@@ -62,13 +56,14 @@ func (o Options) orDefaults() Options {
 
 // Scheduler runs jobs when they are due.
 type Scheduler struct {
-	options Options
-	queue   *queue
-	cron    *cron.Cron
-	jobs    []*job
-	byName  map[string]*job
-	plans   map[string]*plan
-	workers sync.WaitGroup
+	options  Options
+	queue    *queue
+	jobs     []*job
+	byName   map[string]*plan
+	times    timetable // of the goroutine that keeps the time
+	stopping context.Context
+	stop     context.CancelFunc
+	running  sync.WaitGroup
 }
 
 // New returns a Scheduler that Start sets to work. The error names the job
@@ -78,11 +73,10 @@ func New(o Options) (*Scheduler, error) {
 	s := &Scheduler{
 		options: o,
 		queue:   newQueue(o.PerHost),
-		cron:    cron.New(cron.WithLogger(cron.DiscardLogger)),
 		jobs:    newJobs(o.Jobs),
-		byName:  make(map[string]*job, len(o.Jobs)),
-		plans:   make(map[string]*plan, len(o.Jobs)),
+		byName:  make(map[string]*plan, len(o.Jobs)),
 	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
 	for i, j := range s.jobs {
 		if s.byName[j.name] != nil {
@@ -93,27 +87,27 @@ func New(o Options) (*Scheduler, error) {
 			return nil, fmt.Errorf("the schedule %q of %s: %w", o.Jobs[i].Schedule, j.name, err)
 		}
 		p := &plan{
+			job:   j,
 			base:  base,
 			rand:  o.Rand,
 			tell:  func(next time.Time) { o.Planned(j.name, next) },
 			first: part(start, o.Rand()),
 		}
-		s.byName[j.name], s.plans[j.name] = j, p
-		s.cron.Schedule(p, cron.FuncJob(func() { s.queue.add(j) }))
+		s.byName[j.name] = p
+		s.times = append(s.times, p)
 	}
-	s.cron.Schedule(cron.Every(wakeUp), cron.FuncJob(func() {}))
 	return s, nil
 }
 
 // Start begins: every job comes once within seconds, then on its schedule. It
 // is to be called once. No run begins once ctx has ended.
 func (s *Scheduler) Start(ctx context.Context) {
-	startWorkers(&s.workers, s.queue, min(s.options.Concurrency, len(s.jobs)), s.options.Log, func(name string) {
+	startWorkers(&s.running, s.queue, min(s.options.Concurrency, len(s.jobs)), s.options.Log, func(name string) {
 		if ctx.Err() == nil {
 			s.options.Run(ctx, name)
 		}
 	})
-	s.cron.Start()
+	s.running.Go(func() { s.times.keep(s.stopping, s.queue.add) })
 }
 
 // Queue has these jobs run as soon as there is room, or all of them if none is
@@ -126,8 +120,8 @@ func (s *Scheduler) Queue(names ...string) {
 		}
 	}
 	for _, name := range names {
-		if j := s.byName[name]; j != nil {
-			s.queue.add(j)
+		if p := s.byName[name]; p != nil {
+			s.queue.add(p.job)
 		}
 	}
 }
@@ -137,14 +131,14 @@ func (s *Scheduler) Queue(names ...string) {
 // cannot be called again.
 func (s *Scheduler) Stop() {
 	s.queue.close()
-	<-s.cron.Stop().Done()
-	s.workers.Wait()
+	s.stop()
+	s.running.Wait()
 }
 
 // Next returns when a job is due next: zero before the start, without a next
 // time, and for a name that no job has.
 func (s *Scheduler) Next(name string) time.Time {
-	if p := s.plans[name]; p != nil {
+	if p := s.byName[name]; p != nil {
 		return p.planned()
 	}
 	return time.Time{}

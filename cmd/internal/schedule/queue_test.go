@@ -1,0 +1,99 @@
+package schedule
+
+import (
+	"container/heap"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// jobsOn returns 10,000 jobs on so many hosts.
+func jobsOn(hosts int) []*job {
+	list := make([]Job, 10_000)
+	for i := range list {
+		list[i] = Job{Name: fmt.Sprint("account", i), Host: fmt.Sprint("host", i%hosts)}
+	}
+	return newJobs(list)
+}
+
+// TestOldestFirst: whose host has room is taken in the order of coming, also
+// behind thousands whose host has none.
+func TestOldestFirst(t *testing.T) {
+	t.Parallel()
+	q := newQueue(2)
+	var list []Job
+	for i := range 1000 {
+		list = append(list, Job{Name: fmt.Sprint("big", i), Host: "big"})
+	}
+	jobs := newJobs(append(list, Job{Name: "small0", Host: "small"}, Job{Name: "other0", Host: "other"}, Job{Name: "small1", Host: "small"}))
+	for _, j := range jobs {
+		q.add(j)
+	}
+	q.end()
+	take := func(want string) *job {
+		t.Helper()
+		j, _ := q.take()
+		if j == nil || j.name != want {
+			t.Fatalf("got %v, want %s", j, want)
+		}
+		return j
+	}
+	first := take("big0")
+	for _, want := range []string{"big1", "small0", "other0", "small1"} {
+		take(want)
+	}
+	if len(q.ready) != 0 {
+		t.Error("a host without room is offered")
+	}
+	for i := 2; i < 1000; i++ { // one slot of the big host goes on, one hangs
+		q.done(first)
+		first = take(fmt.Sprint("big", i))
+	}
+	if j, ok := q.take(); ok {
+		t.Errorf("%s is left", j.name)
+	}
+}
+
+// BenchmarkQueue is 10,000 accounts that are due at once and go through: from
+// one host on which few may run, to one host each.
+func BenchmarkQueue(b *testing.B) {
+	for _, hosts := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			jobs := jobsOn(hosts)
+			b.ReportAllocs()
+			for b.Loop() {
+				q := newQueue(4)
+				for _, j := range jobs {
+					q.add(j)
+				}
+				for range jobs {
+					j, _ := q.take()
+					q.done(j)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(jobs)), "ns/account")
+		})
+	}
+}
+
+// BenchmarkTimes is what one account's turn costs the goroutine that keeps the
+// time for 10,000.
+func BenchmarkTimes(b *testing.B) {
+	s, err := New(Options{Jobs: func() (list []Job) {
+		for i := range 10_000 {
+			list = append(list, Job{Name: fmt.Sprint("account", i), Schedule: "@every 10m"})
+		}
+		return list
+	}()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := time.Now().Round(0)
+	for _, p := range s.times {
+		p.plan(now)
+	}
+	heap.Init(&s.times)
+	for b.Loop() {
+		s.times.advance(s.times[0].next, func(*job) {})
+	}
+}

@@ -1,0 +1,68 @@
+package schedule
+
+import (
+	"container/heap"
+	"context"
+	"time"
+)
+
+// wakeUp is how late a time can come after the machine has slept: timers stand
+// still meanwhile, so the clock is looked at now and then.
+const wakeUp = time.Minute
+
+// timetable is a heap of plans by their next time.
+type timetable []*plan
+
+// keep plans all jobs and hands each to due when its time has come, until ctx
+// ends.
+func (t *timetable) keep(ctx context.Context, due func(*job)) {
+	// Without its monotonic part a time is compared by the wall clock, which
+	// goes on while a machine sleeps.
+	now := time.Now().Round(0)
+	for _, p := range *t {
+		p.plan(now)
+	}
+	heap.Init(t)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		now := time.Now().Round(0)
+		for len(*t) > 0 && !(*t)[0].next.After(now) {
+			t.advance(now, due)
+		}
+		wait := wakeUp
+		if len(*t) > 0 {
+			wait = min(wait, (*t)[0].next.Sub(now))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// advance hands over the job that is due and plans it anew.
+func (t *timetable) advance(now time.Time, due func(*job)) {
+	p := (*t)[0]
+	due(p.job)
+	if p.plan(now); p.next.IsZero() { // its schedule has come to its end
+		heap.Pop(t)
+		return
+	}
+	heap.Fix(t, 0)
+}
+
+func (t timetable) Len() int           { return len(t) }
+func (t timetable) Less(i, j int) bool { return t[i].next.Before(t[j].next) }
+func (t timetable) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
+func (t *timetable) Push(x any)        { *t = append(*t, x.(*plan)) }
+
+func (t *timetable) Pop() any {
+	old := *t
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*t = old[:len(old)-1]
+	return last
+}
