@@ -76,7 +76,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 	chunk, err := b.next(len(p))
 	n := copy(p, chunk)
-	b.consume(n)
+	b.consume(chunk[:n])
 	return n, err
 }
 
@@ -95,7 +95,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 		}
 		n, err := w.Write(chunk)
 		total += int64(n)
-		b.consume(n)
+		b.consume(chunk[:n])
 		if err == nil && n < len(chunk) {
 			err = io.ErrShortWrite
 		}
@@ -135,10 +135,23 @@ func (b *Body) next(limit int) ([]byte, error) {
 	if b.cr && p[0] == '\n' {
 		return p[:1], nil // a CRLF in two pieces: now a line begins
 	}
-	if i := bytes.Index(p, []byte("\r\n.")); i >= 0 {
-		p = p[:i+2]
+	return p[:beforeDot(p)], nil
+}
+
+// beforeDot is where the first line of p that begins with a dot begins, len(p)
+// if there is none. Line by line is quicker than bytes.Index of all three
+// octets, which stops at each CR.
+func beforeDot(p []byte) int {
+	for i := 0; ; {
+		lf := bytes.IndexByte(p[i:], '\n')
+		if lf < 0 {
+			return len(p)
+		}
+		i += lf + 1
+		if i < len(p) && p[i] == '.' && i > 1 && p[i-2] == '\r' {
+			return i
+		}
 	}
-	return p, nil
 }
 
 // lineStart takes the dot of a stuffed line away, and tells whether this line
@@ -166,12 +179,12 @@ func (b *Body) lineStart() (done bool, err error) {
 	return false, nil
 }
 
-// consume notes the first n octets of what next returned as read.
-func (b *Body) consume(n int) {
+// consume notes p as read, the beginning of what next returned.
+func (b *Body) consume(p []byte) {
+	n := len(p)
 	if n == 0 {
 		return
 	}
-	p, _ := b.c.in.Peek(n) // they are in the buffer
 	b.bol = b.cr && n == 1 && p[0] == '\n' || bytes.HasSuffix(p, []byte("\r\n"))
 	b.glued = bytes.HasSuffix(p, []byte(".\r\n"))
 	b.cr = p[n-1] == '\r'
