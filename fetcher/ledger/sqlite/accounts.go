@@ -38,7 +38,14 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.A
 		if accounts, err = ledger.Claim(known, claims); err != nil {
 			return err
 		}
+		before := make(map[int64]ledger.Identity, len(known))
+		for _, a := range known {
+			before[a.ID] = a.Identity
+		}
 		for i := range accounts {
+			if a := accounts[i]; a.ID != 0 && before[a.ID] == a.Identity {
+				continue // a start without news writes nothing
+			}
 			if err := identify(c, &accounts[i]); err != nil {
 				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
 			}

@@ -10,10 +10,12 @@ const (
 	restColumns = `m.account, m.message_size, m.trace, m.first_attempt,
 		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen`
 
-	putColumns = `account, uid, generation, state, size, print, attempts, next_attempt, forwarded_at, deleted_at,
+	// keyColumns are written with putColumns, but only where they change.
+	keyColumns = `account, uid, generation`
+	putColumns = `state, size, print, attempts, next_attempt, forwarded_at, deleted_at,
 		deletions, last_seen, cause_code, cause_text, message_size, trace, first_attempt, spool,
 		message_id, header_from, header_subject, header_date, first_seen`
-	putMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+	putMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
 
 	// A message without recipients has one row of NULLs to join.
 	recipientColumns = `r.position IS NOT NULL, coalesce(r.address, ''), coalesce(r.state, 'sending'), coalesce(r.code, 0),
@@ -33,9 +35,14 @@ func restFields(r *ledger.Record) []any {
 		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*millis)(&r.FirstSeen)}
 }
 
+// keyValues are the values for keyColumns.
+func keyValues(account int64, r *ledger.Record) []any {
+	return []any{account, octets(r.UID), r.Generation}
+}
+
 // putValues are the values for putColumns.
-func putValues(account int64, r *ledger.Record) []any {
-	return []any{account, octets(r.UID), r.Generation, state(r.State), r.Size, r.Print, r.Attempts,
+func putValues(r *ledger.Record) []any {
+	return []any{state(r.State), r.Size, r.Print, r.Attempts,
 		millis(r.NextAttempt), millis(r.ForwardedAt), millis(r.DeletedAt),
 		r.Deletions, millis(r.LastSeen), r.Cause.Code, r.Cause.Text, r.MessageSize, r.Trace, millis(r.FirstAttempt), r.Spool,
 		r.Excerpt.MessageID, r.Excerpt.From, r.Excerpt.Subject, r.Excerpt.Date, millis(r.FirstSeen)}

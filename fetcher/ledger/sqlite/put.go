@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -43,42 +44,71 @@ func (l *Lease) put(c *session, r *ledger.Record) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if r.State != before && r.State != ledger.Sending {
-		if err := l.count(c, r.State, 1); err != nil {
-			return 0, err
-		}
+	if r.State != before.state && r.State != ledger.Sending {
+		l.count(c, r.State, 1)
 	}
-	return id, putRecipients(c, id, r)
+	return id, putRecipients(c, id, r.Recipients, before.recipients)
 }
 
-// putMessage writes the message itself, and tells the state it was in before;
-// 0 for a new one.
-func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, before ledger.State, err error) {
+// before is what has to be known of a row to replace it.
+type before struct {
+	state      ledger.State // 0: there is none
+	sameKey    bool         // whether its UID and generation stay
+	recipients int          // at most
+}
+
+// putMessage writes the message itself, and tells what was there before.
+func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, b before, err error) {
 	if r.ID == 0 {
-		res, err := c.exec("INSERT INTO messages ("+putColumns+") VALUES ("+putMarks+")", putValues(l.account, r)...)
+		res, err := c.exec("INSERT INTO messages ("+keyColumns+", "+putColumns+") VALUES (?, ?, ?, "+putMarks+")", append(keyValues(l.account, r), putValues(r)...)...)
 		if err != nil {
-			return 0, 0, err
+			return 0, b, err
 		}
 		id, err = res.LastInsertId()
-		return id, 0, err
+		return id, b, err
 	}
-	if before, err = l.stateOf(c, r.ID); err != nil {
-		return 0, 0, err
+	// Nearly always this is the outcome of what was being sent. To try saves to
+	// ask.
+	n, err := c.affect("UPDATE messages SET ("+putColumns+") = ("+putMarks+") WHERE id = ? AND (account, uid, generation, state) = (?, ?, ?, 'sending')",
+		append(append(putValues(r), r.ID), keyValues(l.account, r)...)...)
+	if err != nil || n > 0 {
+		return r.ID, before{state: ledger.Sending, recipients: math.MaxInt}, err
 	}
-	_, err = c.exec("UPDATE messages SET ("+putColumns+") = ("+putMarks+") WHERE id = ?", append(putValues(l.account, r), r.ID)...)
-	return r.ID, before, err
+	if b, err = l.before(c, r); err != nil {
+		return 0, b, err
+	}
+	if !b.sameKey { // to set these is to write their indexes anew, so that is not done without need
+		if _, err := c.exec("UPDATE messages SET ("+keyColumns+") = (?, ?, ?) WHERE id = ?", append(keyValues(l.account, r), r.ID)...); err != nil {
+			return 0, b, err
+		}
+	}
+	_, err = c.exec("UPDATE messages SET ("+putColumns+") = ("+putMarks+") WHERE id = ?", append(putValues(r), r.ID)...)
+	return r.ID, b, err
 }
 
-// putRecipients replaces the recipients of a message.
-func putRecipients(c *session, id int64, r *ledger.Record) error {
-	if r.ID != 0 {
-		if _, err := c.exec("DELETE FROM recipients WHERE message = ?", id); err != nil {
+// before reads what has to be known of a row, or returns ledger.ErrNotFound.
+func (l *Lease) before(c *session, r *ledger.Record) (b before, err error) {
+	err = c.scan("SELECT state, (uid, generation) = (?, ?), (SELECT count(*) FROM recipients WHERE message = m.id) FROM messages m WHERE id = ? AND account = ?",
+		[]any{octets(r.UID), r.Generation, r.ID, l.account}, (*state)(&b.state), &b.sameKey, (*number)(&b.recipients))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ledger.ErrNotFound
+	}
+	return b, err
+}
+
+// putRecipients replaces the recipients of a message, of which there were so
+// many before at most.
+func putRecipients(c *session, id int64, rcpts []ledger.Recipient, before int) error {
+	if before > len(rcpts) {
+		if _, err := c.exec("DELETE FROM recipients WHERE message = ? AND position >= ?", id, len(rcpts)); err != nil {
 			return err
 		}
 	}
-	for i, rcpt := range r.Recipients {
+	for i, rcpt := range rcpts {
 		if _, err := c.exec(`INSERT INTO recipients (message, position, address, state, code, text, attempts, next_attempt)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, id, i, rcpt.Address, state(rcpt.State), rcpt.Code, rcpt.Text, rcpt.Attempts, millis(rcpt.NextAttempt)); err != nil {
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET (address, state, code, text, attempts, next_attempt) =
+			(excluded.address, excluded.state, excluded.code, excluded.text, excluded.attempts, excluded.next_attempt)`,
+			id, i, rcpt.Address, state(rcpt.State), rcpt.Code, rcpt.Text, rcpt.Attempts, millis(rcpt.NextAttempt)); err != nil {
 			return fmt.Errorf("recipient %s: %w", rcpt.Address, err)
 		}
 	}
@@ -142,11 +172,4 @@ func (l *Lease) stateOf(c *session, id int64) (ledger.State, error) {
 		return 0, ledger.ErrNotFound
 	}
 	return s, err
-}
-
-// count adds to the day's count of an outcome.
-func (l *Lease) count(c *session, outcome ledger.State, n int64) error {
-	_, err := c.exec(`INSERT INTO days (date, account, outcome, count) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET count = count + excluded.count`, l.store.now().UTC().Format(time.DateOnly), l.account, state(outcome), n)
-	return err
 }

@@ -12,6 +12,10 @@ import (
 type session struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	// number tells one transaction from another.
+	number int
+	// counts are the outcomes of this transaction, written at its end.
+	counts []outcome
 }
 
 func newSession(conn *sql.Conn) *session {
