@@ -12,36 +12,6 @@ import (
 const selectRecords = "SELECT " + knownColumns + ", " + restColumns + ", " + recipientColumns + `
 	FROM messages m LEFT JOIN recipients r ON r.message = m.id`
 
-// Known returns what a listing is compared with: one entry for each message
-// of the account, in the order in which they were first written.
-func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
-	known, err := l.known(ctx)
-	return known, explain("read the ledger", l.store.path, err)
-}
-
-func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
-	// The number only saves growing the slice: memory counts with 100,000 rows.
-	var n int
-	if err := l.store.read.QueryRowContext(ctx, "SELECT count(*) FROM messages WHERE account = ?", l.account).Scan(&n); err != nil {
-		return nil, err
-	}
-	rows, err := l.store.read.QueryContext(ctx, "SELECT "+knownColumns+" FROM messages m WHERE m.account = ? ORDER BY m.id", l.account)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	known = make([]ledger.Known, 0, n)
-	var k ledger.Known
-	fields := knownFields(&k)
-	for rows.Next() {
-		if err := rows.Scan(fields...); err != nil {
-			return nil, err
-		}
-		known = append(known, k)
-	}
-	return known, rows.Err()
-}
-
 // Record returns a message of the account, or ledger.ErrNotFound.
 func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
 	var found *ledger.Record

@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Nearly all rows of a large mailbox are plain: of what a poll compares they
+// have no more than plainQuery's columns. Each column costs as much as
+// everything else that is done for a row, so the others are read only for
+// the rows that need them.
+const (
+	plainRow = `m.generation = 0 AND m.next_attempt IS NULL AND m.deletions = (m.deleted_at IS NOT NULL)
+		AND m.last_seen IS NULL AND m.cause_code = '' AND m.cause_text = '' AND m.spool = ''`
+	// A number needs no memory, a text is copied once and not twice, and keeps
+	// all octets.
+	plainQuery = `SELECT m.id, CAST(m.uid AS TEXT), CASE m.state WHEN 'forwarded' THEN 0 ELSE m.state END,
+		m.size, m.print, m.attempts, m.forwarded_at, m.deleted_at, ` + plainRow + `
+		FROM messages m WHERE m.account = ? ORDER BY m.id`
+	restQuery = "SELECT " + knownColumns + " FROM messages m WHERE m.account = ? AND NOT (" + plainRow + ") ORDER BY m.id"
+)
+
+// Known returns what a listing is compared with: one entry for each message
+// of the account, in the order in which they were first written.
+func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
+	known, err := l.known(ctx)
+	return known, explain("read the ledger", l.store.path, err)
+}
+
+// known reads the plain rows, and then the others into their places, as of one
+// moment.
+func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
+	conn, err := l.store.read.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	// Watching ctx costs at each row; plainRows looks at it now and then.
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // it has read only
+	// The number only saves growing the slice: memory counts with 100,000 rows.
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM messages WHERE account = ?", l.account).Scan(&n); err != nil {
+		return nil, err
+	}
+	known = make([]ledger.Known, 0, n)
+	var rest []int
+	if err := conn.Raw(func(c any) (err error) {
+		known, rest, err = plainRows(ctx, c.(driver.QueryerContext), l.account, known)
+		return err
+	}); err != nil || len(rest) == 0 {
+		return known, err
+	}
+	return known, l.restRows(ctx, tx, known, rest)
+}
+
+// plainRows appends a row for each message. Those that are not whole by that
+// are named in rest, by their places. It asks the driver itself: database/sql
+// takes as long for a row as SQLite does.
+func plainRows(ctx context.Context, db driver.QueryerContext, account int64, known []ledger.Known) (_ []ledger.Known, rest []int, err error) {
+	const often = 4096 // rows take microseconds
+	rows, err := db.QueryContext(context.WithoutCancel(ctx), plainQuery, []driver.NamedValue{{Ordinal: 1, Value: account}})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		if err := rows.Next(values); errors.Is(err, io.EOF) {
+			return known, rest, nil
+		} else if err != nil {
+			return nil, nil, err
+		}
+		if len(known)%often == 0 && ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		k, plain, err := plainKnown(values)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !plain {
+			rest = append(rest, len(known))
+		}
+		known = append(known, k)
+	}
+}
+
+// plainKnown makes of a row of plainQuery what it has; plain: that is all.
+func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
+	var ok [5]bool
+	var attempts, is int64
+	k.ID, ok[0] = v[0].(int64)
+	k.UID, ok[1] = v[1].(string)
+	k.Size, ok[2] = v[3].(int64)
+	k.Print, ok[3] = v[4].(string)
+	attempts, ok[4] = v[5].(int64)
+	is, plain = v[8].(int64)
+	k.Attempts = int(attempts)
+	if ok != [5]bool{true, true, true, true, true} || !plain {
+		return k, false, fmt.Errorf("a message's row has other types of columns: %T", v)
+	}
+	if _, number := v[2].(int64); number {
+		k.State = ledger.Forwarded
+	} else {
+		err = (*state)(&k.State).Scan(v[2])
+	}
+	err = errors.Join(err, (*millis)(&k.ForwardedAt).Scan(v[6]), (*millis)(&k.DeletedAt).Scan(v[7]))
+	if !k.DeletedAt.IsZero() {
+		k.Deletions = 1
+	}
+	return k, is != 0, err
+}
+
+// restRows reads all columns of those rows that are not plain into their
+// places.
+func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, places []int) (err error) {
+	rows, err := db.QueryContext(context.WithoutCancel(ctx), restQuery, l.account)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var k ledger.Known
+	fields := knownFields(&k)
+	for _, i := range places {
+		if !rows.Next() {
+			return errors.Join(rows.Err(), errors.New("fewer messages than a moment before"))
+		}
+		if err := rows.Scan(fields...); err != nil {
+			return err
+		}
+		known[i] = k
+	}
+	return rows.Err()
+}
