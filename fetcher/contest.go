@@ -13,24 +13,9 @@ type contest struct {
 	Rows    []ledger.Known
 }
 
-// doubledUIDs finds UIDs that stand more than once in a listing.
-func doubledUIDs(entries []pop3.Entry) map[string][]pop3.Entry {
-	count := make(map[string]int, len(entries))
-	for _, e := range entries {
-		count[e.UID]++
-	}
-	doubled := make(map[string][]pop3.Entry)
-	for _, e := range entries {
-		if count[e.UID] > 1 {
-			doubled[e.UID] = append(doubled[e.UID], e)
-		}
-	}
-	return doubled
-}
-
 // bySize matches what has a size of its own, and leaves the rest, if any, to
 // a contest.
-func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
+func (p *plan) bySize(v *view, entries []pop3.Entry, rows []ledger.Known) {
 	listed := make(map[int64]int)
 	for _, e := range entries {
 		listed[e.Size]++
@@ -43,7 +28,7 @@ func (p *plan) bySize(v view, entries []pop3.Entry, rows []ledger.Known) {
 	matched := make(map[int64]bool)
 	for _, e := range entries {
 		same := bySize[e.Size]
-		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !steady(same[0]) {
+		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !steady(&same[0]) {
 			rest = append(rest, e)
 			continue
 		}
@@ -82,22 +67,22 @@ func (p *plan) decide(v view, c contest, prints []string) {
 	}
 	for i, e := range c.Entries {
 		if matched[i].Known.ID == 0 {
-			p.unknown(v, e, rows)
+			p.unknown(&v, e, rows)
 			continue
 		}
-		p.found(v, matched[i], rows)
+		p.found(&v, matched[i], rows)
 	}
 	p.sort()
 }
 
 // found places what a contest has found to be known. rivals are the rows that
 // were left over.
-func (p *plan) found(v view, m match, rivals []ledger.Known) {
+func (p *plan) found(v *view, m match, rivals []ledger.Known) {
 	if m.Size != m.Known.Size {
 		p.Resized = append(p.Resized, m)
 	}
 	before := len(p.Due)
-	p.known(v, m)
+	p.known(v, m.Entry, &m.Known)
 	if len(p.Due) > before && m.Known.Print == "" { // its size alone proves nothing
 		p.Due[before].Rivals = rivals
 	}

@@ -22,6 +22,16 @@ type view struct {
 	First bool
 	// Adopt: a person said that all unknown messages count as seen.
 	Adopt bool
+
+	index *index // of Entries and Known; nil: not made yet
+}
+
+// indexed returns the index, and keeps it.
+func (v *view) indexed() *index {
+	if v.index == nil {
+		v.index = newIndex(v.Entries, v.Known)
+	}
+	return v.index
 }
 
 // match is a message on the server and what the ledger knows of it.
@@ -73,20 +83,17 @@ const maxDeletions = 3
 // cut or windowed listing does no harm, and no entry counts as known on the
 // strength of a UID whose size has changed.
 func identify(v view) plan {
-	rows := make(map[string][]ledger.Known, len(v.Known))
-	for _, k := range v.Known {
-		rows[k.UID] = append(rows[k.UID], k)
-	}
-	doubled := doubledUIDs(v.Entries)
+	x := v.indexed()
 	var p plan
-	for _, e := range v.Entries {
-		if _, ok := doubled[e.UID]; ok {
+	for i, e := range v.Entries {
+		if len(x.doubled) > 0 && x.doubled[e.UID] != nil {
 			continue
 		}
-		p.place(v, []pop3.Entry{e}, rows[e.UID])
+		p.place(&v, v.Entries[i:i+1:i+1], x.rows(i, v.Known))
 	}
-	for _, uid := range slices.Sorted(maps.Keys(doubled)) {
-		p.place(v, doubled[uid], rows[uid])
+	for _, uid := range slices.Sorted(maps.Keys(x.doubled)) {
+		i := slices.IndexFunc(v.Entries, func(e pop3.Entry) bool { return e.UID == uid })
+		p.place(&v, x.doubled[uid], x.rows(i, v.Known))
 	}
 	p.sort()
 	return p
@@ -94,18 +101,21 @@ func identify(v view) plan {
 
 // place decides about the messages that share a UID, nearly always one: by
 // size where that tells, the rest by fingerprint, never by their position.
-func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
-	left := live(rows)
+func (p *plan) place(v *view, entries []pop3.Entry, rows []ledger.Known) {
 	switch {
 	case len(rows) == 0:
 		for _, e := range entries {
 			p.unknown(v, e, nil)
 		}
-	case len(entries) == 1 && len(rows) == 1 && steady(rows[0]) && sameSize(entries[0], rows[0]):
-		p.known(v, match{Entry: entries[0], Known: rows[0]})
+		return
+	case len(entries) == 1 && len(rows) == 1 && steady(&rows[0]) && sameSize(entries[0], rows[0]):
+		p.known(v, entries[0], &rows[0])
+		return
+	}
+	switch left := live(rows); {
 	case len(left) == len(rows) && len(left) == len(entries) && alike(entries, left):
 		for i, e := range entries { // any order is right: nothing tells them apart
-			p.known(v, match{Entry: e, Known: left[i]})
+			p.known(v, e, &left[i])
 		}
 	default:
 		p.bySize(v, entries, rows)
@@ -113,7 +123,7 @@ func (p *plan) place(v view, entries []pop3.Entry, rows []ledger.Known) {
 }
 
 // unknown places a message without a row.
-func (p *plan) unknown(v view, e pop3.Entry, rivals []ledger.Known) {
+func (p *plan) unknown(v *view, e pop3.Entry, rivals []ledger.Known) {
 	switch {
 	case v.Adopt:
 		p.Skip = append(p.Skip, skip{e, adopted})
@@ -127,8 +137,7 @@ func (p *plan) unknown(v view, e pop3.Entry, rivals []ledger.Known) {
 }
 
 // known places a message that has a row.
-func (p *plan) known(v view, m match) {
-	k := m.Known
+func (p *plan) known(v *view, e pop3.Entry, k *ledger.Known) {
 	switch {
 	case k.State == ledger.Forwarded:
 		switch {
@@ -136,15 +145,15 @@ func (p *plan) known(v view, m match) {
 		case k.Deletions >= maxDeletions:
 			p.Ignored++
 		default:
-			p.Expired = append(p.Expired, m)
+			p.Expired = append(p.Expired, match{Entry: e, Known: *k})
 		}
-	case k.State == ledger.Skipped && k.Cause.Code == causeTooLarge && m.Size >= 0 && v.Policy.allows(m.Size):
-		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k}) // the limit was raised
+	case k.State == ledger.Skipped && k.Cause.Code == causeTooLarge && e.Size >= 0 && v.Policy.allows(e.Size):
+		p.Due = append(p.Due, candidate{Entry: e, Known: *k}) // the limit was raised
 	case k.State != ledger.Gone && !k.State.Due(): // held or skipped: a person decides
 	case !v.Asked && waits(v.Now, k.NextAttempt):
 		p.Waiting++
 	default:
-		p.Due = append(p.Due, candidate{Entry: m.Entry, Known: k})
+		p.Due = append(p.Due, candidate{Entry: e, Known: *k})
 	}
 }
 
@@ -170,7 +179,7 @@ func live(rows []ledger.Known) []ledger.Known {
 // steady tells whether a row's message was in the last listing too, so that its
 // UID and size are enough to know it by. What was away may have come back as
 // another.
-func steady(k ledger.Known) bool { return alive(k) && k.LastSeen.IsZero() }
+func steady(k *ledger.Known) bool { return k.DeletedAt.IsZero() && k.LastSeen.IsZero() }
 
 // alive tells whether a row's message was not deleted so far as we know.
 func alive(k ledger.Known) bool { return k.DeletedAt.IsZero() }
@@ -185,7 +194,7 @@ func sameSize(e pop3.Entry, k ledger.Known) bool {
 func alike(entries []pop3.Entry, rows []ledger.Known) bool {
 	first := rows[0]
 	for _, k := range rows {
-		if k.Size != first.Size || k.Print != first.Print || k.State != first.State || !steady(k) {
+		if k.Size != first.Size || k.Print != first.Print || k.State != first.State || !steady(&k) {
 			return false
 		}
 	}

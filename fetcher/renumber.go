@@ -25,25 +25,21 @@ const (
 // moved: nearly all UIDs that the last listing had have vanished, and nearly as
 // many unknown ones or more appear. Not all, for some messages may have been
 // deleted on the way.
-func renumbered(v view) (vanished []ledger.Known, unknown []pop3.Entry, is bool) {
-	listed := make(map[string]bool, len(v.Entries))
-	for _, e := range v.Entries {
-		listed[e.UID] = true
-	}
-	rows := make(map[string]bool, len(v.Known))
+func renumbered(v *view) (vanished []ledger.Known, unknown []pop3.Entry, is bool) {
+	x := v.indexed()
 	left := 0
-	for _, k := range v.Known {
-		rows[k.UID] = true
-		if !alive(k) || !k.LastSeen.IsZero() {
+	for i := range v.Known {
+		k := &v.Known[i]
+		if !steady(k) {
 			continue
 		}
 		left++
-		if !listed[k.UID] {
-			vanished = append(vanished, k)
+		if !x.listed[i] {
+			vanished = append(vanished, *k)
 		}
 	}
-	for _, e := range v.Entries {
-		if !rows[e.UID] {
+	for i, e := range v.Entries {
+		if x.first[i] < 0 {
 			unknown = append(unknown, e)
 		}
 	}
@@ -56,7 +52,7 @@ func renumbered(v view) (vanished []ledger.Known, unknown []pop3.Entry, is bool)
 // get their new UIDs in the ledger, the rest is new. Only where that cannot be
 // told the account waits for a person.
 func (r *run) guard(ctx context.Context, v *view) error {
-	vanished, unknown, is := renumbered(*v)
+	vanished, unknown, is := renumbered(v)
 	if r.row.Renumbered && len(unknown) == 0 && len(v.Entries) >= guardLeast {
 		r.row.Renumbered = false // the old UIDs are back
 	}
@@ -141,7 +137,7 @@ func (r *run) adopt(ctx context.Context, v *view, moved []match) error {
 	if err != nil {
 		return r.ourFault(err)
 	}
-	v.Known = known
+	v.Known, v.index = known, nil
 	return nil
 }
 
@@ -174,16 +170,13 @@ func (r *run) missing(ctx context.Context, v view) error {
 	if len(v.Entries) == 0 {
 		return nil
 	}
-	listed := make(map[string]bool, len(v.Entries))
-	for _, e := range v.Entries {
-		listed[e.UID] = true
-	}
+	x := v.indexed()
 	var left, back, all []ledger.Known
 	var gone []*ledger.Record
-	for _, k := range v.Known {
-		switch seen := k.LastSeen.IsZero(); {
-		case !alive(k) || k.Spool != "" || seen == listed[k.UID]:
-		case listed[k.UID]:
+	for i, k := range v.Known {
+		switch seen, listed := k.LastSeen.IsZero(), x.listed[i]; {
+		case !alive(k) || k.Spool != "" || seen == listed:
+		case listed:
 			back = append(back, k)
 		case k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held:
 			rec, err := r.lease.Record(ctx, k.ID)

@@ -1,0 +1,31 @@
+package fetcher
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// BenchmarkIdentify: a poll without news of a mailbox with 100,000 messages, as
+// far as it is the comparison of the listing with the ledger.
+func BenchmarkIdentify(b *testing.B) {
+	const messages = 100_000
+	v := view{Now: noon, Policy: Policy{Keep: true}}
+	for i := range messages {
+		uid := fmt.Sprintf("%08x%08x", i, ^uint32(i))
+		v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: uid, Size: int64(i)})
+		v.Known = append(v.Known, ledger.Known{ID: int64(i + 1), UID: uid + "", State: ledger.Forwarded, Size: int64(i), Print: "print", Attempts: 1, ForwardedAt: noon})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		v := v
+		if _, _, is := renumbered(&v); is {
+			b.Fatal("taken for renumbered")
+		}
+		if p := identify(v); len(p.Due)+len(p.Contests)+len(p.Expired) > 0 {
+			b.Fatal("there is news")
+		}
+	}
+}
