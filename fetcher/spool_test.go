@@ -88,27 +88,3 @@ func TestSpoolWithoutAFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func BenchmarkSpool(b *testing.B) {
-	s := NewSpool(b.TempDir(), 64<<20)
-	p := make([]byte, 20_000)
-	b.SetBytes(int64(len(p)))
-	b.ReportAllocs()
-	for b.Loop() {
-		it := s.New()
-		_, _ = it.Write(p)
-		_, _ = io.Copy(io.Discard, it.Reader())
-		it.Release()
-	}
-}
-
-func BenchmarkIntake(b *testing.B) {
-	p := bytes.Repeat([]byte("a line of a message, of about the usual length, with its end\r\n"), 1000)
-	b.SetBytes(int64(len(p)))
-	b.ReportAllocs()
-	for b.Loop() {
-		in := intake{w: io.Discard}
-		_, _ = in.Write(p)
-		_ = in.Close()
-	}
-}
