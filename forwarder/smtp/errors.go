@@ -21,8 +21,9 @@ var (
 	ErrProtocol = errors.New("the server does not keep to the protocol")
 )
 
-// errStale tells that a reused session had ended before it took a command.
-var errStale = errors.New("the idle session has ended")
+// errUntouched tells that a session ended before it came to this message:
+// while it was idle, or at a message before.
+var errUntouched = errors.New("the connection ended at another message")
 
 // Error tells why no session could be had.
 type Error struct {

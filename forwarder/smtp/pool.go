@@ -3,9 +3,7 @@ package smtp
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/popferry/popferry/forwarder"
 )
@@ -14,24 +12,30 @@ import (
 // they are needed and used for many messages. Its methods may be called from
 // several goroutines.
 type Pool struct {
-	o Options
-	// gate is for the calls that may use a session: no more than there may be
-	// connections, or transactions in flight.
-	gate   *gate
-	ending sync.WaitGroup // sessions that are being ended on their own
+	o      Options
+	quirks quirks
+	queue  queue
 
-	mu   sync.Mutex
-	idle []*session // the one that waited longest comes first
+	// Of the sessions that are being opened, under the lock of the queue:
+
+	opening context.Context
+	giveUp  context.CancelFunc
 }
+
+// maxTries is how often a message is put on the wire whose session ends at
+// messages before it.
+const maxTries = 3
 
 // New returns a pool without opening anything.
 func New(o Options) *Pool {
-	o = o.withDefaults()
-	return &Pool{o: o, gate: newGate(min(o.Connections, o.InFlight))}
+	p := &Pool{o: o.withDefaults()}
+	p.queue = queue{open: p.open, abandon: p.abandon, expire: p.expire, now: p.o.Now, window: newWindow(p.o.Connections, p.o.InFlight)}
+	p.queue.change = sync.NewCond(&p.queue.mu)
+	return p
 }
 
 // Workers is how many calls of Deliver are useful at once.
-func (p *Pool) Workers() int { return p.gate.most }
+func (p *Pool) Workers() int { return p.o.InFlight }
 
 // Deliver hands over m and returns one outcome for each recipient, in the order
 // of m.Recipients.
@@ -46,95 +50,86 @@ func (p *Pool) Workers() int { return p.gate.most }
 // begin failed, m.Body could not be read, the pool is closed. Nothing was
 // delivered then.
 func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
-	s, fail, err := p.session(ctx)
+	c, fail, err := p.queue.place(ctx)
 	switch {
 	case err != nil:
 		return nil, err
 	case fail != nil:
 		return unusable(ctx, m, fail)
 	}
-	defer p.gate.leave()
-	defer func() { p.release(s) }()
-
-	out, ok := s.offer.fit(m)
-	if !ok {
+	defer p.queue.leavePlace()
+	if out, ok := c.offer.fit(m); !ok {
 		return out, nil
 	}
 	if err := begin(ctx); err != nil {
 		return nil, err
 	}
-	err = s.deliver(ctx, m, out)
-	if errors.Is(err, errStale) {
-		// It ended while it was idle. Nothing of the message was sent, so this
-		// is no second try. A fresh session is never stale.
-		fresh, fail := dial(ctx, &p.o)
-		if fail != nil {
-			return unusable(ctx, m, fail)
+	for tries := 0; tries < maxTries; {
+		out, err := p.try(ctx, c, m)
+		if !errors.Is(err, errUntouched) {
+			return out, err
 		}
-		s = fresh
-		if out, ok = s.offer.fit(m); !ok {
-			return out, nil
+		if !c.turn.idle { // else that one had ended before; there are only so many
+			tries++
 		}
-		err = s.deliver(ctx, m, out)
 	}
-	if err != nil {
-		return nil, err
+	out := make([]forwarder.Outcome, len(m.Recipients))
+	for i, to := range m.Recipients {
+		out[i] = forwarder.Outcome{Recipient: to, Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errUntouched}
 	}
-	p.learn(out)
 	return out, nil
 }
 
-// session enters the gate with a session. Without one it has not entered. A
-// server that gives fewer sessions than it is asked for is waited for.
-func (p *Pool) session(ctx context.Context) (*session, *Error, error) {
-	for {
-		if fail, err := p.gate.enter(ctx); fail != nil || err != nil {
-			return nil, fail, err
-		}
-		if s := p.reuse(); s != nil {
-			return s, nil, nil
-		}
-		s, fail := dial(ctx, &p.o)
-		switch {
-		case fail == nil:
-			return s, nil, nil
-		case ctx.Err() == nil && p.gate.retreat():
-			continue
-		}
-		if ctx.Err() != nil { // it says nothing about the server
-			p.gate.leave()
-		} else {
-			p.gate.failed(fail)
-		}
-		return nil, fail, nil
+// try is one seat in a session. After errUntouched nothing was delivered, and
+// nothing was said about the message.
+func (p *Pool) try(ctx context.Context, c *call, m *forwarder.Message) ([]forwarder.Outcome, error) {
+	fail, err := p.queue.sit(ctx, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case fail != nil:
+		return unusable(ctx, m, fail)
 	}
+	defer p.queue.leaveSeat(c.session)
+	out, ok := c.session.offer.fit(m)
+	if !ok {
+		c.turn.pass()
+		return out, nil
+	}
+	took, err := c.session.deliver(ctx, c.turn, m, out)
+	if err != nil {
+		return nil, err
+	}
+	p.queue.learn(out, took)
+	return out, nil
 }
 
-// learn makes the gate wider or narrower by what became of a message.
-func (p *Pool) learn(out []forwarder.Outcome) {
-	for _, o := range out {
-		switch {
-		case o.Kind == forwarder.Accepted:
-			p.gate.accepted()
-			return
-		case o.Kind == forwarder.Broken, o.Code == 421:
-			p.gate.refused()
-			return
-		}
+// open opens a session in the background.
+func (p *Pool) open() {
+	if p.opening == nil || p.opening.Err() != nil {
+		p.opening, p.giveUp = context.WithCancel(context.Background())
+	}
+	ctx := p.opening
+	p.queue.ending.Go(func() {
+		s, fail := dial(ctx, &p.o, &p.quirks)
+		p.queue.opened(s, fail, ctx.Err() != nil)
+	})
+}
+
+// abandon breaks off what open began: nobody waits for it any more.
+func (p *Pool) abandon() {
+	if p.giveUp != nil {
+		p.giveUp()
 	}
 }
 
 // Check opens a session, up to and with the login, and ends it again. The error
 // is an *Error if it is about the server.
 func (p *Pool) Check(ctx context.Context) error {
-	switch fail, err := p.gate.enter(ctx); {
-	case err != nil:
-		return err
-	case fail != nil:
-		return fail
+	if p.queue.isClosed() {
+		return ErrClosed
 	}
-	defer p.gate.leave()
-	s, err := dial(ctx, &p.o)
+	s, err := dial(ctx, &p.o, &p.quirks)
 	switch {
 	case err == nil:
 		s.quit()
@@ -147,64 +142,32 @@ func (p *Pool) Check(ctx context.Context) error {
 
 // Idle ends the sessions that no message is using.
 func (p *Pool) Idle() {
-	for s := p.reuse(); s != nil; s = p.reuse() {
-		s.quit()
+	for s := p.queue.take(nil); s != nil; s = p.queue.take(nil) {
+		p.end(s)
 	}
 }
 
 // Close waits for the calls of Deliver that are under way, ends all sessions
 // and refuses more calls. It may be called again.
 func (p *Pool) Close() error {
-	p.gate.close()
+	p.queue.close()
 	p.Idle()
-	p.ending.Wait()
+	p.queue.ending.Wait()
 	return nil
-}
-
-// reuse takes the session that was used last out of the idle ones, nil if there
-// is none. Those that have been idle for too long are given up.
-func (p *Pool) reuse() *session {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.idle) > 0 {
-		s := p.idle[len(p.idle)-1]
-		p.idle = p.idle[:len(p.idle)-1]
-		s.expiry.Stop()
-		// The timer stands still while a laptop sleeps, the server's does not.
-		if p.o.Now().Sub(s.since) <= idleLimit {
-			return s
-		}
-		s.abort()
-	}
-	return nil
-}
-
-// release makes a clean session idle. The others are closed already.
-func (p *Pool) release(s *session) {
-	if !s.clean {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s.since = p.o.Now()
-	s.expiry = time.AfterFunc(idleLimit, func() { p.expire(s) })
-	p.idle = append(p.idle, s)
 }
 
 // expire ends a session that has been idle for too long, unless it was taken
 // in the meantime.
 func (p *Pool) expire(s *session) {
-	p.mu.Lock()
-	i := slices.Index(p.idle, s)
-	if i >= 0 {
-		p.idle = slices.Delete(p.idle, i, i+1)
-		p.ending.Add(1)
-		defer p.ending.Done()
+	if p.queue.take(s) != nil {
+		p.end(s)
 	}
-	p.mu.Unlock()
-	if i >= 0 {
-		s.quit()
-	}
+}
+
+// end ends a session that was taken from the queue.
+func (p *Pool) end(s *session) {
+	defer p.queue.ending.Done()
+	s.quit()
 }
 
 // unusable is the answer of Deliver when no session could be had; a ctx that is

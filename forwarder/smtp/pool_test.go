@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,12 @@ var sessions = []struct {
 		name: "again after a refusal",
 		scripts: []string{hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 451 later\n C: RSET\n S: 250 ok\n" +
 			once + bye},
+		want: []string{"refused mail 451 later", "accepted dot 250 ok"},
+	},
+	{
+		name: "refused to begin again",
+		scripts: []string{hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 451 later\n C: RSET\n S: 500 what?\n C!",
+			hello + once + bye},
 		want: []string{"refused mail 451 later", "accepted dot 250 ok"},
 	},
 	{
@@ -170,7 +177,7 @@ func TestBeginFails(t *testing.T) {
 func TestStoppedBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		peer := newPeer(t, hello+"C!")
+		peer := newPeer(t, hello+bye)
 		p := smtp.New(options(peer))
 		ctx, cancel := context.WithCancel(t.Context())
 		out, err := p.Deliver(ctx, message("hi\r\n\r\n"), func(context.Context) error { cancel(); return nil })
@@ -240,11 +247,11 @@ func TestWindow(t *testing.T) {
 	tests := []struct {
 		name                  string
 		connections, inFlight int
-		want                  int
+		sessions, begun       int
 	}{
-		{name: "defaults", want: 4},
-		{name: "connections", connections: 2, want: 2},
-		{name: "in flight", connections: 3, inFlight: 1, want: 1},
+		{name: "defaults", sessions: 4, begun: 8},
+		{name: "connections", connections: 2, sessions: 2, begun: 4},
+		{name: "in flight", connections: 3, inFlight: 1, sessions: 1, begun: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -252,13 +259,10 @@ func TestWindow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// Each transaction waits five minutes for its answer.
 				slow := hello + strings.Repeat(mail+rcpt+body+"S% 250\\r\\n\n", 2) + bye
-				peer := newPeer(t, strings.Split(strings.Repeat(slow+"|", tt.want), "|")[:tt.want]...)
+				peer := newPeer(t, slices.Repeat([]string{slow}, tt.sessions)...)
 				o := options(peer)
 				o.Connections, o.InFlight = tt.connections, tt.inFlight
 				p := smtp.New(o)
-				if n := p.Workers(); n != tt.want {
-					t.Errorf("Workers: %d", n)
-				}
 				var mu sync.Mutex
 				now, most := 0, 0
 				count := func(n int) {
@@ -268,7 +272,7 @@ func TestWindow(t *testing.T) {
 					most = max(most, now)
 				}
 				var calls sync.WaitGroup
-				for range 2 * tt.want {
+				for range 2 * tt.sessions {
 					calls.Go(func() {
 						out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { count(1); return nil })
 						count(-1)
@@ -278,8 +282,8 @@ func TestWindow(t *testing.T) {
 					})
 				}
 				calls.Wait()
-				if most != tt.want {
-					t.Errorf("%d at once, want %d", most, tt.want)
+				if most != tt.begun {
+					t.Errorf("%d at once, want %d", most, tt.begun)
 				}
 				_ = p.Close()
 				peer.done()

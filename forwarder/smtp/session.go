@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
@@ -13,18 +14,38 @@ import (
 )
 
 // session is one open session: greeted, behind TLS where that is wanted, and
-// logged in. It belongs to one Deliver at a time.
+// logged in. Several transactions can be on it at a time, one behind the other.
 type session struct {
 	*wire
 	o     *Options
+	quirk *quirks
 	raw   net.Conn // what is closed when something fails
 	offer offer
-	// clean tells that the session stands between two transactions and can
-	// take the next one.
-	clean bool
 
-	since  time.Time   // when it became idle, zero if it never was
+	// over tells that nothing new may be put on it.
+	over atomic.Bool
+
+	// With the right to read:
+
+	// lost is why nothing can be read any more. The connection is closed then.
+	lost error
+	// closing is the 421 by which the server said that it ends the session.
+	closing *reply
+
+	// Under the lock of the queue:
+
+	depth  int         // transactions that it takes at a time
+	load   int         // those that it has
+	last   *turn       // the end of its line
+	used   bool        // it has had one
+	since  time.Time   // when it became idle
 	expiry *time.Timer // ends it when it stays idle
+}
+
+// quirks are what was learnt of a server that does not keep what it offers.
+type quirks struct {
+	lockstep atomic.Bool // one command at a time
+	noBDAT   atomic.Bool
 }
 
 // offer is what matters of the server's reply to EHLO.
@@ -33,16 +54,18 @@ type offer struct {
 	sizes    bool  // SIZE= is understood
 	eightBit bool  // RFC 6152
 	utf8     bool  // RFC 6531
+	pipeline bool  // RFC 2920
+	chunking bool  // RFC 3030
 }
 
 // dial dials and brings a session to where it takes mail.
 // When ctx is done the connection is closed, whatever it waits for.
-func dial(ctx context.Context, o *Options) (*session, *Error) {
+func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	conn, err := o.Dial(ctx)
 	if err != nil {
 		return nil, &Error{Stage: forwarder.StageDial, Err: err}
 	}
-	s := &session{o: o, raw: rawConn(conn), wire: newWire(conn, o.Timeout)}
+	s := &session{o: o, quirk: q, raw: rawConn(conn), wire: newWire(conn, o.Timeout)}
 	stop := context.AfterFunc(ctx, s.abort)
 	defer stop()
 
@@ -50,7 +73,7 @@ func dial(ctx context.Context, o *Options) (*session, *Error) {
 		s.abort()
 		return nil, err
 	}
-	s.clean = true
+	s.depth = s.takes()
 	return s, nil
 }
 
@@ -151,7 +174,30 @@ func offered(c *gosmtp.Client) offer {
 	o.sizes, _ = c.Extension("SIZE")
 	o.eightBit, _ = c.Extension("8BITMIME")
 	o.utf8, _ = c.Extension("SMTPUTF8")
+	o.pipeline, _ = c.Extension("PIPELINING")
+	o.chunking, _ = c.Extension("CHUNKING")
 	return o
+}
+
+// pipelines tells whether commands may go out without a wait for the replies
+// to those before.
+func (s *session) pipelines() bool { return s.offer.pipeline && !s.quirk.lockstep.Load() }
+
+// chunks tells whether messages go out by BDAT. In LMTP, where the number of
+// replies hangs on the recipients that were accepted, they don't.
+func (s *session) chunks() bool { return s.offer.chunking && !s.o.LMTP && !s.quirk.noBDAT.Load() }
+
+// takes is how many transactions a session takes at a time: one that waits
+// behind the final dot of another where that is all that can be had, as many
+// as may be in flight where whole messages go out without a wait.
+func (s *session) takes() int {
+	switch {
+	case !s.pipelines():
+		return 1
+	case !s.chunks():
+		return 2
+	}
+	return s.o.InFlight
 }
 
 // abort closes the connection as it is. It can be called at any time and more

@@ -3,184 +3,210 @@ package smtp
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"github.com/popferry/popferry/forwarder"
 )
 
-// lastWords is how long a server that cut the body short has to have said why.
-const lastWords = time.Second
-
 // transaction is one message on its way through a session (RFC 5321 3.3).
+//
+// It takes three forms, by what the server offers. Without PIPELINING each
+// command waits for its reply. With it (RFC 2920), the envelope and DATA go out
+// together, right behind the final dot of the message before. With CHUNKING
+// (RFC 3030) as well, the whole message goes out with its envelope, and nothing
+// waits for anything; but a large one waits until somebody wants it.
 type transaction struct {
-	s *session
-	m *forwarder.Message
+	s    *session
+	turn *turn
+	m    *forwarder.Message
 	// out has an outcome for each recipient. Those with Kind 0 are open: to be
 	// said at RCPT, or accepted there.
 	out []forwarder.Outcome
-	// whole tells that every reply was read and leaves the session between two
-	// commands. Once it is false nothing more is written.
-	whole bool
-	// ended tells that the server ended the session, by 421 or by closing the
-	// connection.
-	ended bool
+
+	ahead bool          // commands go out without a wait for replies
+	bdat  bool          // the message goes out by BDAT
+	early bool          // and with its envelope
+	sent  bool          // its last octet may have gone out
+	wait  time.Duration // for each reply but that to the message
+	cut   error         // the server did not take the message to its end
+
+	heard     bool               // the server has said something to it
+	closed    *forwarder.Outcome // the server ended the session at the envelope
+	stray     bool               // it wants a message that is for nobody
+	untouched bool               // the session ended before it came to this
+	written   time.Time          // when the last octet went out
+	took      time.Duration      // until that was answered
 }
 
-// deliver puts one message on the wire. out comes from fit and is filled in.
-// The error is for a body that could not be read, for a ctx that was done
-// before the first command, and errStale; nothing was delivered then.
-//
-// The session is clean afterwards if it can take another message; otherwise its
-// connection is closed.
-func (s *session) deliver(ctx context.Context, m *forwarder.Message, out []forwarder.Outcome) error {
-	t := &transaction{s: s, m: m, out: out, whole: true}
+// earlySize is the size up to which a message goes out before it is known
+// whether anybody takes it.
+const earlySize = 1 << 20
+
+// deliver puts one message on the wire, in its turn. out comes from fit and is
+// filled in; took is how long the answer to the last octet took, 0 if there was
+// none. The error is for a body that could not be read, for a ctx that was done
+// before the first command, and errUntouched; nothing was delivered then.
+func (s *session) deliver(ctx context.Context, turn *turn, m *forwarder.Message, out []forwarder.Outcome) (took time.Duration, err error) {
+	err = turn.toWrite(ctx)
+	switch {
+	case err != nil:
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case s.over.Load():
+		err = errUntouched
+	}
+	if err != nil {
+		turn.pass()
+		return 0, err
+	}
+	t := &transaction{s: s, turn: turn, m: m, out: out, wait: s.o.Timeout}
+	t.ahead, t.bdat = s.pipelines(), s.chunks()
+	// What has rested may have ended unnoticed: nothing is risked on it.
+	t.early = t.ahead && t.bdat && !turn.rested && m.Size <= earlySize
 	stop := context.AfterFunc(ctx, s.abort)
-	s.clean = false
-	defer func() {
-		// A ctx that is done by now closes the connection under whoever is next.
-		if s.clean = stop() && t.whole; !s.clean {
-			s.abort()
-		}
-	}()
-	return t.run(ctx)
+	mine, err := t.run(ctx)
+	if !stop() {
+		s.over.Store(true) // it is closed, or about to be
+	}
+	if mine {
+		turn.done()
+	} else {
+		turn.pass()
+	}
+	if err == nil && t.untouched {
+		err = errUntouched
+	}
+	return t.took, err
 }
 
-// run goes through the transaction once. A command all of whose recipients
-// have their outcome already is left out, so that the rest falls through.
-func (t *transaction) run(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// run goes through the transaction. mine tells that it had the right to read.
+func (t *transaction) run(ctx context.Context) (mine bool, err error) {
+	cmds := t.envelope()
+	if t.ahead {
+		err = t.write(cmds)
 	}
-	t.ask(ctx, forwarder.StageMail, 2, t.s.offer.mailCommand(t.m), t.out)
-	if t.ended && !t.s.since.IsZero() && ctx.Err() == nil {
-		return errStale
+	if stopped := t.turn.toRead(ctx); stopped != nil {
+		t.s.over.Store(true)
+		t.settleLost(ctx, forwarder.StageMail, stopped)
+		return false, nil
 	}
-	for i, o := range t.out {
-		t.ask(ctx, forwarder.StageRcpt, 2, "RCPT TO:<"+o.Recipient+">", t.out[i:i+1])
+	switch {
+	case err != nil:
+		t.s.end(err)
+		return true, err
+	case t.s.lost != nil:
+		t.victim()
+		return true, nil
 	}
-	t.ask(ctx, forwarder.StageData, 3, "DATA", t.out)
-	if !open(t.out) {
-		t.reset()
-		return nil
+	if !t.talk(ctx, cmds) {
+		return true, nil
 	}
-	if sent, err := t.body(ctx); err != nil || !sent {
-		return err
+	if !t.early {
+		if err := t.late(ctx); err != nil || !t.sent {
+			return true, err
+		}
 	}
 	t.replies(ctx)
-	return nil
-}
-
-// ask sends one command for the recipients of scope and settles those that its
-// reply, of the class want if all is well, puts an end to.
-func (t *transaction) ask(ctx context.Context, stage forwarder.Stage, want int, line string, scope []forwarder.Outcome) {
-	if !open(scope) {
-		return
-	}
-	r, err := t.s.command(line)
-	switch {
-	case err != nil:
-		t.ended = !errors.Is(err, ErrProtocol) && !errors.Is(err, os.ErrDeadlineExceeded)
-		t.fail(t.out, forwarder.Outcome{Kind: forwarder.Broken, Stage: stage, Err: cause(ctx, err)})
-	case r.code/100 == want:
-	case !r.refusal():
-		t.fail(t.out, forwarder.Outcome{Kind: forwarder.Broken, Stage: stage, Err: r.unexpected()})
-	case r.closing() || r.outOfStep():
-		t.ended = r.closing()
-		t.fail(t.out, r.outcome(forwarder.Refused, stage))
-	default:
-		settle(scope, r.outcome(forwarder.Refused, stage))
-	}
-}
-
-// body writes the message and the final dot. sent tells that replies are to
-// come. The error is for a body that could not be read or has not the size
-// that was announced: it never gets its dot.
-func (t *transaction) body(ctx context.Context) (sent bool, err error) {
-	d := newDotWriter(t.s.w)
-	_, err = io.Copy(d, t.m.Body())
-	switch {
-	case d.err != nil:
-		t.cut(ctx, d.err)
-		return false, nil //nolint:nilerr // the connection's fault: it stands in the outcomes
-	case err != nil:
-		t.whole = false
-		return false, fmt.Errorf("reading the message: %w", err)
-	case d.n != t.m.Size:
-		t.whole = false
-		return false, fmt.Errorf("reading the message: %d octets where there should be %d", d.n, t.m.Size)
-	}
-	sent, err = d.end()
-	switch {
-	case err != nil && sent:
-		t.fail(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: cause(ctx, err)})
-		return false, nil
-	case err != nil:
-		t.cut(ctx, err)
-		return false, nil
-	}
 	return true, nil
 }
 
-// cut settles a message whose body the server did not take to its end. Some
-// say why before they close the connection.
-func (t *transaction) cut(ctx context.Context, err error) {
-	o := forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageBody, Err: cause(ctx, err)}
-	if ctx.Err() == nil {
-		if r, err := t.s.read(lastWords); err == nil && r.refusal() {
-			o = r.outcome(forwarder.Refused, forwarder.StageBody)
-		}
+// write writes what goes out before any reply is read.
+func (t *transaction) write(cmds []command) error {
+	for _, c := range cmds {
+		_ = t.s.send(c.line) // a failure shows again when all is written out
 	}
-	t.fail(t.out, o)
+	if !t.early {
+		_ = t.s.w.Flush() // and where the replies are missing
+		return nil
+	}
+	err := t.chunk()
+	if err != nil || t.cut != nil {
+		t.s.over.Store(true)
+	}
+	t.turn.wrote()
+	return err
 }
 
-// replies reads what the server says to the whole message: one reply for all
-// accepted recipients, in LMTP one for each in their order (RFC 2033 4.2).
-func (t *transaction) replies(ctx context.Context) {
-	if !t.s.o.LMTP {
-		t.final(ctx, t.out, t.out)
-		return
-	}
-	for i := range t.out {
-		if open(t.out[i : i+1]) {
-			t.final(ctx, t.out[i:i+1], t.out[i:])
+// late writes the message after its envelope was answered, if anybody wants it.
+// Then the next transaction may write.
+func (t *transaction) late(ctx context.Context) error {
+	defer t.turn.wrote()
+	if !open(t.out) {
+		t.turn.dirty = true
+		if t.stray {
+			t.nothing(ctx)
 		}
+		return nil
 	}
-}
-
-// final reads one reply to the final dot. It speaks for scope; if there is
-// none, rest stays in doubt.
-func (t *transaction) final(ctx context.Context, scope, rest []forwarder.Outcome) {
-	const stage = forwarder.StageDot
-	r, err := t.s.reply(t.s.o.DotTimeout)
+	write := t.data
+	if t.bdat {
+		write = t.chunk
+	}
+	err := write()
 	switch {
 	case err != nil:
-		t.fail(rest, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: stage, Err: cause(ctx, err)})
-	case r.positive():
-		settle(scope, r.outcome(forwarder.Accepted, stage))
-	case !r.refusal():
-		t.fail(rest, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: stage, Err: r.unexpected()})
+		t.s.end(err)
+	case t.cut != nil && !t.sent:
+		t.lastWords(ctx)
+	}
+	return err
+}
+
+// victim settles a transaction that comes to read when another one has lost the
+// connection already.
+func (t *transaction) victim() {
+	if t.sent && t.s.closing == nil {
+		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: t.s.lost})
+		return
+	}
+	t.untouched = true
+}
+
+// lose notes that nothing can be read any more, and settles what is open.
+func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) && stage < forwarder.StageBody {
+		t.s.quirk.lockstep.Store(true) // maybe it lost what came too early
+	}
+	t.s.end(err)
+	t.settleLost(ctx, stage, err)
+}
+
+// settleLost says what the loss of the connection means for those who are open.
+func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err error) {
+	ended := ctx.Err() == nil && !errors.Is(err, ErrProtocol) && !errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case ended && t.hadEnough():
+		t.untouched = true
+	case t.closed != nil:
+		settle(t.out, *t.closed)
+	case ended && !t.heard && (t.s.closing != nil || !t.turn.first && !t.sent):
+		t.untouched = true
+	case t.sent:
+		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: cause(ctx, err)})
+	case t.cut != nil:
+		settle(t.out, forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageBody, Err: cause(ctx, t.cut)})
 	default:
-		settle(scope, r.outcome(forwarder.Refused, stage))
-		// In LMTP replies for the others may still follow, even a 421.
-		t.whole = t.whole && !r.closing() && !r.outOfStep()
+		settle(t.out, forwarder.Outcome{Kind: forwarder.Broken, Stage: stage, Err: cause(ctx, err)})
 	}
 }
 
-// reset ends a transaction that came to nothing (RFC 5321 4.1.1.5).
-func (t *transaction) reset() {
-	if t.whole {
-		r, err := t.s.command("RSET")
-		t.whole = err == nil && r.positive()
+// end closes the session's connection because of err. It takes the right to
+// read.
+func (s *session) end(err error) {
+	s.over.Store(true)
+	if s.lost == nil {
+		s.lost = err
 	}
+	s.abort()
 }
 
-// fail settles scope and gives the session up.
-func (t *transaction) fail(scope []forwarder.Outcome, o forwarder.Outcome) {
-	t.whole = false
-	settle(scope, o)
+// cause is why the connection failed: ctx, if that closed it, or else err.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // settle gives the open recipients of scope their outcome.
@@ -201,12 +227,4 @@ func open(scope []forwarder.Outcome) bool {
 		}
 	}
 	return false
-}
-
-// cause is why the connection failed: ctx, if that closed it, or else err.
-func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }

@@ -1,0 +1,259 @@
+package smtp_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// Parts of scripts of servers that need not be waited for. The client's lines
+// come before any reply to them.
+const (
+	piped   = "S: 220 mx ready\n C: EHLO client.example\n S: 250-mx\n S: 250 PIPELINING\n"
+	chunked = "S: 220 mx ready\n C: EHLO client.example\n S: 250-mx\n S: 250-PIPELINING\n S: 250 CHUNKING\n"
+
+	envelope = "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n"
+	line     = "C: hi\n"
+	ok       = "S: 250 ok\n"
+	go354    = "S: 354 go ahead\n"
+
+	whole  = envelope + "C: DATA\n" + ok + ok + go354 + line + "C: .\n"
+	chunk  = envelope + "C: BDAT 4 LAST\n" + line
+	behind = "C: RSET\n" + chunk
+)
+
+// pipelines play messages with many on the wire at once: batches of so many,
+// each begun when the one before is through.
+var pipelines = []struct {
+	name    string
+	scripts []string
+	pause   time.Duration // between batches
+	batches []int
+	want    []string
+}{
+	{
+		name:    "envelope and DATA in one go",
+		scripts: []string{piped + whole + ok + bye},
+		batches: []int{1},
+		want:    []string{"accepted dot 250 ok"},
+	},
+	{
+		name: "the next one right behind the final dot",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n" + ok + ok + ok + go354 +
+			line + "C: .\n" + ok + bye},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name: "MAIL refused, and what follows from it",
+		scripts: []string{piped + envelope + "C: DATA\n S: 451 4.3.0 later\n S: 503 MAIL first\n S: 503 MAIL first\n" +
+			"C: RSET\n" + envelope + "C: DATA\n" + ok + ok + ok + go354 + line + "C: .\n" + ok + bye},
+		batches: []int{1, 1},
+		want:    []string{"refused mail 451 4.3.0 later", "accepted dot 250 ok"},
+	},
+	{
+		name: "a message asked for that nobody gets",
+		scripts: []string{piped + envelope + "C: DATA\n" + ok + "S: 550 5.1.1 unknown\n" + go354 + "C: .\n S: 554 no recipients\n" +
+			"C: RSET\n" + envelope + "C: DATA\n" + ok + ok + ok + go354 + line + "C: .\n" + ok + bye},
+		batches: []int{1, 1},
+		want:    []string{"refused rcpt 550 5.1.1 unknown", "accepted dot 250 ok"},
+	},
+	{
+		name: "out of step: one command at a time from now on",
+		scripts: []string{
+			piped + envelope + "C: DATA\n" + ok + "S: 503 5.5.1 not so fast\n C!",
+			piped + strings.ReplaceAll(mail, " SIZE=6", "") + rcpt + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye,
+		},
+		batches: []int{1, 1},
+		want:    []string{"refused rcpt 503 5.5.1 not so fast", "accepted dot 250 ok"},
+	},
+	{
+		name: "silent to a second command: one at a time from now on",
+		scripts: []string{
+			piped + envelope + "C: DATA\n" + ok + "C!",
+			piped + strings.ReplaceAll(mail, " SIZE=6", "") + rcpt + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye,
+		},
+		batches: []int{1, 1},
+		want:    []string{"broken rcpt read pipe: i/o timeout", "accepted dot 250 ok"},
+	},
+	{
+		name:    "cut while the next one waits: that one goes elsewhere",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n S!", piped + whole + ok + bye},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "in doubt dot unexpected EOF", "accepted dot 250 ok"},
+	},
+	{
+		name:    "whole messages without a wait",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + behind + strings.Repeat(ok, 3+4+4) + bye},
+		batches: []int{1, 3},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
+	},
+	{
+		name: "one refused among them",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + behind + ok + ok + ok +
+			ok + ok + ok + "S: 554 5.7.1 spam\n" + strings.Repeat(ok, 4) + bye},
+		batches: []int{1, 3},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 554 5.7.1 spam", "accepted dot 250 ok"},
+	},
+	{
+		name: "reset after one that was refused",
+		scripts: []string{chunked + chunk + ok + "S: 550 5.1.1 unknown\n S: 503 no recipients\n" +
+			behind + ok + ok + ok + "S: 552 5.3.4 too big\n" + behind + ok + ok + ok + ok + bye},
+		batches: []int{1, 1, 1},
+		want:    []string{"refused rcpt 550 5.1.1 unknown", "refused dot 552 5.3.4 too big", "accepted dot 250 ok"},
+	},
+	{
+		name: "421 for one: those behind go elsewhere",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n S!",
+			chunked + chunk + ok + ok + ok + bye},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
+	},
+	{
+		name: "421 for one, the next is taken all the same",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n" +
+			ok + ok + ok + ok + "C!"},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
+	},
+	{
+		name:    "421 at MAIL",
+		scripts: []string{chunked + chunk + "S: 421 enough\n S!"},
+		batches: []int{1},
+		want:    []string{"refused mail 421 enough"},
+	},
+	{
+		name: "421 at MAIL for one that is not the first",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + "S: 421 enough\n S!",
+			chunked + chunk + ok + ok + ok + bye},
+		batches: []int{1, 1},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name:    "cut: all that went out is in doubt",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + "S!"},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
+	},
+	{
+		name: "BDAT not known after all: DATA from now on",
+		scripts: []string{chunked + chunk + ok + ok + "S: 502 5.5.1 what?\n C!",
+			chunked + strings.ReplaceAll(mail, " SIZE=6", "") + rcpt + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye},
+		batches: []int{1, 1},
+		want:    []string{"refused dot 502 5.5.1 what?", "accepted dot 250 ok"},
+	},
+	{
+		name: "nothing is risked on a session that was idle",
+		scripts: []string{chunked + chunk + ok + ok + ok + envelope + ok + ok + "C: BDAT 4 LAST\n" + line + ok +
+			envelope + "S!", chunked + chunk + ok + ok + ok + bye},
+		pause:   time.Second,
+		batches: []int{1, 1, 1},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
+	},
+	{
+		name: "RSET refused with the message on its way",
+		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + ok +
+			"S: 500 what?\n C!"},
+		batches: []int{1, 2},
+		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
+			`in doubt dot the server does not keep to the protocol: reply 500 "what?" has no place here`},
+	},
+}
+
+func TestPipelines(t *testing.T) {
+	t.Parallel()
+	for _, tt := range pipelines {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, tt.scripts...)
+				p := smtp.New(options(peer))
+				got := make([]string, len(tt.want))
+				n := 0
+				for _, batch := range tt.batches {
+					var calls sync.WaitGroup
+					for range batch {
+						i := n
+						n++
+						calls.Go(func() {
+							begun := 0
+							out, err := p.Deliver(t.Context(), message("hi\r\n"), func(context.Context) error { begun++; return nil })
+							got[i] = describe(out)
+							if err != nil || begun != 1 {
+								t.Errorf("message %d: %v, begun %d times", i+1, err, begun)
+							}
+						})
+						synctest.Wait() // so that they come in order
+					}
+					calls.Wait()
+					time.Sleep(tt.pause)
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// A chunk that cannot be filled is never filled with something else, and what is
+// longer than announced is not taken for a command.
+func TestChunks(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("the disk is gone")
+	tests := []struct {
+		name string
+		size int64
+		body io.Reader
+		end  string // of the script
+		err  error
+	}{
+		{"fails", 4, io.MultiReader(strings.NewReader("hi"), iotest.ErrReader(gone)), "C!", gone},
+		{"fails after much", int64(len(large)) + 1, io.MultiReader(strings.NewReader(large), iotest.ErrReader(gone)), "C~", gone},
+		{"is too short", 5, strings.NewReader("hi\r\n"), "C!", nil},
+		{"is too long", 4, strings.NewReader("hi\r\nRSET\r\n"), "C!", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, chunked+tt.end)
+				p := smtp.New(options(peer))
+				m := message("hi\r\n")
+				m.Size, m.Body = tt.size, func() io.Reader { return tt.body }
+				out, err := p.Deliver(t.Context(), m, ready)
+				if out != nil || err == nil || tt.err != nil && !errors.Is(err, tt.err) {
+					t.Errorf("got %v and %v", out, err)
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// A large message waits until somebody wants it.
+func TestLargeChunk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, chunked+envelope+ok+"S: 550 5.1.1 unknown\n"+bye)
+		p := smtp.New(options(peer))
+		out, err := p.Deliver(t.Context(), message(strings.Repeat("x", 1<<20+1)), ready)
+		if got, want := describe(out), "refused rcpt 550 5.1.1 unknown"; got != want || err != nil {
+			t.Errorf("got %q and %v, want %q", got, err, want)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}

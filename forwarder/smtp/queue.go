@@ -1,0 +1,197 @@
+package smtp
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// queue decides which call may go on, and over which session. It is one
+// structure under one lock, for its decisions hang together:
+//
+//   - a place: the transaction may begin; there are as many as the window has
+//   - a seat: a session puts it on the wire, behind what others have there
+//   - another session is to be opened
+//
+// Calls get their places in the order in which they came, and their seats in
+// the same one: messages should arrive about as they were sent.
+type queue struct {
+	// open opens one more session and tells the queue of it by opened. It is
+	// called with mu locked and must not wait.
+	open func()
+	// abandon breaks off what open began, under the same conditions.
+	abandon func()
+	now     func() time.Time
+	// expire ends a session that was idle for too long.
+	expire func(*session)
+
+	mu       sync.Mutex
+	change   *sync.Cond // something ended
+	window   window
+	places   int        // calls that have one
+	seats    int        // of these, those that have a seat too
+	sessions []*session // until they are closed
+	opening  int
+	number   int
+	want     []*call // wait for a place
+	ready    []*call // have one and wait for a seat
+	closed   bool
+	ending   sync.WaitGroup // what goes on by itself
+}
+
+// call is one Deliver on its way through the queue.
+type call struct {
+	number  int
+	offer   offer         // of a session that is open, for a first look
+	granted chan struct{} // closed when what it waits for is there, or never will be
+	session *session      // its seat
+	turn    *turn         // there
+	fail    *Error        // no session can be had
+	err     error
+}
+
+// place waits until the call may begin: a session is open, and there is room in
+// the window. Where it returns no call, there is no place to leave.
+func (q *queue) place(ctx context.Context) (*call, *Error, error) {
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	c := &call{granted: make(chan struct{})}
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return nil, nil, ErrClosed
+	}
+	c.number = q.number
+	q.number++
+	q.want = append(q.want, c)
+	q.stir()
+	q.mu.Unlock()
+	patience := time.AfterFunc(longWait, q.waitedLong)
+	defer patience.Stop()
+	if fail, err := q.wait(ctx, c); fail != nil || err != nil {
+		return nil, fail, err
+	}
+	return c, nil, nil
+}
+
+// sit waits for a seat. Without a failure or an error there is one to leave.
+func (q *queue) sit(ctx context.Context, c *call) (*Error, error) {
+	q.mu.Lock()
+	c.granted, c.session, c.turn = make(chan struct{}), nil, nil
+	at, _ := slices.BinarySearchFunc(q.ready, c.number, func(r *call, n int) int { return r.number - n })
+	q.ready = slices.Insert(q.ready, at, c)
+	q.stir()
+	q.mu.Unlock()
+	return q.wait(ctx, c)
+}
+
+// wait waits until the call was granted what it waits for, or was refused it.
+func (q *queue) wait(ctx context.Context, c *call) (*Error, error) {
+	select {
+	case <-c.granted:
+		return c.fail, c.err
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	select {
+	case <-c.granted: // just now
+		return c.fail, c.err
+	default:
+	}
+	is := func(o *call) bool { return o == c }
+	q.want, q.ready = slices.DeleteFunc(q.want, is), slices.DeleteFunc(q.ready, is)
+	if q.waiting() == 0 {
+		q.abandon()
+	}
+	return nil, context.Cause(ctx)
+}
+
+// stir grants what can be granted. It follows every change, with mu locked.
+func (q *queue) stir() {
+	usable := q.usable()
+	for len(usable) > 0 && len(q.want) > 0 && q.places < q.window.begun() {
+		c := q.want[0]
+		q.want = q.want[1:]
+		q.places++
+		c.offer = usable[0].offer
+		close(c.granted)
+	}
+	for len(q.ready) > 0 && q.seats < q.window.onWire() {
+		s := leastLoaded(usable)
+		if s == nil {
+			break
+		}
+		c := q.ready[0]
+		q.ready = q.ready[1:]
+		q.seats++
+		c.session, c.turn = s, s.join(q.now())
+		close(c.granted)
+	}
+	if q.waiting() > 0 {
+		for range q.window.wanted(q.seats+q.waiting(), len(usable), len(q.sessions), q.opening) {
+			q.opening++
+			q.open()
+		}
+	}
+}
+
+// waiting is how many calls wait for something.
+func (q *queue) waiting() int { return len(q.want) + len(q.ready) }
+
+// usable are the sessions that take more. Those that have been idle for too
+// long are given up: a timer stands still while a laptop sleeps, the server's
+// does not.
+func (q *queue) usable() []*session {
+	for _, s := range q.sessions {
+		if s.load == 0 && !s.since.IsZero() && q.now().Sub(s.since) > idleLimit {
+			s.over.Store(true)
+			q.remove(s)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(q.sessions), func(s *session) bool { return s.over.Load() })
+}
+
+// leastLoaded is the session that has the least to do, nil if all have as much
+// as they can take.
+func leastLoaded(sessions []*session) *session {
+	var best *session
+	for _, s := range sessions {
+		if s.load < s.depth && (best == nil || s.load < best.load) {
+			best = s
+		}
+	}
+	return best
+}
+
+// opened takes a new session in, or notes why there is none. If nobody has one
+// then, that is the answer for all who wait: they need not find out one after
+// the other. Given up tells that the opening was broken off.
+func (q *queue) opened(s *session, fail *Error, givenUp bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.opening--
+	switch {
+	case fail == nil:
+		q.sessions = append(q.sessions, s)
+		q.rest(s)
+	case givenUp:
+	case len(q.usable())+q.opening > 0:
+		q.window.fewer(len(q.usable()))
+	default:
+		q.refuse(fail, nil)
+	}
+	q.stir()
+	q.change.Broadcast()
+}
+
+// refuse is the answer for all who wait.
+func (q *queue) refuse(fail *Error, err error) {
+	for _, c := range slices.Concat(q.want, q.ready) {
+		c.fail, c.err = fail, err
+		close(c.granted)
+	}
+	q.want, q.ready = nil, nil
+}
