@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -65,6 +66,48 @@ func BenchmarkKnown(b *testing.B) {
 	for b.Loop() {
 		if n := count(b, l); n != rows {
 			b.Fatalf("%d rows", n)
+		}
+	}
+}
+
+// BenchmarkPollWithoutNews: all that a poll of an empty mailbox asks of the
+// ledger.
+func BenchmarkPollWithoutNews(b *testing.B) {
+	ctx, s := context.Background(), create(b, newPath(b))
+	l := lease(b, s)
+	id := l.account
+	if err := l.Release(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l, err := s.Lease(ctx, id)
+		if err != nil {
+			b.Fatal(err)
+		}
+		a, err := l.Account(ctx)
+		_, err2 := s.Destination(ctx, "main")
+		_, err3 := l.Known(ctx)
+		if err := errors.Join(err, err2, err3, l.PutAccount(ctx, a), l.Release()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkClaim: the start of a program with 5,000 accounts that are known.
+func BenchmarkClaim(b *testing.B) {
+	s := create(b, newPath(b))
+	claims := make([]ledger.Identity, 5000)
+	for i := range claims {
+		claims[i] = ledger.Identity{Name: fmt.Sprintf("account %d", i), Username: fmt.Sprintf("user%d", i), Host: "pop.example.net"}
+	}
+	if _, err := s.Claim(context.Background(), claims); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Claim(context.Background(), claims); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

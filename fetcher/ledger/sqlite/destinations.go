@@ -12,8 +12,8 @@ import (
 // zero value but for the name.
 func (s *Store) Destination(ctx context.Context, name string) (ledger.Destination, error) {
 	d := ledger.Destination{Name: name}
-	err := s.read.QueryRowContext(ctx, "SELECT failures, not_before, cause_code, cause_text, last_success FROM destinations WHERE name = ?", name).
-		Scan(&d.Failures, (*millis)(&d.NotBefore), &d.Cause.Code, &d.Cause.Text, (*millis)(&d.LastSuccess))
+	err := s.read.scan(ctx, "SELECT failures, not_before, cause_code, cause_text, last_success FROM destinations WHERE name = ?", []any{name},
+		&d.Failures, (*millis)(&d.NotBefore), &d.Cause.Code, &d.Cause.Text, (*millis)(&d.LastSuccess))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

@@ -36,6 +36,13 @@ func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
 // known reads the plain rows, and then the others into their places, as of one
 // moment.
 func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
+	// The number saves growing the slice, for memory counts with 100,000 rows,
+	// and most of the work where there is nothing yet.
+	var n int
+	err = l.store.read.scan(ctx, "SELECT count(*) FROM messages WHERE account = ?", []any{l.account}, &n)
+	if err != nil || n == 0 {
+		return nil, err
+	}
 	conn, err := l.store.read.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -47,11 +54,6 @@ func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }() // it has read only
-	// The number only saves growing the slice: memory counts with 100,000 rows.
-	var n int
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM messages WHERE account = ?", l.account).Scan(&n); err != nil {
-		return nil, err
-	}
 	known = make([]ledger.Known, 0, n)
 	var rest []int
 	if err := conn.Raw(func(c any) (err error) {

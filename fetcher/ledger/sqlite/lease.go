@@ -72,7 +72,7 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 
 // account reads one account, or returns ledger.ErrNotFound.
 func (s *Store) account(ctx context.Context, id int64) (ledger.Account, error) {
-	accounts, err := queryAccounts(ctx, s.read, selectAccounts+" WHERE id = ?", id)
+	accounts, err := queryAccounts(ctx, keptQueries{s.read}, selectAccounts+" WHERE id = ?", id)
 	switch {
 	case err != nil:
 		return ledger.Account{}, explain("read the ledger", s.path, err)

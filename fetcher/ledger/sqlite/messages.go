@@ -15,7 +15,7 @@ const selectRecords = "SELECT " + knownColumns + ", " + restColumns + ", " + rec
 // Record returns a message of the account, or ledger.ErrNotFound.
 func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
 	var found *ledger.Record
-	err := records(ctx, l.store.read, func(r *ledger.Record) error { found = r; return nil },
+	err := records(ctx, keptQueries{l.store.read}, func(r *ledger.Record) error { found = r; return nil },
 		selectRecords+" WHERE m.id = ? AND m.account = ? ORDER BY r.position", id, l.account)
 	switch {
 	case err != nil:

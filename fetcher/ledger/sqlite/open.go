@@ -40,7 +40,7 @@ type Options struct {
 type Store struct {
 	path   string // without symbolic links
 	now    func() time.Time
-	read   *sql.DB
+	read   *reader
 	db     *sql.DB // the writer's
 	writer *writer
 
@@ -84,9 +84,11 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if s.db, err = connect(s.path, "rw", o.Busy, "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "foreign_keys(1)"); err != nil {
 		return err
 	}
-	if s.read, err = connect(s.path, "ro", o.Busy, "query_only(1)"); err != nil {
+	db, err := connect(s.path, "ro", o.Busy, "query_only(1)")
+	if err != nil {
 		return err
 	}
+	s.read = newReader(db)
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
 	defer func() {
