@@ -65,7 +65,7 @@ func cutDestination(t *testing.T, lmtp bool, stage forwarder.Stage, n int, taken
 		cut := e.Stage == stage && seen.Add(1) == int64(n)
 		return smtptest.Fault{Close: cut, Keep: cut && taken}
 	}}}
-	b.pool.Connections = 1
+	b.pool.InFlight = 1 // so that it is known which message it is
 	w := newWorld(t, b)
 	w.account.Policy.Keep = false
 	w.add("m1", "m2", "m3", "m4")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -17,6 +18,17 @@ type fetched struct {
 	head   header
 	octets int64 // as they came, before intake
 	high   bool  // octets above 127
+
+	previous <-chan struct{} // closed when the message before has its place in the line
+	queued   chan struct{}   // closed when this one has, or will never have
+	once     sync.Once
+}
+
+// inLine lets the next message queue up.
+func (m *fetched) inLine() {
+	if m.queued != nil {
+		m.once.Do(func() { close(m.queued) })
+	}
 }
 
 const (
@@ -51,6 +63,8 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 		return nil, r.ourFault(err)
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx) // cut off by us: no fault of the message
+	case err != nil && r.s.Err() != nil && r.s.pipe.deep && !errors.Is(err, errEndless):
+		return nil, r.s.broken(r.sessionError()) // nor of it alone
 	case errors.As(err, &broken):
 		return nil, errors.Join(r.incomplete(ctx, c, rec, broken), r.sessionError())
 	case errors.As(err, &refused):
@@ -90,27 +104,60 @@ func (r *run) rowOf(ctx context.Context, k ledger.Known) (*ledger.Record, error)
 // receive fetches a body and makes sure that it is whole: its terminator came
 // and it is as long as listed. Many servers list wrong sizes: a longer one is
 // whole if the session is confirmed to be in step behind it, a shorter one if
-// it also has the same length when it is asked for once more.
+// it also has the same length when it is asked for once more, alone.
 func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
-	m, err := r.retr(ctx, c)
-	if err != nil || c.Size > 0 && m.octets == c.Size {
+	m, marked, err := r.retr(ctx, c, r.s.take)
+	exact := err == nil && c.Size > 0 && m.octets == c.Size
+	switch {
+	case marked && err == nil:
+		if err = r.inStep(ctx, c, m); err != nil || exact {
+			return m, err
+		}
+	case marked:
+		return m, errors.Join(err, r.s.confirm(ctx, c.Entry)) // to claim the marker
+	case err != nil || exact:
 		return m, err
+	case r.s.Outstanding() > 0:
+		r.s.Learnt.OddSizes, r.s.pipe.marked = true, true
+		m.item.Release()
+		if m, err = r.alone(ctx, c); err != nil {
+			return m, err
+		}
 	}
 	if m.octets >= c.Size { // the size tells nothing: at least nothing may come behind it
-		return m, r.inStep(ctx, c, m)
+		if !marked {
+			err = r.inStep(ctx, c, m)
+		}
+		return m, err
 	}
+	return r.short(ctx, c, m)
+}
+
+// short makes sure of a message that is shorter than listed.
+func (r *run) short(ctx context.Context, c candidate, m *fetched) (*fetched, error) {
 	short := m.octets
 	m.item.Release()
 	if short == 0 {
 		return nil, &IncompleteError{Got: 0, Listed: c.Size}
 	}
-	if m, err = r.retr(ctx, c); err != nil {
+	r.s.pipe.lockstep = true // or all that is asked for ahead would be read twice each time
+	m, err := r.alone(ctx, c)
+	if err != nil {
 		return nil, err
 	}
 	if err = r.inStep(ctx, c, m); err == nil && m.octets != short {
 		m.item.Release()
 		err = &IncompleteError{Got: m.octets, Listed: c.Size}
 	}
+	return m, err
+}
+
+// alone fetches a message with nothing else outstanding.
+func (r *run) alone(ctx context.Context, c candidate) (*fetched, error) {
+	m, _, err := r.retr(ctx, c, func(ctx context.Context, c candidate) (*pop3.Body, bool, error) {
+		body, err := r.s.Retr(ctx, c.Number)
+		return body, false, err
+	})
 	return m, err
 }
 
@@ -125,19 +172,25 @@ func (r *run) inStep(ctx context.Context, c candidate, m *fetched) error {
 	return &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
 }
 
-// retr is one RETR into the spool.
-func (r *run) retr(ctx context.Context, c candidate) (*fetched, error) {
-	body, err := r.s.Retr(ctx, c.Number)
+// retr is one RETR into the spool. marked tells that a marker follows.
+func (r *run) retr(ctx context.Context, c candidate, ask func(context.Context, candidate) (*pop3.Body, bool, error)) (m *fetched, marked bool, err error) {
+	body, marked, err := ask(ctx, c)
 	var refused *pop3.Error
 	switch {
 	case errors.As(err, &refused):
-		return nil, err
+		return nil, marked, err
 	case err != nil: // a message at which the server always hangs up
-		return nil, &IncompleteError{Listed: c.Size, Err: err}
+		return nil, marked, &IncompleteError{Listed: c.Size, Err: err}
 	}
+	m, err = r.store(c, body)
+	return m, marked, err
+}
+
+// store reads a body into the spool.
+func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
 	m := &fetched{candidate: c, item: r.Spool.New()}
 	in := &intake{w: m.item}
-	_, err = io.Copy(&limit{w: in, left: r.bound(c)}, body)
+	_, err := io.Copy(&limit{w: in, left: r.bound(c)}, body)
 	if err == nil {
 		err = in.Close()
 	}

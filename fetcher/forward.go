@@ -12,34 +12,57 @@ import (
 
 // forward fetches what is due, one after the other, and hands each message on
 // while the next one is fetched. pop ends the fetching, ctx the transactions.
-func (r *run) forward(ctx, pop context.Context, due []candidate) {
+// Its error is a PipelineError: the session is to be repeated.
+func (r *run) forward(ctx, pop context.Context, due []candidate) error {
+	if err := r.fetchAll(ctx, pop, due); err != nil {
+		return err
+	}
+	return r.salvage(pop)
+}
+
+// fetchAll returns when all transactions have ended.
+func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 	w := r.newWorkers()
 	defer w.wait(pop) // also if something panics: their outcomes are to be written
+	r.s.expect(due)
+	before := make(chan struct{})
+	close(before)
 	for _, c := range due {
 		if r.stopped(ctx) {
 			break
 		}
 		m, err := r.fetch(pop, c)
-		if err != nil {
+		var broken *PipelineError
+		switch {
+		case errors.As(err, &broken):
+			return err
+		case err != nil:
 			r.stop(err, false)
-			break
+		case m != nil:
+			failpoint("fetched")
+			w.enter(pop)
+			m.previous, m.queued = before, make(chan struct{})
+			before = m.queued
+			go func() {
+				defer w.leave()
+				r.deliver(ctx, m)
+			}()
 		}
-		if m == nil {
-			continue
-		}
-		failpoint("fetched")
-		w.enter(pop)
-		go func() {
-			defer w.leave()
-			r.deliver(ctx, m)
-		}()
 	}
+	return nil
 }
 
 // deliver takes one message through its transaction: intent, transaction,
 // outcome, each on disk before the next.
 func (r *run) deliver(ctx context.Context, m *fetched) {
 	defer m.item.Release()
+	sent := false
+	defer func() {
+		if !sent && m.Number > 0 {
+			r.leaveOff(m)
+		}
+	}()
+	defer m.inLine()
 	defer func() {
 		if v := recover(); v != nil {
 			r.stop(&PanicError{Value: v, Stack: debug.Stack()}, true)
@@ -53,11 +76,13 @@ func (r *run) deliver(ctx context.Context, m *fetched) {
 	defer cancel()
 	t := r.transaction(m)
 	v, err := r.transact(ctx, t)
-	if err != nil {
+	switch {
+	case errors.Is(err, errHalted):
+	case err != nil:
 		r.stop(errors.Join(err, r.undo(write, t)), true)
-		return
+	default:
+		sent = r.finish(write, t, v)
 	}
-	r.finish(write, t, v)
 }
 
 // transact is the transaction itself, and what follows a refusal. Its error is
@@ -67,6 +92,7 @@ func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
 	if len(t.pending) == 0 {
 		return settle(nil, t.env, t.before.Recipients, t.clock), nil
 	}
+	<-t.previous // mail arrives in the order in which it lay there
 	outs, err := r.a.Destination.Forwarder.Deliver(ctx, t.message(r.a), func(ctx context.Context) error { return r.intend(ctx, t) })
 	failpoint("answered")
 	if err != nil {
@@ -84,10 +110,16 @@ func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
 	return v.later(t.clock), nil
 }
 
+// errHalted: the poll was stopped before a transaction had begun.
+var errHalted = errors.New("the poll has been stopped")
+
 // intend writes down that a transaction is about to begin.
 func (r *run) intend(ctx context.Context, t *transaction) error {
 	if t.begun {
 		return nil
+	}
+	if r.stopped(ctx) { // while it waited for its turn
+		return errHalted
 	}
 	t.begun = true
 	defer failpoint("intended")
@@ -108,8 +140,9 @@ func (r *run) undo(ctx context.Context, t *transaction) error {
 	}
 }
 
-// finish writes down what came of a transaction.
-func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
+// finish writes down what came of a transaction. It tells whether that is on
+// disk, and not undone.
+func (r *run) finish(ctx context.Context, t *transaction, v verdict) bool {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	if v.Blocked != nil {
@@ -120,7 +153,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 		if err := r.undo(ctx, t); err != nil {
 			r.stop(err, true)
 		}
-		return
+		return false
 	}
 	_, kept := pending(nil, t.before.Recipients)
 	t.rec.Recipients = append(kept, v.Recipients...) // nobody is left if all are kept
@@ -128,7 +161,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 	t.conclude(r.Describe, v)
 	if err := r.lease.Put(ctx, t.rec); err != nil {
 		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)
-		return
+		return false
 	}
 	failpoint("written")
 	if t.rec.Spool == "" {
@@ -136,6 +169,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) {
 	}
 	r.tell(t, v)
 	r.weigh(ctx, t, v)
+	return true
 }
 
 // tell counts and logs an outcome that is on disk.

@@ -34,7 +34,11 @@ func (s *session) listByHeader(ctx context.Context, keep bool, noUIDL error) err
 	if err != nil {
 		return err
 	}
+	numbers := numbersOf(entries)
 	for i, e := range entries {
+		if err := s.tops(ctx, numbers, i); err != nil {
+			return err
+		}
 		h, shown, err := s.header(ctx, s.Top0, e.Number)
 		if err == nil && !shown && !keep {
 			h, shown, err = s.header(ctx, s.Retr, e.Number)
@@ -58,15 +62,37 @@ func (s *session) listByHeader(ctx context.Context, keep bool, noUIDL error) err
 // server that lists only the whole mailbox is asked by NOOP, whose reply tells
 // less.
 func (s *session) confirm(ctx context.Context, e pop3.Entry) error {
+	err := s.Confirm(ctx, s.mark(e))
+	var refused *pop3.Error
+	if errors.As(err, &refused) {
+		return s.alive(ctx)
+	}
+	return err
+}
+
+// alive is NOOP, with nothing outstanding.
+func (s *session) alive(ctx context.Context) error {
+	if err := s.drop(ctx); err != nil {
+		return err
+	}
+	return s.Noop(ctx)
+}
+
+// numbersOf are the numbers of the entries.
+func numbersOf(entries []pop3.Entry) []int {
+	out := make([]int, len(entries))
+	for i, e := range entries {
+		out[i] = e.Number
+	}
+	return out
+}
+
+// mark is what tells a message's marker from others.
+func (s *session) mark(e pop3.Entry) pop3.Entry {
 	if s.noUIDL {
 		e.UID = ""
 	}
-	err := s.Confirm(ctx, e)
-	var refused *pop3.Error
-	if errors.As(err, &refused) {
-		return s.Noop(ctx)
-	}
-	return err
+	return e
 }
 
 // asking is RETR, or TOP for the header alone.
@@ -81,9 +107,17 @@ func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
 	return s.Top(ctx, number, 0)
 }
 
-// Retr asks for a message (RFC 1939 5), and notes that a hiding server has
-// given it out.
+// Retr asks for a message (RFC 1939 5) with nothing else outstanding.
 func (s *session) Retr(ctx context.Context, number int) (*pop3.Body, error) {
+	if err := s.drop(ctx); err != nil {
+		return nil, err
+	}
+	return s.retr(ctx, number)
+}
+
+// retr asks for a message or claims it, and notes that a hiding server has
+// given it out.
+func (s *session) retr(ctx context.Context, number int) (*pop3.Body, error) {
 	body, err := s.Client.Retr(ctx, number)
 	if err == nil && hides(s.Learnt, s.Source.Host) {
 		s.loose++ // a refusal gives nothing out
@@ -101,7 +135,9 @@ func (s *session) header(ctx context.Context, ask asking, number int) (h header,
 			return in.header(), true, nil
 		}
 	}
-	if broken := s.Err(); broken != nil {
+	if broken := s.Err(); broken != nil && s.Outstanding() > 0 {
+		return header{}, false, s.broken(s.Source.error(StepTop, broken))
+	} else if broken != nil {
 		s.Learnt.NoTOP = true // whatever it was, RETR is the way that has to work
 		return header{}, false, s.Source.error(StepTop, broken)
 	}

@@ -59,8 +59,12 @@ func (r *run) decide(ctx context.Context, p plan) (plan, error) {
 // prints asks for the fingerprint of each message of a contest.
 func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
 	out := make([]string, len(c.Entries))
+	numbers := numbersOf(c.Entries)
 	for i, e := range c.Entries {
-		var err error
+		err := r.s.tops(ctx, numbers, i)
+		if err != nil {
+			return nil, err
+		}
 		if out[i], err = r.s.print(ctx, r.s.Top0, e.Number); err != nil {
 			return nil, err
 		}

@@ -99,6 +99,13 @@ type run struct {
 	// lastLogin is when the session before this poll began.
 	lastLogin time.Time
 	refusals  int // of RETR, in a row
+	// repeated tells that a session is repeated because pipelining may have
+	// broken it; before is what was known of its server until then.
+	repeated bool
+	before   ledger.Server
+	// owes tells that a session could not be ended and its deletions were not
+	// made; sweeping that this one is for them alone.
+	owes, sweeping bool
 	// claimed are the rows that a message of this session turned out to be: no
 	// other message is the same.
 	claimed map[int64]bool
@@ -106,10 +113,12 @@ type run struct {
 	mu     sync.Mutex // guards what follows: transactions run side by side
 	res    Result
 	done   []match // forwarded in this session
+	unsent []int   // numbers of those that were given out and not sent
 	halt   error   // nothing new is begun
 	ours   bool    // halt is our own fault: nothing is deleted either
 	breaks int     // connections in a row that ended in a transaction
 	streak streak
+	faulty int // the code that the destination refused everything with, if it did
 	// accepted counts what the destination took in this poll.
 	accepted int
 }
@@ -132,9 +141,12 @@ func (r *run) poll(ctx context.Context) {
 	for more := true; more && !r.stopped(ctx); {
 		var err error
 		if more, err = r.guarded(ctx); err != nil {
-			r.stop(err, false)
+			if more = r.repeat(err); !more {
+				r.stop(r.notPipelining(err), false)
+			}
 		}
 	}
+	r.sweep(ctx)
 	r.record(ctx)
 }
 
@@ -159,7 +171,8 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	defer end()
 	r.done, r.refusals, r.claimed = nil, 0, make(map[int64]bool)
 	before := r.row.Server.ExpireDays
-	if r.s, r.row.Server, err = open(ctx, r.a.Source, r.a.Policy.Keep, r.row.Server, r.Now()); err != nil {
+	v := visit{Source: r.a.Source, Keep: r.a.Policy.Keep, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
+	if r.s, r.row.Server, err = v.open(ctx); err != nil {
 		return false, r.doubt(err)
 	}
 	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
@@ -173,6 +186,9 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	p, err := r.plan(ctx)
 	if err != nil {
 		return false, err
+	}
+	if r.sweeping {
+		return false, r.remove(ctx, p.Expired)
 	}
 	if err := r.note(ctx, p); err != nil {
 		return false, err
@@ -188,12 +204,16 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 		}
 	}
 	now, rest := r.portion(p.Due)
-	r.forward(hard, ctx, now)
+	if err := r.forward(hard, ctx, now); err != nil {
+		return false, err
+	}
 	if len(rest) == 0 && !r.stopped(hard) {
 		if p, err = r.decide(ctx, p); err != nil {
 			return false, err
 		}
-		r.forward(hard, ctx, p.Due)
+		if err := r.forward(hard, ctx, p.Due); err != nil {
+			return false, err
+		}
 	}
 	more = len(r.done) > 0 && (len(rest) > 0 || r.hides()) && r.gap() == 0
 	r.asked = false // once is enough

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,7 +201,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			b := bend{smtp: smtptest.Options{Fault: c.fault}}
-			b.pool.Connections = 1 // so that the second message is the second
+			b.pool.InFlight = 1 // so that it is the second one // so that the second message is the second
 			w := newWorld(t, b)
 			w.account.Policy.Keep = false
 			w.account.Destination.Original = c.own
@@ -409,7 +410,8 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	if !strings.Contains(fmt.Sprint(r.Err), "stopped") || len(w.arrived()) >= 5 {
 		t.Fatalf("%+v", r)
 	}
-	if r.Forwarded != len(w.arrived()) || len(w.left()) != 5-r.Forwarded {
+	// Not all that was given out was sent, so the session was not ended.
+	if r.Forwarded != len(w.arrived()) || len(w.left()) != 5 {
 		t.Errorf("%d forwarded, %v arrived, %v left", r.Forwarded, w.arrived(), w.left())
 	}
 	for uid, s := range w.states() {
@@ -420,6 +422,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	w.stop = make(chan struct{})
 	w.poll()
 	same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2", "m3", "m4", "m5"})
+	same(t, "left", w.left(), nil)
 }
 
 func TestLeaseHeldElsewhere(t *testing.T) {
@@ -455,12 +458,11 @@ func TestMinInterval(t *testing.T) {
 // failing is a ledger that fails at its n-th write.
 type failing struct {
 	fetcher.Lease
-	left *int
+	left *atomic.Int64
 }
 
 func (f failing) fail() error {
-	*f.left--
-	if *f.left < 0 {
+	if f.left.Add(-1) < 0 {
 		return errTest
 	}
 	return nil
@@ -479,13 +481,14 @@ func TestLedgerThatFailsDeletesNothing(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			b := bend{}
-			b.pool.Connections = 1
+			b.pool.InFlight = 1 // what is in doubt then is one message
 			w := newWorld(t, b)
 			w.account.Policy.Keep = false
 			w.add("m1", "m2", "m3")
 			w.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
 				l, err := w.store.Lease(ctx, id)
-				left := n
+				var left atomic.Int64
+				left.Store(int64(n))
 				return failing{l, &left}, err
 			}
 			r := w.poll()

@@ -50,7 +50,7 @@ func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, 
 	switch {
 	case blocked != nil:
 		if r.accepted > 0 {
-			r.dest.Failures = 0 // it works, if not for all
+			r.dest.Failures, r.dest.LastSuccess = 0, now // it works, if not for all
 		}
 		r.dest.Failures++
 		r.dest.NotBefore = now.Add(doubling(firstWait, longestPollWait, r.dest.Failures))

@@ -51,7 +51,7 @@ func TestCopyThatCannotBeMade(t *testing.T) {
 		"no row": func(w *world) {
 			w.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
 				l, err := w.store.Lease(ctx, id)
-				return failing{l, new(int)}, err
+				return failing{l, new(atomic.Int64)}, err
 			}
 		},
 	} {

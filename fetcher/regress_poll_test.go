@@ -35,7 +35,7 @@ func TestRefusedRETR(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
+			w := newWorld(t, bend{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
 				if verb != "RETR" || c.only != "" && s.Message(arg).UID != c.only {
 					return false
 				}

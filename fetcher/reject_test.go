@@ -121,11 +121,15 @@ func TestQuarantineThatFailsMarksNothing(t *testing.T) {
 }
 
 // TestDestinationThatRefusesEverything is at fault itself: after five messages
-// it is left alone, and none of them stays marked as refused.
+// it is left alone, and none of them stays marked as refused, nor what was on
+// its way.
 func TestDestinationThatRefusesEverything(t *testing.T) {
 	t.Parallel()
-	for _, how := range []fetcher.Reject{fetcher.Hold, fetcher.Wrap} {
-		t.Run(fmt.Sprint(how), func(t *testing.T) {
+	for _, c := range []struct {
+		how      fetcher.Reject
+		inFlight int
+	}{{fetcher.Hold, 1}, {fetcher.Wrap, 1}, {fetcher.Hold, 32}, {fetcher.Wrap, 32}} {
+		t.Run(fmt.Sprint(c.how, " ", c.inFlight), func(t *testing.T) {
 			t.Parallel()
 			broken := true
 			b := bend{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
@@ -134,13 +138,13 @@ func TestDestinationThatRefusesEverything(t *testing.T) {
 				}
 				return smtptest.Fault{}
 			}}}
-			b.pool.Connections = 1
+			b.pool.InFlight = c.inFlight
 			w := newWorld(t, b)
 			w.account.Policy.Keep = false
-			w.account.Destination.OnReject = how
+			w.account.Destination.OnReject = c.how
 			w.add(many(20)...)
 			r := w.poll()
-			if r.Err == nil || r.Held != 0 || r.Deferred != 5 {
+			if r.Err == nil || r.Held != 0 || r.Deferred < 5 || c.inFlight == 1 && r.Deferred > 5 {
 				t.Errorf("%+v", r)
 			}
 			broken = false

@@ -15,8 +15,16 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 		return nil
 	}
 	failpoint("forwarded")
+	if r.s.pipe.deep {
+		r.s.Learnt.Breaks = 0 // it went well
+	}
 	if r.s.loose > 0 {
 		r.log.Warn("not every message that was given out is on disk; the session ends without QUIT, so that the server keeps them", "messages", r.s.loose)
+		return nil
+	}
+	if r.s.given() {
+		r.log.Debug("not all that was given out was sent; the session ends without QUIT, so that the server keeps it")
+		r.owes = !r.a.Policy.Keep && len(r.done) > 0 || len(expired) > 0
 		return nil
 	}
 	doomed, err := r.doomed(ctx, expired)
@@ -24,8 +32,11 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 		return err
 	}
 	var ids []int64
-	for _, m := range doomed {
+	for i, m := range doomed {
 		r.s.dele = true
+		if err := r.s.deles(ctx, doomed, i); err != nil {
+			return r.a.Source.error(StepDele, err)
+		}
 		err := r.s.Dele(ctx, m.Number)
 		var refused *pop3.Error
 		switch {
@@ -72,7 +83,14 @@ func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 	// others are rows whose UIDs were given to other messages: they have left.
 	var others []int64
 	if !r.Now().Before(r.row.LastPoll) { // else the clock contradicts the ledger
-		for _, m := range expired {
+		numbers := make([]int, len(expired))
+		for i, m := range expired {
+			numbers[i] = m.Number
+		}
+		for i, m := range expired {
+			if err := r.s.tops(ctx, numbers, i); err != nil {
+				return nil, err
+			}
 			same, err := r.proven(ctx, m)
 			if err != nil {
 				return nil, err

@@ -78,7 +78,11 @@ func (r *run) guard(ctx context.Context, v *view) error {
 // nothing.
 func (r *run) printsForSure(ctx context.Context, entries []pop3.Entry) ([]string, error) {
 	out := make([]string, len(entries))
+	numbers := numbersOf(entries)
 	for i, e := range entries {
+		if err := r.s.tops(ctx, numbers, i); err != nil {
+			return nil, err
+		}
 		h, shown, err := r.s.header(ctx, r.s.Top0, e.Number)
 		if err == nil && (!shown || !h.tells()) {
 			h, _, err = r.s.header(ctx, r.s.Retr, e.Number)

@@ -60,34 +60,52 @@ type session struct {
 	caps    pop3.Capabilities
 	noUIDL  bool // UIDs of the listing are our own
 	dele    bool // a deletion was asked for: only remove may send QUIT
+	pipe    pipeline
 	// loose are messages that a hiding server has given out and that are not
 	// on disk yet. While there are any, no QUIT: it is what makes them vanish.
 	loose int
 }
 
+// visit is what a session begins with.
+type visit struct {
+	Source   Source
+	Keep     bool          // messages stay
+	Learnt   ledger.Server // in earlier sessions
+	Lockstep bool          // nothing is to be sent ahead
+	Now      time.Time
+}
+
 // open connects, logs in and reads the listing. What it learns of the server
 // is returned in any case. A server that hangs up on CAPA is asked once more,
 // without, and so is one that wants UTF-8 mode for the login.
-func open(ctx context.Context, src Source, keep bool, learnt ledger.Server, now time.Time) (*session, ledger.Server, error) {
-	s, err := login(ctx, src, learnt)
+func (v visit) open(ctx context.Context) (*session, ledger.Server, error) {
+	learnt := v.Learnt
+	s, err := v.login(ctx)
 	if again := s.Learnt; err != nil && ctx.Err() == nil && (again.NoCAPA != learnt.NoCAPA || again.UTF8 != learnt.UTF8) {
-		s, err = login(ctx, src, again)
+		v.Learnt = again
+		s, err = v.login(ctx)
 	}
 	if err != nil {
 		return nil, s.Learnt, err
 	}
-	s.Learnt.LastLogin, s.Learnt.BadLogins = now, 0
-	if err := s.list(ctx, keep); err != nil {
+	s.Learnt.LastLogin, s.Learnt.BadLogins = v.Now, 0
+	if err := s.list(ctx, v.Keep); err != nil {
 		s.hangUp(ctx)
-		return nil, s.Learnt, src.error(StepListing, err)
+		return nil, s.Learnt, s.broken(s.Source.error(StepListing, err))
 	}
 	return s, s.Learnt, nil
 }
 
 // login takes a connection as far as the login. After an error the session is
 // over, and only what it has learnt is of use.
-func login(ctx context.Context, src Source, learnt ledger.Server) (*session, error) {
-	s := &session{Source: src, Learnt: learnt}
+func (v visit) login(ctx context.Context) (*session, error) {
+	src := v.Source
+	s := &session{Source: src, Learnt: v.Learnt}
+	s.pipe = pipeline{
+		lockstep: v.Lockstep || v.Now.Before(v.Learnt.Lockstep.Add(lockstepFor)),
+		marked:   v.Learnt.OddSizes,
+		dropped:  make(map[int]bool),
+	}
 	conn, err := src.Dial(ctx)
 	if err != nil {
 		return s, src.error(StepConnect, err)
@@ -123,6 +141,18 @@ func (s *session) begin(ctx context.Context) error {
 		s.learnUTF8(err)
 		return src.error(StepLogin, err)
 	}
+	return s.broken(s.afterLogin(ctx))
+}
+
+// afterLogin asks for the capabilities once more, and for the listing in the
+// same breath.
+func (s *session) afterLogin(ctx context.Context) error {
+	if !s.pipelines() {
+		return s.capabilities(ctx)
+	}
+	if err := s.send(ctx, pop3.CapaCommand(), pop3.UidlCommand(), pop3.ListCommand()); err != nil {
+		return s.Source.error(StepCapa, err)
+	}
 	return s.capabilities(ctx)
 }
 
@@ -140,7 +170,7 @@ func (s *session) capabilities(ctx context.Context) error {
 	case errors.As(err, &refused):
 		return nil // a server of before 1998
 	case err != nil:
-		s.Learnt.NoCAPA = errors.Is(err, io.ErrUnexpectedEOF)
+		s.Learnt.NoCAPA = s.Outstanding() == 0 && errors.Is(err, io.ErrUnexpectedEOF)
 		return s.Source.error(StepCapa, err)
 	}
 	s.Learnt.LoginGap, _ = s.caps.LoginDelay()
@@ -177,7 +207,7 @@ func (s *session) learnUTF8(err error) {
 
 // hangUp ends a session that is of no use, politely if it still stands.
 func (s *session) hangUp(ctx context.Context) {
-	if s.Err() == nil && !s.dele && s.loose == 0 {
+	if s.Err() == nil && !s.dele && s.loose == 0 && s.Outstanding() == 0 && !s.given() {
 		_ = s.Quit(ctx)
 	}
 	_ = s.Close()

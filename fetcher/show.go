@@ -36,7 +36,7 @@ type Wanted struct {
 // neither read nor written. Errors are ErrNotListed, ErrAnother, ErrLookHides,
 // *SourceError, ErrPart with the *SourceError behind it, and those of w.
 func Show(ctx context.Context, a Account, m Wanted, w io.Writer) error {
-	s, _, err := open(ctx, a.Source, a.Policy.Keep, m.Server, time.Now())
+	s, _, err := visit{Source: a.Source, Keep: a.Policy.Keep, Learnt: m.Server, Lockstep: true, Now: time.Now()}.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,16 @@ func (r *run) stop(err error, ours bool) {
 	r.ours = r.ours || ours
 }
 
+// ending tells whether the program is being stopped.
+func (r *run) ending(ctx context.Context) bool {
+	select {
+	case <-r.Stopping:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
+
 // stopped tells whether nothing new is to be begun.
 func (r *run) stopped(ctx context.Context) bool {
 	select {

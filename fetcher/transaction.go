@@ -78,6 +78,7 @@ func (t *transaction) message(a Account) *forwarder.Message {
 		EightBit:   t.high,
 		UTF8:       t.head.EightBit,
 		Body:       t.reader(head),
+		Queued:     t.inLine,
 	}
 }
 

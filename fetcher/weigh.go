@@ -57,7 +57,7 @@ func (r *run) weigh(ctx context.Context, t *transaction, v verdict) {
 // since: it is the message then. What is accepted ends a streak.
 func (r *run) lengthen(t *transaction, v verdict) []refusal {
 	o := v.Outcome
-	again := t.before.Attempts > 0 && (r.accepted > 0 || r.dest.LastSuccess.After(t.before.NextAttempt))
+	again := t.before.Attempts > 0 && (r.accepted > 0 || !r.dest.LastSuccess.Before(t.before.NextAttempt))
 	switch {
 	case t.rec.State == ledger.Forwarded && len(v.Aside) == 0:
 		r.accepted++
@@ -70,11 +70,12 @@ func (r *run) lengthen(t *transaction, v verdict) []refusal {
 		r.streak = streak{code: o.Code}
 	}
 	r.streak.list = append(r.streak.list, refusal{t.rec, v.Aside})
-	if len(r.streak.list) < maxStreak {
+	// Once it is the destination's fault, it also is for what was on its way.
+	if len(r.streak.list) < maxStreak && r.faulty != o.Code {
 		return nil
 	}
 	list := r.streak.list
-	r.streak = streak{}
+	r.streak, r.faulty = streak{}, o.Code
 	return list
 }
 

@@ -34,7 +34,7 @@ func (w *workers) enter(ctx context.Context) {
 			return
 		case <-w.tick.C:
 			if w.r.s.Err() == nil {
-				_ = w.r.s.Noop(ctx)
+				_ = w.r.s.alive(ctx)
 			}
 		}
 	}

@@ -63,12 +63,14 @@ type bend struct {
 	pop  func(s *pop3test.Session, verb, arg string) bool
 	smtp smtptest.Options
 	pool smtp.Options
+	// pipelining is how the POP3 server takes commands that are sent ahead.
+	pipelining pop3test.Pipelining
 }
 
 func newWorld(t *testing.T, b bend) *world {
 	t.Helper()
 	w := &world{t: t, now: &clock{t: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}, stop: make(chan struct{})}
-	w.pop = pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}, Handle: b.pop})
+	w.pop = pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}, Handle: b.pop, Pipelining: b.pipelining})
 	must(t, w.pop.Start())
 	t.Cleanup(func() { _ = w.pop.Close() })
 	var err error

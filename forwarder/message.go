@@ -19,4 +19,8 @@ type Message struct {
 	// Body returns the message from its first octet, with CRLF line ends and
 	// without dot-stuffing. It can be called again for another try.
 	Body func() io.Reader
+	// Queued, where set, is called when the message has its place among those
+	// that wait: whatever comes from then on is behind it. It may be called more
+	// than once, and must not wait.
+	Queued func()
 }

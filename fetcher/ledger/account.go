@@ -45,6 +45,9 @@ type Server struct {
 	UTF8       bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
 	BadLogins  int           `json:"bad_logins,omitempty"`  // refused credentials in a row
 	LastLogin  time.Time     `json:"last_login,omitzero"`
+	OddSizes   bool          `json:"odd_sizes,omitempty"` // LIST tells other sizes than RETR gives
+	Lockstep   time.Time     `json:"lockstep,omitzero"`   // when it was seen not to stand PIPELINING
+	Breaks     int           `json:"breaks,omitempty"`    // pipelined sessions in a row that were cut
 }
 
 // Identity tells a mailbox from every other: its UIDs mean nothing in another.

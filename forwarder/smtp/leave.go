@@ -25,10 +25,11 @@ func (q *queue) leaveSeat(s *session) {
 }
 
 // leavePlace gives a place back.
-func (q *queue) leavePlace() {
+func (q *queue) leavePlace(c *call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.places--
+	q.quit(c)
 	q.stir()
 	q.change.Broadcast()
 }

@@ -50,14 +50,14 @@ func (p *Pool) Workers() int { return p.o.InFlight }
 // begin failed, m.Body could not be read, the pool is closed. Nothing was
 // delivered then.
 func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
-	c, fail, err := p.queue.place(ctx)
+	c, fail, err := p.queue.place(ctx, m.Queued)
 	switch {
 	case err != nil:
 		return nil, err
 	case fail != nil:
 		return unusable(ctx, m, fail)
 	}
-	defer p.queue.leavePlace()
+	defer p.queue.leavePlace(c)
 	if out, ok := c.offer.fit(m); !ok {
 		return out, nil
 	}

@@ -35,7 +35,7 @@ type queue struct {
 	opening  int
 	number   int
 	want     []*call // wait for a place
-	ready    []*call // have one and wait for a seat
+	line     []*call // have one and are to have a seat, in order of their numbers
 	closed   bool
 	ending   sync.WaitGroup // what goes on by itself
 }
@@ -43,6 +43,7 @@ type queue struct {
 // call is one Deliver on its way through the queue.
 type call struct {
 	number  int
+	ready   bool          // waits for a seat
 	offer   offer         // of a session that is open, for a first look
 	granted chan struct{} // closed when what it waits for is there, or never will be
 	session *session      // its seat
@@ -53,7 +54,7 @@ type call struct {
 
 // place waits until the call may begin: a session is open, and there is room in
 // the window. Where it returns no call, there is no place to leave.
-func (q *queue) place(ctx context.Context) (*call, *Error, error) {
+func (q *queue) place(ctx context.Context, queued func()) (*call, *Error, error) {
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
@@ -66,6 +67,9 @@ func (q *queue) place(ctx context.Context) (*call, *Error, error) {
 	c.number = q.number
 	q.number++
 	q.want = append(q.want, c)
+	if queued != nil {
+		queued()
+	}
 	q.stir()
 	q.mu.Unlock()
 	patience := time.AfterFunc(longWait, q.waitedLong)
@@ -80,11 +84,28 @@ func (q *queue) place(ctx context.Context) (*call, *Error, error) {
 func (q *queue) sit(ctx context.Context, c *call) (*Error, error) {
 	q.mu.Lock()
 	c.granted, c.session, c.turn = make(chan struct{}), nil, nil
-	at, _ := slices.BinarySearchFunc(q.ready, c.number, func(r *call, n int) int { return r.number - n })
-	q.ready = slices.Insert(q.ready, at, c)
+	c.ready = true
+	q.lineUp(c)
 	q.stir()
 	q.mu.Unlock()
 	return q.wait(ctx, c)
+}
+
+// lineUp puts a call where its number belongs, unless it is there already.
+func (q *queue) lineUp(c *call) {
+	at, there := slices.BinarySearchFunc(q.line, c.number, func(o *call, n int) int { return o.number - n })
+	if !there {
+		q.line = slices.Insert(q.line, at, c)
+	}
+}
+
+// quit takes a call that waits for nothing any more out of all lists.
+func (q *queue) quit(c *call) {
+	is := func(o *call) bool { return o == c }
+	q.want, q.line = slices.DeleteFunc(q.want, is), slices.DeleteFunc(q.line, is)
+	if q.waiting() == 0 {
+		q.abandon()
+	}
 }
 
 // wait waits until the call was granted what it waits for, or was refused it.
@@ -101,11 +122,8 @@ func (q *queue) wait(ctx context.Context, c *call) (*Error, error) {
 		return c.fail, c.err
 	default:
 	}
-	is := func(o *call) bool { return o == c }
-	q.want, q.ready = slices.DeleteFunc(q.want, is), slices.DeleteFunc(q.ready, is)
-	if q.waiting() == 0 {
-		q.abandon()
-	}
+	q.quit(c)
+	q.stir()
 	return nil, context.Cause(ctx)
 }
 
@@ -117,15 +135,17 @@ func (q *queue) stir() {
 		q.want = q.want[1:]
 		q.places++
 		c.offer = usable[0].offer
+		q.lineUp(c)
 		close(c.granted)
 	}
-	for len(q.ready) > 0 && q.seats < q.window.onWire() {
+	for len(q.line) > 0 && q.line[0].ready && q.seats < q.window.onWire() {
 		s := leastLoaded(usable)
 		if s == nil {
 			break
 		}
-		c := q.ready[0]
-		q.ready = q.ready[1:]
+		c := q.line[0]
+		q.line = q.line[1:]
+		c.ready = false
 		q.seats++
 		c.session, c.turn = s, s.join(q.now())
 		close(c.granted)
@@ -139,7 +159,7 @@ func (q *queue) stir() {
 }
 
 // waiting is how many calls wait for something.
-func (q *queue) waiting() int { return len(q.want) + len(q.ready) }
+func (q *queue) waiting() int { return len(q.want) + len(q.line) }
 
 // usable are the sessions that take more. Those that have been idle for too
 // long are given up: a timer stands still while a laptop sleeps, the server's
@@ -189,9 +209,17 @@ func (q *queue) opened(s *session, fail *Error, givenUp bool) {
 
 // refuse is the answer for all who wait.
 func (q *queue) refuse(fail *Error, err error) {
-	for _, c := range slices.Concat(q.want, q.ready) {
+	for _, c := range q.want {
 		c.fail, c.err = fail, err
 		close(c.granted)
 	}
-	q.want, q.ready = nil, nil
+	q.want = nil
+	q.line = slices.DeleteFunc(q.line, func(c *call) bool {
+		if c.ready {
+			c.fail, c.err, c.ready = fail, err, false
+			close(c.granted)
+			return true
+		}
+		return false
+	})
 }

@@ -37,14 +37,24 @@ type conn struct {
 	// Under the server's lock:
 	mail     int // the number of its last MAIL among all
 	messages int // accepted so far
+	ended    bool
 }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.s.mu.Lock()
 	delete(c.s.open, c)
+	c.ended = true
 	c.s.mu.Unlock()
 	return c.Conn.Close()
+}
+
+// over tells whether the connection was closed: what still lies in its buffer
+// then counts for nothing.
+func (c *conn) over() bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.ended
 }
 
 // Write writes replies, which come one line at a time: those that announce a

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"io"
+	"net"
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
@@ -154,6 +155,9 @@ func (se *session) receive(r io.Reader) (Message, error) {
 		return m, err
 	}
 	rest, err := io.Copy(w, r)
+	if err == nil && se.c.over() {
+		err = net.ErrClosed
+	}
 	m.Size = n + rest
 	hash.Sum(m.SHA256[:0])
 	if !se.s.o.HashOnly {

@@ -1,0 +1,39 @@
+package fetcher
+
+import "errors"
+
+// repeat tells whether a session that broke is to be repeated, with nothing
+// sent ahead: if that may have been why, once a poll, and unless the server
+// wants a pause between logins.
+func (r *run) repeat(err error) bool {
+	var broken *PipelineError
+	if !errors.As(err, &broken) || r.repeated {
+		return false
+	}
+	learnt := &r.row.Server
+	if r.s != nil {
+		*learnt = r.s.Learnt
+	}
+	r.before = *learnt
+	learnt.Breaks++
+	if broken.proves() || learnt.Breaks >= maxPipelineBreaks {
+		learnt.Lockstep, learnt.Breaks = r.Now(), 0
+	}
+	r.repeated = true
+	r.log.Warn("the session broke while several commands were outstanding; from now on one at a time", "error", err)
+	return r.gap() == 0
+}
+
+// notPipelining takes back what repeat noted if the session fails as well with
+// one command at a time.
+func (r *run) notPipelining(err error) error {
+	if !r.repeated {
+		return err
+	}
+	learnt := &r.row.Server
+	if r.s != nil {
+		learnt = &r.s.Learnt
+	}
+	learnt.Lockstep, learnt.Breaks = r.before.Lockstep, r.before.Breaks
+	return err
+}
