@@ -15,9 +15,9 @@ const (
 	// answerTime is what a server is taken to need for one message. As many
 	// transactions are kept on the wire as it answers in a round trip; more
 	// would be no faster, and each of them is in doubt if the line is cut.
-	answerTime = 1500 * time.Microsecond
+	answerTime = 2 * time.Millisecond
 	// spare is what is on the wire beyond that, so that the server never waits.
-	spare = 2
+	spare = 1
 	// calm is how many messages have to be accepted after a refusal of the
 	// server's before it is asked for more at once.
 	calm = 8
