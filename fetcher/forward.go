@@ -25,6 +25,9 @@ func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 	w := r.newWorkers()
 	defer w.wait(pop) // also if something panics: their outcomes are to be written
 	r.s.expect(due)
+	if len(due) > 0 {
+		r.a.Destination.Forwarder.Warm()
+	}
 	before := make(chan struct{})
 	close(before)
 	for _, c := range due {

@@ -222,7 +222,7 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 
 // portionSize is how many messages one session fetches where they are deleted
 // at its end, so that a cut late in a large mailbox costs little.
-const portionSize = 1000
+const portionSize = 4000
 
 // portion is what this session fetches of what is due. A server that wants a
 // pause between logins has all at once.

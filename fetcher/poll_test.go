@@ -402,7 +402,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 		}
 		return smtptest.Fault{}
 	}}}
-	b.pool.Connections = 1
+	b.pool.InFlight = 1
 	w = newWorld(t, b)
 	w.account.Policy.Keep = false
 	w.add("m1", "m2", "m3", "m4", "m5")

@@ -58,6 +58,16 @@ func (q *queue) waitedLong() {
 	q.stir()
 }
 
+// warm opens the first session before somebody waits for it.
+func (q *queue) warm() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed && len(q.usable())+q.opening == 0 && len(q.sessions) < q.window.connections {
+		q.opening++
+		q.open()
+	}
+}
+
 // rest lets a session be idle until somebody takes it.
 func (q *queue) rest(s *session) {
 	s.since = q.now()

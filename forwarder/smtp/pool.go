@@ -140,10 +140,16 @@ func (p *Pool) Check(ctx context.Context) error {
 	return err
 }
 
-// Idle ends the sessions that no message is using.
+// Warm opens a session, if there is none, for messages that are about to come.
+// If that fails, the first of them is told.
+func (p *Pool) Warm() { p.queue.warm() }
+
+// Idle ends the sessions that no message is using, all at once.
 func (p *Pool) Idle() {
+	var all sync.WaitGroup
+	defer all.Wait()
 	for s := p.queue.take(nil); s != nil; s = p.queue.take(nil) {
-		p.end(s)
+		all.Go(func() { p.end(s) })
 	}
 }
 

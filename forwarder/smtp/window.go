@@ -6,7 +6,7 @@ const (
 	// growth is how many more transactions may be under way for each message
 	// that is accepted. It begins with one: a server that refuses everything
 	// shall see one message at a time.
-	growth = 2
+	growth = 4
 	// backlogPerSession is how many calls make one more session worth opening.
 	backlogPerSession = 8
 	// longWait is how long a call has to wait for one session more: a server
@@ -15,7 +15,7 @@ const (
 	// answerTime is what a server is taken to need for one message. As many
 	// transactions are kept on the wire as it answers in a round trip; more
 	// would be no faster, and each of them is in doubt if the line is cut.
-	answerTime = 2 * time.Millisecond
+	answerTime = 1500 * time.Microsecond
 	// spare is what is on the wire beyond that, so that the server never waits.
 	spare = 1
 	// calm is how many messages have to be accepted after a refusal of the
