@@ -169,6 +169,9 @@ func (r *run) unkeep(name string) {
 // the last session fetched and did not delete none is listed any more.
 func (r *run) learnHiding(vanished, known []ledger.Known) {
 	const least = 3
+	if len(vanished) < least {
+		return
+	}
 	last := func(k ledger.Known) bool {
 		switch {
 		case !alive(k) || k.Spool != "" || !k.LastSeen.IsZero():

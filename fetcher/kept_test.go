@@ -141,9 +141,9 @@ func TestLargeMailboxTakesSeveralSessions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bend{})
 	w.account.Policy.Keep = false
-	w.add(many(1500)...)
+	w.add(many(4500)...)
 	r := w.poll()
-	if r.Err != nil || r.Forwarded != 1500 || r.OnServer != 0 {
+	if r.Err != nil || r.Forwarded != 4500 || r.OnServer != 0 {
 		t.Errorf("%+v", r)
 	}
 	if n := len(w.verbs("QUIT")); n != 2 {

@@ -118,6 +118,7 @@ func (s *session) Retr(ctx context.Context, number int) (*pop3.Body, error) {
 // retr asks for a message or claims it, and notes that a hiding server has
 // given it out.
 func (s *session) retr(ctx context.Context, number int) (*pop3.Body, error) {
+	s.asked = true
 	body, err := s.Client.Retr(ctx, number)
 	if err == nil && hides(s.Learnt, s.Source.Host) {
 		s.loose++ // a refusal gives nothing out

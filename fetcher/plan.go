@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"sync"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -10,15 +11,13 @@ import (
 // plan compares the listing with the ledger, and where that can't tell asks
 // the server for headers.
 func (r *run) plan(ctx context.Context) (plan, error) {
-	known, err := r.lease.Known(ctx)
+	known, err := r.known()
 	if err != nil {
 		return plan{}, r.ourFault(err)
 	}
-	r.gens = make(map[string]int)
-	for _, k := range known {
-		r.gens[k.UID] = max(r.gens[k.UID], k.Generation+1)
-	}
+	r.gens = nil
 	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.Adopt}
+	r.view = v
 	if err := r.guard(ctx, &v); err != nil {
 		return plan{}, err
 	}
@@ -31,6 +30,19 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 	kept, waiting := keptDue(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, kept...), p.Waiting+waiting
 	return p, nil
+}
+
+// readKnown begins to read what is known of the account's messages. Nothing is
+// written until it is asked for.
+func (r *run) readKnown(ctx context.Context) func() ([]ledger.Known, error) {
+	var known []ledger.Known
+	var err error
+	var reading sync.WaitGroup
+	reading.Go(func() { known, err = r.lease.Known(ctx) })
+	return func() ([]ledger.Known, error) {
+		reading.Wait()
+		return known, err
+	}
 }
 
 // decide ends the contests of a plan, with headers from the server. It comes
@@ -83,6 +95,9 @@ func (r *run) note(ctx context.Context, p plan) error {
 		return nil
 	}
 	r.row.Listed = r.Now()
+	if len(p.Due)+len(p.Contests) == 0 {
+		return nil // record will write it, and nothing else comes before
+	}
 	if err := r.lease.PutAccount(ctx, r.row); err != nil {
 		return r.ourFault(err)
 	}
@@ -170,6 +185,12 @@ func (r *run) newRow(e pop3.Entry) *ledger.Record {
 
 // generation is the next number for a message under this UID.
 func (r *run) generation(uid string) int {
+	if r.gens == nil { // most polls need none
+		r.gens = make(map[string]int, len(r.view.Known))
+		for _, k := range r.view.Known {
+			r.gens[k.UID] = max(r.gens[k.UID], k.Generation+1)
+		}
+	}
 	n := r.gens[uid]
 	r.gens[uid] = n + 1
 	return n

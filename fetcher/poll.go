@@ -90,10 +90,11 @@ type run struct {
 	asked bool
 	log   *slog.Logger
 
-	row  ledger.Account
-	dest ledger.Destination
-	s    *session
-	gens map[string]int // the next generation of each UID that has rows
+	row   ledger.Account
+	dest  ledger.Destination
+	s     *session
+	known func() ([]ledger.Known, error) // waits for what is known of the messages
+	gens  map[string]int                 // the next generation of each UID that has rows; nil: see generation
 
 	view view
 	// lastLogin is when the session before this poll began.
@@ -171,6 +172,8 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	defer end()
 	r.done, r.refusals, r.claimed = nil, 0, make(map[int64]bool)
 	before := r.row.Server.ExpireDays
+	r.known = r.readKnown(ctx) // while the server is busy with the login
+	defer func() { _, _ = r.known() }()
 	v := visit{Source: r.a.Source, Keep: r.a.Policy.Keep, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
 	if r.s, r.row.Server, err = v.open(ctx); err != nil {
 		return false, r.doubt(err)

@@ -31,6 +31,10 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 	if err != nil {
 		return err
 	}
+	if len(doomed) == 0 && !r.s.asked {
+		r.s.bye(ctx)
+		return nil
+	}
 	var ids []int64
 	for i, m := range doomed {
 		r.s.dele = true

@@ -60,6 +60,7 @@ type session struct {
 	caps    pop3.Capabilities
 	noUIDL  bool // UIDs of the listing are our own
 	dele    bool // a deletion was asked for: only remove may send QUIT
+	asked   bool // a message was asked for
 	pipe    pipeline
 	// loose are messages that a hiding server has given out and that are not
 	// on disk yet. While there are any, no QUIT: it is what makes them vanish.
@@ -210,5 +211,11 @@ func (s *session) hangUp(ctx context.Context) {
 	if s.Err() == nil && !s.dele && s.loose == 0 && s.Outstanding() == 0 && !s.given() {
 		_ = s.Quit(ctx)
 	}
+	_ = s.Close()
+}
+
+// bye ends a session on whose end nothing hangs, without a wait for the answer.
+func (s *session) bye(ctx context.Context) {
+	_ = s.Ahead(ctx, pop3.QuitCommand())
 	_ = s.Close()
 }

@@ -52,7 +52,6 @@ CREATE TABLE messages (
 
 CREATE UNIQUE INDEX messages_uid ON messages (account, uid, generation);
 -- By account alone, rows come in the order they were made and lie on disk.
-CREATE INDEX messages_account ON messages (account);
 CREATE INDEX messages_state ON messages (account, state);
 CREATE INDEX messages_deleted ON messages (deleted_at) WHERE deleted_at IS NOT NULL;
 
