@@ -92,7 +92,7 @@ func start(t *testing.T, binary string, args ...string) *process {
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
-	const messages, kills, connections = 150, 3, 4
+	const messages, kills, inFlight = 150, 3, 8
 	d := realserver.StartDovecot(t)
 	d.AddUser("isp", "secret")
 	want := make(map[[32]byte]bool)
@@ -108,8 +108,8 @@ state: popferry.db
 accounts:
   - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, leave_on_server: false}
 forward:
-  - {%s, tls: none, from: me@example.org, to: [me@example.org], connections: %d}
-`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()), connections)
+  - {%s, tls: none, from: me@example.org, to: [me@example.org], in_flight: %d}
+`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()), inFlight)
 	binary := build(t)
 	for range kills {
 		p := start(t, binary, "run", "--once", "--now", "--config", cfg)
@@ -143,8 +143,8 @@ forward:
 			t.Error("a message is lost, or its octets have changed")
 		}
 	}
-	if extra := len(sink.Messages()) - messages; extra > kills*connections {
-		t.Errorf("%d messages came twice, at most %d were in flight", extra, kills*connections)
+	if extra := len(sink.Messages()) - messages; extra > kills*inFlight {
+		t.Errorf("%d messages came twice, at most %d were in flight", extra, kills*inFlight)
 	}
 	if len(versions) != messages {
 		t.Errorf("%d versions of %d messages", len(versions), messages)
