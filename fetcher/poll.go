@@ -170,21 +170,13 @@ func (r *run) guarded(ctx context.Context) (more bool, err error) {
 func (r *run) session(hard context.Context) (more bool, err error) {
 	ctx, end := r.graceful(hard)
 	defer end()
-	r.done, r.refusals, r.claimed = nil, 0, make(map[int64]bool)
-	before := r.row.Server.ExpireDays
+	r.done, r.unsent, r.refusals, r.claimed = nil, nil, 0, make(map[int64]bool)
 	r.known = r.readKnown(ctx) // while the server is busy with the login
 	defer func() { _, _ = r.known() }()
-	v := visit{Source: r.a.Source, Keep: r.a.Policy.Keep, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
-	if r.s, r.row.Server, err = v.open(ctx); err != nil {
-		return false, r.doubt(err)
+	if err := r.open(ctx); err != nil {
+		return false, err
 	}
 	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
-	if n := r.s.Listing.Junk; n > 0 {
-		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
-	}
-	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.keepsLonger(days) {
-		r.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
-	}
 	failpoint("listed")
 	p, err := r.plan(ctx)
 	if err != nil {
@@ -193,18 +185,8 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	if r.sweeping {
 		return false, r.remove(ctx, p.Expired)
 	}
-	if err := r.note(ctx, p); err != nil {
+	if p, err = r.prepare(ctx, p); err != nil {
 		return false, err
-	}
-	if r.row.Adopt { // all at once, so that nothing that comes later is adopted too
-		due := p.Due
-		if p, err = r.decide(ctx, p); err != nil {
-			return false, err
-		}
-		p.Due = append(due, p.Due...)
-		if err := r.noteAdopted(ctx); err != nil {
-			return false, err
-		}
 	}
 	now, rest := r.portion(p.Due)
 	if err := r.forward(hard, ctx, now); err != nil {
@@ -221,6 +203,41 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	more = len(r.done) > 0 && (len(rest) > 0 || r.hides()) && r.gap() == 0
 	r.asked = false // once is enough
 	return more, r.remove(ctx, p.Expired)
+}
+
+// open begins the session, and says what is odd about its server.
+func (r *run) open(ctx context.Context) (err error) {
+	before := r.row.Server.ExpireDays
+	v := visit{Source: r.a.Source, Keep: r.a.Policy.Keep, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
+	if r.s, r.row.Server, err = v.open(ctx); err != nil {
+		return r.doubt(err)
+	}
+	if n := r.s.Listing.Junk; n > 0 {
+		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
+	}
+	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.keepsLonger(days) {
+		r.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
+	}
+	return nil
+}
+
+// prepare writes down what needs no transaction. What a person wants to count
+// as seen is decided all at once, so that nothing that comes later is adopted
+// too.
+func (r *run) prepare(ctx context.Context, p plan) (plan, error) {
+	if err := r.note(ctx, p); err != nil {
+		return p, err
+	}
+	if !r.row.Adopt {
+		return p, nil
+	}
+	due := p.Due
+	p, err := r.decide(ctx, p)
+	if err != nil {
+		return p, err
+	}
+	p.Due = append(due, p.Due...)
+	return p, r.noteAdopted(ctx)
 }
 
 // portionSize is how many messages one session fetches where they are deleted

@@ -1,7 +1,6 @@
 package fetcher
 
 import (
-	"bytes"
 	"io"
 	"time"
 
@@ -84,7 +83,34 @@ func (t *transaction) message(a Account) *forwarder.Message {
 
 // reader returns the message from its start, each time it is called.
 func (t *transaction) reader(head []byte) func() io.Reader {
-	return func() io.Reader { return io.MultiReader(bytes.NewReader(head), t.item.Reader()) }
+	return func() io.Reader { return &whole{head: head, item: t.item.Reader()} }
+}
+
+// whole reads trace lines and what is below them. Unlike io.MultiReader it hands
+// over what is in memory without a copy.
+type whole struct {
+	head []byte
+	item io.Reader
+}
+
+func (w *whole) Read(p []byte) (int, error) {
+	if len(w.head) > 0 {
+		n := copy(p, w.head)
+		w.head = w.head[n:]
+		return n, nil
+	}
+	return w.item.Read(p)
+}
+
+// WriteTo implements io.WriterTo.
+func (w *whole) WriteTo(to io.Writer) (int64, error) {
+	n, err := to.Write(w.head)
+	w.head = w.head[n:]
+	if err != nil {
+		return int64(n), err
+	}
+	rest, err := io.Copy(to, w.item)
+	return int64(n) + rest, err
 }
 
 // conclude fills in the row what follows from its state.

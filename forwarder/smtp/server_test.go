@@ -279,16 +279,28 @@ func TestMany(t *testing.T) {
 	}
 }
 
+// BenchmarkDeliver has as many messages under way as are useful, in each of the
+// forms that a transaction can take.
 func BenchmarkDeliver(b *testing.B) {
-	srv := serve(b, smtptest.Options{HashOnly: true})
-	p := pool(b, smtp.Options{Dial: srv.Dial})
 	text := strings.Repeat("a line of some sixty-four octets, as most mail has them or so\r\n", 130)
-	m := message(text)
-	b.SetBytes(m.Size)
-	b.ReportAllocs()
-	for b.Loop() {
-		if out, err := p.Deliver(b.Context(), m, ready); err != nil || out[0].Kind != forwarder.Accepted {
-			b.Fatal(out, err)
-		}
+	for _, bb := range []struct {
+		name string
+		hide []string
+	}{{"BDAT", nil}, {"pipelined", []string{"CHUNKING"}}, {"plain", []string{"CHUNKING", "PIPELINING"}}} {
+		b.Run(bb.name, func(b *testing.B) {
+			srv := serve(b, smtptest.Options{HashOnly: true, Hide: bb.hide})
+			p := pool(b, smtp.Options{Dial: srv.Dial})
+			m := message(text)
+			b.SetBytes(m.Size)
+			b.ReportAllocs()
+			b.SetParallelism(16)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if out, err := p.Deliver(b.Context(), m, ready); err != nil || out[0].Kind != forwarder.Accepted {
+						b.Error(out, err)
+					}
+				}
+			})
+		})
 	}
 }
