@@ -91,7 +91,7 @@ func at(addr string) string { return "host: " + strings.Replace(addr, ":", ", po
 // watch counts the sessions of one server.
 func (c *crowd) watch(host int) func(*pop3test.Session, string, string) bool {
 	return func(s *pop3test.Session, verb, _ string) bool {
-		n := 0
+		var n int
 		switch verb {
 		case "":
 			n = 1

@@ -52,7 +52,7 @@ func (t *transaction) chunk() error {
 func (t *transaction) readError(err, write error, n int64) error {
 	switch {
 	case write != nil:
-		return nil
+		return nil //nolint:nilerr // that one is told apart here
 	case err != nil:
 		return fmt.Errorf("reading the message: %w", err)
 	case n != t.m.Size:

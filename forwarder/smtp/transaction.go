@@ -97,7 +97,7 @@ func (t *transaction) run(ctx context.Context) (mine bool, err error) {
 		return true, err
 	case t.s.lost != nil:
 		t.victim()
-		return true, nil
+		return true, nil //nolint:nilerr // it stands in the outcomes
 	}
 	if !t.talk(ctx, cmds) {
 		return true, nil

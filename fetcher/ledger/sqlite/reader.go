@@ -26,7 +26,7 @@ func (r *reader) kept(ctx context.Context, query string) (*sql.Stmt, error) {
 	if st, ok := r.statements[query]; ok {
 		return st, nil
 	}
-	st, err := r.PrepareContext(ctx, query)
+	st, err := r.PrepareContext(ctx, query) //nolint:sqlclosecheck // closed with the reader
 	if err != nil {
 		return nil, err
 	}
