@@ -16,8 +16,6 @@ const (
 	// transactions are kept on the wire as it answers in a round trip; more
 	// would be no faster, and each of them is in doubt if the line is cut.
 	answerTime = 1500 * time.Microsecond
-	// spare is what is on the wire beyond that, so that the server never waits.
-	spare = 1
 	// calm is how many messages have to be accepted after a refusal of the
 	// server's before it is asked for more at once.
 	calm = 8
@@ -50,7 +48,7 @@ func (w *window) onWire() int {
 	if w.best == 0 {
 		return w.width
 	}
-	return min(w.width, spare+int(w.best/answerTime))
+	return min(w.width, max(1, int(w.best/answerTime)))
 }
 
 // accepted widens the window. took is how long the answer took after the last
