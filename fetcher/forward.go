@@ -43,11 +43,11 @@ func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 			r.stop(err, false)
 		case m != nil:
 			failpoint("fetched")
-			w.enter(pop)
+			w.enter(pop, m.octets)
 			m.previous, m.queued = before, make(chan struct{})
 			before = m.queued
 			go func() {
-				defer w.leave()
+				defer w.leave(m.octets)
 				r.deliver(ctx, m)
 			}()
 		}
