@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -23,6 +25,8 @@ type app struct {
 	accounts map[string]fetcher.Account // the enabled ones
 	pools    map[string]*smtp.Pool
 	poller   *fetcher.Poller
+	metrics  *web.Metrics // nil: nothing is counted
+	asked    sync.Map     // names of accounts that a person wants polled
 }
 
 // appOptions are what an app is told by the command that runs it.
@@ -30,6 +34,7 @@ type appOptions struct {
 	Log      *slog.Logger
 	Stopping <-chan struct{}
 	Next     func(account string) time.Time // nil: nothing is planned
+	Metrics  *web.Metrics                   // nil: nothing is counted
 }
 
 // openLedger opens the configuration's ledger.
@@ -47,7 +52,7 @@ func openLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 
 // newApp wires a configuration to the ledger.
 func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*app, error) {
-	a := &app{cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*smtp.Pool)}
+	a := &app{cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*smtp.Pool), metrics: o.Metrics}
 	if err := spoolDir(cfg.Spool.Dir); err != nil {
 		return nil, err
 	}
@@ -137,7 +142,14 @@ func spoolDir(dir string) error {
 
 // poll polls one account by name.
 func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result {
-	return a.poller.Poll(ctx, a.accounts[name], asked)
+	if _, wanted := a.asked.LoadAndDelete(name); wanted {
+		asked = true
+	}
+	res := a.poller.Poll(ctx, a.accounts[name], asked)
+	if a.metrics != nil {
+		a.metrics.Poll(res)
+	}
+	return res
 }
 
 // close ends the sessions with the destinations.

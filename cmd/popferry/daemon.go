@@ -27,7 +27,9 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 	pollNow, endPoll := notify(pollSignals)
 	defer endPoll()
 
-	s, err := startService(stop.ctx, cfg, store, log)
+	page := newFront(store, log)
+	defer page.close()
+	s, err := startService(stop.ctx, cfg, store, log, page)
 	if err != nil {
 		return err
 	}
@@ -50,7 +52,7 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 			log.Info("polling all accounts now")
 			s.sched.Queue()
 		case <-reload:
-			if next := p.reload(stop.ctx, s, store, log, names); next != nil {
+			if next := p.reload(stop.ctx, s, store, log, names, page); next != nil {
 				s = next
 			}
 		}
@@ -68,7 +70,7 @@ func notify(sigs []os.Signal) (<-chan os.Signal, func()) {
 
 // reload replaces a service by one with the configuration as it is now. If
 // that cannot be used, the old one goes on.
-func (p *program) reload(ctx context.Context, old *service, store *sqlite.Store, log *slog.Logger, names []string) *service {
+func (p *program) reload(ctx context.Context, old *service, store *sqlite.Store, log *slog.Logger, names []string, page *front) *service {
 	cfg, err := p.load()
 	if err == nil {
 		err = choose(cfg, names)
@@ -81,13 +83,13 @@ func (p *program) reload(ctx context.Context, old *service, store *sqlite.Store,
 		return nil
 	}
 	old.stop()
-	next, err := startService(ctx, cfg, store, log)
+	next, err := startService(ctx, cfg, store, log, page)
 	if err == nil {
 		log.Info("configuration read again", "accounts", len(next.app.accounts))
 		return next
 	}
 	log.Error("the new configuration is not used, the old one goes on", "error", err)
-	if next, err = startService(ctx, old.app.cfg, store, log); err != nil {
+	if next, err = startService(ctx, old.app.cfg, store, log, page); err != nil {
 		log.Error("the old configuration cannot be used any more either; send HUP once it is mended", "error", err)
 		return old // stopped; it takes another HUP
 	}
@@ -102,10 +104,13 @@ type service struct {
 	once     sync.Once
 }
 
-func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger) (*service, error) {
+func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, page *front) (*service, error) {
+	if err := page.listen(ctx, cfg); err != nil {
+		return nil, err
+	}
 	s := &service{stopping: make(chan struct{})}
 	var err error
-	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next})
+	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next, Metrics: page.metrics})
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +127,7 @@ func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 		return nil, err
 	}
 	s.sched.Start(ctx)
+	page.show(s)
 	return s, nil
 }
 

@@ -128,7 +128,8 @@ func (c *crowd) poll(tb testing.TB) time.Duration {
 	}
 	defer store.Close()
 	var complaints bytes.Buffer
-	s, err := startService(tb.Context(), cfg, store, slog.New(slog.NewTextHandler(&complaints, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	log := slog.New(slog.NewTextHandler(&complaints, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := startService(tb.Context(), cfg, store, log, newFront(store, log))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -22,6 +22,22 @@ type settlement struct {
 	done  string // what the messages are then
 }
 
+func retrying() settlement {
+	return settlement{
+		fits:  ledger.State.Retryable,
+		apply: func(r *ledger.Record) { r.Retry(time.Now()) },
+		done:  "due now",
+	}
+}
+
+func skipping() settlement {
+	return settlement{
+		fits:  ledger.State.Skippable,
+		apply: func(r *ledger.Record) { r.Skip() },
+		done:  "skipped",
+	}
+}
+
 func (p *program) retryCommand() *cobra.Command {
 	return p.settleCommand(&cobra.Command{
 		Use:   "retry ACCOUNT UID...|--state STATE",
@@ -30,11 +46,7 @@ func (p *program) retryCommand() *cobra.Command {
 			"them, whatever failed before, to those recipients who do not have them yet. One that is too large for\n" +
 			"max_message_size is fetched all the same. One that may have arrived (unknown) may arrive twice.\n\n" +
 			"To have it done now: popferry run --once --now ACCOUNT\n\n" + uidHelp,
-	}, settlement{
-		fits:  ledger.State.Retryable,
-		apply: func(r *ledger.Record) { r.Retry(time.Now()) },
-		done:  "due now",
-	})
+	}, retrying())
 }
 
 func (p *program) skipCommand() *cobra.Command {
@@ -43,11 +55,7 @@ func (p *program) skipCommand() *cobra.Command {
 		Short: "Leave messages alone for good",
 		Long: "Gives up messages that are held, deferred or unknown: they are never sent, and never deleted on their\n" +
 			"server. popferry retry takes that back.\n\n" + uidHelp,
-	}, settlement{
-		fits:  ledger.State.Skippable,
-		apply: func(r *ledger.Record) { r.Skip() },
-		done:  "skipped",
-	})
+	}, skipping())
 }
 
 const uidHelp = "ACCOUNT and UID are written as popferry messages --json has them; a UID that begins with a dash goes behind \"--\".\n" +

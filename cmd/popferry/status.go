@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // accountStatus is one account in status --json: part of the contract.
@@ -47,7 +48,7 @@ func (p *program) statusCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return writeJSON(p.stdout, map[string]any{"accounts": list})
+				return writeJSON(p.stdout, statusDocument(list))
 			}
 			return p.printStatus(list)
 		},
@@ -58,43 +59,64 @@ func (p *program) statusCommand() *cobra.Command {
 
 // statusOf reads the ledger for the configured accounts.
 func statusOf(ctx context.Context, cfg *config.Config) (list []accountStatus, err error) {
-	known := make(map[string]ledger.Account)
-	counts := make(map[int64]map[ledger.State]int)
 	store, err := readLedger(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if store != nil {
 		defer store.Close()
-		accounts, err := store.Accounts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range accounts {
-			known[a.Name] = a
-		}
-		if counts, err = store.Counts(ctx); err != nil {
-			return nil, err
-		}
 	}
-	list = []accountStatus{}
-	for _, c := range cfg.Accounts {
+	return statusIn(ctx, cfg.Accounts, store)
+}
+
+// statusIn is what a ledger has of these accounts; a nil one has nothing.
+func statusIn(ctx context.Context, accounts []config.Account, store *sqlite.Store) ([]accountStatus, error) {
+	known, counts, err := rowsOf(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	list := []accountStatus{}
+	for _, c := range accounts {
 		a := known[c.Name]
 		list = append(list, newStatus(c.Name, a, counts[a.ID]))
 	}
 	return list, nil
 }
 
-func newStatus(name string, a ledger.Account, n map[ledger.State]int) accountStatus {
-	next := a.NextPoll
-	if a.NotBefore.After(next) {
-		next = a.NotBefore
+// rowsOf are a ledger's accounts by name, and what each has in which state.
+func rowsOf(ctx context.Context, store *sqlite.Store) (map[string]ledger.Account, map[int64]map[ledger.State]int, error) {
+	known := make(map[string]ledger.Account)
+	if store == nil {
+		return known, nil, nil
 	}
+	accounts, err := store.Accounts(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, a := range accounts {
+		known[a.Name] = a
+	}
+	counts, err := store.Counts(ctx)
+	return known, counts, err
+}
+
+// statusDocument is the whole of status --json.
+func statusDocument(list []accountStatus) any { return map[string]any{"accounts": list} }
+
+// nextPoll is when an account is polled again, back-offs included.
+func nextPoll(a ledger.Account) time.Time {
+	if a.NotBefore.After(a.NextPoll) {
+		return a.NotBefore
+	}
+	return a.NextPoll
+}
+
+func newStatus(name string, a ledger.Account, n map[ledger.State]int) accountStatus {
 	return accountStatus{
 		Name:        name,
 		LastPoll:    when(a.LastPoll),
 		LastSuccess: when(a.LastSuccess),
-		NextPoll:    when(next),
+		NextPoll:    when(nextPoll(a)),
 		Failures:    a.Failures,
 		LastError:   a.Cause.Text,
 		OnServer:    a.OnServer,

@@ -163,16 +163,21 @@ func hostOrSocket(p *string) setter {
 	}
 }
 
-// listen sets a host:port to listen on.
+// listen sets a host:port to listen on. Without a host it is this machine alone: whoever
+// means all of its addresses writes 0.0.0.0 or [::].
 func listen(p *string) setter {
 	return func(v value) {
 		text(p)(v)
 		if *p == "" {
 			return
 		}
-		_, port, err := net.SplitHostPort(*p)
+		host, port, err := net.SplitHostPort(*p)
 		if n, bad := strconv.Atoi(port); err != nil || bad != nil || n < 0 || n > 65535 {
 			v.fail("%q is not an address such as 127.0.0.1:8110", *p)
+			return
+		}
+		if host == "" {
+			*p = net.JoinHostPort("127.0.0.1", port)
 		}
 	}
 }

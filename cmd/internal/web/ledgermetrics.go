@@ -1,0 +1,58 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// scrapeLimit bounds how long a scrape waits for the ledger; Prometheus itself
+// waits 10 s unless it is told otherwise.
+const scrapeLimit = 8 * time.Second
+
+// The metrics that are read from the ledger's rows.
+var (
+	messagesInState = prometheus.NewDesc("popferry_messages", "Messages in the ledger by state.", []string{"account", "state"}, nil)
+	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "When the last poll ended that did not fail, 0 for never.", []string{"account"}, nil)
+	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "When the last poll ended, 0 for never.", []string{"account"}, nil)
+)
+
+// ledgerMetrics is a prometheus.Collector over the ledger.
+type ledgerMetrics struct{ ledger Ledger }
+
+// Describe implements prometheus.Collector.
+func (l *ledgerMetrics) Describe(c chan<- *prometheus.Desc) {
+	c <- messagesInState
+	c <- lastSuccess
+	c <- lastPoll
+}
+
+// Collect implements prometheus.Collector. Where the ledger cannot be read, the
+// scrape fails, so that nobody takes old numbers for new ones.
+func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+	defer cancel()
+	accounts, err := l.ledger.Accounts(ctx)
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(messagesInState, err)
+		return
+	}
+	for _, a := range accounts {
+		for _, s := range ledger.States() {
+			c <- prometheus.MustNewConstMetric(messagesInState, prometheus.GaugeValue, float64(a.Counts[s]), a.Name, s.String())
+		}
+		c <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, seconds(a.LastSuccess), a.Name)
+		c <- prometheus.MustNewConstMetric(lastPoll, prometheus.GaugeValue, seconds(a.LastPoll), a.Name)
+	}
+}
+
+// seconds is a time as Prometheus has it.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}

@@ -1,0 +1,201 @@
+package web
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// The outcomes of a poll as popferry_polls_total has them.
+const (
+	pollOK      = "ok"
+	pollFailed  = "failed"
+	pollResting = "resting" // not polled: after a failure, or too soon
+	pollLeased  = "leased"  // not polled: another process does
+)
+
+// internal is the kind of a delivery that failed on our side.
+const internal = "internal"
+
+// Metrics counts polls and deliveries. Its methods may be called from many
+// goroutines.
+type Metrics struct {
+	registry *prometheus.Registry
+	polls    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	messages *prometheus.CounterVec
+	octets   *prometheus.CounterVec
+	forward  *prometheus.HistogramVec
+	errors   *prometheus.CounterVec
+
+	mu                 sync.Mutex
+	accounts, forwards []string // of the last Expect
+}
+
+// NewMetrics returns counters at zero. What the ledger has is read from it
+// whenever somebody asks.
+func NewMetrics(version string, l Ledger) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		polls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_polls_total",
+			Help: "Polls by how they ended: ok, failed, resting (backing off, or too soon), leased (another process polls)."}, []string{"account", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "popferry_poll_duration_seconds",
+			Help: "How long polls took.", Buckets: []float64{0.1, 0.5, 2, 10, 60, 300, 1800}}, []string{"account"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_messages_total",
+			Help: "Messages by what polls made of them. A message is counted each time that it is tried."}, []string{"account", "outcome"}),
+		octets: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_message_bytes_total",
+			Help: "Octets of the messages that were forwarded."}, []string{"account"}),
+		forward: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "popferry_forward_duration_seconds",
+			Help: "How long a transaction with the destination took, from its first command to the last answer.", Buckets: []float64{0.01, 0.05, 0.2, 1, 5, 30, 120, 600}}, []string{"forward"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_forward_errors_total",
+			Help: "Recipients to whom a message could not be delivered, by kind; internal is on our side, once a message."}, []string{"forward", "kind"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "popferry_build_info",
+		Help: "Always 1; the labels tell the version.", ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})
+	build.Set(1)
+	m.registry.MustRegister(m.polls, m.duration, m.messages, m.octets, m.forward, m.errors, build, &ledgerMetrics{ledger: l})
+	return m
+}
+
+// WithProcess adds what Go and the operating system tell of the process.
+func (m *Metrics) WithProcess() *Metrics {
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Gather implements prometheus.Gatherer.
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
+
+// Expect has every counter of these accounts and destinations at zero from the
+// start, and forgets those of all others.
+func (m *Metrics) Expect(accounts, forwards []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forget(accounts, forwards)
+	m.accounts, m.forwards = slices.Clone(accounts), slices.Clone(forwards)
+	for _, a := range accounts {
+		for _, o := range []string{pollOK, pollFailed, pollResting, pollLeased} {
+			m.polls.WithLabelValues(a, o)
+		}
+		for _, s := range counted() {
+			m.messages.WithLabelValues(a, s.String())
+		}
+		m.duration.WithLabelValues(a)
+		m.octets.WithLabelValues(a)
+	}
+	for _, f := range forwards {
+		m.forward.WithLabelValues(f)
+		for _, k := range kinds() {
+			m.errors.WithLabelValues(f, k)
+		}
+	}
+}
+
+// forget removes what is no longer configured.
+func (m *Metrics) forget(accounts, forwards []string) {
+	for _, a := range gone(m.accounts, accounts) {
+		of := prometheus.Labels{"account": a}
+		m.polls.DeletePartialMatch(of)
+		m.messages.DeletePartialMatch(of)
+		m.duration.DeletePartialMatch(of)
+		m.octets.DeletePartialMatch(of)
+	}
+	for _, f := range gone(m.forwards, forwards) {
+		of := prometheus.Labels{"forward": f}
+		m.forward.DeletePartialMatch(of)
+		m.errors.DeletePartialMatch(of)
+	}
+}
+
+// gone are the names that were there before and are not now.
+func gone(before, now []string) (names []string) {
+	there := make(map[string]bool, len(now))
+	for _, n := range now {
+		there[n] = true
+	}
+	for _, n := range before {
+		if !there[n] {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// Poll counts what came of a poll.
+func (m *Metrics) Poll(r fetcher.Result) {
+	m.polls.WithLabelValues(r.Account, outcomeOf(r)).Inc()
+	if r.Rest != fetcher.Polled {
+		return
+	}
+	m.duration.WithLabelValues(r.Account).Observe(r.Duration.Seconds())
+	m.octets.WithLabelValues(r.Account).Add(float64(r.Octets))
+	for state, n := range map[ledger.State]int{
+		ledger.Forwarded: r.Forwarded,
+		ledger.Held:      r.Held,
+		ledger.Deferred:  r.Deferred - r.Unknown, // which it includes
+		ledger.Unknown:   r.Unknown,
+		ledger.Skipped:   r.Skipped,
+	} {
+		m.messages.WithLabelValues(r.Account, state.String()).Add(float64(max(0, n)))
+	}
+}
+
+func outcomeOf(r fetcher.Result) string {
+	switch {
+	case r.Err != nil:
+		return pollFailed
+	case r.Rest == fetcher.Leased:
+		return pollLeased
+	case r.Rest != fetcher.Polled:
+		return pollResting
+	default:
+		return pollOK
+	}
+}
+
+// Transaction counts a transaction that took so long.
+func (m *Metrics) Transaction(forward string, took time.Duration) {
+	m.forward.WithLabelValues(forward).Observe(took.Seconds())
+}
+
+// Delivery counts what failed of a delivery.
+func (m *Metrics) Delivery(forward string, outcomes []forwarder.Outcome, err error) {
+	if err != nil {
+		m.errors.WithLabelValues(forward, internal).Inc()
+	}
+	for _, o := range outcomes {
+		if o.Kind != forwarder.Accepted {
+			m.errors.WithLabelValues(forward, kindName(o.Kind)).Inc()
+		}
+	}
+}
+
+// counted are the outcomes of popferry_messages_total.
+func counted() []ledger.State {
+	return []ledger.State{ledger.Forwarded, ledger.Held, ledger.Deferred, ledger.Unknown, ledger.Skipped}
+}
+
+// kinds are the kinds of popferry_forward_errors_total.
+func kinds() []string {
+	names := []string{internal}
+	for k := forwarder.Refused; k <= forwarder.Impossible; k++ {
+		names = append(names, kindName(k))
+	}
+	return names
+}
+
+func kindName(k forwarder.Kind) string {
+	if k == forwarder.InDoubt {
+		return "in_doubt" // as labels are written
+	}
+	return k.String()
+}

@@ -1,0 +1,100 @@
+package web_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// TestMetricNames: what stands in dashboards and alerts does not change.
+func TestMetricNames(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.metrics.Expect([]string{"isp"}, []string{"main"})
+	_, body := s.get("/metrics")
+	for _, want := range []string{
+		`popferry_polls_total{account="isp",outcome="failed"} 0`,
+		`popferry_poll_duration_seconds_count{account="isp"} 0`,
+		`popferry_messages_total{account="isp",outcome="forwarded"} 0`,
+		`popferry_message_bytes_total{account="isp"} 0`,
+		`popferry_messages{account="isp",state="forwarded"} 12`,
+		`popferry_messages{account="isp",state="gone"} 0`,
+		fmt.Sprintf(`popferry_last_success_timestamp_seconds{account="isp"} %.9g`, float64(noon.Add(-time.Hour).Unix())),
+		fmt.Sprintf(`popferry_last_poll_timestamp_seconds{account="isp"} %.9g`, float64(noon.Add(-time.Minute).Unix())),
+		`popferry_forward_duration_seconds_count{forward="main"} 0`,
+		`popferry_forward_errors_total{forward="main",kind="in_doubt"} 0`,
+		`popferry_forward_errors_total{forward="main",kind="internal"} 0`,
+		`popferry_build_info{goversion="`,
+		`version="1.2.3"} 1`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("there is no %s in\n%s", want, body)
+		}
+	}
+}
+
+func TestMetricsCount(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.metrics.Expect([]string{"isp", "old"}, []string{"main", "other"})
+	s.metrics.Poll(fetcher.Result{Account: "isp", Duration: 3 * time.Second,
+		Counts: fetcher.Counts{Forwarded: 5, Held: 1, Deferred: 3, Unknown: 2, Skipped: 4, Octets: 1000}})
+	s.metrics.Poll(fetcher.Result{Account: "isp", Err: errors.New("no")})
+	s.metrics.Poll(fetcher.Result{Account: "isp", Rest: fetcher.Leased})
+	s.metrics.Poll(fetcher.Result{Account: "isp", Rest: fetcher.BackingOff})
+	s.metrics.Transaction("main", 2*time.Second)
+	s.metrics.Delivery("main", []forwarder.Outcome{{Kind: forwarder.Accepted}, {Kind: forwarder.InDoubt}, {Kind: forwarder.Refused}}, nil)
+	s.metrics.Delivery("main", nil, errors.New("no"))
+	s.metrics.Expect([]string{"isp"}, []string{"main"}) // a reload without the others
+	_, body := s.get("/metrics")
+	for _, want := range []string{
+		`popferry_polls_total{account="isp",outcome="ok"} 1`,
+		`popferry_polls_total{account="isp",outcome="failed"} 1`,
+		`popferry_polls_total{account="isp",outcome="leased"} 1`,
+		`popferry_polls_total{account="isp",outcome="resting"} 1`,
+		`popferry_poll_duration_seconds_count{account="isp"} 2`,
+		`popferry_messages_total{account="isp",outcome="forwarded"} 5`,
+		`popferry_messages_total{account="isp",outcome="held"} 1`,
+		`popferry_messages_total{account="isp",outcome="deferred"} 1`,
+		`popferry_messages_total{account="isp",outcome="unknown"} 2`,
+		`popferry_messages_total{account="isp",outcome="skipped"} 4`,
+		`popferry_message_bytes_total{account="isp"} 1000`,
+		`popferry_forward_duration_seconds_sum{forward="main"} 2`,
+		`popferry_forward_errors_total{forward="main",kind="refused"} 1`,
+		`popferry_forward_errors_total{forward="main",kind="in_doubt"} 1`,
+		`popferry_forward_errors_total{forward="main",kind="internal"} 1`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("there is no %s in\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, `"old"`) || strings.Contains(body, `"other"`) {
+		t.Errorf("what is no longer configured is still told:\n%s", body)
+	}
+}
+
+func TestMetricsLint(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.metrics.WithProcess().Expect([]string{"isp"}, []string{"main"})
+	problems, err := testutil.GatherAndLint(s.metrics)
+	if err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+}
+
+func TestScrapeFailsWithTheLedger(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.ledger.err = errBroken
+	if res, _ := s.get("/metrics"); res.StatusCode != 500 {
+		t.Errorf("got %s", res.Status)
+	}
+}

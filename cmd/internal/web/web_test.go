@@ -1,0 +1,138 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/web"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// noon is when the tests are.
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// fakeLedger has what its fields say.
+type fakeLedger struct {
+	err      error
+	accounts []web.Account
+	days     []ledger.Day
+	waiting  []web.Message
+}
+
+func (f *fakeLedger) Ready(context.Context) error                     { return f.err }
+func (f *fakeLedger) Accounts(context.Context) ([]web.Account, error) { return f.accounts, f.err }
+func (f *fakeLedger) Days(context.Context, time.Time) ([]ledger.Day, error) {
+	return f.days, f.err
+}
+
+func (f *fakeLedger) Waiting(_ context.Context, most int) ([]web.Message, int, error) {
+	return f.waiting[:min(most, len(f.waiting))], len(f.waiting), f.err
+}
+
+// fakeDesk notes what was asked of it.
+type fakeDesk struct {
+	done []string
+	err  error
+}
+
+func (f *fakeDesk) Retry(_ context.Context, account, uid string) error {
+	f.done = append(f.done, "retry "+account+" "+uid)
+	return f.err
+}
+
+func (f *fakeDesk) Skip(_ context.Context, account, uid string) error {
+	f.done = append(f.done, "skip "+account+" "+uid)
+	return f.err
+}
+
+func (f *fakeDesk) Poll(account string) error {
+	f.done = append(f.done, "poll "+account)
+	return f.err
+}
+
+// site is the pages over fakes.
+type site struct {
+	*web.Handler
+	ledger   *fakeLedger
+	desk     *fakeDesk
+	metrics  *web.Metrics
+	log      *strings.Builder
+	alive    error
+	password string
+	now      time.Time
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{ledger: &fakeLedger{}, desk: &fakeDesk{}, log: &strings.Builder{}, now: noon, password: "open sesame"}
+	s.ledger.accounts = []web.Account{{
+		ID: 1, Name: "isp", Enabled: true, LastPoll: noon.Add(-time.Minute), LastSuccess: noon.Add(-time.Hour), NextPoll: noon.Add(9 * time.Minute),
+		Counts: map[ledger.State]int{ledger.Forwarded: 12, ledger.Held: 1},
+	}}
+	s.metrics = web.NewMetrics("1.2.3", s.ledger)
+	s.Handler = web.New(web.Options{
+		Ledger: s.ledger, Desk: s.desk, Metrics: s.metrics, Version: "1.2.3",
+		Alive:    func() error { return s.alive },
+		Status:   func(context.Context) (any, error) { return map[string]any{"accounts": []string{}}, s.ledger.err },
+		Password: func(context.Context) (string, error) { return s.password, nil },
+		Log:      slog.New(slog.NewTextHandler(s.log, nil)),
+		Now:      func() time.Time { return s.now },
+	})
+	return s
+}
+
+// do sends a request and returns the answer with its body.
+func (s *site) do(r *http.Request) (*http.Response, string) {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	res := w.Result()
+	defer func() { _ = res.Body.Close() }()
+	body, _ := io.ReadAll(res.Body)
+	return res, string(body)
+}
+
+func (s *site) get(path string) (*http.Response, string) {
+	return s.do(httptest.NewRequest(http.MethodGet, path, nil))
+}
+
+var errBroken = errors.New("the disk is on fire")
+
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, path string
+		spoil      func(*site)
+		code       int
+		body       string
+	}{
+		{"alive", "/healthz", func(*site) {}, 200, "alive\n"},
+		{"dead", "/healthz", func(s *site) { s.alive = errBroken }, 503, "not alive\n"},
+		{"alive whatever the ledger", "/healthz", func(s *site) { s.ledger.err = errBroken }, 200, "alive\n"},
+		{"ready", "/readyz", func(*site) {}, 200, "ready\n"},
+		{"not ready", "/readyz", func(s *site) { s.ledger.err = errBroken }, 503, "not ready\n"},
+		{"status", "/status.json", func(*site) {}, 200, "{\n  \"accounts\": []\n}\n"},
+		{"no status", "/status.json", func(s *site) { s.ledger.err = errBroken }, 500, "the ledger cannot be read; the log tells why\n"},
+		{"unknown", "/nonsense", func(*site) {}, 404, "404 page not found\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			tt.spoil(s)
+			res, body := s.get(tt.path)
+			if res.StatusCode != tt.code || body != tt.body {
+				t.Errorf("got %d %q, want %d %q", res.StatusCode, body, tt.code, tt.body)
+			}
+			if res.StatusCode >= 500 && !strings.Contains(s.log.String(), errBroken.Error()) {
+				t.Errorf("the log does not tell why: %s", s.log)
+			}
+		})
+	}
+}
