@@ -18,7 +18,9 @@ const mostForm = 16 << 10
 // Handler serves the pages. Make it with New.
 type Handler struct {
 	Options
-	mux http.Handler
+	mux       http.Handler
+	gate      gate
+	templates templates
 }
 
 // New returns the pages. It does no I/O.
@@ -26,13 +28,24 @@ func New(o Options) *Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	h := &Handler{Options: o}
+	h := &Handler{Options: o, templates: newTemplates()}
+	h.gate = gate{password: o.Password, now: o.Now, sessions: make(map[digest]session)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.health(w, "alive", o.Alive()) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.health(w, "ready", o.Ledger.Ready(r.Context())) })
 	mux.HandleFunc("GET /status.json", h.status)
-	h.mux = mux
+	mux.HandleFunc("GET /{$}", h.show)
+	mux.HandleFunc("GET /style.css", h.asset("style.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /icon.svg", h.asset("icon.svg", "image/svg+xml"))
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) { h.loginPage(w, http.StatusOK, "") })
+	mux.HandleFunc("POST /login", h.login)
+	mux.HandleFunc("POST /logout", h.logout)
+	mux.HandleFunc("POST /poll", h.act("poll", h.poll))
+	mux.HandleFunc("POST /retry", h.act("retry", onMessage(o.Desk.Retry)))
+	mux.HandleFunc("POST /skip", h.act("skip", onMessage(o.Desk.Skip)))
+	// The cookie is SameSite=Strict; this holds for whoever has none, too.
+	h.mux = http.NewCrossOriginProtection().Handler(mux)
 	return h
 }
 

@@ -94,7 +94,7 @@ func TestScrapeFailsWithTheLedger(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.ledger.err = errBroken
-	if res, _ := s.get("/metrics"); res.StatusCode != 500 {
+	if res, _ := s.get("/metrics"); res.Code != 500 {
 		t.Errorf("got %s", res.Status)
 	}
 }

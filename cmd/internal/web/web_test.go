@@ -88,17 +88,25 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// do sends a request and returns the answer with its body.
-func (s *site) do(r *http.Request) (*http.Response, string) {
+// answer is what came back.
+type answer struct {
+	Code    int
+	Status  string
+	Header  http.Header
+	cookies []*http.Cookie
+}
+
+// do sends a request and returns the answer and its body.
+func (s *site) do(r *http.Request) (answer, string) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	res := w.Result()
 	defer func() { _ = res.Body.Close() }()
 	body, _ := io.ReadAll(res.Body)
-	return res, string(body)
+	return answer{res.StatusCode, res.Status, res.Header, res.Cookies()}, string(body)
 }
 
-func (s *site) get(path string) (*http.Response, string) {
+func (s *site) get(path string) (answer, string) {
 	return s.do(httptest.NewRequest(http.MethodGet, path, nil))
 }
 
@@ -127,10 +135,10 @@ func TestProbes(t *testing.T) {
 			s := newSite(t)
 			tt.spoil(s)
 			res, body := s.get(tt.path)
-			if res.StatusCode != tt.code || body != tt.body {
-				t.Errorf("got %d %q, want %d %q", res.StatusCode, body, tt.code, tt.body)
+			if res.Code != tt.code || body != tt.body {
+				t.Errorf("got %d %q, want %d %q", res.Code, body, tt.code, tt.body)
 			}
-			if res.StatusCode >= 500 && !strings.Contains(s.log.String(), errBroken.Error()) {
+			if res.Code >= 500 && !strings.Contains(s.log.String(), errBroken.Error()) {
 				t.Errorf("the log does not tell why: %s", s.log)
 			}
 		})
