@@ -154,7 +154,17 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 
 // close ends the sessions with the destinations.
 func (a *app) close() {
+	var all sync.WaitGroup
 	for _, p := range a.pools {
-		_ = p.Close() // what was accepted is accepted
+		all.Go(func() { _ = p.Close() }) // what was accepted is accepted
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		all.Wait()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(farewell):
 	}
 }

@@ -2,59 +2,87 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 
-	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/cmd/internal/schedule"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/cmd/internal/sdnotify"
+	"github.com/popferry/popferry/cmd/internal/watch"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
+
+// watchEvery is how often the files of the configuration are looked at.
+const watchEvery = 2 * time.Second
+
+// daemon is what outlives a configuration.
+type daemon struct {
+	*program
+	store   *sqlite.Store
+	log     *slog.Logger
+	names   []string // of the accounts, from the command line
+	stop    *stopper
+	files   *watch.Watcher
+	manager sdnotify.Notifier
+	page    *front
+	now     atomic.Pointer[service] // the configuration at work
+}
 
 // daemon polls on schedule until it is stopped. A new configuration takes over
 // from the old one as a restart would, but that the ledger stays open: polls
 // finish what they have begun, and the new schedule takes up the rest.
 func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, names []string) error {
-	stop := watchStop(ctx)
-	defer stop.end()
+	d := &daemon{program: p, store: store, log: log, names: names, stop: watchStop(ctx), manager: sdnotify.FromEnv(), page: newFront(store, log)}
+	defer d.stop.end()
+	defer d.page.close()
+	d.files = watch.New(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
+	s, err := startService(d.stop.ctx, cfg, store, log, d.page)
+	if err != nil {
+		return err
+	}
+	d.now.Store(s)
+	log.Info("started", "version", buildVersion(), "accounts", len(s.app.accounts), "config", cfg.Path, "state", cfg.State)
+	return d.serve()
+}
+
+// serve does what signals and files ask for, until the end.
+func (d *daemon) serve() error {
+	defer d.aside(d.watchdog)()
 	reload, endReload := notify(reloadSignals)
 	defer endReload()
 	pollNow, endPoll := notify(pollSignals)
 	defer endPoll()
-
-	page := newFront(store, log)
-	defer page.close()
-	s, err := startService(stop.ctx, cfg, store, log, page)
-	if err != nil {
-		return err
-	}
-	log.Info("started", "version", buildVersion(), "accounts", len(s.app.accounts), "config", cfg.Path, "state", cfg.State)
+	changed := make(chan struct{}, 1)
+	defer d.aside(func(ctx context.Context) { d.files.Every(ctx, watchEvery, changed) })()
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
+	d.ready()
 	for {
 		select {
 		case <-daily.C:
-			prune(stop.ctx, store, log)
-		case <-stop.stopping:
-			log.Info("stopping: transactions in flight are finished; a second signal stops at once")
-			s.stop()
-			log.Info("stopped")
+			prune(d.stop.ctx, d.store, d.log)
+		case <-d.stop.stopping:
+			d.log.Info("stopping: transactions in flight are finished, as far as that takes seconds; a second signal stops at once")
+			d.tell(d.manager.Stopping)
+			d.now.Load().stop()
+			d.log.Info("stopped")
 			return nil
-		case <-stop.ctx.Done():
-			s.stop()
-			return context.Cause(stop.ctx)
+		case <-d.stop.ctx.Done():
+			d.now.Load().stop()
+			return context.Cause(d.stop.ctx)
 		case <-pollNow:
-			log.Info("polling all accounts now")
-			s.sched.Queue()
+			d.log.Info("polling all accounts now")
+			d.now.Load().sched.Queue()
 		case <-reload:
-			if next := p.reload(stop.ctx, s, store, log, names, page); next != nil {
-				s = next
-			}
+			d.reload()
+		case <-changed:
+			d.log.Info("the configuration's files have changed")
+			d.reload()
 		}
 	}
 }
@@ -68,99 +96,69 @@ func notify(sigs []os.Signal) (<-chan os.Signal, func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// reload replaces a service by one with the configuration as it is now. If
-// that cannot be used, the old one goes on.
-func (p *program) reload(ctx context.Context, old *service, store *sqlite.Store, log *slog.Logger, names []string, page *front) *service {
-	cfg, err := p.load()
-	if err == nil {
-		err = choose(cfg, names)
-	}
-	if err == nil && cfg.State != old.app.cfg.State {
-		err = fmt.Errorf("state has changed from %s to %s, which takes a restart", old.app.cfg.State, cfg.State)
-	}
+// reload goes over to the configuration as it is now. If that cannot be used,
+// the old one goes on.
+func (d *daemon) reload() {
+	d.tell(d.manager.Reloading)
+	defer d.ready()
+	old := d.now.Load()
+	cfg, err := d.loadAgain(old.app.cfg)
 	if err != nil {
-		log.Error("the new configuration is not used, the old one goes on", "error", err)
-		return nil
+		d.log.Error("the new configuration is not used, the old one goes on", "error", err)
+		return
 	}
 	old.stop()
-	next, err := startService(ctx, cfg, store, log, page)
+	if d.stop.begun() {
+		return
+	}
+	next, err := startService(d.stop.ctx, cfg, d.store, d.log, d.page)
 	if err == nil {
-		log.Info("configuration read again", "accounts", len(next.app.accounts))
-		return next
+		d.log.Info("configuration read again", "accounts", len(next.app.accounts))
+		d.now.Store(next)
+		return
 	}
-	log.Error("the new configuration is not used, the old one goes on", "error", err)
-	if next, err = startService(ctx, old.app.cfg, store, log, page); err != nil {
-		log.Error("the old configuration cannot be used any more either; send HUP once it is mended", "error", err)
-		return old // stopped; it takes another HUP
+	d.log.Error("the new configuration is not used, the old one goes on", "error", err)
+	if next, err = startService(d.stop.ctx, old.app.cfg, d.store, d.log, d.page); err != nil {
+		d.log.Error("the old configuration cannot be used any more either; it is read again when it changes, or on HUP", "error", err)
+		return // what is stopped stays
 	}
-	return next
+	d.now.Store(next)
 }
 
-// service is one configuration at work.
-type service struct {
-	app      *app
-	sched    *schedule.Scheduler
-	stopping chan struct{}
-	once     sync.Once
-}
-
-func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, page *front) (*service, error) {
-	if err := page.listen(ctx, cfg); err != nil {
-		return nil, err
-	}
-	s := &service{stopping: make(chan struct{})}
-	var err error
-	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next, Metrics: page.metrics})
-	if err != nil {
-		return nil, err
-	}
-	s.sched, err = schedule.New(schedule.Options{
-		Jobs:        s.app.jobs(),
-		Concurrency: cfg.Concurrency,
-		PerHost:     cfg.PerHost,
-		Run: func(ctx context.Context, name string) {
-			report(log.With("account", name), s.app.poll(ctx, name, false))
-		},
-	})
-	if err != nil {
-		s.app.close()
-		return nil, err
-	}
-	s.sched.Start(ctx)
-	page.show(s)
-	return s, nil
-}
-
-// next is when an account is polled next.
-func (s *service) next(name string) time.Time { return s.sched.Next(name) }
-
-// stop ends the polls in an orderly way and waits for them. A second call does
-// nothing.
-func (s *service) stop() {
-	s.once.Do(func() {
-		close(s.stopping)
-		s.sched.Stop()
-		s.app.close()
-	})
-}
-
-// report logs a poll in one line.
-func report(log *slog.Logger, res fetcher.Result) {
+// loadAgain reads the configuration that is to follow an old one. Whatever
+// comes of it, the files that it was read from are those to look at now.
+func (d *daemon) loadAgain(old *config.Config) (*config.Config, error) {
+	d.files.Mark()
+	cfg, err := d.load()
+	var wrong *config.Errors
 	switch {
-	case res.Err != nil:
-		c := cause.Of(res.Err)
-		level := slog.LevelError
-		if c.Code == "stopped" {
-			level = slog.LevelInfo
-		}
-		log.Log(context.Background(), level, "poll ended early", "outcome", c.Code, "what", c.What, "error", res.Err, "remedy", c.Remedy,
-			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
-	case res.Rest == fetcher.Leased:
-		log.Info("not polled: another popferry is polling it now")
-	case res.Rest != fetcher.Polled:
-		log.Info("not polled: it waits after a failure, or for its interval", "until", res.Until)
-	default:
-		log.Info("polled", "outcome", "ok", "forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred, "skipped", res.Skipped,
-			"on_server", res.OnServer, "duration", res.Duration.Round(time.Millisecond))
+	case errors.As(err, &wrong):
+		d.files.Use(watch.Set{Files: slices.Concat(old.Files, wrong.Files), Patterns: slices.Concat(old.Patterns, wrong.Patterns)})
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	d.files.Use(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
+	if err := choose(cfg, d.names); err != nil {
+		return nil, err
+	}
+	if cfg.State != old.State {
+		return nil, fmt.Errorf("state has changed from %s to %s, which takes a restart", old.State, cfg.State)
+	}
+	return cfg, nil
+}
+
+// aside does something beside the rest, until the function that it returns is
+// called.
+func (d *daemon) aside(do func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(d.stop.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }

@@ -79,12 +79,23 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 
 func start(t *testing.T, binary string, args ...string) *process {
 	t.Helper()
+	p := command(t, binary, args...)
+	p.begin(t)
+	return p
+}
+
+// command is a process that is not started yet.
+func command(t *testing.T, binary string, args ...string) *process {
 	p := &process{Cmd: exec.CommandContext(t.Context(), binary, args...)}
 	p.Stdout, p.Stderr = &p.out, &p.out
+	return p
+}
+
+func (p *process) begin(t *testing.T) {
+	t.Helper()
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return p
 }
 
 // TestKilled: killed three times in the middle of a poll, it loses nothing, and

@@ -21,6 +21,7 @@ func (p *program) runCommand() *cobra.Command {
 		Short: "Fetch and forward, on schedule or once",
 		Long: "Fetches new mail and forwards it: all accounts, or those that are named.\n\n" +
 			"Without --once it runs until it is told to stop and polls each account on its schedule.\n" +
+			"A configuration that has changed is read again by itself.\n" +
 			"Signals: TERM and INT finish the transactions in flight and stop, a second one stops at once;\n" +
 			"HUP reads the configuration again; USR1 polls all accounts now.\n\n" +
 			"Exit codes with --once: 0 done, 75 something has to be tried again, 78 configuration, 64 usage, 1 anything else.",

@@ -19,8 +19,10 @@ const (
 	// lateLimit is how long an account may be overdue to be queued. That takes
 	// no time, unless the machine has slept or the scheduler is dead.
 	lateLimit = time.Minute
-	// farewell is how long answers may take when the page closes.
-	farewell = 5 * time.Second
+	// farewell is how long answers may take when the page closes, or a
+	// destination's to QUIT. Nothing hangs on them, and they count for the ten
+	// seconds after which a container is killed.
+	farewell = time.Second
 )
 
 // front is what the daemon shows of itself: the status page, metrics and

@@ -48,6 +48,10 @@ type Config struct {
 	Log         Log
 	Accounts    []Account     // in the order of the files, those that are not enabled too
 	Forward     []Destination // at least one
+	// Files are those that it was read from, and those with secrets and
+	// certificates that it names; Patterns are those of the files it includes.
+	Files    []string
+	Patterns []string
 	// Warnings are for a person to read, one line each, as FILE:LINE: KEY: text.
 	Warnings []string
 }

@@ -52,7 +52,7 @@ func TestExampleDefaults(t *testing.T) {
 // comparable drops what depends on the file, and the secrets, which have no
 // equals.
 func comparable(c *Config) *Config {
-	c.Path, c.Warnings = "", nil
+	c.Path, c.Warnings, c.Files = "", nil, nil
 	for i := range c.Accounts {
 		c.Accounts[i].File, c.Accounts[i].Secret = "", Secret{}
 	}

@@ -27,6 +27,7 @@ func (l *loader) file(p *string) setter {
 			return
 		}
 		*p = l.locate(v, *p)
+		l.config.Files = append(l.config.Files, *p)
 		if _, err := os.Stat(*p); err != nil && !l.env.Look {
 			v.fail("%s cannot be read: %v", *p, reason(err))
 		}

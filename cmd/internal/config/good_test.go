@@ -58,7 +58,8 @@ func TestThreeFacts(t *testing.T) {
 		Line:     2,
 	})
 
-	c.Accounts, c.Forward, c.Warnings = nil, nil, nil
+	equal(t, "files", c.Files, []string{"testdata/good/three-facts.yaml"})
+	c.Accounts, c.Forward, c.Warnings, c.Files = nil, nil, nil, nil
 	equal(t, "settings", c, &config.Config{
 		Path:        "testdata/good/three-facts.yaml",
 		State:       "/home/leo/.local/state/popferry/popferry.db",

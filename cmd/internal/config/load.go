@@ -55,6 +55,7 @@ func Load(path string, env Env) (*Config, error) {
 		}
 	}
 	if err := l.report.err(); err != nil {
+		err.Files, err.Patterns = l.config.Files, l.config.Patterns
 		return nil, err
 	}
 	l.config.Warnings = lines(inOrder(l.report.warnings))
@@ -76,6 +77,7 @@ type loader struct {
 // parse returns a file's one document.
 func (l *loader) parse(path string) (value, bool) {
 	root := value{file: path, report: &l.report}
+	l.config.Files = append(l.config.Files, path)
 	text, mode, err := readFile(path)
 	if err != nil {
 		root.fail("cannot be read: %v", reason(err))
@@ -154,7 +156,9 @@ func (l *loader) readIncludes() {
 		if text(&glob)(pattern); glob == "" {
 			continue
 		}
-		files, err := filepath.Glob(under(filepath.Dir(pattern.file), glob))
+		at := under(filepath.Dir(pattern.file), glob)
+		l.config.Patterns = append(l.config.Patterns, at)
+		files, err := filepath.Glob(at)
 		switch {
 		case err != nil:
 			pattern.fail("%q is not a pattern", glob)

@@ -35,6 +35,10 @@ func (e Error) Error() string {
 // Errors is all that is wrong, sorted by file and line. It is never empty.
 type Errors struct {
 	List []Error
+	// Files and Patterns are as in Config, as far as they were read: a change
+	// of one of them may mend it.
+	Files    []string
+	Patterns []string
 }
 
 // Error returns one line for each error.
@@ -60,8 +64,8 @@ func (r *report) warn(e Error) {
 	}
 }
 
-// err returns all errors as *Errors, or nil.
-func (r *report) err() error {
+// err returns all errors, or nil.
+func (r *report) err() *Errors {
 	if len(r.errors) == 0 {
 		return nil
 	}

@@ -39,12 +39,12 @@ func newQueue(perHost int) *queue {
 	return q
 }
 
-// add queues a job, unless it is waiting or running.
-func (q *queue) add(j *job) {
+// add queues a job, unless it is waiting or running, and tells whether it did.
+func (q *queue) add(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if j.busy || q.closed {
-		return
+		return false
 	}
 	q.last++
 	j.busy, j.number = true, q.last
@@ -53,6 +53,7 @@ func (q *queue) add(j *job) {
 	if len(j.host.waiting) == 1 {
 		q.offer(j.host)
 	}
+	return true
 }
 
 // take waits for a job and marks it as running. It is not ok once the queue is

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -61,6 +62,7 @@ type Scheduler struct {
 	jobs     []*job
 	byName   map[string]*plan
 	times    timetable // of the goroutine that keeps the time
+	pings    chan struct{}
 	stopping context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
@@ -75,6 +77,7 @@ func New(o Options) (*Scheduler, error) {
 		queue:   newQueue(o.PerHost),
 		jobs:    newJobs(o.Jobs),
 		byName:  make(map[string]*plan, len(o.Jobs)),
+		pings:   make(chan struct{}),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
@@ -107,24 +110,48 @@ func (s *Scheduler) Start(ctx context.Context) {
 			s.options.Run(ctx, name)
 		}
 	})
-	s.running.Go(func() { s.times.keep(s.stopping, s.queue.add) })
+	s.running.Go(func() { s.times.keep(s.stopping, s.pings, func(j *job) { s.queue.add(j) }) })
 }
 
 // Queue has these jobs run as soon as there is room, or all of them if none is
 // named. Those that wait or run already, and names that no job has, are left
-// alone.
-func (s *Scheduler) Queue(names ...string) {
-	if len(names) == 0 {
-		for _, j := range s.jobs {
-			s.queue.add(j)
-		}
+// alone. It returns how many were queued.
+func (s *Scheduler) Queue(names ...string) int {
+	jobs := s.jobs
+	if len(names) > 0 {
+		jobs = nil
 	}
 	for _, name := range names {
 		if p := s.byName[name]; p != nil {
-			s.queue.add(p.job)
+			jobs = append(jobs, p.job)
 		}
 	}
+	queued := 0
+	for _, j := range jobs {
+		if s.queue.add(j) {
+			queued++
+		}
+	}
+	return queued
 }
+
+// Ping waits until the goroutine that keeps the time has answered and the queue
+// could be looked into: the error is that of ctx, or that it was stopped.
+func (s *Scheduler) Ping(ctx context.Context) error {
+	select {
+	case s.pings <- struct{}{}:
+		s.queue.mu.Lock()
+		defer s.queue.mu.Unlock()
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.stopping.Done():
+		return ErrStopped
+	}
+}
+
+// ErrStopped is what Ping returns after Stop.
+var ErrStopped = errors.New("the schedule was stopped")
 
 // Stop begins no more runs, waits for those that are under way, and for all
 // goroutines. To end the runs too, cancel the context given to Start. Start

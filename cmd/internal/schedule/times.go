@@ -14,8 +14,8 @@ const wakeUp = time.Minute
 type timetable []*plan
 
 // keep plans all jobs and hands each to due when its time has come, until ctx
-// ends.
-func (t *timetable) keep(ctx context.Context, due func(*job)) {
+// ends. It takes what comes from pings.
+func (t *timetable) keep(ctx context.Context, pings <-chan struct{}, due func(*job)) {
 	// Without its monotonic part a time is compared by the wall clock, which
 	// goes on while a machine sleeps.
 	now := time.Now().Round(0)
@@ -29,6 +29,8 @@ func (t *timetable) keep(ctx context.Context, due func(*job)) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-pings:
+			continue
 		case <-timer.C:
 		}
 		now := time.Now().Round(0)

@@ -1,0 +1,188 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// logged waits until a process has said something so many times.
+func (p *process) logged(t *testing.T, n int, what string) {
+	t.Helper()
+	waitFor(t, what+" in this:\n"+p.out.String(), func() bool { return strings.Count(p.out.String(), what) >= n })
+}
+
+// TestConfigChanges: what is written into the configuration's files counts
+// without a signal: the file itself, as a ConfigMap has it behind two links, and
+// those that it includes. A bad one is told once, and the old one goes on.
+func TestConfigChanges(t *testing.T) {
+	t.Parallel()
+	sink := startSMTP(t, smtptest.Options{})
+	first, second, third := startPOP3(t, pop3test.Options{}, oneMail), startPOP3(t, pop3test.Options{}, oneMail), startPOP3(t, pop3test.Options{}, oneMail)
+	dir := t.TempDir()
+	account := func(name, addr string) string {
+		return fmt.Sprintf("accounts:\n  - {name: %s, %s, tls: none, username: leo, password: secret}\n", name, hostPort(t, addr))
+	}
+	main := fmt.Sprintf("state: %s/popferry.db\nschedule: \"@every 1h\"\ninclude: [more.d/*.yaml]\nforward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
+		dir, hostPort(t, sink.Addr().String()))
+	version := func(name, text string) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, filepath.Join(dir, name, "popferry.yaml"), text)
+		if err := os.Symlink(name, filepath.Join(dir, "..new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "..new"), filepath.Join(dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version("..v1", main+account("first", first.Addr()))
+	if err := os.Symlink("..data/popferry.yaml", filepath.Join(dir, "popferry.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "more.d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, filepath.Join(dir, "more.d", "none.yaml"), "defaults: {}\n")
+
+	p := start(t, build(t), "run", "--config", filepath.Join(dir, "popferry.yaml"))
+	arrived := func(n int) {
+		t.Helper()
+		waitFor(t, fmt.Sprintf("message %d, but this:\n%s", n, p.out.String()), func() bool { return len(sink.Messages()) >= n })
+	}
+	arrived(1)
+	rewrite(t, filepath.Join(dir, "more.d", "second.yaml"), account("second", second.Addr()))
+	arrived(2)
+	version("..v2", "accounts: nonsense\n")
+	p.logged(t, 1, "the new configuration is not used")
+	version("..v3", main+account("first", first.Addr())+fmt.Sprintf("  - {name: third, %s, tls: none, username: zoe, password: secret}\n", hostPort(t, third.Addr())))
+	arrived(3)
+	if n := strings.Count(p.out.String(), "the new configuration is not used"); n != 1 {
+		t.Errorf("a bad file was told %d times", n)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, p.out.String())
+	}
+}
+
+// TestServiceManager: what it is told from the start to the end.
+func TestServiceManager(t *testing.T) {
+	t.Parallel()
+	sink := startSMTP(t, smtptest.Options{})
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	cfg := writeConfig(t, "state: popferry.db\naccounts:\n  - {%s, tls: none, username: leo, password: secret}\nforward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
+		hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+	name := fmt.Sprintf("@popferry-daemon-test-%d", os.Getpid())
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	p := command(t, build(t), "run", "--config", cfg)
+	p.Env = append(os.Environ(), "NOTIFY_SOCKET="+name, "WATCHDOG_USEC=100000")
+	p.begin(t)
+	// next is the next word of a kind; others that were said before it are not
+	// looked at.
+	next := func(word string) string {
+		t.Helper()
+		if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 4096)
+		for {
+			n, err := l.Read(got)
+			if err != nil {
+				t.Fatalf("no %s: %v\n%s", word, err, p.out.String())
+			}
+			if text := string(got[:n]); strings.Contains("\n"+text, "\n"+word) {
+				return text
+			}
+		}
+	}
+	if s := next("READY=1"); !strings.Contains(s, "STATUS=1 accounts") {
+		t.Errorf("at the start: %q", s)
+	}
+	next("WATCHDOG=1")
+	next("WATCHDOG=1")
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if s := next("RELOADING=1"); !strings.Contains(s, "\nMONOTONIC_USEC=") {
+		t.Errorf("at a reload: %q", s)
+	}
+	next("READY=1")
+	next("WATCHDOG=1")
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	next("STOPPING=1")
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, p.out.String())
+	}
+}
+
+// TestStopWithStalledServers: after TERM it ends within ten seconds, though both
+// sides have stopped to answer, and has written down what may have arrived.
+func TestStopWithStalledServers(t *testing.T) {
+	t.Parallel()
+	reached, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot {
+			close(reached)
+			<-release
+		}
+		return smtptest.Fault{}
+	}})
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	stalled, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stalled.Close() })
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: dot, %s, tls: none, username: leo, password: secret}
+  - {name: greeting, %s, tls: none, username: leo, password: secret}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, hostPort(t, src.Addr()), hostPort(t, stalled.Addr().String()), hostPort(t, sink.Addr().String()))
+	p := start(t, build(t), "run", "--config", cfg)
+	conn, err := stalled.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	<-reached
+	began := time.Now()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, p.out.String())
+	}
+	if took := time.Since(began); took >= 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	_, out, _ := popferry(t, "messages", "--json", "--config", cfg)
+	if !strings.Contains(out, `"state":"unknown"`) || len(src.Messages("leo")) != 1 {
+		t.Errorf("the ledger has %s", out)
+	}
+}
