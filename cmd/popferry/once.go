@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -18,15 +19,16 @@ import (
 // once polls each account once. Its summary goes to stdout, a line an account
 // in the order of the configuration; what failed goes to stderr in a line that
 // says what to do.
-func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, asked bool) error {
+func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, f runFlags) error {
 	stop := watchStop(ctx)
 	defer stop.end()
-	a, err := newApp(stop.ctx, cfg, store, appOptions{Log: log, Stopping: stop.stopping})
+	metrics := newMetrics(cfg, store, f.metricsFile)
+	a, err := newApp(stop.ctx, cfg, store, appOptions{Log: log, Stopping: stop.stopping, Metrics: metrics})
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	results := a.pollAll(stop.ctx, asked)
+	results := a.pollAll(stop.ctx, f.now)
 	again := false
 	for _, c := range cfg.Accounts {
 		res, ok := results[c.Name]
@@ -41,10 +43,27 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.St
 			_, _ = fmt.Fprintln(p.stderr, "popferry: "+line)
 		}
 	}
+	if metrics != nil {
+		if err := web.WriteTextfile(metrics, f.metricsFile); err != nil {
+			return cause.Explain("metrics-file", err)
+		}
+	}
 	if again {
 		return &exitError{Code: exitAgain}
 	}
 	return nil
+}
+
+// newMetrics are the counters for a metrics file; nil for none.
+func newMetrics(cfg *config.Config, store *sqlite.Store, file string) *web.Metrics {
+	if file == "" {
+		return nil
+	}
+	view := &ledgerView{store: store}
+	view.configure(cfg)
+	m := web.NewMetrics(buildVersion(), view)
+	m.Expect(namesOf(cfg))
+	return m
 }
 
 // pollAll polls all accounts side by side, within the limits of the

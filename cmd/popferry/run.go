@@ -11,7 +11,8 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	once, now bool
+	once, now   bool
+	metricsFile string // "": none is written
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -29,11 +30,15 @@ func (p *program) runCommand() *cobra.Command {
 			if f.now && !f.once {
 				return usage(c, fmt.Errorf("--now goes with --once"))
 			}
+			if f.metricsFile != "" && !f.once {
+				return usage(c, fmt.Errorf("--metrics-file goes with --once; without it, listen serves metrics"))
+			}
 			return p.run(c.Context(), c, f, args)
 		},
 	}
 	c.Flags().BoolVar(&f.once, "once", false, "poll each account once and end")
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: also what is backing off after a failure")
+	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
 	return p.withConfig(c)
 }
 
@@ -56,7 +61,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, f runFlags, names [
 	}
 	prune(ctx, store, log)
 	if f.once {
-		err = p.once(ctx, cfg, store, log, f.now)
+		err = p.once(ctx, cfg, store, log, f)
 	} else {
 		err = p.daemon(ctx, cfg, store, log, names)
 	}

@@ -70,15 +70,19 @@ func (f *front) listen(ctx context.Context, cfg *config.Config) error {
 	}
 	f.cfg = cfg
 	f.view.configure(cfg)
-	var accounts, forwards []string
+	f.metrics.Expect(namesOf(cfg))
+	return nil
+}
+
+// namesOf are the names of a configuration's accounts and destinations.
+func namesOf(cfg *config.Config) (accounts, forwards []string) {
 	for _, a := range cfg.Accounts {
 		accounts = append(accounts, a.Name)
 	}
 	for _, d := range cfg.Forward {
 		forwards = append(forwards, d.Name)
 	}
-	f.metrics.Expect(accounts, forwards)
-	return nil
+	return accounts, forwards
 }
 
 // move listens on another address, "" for none.

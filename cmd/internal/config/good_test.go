@@ -3,6 +3,7 @@ package config_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -71,6 +72,19 @@ func TestThreeFacts(t *testing.T) {
 		Spool:       config.Spool{Dir: "/home/leo/.local/state/popferry/popferry.spool", Memory: 64_000_000},
 		Log:         config.Log{Level: slog.LevelInfo, Format: "text"},
 	})
+}
+
+// TestListenWithoutHost: whoever gives a port alone does not mean the world.
+func TestListenWithoutHost(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{":8110": "127.0.0.1:8110", "0.0.0.0:8110": "0.0.0.0:8110", "[::1]:0": "[::1]:0"} {
+		path := filepath.Join(t.TempDir(), "popferry.yaml")
+		text := "listen: \"" + given + "\"\naccounts: [{host: a.example, username: leo, password: x}]\nforward: [{host: b.example, to: [leo@b.example]}]\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, given, load(t, path, nil).Listen, want)
+	}
 }
 
 func TestEverything(t *testing.T) {
