@@ -47,6 +47,7 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 	}
 	d.now.Store(s)
 	log.Info("started", "version", buildVersion(), "accounts", len(s.app.accounts), "config", cfg.Path, "state", cfg.State)
+	defer d.startControl(cfg)()
 	return d.serve()
 }
 

@@ -66,18 +66,50 @@ func TestConfigChanges(t *testing.T) {
 	arrived(1)
 	rewrite(t, filepath.Join(dir, "more.d", "second.yaml"), account("second", second.Addr()))
 	arrived(2)
+	p.logged(t, 2, "msg=polled")
+	testPoll(t, p, first, sink, filepath.Join(dir, "popferry.yaml"))
 	version("..v2", "accounts: nonsense\n")
 	p.logged(t, 1, "the new configuration is not used")
 	version("..v3", main+account("first", first.Addr())+fmt.Sprintf("  - {name: third, %s, tls: none, username: zoe, password: secret}\n", hostPort(t, third.Addr())))
-	arrived(3)
+	arrived(4)
 	if n := strings.Count(p.out.String(), "the new configuration is not used"); n != 1 {
 		t.Errorf("a bad file was told %d times", n)
+	}
+	if code, out, errs := popferry(t, "poll", "--config", filepath.Join(dir, "popferry.yaml")); code != 0 || out != "all accounts are polled now\n" {
+		t.Errorf("poll: exit %d\n%s%s", code, out, errs)
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, p.out.String())
+	}
+	if code, _, _ := popferry(t, "poll", "--config", filepath.Join(dir, "popferry.yaml")); code != 75 {
+		t.Errorf("poll after the end: exit %d", code)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "popferry.db.sock")); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
+// testPoll: popferry poll has the daemon poll, which takes no unknown account.
+func testPoll(t *testing.T, p *process, src *pop3test.Server, sink *smtptest.Server, cfg string) {
+	t.Helper()
+	before := len(sink.Messages())
+	src.Add("leo", pop3test.Message{UID: "poll", Octets: []byte(oneMail)})
+	// A poll that is just ending is not begun anew: ask until it was.
+	waitFor(t, "a poll", func() bool {
+		if code, out, errs := popferry(t, "poll", "first", "--config", cfg); code != 0 || out != "first: is polled now\n" {
+			t.Fatalf("poll: exit %d\n%s%s", code, out, errs)
+		}
+		return len(sink.Messages()) > before
+	})
+	if code, _, errs := popferry(t, "poll", "nobody", "--config", cfg); code != 64 || !strings.Contains(errs, `there is no account "nobody"`) {
+		t.Errorf("an account that is not there: exit %d\n%s", code, errs)
+	}
+	socket := filepath.Join(filepath.Dir(cfg), "popferry.db.sock")
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket: %v, %v", info, err)
 	}
 }
 

@@ -30,18 +30,20 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.St
 	defer a.close()
 	results := a.pollAll(stop.ctx, f.now)
 	again := false
+	var inOrder []fetcher.Result
 	for _, c := range cfg.Accounts {
 		res, ok := results[c.Name]
 		if !ok {
 			continue
 		}
 		again = again || res.TryAgain()
-		if _, err := fmt.Fprintln(p.stdout, res.Summary()); err != nil {
-			return err
-		}
+		inOrder = append(inOrder, res)
 		if line := complaint(res); line != "" {
 			_, _ = fmt.Fprintln(p.stderr, "popferry: "+line)
 		}
+	}
+	if err := printSummaries(p.stdout, inOrder, f.json); err != nil {
+		return err
 	}
 	if metrics != nil {
 		if err := web.WriteTextfile(metrics, f.metricsFile); err != nil {

@@ -11,8 +11,8 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	once, now   bool
-	metricsFile string // "": none is written
+	once, now, json bool
+	metricsFile     string // "": none is written
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -30,6 +30,9 @@ func (p *program) runCommand() *cobra.Command {
 			if f.now && !f.once {
 				return usage(c, fmt.Errorf("--now goes with --once"))
 			}
+			if f.json && !f.once {
+				return usage(c, fmt.Errorf("--json goes with --once"))
+			}
 			if f.metricsFile != "" && !f.once {
 				return usage(c, fmt.Errorf("--metrics-file goes with --once; without it, listen serves metrics"))
 			}
@@ -37,6 +40,7 @@ func (p *program) runCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&f.once, "once", false, "poll each account once and end")
+	c.Flags().BoolVar(&f.json, "json", false, "with --once: print the summary as JSON")
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: also what is backing off after a failure")
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
 	return p.withConfig(c)
