@@ -67,6 +67,7 @@ func (d *pageDesk) settle(ctx context.Context, account, uid string, s settlement
 		return err
 	}
 	at := &desk{program: &program{stdout: io.Discard, stderr: io.Discard}, cfg: cfg, store: d.store, account: row}
+	defer d.front.view.rows.forget()
 	err = at.underLease(ctx, pageWait, func() error { return at.settle(ctx, s, selection{uids: []string{uid}}) })
 	if errors.Is(err, ledger.ErrLeased) {
 		return fmt.Errorf("%s is being polled; try again when that has ended", account)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,10 +13,56 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
+const (
+	// rowsLife and daysLife are how long what was read is good enough: whoever
+	// reaches the page may ask for it as often as they like.
+	rowsLife = time.Second
+	daysLife = 10 * time.Second
+)
+
 // ledgerView is the ledger as the status page and the metrics read it.
 type ledgerView struct {
 	store *sqlite.Store
 	cfg   atomic.Pointer[config.Config]
+	rows  recent[rows]
+	days  recent[[]ledger.Day]
+}
+
+// rows are the ledger's accounts by name, and what each has in which state.
+type rows struct {
+	known  map[string]ledger.Account
+	counts map[int64]map[ledger.State]int
+}
+
+// recent is something that was read a moment ago. One reads, the others wait.
+type recent[T any] struct {
+	mu    sync.Mutex
+	value T
+	until time.Time
+}
+
+func (r *recent[T]) get(life time.Duration, read func() (T, error)) (T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Now().Before(r.until) {
+		return r.value, nil
+	}
+	v, err := read()
+	if err == nil {
+		r.value, r.until = v, time.Now().Add(life)
+	}
+	return v, err
+}
+
+// forget has it read anew.
+func (r *recent[T]) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = time.Time{}
+}
+
+func (v *ledgerView) read(ctx context.Context) (rows, error) {
+	return v.rows.get(rowsLife, func() (rows, error) { return rowsOf(ctx, v.store) })
 }
 
 func (v *ledgerView) configure(cfg *config.Config) { v.cfg.Store(cfg) }
@@ -33,17 +80,17 @@ func (v *ledgerView) Ready(ctx context.Context) error { return v.store.Ping(ctx)
 
 // Accounts implements web.Ledger.
 func (v *ledgerView) Accounts(ctx context.Context) ([]web.Account, error) {
-	known, counts, err := rowsOf(ctx, v.store)
+	r, err := v.read(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var list []web.Account
 	for _, c := range v.configured() {
-		a := known[c.Name]
+		a := r.known[c.Name]
 		list = append(list, web.Account{
 			ID: a.ID, Name: c.Name, Enabled: c.Enabled,
 			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a),
-			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: counts[a.ID],
+			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
 		})
 	}
 	return list, nil
@@ -51,7 +98,7 @@ func (v *ledgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 
 // Days implements web.Ledger.
 func (v *ledgerView) Days(ctx context.Context, since time.Time) ([]ledger.Day, error) {
-	return v.store.Days(ctx, since)
+	return v.days.get(daysLife, func() ([]ledger.Day, error) { return v.store.Days(ctx, since) })
 }
 
 // errEnough ends the reading of messages.
@@ -59,29 +106,27 @@ var errEnough = errors.New("enough")
 
 // Waiting implements web.Ledger.
 func (v *ledgerView) Waiting(ctx context.Context, most int) (list []web.Message, all int, err error) {
-	known, counts, err := rowsOf(ctx, v.store)
+	r, err := v.read(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	configured := make(map[string]bool)
-	for _, c := range v.configured() {
-		configured[c.Name] = true
-	}
 	for _, s := range []ledger.State{ledger.Held, ledger.Unknown, ledger.Deferred} {
-		for name := range configured {
-			all += counts[known[name].ID][s]
-		}
-		err := v.store.Messages(ctx, ledger.Filter{State: s}, func(account string, r *ledger.Record) error {
-			if len(list) >= most {
-				return errEnough
+		for _, c := range v.configured() {
+			n := r.counts[r.known[c.Name].ID][s]
+			all += n
+			if n == 0 || len(list) >= most { // of ten thousand accounts few have any
+				continue
 			}
-			if configured[account] {
-				list = append(list, web.Message{Account: account, Record: r})
+			err := v.store.Messages(ctx, ledger.Filter{Account: c.Name, State: s}, func(account string, m *ledger.Record) error {
+				if len(list) >= most {
+					return errEnough
+				}
+				list = append(list, web.Message{Account: account, Record: m})
+				return nil
+			})
+			if err != nil && !errors.Is(err, errEnough) {
+				return nil, 0, err
 			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errEnough) {
-			return nil, 0, err
 		}
 	}
 	return list, all, nil
@@ -89,9 +134,9 @@ func (v *ledgerView) Waiting(ctx context.Context, most int) (list []web.Message,
 
 // status is `popferry status --json`.
 func (v *ledgerView) status(ctx context.Context) (any, error) {
-	list, err := statusIn(ctx, v.configured(), v.store)
+	r, err := v.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return statusDocument(list), nil
+	return statusDocument(statusIn(v.configured(), r)), nil
 }

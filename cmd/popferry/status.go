@@ -66,38 +66,38 @@ func statusOf(ctx context.Context, cfg *config.Config) (list []accountStatus, er
 	if store != nil {
 		defer store.Close()
 	}
-	return statusIn(ctx, cfg.Accounts, store)
-}
-
-// statusIn is what a ledger has of these accounts; a nil one has nothing.
-func statusIn(ctx context.Context, accounts []config.Account, store *sqlite.Store) ([]accountStatus, error) {
-	known, counts, err := rowsOf(ctx, store)
+	r, err := rowsOf(ctx, store)
 	if err != nil {
 		return nil, err
 	}
-	list := []accountStatus{}
-	for _, c := range accounts {
-		a := known[c.Name]
-		list = append(list, newStatus(c.Name, a, counts[a.ID]))
-	}
-	return list, nil
+	return statusIn(cfg.Accounts, r), nil
 }
 
-// rowsOf are a ledger's accounts by name, and what each has in which state.
-func rowsOf(ctx context.Context, store *sqlite.Store) (map[string]ledger.Account, map[int64]map[ledger.State]int, error) {
-	known := make(map[string]ledger.Account)
+// statusIn is what a ledger has of these accounts.
+func statusIn(accounts []config.Account, r rows) []accountStatus {
+	list := []accountStatus{}
+	for _, c := range accounts {
+		a := r.known[c.Name]
+		list = append(list, newStatus(c.Name, a, r.counts[a.ID]))
+	}
+	return list
+}
+
+// rowsOf reads a ledger's rows; a nil one has none.
+func rowsOf(ctx context.Context, store *sqlite.Store) (r rows, err error) {
 	if store == nil {
-		return known, nil, nil
+		return r, nil
 	}
 	accounts, err := store.Accounts(ctx)
 	if err != nil {
-		return nil, nil, err
+		return r, err
 	}
+	r.known = make(map[string]ledger.Account, len(accounts))
 	for _, a := range accounts {
-		known[a.Name] = a
+		r.known[a.Name] = a
 	}
-	counts, err := store.Counts(ctx)
-	return known, counts, err
+	r.counts, err = store.Counts(ctx)
+	return r, err
 }
 
 // statusDocument is the whole of status --json.
