@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	kyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// types are the kinds that may come. Another one is an error.
+func types() map[string]func() any {
+	return map[string]func() any{
+		"v1/ConfigMap":             func() any { return new(corev1.ConfigMap) },
+		"v1/Namespace":             func() any { return new(corev1.Namespace) },
+		"v1/PersistentVolumeClaim": func() any { return new(corev1.PersistentVolumeClaim) },
+		"v1/Service":               func() any { return new(corev1.Service) },
+		"v1/ServiceAccount":        func() any { return new(corev1.ServiceAccount) },
+		"apps/v1/Deployment":       func() any { return new(appsv1.Deployment) },
+		"batch/v1/CronJob":         func() any { return new(batchv1.CronJob) },
+	}
+}
+
+// checkKubernetes decodes each document as the API server does with
+// --validate=strict, and looks at what is to run.
+func checkKubernetes(r io.Reader, w io.Writer) error {
+	var errs []error
+	docs, pods := kyaml.NewYAMLReader(bufio.NewReader(r)), 0
+	for {
+		doc, err := docs.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if len(bytes.TrimSpace(doc)) == 0 {
+			continue
+		}
+		var meta struct {
+			APIVersion, Kind string
+			Metadata         struct{ Name string }
+		}
+		if err := yaml.Unmarshal(doc, &meta); err != nil {
+			return err
+		}
+		what := meta.APIVersion + "/" + meta.Kind
+		create := types()[what]
+		if create == nil {
+			errs = append(errs, fmt.Errorf("%s %s: not a kind that is expected", what, meta.Metadata.Name))
+			continue
+		}
+		object := create()
+		if err := yaml.UnmarshalStrict(doc, object); err != nil {
+			errs = append(errs, fmt.Errorf("%s %s: %w", what, meta.Metadata.Name, err))
+			continue
+		}
+		fmt.Fprintf(w, "%s %s\n", what, meta.Metadata.Name)
+		switch o := object.(type) {
+		case *appsv1.Deployment:
+			pods++
+			errs = append(errs, checkDeployment(o)...)
+		case *batchv1.CronJob:
+			pods++
+			errs = append(errs, checkCronJob(o)...)
+		}
+	}
+	if pods != 1 {
+		errs = append(errs, fmt.Errorf("%d things that run, not one: each would poll the same mailboxes", pods))
+	}
+	return errors.Join(errs...)
+}
+
+func checkDeployment(d *appsv1.Deployment) (errs []error) {
+	must := musts(&errs, "Deployment "+d.Name)
+	must(d.Spec.Replicas != nil && *d.Spec.Replicas == 1, "replicas: 1")
+	must(d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType, "strategy: Recreate")
+	checkPod(must, &d.Spec.Template.Spec)
+	for _, c := range d.Spec.Template.Spec.Containers {
+		must(c.LivenessProbe != nil && c.LivenessProbe.HTTPGet != nil && c.LivenessProbe.HTTPGet.Path == "/healthz", "livenessProbe on /healthz")
+		must(c.ReadinessProbe != nil && c.ReadinessProbe.HTTPGet != nil && c.ReadinessProbe.HTTPGet.Path == "/readyz", "readinessProbe on /readyz")
+	}
+	return errs
+}
+
+func checkCronJob(c *batchv1.CronJob) (errs []error) {
+	must := musts(&errs, "CronJob "+c.Name)
+	must(c.Spec.ConcurrencyPolicy == batchv1.ForbidConcurrent, "concurrencyPolicy: Forbid")
+	must(c.Spec.StartingDeadlineSeconds != nil, "startingDeadlineSeconds")
+	job := c.Spec.JobTemplate.Spec
+	must(job.BackoffLimit != nil && *job.BackoffLimit == 0, "backoffLimit: 0")
+	must(job.Template.Spec.RestartPolicy == corev1.RestartPolicyNever, "restartPolicy: Never")
+	checkPod(must, &job.Template.Spec)
+	return errs
+}
+
+// checkPod holds a pod to the restricted Pod Security Standard, and more.
+func checkPod(must func(bool, string), p *corev1.PodSpec) {
+	must(p.AutomountServiceAccountToken != nil && !*p.AutomountServiceAccountToken, "automountServiceAccountToken: false")
+	s := p.SecurityContext
+	if must(s != nil, "securityContext"); s == nil {
+		return
+	}
+	must(s.RunAsNonRoot != nil && *s.RunAsNonRoot, "runAsNonRoot: true")
+	must(s.RunAsUser != nil && *s.RunAsUser == 65532 && s.FSGroup != nil && *s.FSGroup == 65532, "user and fsGroup 65532")
+	must(s.SeccompProfile != nil && s.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "seccompProfile: RuntimeDefault")
+	must(len(p.Containers) == 1, "one container")
+	volumes := map[string]bool{}
+	for _, v := range p.Volumes {
+		volumes[v.Name] = true
+	}
+	for _, c := range p.Containers {
+		s := c.SecurityContext
+		if must(s != nil, "the container's securityContext"); s == nil {
+			continue
+		}
+		must(s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation, "allowPrivilegeEscalation: false")
+		must(s.ReadOnlyRootFilesystem != nil && *s.ReadOnlyRootFilesystem, "readOnlyRootFilesystem: true")
+		must(s.Capabilities != nil && len(s.Capabilities.Drop) == 1 && s.Capabilities.Drop[0] == "ALL" && len(s.Capabilities.Add) == 0, "capabilities: drop ALL")
+		must(!c.Resources.Requests.Cpu().IsZero() && !c.Resources.Requests.Memory().IsZero() && !c.Resources.Limits.Memory().IsZero(), "resources")
+		must(len(c.EnvFrom) == 0, "no secrets in the environment")
+		for _, e := range c.Env {
+			must(e.ValueFrom == nil, "no secrets in the environment: "+e.Name)
+		}
+		for _, m := range c.VolumeMounts {
+			must(volumes[m.Name], "a volume for the mount "+m.Name)
+		}
+	}
+}
+
+func musts(errs *[]error, what string) func(bool, string) {
+	return func(ok bool, want string) {
+		if !ok {
+			*errs = append(*errs, fmt.Errorf("%s: wants %s", what, want))
+		}
+	}
+}
