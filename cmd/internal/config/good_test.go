@@ -87,6 +87,31 @@ func TestListenWithoutHost(t *testing.T) {
 	}
 }
 
+func TestPageWarnings(t *testing.T) {
+	t.Parallel()
+	for listen, want := range map[string]string{
+		"":               ":1: web: password_file: has no effect without listen",
+		"127.0.0.1:8110": "",
+		"[::1]:8110":     "",
+		":8110":          "",
+		"0.0.0.0:8110":   ":2: listen: the page's password goes over the network unencrypted; let a web server with TLS stand in front of 127.0.0.1",
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "popferry.yaml")
+		text := "web: {password_file: page.password}\nlisten: \"" + listen + "\"\naccounts: [{host: a.example, username: leo, password: x}]\nforward: [{host: b.example, to: [leo@b.example]}]\n"
+		for name, content := range map[string]string{path: text, filepath.Join(dir, "page.password"): "x"} {
+			if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		warned := []string{}
+		if want != "" {
+			warned = append(warned, path+want)
+		}
+		equal(t, listen, load(t, path, nil).Warnings, warned)
+	}
+}
+
 func TestEverything(t *testing.T) {
 	t.Parallel()
 	const path = "testdata/good/everything.yaml"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"path/filepath"
 	"strings"
 )
@@ -9,6 +10,7 @@ import (
 // missing or does not go together. The main file's keys are for messages.
 func (l *loader) resolve(main draft) {
 	l.resolvePlaces(main)
+	l.checkPage(main)
 	if len(l.forwards) == 0 && !main.has("forward") {
 		main.key("forward").fail("missing; at least one server that takes the mail is needed")
 	}
@@ -31,6 +33,21 @@ func (l *loader) resolve(main draft) {
 	}
 	for _, a := range l.accounts {
 		l.config.Accounts = append(l.config.Accounts, a.Account)
+	}
+}
+
+// checkPage warns of a password that opens nothing, or that is told to all.
+func (l *loader) checkPage(main draft) {
+	c := l.config
+	if c.Web.Password.IsZero() {
+		return
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	switch {
+	case c.Listen == "":
+		main.key("web").warn("password_file: has no effect without listen")
+	case err == nil && !loopback(host):
+		main.key("listen").warn("the page's password goes over the network unencrypted; let a web server with TLS stand in front of 127.0.0.1")
 	}
 }
 

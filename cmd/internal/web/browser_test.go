@@ -46,9 +46,9 @@ func (s *site) busy() {
 		}}
 	}
 	s.ledger.waiting = []web.Message{
-		message("isp", "uid-1\x00\xff", ledger.Held, "refused", "550 5.7.1 this looks like spam to mx.example.org", `"Prize <b>Office</b>" <prize@lottery.example>`, "You have won <script>alert(1)</script>"),
+		message("isp", "uid-1\x00\xff", ledger.Held, "refused", "550 5.7.1 this looks like spam to mx.example.org", `"Prize Office" <prize@lottery.example>`, "You have won"),
 		message("work", "uid-2", ledger.Unknown, "in_doubt", "final dot: EOF", "Ann <ann@example.com>", "Minutes of the meeting on Thursday"),
-		message("isp", "uid-3", ledger.Deferred, "deferred", "451 4.7.1 greylisted, try again later", "board@club.example", "Grüße vom Vorstand"),
+		message("isp", "uid-3", ledger.Deferred, "deferred", "451 4.7.1 greylisted, try again later", `"<b>Office</b>" <board@club.example>`, "Grüße <script>alert(1)</script>"),
 	}
 }
 
