@@ -32,6 +32,8 @@ type Source struct {
 	Secure      bool
 	Credentials pop3.Credentials
 	Timeout     time.Duration // for each read and write
+	// Trace, where set, is told the dialogue, as pop3.Options has it.
+	Trace func(sent bool, line string)
 }
 
 // Policy is what to take and what to leave.

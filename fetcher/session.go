@@ -111,7 +111,7 @@ func (v visit) login(ctx context.Context) (*session, error) {
 	if err != nil {
 		return s, src.error(StepConnect, err)
 	}
-	s.Client = pop3.New(conn, pop3.Options{Timeout: src.Timeout})
+	s.Client = pop3.New(conn, pop3.Options{Timeout: src.Timeout, Trace: src.Trace})
 	if err := s.begin(ctx); err != nil {
 		s.hangUp(ctx)
 		return s, err

@@ -35,6 +35,7 @@ type appOptions struct {
 	Stopping <-chan struct{}
 	Next     func(account string) time.Time // nil: nothing is planned
 	Metrics  *web.Metrics                   // nil: nothing is counted
+	Tracing  tracing
 }
 
 // openLedger opens the configuration's ledger.
@@ -63,7 +64,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		}
 		a.pools[d.Name] = pool
 	}
-	if err := a.claim(ctx, store); err != nil {
+	if err := a.claim(ctx, store, o.Tracing); err != nil {
 		return nil, err
 	}
 	a.poller = fetcher.New(fetcher.Options{
@@ -87,7 +88,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 
 // claim finds the ledger's rows of every configured account, also of those
 // that are not to be polled now: else another account could take them over.
-func (a *app) claim(ctx context.Context, store *sqlite.Store) error {
+func (a *app) claim(ctx context.Context, store *sqlite.Store, t tracing) error {
 	ids := make([]ledger.Identity, len(a.cfg.Accounts))
 	for i, c := range a.cfg.Accounts {
 		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
@@ -107,6 +108,7 @@ func (a *app) claim(ctx context.Context, store *sqlite.Store) error {
 		if err != nil {
 			return &exitError{exitConfig, fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
+		acc.Source.Trace = t.of(c.Name)
 		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
 		a.accounts[c.Name] = acc
 	}

@@ -40,6 +40,7 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 	d := &daemon{program: p, store: store, log: log, names: names, stop: watchStop(ctx), manager: sdnotify.FromEnv(), page: newFront(store, log)}
 	defer d.stop.end()
 	defer d.page.close()
+	d.page.tracing = p.tracing
 	d.files = watch.New(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
 	s, err := startService(d.stop.ctx, cfg, store, log, d.page)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 type program struct {
 	stdout, stderr io.Writer
 	configFlag     string
+	tracing        tracing
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {

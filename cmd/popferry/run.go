@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	once, now, json bool
+	trace           string // an account; "": none
 	metricsFile     string // "": none is written
 }
 
@@ -43,6 +45,7 @@ func (p *program) runCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.json, "json", false, "with --once: print the summary as JSON")
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: also what is backing off after a failure")
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
+	c.Flags().StringVar(&f.trace, "trace", "", "log the dialogue of this `ACCOUNT` with its POP3 server, without passwords and mail")
 	return p.withConfig(c)
 }
 
@@ -54,6 +57,13 @@ func (p *program) run(ctx context.Context, c *cobra.Command, f runFlags, names [
 	}
 	if err := choose(cfg, names); err != nil {
 		return usage(c, err)
+	}
+	if f.trace != "" {
+		if !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Enabled && a.Name == f.trace }) {
+			return usage(c, fmt.Errorf("--trace: there is no account %q that is polled", f.trace))
+		}
+		p.stderr = &lines{w: p.stderr}
+		p.tracing = newTracing(f.trace, p.stderr, cfg.Log)
 	}
 	log := newLog(p.stderr, cfg.Log)
 	for _, w := range cfg.Warnings {

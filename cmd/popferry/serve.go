@@ -33,6 +33,7 @@ type front struct {
 	metrics *web.Metrics
 	log     *slog.Logger
 	handler http.Handler
+	tracing tracing // of run --trace, for each service that it is given
 
 	mu      sync.Mutex
 	cfg     *config.Config

@@ -221,6 +221,7 @@ func (b *Body) broken(err error) error {
 // end makes err what every later read returns.
 func (b *Body) end(err error) error {
 	b.err = err
+	b.c.trace(false, "(%d octets of a message: %v)", b.octets, err)
 	b.leave()
 	b.c.body = nil
 	b.c.wire.unpace()

@@ -35,6 +35,10 @@ type Options struct {
 	MinRate int
 	// MaxEntries is how many messages a listing may have; 4 million if zero.
 	MaxEntries int
+	// Trace, where set, is told each line of the dialogue without its end, but
+	// the octets of messages and most of a listing: sent by us or not. What is
+	// secret comes as ***. It must not wait.
+	Trace func(sent bool, line string)
 }
 
 func (o Options) withDefaults() Options {

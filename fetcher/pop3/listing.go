@@ -129,6 +129,7 @@ func (c *Client) list(ctx context.Context, verb string, f func(line []byte) erro
 func (c *Client) lines(name string, limit int, f func(line []byte) error) error {
 	for n := 0; ; n++ {
 		line, err := c.readLine(name)
+		c.traceLine(n, line)
 		switch {
 		case err != nil:
 			return err

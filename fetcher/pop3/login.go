@@ -110,7 +110,9 @@ func (c *Client) apop(username, password string) error {
 		return fmt.Errorf("%w: apop: the greeting has no timestamp", ErrMethod)
 	}
 	sum := md5.Sum([]byte(stamp + password))
-	_, err := c.exchange(pending{name: "APOP"}, "APOP "+username+" "+hex.EncodeToString(sum[:]))
+	digest := hex.EncodeToString(sum[:])
+	c.hide(digest)
+	_, err := c.exchange(pending{name: "APOP"}, "APOP "+username+" "+digest)
 	return err
 }
 

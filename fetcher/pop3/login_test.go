@@ -53,9 +53,15 @@ func TestLogin(t *testing.T) {
 			if tt.method == MethodExternal {
 				cr.Secret = nil
 			}
+			var trace []string
+			c.o.Trace = func(_ bool, line string) { trace = append(trace, line) }
 			if err := c.Login(t.Context(), cr); err != nil {
 				t.Error(err)
 			}
+			if len(trace) != len(tt.lines) {
+				t.Errorf("traced %q", trace)
+			}
+			hidesSecrets(t, trace, tt.secret, tt.lines)
 			if c.caps.Has("SASL") {
 				t.Error("the capabilities of before the login are still believed")
 			}
@@ -208,4 +214,22 @@ func TestUTF8(t *testing.T) {
 		t.Error(err)
 	}
 	refused(t, c.UTF8(t.Context()))
+}
+
+// hidesSecrets fails if a trace shows a password, or what was sent in its place.
+func hidesSecrets(t *testing.T, trace []string, secret string, script []string) {
+	t.Helper()
+	all := strings.Join(trace, "\n")
+	if secret != "" && strings.Contains(all, secret) {
+		t.Errorf("the trace shows the secret: %s", all)
+	}
+	for _, line := range script {
+		words := strings.Fields(line)
+		if words[0] != "C:" || words[1] == "USER" || len(words) == 3 && words[1] == "AUTH" {
+			continue
+		}
+		if last := words[len(words)-1]; len(last) > 1 && strings.Contains(all, last) {
+			t.Errorf("the trace shows %q: %s", last, all)
+		}
+	}
 }

@@ -93,6 +93,7 @@ func (c *Client) begin(ps []pending, lines ...string) error {
 		c.out = append(append(c.out, line...), "\r\n"...)
 	}
 	end, limit := c.wire.deadline(time.Now())
+	c.traceSent(ps, lines)
 	if err := c.conn.SetWriteDeadline(end); err != nil {
 		return c.fail(connError(ps[0].name, err))
 	}
@@ -122,6 +123,7 @@ func (c *Client) finish() (reply, error) {
 		return reply{}, err
 	}
 	r, ok := parseReply(line)
+	c.traceReply(p, r, line)
 	switch {
 	case !ok, r.status == statusChallenge && !p.challenge:
 		return reply{}, c.fail(&ProtocolError{Command: p.name, Text: "not a reply: " + c.quote(line)})
