@@ -71,9 +71,13 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request, code int, problem
 	}
 	v.Title, v.Version, v.Now = v.Sentence+" · popferry", h.Version, newMoment(h.Now(), h.Now())
 	if v.Problem = problem; problem == "" {
-		v.Said, v.Refresh = done()[r.URL.Query().Get("did")], refreshAfter
-		if v.Said != "" {
+		q := r.URL.Query()
+		v.Said = done()[q.Get("did")]
+		switch {
+		case v.Said != "":
 			v.Refresh = refreshSoon
+		case !q.Has("from"): // who looks at later accounts stays there
+			v.Refresh = refreshAfter
 		}
 	}
 	h.render(w, h.templates.status, code, v)

@@ -128,6 +128,9 @@ func TestManyAccounts(t *testing.T) {
 	} {
 		_, body := s.get(path)
 		contains(t, body, want...)
+		if refresh := strings.Contains(body, `http-equiv="refresh"`); refresh != (path == "/") {
+			t.Errorf("%s looks again by itself: %t", path, refresh)
+		}
 		if n := strings.Count(body, "<article"); n > 100 {
 			t.Errorf("%s has %d accounts", path, n)
 		}
