@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image/png"
 	"net/http"
@@ -90,7 +91,9 @@ func TestInBrowser(t *testing.T) {
 				scheme = 0
 			}
 			file := filepath.Join(folder, tt.name+".png")
-			c := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			c := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
 				"--user-data-dir="+t.TempDir(), fmt.Sprintf("--window-size=%d,%d", tt.width, tt.height),
 				fmt.Sprintf("--blink-settings=preferredColorScheme=%d", scheme), "--screenshot="+file, server.URL+tt.path)
 			out, err := c.CombinedOutput()
