@@ -28,6 +28,23 @@ in_image() {
 			CREDENTIALS_DIRECTORY=/run/secrets HOME=/var/lib/popferry \
 			/usr/sbin/chroot --userspec=65532:65532 "$root" /usr/bin/popferry $arguments
 	done
+	# The probes of a Kubernetes pod.
+	env -i POPFERRY_CONFIG=/etc/popferry/popferry.yaml CREDENTIALS_DIRECTORY=/run/secrets HOME=/var/lib/popferry \
+		/usr/sbin/chroot --userspec=65532:65532 "$root" /usr/bin/popferry run work &
+	local daemon=$! path answer
+	for path in healthz readyz; do
+		answer=
+		for _ in {1..100}; do
+			answer=$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:18110/$path") || true
+			[[ $answer != 200 ]] || break
+			sleep 0.1
+		done
+		echo "/$path: $answer"
+		[[ $answer == 200 ]] || break
+	done
+	kill "$daemon"
+	wait "$daemon"
+	[[ $answer == 200 ]]
 }
 if [[ ${1-} == in-image ]]; then
 	in_image "$2" "$3"
@@ -37,7 +54,7 @@ fi
 export PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin"
 kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.1
-packages=(shellcheck systemd buildah prometheus man-db ca-certificates)
+packages=(shellcheck systemd buildah prometheus man-db curl ca-certificates)
 
 scratch=$(mktemp -d)
 server=
@@ -69,6 +86,7 @@ run_image() {
 		loud 'no mount namespaces on this machine: the container image was built, but NOT run'
 		return
 	fi
+	: >"$scratch/demo"
 	TMPDIR=$scratch "$program" demo --serve >"$scratch/demo" 2>/dev/null &
 	server=$!
 	for _ in {1..100}; do
@@ -79,7 +97,8 @@ run_image() {
 	[[ -n $demo ]] || fail 'the demo does not start'
 	mkdir -p "$scratch/mnt/etc" "$scratch/mnt/secrets" "$scratch/mnt/state"
 	sed -e 's|^state:.*|state: /var/lib/popferry/popferry.db|' -e '/^schedule/d' \
-		-e '/name: work/s/password: demo/password_file: work/' "$demo" >"$scratch/mnt/etc/popferry.yaml"
+		-e '/name: work/s/password: demo/password_file: work/' \
+		-e '$a listen: 0.0.0.0:18110' "$demo" >"$scratch/mnt/etc/popferry.yaml"
 	echo demo >"$scratch/mnt/secrets/work"
 	chmod 0440 "$scratch/mnt/etc/popferry.yaml" "$scratch/mnt/secrets/work"
 	chown -R 65532:65532 "$scratch/mnt"
@@ -183,6 +202,17 @@ for overlay in daemon cronjob; do
 	"$check" kubernetes <"$scratch/first.yaml" >/dev/null
 	grep -q '^ *state_create: true$' "$scratch/first.yaml" || fail "$overlay: first-run does not set state_create"
 done
+# The configuration is one that popferry takes; and without its ledger it refuses.
+cp -R deploy/kubernetes/base "$scratch/base"
+sed -i "s|^state: .*|state: $scratch/lost.db|" "$scratch/base/popferry.yaml"
+mkdir "$scratch/passwords"
+echo secret | tee "$scratch/passwords/isp" >"$scratch/passwords/main"
+code=0
+CREDENTIALS_DIRECTORY=$scratch/passwords "$program" run --once --config "$scratch/base/popferry.yaml" 2>"$scratch/log" || code=$?
+cat "$scratch/log"
+if [[ $code != 78 || -e $scratch/lost.db ]]; then
+	fail "without a ledger it ends with $code"
+fi
 same() { grep -vE '^#|^state_create' "$1"; }
 diff <(same deploy/kubernetes/base/popferry.yaml) <(same deploy/kubernetes/first-run/popferry.yaml) ||
 	fail 'first-run/popferry.yaml differs from base/popferry.yaml in more than state_create'
