@@ -55,6 +55,7 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 // serve does what signals and files ask for, until the end.
 func (d *daemon) serve() error {
 	defer d.aside(d.watchdog)()
+	defer d.aside(d.news)()
 	reload, endReload := notify(reloadSignals)
 	defer endReload()
 	pollNow, endPoll := notify(pollSignals)

@@ -29,6 +29,9 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.St
 	}
 	defer a.close()
 	results := a.pollAll(stop.ctx, f.now)
+	if !stop.begun() {
+		a.tellNews(stop.ctx, store, log)
+	}
 	again := false
 	var inOrder []fetcher.Result
 	for _, c := range cfg.Accounts {

@@ -207,7 +207,6 @@ forward:
 `)
 	c := load(t, path, nil)
 	equal(t, "warnings", c.Warnings, []string{
-		path + ":3: notify.to: has no effect in this version",
 		path + ":5: accounts[one].password: others can read this file (mode 0644); chmod 600 " + path + ", or use password_file",
 		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
 		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; each account forwards all of it for itself",

@@ -13,11 +13,10 @@ type setter func(value)
 
 // entry is one key that a mapping may have.
 type entry struct {
-	name  string
-	def   string // its default as one would write it; "": the zero value, or resolve.go knows
-	set   setter
-	sub   table // in place of set: the value is a mapping
-	later bool  // this version only reads it
+	name string
+	def  string // its default as one would write it; "": the zero value, or resolve.go knows
+	set  setter
+	sub  table // in place of set: the value is a mapping
 }
 
 // table is the keys that a mapping may have.
@@ -29,12 +28,6 @@ func key(name, def string, set setter) entry {
 
 func group(name string, keys ...entry) entry {
 	return entry{name: name, sub: keys}
-}
-
-// notYet marks a key whose feature this version does not have.
-func notYet(e entry) entry {
-	e.later = true
-	return e
 }
 
 // decode fills the fields of a table: with the defaults first, so that a field
@@ -55,9 +48,6 @@ func (t table) decode(s section) {
 		}
 		if given {
 			e.set(v)
-		}
-		if given && e.later && !v.empty() && v.node.Value != e.def {
-			v.warn("has no effect in this version")
 		}
 	}
 }

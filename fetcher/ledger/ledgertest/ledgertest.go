@@ -26,6 +26,8 @@ type Store interface {
 
 	Destination(ctx context.Context, name string) (ledger.Destination, error)
 	PutDestination(context.Context, ledger.Destination) error
+	Notices(context.Context) ([]ledger.Notice, error)
+	PutNotices(context.Context, ...ledger.Notice) error
 
 	Ping(context.Context) error
 	Close() error
@@ -79,6 +81,7 @@ func (k Kind) Run(t *testing.T) {
 		{"counts and days", testCounts},
 		{"prune", testPrune},
 		{"destinations", testDestinations},
+		{"notices", testNotices},
 		{"a context that has ended changes nothing", testContext},
 		{"many goroutines", testGoroutines},
 		{"processes that fight for a lease", testFight},

@@ -83,3 +83,11 @@ CREATE TABLE destinations (
     cause_text   TEXT    NOT NULL,
     last_success INTEGER
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE notices (
+    account INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    since   INTEGER,
+    told    INTEGER,
+    held    INTEGER NOT NULL,
+    held_at INTEGER
+) STRICT;

@@ -1,0 +1,113 @@
+package notice
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// mostHeld is how many held messages of an account are named.
+const mostHeld = 10
+
+// Letter writes the news as a message from one address to others.
+func Letter(now time.Time, n News, from string, to []string) *forwarder.Message {
+	var b bytes.Buffer
+	domain := "popferry.invalid"
+	if i := strings.LastIndexByte(from, '@'); i >= 0 {
+		domain = from[i+1:]
+	}
+	for _, line := range []string{
+		"From: popferry <" + from + ">",
+		"To: " + strings.Join(to, ",\r\n "),
+		"Subject: " + mime.QEncoding.Encode("utf-8", "popferry: "+n.subject()),
+		"Date: " + now.Format(time.RFC1123Z),
+		"Message-ID: <" + idPrefix + rand.Text() + "@" + domain + ">",
+		"Auto-Submitted: auto-generated", // RFC 3834 5: nobody is to answer by itself
+		"X-Auto-Response-Suppress: All",
+		"MIME-Version: 1.0",
+		"Content-Type: text/plain; charset=utf-8",
+		"Content-Transfer-Encoding: quoted-printable",
+		"",
+	} {
+		b.WriteString(line + "\r\n")
+	}
+	q := quotedprintable.NewWriter(&b)
+	_, _ = io.WriteString(q, strings.ReplaceAll(n.text(), "\n", "\r\n")) // into memory
+	_ = q.Close()
+	octets := b.Bytes()
+	return &forwarder.Message{Sender: from, Recipients: to, Size: int64(len(octets)), Body: func() io.Reader { return bytes.NewReader(octets) }}
+}
+
+func (n News) subject() string {
+	var parts []string
+	if len(n.Failing) > 0 {
+		parts = append(parts, "no mail from "+names(n.Failing))
+	}
+	if len(n.Recovered) > 0 {
+		parts = append(parts, names(n.Recovered)+" works again")
+	}
+	if len(n.Held) > 0 {
+		parts = append(parts, "held messages of "+names(n.Held))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// names names the first accounts.
+func names(list []Account) string {
+	const most = 3
+	var all []string
+	for i, a := range list {
+		if i == most {
+			return fmt.Sprintf("%s and %d more", strings.Join(all, ", "), len(list)-most)
+		}
+		all = append(all, plain(a.Name))
+	}
+	return strings.Join(all, ", ")
+}
+
+func (n News) text() string {
+	var b strings.Builder
+	for i, a := range n.Failing {
+		fmt.Fprintf(&b, "No poll of this account has succeeded since %s:\n\n%s\n\n", n.Since[i].Format(time.RFC1123Z), plain(cause.Kept(a.Name, a.Cause)))
+	}
+	for _, a := range n.Recovered {
+		fmt.Fprintf(&b, "%s works again.\n\n", plain(a.Name))
+	}
+	for _, a := range n.Held {
+		fmt.Fprintf(&b, "%s: %d messages are held and wait on their server for your decision:\n\n", plain(a.Name), len(a.Held))
+		for i, r := range a.Held {
+			if i == mostHeld {
+				fmt.Fprintf(&b, "  and %d more\n", len(a.Held)-mostHeld)
+				break
+			}
+			fmt.Fprintf(&b, "  from %s: %s\n    %s\n", plain(r.Excerpt.From), plain(r.Excerpt.Subject), plain(r.Cause.Text))
+		}
+		b.WriteString("\npopferry messages --state held lists them; popferry show, retry and skip settle them.\n\n")
+	}
+	b.WriteString("-- \npopferry, which fetches your mail. It will not write about these again before something changes.\n")
+	return b.String()
+}
+
+// plain makes a foreign text one line that is not too long.
+func plain(s string) string {
+	const most = 500
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}

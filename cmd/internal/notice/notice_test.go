@@ -1,0 +1,123 @@
+package notice_test
+
+import (
+	"io"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/notice"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+var start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+func held(n int) (out []*ledger.Record) {
+	for range n {
+		out = append(out, &ledger.Record{Excerpt: ledger.Excerpt{From: "a\x1b[2J@example.org", Subject: "grüße\r\nBcc: x"}})
+	}
+	return out
+}
+
+// TestDecide: one account through time, hour by hour; each step has what the
+// one before has left.
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	var rows []ledger.Notice
+	for _, step := range []struct {
+		hour    int
+		fails   bool
+		blocked bool // by its destination
+		held    int
+		unsent  bool // the letter does not get through
+		want    string
+	}{
+		{hour: 0},
+		{hour: 1, fails: true},
+		{hour: 23, fails: true},
+		{hour: 24, fails: true, unsent: true, want: "failing"}, // its last success was at 0
+		{hour: 25, fails: true, want: "failing"},
+		{hour: 60, fails: true},
+		{hour: 61, want: "recovered"},
+		{hour: 62},
+		{hour: 63, blocked: true},
+		{hour: 64}, // short: nothing
+		{hour: 70, blocked: true},
+		{hour: 94, blocked: true, want: "failing"},
+		{hour: 95, held: 2, want: "recovered held"},
+		{hour: 96, held: 2},
+		{hour: 97, held: 3}, // one digest a day
+		{hour: 119, held: 3, want: "held"},
+		{hour: 150, held: 1}, // two were settled
+		{hour: 151, held: 2, want: "held"},
+	} {
+		now := start.Add(time.Duration(step.hour) * time.Hour)
+		a := notice.Account{Account: ledger.Account{ID: 7, Identity: ledger.Identity{Name: "isp"}, LastPoll: now, LastSuccess: now}, Held: held(step.held)}
+		if step.fails || step.blocked {
+			a.LastSuccess = time.Time{}
+			if step.hour < 60 {
+				a.LastSuccess = start
+			}
+			a.Cause = ledger.Cause{Code: "credentials", Text: "-ERR"}
+		}
+		if step.fails {
+			a.Failures = 1
+		}
+		n, seen, told := notice.Decide(now, 24*time.Hour, []notice.Account{a}, rows)
+		var got []string
+		if len(n.Failing) > 0 {
+			got = append(got, "failing")
+		}
+		if len(n.Recovered) > 0 {
+			got = append(got, "recovered")
+		}
+		if len(n.Held) > 0 {
+			got = append(got, "held")
+		}
+		if s := strings.Join(got, " "); s != step.want {
+			t.Errorf("at %d: %q, want %q", step.hour, s, step.want)
+		}
+		if n.None() != (step.want == "") || len(told) > 0 != (step.want != "") {
+			t.Errorf("at %d: %+v, rows %v", step.hour, n, told)
+		}
+		if len(seen) > 0 {
+			rows = seen
+		}
+		if len(told) > 0 && !step.unsent {
+			rows = told
+		}
+	}
+}
+
+// TestLetter: it is a message that says it was sent by a program, and that what
+// others wrote does not change.
+func TestLetter(t *testing.T) {
+	t.Parallel()
+	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}, Held: held(12)}
+	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Held: []notice.Account{a}, Recovered: []notice.Account{a}}
+	l := notice.Letter(start, n, "me@example.org", []string{"a@example.org", "b@example.org"})
+	octets, err := io.ReadAll(l.Body())
+	if err != nil || int64(len(octets)) != l.Size {
+		t.Fatalf("%d octets of %d, %v", len(octets), l.Size, err)
+	}
+	m, err := mail.ReadMessage(strings.NewReader(string(octets)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("Bcc") != "" {
+		t.Errorf("%v", m.Header)
+	}
+	for _, c := range octets {
+		if c > 126 || c == 0x1b {
+			t.Fatalf("octet %#x in\n%s", c, octets)
+		}
+	}
+	if !strings.Contains(string(octets), "and 2 more") {
+		t.Errorf("%s", octets)
+	}
+	id := m.Header.Get("Message-ID")
+	if !notice.Own(&ledger.Record{Excerpt: ledger.Excerpt{MessageID: id}}) || notice.Own(held(1)[0]) {
+		t.Errorf("its own letter %s is not known", id)
+	}
+}
