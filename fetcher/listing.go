@@ -65,6 +65,7 @@ func (s *session) confirm(ctx context.Context, e pop3.Entry) error {
 	err := s.Confirm(ctx, s.mark(e))
 	var refused *pop3.Error
 	if errors.As(err, &refused) {
+		s.pipe.lockstep = true
 		return s.alive(ctx)
 	}
 	return err

@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -19,9 +18,8 @@ import (
 //     exactly as long as listed is not taken while others are outstanding: they
 //     are dropped, and from then on a marker is asked for behind each message.
 //   - Hidden mail. Where RETR hides or deletes, nothing is asked for ahead. As
-//     nobody knows this of a server before it was seen, what was asked for when
-//     a poll has to stop is read and put on disk, unless what was fetched before
-//     is still listed.
+//     nobody knows this of a server before it was seen, a session is not ended
+//     properly while something was given out that was not sent (salvage).
 //   - A server that cannot do it after all. What breaks while more than one
 //     command is outstanding is no message's fault: the session is repeated
 //     without (PipelineError).
@@ -67,7 +65,6 @@ type pipeline struct {
 	asked    []question
 	octets   int64        // of what is asked for, as listed
 	deep     bool         // more than one command was outstanding in this session
-	shows    bool         // the server is seen to list still what it gave out before
 	dropped  map[int]bool // given out, read away, and not asked for again
 }
 
@@ -116,7 +113,7 @@ func (s *session) take(ctx context.Context, c candidate) (body *pop3.Body, marke
 
 // given tells whether the server may have given out what nobody has now, and
 // may hide it once the session is ended properly.
-func (s *session) given() bool { return !s.pipe.shows && len(s.pipe.dropped) > 0 }
+func (s *session) given() bool { return len(s.pipe.dropped) > 0 }
 
 // fill sends what fits into the window, beginning with c. At least one message
 // is asked for behind it, whatever its size.
@@ -204,19 +201,4 @@ func (s *session) broken(err error) error {
 		return err
 	}
 	return &PipelineError{err}
-}
-
-// shows tells whether a message that was fetched in an earlier session, which
-// ended well, is still listed.
-func shows(v view, lastSuccess time.Time) bool {
-	listed := make(map[string]bool, len(v.Entries))
-	for _, e := range v.Entries {
-		listed[e.UID] = true
-	}
-	for _, k := range v.Known {
-		if k.State == ledger.Forwarded && alive(k) && k.Spool == "" && k.ForwardedAt.Before(lastSuccess) && listed[k.UID] {
-			return true
-		}
-	}
-	return false
 }

@@ -142,8 +142,12 @@ func (r *run) poll(ctx context.Context) {
 	for more := true; more && !r.stopped(ctx); {
 		var err error
 		if more, err = r.guarded(ctx); err != nil {
+			second := r.repeated
 			if more = r.repeat(err); !more {
-				r.stop(r.notPipelining(err), false)
+				if second {
+					err = r.notPipelining(err)
+				}
+				r.stop(err, false)
 			}
 		}
 	}

@@ -1,6 +1,10 @@
 package fetcher
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/popferry/popferry/fetcher/pop3"
+)
 
 // repeat tells whether a session that broke is to be repeated, with nothing
 // sent ahead: if that may have been why, once a poll, and unless the server
@@ -19,6 +23,9 @@ func (r *run) repeat(err error) bool {
 	if broken.proves() || learnt.Breaks >= maxPipelineBreaks {
 		learnt.Lockstep, learnt.Breaks = r.Now(), 0
 	}
+	if r.s != nil {
+		r.s.Learnt = *learnt // record takes it from there
+	}
 	r.repeated = true
 	r.log.Warn("the session broke while several commands were outstanding; from now on one at a time", "error", err)
 	return r.gap() == 0
@@ -27,8 +34,10 @@ func (r *run) repeat(err error) bool {
 // notPipelining takes back what repeat noted if the session fails as well with
 // one command at a time.
 func (r *run) notPipelining(err error) error {
-	if !r.repeated {
-		return err
+	var refused *pop3.Error
+	var at *SourceError
+	if !r.repeated || errors.As(err, &refused) || errors.As(err, &at) && (at.Step == StepConnect || at.Step == StepGreeting || at.Step == StepSTLS || at.Step == StepLogin) {
+		return err // that says nothing about it
 	}
 	learnt := &r.row.Server
 	if r.s != nil {

@@ -6,9 +6,8 @@ import "context"
 // and that were not sent: those that wait for the destination, and those that
 // were asked for ahead. Nobody knows of a server that hides or deletes what was
 // retrieved before it was seen to do so, and it may do it when the session is
-// ended properly. So unless the server still lists what it gave out before, the
-// session is not ended properly. Its deletions are made in another one, in
-// which nothing is fetched (sweep).
+// ended properly. So the session is not ended properly then. Its deletions are
+// made in another one, in which nothing is fetched (sweep).
 
 // leaveOff notes a message that was not sent.
 func (r *run) leaveOff(m *fetched) {
@@ -28,7 +27,6 @@ func (r *run) salvage(ctx context.Context) error {
 	if r.s.Err() != nil || len(p.asked)+len(p.dropped) == 0 {
 		return nil //nolint:nilerr // the session that is broken ends without QUIT anyway
 	}
-	p.shows = shows(r.view, r.row.LastSuccess)
 	return r.s.broken(r.s.drop(ctx))
 }
 

@@ -138,7 +138,9 @@ func (t *transaction) final(ctx context.Context, scope []forwarder.Outcome) bool
 		t.lose(ctx, stage, r.unexpected())
 		return false
 	default:
-		t.turn.dirty = t.turn.chunked
+		if t.turn.chunked {
+			t.turn.dirty = true
+		}
 		t.refused(r, scope, stage)
 	}
 	return true

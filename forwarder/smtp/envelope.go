@@ -65,6 +65,10 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 	switch {
 	case c.stage == 0 && r.positive():
 		return true
+	case c.stage == 0 && r.closing(): // before this message: it has had enough
+		t.s.closing, t.untouched = &r, true
+		t.s.end(errUntouched)
+		return false
 	case c.stage == 0 && !t.sent: // nothing was said about this message
 		t.untouched = true
 		t.s.end(r.unexpected())

@@ -67,11 +67,13 @@ func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	}
 	s := &session{o: o, quirk: q, raw: rawConn(conn), wire: newWire(conn, o.Timeout)}
 	stop := context.AfterFunc(ctx, s.abort)
-	defer stop()
-
-	if err := s.begin(ctx); err != nil {
+	fail := s.begin(ctx)
+	if !stop() && fail == nil { // closed at the last moment
+		fail = &Error{Stage: forwarder.StageDial, Err: context.Cause(ctx)}
+	}
+	if fail != nil {
 		s.abort()
-		return nil, err
+		return nil, fail
 	}
 	s.depth = s.takes()
 	return s, nil
