@@ -10,14 +10,19 @@ import (
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
+
+// oneLine keeps messages in their order to the end: on several connections, the
+// destination may take a later one first.
+var oneLine = smtp.Options{Connections: 1}
 
 // TestPipelining: messages and deletions are asked for ahead, and arrive in the
 // order of the mailbox, however many are under way.
 func TestPipelining(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bend{})
+	w := newWorld(t, bend{pool: oneLine})
 	w.account.Policy.Keep = false
 	w.add(many(100)...)
 	if r := w.poll(); r.Err != nil || r.Forwarded != 100 {
@@ -43,7 +48,7 @@ func TestPipeliningThatFails(t *testing.T) {
 	}{{pop3test.PipeliningDiscards, 1}, {pop3test.PipeliningCloses, 2}} {
 		t.Run(fmt.Sprint(tt.mode), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, bend{pipelining: tt.mode})
+			w := newWorld(t, bend{pool: oneLine, pipelining: tt.mode})
 			w.account.Policy.Keep = false
 			w.account.Source.Timeout = 200 * time.Millisecond
 			var want []string
@@ -75,7 +80,7 @@ func TestPipeliningThatFails(t *testing.T) {
 func TestCutWhilePipelining(t *testing.T) {
 	t.Parallel()
 	var cut atomic.Bool
-	w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
+	w := newWorld(t, bend{pool: oneLine, pop: func(s *pop3test.Session, verb, arg string) bool {
 		if verb != "RETR" || arg != "5" || cut.Swap(true) {
 			return false
 		}
@@ -105,7 +110,7 @@ func TestSizesThatAreWrong(t *testing.T) {
 		t.Run(fmt.Sprint(off), func(t *testing.T) {
 			t.Parallel()
 			var w *world
-			w = newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
+			w = newWorld(t, bend{pool: oneLine, pop: func(s *pop3test.Session, verb, arg string) bool {
 				if verb != "LIST" || arg != "" {
 					return false
 				}
@@ -164,7 +169,7 @@ func TestStopWithMessagesAsked(t *testing.T) {
 func TestNothingAheadWhereRETRHides(t *testing.T) {
 	t.Parallel()
 	h := &hiding{says: true}
-	h.w = newWorld(t, bend{pop: h.handle})
+	h.w = newWorld(t, bend{pool: oneLine, pop: h.handle})
 	h.w.add(many(10)...)
 	h.w.poll()
 	same(t, "arrived", h.w.arrived(), many(10))
@@ -178,7 +183,7 @@ func TestNothingAheadWhereRETRHides(t *testing.T) {
 func TestRefusalsWhilePipelining(t *testing.T) {
 	t.Parallel()
 	var w *world
-	w = newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
+	w = newWorld(t, bend{pool: oneLine, pop: func(s *pop3test.Session, verb, arg string) bool {
 		switch {
 		case verb == "LIST" && arg == "":
 			s.OK("sizes")
