@@ -65,14 +65,15 @@ func (s *session) confirm(ctx context.Context, e pop3.Entry) error {
 	err := s.Confirm(ctx, s.mark(e))
 	var refused *pop3.Error
 	if errors.As(err, &refused) {
-		s.pipe.lockstep = true
 		return s.alive(ctx)
 	}
 	return err
 }
 
-// alive is NOOP, with nothing outstanding.
+// alive is NOOP, with nothing outstanding. If something was, it is read away,
+// and no more is asked for ahead: or it would be again at each NOOP.
 func (s *session) alive(ctx context.Context) error {
+	s.pipe.lockstep = s.pipe.lockstep || s.Outstanding() > 0
 	if err := s.drop(ctx); err != nil {
 		return err
 	}

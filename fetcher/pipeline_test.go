@@ -209,3 +209,35 @@ func TestRefusalsWhilePipelining(t *testing.T) {
 		t.Errorf("%d arrived: %v", n, w.arrived())
 	}
 }
+
+// TestSlowDestinationWhilePipelining: what was asked for ahead is read away once
+// to keep the session alive, not each time.
+func TestSlowDestinationWhilePipelining(t *testing.T) {
+	t.Parallel()
+	const messages = 12
+	alive := make(chan struct{}, 10*messages)
+	b := bend{
+		pop: func(_ *pop3test.Session, verb, _ string) bool {
+			if verb == "NOOP" {
+				alive <- struct{}{}
+			}
+			return false
+		},
+		smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+			if e.Stage == forwarder.StageDot {
+				<-alive // each message takes longer than the session may be silent
+			}
+			return smtptest.Fault{}
+		}},
+	}
+	b.pool.InFlight = 1
+	w := newWorld(t, b)
+	w.account.Source.Timeout = 250 * time.Millisecond
+	w.add(many(messages)...)
+	if r := w.poll(); r.Err != nil || r.Forwarded != messages {
+		t.Errorf("%+v", r)
+	}
+	if n := len(w.verbs("RETR")); n > 2*messages {
+		t.Errorf("%d RETR for %d messages", n, messages)
+	}
+}

@@ -33,7 +33,7 @@ func (t *transaction) data() error {
 // body that could not be read or has not the size that was announced: the
 // server still waits for octets then.
 func (t *transaction) chunk() error {
-	t.turn.chunked = true
+	t.turn.chunked, t.s.chunked = true, true
 	_ = t.s.send(fmt.Sprintf("BDAT %d LAST", t.m.Size)) // a failure shows below
 	w := &exactly{w: t.s.w, left: t.m.Size}
 	_, err := io.Copy(w, t.m.Body())
@@ -155,7 +155,7 @@ func (t *transaction) refused(r reply, scope []forwarder.Outcome, stage forwarde
 		t.s.closing = &r
 		t.s.over.Store(true)
 	}
-	if r.outOfStep() && waited {
+	if r.outOfStep() && waited && t.closed == nil {
 		t.s.quirk.noBDAT.Store(t.s.quirk.noBDAT.Load() || t.turn.chunked)
 		t.s.quirk.lockstep.Store(true)
 		t.s.over.Store(true)

@@ -76,7 +76,12 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 	case c.stage == 0:
 		t.lose(ctx, forwarder.StageMail, r.unexpected())
 		return false
+	case t.closed != nil: // it has ended the session, what follows tells nothing
+		return true
 	case r.code/100 == c.want && open(c.scope):
+		if c.stage == forwarder.StageData {
+			t.s.inStep = true // both rights are this transaction's
+		}
 		return true
 	case r.closing():
 		o := r.outcome(forwarder.Refused, c.stage)
@@ -86,6 +91,9 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 		t.stray = r.code == 354
 		return true
 	case !r.refusal():
+		if c.stage == forwarder.StageData && t.s.chunked {
+			t.s.quirk.noBDAT.Store(true) // one reply too many
+		}
 		t.lose(ctx, c.stage, r.unexpected())
 		return false
 	case r.outOfStep():

@@ -29,6 +29,10 @@ const (
 	whole  = envelope + "C: DATA\n" + ok + ok + go354 + line + "C: .\n"
 	chunk  = envelope + "C: BDAT 4 LAST\n" + line
 	behind = "C: RSET\n" + chunk
+
+	// proved is a session with two messages behind it: one by BDAT, and one by
+	// DATA, which shows that the replies are in step.
+	proved = chunked + chunk + ok + ok + ok + whole + ok
 )
 
 // pipelines play messages with many on the wire at once: batches of so many,
@@ -93,37 +97,47 @@ var pipelines = []struct {
 	},
 	{
 		name:    "whole messages without a wait",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + behind + strings.Repeat(ok, 3+4+4) + bye},
-		batches: []int{1, 3},
-		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
+		scripts: []string{proved + chunk + behind + behind + strings.Repeat(ok, 3+4+4) + bye},
+		batches: []int{1, 1, 3},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 5),
 	},
 	{
 		name: "one refused among them",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + behind + ok + ok + ok +
+		scripts: []string{proved + chunk + behind + behind + ok + ok + ok +
 			ok + ok + ok + "S: 554 5.7.1 spam\n" + strings.Repeat(ok, 4) + bye},
-		batches: []int{1, 3},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 554 5.7.1 spam", "accepted dot 250 ok"},
+		batches: []int{1, 1, 3},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok", "refused dot 554 5.7.1 spam", "accepted dot 250 ok"},
 	},
 	{
 		name: "reset after one that was refused",
-		scripts: []string{chunked + chunk + ok + "S: 550 5.1.1 unknown\n S: 503 no recipients\n" +
+		scripts: []string{proved + chunk + ok + "S: 550 5.1.1 unknown\n S: 503 no recipients\n" +
 			behind + ok + ok + ok + "S: 552 5.3.4 too big\n" + behind + ok + ok + ok + ok + bye},
-		batches: []int{1, 1, 1},
-		want:    []string{"refused rcpt 550 5.1.1 unknown", "refused dot 552 5.3.4 too big", "accepted dot 250 ok"},
+		batches: []int{1, 1, 1, 1, 1},
+		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
+			"refused rcpt 550 5.1.1 unknown", "refused dot 552 5.3.4 too big", "accepted dot 250 ok"},
 	},
 	{
+		name: "a second reply to BDAT is not taken for another's",
+		scripts: []string{chunked + chunk + ok + ok + ok + envelope + "C: DATA\n" + "S: 250 queued\n" + ok + ok + "C!",
+			chunked + envelope + "C: DATA\n" + ok + ok + go354 + line + "C: .\n S: 554 5.7.1 spam\n" + bye},
+		batches: []int{1, 1, 1},
+		want: []string{"accepted dot 250 ok",
+			`broken data the server does not keep to the protocol: reply 250 "ok" has no place here`, "refused dot 554 5.7.1 spam"},
+	},
+
+	{
 		name: "421 for one: those behind go elsewhere",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n S!",
+		scripts: []string{proved + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n S!",
 			chunked + chunk + ok + ok + ok + bye},
-		batches: []int{1, 2},
-		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
+		batches: []int{1, 1, 2},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
 	},
 	{
 		name: "421 for one, the next is taken all the same",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n" +
+		scripts: []string{proved + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n" +
 			ok + ok + ok + ok + "C!"},
-		batches: []int{1, 2},
-		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
+		batches: []int{1, 1, 2},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
 	},
 	{
 		name:    "421 at MAIL",
@@ -133,16 +147,16 @@ var pipelines = []struct {
 	},
 	{
 		name: "421 at MAIL for one that is not the first",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + "S: 421 enough\n S!",
+		scripts: []string{proved + chunk + "S: 421 enough\n S!",
 			chunked + chunk + ok + ok + ok + bye},
-		batches: []int{1, 1},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+		batches: []int{1, 1, 1},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok"},
 	},
 	{
 		name:    "cut: all that went out is in doubt",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + "S!"},
-		batches: []int{1, 2},
-		want:    []string{"accepted dot 250 ok", "in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
+		scripts: []string{proved + chunk + behind + ok + ok + "S!"},
+		batches: []int{1, 1, 2},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
 	},
 	{
 		name: "BDAT not known after all: DATA from now on",
@@ -153,18 +167,18 @@ var pipelines = []struct {
 	},
 	{
 		name: "nothing is risked on a session that was idle",
-		scripts: []string{chunked + chunk + ok + ok + ok + envelope + ok + ok + "C: BDAT 4 LAST\n" + line + ok +
+		scripts: []string{proved + envelope + ok + ok + "C: BDAT 4 LAST\n" + line + ok +
 			envelope + "S!", chunked + chunk + ok + ok + ok + bye},
 		pause:   time.Second,
-		batches: []int{1, 1, 1},
-		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
+		batches: []int{1, 1, 1, 1},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
 	},
 	{
 		name: "RSET refused with the message on its way",
-		scripts: []string{chunked + chunk + ok + ok + ok + chunk + behind + ok + ok + ok +
+		scripts: []string{proved + chunk + behind + ok + ok + ok +
 			"S: 500 what?\n C!"},
-		batches: []int{1, 2},
-		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
+		batches: []int{1, 1, 2},
+		want: []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok",
 			`in doubt dot the server does not keep to the protocol: reply 500 "what?" has no place here`},
 	},
 }

@@ -25,6 +25,12 @@ type session struct {
 	// over tells that nothing new may be put on it.
 	over atomic.Bool
 
+	// With the right to write:
+
+	// chunked tells that a message went out by BDAT, inStep that replies after
+	// one were seen to be where they belong (transaction).
+	chunked, inStep bool
+
 	// With the right to read:
 
 	// lost is why nothing can be read any more. The connection is closed then.

@@ -16,6 +16,11 @@ import (
 // together, right behind the final dot of the message before. With CHUNKING
 // (RFC 3030) as well, the whole message goes out with its envelope, and nothing
 // waits for anything; but a large one waits until somebody wants it.
+//
+// Replies to BDAT can't be told from those to MAIL or RCPT. A server that
+// answered it twice would have each later reply taken for another, and a refusal
+// for the acceptance of the message before. So the second message of a session
+// goes out by DATA, whose 354 has only one place. Until it came there is no BDAT.
 type transaction struct {
 	s    *session
 	turn *turn
@@ -64,7 +69,7 @@ func (s *session) deliver(ctx context.Context, turn *turn, m *forwarder.Message,
 		return 0, err
 	}
 	t := &transaction{s: s, turn: turn, m: m, out: out, wait: s.o.Timeout}
-	t.ahead, t.bdat = s.pipelines(), s.chunks()
+	t.ahead, t.bdat = s.pipelines(), s.chunks() && (s.inStep || !s.chunked)
 	// What has rested may have ended unnoticed: nothing is risked on it.
 	t.early = t.ahead && t.bdat && !turn.rested && m.Size <= earlySize
 	stop := context.AfterFunc(ctx, s.abort)
