@@ -60,7 +60,7 @@ func (s *session) deliver(ctx context.Context, turn *turn, m *forwarder.Message,
 		err = context.Cause(ctx)
 	case s.over.Load():
 		err = errUntouched
-	case turn.idle && s.r.Buffered() > 0: // a reply to nothing: who knows what the next is about
+	case (turn.first || turn.idle) && s.r.Buffered() > 0: // a reply to nothing: who knows what the next is about
 		s.over.Store(true)
 		err = errUntouched
 	}
