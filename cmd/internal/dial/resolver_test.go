@@ -19,6 +19,7 @@ type zone struct {
 	addrs   []string
 	queries int           // for A records
 	gate    chan struct{} // where set, answers wait for its end
+	came    chan struct{} // where set, closed by the first query
 }
 
 func (z *zone) set(addrs ...string) {
@@ -66,7 +67,9 @@ func (z *zone) answer(conn net.Conn) error {
 	z.mu.Lock()
 	addrs, gate := z.addrs, z.gate
 	if kind == 1 {
-		z.queries++
+		if z.queries++; z.queries == 1 && z.came != nil {
+			close(z.came)
+		}
 	}
 	z.mu.Unlock()
 	if gate != nil {
@@ -94,7 +97,7 @@ func (z *zone) answer(conn net.Conn) error {
 // of them gives up.
 func TestNamesAreShared(t *testing.T) {
 	t.Parallel()
-	z := &zone{addrs: []string{"192.0.2.1"}, gate: make(chan struct{})}
+	z := &zone{addrs: []string{"192.0.2.1"}, gate: make(chan struct{}), came: make(chan struct{})}
 	r := z.resolver()
 	clock := time.Now()
 	r.now = func() time.Time { return clock }
@@ -105,9 +108,7 @@ func TestNamesAreShared(t *testing.T) {
 			t.Error("the lookup goes on after its context has ended")
 		}
 	})
-	for z.asked() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-z.came
 	for range 100 {
 		others.Go(func() {
 			if a, err := r.lookup(t.Context(), "POP.example.test"); err != nil || a.addrs[0].String() != "192.0.2.1" {
@@ -115,8 +116,7 @@ func TestNamesAreShared(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(20 * time.Millisecond) // they wait by now; those who come later only make it easier
-	leave()
+	leave() // whether the others have come or not
 	first.Wait()
 	close(z.gate)
 	others.Wait()
