@@ -70,7 +70,7 @@ type bend struct {
 func newWorld(t *testing.T, b bend) *world {
 	t.Helper()
 	w := &world{t: t, now: &clock{t: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}, stop: make(chan struct{})}
-	w.pop = pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}, Handle: b.pop, Pipelining: b.pipelining})
+	w.pop = pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}, Handle: oneAtATime(b.pop), Pipelining: b.pipelining})
 	must(t, w.pop.Start())
 	t.Cleanup(func() { _ = w.pop.Close() })
 	var err error
@@ -91,6 +91,20 @@ func newWorld(t *testing.T, b bend) *world {
 	w.keptDir = filepath.Join(t.TempDir(), "kept")
 	w.account = w.leo(w.claim("isp"))
 	return w
+}
+
+// oneAtATime guards what a handler keeps: a session that was cut may still be
+// at the commands that it was sent ahead, when the next one has begun.
+func oneAtATime(handle func(s *pop3test.Session, verb, arg string) bool) func(*pop3test.Session, string, string) bool {
+	if handle == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(s *pop3test.Session, verb, arg string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return handle(s, verb, arg)
+	}
 }
 
 func must(t testing.TB, err error) {
