@@ -1,0 +1,115 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Sketch is a configuration that is yet to be written: what a person said or
+// another program knew. What is not in it gets its default when it is read.
+type Sketch struct {
+	Head     string // a comment at the top, without #; may have several lines
+	Settings Section
+	Accounts []Section
+	Forward  []Section
+}
+
+// Section is the keys of a mapping in the order in which they are written.
+type Section []Pair
+
+// Pair is one key and what it says.
+type Pair struct {
+	Key     string
+	Value   any    // a string, number, bool, []string or Section
+	Comment string // stands behind the value, without #; may be empty
+}
+
+// YAML is the sketch as a file.
+func (s Sketch) YAML() ([]byte, error) {
+	top, err := s.Settings.node()
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range []struct {
+		key   string
+		items []Section
+	}{{"accounts", s.Accounts}, {"forward", s.Forward}} {
+		if len(list.items) == 0 {
+			continue
+		}
+		seq := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, item := range list.items {
+			n, err := item.node()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", list.key, err)
+			}
+			seq.Content = append(seq.Content, n)
+		}
+		top.Content = append(top.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: list.key}, seq)
+	}
+	doc := &yaml.Node{Kind: yaml.DocumentNode, HeadComment: s.Head, Content: []*yaml.Node{top}}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := errors.Join(e.Encode(doc), e.Close()); err != nil {
+		return nil, fmt.Errorf("write the configuration as YAML: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// node is the section as YAML has it.
+func (s Section) node() (*yaml.Node, error) {
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	for _, p := range s {
+		v, err := p.node()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Key, err)
+		}
+		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: p.Key}, v)
+	}
+	return m, nil
+}
+
+func (p Pair) node() (*yaml.Node, error) {
+	if inner, ok := p.Value.(Section); ok {
+		return inner.node()
+	}
+	v := &yaml.Node{}
+	if err := v.Encode(p.Value); err != nil {
+		return nil, err
+	}
+	v.LineComment = p.Comment
+	if v.Kind == yaml.SequenceNode {
+		v.Style = yaml.FlowStyle
+	}
+	return v, nil
+}
+
+// Create writes a file that only its owner may read, for it may have secrets
+// in it. It is there whole or not at all. One that is there already stays as
+// it is; the error is fs.ErrExist then.
+func Create(path string, content []byte) (err error) {
+	draft, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, os.Remove(draft.Name())) }()
+	_, err = draft.Write(content)
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	// A link, unlike a rename, never takes the place of another file.
+	if err := os.Link(draft.Name(), path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s is there already: %w", path, fs.ErrExist)
+		}
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
