@@ -35,7 +35,7 @@ type appOptions struct {
 	Stopping <-chan struct{}
 	Next     func(account string) time.Time // nil: nothing is planned
 	Metrics  *web.Metrics                   // nil: nothing is counted
-	Tracing  tracing
+	Wiring   wiring
 }
 
 // openLedger opens the configuration's ledger.
@@ -58,13 +58,13 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		return nil, err
 	}
 	for _, d := range cfg.Forward {
-		pool, err := newPool(d)
+		pool, err := o.Wiring.pool(d)
 		if err != nil {
 			return nil, &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
 		}
 		a.pools[d.Name] = pool
 	}
-	if err := a.claim(ctx, store, o.Tracing); err != nil {
+	if err := a.claim(ctx, store, o.Wiring); err != nil {
 		return nil, err
 	}
 	a.poller = fetcher.New(fetcher.Options{
@@ -88,7 +88,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 
 // claim finds the ledger's rows of every configured account, also of those
 // that are not to be polled now: else another account could take them over.
-func (a *app) claim(ctx context.Context, store *sqlite.Store, t tracing) error {
+func (a *app) claim(ctx context.Context, store *sqlite.Store, w wiring) error {
 	ids := make([]ledger.Identity, len(a.cfg.Accounts))
 	for i, c := range a.cfg.Accounts {
 		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
@@ -104,11 +104,10 @@ func (a *app) claim(ctx context.Context, store *sqlite.Store, t tracing) error {
 		if !c.Enabled {
 			continue
 		}
-		acc, err := newAccount(c)
+		acc, err := w.account(c)
 		if err != nil {
 			return &exitError{exitConfig, fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
-		acc.Source.Trace = t.of(c.Name)
 		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
 		a.accounts[c.Name] = acc
 	}

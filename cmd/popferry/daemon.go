@@ -37,10 +37,9 @@ type daemon struct {
 // from the old one as a restart would, but that the ledger stays open: polls
 // finish what they have begun, and the new schedule takes up the rest.
 func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, names []string) error {
-	d := &daemon{program: p, store: store, log: log, names: names, stop: watchStop(ctx), manager: sdnotify.FromEnv(), page: newFront(store, log)}
+	d := &daemon{program: p, store: store, log: log, names: names, stop: watchStop(ctx), manager: sdnotify.FromEnv(), page: newFront(store, p.wiring, log)}
 	defer d.stop.end()
 	defer d.page.close()
-	d.page.tracing = p.tracing
 	d.files = watch.New(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
 	s, err := startService(d.stop.ctx, cfg, store, log, d.page)
 	if err != nil {

@@ -61,7 +61,7 @@ func (p *program) playDemo(ctx context.Context, w *demo.World) error {
 	}
 	defer store.Close()
 	d := &demoRun{program: p, w: w, store: store}
-	if d.app, err = newApp(ctx, cfg, store, appOptions{Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if d.app, err = newApp(ctx, cfg, store, appOptions{Log: slog.New(slog.DiscardHandler), Wiring: p.wiring}); err != nil {
 		return err
 	}
 	defer d.app.close()

@@ -129,7 +129,7 @@ func (c *crowd) poll(tb testing.TB) time.Duration {
 	defer store.Close()
 	var complaints bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&complaints, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := startService(tb.Context(), cfg, store, log, newFront(store, log))
+	s, err := startService(tb.Context(), cfg, store, log, newFront(store, newWiring(), log))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.St
 	stop := watchStop(ctx)
 	defer stop.end()
 	metrics := newMetrics(cfg, store, f.metricsFile)
-	a, err := newApp(stop.ctx, cfg, store, appOptions{Log: log, Stopping: stop.stopping, Metrics: metrics, Tracing: p.tracing})
+	a, err := newApp(stop.ctx, cfg, store, appOptions{Log: log, Stopping: stop.stopping, Metrics: metrics, Wiring: p.wiring})
 	if err != nil {
 		return err
 	}

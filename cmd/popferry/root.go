@@ -14,11 +14,11 @@ import (
 type program struct {
 	stdout, stderr io.Writer
 	configFlag     string
-	tracing        tracing
+	wiring         wiring
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	p := &program{stdout: stdout, stderr: stderr}
+	p := &program{stdout: stdout, stderr: stderr, wiring: newWiring()}
 	root := &cobra.Command{
 		Use:   "popferry",
 		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",

@@ -63,7 +63,7 @@ func (p *program) run(ctx context.Context, c *cobra.Command, f runFlags, names [
 			return usage(c, fmt.Errorf("--trace: there is no account %q that is polled", f.trace))
 		}
 		p.stderr = &lines{w: p.stderr}
-		p.tracing = newTracing(f.trace, p.stderr, cfg.Log)
+		p.wiring.tracing = newTracing(f.trace, p.stderr, cfg.Log)
 	}
 	log := newLog(p.stderr, cfg.Log)
 	for _, w := range cfg.Warnings {

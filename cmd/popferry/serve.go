@@ -33,7 +33,7 @@ type front struct {
 	metrics *web.Metrics
 	log     *slog.Logger
 	handler http.Handler
-	tracing tracing // of run --trace, for each service that it is given
+	wiring  wiring // for each service that it is given
 
 	mu      sync.Mutex
 	cfg     *config.Config
@@ -43,8 +43,8 @@ type front struct {
 	closed  sync.WaitGroup
 }
 
-func newFront(store *sqlite.Store, log *slog.Logger) *front {
-	f := &front{view: &ledgerView{store: store}, log: log}
+func newFront(store *sqlite.Store, w wiring, log *slog.Logger) *front {
+	f := &front{view: &ledgerView{store: store}, log: log, wiring: w}
 	f.metrics = web.NewMetrics(buildVersion(), f.view).WithProcess()
 	f.handler = web.New(web.Options{
 		Ledger:   f.view,

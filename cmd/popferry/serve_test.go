@@ -90,7 +90,7 @@ func TestServe(t *testing.T) {
 	}
 	defer store.Close()
 	var log output
-	f := newFront(store, slog.New(slog.NewTextHandler(&log, nil)))
+	f := newFront(store, newWiring(), slog.New(slog.NewTextHandler(&log, nil)))
 	defer f.close()
 	if err := f.alive(); err == nil {
 		t.Error("alive before its start")

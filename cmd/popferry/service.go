@@ -27,7 +27,7 @@ func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 	}
 	s := &service{stopping: make(chan struct{})}
 	var err error
-	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next, Metrics: page.metrics, Tracing: page.tracing})
+	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next, Metrics: page.metrics, Wiring: page.wiring})
 	if err != nil {
 		return nil, err
 	}

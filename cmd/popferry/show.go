@@ -99,7 +99,7 @@ func (d *desk) fetch(ctx context.Context, rec *ledger.Record, rows []*ledger.Rec
 	if err != nil {
 		return err
 	}
-	account, err := newAccount(configured)
+	account, err := d.wiring.account(configured)
 	if err != nil {
 		return &exitError{exitConfig, err}
 	}

@@ -9,17 +9,22 @@ import (
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
-// network is what all connections of the process share: answers of the DNS and
-// TLS sessions, which outlive a configuration that is read again.
-var network = dial.NewNetwork()
+// wiring is what connections are made with. It outlives a configuration that
+// is read again.
+type wiring struct {
+	network *dial.Network // answers of the DNS and TLS sessions, for all to share
+	tracing tracing       // of run --trace
+}
 
-// newDialer is how a server of the configuration is reached.
-func newDialer(s config.Server) (*dial.Dialer, error) {
+func newWiring() wiring { return wiring{network: dial.NewNetwork()} }
+
+// dialer is how a server of the configuration is reached.
+func (w wiring) dialer(s config.Server) (*dial.Dialer, error) {
 	mode, err := dial.ParseMode(s.TLS.Mode)
 	if err != nil {
 		return nil, err
 	}
-	return network.New(dial.Target{
+	return w.network.New(dial.Target{
 		Host:    s.Host,
 		Port:    s.Port,
 		Timeout: s.Timeout,
@@ -35,9 +40,9 @@ func newDialer(s config.Server) (*dial.Dialer, error) {
 	})
 }
 
-// newPool makes the sessions with a destination.
-func newPool(d config.Destination) (*smtp.Pool, error) {
-	dialer, err := newDialer(d.Server)
+// pool makes the sessions with a destination.
+func (w wiring) pool(d config.Destination) (*smtp.Pool, error) {
+	dialer, err := w.dialer(d.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +60,10 @@ func newPool(d config.Destination) (*smtp.Pool, error) {
 	}), nil
 }
 
-// newAccount is an account of the configuration as the fetcher wants it, but
-// for its destination.
-func newAccount(c config.Account) (fetcher.Account, error) {
-	dialer, err := newDialer(c.Server)
+// account is an account of the configuration as the fetcher wants it, but for
+// its destination.
+func (w wiring) account(c config.Account) (fetcher.Account, error) {
+	dialer, err := w.dialer(c.Server)
 	if err != nil {
 		return fetcher.Account{}, err
 	}
@@ -72,6 +77,7 @@ func newAccount(c config.Account) (fetcher.Account, error) {
 			Secure:      c.TLS.Mode != config.TLSNone,
 			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get, Token: c.Token},
 			Timeout:     c.Timeout,
+			Trace:       w.tracing.of(c.Name),
 		},
 		Policy: fetcher.Policy{
 			Keep:        c.Leave.Keep,
