@@ -62,7 +62,7 @@ func (q *queue) waitedLong() {
 func (q *queue) warm() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed && len(q.usable())+q.opening == 0 && len(q.sessions) < q.window.connections {
+	if !q.closed && len(q.usable())+q.opening == 0 && q.all() < q.window.connections {
 		q.opening++
 		q.open()
 	}
@@ -97,10 +97,20 @@ func (q *queue) take(s *session) *session {
 	s.expiry.Stop()
 	q.sessions = slices.Delete(slices.Clone(q.sessions), i, i+1)
 	q.ending.Add(1)
+	q.leaving++
 	if len(q.sessions) == 0 {
 		q.window.renewed()
 	}
 	return s
+}
+
+// left notes that a session that was taken is closed.
+func (q *queue) left() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.leaving--
+	q.stir()
+	q.ending.Done()
 }
 
 // close refuses who waits and who comes, and waits for the others.

@@ -172,7 +172,7 @@ func (p *Pool) expire(s *session) {
 
 // end ends a session that was taken from the queue.
 func (p *Pool) end(s *session) {
-	defer p.queue.ending.Done()
+	defer p.queue.left()
 	s.quit()
 }
 

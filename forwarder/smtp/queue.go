@@ -31,7 +31,8 @@ type queue struct {
 	window   window
 	places   int        // calls that have one
 	seats    int        // of these, those that have a seat too
-	sessions []*session // until they are closed
+	sessions []*session // until they are closed, but for those that are
+	leaving  int        // saying QUIT: the server still counts them
 	opening  int
 	number   int
 	want     []*call // wait for a place
@@ -151,12 +152,15 @@ func (q *queue) stir() {
 		close(c.granted)
 	}
 	if q.waiting() > 0 {
-		for range q.window.wanted(q.seats+q.waiting(), len(usable), len(q.sessions), q.opening) {
+		for range q.window.wanted(q.seats+q.waiting(), len(usable), q.all(), q.opening) {
 			q.opening++
 			q.open()
 		}
 	}
 }
+
+// all is how many sessions the server has of us.
+func (q *queue) all() int { return len(q.sessions) + q.leaving }
 
 // waiting is how many calls wait for something.
 func (q *queue) waiting() int { return len(q.want) + len(q.line) }
