@@ -17,6 +17,7 @@ type Account struct {
 	Source      Source
 	Policy      Policy
 	Destination Destination
+	Progress    *Progress // where set, counts in a poll
 }
 
 // Source is the POP3 side of an account.

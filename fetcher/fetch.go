@@ -190,7 +190,7 @@ func (r *run) retr(ctx context.Context, c candidate, ask func(context.Context, c
 func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
 	m := &fetched{candidate: c, item: r.Spool.New()}
 	in := &intake{w: m.item}
-	_, err := io.Copy(&limit{w: in, left: r.bound(c)}, body)
+	_, err := io.Copy(&limit{w: in, left: r.bound(c), progress: r.a.Progress}, body)
 	if err == nil {
 		err = in.Close()
 	}
@@ -221,10 +221,11 @@ func (r *run) bound(c candidate) int64 {
 	return max(most, slack*c.Size)
 }
 
-// limit passes on so many octets and fails on more.
+// limit passes on so many octets, counting them, and fails on more.
 type limit struct {
-	w    io.Writer
-	left int64
+	w        io.Writer
+	left     int64
+	progress *Progress
 }
 
 var errEndless = errors.New("it goes on beyond max_message_size though it was listed as smaller")
@@ -233,5 +234,6 @@ func (l *limit) Write(p []byte) (int, error) {
 	if l.left -= int64(len(p)); l.left < 0 {
 		return 0, errEndless
 	}
+	l.progress.came(len(p))
 	return l.w.Write(p)
 }

@@ -41,13 +41,16 @@ func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 			return err
 		case err != nil:
 			r.stop(err, false)
-		case m != nil:
+		case m == nil:
+			r.a.Progress.settled()
+		default:
 			failpoint("fetched")
 			w.enter(pop, m.octets)
 			m.previous, m.queued = before, make(chan struct{})
 			before = m.queued
 			go func() {
 				defer w.leave(m.octets)
+				defer r.a.Progress.settled()
 				r.deliver(ctx, m)
 			}()
 		}

@@ -192,6 +192,7 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 	if p, err = r.prepare(ctx, p); err != nil {
 		return false, err
 	}
+	r.a.Progress.expect(p.Due)
 	now, rest := r.portion(p.Due)
 	if err := r.forward(hard, ctx, now); err != nil {
 		return false, err
@@ -200,6 +201,7 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 		if p, err = r.decide(ctx, p); err != nil {
 			return false, err
 		}
+		r.a.Progress.expect(p.Due)
 		if err := r.forward(hard, ctx, p.Due); err != nil {
 			return false, err
 		}

@@ -1,0 +1,77 @@
+package fetcher_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// TestProgress: who looks on sees what is to come before anything is sent, then
+// what was dealt with, at the end all of it: what the server refuses to give
+// out and what is refused by the destination included.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	for name, pipelining := range map[string]bool{"one at a time": false, "asked for ahead": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var p fetcher.Progress
+			var mu sync.Mutex
+			var seen []fetcher.Tally
+			b := bend{
+				pop: func(s *pop3test.Session, verb, arg string) bool {
+					switch {
+					case verb == "CAPA" && !pipelining:
+						s.Err("no")
+					case verb == "RETR" && arg == "3":
+						s.Err("not now")
+					default:
+						return false
+					}
+					return true
+				},
+				smtp: smtptest.Options{Fault: func(e smtptest.Event) (f smtptest.Fault) {
+					if e.Stage == forwarder.StageDot {
+						mu.Lock()
+						defer mu.Unlock()
+						if seen = append(seen, p.Tally()); len(seen) == 2 {
+							f.Code, f.Text = 550, "no"
+						}
+					}
+					return f
+				}},
+				pool: smtp.Options{Connections: 1, InFlight: 1},
+			}
+			w := newWorld(t, b)
+			w.account.Progress = &p
+			w.add("m1", "m2", "m3", "m4")
+			var octets int64
+			for _, m := range w.pop.Messages("leo") {
+				octets += int64(len(m.Octets))
+			}
+			w.poll()
+			came := octets - int64(len(letter("m3")))
+			want := fetcher.Tally{Messages: 4, Done: 4, Octets: came, Fetched: came} // nothing more is to come
+			if got := p.Tally(); got != want {
+				t.Errorf("at the end %+v, want %+v", got, want)
+			}
+			for i, tally := range seen {
+				if tally.Messages != 4 || tally.Octets != octets || tally.Done > i+1 || tally.Fetched == 0 {
+					t.Errorf("at the final dot of message %d: %+v", i+1, tally)
+				}
+			}
+			if len(seen) != 3 {
+				t.Errorf("%d transactions", len(seen))
+			}
+			before := p.Tally()
+			w.poll() // m3 is refused again, the rest is known
+			if got := p.Tally(); got.Done != got.Messages || got.Fetched != before.Fetched {
+				t.Errorf("with nothing new %+v", got)
+			}
+		})
+	}
+}
