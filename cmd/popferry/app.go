@@ -11,6 +11,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -26,7 +27,8 @@ type app struct {
 	pools    map[string]*smtp.Pool
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
-	asked    sync.Map     // names of accounts that a person wants polled
+	board    *progress.Board
+	asked    sync.Map // names of accounts that a person wants polled
 }
 
 // appOptions are what an app is told by the command that runs it.
@@ -53,7 +55,7 @@ func openLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 
 // newApp wires a configuration to the ledger.
 func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*app, error) {
-	a := &app{cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*smtp.Pool), metrics: o.Metrics}
+	a := &app{cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*smtp.Pool), metrics: o.Metrics, board: o.Wiring.board}
 	if err := spoolDir(cfg.Spool.Dir); err != nil {
 		return nil, err
 	}
@@ -146,7 +148,11 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	if _, wanted := a.asked.LoadAndDelete(name); wanted {
 		asked = true
 	}
-	res := a.poller.Poll(ctx, a.accounts[name], asked)
+	acc := a.accounts[name]
+	var ended func()
+	acc.Progress, ended = a.board.Begin(name)
+	defer ended()
+	res := a.poller.Poll(ctx, acc, asked)
 	if a.metrics != nil {
 		a.metrics.Poll(res)
 	}

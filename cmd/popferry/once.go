@@ -29,6 +29,7 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.St
 	}
 	defer a.close()
 	results := a.pollAll(stop.ctx, f.now)
+	p.wiring.board.Stop() // what follows is not to come between bars
 	if !stop.begun() {
 		a.tellNews(stop.ctx, store, log)
 	}

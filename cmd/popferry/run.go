@@ -58,14 +58,11 @@ func (p *program) run(ctx context.Context, c *cobra.Command, f runFlags, names [
 	if err := choose(cfg, names); err != nil {
 		return usage(c, err)
 	}
-	if f.trace != "" {
-		if !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Enabled && a.Name == f.trace }) {
-			return usage(c, fmt.Errorf("--trace: there is no account %q that is polled", f.trace))
-		}
-		p.stderr = &lines{w: p.stderr}
-		p.wiring.tracing = newTracing(f.trace, p.stderr, cfg.Log)
+	if f.trace != "" && !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Enabled && a.Name == f.trace }) {
+		return usage(c, fmt.Errorf("--trace: there is no account %q that is polled", f.trace))
 	}
-	log := newLog(p.stderr, cfg.Log)
+	log := p.onlookers(cfg, f)
+	defer p.wiring.board.Stop()
 	for _, w := range cfg.Warnings {
 		_, _ = fmt.Fprintf(p.stderr, "popferry: warning: %s\n", w)
 	}

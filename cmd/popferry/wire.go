@@ -3,17 +3,19 @@ package main
 import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
-// wiring is what connections are made with. It outlives a configuration that
-// is read again.
+// wiring is what outlives a configuration that is read again: what connections
+// are made with, and who looks on.
 type wiring struct {
 	network *dial.Network // answers of the DNS and TLS sessions, for all to share
 	tracing tracing       // of run --trace
+	board   *progress.Board
 }
 
 func newWiring() wiring { return wiring{network: dial.NewNetwork()} }

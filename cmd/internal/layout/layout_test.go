@@ -56,6 +56,7 @@ func TestOneImporter(t *testing.T) {
 		"github.com/robfig/cron/v3": "cmd/internal/schedule",
 		"modernc.org/sqlite":        "fetcher/ledger/sqlite",
 		"github.com/spf13/cobra":    "cmd/popferry",
+		"github.com/vbauerster/mpb": "cmd/internal/progress",
 	}
 	for _, p := range packages(t) {
 		for _, path := range p.Imports {

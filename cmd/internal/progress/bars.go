@@ -1,0 +1,106 @@
+package progress
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+const (
+	barsGap      = 200 * time.Millisecond
+	barsPatience = time.Second
+	barWidth     = 24 // columns, or what is left of them
+)
+
+// Bars shows polls as bars on a terminal. What is written to it comes in lines
+// above them. They have no colours, so that NO_COLOR asks for nothing else.
+type Bars struct {
+	out  *os.File
+	all  *mpb.Progress
+	bars map[string]*bar
+}
+
+// bar is one account's.
+type bar struct {
+	*mpb.Bar
+	text atomic.Pointer[string]
+}
+
+// CanShow tells whether bars can be drawn on a file: a terminal that can move
+// its cursor, as TERM=dumb cannot.
+func CanShow(f *os.File, env func(string) string) bool {
+	return env("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// NewBars draws bars on a terminal until Close.
+func NewBars(out *os.File) *Bars {
+	return &Bars{
+		out:  out,
+		all:  mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(barsGap), mpb.WithWidth(barWidth)),
+		bars: make(map[string]*bar),
+	}
+}
+
+// Every implements View.
+func (b *Bars) Every() (gap, patience time.Duration) { return barsGap, barsPatience }
+
+// Show implements View.
+func (b *Bars) Show(s Status) {
+	text := s.String()
+	a := b.bars[s.Account]
+	if a == nil {
+		a = new(bar)
+		a.text.Store(&text)
+		var err error
+		if a.Bar, err = b.add(s.Account, a); err != nil {
+			return // the terminal is gone
+		}
+		b.bars[s.Account] = a
+	}
+	a.text.Store(&text)
+	done, of := s.Fetched, s.Octets
+	if of == 0 { // a server that lists no sizes
+		done, of = int64(s.Done), int64(s.Messages)
+	}
+	a.SetTotal(of, false)
+	a.SetCurrent(done)
+}
+
+// add puts a bar below the others. Its total, being none at first, can be
+// changed, and that it is reached does not end it.
+func (b *Bars) add(account string, a *bar) (*mpb.Bar, error) {
+	return b.all.Add(0, mpb.BarStyle().Build(),
+		mpb.PrependDecorators(decor.Name(label(account), decor.WCSyncWidthR)),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *a.text.Load() }, decor.WCSyncWidthR)))
+}
+
+// Gone implements View.
+func (b *Bars) Gone(account string) {
+	if a := b.bars[account]; a != nil {
+		a.Abort(true)
+		delete(b.bars, account)
+	}
+}
+
+// Write writes whole lines above the bars, or where there are none any more.
+func (b *Bars) Write(p []byte) (int, error) {
+	n, err := b.all.Write(p)
+	if errors.Is(err, mpb.ErrDone) {
+		return b.out.Write(p)
+	}
+	return n, err
+}
+
+// Close implements View. What is written from now on goes straight to the
+// terminal.
+func (b *Bars) Close() {
+	for account := range b.bars {
+		b.Gone(account)
+	}
+	b.all.Wait()
+}
