@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/popferry/popferry/cmd/internal/spelling"
 )
 
 // A setter puts a value into the field that it was made for, or says with
@@ -81,39 +83,12 @@ func (t table) has(name string) bool {
 
 // near returns the key that name was probably meant to be, or "".
 func (t table) near(name string) string {
-	best, least := "", len(name)/3+2 // so many slips make it another word
+	var keys []string
 	for _, e := range t {
 		if len(name) > 2 && strings.HasPrefix(e.name, name) {
 			return e.name
 		}
-		if d := slips(name, e.name); d < least {
-			best, least = e.name, d
-		}
+		keys = append(keys, e.name)
 	}
-	return best
-}
-
-// slips counts the letters that have to be added, dropped or replaced, or
-// swapped with their neighbour, to make b of a.
-func slips(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			replace := last[j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
+	return spelling.Nearest(name, keys, len(name)/3+1) // with more slips it is another word
 }

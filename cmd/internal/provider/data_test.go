@@ -1,0 +1,143 @@
+package provider
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostForm is a name of the DNS with at least two labels, in small letters.
+var hostForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
+
+// TestEntries: each entry says what its readers rely on, in the right form.
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	nameForm := regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+	for _, p := range All() {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			if !nameForm.MatchString(p.Name) {
+				t.Errorf("name %q: small letters, digits, dots and hyphens only", p.Name)
+			}
+			if p.Title == "" {
+				t.Error("no title")
+			}
+			for _, name := range slices.Concat(p.Domains, p.MX, p.hosts()) {
+				if !hostForm.MatchString(name) {
+					t.Errorf("%q is no host or domain in small letters", name)
+				}
+			}
+			if len(p.Domains)+len(p.MX)+len(p.POP3) == 0 {
+				t.Error("nothing leads to it: no domain, no MX, no server")
+			}
+			if !slices.Contains([]string{"", AuthOAuth2}, p.Auth) {
+				t.Errorf("auth %q", p.Auth)
+			}
+			if p.IntervalMinutes < 0 || p.IntervalMinutes > 60 {
+				t.Errorf("%d minutes between polls", p.IntervalMinutes)
+			}
+			checkServers(t, p)
+			checkSteps(t, p)
+			checkSources(t, p)
+		})
+	}
+}
+
+func checkServers(t *testing.T, p Provider) {
+	t.Helper()
+	if noPOP := len(p.POP3) == 0; noPOP == (p.Instead == "") {
+		t.Errorf("%d POP3 servers and instead: %q: it is one or the other", len(p.POP3), p.Instead)
+	}
+	if len(p.POP3) > 0 && !slices.Contains([]string{LoginAddress, LoginLocalPart, ""}, p.Login) {
+		t.Errorf("login %q", p.Login)
+	}
+	ports := map[string][]Server{"995 implicit or 110 starttls": p.POP3, "465 implicit, 587 or 25 starttls": p.SMTP}
+	for usual, servers := range ports {
+		for _, s := range servers {
+			if want := s.TLS; !strings.Contains(usual, want) || (s.Port == 995 || s.Port == 465) != (want == TLSImplicit) {
+				t.Errorf("%s with tls %q: expected %s", s.Addr(), s.TLS, usual)
+			}
+		}
+	}
+}
+
+func checkSteps(t *testing.T, p Provider) {
+	t.Helper()
+	for _, s := range []*Step{p.AppPassword, p.EnablePOP} {
+		if s == nil {
+			continue
+		}
+		if s.How == "" && s.URL == "" {
+			t.Error("a step that says nothing")
+		}
+		if s.URL != "" {
+			checkURL(t, s.URL)
+		}
+	}
+}
+
+func checkSources(t *testing.T, p Provider) {
+	t.Helper()
+	if len(p.Sources) == 0 {
+		t.Error("no source")
+	}
+	for _, s := range p.Sources {
+		checkURL(t, s)
+	}
+	if _, err := time.Parse(time.DateOnly, p.Checked); err != nil {
+		t.Errorf("checked: %v", err)
+	}
+}
+
+func checkURL(t *testing.T, s string) {
+	t.Helper()
+	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || !hostForm.MatchString(u.Host) {
+		t.Errorf("%q is no https URL (%v)", s, err)
+	}
+}
+
+// TestNothingTwice: a lookup has one answer.
+func TestNothingTwice(t *testing.T) {
+	t.Parallel()
+	for what, of := range map[string]func(Provider) []string{
+		"name":   func(p Provider) []string { return []string{p.Name} },
+		"title":  func(p Provider) []string { return []string{p.Title} },
+		"domain": func(p Provider) []string { return p.Domains },
+		"MX":     func(p Provider) []string { return p.MX },
+	} {
+		first := map[string]string{}
+		for _, p := range All() {
+			for _, s := range of(p) {
+				if first[s] != "" {
+					t.Errorf("%s %s is in %s and in %s", what, s, first[s], p.Name)
+				}
+				first[s] = p.Name
+			}
+		}
+	}
+}
+
+// TestSharedServers: what is true of a POP3 server is true of it in each entry
+// that names it.
+func TestSharedServers(t *testing.T) {
+	t.Parallel()
+	for _, p := range All() {
+		for _, s := range p.POP3 {
+			q, _ := ForHost(s.Host)
+			if p.RETRHides != q.RETRHides || p.IntervalMinutes != q.IntervalMinutes || p.Auth != q.Auth {
+				t.Errorf("%s and %s do not say the same of %s", p.Name, q.Name, s.Host)
+			}
+		}
+	}
+}
+
+// TestOrder: people find an entry by its name.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	if !slices.IsSortedFunc(All(), func(a, b Provider) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("not in the order of names")
+	}
+}

@@ -1,0 +1,124 @@
+package provider
+
+import (
+	"bytes"
+	_ "embed" // providers.json
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/popferry/popferry/cmd/internal/spelling"
+)
+
+//go:embed providers.json
+var file string
+
+// read decodes the file once. That it can be decoded is for the tests to hold.
+var read = sync.OnceValue(func() []Provider {
+	var all []Provider
+	d := json.NewDecoder(bytes.NewBufferString(file))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&all); err != nil {
+		panic(fmt.Sprintf("providers.json: %v", err))
+	}
+	return all
+})
+
+// All returns the providers in the order of their names.
+func All() []Provider { return slices.Clone(read()) }
+
+// ByName returns the provider that the configuration calls so.
+func ByName(name string) (Provider, bool) {
+	return find(func(p Provider) bool { return strings.EqualFold(p.Name, name) })
+}
+
+// ForAddress returns the provider of a mail address, or of a domain, by the
+// domain alone: one's own domain is known by ForMX.
+func ForAddress(address string) (Provider, bool) {
+	domain := canonical(address[strings.LastIndex(address, "@")+1:])
+	return find(func(p Provider) bool { return slices.Contains(p.Domains, domain) })
+}
+
+// ForMX returns the provider that runs a mail exchanger, and so hosts the
+// domain that names it. Of several it is the one that says it most closely.
+func ForMX(host string) (Provider, bool) {
+	host = canonical(host)
+	var best Provider
+	longest := 0
+	for _, p := range read() {
+		for _, zone := range p.MX {
+			if (host == zone || strings.HasSuffix(host, "."+zone)) && len(zone) > longest {
+				best, longest = p, len(zone)
+			}
+		}
+	}
+	return best, longest > 0
+}
+
+// ForHost returns the provider whose POP3 or SMTP server has that name. Where
+// several share it, it is the first.
+func ForHost(host string) (Provider, bool) {
+	host = canonical(host)
+	return find(func(p Provider) bool {
+		return slices.Contains(p.hosts(), host)
+	})
+}
+
+// Near returns the provider with a name, domain or server that is spelled
+// nearly so, and that spelling: gmail.com for gmial.com. It is "" if nothing
+// is near, or if the word is right as it is.
+func Near(word string) (Provider, string) {
+	word = canonical(word)
+	for _, p := range read() {
+		if slices.Contains(p.spellings(), word) {
+			return Provider{}, ""
+		}
+	}
+	var all []string
+	for _, p := range read() {
+		all = append(all, p.spellings()...)
+	}
+	near := spelling.Nearest(word, all, slips(word))
+	p, _ := find(func(p Provider) bool { return near != "" && slices.Contains(p.spellings(), near) })
+	return p, near
+}
+
+// slips is how many of them a word may have: in a short one, two make another
+// word of it.
+func slips(word string) int {
+	if len(word) < 8 {
+		return 1
+	}
+	return 2
+}
+
+func find(is func(Provider) bool) (Provider, bool) {
+	for _, p := range read() {
+		if is(p) {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// hosts are the names of all its servers.
+func (p Provider) hosts() []string {
+	var hosts []string
+	for _, s := range slices.Concat(p.POP3, p.SMTP) {
+		hosts = append(hosts, s.Host)
+	}
+	return hosts
+}
+
+// spellings are all words that mean the provider.
+func (p Provider) spellings() []string {
+	return slices.Concat([]string{p.Name}, p.Domains, p.hosts())
+}
+
+// canonical is a name as the file writes it: in small letters, without the dot
+// that ends a name in the DNS.
+func canonical(name string) string {
+	return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
+}

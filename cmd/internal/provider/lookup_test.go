@@ -1,0 +1,73 @@
+package provider
+
+import "testing"
+
+func TestLookups(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		look func(string) (Provider, bool)
+		word string
+		want string // "": unknown
+	}{
+		"name":                        {ByName, "gmail", "gmail"},
+		"name in capitals":            {ByName, "GMX", "gmx"},
+		"name of nobody":              {ByName, "example", ""},
+		"no name":                     {ByName, "", ""},
+		"address":                     {ForAddress, "leo@googlemail.com", "gmail"},
+		"address in capitals":         {ForAddress, "Leo@Hotmail.CO.UK", "outlook"},
+		"quoted @":                    {ForAddress, `"a@web.de"@gmx.de`, "gmx"},
+		"domain":                      {ForAddress, "icloud.com", "icloud"},
+		"below a domain":              {ForAddress, "leo@sub.gmail.com", ""},
+		"address of one's own":        {ForAddress, "leo@example.net", ""},
+		"no domain":                   {ForAddress, "leo", ""},
+		"no address":                  {ForAddress, "", ""},
+		"MX of Google":                {ForMX, "aspmx.l.google.com.", "gmail"},
+		"MX in capitals":              {ForMX, "ALT1.ASPMX.L.GOOGLE.COM", "gmail"},
+		"MX of a tenant":              {ForMX, "example-net.mail.protection.outlook.com", "microsoft365"},
+		"MX of Outlook.com":           {ForMX, "outlook-com.olc.protection.outlook.com", "outlook"},
+		"MX that ends like one":       {ForMX, "mx.notgoogle.com", ""},
+		"no MX":                       {ForMX, "", ""},
+		"POP3 server":                 {ForHost, "pop3.web.de", "web.de"},
+		"submission server":           {ForHost, "smtp.mail.yahoo.com.", "yahoo"},
+		"server of iCloud":            {ForHost, "smtp.mail.me.com", "icloud"},
+		"server of one's own":         {ForHost, "pop.example.net", ""},
+		"below the name of a server":  {ForHost, "x.pop.gmail.com", ""},
+		"address in place of a name":  {ForHost, "192.0.2.1", ""},
+		"nothing in place of a name ": {ForHost, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, ok := tt.look(tt.word)
+			if p.Name != tt.want || ok != (tt.want != "") {
+				t.Errorf("%q: %q, %v; want %q", tt.word, p.Name, ok, tt.want)
+			}
+		})
+	}
+}
+
+func TestNear(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"gmial.com":       "gmail.com",
+		"Gmial":           "gmail",
+		"pop.gmial.com":   "pop.gmail.com",
+		"pop.gmail.con":   "pop.gmail.com",
+		"hotmial.com":     "hotmail.com",
+		"yaho.com":        "yahoo.com",
+		"pop3.wed.de":     "pop3.web.de",
+		"outlok.com":      "outlook.com",
+		"gmail.com":       "", // right as it is
+		"web.de":          "",
+		"pop.example.net": "",
+		"example.com":     "",
+		"":                "",
+	} {
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			p, near := Near(word)
+			if near != want || (p.Name == "") != (want == "") {
+				t.Errorf("%q: %q of %q; want %q", word, near, p.Name, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package provider
+
+import (
+	"net"
+	"strconv"
+	"time"
+)
+
+// What Server.TLS says, in the words of the configuration.
+const (
+	TLSImplicit = "implicit" // TLS from the first octet
+	TLSStart    = "starttls" // a plain connection that is upgraded
+)
+
+// What Provider.Login says.
+const (
+	LoginAddress   = "address"    // the whole address
+	LoginLocalPart = "local part" // what stands before its @
+)
+
+// AuthOAuth2 as a Provider.Auth: access tokens are all that it takes.
+const AuthOAuth2 = "xoauth2"
+
+// Provider is one provider of mailboxes.
+type Provider struct {
+	Name    string   `json:"name"`    // as `provider:` in the configuration
+	Title   string   `json:"title"`   // as people call it
+	Domains []string `json:"domains"` // of its addresses
+	MX      []string `json:"mx"`      // a domain is hosted there if its MX is one of these or below it
+	POP3    []Server `json:"pop3"`    // the best first; none: see Instead
+	SMTP    []Server `json:"smtp"`    // for submission, the best first
+	Login   string   `json:"login"`   // LoginAddress or LoginLocalPart; empty: not known
+	Auth    string   `json:"auth"`    // AuthOAuth2; empty: passwords are taken
+	Quirks
+	Sources []string `json:"sources"` // URLs of where the facts are from
+	Checked string   `json:"checked"` // when they were looked at, as 2006-01-02
+}
+
+// Server is where a provider speaks one of its protocols.
+type Server struct {
+	Host string `json:"host"`
+	Port int    `json:"port"`
+	TLS  string `json:"tls"` // TLSImplicit or TLSStart
+}
+
+// Addr is the server's host:port.
+func (s Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Quirks are what a person or a program has to know beforehand.
+type Quirks struct {
+	// IntervalMinutes is the least time between two logins; 0: not known.
+	IntervalMinutes int `json:"interval_minutes"`
+	// RETRHides: a message that was retrieved is not listed again.
+	RETRHides bool `json:"retr_hides"`
+	// AppPassword: the password of the web page does not log in, a password
+	// made for one program does.
+	AppPassword *Step `json:"app_password"`
+	// EnablePOP: POP3 is off until it is switched on.
+	EnablePOP *Step `json:"enable_pop"`
+	// Note is one sentence about what else there is to know.
+	Note string `json:"note"`
+	// Instead is what to do where there is no POP3.
+	Instead string `json:"instead"`
+}
+
+// Step is something that a person does once on the provider's web pages.
+type Step struct {
+	How string `json:"how"` // menus or conditions, one sentence; may be empty
+	URL string `json:"url"` // the page for it, or the one that explains it; may be empty
+}
+
+// MinInterval is the least time between two logins; 0: not known.
+func (q Quirks) MinInterval() time.Duration { return time.Duration(q.IntervalMinutes) * time.Minute }
