@@ -25,9 +25,9 @@ var (
 // while it was idle, or at a message before.
 var errUntouched = errors.New("the connection ended at another message")
 
-// Error tells why no session could be had.
+// Error tells why no session could be had, or what a probe was refused.
 type Error struct {
-	Stage    forwarder.Stage        // from StageDial to StageAuth
+	Stage    forwarder.Stage        // from StageDial to StageAuth, of a probe to StageRcpt
 	Code     int                    // the server's reply, 0 if there was none
 	Enhanced forwarder.EnhancedCode // if the reply had one
 	Text     string                 // the reply's text
@@ -36,13 +36,13 @@ type Error struct {
 
 // Error names the stage and the reply or the cause.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%v: %s", e.Stage, e.outcome().Reply())
+	return fmt.Sprintf("%v: %s", e.Stage, e.Outcome().Reply())
 }
 
 // Unwrap returns the cause when it was no reply.
 func (e *Error) Unwrap() error { return e.Err }
 
-// outcome is the error as an outcome without its recipient.
-func (e *Error) outcome() forwarder.Outcome {
+// Outcome is the error as an outcome without its recipient.
+func (e *Error) Outcome() forwarder.Outcome {
 	return forwarder.Outcome{Kind: forwarder.Unusable, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: e.Text, Err: e.Err}
 }

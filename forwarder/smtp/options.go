@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"net"
 	"time"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
 // Method names a way to log in, in the words of the configuration.
@@ -53,6 +55,10 @@ type Options struct {
 	// DotTimeout for the reply to the final dot; default 10 min
 	// (RFC 5321 4.5.3.2.6): shorter ones make duplicates.
 	DotTimeout time.Duration
+	// Passed, where set, is told each stage that the opening of a session has
+	// behind it: StageHello (with the greeting), StageTLS for STARTTLS, StageAuth.
+	// It must not wait.
+	Passed func(stage forwarder.Stage)
 	// Now tells the time; default time.Now.
 	Now func() time.Time
 }
@@ -72,6 +78,9 @@ func (o Options) withDefaults() Options {
 	o.InFlight = cmp.Or(max(o.InFlight, 0), 32)
 	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)
 	o.DotTimeout = cmp.Or(o.DotTimeout, 10*time.Minute)
+	if o.Passed == nil {
+		o.Passed = func(forwarder.Stage) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

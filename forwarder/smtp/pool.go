@@ -184,7 +184,7 @@ func unusable(ctx context.Context, m *forwarder.Message, e *Error) ([]forwarder.
 	}
 	out := make([]forwarder.Outcome, len(m.Recipients))
 	for i, to := range m.Recipients {
-		out[i] = e.outcome()
+		out[i] = e.Outcome()
 		out[i].Recipient = to
 	}
 	return out, nil

@@ -91,10 +91,12 @@ func (s *session) begin(ctx context.Context) *Error {
 	if err != nil {
 		return err
 	}
+	s.o.Passed(forwarder.StageHello)
 	if s.o.StartTLS != nil {
 		if err := s.startTLS(ctx, c); err != nil {
 			return err
 		}
+		s.o.Passed(forwarder.StageTLS)
 		// What was said in clear counts for nothing (RFC 3207 4.2).
 		if c, err = s.hello("220 \r\n"); err != nil {
 			return err
@@ -104,6 +106,7 @@ func (s *session) begin(ctx context.Context) *Error {
 		if err := s.login(ctx, c); err != nil {
 			return failed(forwarder.StageAuth, err)
 		}
+		s.o.Passed(forwarder.StageAuth)
 	}
 	s.offer = offered(c)
 	return nil

@@ -11,7 +11,7 @@ import (
 const nextAddress = 300 * time.Millisecond
 
 // connect makes the connection below TLS. Its errors are those of net.Dialer.
-func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
+func (d *Dialer) connect(ctx context.Context, passed func(Stage)) (net.Conn, error) {
 	if d.name == "" {
 		return d.net.DialContext(ctx, d.network, d.addr)
 	}
@@ -19,6 +19,7 @@ func (d *Dialer) connect(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	passed(StageName)
 	conn, err := d.race(ctx, a.addrs)
 	if err == nil {
 		return conn, nil

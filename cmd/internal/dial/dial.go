@@ -94,12 +94,20 @@ func (d *Dialer) Addr() string {
 // TLS is implicit; the connection is then a *tls.Conn. Every error is an
 // *Error that tells the stage.
 func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
+	return d.DialTold(ctx, func(Stage) {})
+}
+
+// DialTold is Dial for who wants to follow it: passed is called for each stage
+// that is behind it, StageName (where there is a name to look up), StageConnect
+// and StageTLS (where it is implicit).
+func (d *Dialer) DialTold(ctx context.Context, passed func(Stage)) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	raw, err := d.connect(limited)
+	raw, err := d.connect(limited, passed)
 	if err != nil {
 		return nil, d.connectError(err)
 	}
+	passed(StageConnect)
 	if d.mode != Implicit {
 		return raw, nil
 	}
@@ -111,6 +119,7 @@ func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 		}
 		return nil, d.handshakeError(err)
 	}
+	passed(StageTLS)
 	return conn, nil
 }
 

@@ -1,0 +1,129 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// Relay is a server to be tried that mail goes to.
+type Relay struct {
+	Name      string // as errors call it
+	Dialer    *dial.Dialer
+	Options   smtp.Options    // Dial, StartTLS and Passed are filled in
+	Envelopes []smtp.Envelope // none: as far as the login
+}
+
+// ErrRefused is the error of a probe some of whose steps failed; the steps have
+// the reasons.
+var ErrRefused = errors.New("a sender or recipient was refused")
+
+// Destination tries a server and tells each step as it is done: name, connect,
+// tls, greeting, login, and mail and rcpt for each envelope. No message is sent.
+// limit is the size that the server announces for a message, in octets; 0: none.
+// The error is that of the last step, or ErrRefused.
+func Destination(ctx context.Context, r Relay, told func(Step)) (limit int64, err error) {
+	d := delivery{Relay: r, path: newPath(told)}
+	limit, err = smtp.Probe(ctx, d.options(), r.Envelopes, d.answered)
+	if err != nil {
+		return limit, d.fails(err)
+	}
+	if d.refused {
+		return limit, ErrRefused
+	}
+	return limit, nil
+}
+
+// Send sends one message, as a step.
+func Send(ctx context.Context, r Relay, m *forwarder.Message, told func(Step)) error {
+	silent := delivery{Relay: r, path: newPath(func(Step) {})}
+	pool := smtp.New(silent.options())
+	defer pool.Close()
+	p := newPath(told)
+	outs, err := pool.Deliver(ctx, m, func(context.Context) error { return nil })
+	if err != nil {
+		return p.failed(StepSend, err)
+	}
+	for _, o := range outs {
+		if o.Kind != forwarder.Accepted {
+			return p.failed(StepSend, &fetcher.DestinationError{Name: r.Name, Outcome: o})
+		}
+	}
+	p.passed(StepSend, outs[0].Reply())
+	return nil
+}
+
+// delivery is one probe of a destination.
+type delivery struct {
+	Relay
+	*path
+	refused bool
+}
+
+func (d *delivery) options() smtp.Options {
+	o := d.Options
+	o.Dial = func(ctx context.Context) (net.Conn, error) { return d.Dialer.DialTold(ctx, d.dialed) }
+	o.StartTLS = d.Dialer.StartTLSConfig()
+	greeted := false
+	o.Passed = func(s forwarder.Stage) {
+		switch {
+		case s == forwarder.StageHello && !greeted:
+			greeted = true
+			d.passed(StepGreeting, "")
+		case s == forwarder.StageTLS:
+			d.passed(StepTLS, "by STARTTLS")
+		case s == forwarder.StageAuth:
+			d.passed(StepLogin, "")
+		}
+	}
+	return o
+}
+
+// answered tells of MAIL or RCPT.
+func (d *delivery) answered(o forwarder.Outcome) {
+	name, note := stepAt(o.Stage), o.Recipient
+	if o.Stage == forwarder.StageMail {
+		note = ""
+	}
+	if o.Kind == forwarder.Accepted {
+		d.passed(name, note)
+		return
+	}
+	d.refused = true
+	d.tell(Step{Name: name, Note: note, Err: &fetcher.DestinationError{Name: d.Name, Outcome: o}})
+}
+
+// fails tells of the step that ended the probe.
+func (d *delivery) fails(err error) error {
+	var e *smtp.Error
+	if !errors.As(err, &e) {
+		return d.failed(StepConnect, err)
+	}
+	name := stepAt(e.Stage)
+	if e.Stage == forwarder.StageDial {
+		name = stepOf(e.Err)
+	}
+	return d.failed(name, &fetcher.DestinationError{Name: d.Name, Outcome: e.Outcome()})
+}
+
+// stepAt is the step of a stage.
+func stepAt(s forwarder.Stage) string {
+	switch s {
+	case forwarder.StageDial:
+		return StepConnect
+	case forwarder.StageTLS:
+		return StepTLS
+	case forwarder.StageAuth:
+		return StepLogin
+	case forwarder.StageMail:
+		return StepMail
+	case forwarder.StageRcpt:
+		return StepRcpt
+	}
+	return StepGreeting
+}

@@ -1,0 +1,129 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// Protocol is what a server is expected to speak.
+type Protocol uint8
+
+// The protocols.
+const (
+	POP3 Protocol = iota
+	SMTP
+)
+
+// Way is how a host may be reached.
+type Way struct {
+	Port int
+	Mode dial.Mode
+}
+
+// String is the way as the configuration writes it.
+func (w Way) String() string { return fmt.Sprintf("port: %d, tls: %v", w.Port, w.Mode) }
+
+// Ways are the registered ports of a protocol, the best first (RFC 8314 3 and
+// 4, RFC 6409 3.1).
+func (p Protocol) Ways() []Way {
+	if p == SMTP {
+		return []Way{{465, dial.Implicit}, {587, dial.StartTLS}, {25, dial.StartTLS}}
+	}
+	return []Way{{995, dial.Implicit}, {110, dial.StartTLS}}
+}
+
+// Answer is a way that leads to a server.
+type Answer struct {
+	Way
+	// Err is a *dial.CertificateError where all but the certificate is right.
+	Err error
+}
+
+// patience is for each way: what takes longer is no help.
+const patience = 5 * time.Second
+
+// Search tries ways to a host, all at once, and returns those that answer, in
+// the order of ways. Nobody logs in. One that answers and does not encrypt comes
+// back with dial.None. The target tells the host and what is expected of its
+// certificate.
+func Search(ctx context.Context, network *dial.Network, target dial.Target, p Protocol, ways []Way) []Answer {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found := make([]chan *Answer, len(ways))
+	for i, w := range ways {
+		found[i] = make(chan *Answer, 1)
+		go func() { found[i] <- try(ctx, network, target, p, w) }()
+	}
+	var answers []Answer
+	for _, f := range found {
+		if a := <-f; a != nil {
+			answers = append(answers, *a)
+		}
+	}
+	return answers
+}
+
+// try tries one way; nil if there is nothing.
+func try(ctx context.Context, network *dial.Network, target dial.Target, p Protocol, w Way) *Answer {
+	target.Port, target.TLS.Mode, target.Timeout = w.Port, w.Mode, patience
+	d, err := network.New(target)
+	if err != nil {
+		return nil
+	}
+	greet := greetPOP3
+	if p == SMTP {
+		greet = greetSMTP
+	}
+	err = greet(ctx, d)
+	var certificate *dial.CertificateError
+	switch {
+	case err == nil:
+		return &Answer{Way: w}
+	case errors.As(err, &certificate):
+		return &Answer{w, certificate}
+	case errors.Is(err, errClear):
+		return &Answer{Way: Way{w.Port, dial.None}}
+	}
+	return nil
+}
+
+// errClear: the server is there, but it does not encrypt.
+var errClear = errors.New("it answers only in clear")
+
+func greetPOP3(ctx context.Context, d *dial.Dialer) error {
+	conn, err := d.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	c := pop3.New(conn, pop3.Options{Timeout: patience})
+	defer c.Close()
+	if _, err := c.Greeting(ctx); err != nil {
+		return err
+	}
+	if config := d.StartTLSConfig(); config != nil {
+		err := c.StartTLS(ctx, config)
+		var refused *pop3.Error
+		if errors.As(err, &refused) {
+			err = errClear
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_ = c.Quit(ctx) // out of courtesy
+	return nil
+}
+
+func greetSMTP(ctx context.Context, d *dial.Dialer) error {
+	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), Timeout: patience}, nil, nil)
+	if errors.Is(err, smtp.ErrNoSTARTTLS) {
+		return errClear
+	}
+	return err
+}
