@@ -37,6 +37,7 @@ func (p *program) renumberedCommand(c *cobra.Command, adopt bool) *cobra.Command
 	var wait time.Duration
 	c.Long = renumberedHelp
 	c.Args = usageArgs(cobra.ExactArgs(1))
+	c.ValidArgsFunction = p.completeAccounts(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := p.loadToLook()
 		if err != nil {

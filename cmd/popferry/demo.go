@@ -24,7 +24,8 @@ func (p *program) demoCommand() *cobra.Command {
 		Short: "Show the whole thing on servers in memory",
 		Long: "Starts a POP3 server with three mailboxes and an SMTP server, both in memory, and forwards from\n" +
 			"one to the other as popferry does with real ones. Nothing leaves this machine.",
-		Args: usageArgs(cobra.NoArgs),
+		Args:              usageArgs(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			w, err := demo.Start()
 			if err != nil {

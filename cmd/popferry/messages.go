@@ -39,9 +39,10 @@ func (p *program) messagesCommand() *cobra.Command {
 	var account, state string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "messages",
-		Short: "Show what the ledger knows of each message",
-		Args:  usageArgs(cobra.NoArgs),
+		Use:               "messages",
+		Short:             "Show what the ledger knows of each message",
+		Args:              usageArgs(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f := ledger.Filter{Account: account}
 			if state != "" {
@@ -60,6 +61,8 @@ func (p *program) messagesCommand() *cobra.Command {
 	c.Flags().StringVar(&account, "account", "", "only those of this `ACCOUNT`")
 	c.Flags().StringVar(&state, "state", "", "only those in this `STATE`: "+stateNames())
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	completeFlag(c, "account", p.completeAccount)
+	completeFlag(c, "state", completeStates(func(ledger.State) bool { return true }))
 	return p.withConfig(c)
 }
 

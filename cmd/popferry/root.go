@@ -37,7 +37,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.pollCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())
-	root.InitDefaultCompletionCmd()
+	root.AddCommand(p.completionCommand())
 	return root
 }
 
@@ -60,6 +60,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVarP(&p.configFlag, "config", "c", "",
 		"configuration `FILE` (default: $POPFERRY_CONFIG, ./popferry.yaml,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
+	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails where there is no such flag
 	return c
 }
 

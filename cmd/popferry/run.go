@@ -28,6 +28,7 @@ func (p *program) runCommand() *cobra.Command {
 			"Signals: TERM and INT finish the transactions in flight and stop, a second one stops at once;\n" +
 			"HUP reads the configuration again; USR1 polls all accounts now.\n\n" +
 			"Exit codes with --once: 0 done, 75 something has to be tried again, 78 configuration, 64 usage, 1 anything else.",
+		ValidArgsFunction: p.completeAccounts(0),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.now && !f.once {
 				return usage(c, fmt.Errorf("--now goes with --once"))
@@ -46,6 +47,7 @@ func (p *program) runCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: also what is backing off after a failure")
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
 	c.Flags().StringVar(&f.trace, "trace", "", "log the dialogue of this `ACCOUNT` with its POP3 server, without passwords and mail")
+	completeFlag(c, "trace", p.completeAccount)
 	return p.withConfig(c)
 }
 

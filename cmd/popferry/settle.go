@@ -66,6 +66,7 @@ func (p *program) settleCommand(c *cobra.Command, s settlement) *cobra.Command {
 	var state string
 	var wait time.Duration
 	c.Args = usageArgs(cobra.MinimumNArgs(1))
+	c.ValidArgsFunction = p.completeAccounts(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		sel, err := newSelection(args[1:], state, s.fits)
 		if err != nil {
@@ -80,6 +81,7 @@ func (p *program) settleCommand(c *cobra.Command, s settlement) *cobra.Command {
 		})
 	}
 	c.Flags().StringVar(&state, "state", "", "all messages in this `STATE`: "+fitting(s.fits))
+	completeFlag(c, "state", completeStates(s.fits))
 	return p.withConfig(withWait(c, &wait))
 }
 

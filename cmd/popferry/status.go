@@ -35,9 +35,10 @@ type accountStatus struct {
 func (p *program) statusCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "status",
-		Short: "Show what became of each account",
-		Args:  usageArgs(cobra.NoArgs),
+		Use:               "status",
+		Short:             "Show what became of each account",
+		Args:              usageArgs(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := p.loadToLook()
 			if err != nil {
