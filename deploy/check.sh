@@ -139,7 +139,7 @@ mkdir "$scratch/bin"
 check=$scratch/bin/check
 
 step 'shellcheck'
-shellcheck deploy/check.sh deploy/release deploy/image deploy/package deploy/debian/{postinst,prerm,postrm}
+shellcheck deploy/check.sh deploy/release deploy/image deploy/package deploy/debian/{postinst,prerm,postrm,manual-of-configuration}
 
 # The release is built from two copies of the tree, each in a folder of its own;
 # the compiler's cache serves both.
@@ -234,7 +234,9 @@ dpkg --root="$root" --force-not-root --force-depends --force-script-chrootless -
 "$root/usr/bin/popferry" version
 "$root/usr/bin/popferry" run --once --config "$root/etc/popferry/popferry.yaml" 2>"$scratch/log" && fail 'the example configuration runs'
 cat "$scratch/log"
-man --warnings -l "$root/usr/share/man/man1/popferry.1.gz" >/dev/null
+for page in "$root"/usr/share/man/man[15]/*.gz; do
+	[[ -z $(man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is no manual page"
+done
 bash -n "$root/usr/share/bash-completion/completions/popferry"
 cp "${deb[0]}" "$scratch/first.deb"
 (cd "$tree" && NFPM=$scratch/bin/nfpm deploy/package v0.0.1 >/dev/null)
