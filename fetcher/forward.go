@@ -81,6 +81,7 @@ func (r *run) deliver(ctx context.Context, m *fetched) {
 	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	t := r.transaction(m)
+	defer func() { t.land() }() // a second one may have taken its place
 	v, err := r.transact(ctx, t)
 	switch {
 	case errors.Is(err, errHalted):

@@ -92,6 +92,9 @@ func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) 
 		r.log.Warn("refused message cannot be wrapped, and is held", "uid", shown(t.rec.UID), "error", err)
 		return v, nil
 	}
+	t.land() // or two would wait for each other's place
+	t.settled = make(chan struct{})
+	wrapped.Settled = t.settled
 	outs, err := d.Forwarder.Deliver(ctx, wrapped, func(ctx context.Context) error { return r.intend(ctx, t) })
 	if err != nil {
 		return v, err

@@ -18,12 +18,13 @@ type transaction struct {
 	sender  string
 	clock   attempt
 	begun   bool
+	settled chan struct{} // closed when it is in flight no more
 }
 
 // transaction prepares a message: to whom it goes, from whom, under which
 // trace and date.
 func (r *run) transaction(m *fetched) *transaction {
-	t := &transaction{fetched: m, before: *m.row, sender: r.a.Destination.Sender}
+	t := &transaction{fetched: m, before: *m.row, sender: r.a.Destination.Sender, settled: make(chan struct{})}
 	rec := *m.row
 	t.rec = &rec
 	if rec.Trace == "" {
@@ -38,6 +39,15 @@ func (r *run) transaction(m *fetched) *transaction {
 	rec.NextAttempt = t.clock.next()
 	t.pending, rec.Recipients = pending(r.a.Destination.Recipients, rec.Recipients)
 	return t
+}
+
+// land tells that the transaction is in flight no more.
+func (t *transaction) land() {
+	select {
+	case <-t.settled:
+	default:
+		close(t.settled)
+	}
 }
 
 // pending tells who still has to get a message: whoever the configuration
@@ -78,6 +88,7 @@ func (t *transaction) message(a Account) *forwarder.Message {
 		UTF8:       t.head.EightBit,
 		Body:       t.reader(head),
 		Queued:     t.inLine,
+		Settled:    t.settled,
 	}
 }
 

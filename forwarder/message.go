@@ -23,4 +23,7 @@ type Message struct {
 	// that wait: whatever comes from then on is behind it. It may be called more
 	// than once, and must not wait.
 	Queued func()
+	// Settled, where set, is closed when what became of the message is on disk:
+	// until then it counts as in flight. Else that is when it was handed over.
+	Settled <-chan struct{}
 }

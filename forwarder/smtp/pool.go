@@ -57,7 +57,7 @@ func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(con
 	case fail != nil:
 		return unusable(ctx, m, fail)
 	}
-	defer p.queue.leavePlace(c)
+	defer p.settled(c, m.Settled)
 	if out, ok := c.offer.fit(m); !ok {
 		return out, nil
 	}
@@ -78,6 +78,18 @@ func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(con
 		out[i] = forwarder.Outcome{Recipient: to, Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errUntouched}
 	}
 	return out, nil
+}
+
+// settled gives back the place of a call when its message is settled.
+func (p *Pool) settled(c *call, settled <-chan struct{}) {
+	if settled == nil {
+		p.queue.leavePlace(c)
+		return
+	}
+	go func() { // its end is waited for by Close, that of settled is up to the caller
+		<-settled
+		p.queue.leavePlace(c)
+	}()
 }
 
 // try is one seat in a session. After errUntouched nothing was delivered, and
