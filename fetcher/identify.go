@@ -108,6 +108,9 @@ func (p *plan) place(v *view, entries []pop3.Entry, rows []ledger.Known) {
 			p.unknown(v, e, nil)
 		}
 		return
+	case len(entries) == 1 && len(rows) == 1 && rows[0].OnlyUID():
+		p.found(v, match{Entry: entries[0], Known: rows[0]}, nil) // from now on its size tells, too
+		return
 	case len(entries) == 1 && len(rows) == 1 && steady(&rows[0]) && sameSize(entries[0], rows[0]):
 		p.known(v, entries[0], &rows[0])
 		return

@@ -148,7 +148,7 @@ func (r *run) adopt(ctx context.Context, v *view, moved []match) error {
 // wait has the account wait for a person. The old UIDs count as missed from
 // now on, so that after "resend" all is new.
 func (r *run) wait(ctx context.Context, vanished []ledger.Known) error {
-	if err := r.lease.Seen(ctx, r.row.LastPoll, ids(vanished)); err != nil {
+	if err := r.lease.Seen(ctx, r.lastListing(), ids(vanished)); err != nil {
 		return r.ourFault(err)
 	}
 	r.row.Renumbered = true
@@ -187,7 +187,7 @@ func (r *run) missing(ctx context.Context, v view) error {
 			if err != nil {
 				return r.ourFault(err)
 			}
-			rec.State, rec.LastSeen = ledger.Gone, r.row.LastPoll
+			rec.State, rec.LastSeen = ledger.Gone, r.lastListing()
 			r.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
 			gone, all = append(gone, rec), append(all, k)
 		default:
@@ -198,10 +198,19 @@ func (r *run) missing(ctx context.Context, v view) error {
 	if err := r.put(ctx, gone); err != nil {
 		return err
 	}
-	if err := r.seen(ctx, left, r.row.LastPoll); err != nil {
+	if err := r.seen(ctx, left, r.lastListing()); err != nil {
 		return err
 	}
 	return r.seen(ctx, back, time.Time{})
+}
+
+// lastListing is when the last listing was read. Before the first one there
+// can be rows already, that were imported.
+func (r *run) lastListing() time.Time {
+	if r.row.LastPoll.IsZero() {
+		return r.Now()
+	}
+	return r.row.LastPoll
 }
 
 func (r *run) seen(ctx context.Context, list []ledger.Known, at time.Time) error {

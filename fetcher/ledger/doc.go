@@ -12,7 +12,7 @@
 //	                 -> Deferred             to be tried again
 //	                 -> Held                 refused for good; a person decides
 //	                 -> Unknown              no reply to the final dot, or a crash
-//	(new) -> Skipped                         too large, or there before the first run
+//	(new) -> Skipped                         too large, there before the first run, or imported
 //	(new) -> Deferred                        could not be fetched
 //	Deferred, Unknown, Held -> Gone          left its server before it was forwarded
 package ledger

@@ -16,7 +16,8 @@ const (
 	Deferred
 	// Held: refused for good, or not whole three times; a person decides.
 	Held
-	// Skipped: larger than max_message_size, or there before the first run.
+	// Skipped: larger than max_message_size, there before the first run, or
+	// fetched by another program before.
 	Skipped
 	// Unknown: the message was sent, and whether it was accepted is not known.
 	// It is tried again as if it were Deferred, with the same octets.

@@ -33,6 +33,7 @@ var catalogue = []entry{
 	{Cause{"before_first_run", "left alone", ""}, is(fetcher.ErrBeforeFirstRun)},
 	{Cause{"adopted", "left alone", ""}, is(fetcher.ErrAdopted)},
 	{Cause{"too_large", "too large", "Raise max_message_size to have it forwarded, or let popferry retry forward this one."}, a[*fetcher.TooLargeError]},
+	{Cause{ledger.CauseImported, "left alone", "popferry retry sends it all the same."}, never},
 	{Cause{ledger.CauseSkipped, "left alone", "popferry retry sends it after all."}, never},
 
 	// What show meets.
