@@ -71,7 +71,7 @@ forward:
 		t.Fatal(err)
 	}
 	once()
-	letters(2, "isp works again", "1 messages are held", "5.7.1 not for us", "Message-ID: <popferry-notice.")
+	letters(2, "isp works again", "1 message is held", "5.7.1 not for us", "Message-ID: <popferry-notice.")
 	once()
 	letters(2)
 }

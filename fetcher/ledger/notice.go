@@ -8,6 +8,6 @@ type Notice struct {
 	Account int64
 	Since   time.Time // from when the account is seen to fail; zero: it does not
 	Told    time.Time // when it was told that it fails; zero: it was not, or is over
-	Held    int       // held messages that are known to the person
+	Held    []int64   // ids of the held messages that the person knows of, ascending; nil: none
 	HeldAt  time.Time // when it was told of held ones last
 }

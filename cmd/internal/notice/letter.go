@@ -82,8 +82,8 @@ func (n News) text() string {
 	for _, a := range n.Recovered {
 		fmt.Fprintf(&b, "%s works again.\n\n", plain(a.Name))
 	}
-	for _, a := range n.Held {
-		fmt.Fprintf(&b, "%s: %d messages are held and wait on their server for your decision:\n\n", plain(a.Name), len(a.Held))
+	for i, a := range n.Held {
+		fmt.Fprintf(&b, "%s: %s\n\n", plain(a.Name), heldWords(len(a.Held), n.New[i]))
 		for i, r := range a.Held {
 			if i == mostHeld {
 				fmt.Fprintf(&b, "  and %d more\n", len(a.Held)-mostHeld)
@@ -95,6 +95,18 @@ func (n News) text() string {
 	}
 	b.WriteString("-- \npopferry, which fetches your mail. It will not write about these again before something changes.\n")
 	return b.String()
+}
+
+// heldWords says how many messages are held.
+func heldWords(all, fresh int) string {
+	words := "1 message is held and waits on its server for your decision"
+	if all > 1 {
+		words = fmt.Sprintf("%d messages are held and wait on their server for your decision", all)
+	}
+	if fresh < all {
+		words += fmt.Sprintf("; new are the first %d", fresh)
+	}
+	return words + ":"
 }
 
 // plain makes a foreign text one line that is not too long.

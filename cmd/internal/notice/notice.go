@@ -4,6 +4,7 @@
 package notice
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ type News struct {
 	Failing   []Account
 	Since     []time.Time // of those, from when
 	Recovered []Account
-	Held      []Account
+	Held      []Account // each with its new messages first
+	New       []int     // of those: how many
 }
 
 // None tells whether there is nothing.
@@ -48,8 +50,8 @@ func (n News) About() Account {
 
 // Decide compares the accounts with what was told of them. An account that
 // fails is told once, when it has failed for longer than after, and once more
-// when it works again. Held messages are told when there are more than the
-// person knows of, once a day at most.
+// when it works again. Held messages are told when there are some that the
+// person does not know of, once a day at most.
 //
 // seen are the rows that change without a letter: they are to be written in any
 // case, told once the letter is sent.
@@ -66,7 +68,7 @@ func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledge
 		old := before[a.ID]
 		old.Account = a.ID
 		quiet := old
-		quiet.Held = min(old.Held, len(a.Held))
+		a.Held, quiet.Held = newFirst(a.Held, old.Held)
 		switch {
 		case !a.failing() && old.Told.IsZero():
 			quiet.Since = time.Time{}
@@ -75,7 +77,7 @@ func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledge
 				quiet.Since = a.LastSuccess
 			}
 		}
-		if quiet != before[a.ID] {
+		if !same(quiet, before[a.ID]) {
 			seen = append(seen, quiet)
 		}
 		loud := quiet
@@ -87,15 +89,43 @@ func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledge
 			loud.Since, loud.Told = time.Time{}, time.Time{}
 			n.Recovered = append(n.Recovered, a)
 		}
-		if len(a.Held) > loud.Held && (digest.IsZero() || now.Sub(digest) >= digestGap) {
-			loud.Held, loud.HeldAt = len(a.Held), now
-			n.Held = append(n.Held, a)
+		if fresh := len(a.Held) - len(quiet.Held); fresh > 0 && (digest.IsZero() || now.Sub(digest) >= digestGap) {
+			loud.Held, loud.HeldAt = idsOf(a.Held), now
+			n.Held, n.New = append(n.Held, a), append(n.New, fresh)
 		}
-		if loud != quiet {
+		if !same(loud, quiet) {
 			told = append(told, loud)
 		}
 	}
 	return n, seen, told
+}
+
+// newFirst sorts held messages: first those that are not among the known ones,
+// of which it returns the rest, that are still held.
+func newFirst(held []*ledger.Record, known []int64) (sorted []*ledger.Record, still []int64) {
+	var old []*ledger.Record
+	for _, r := range held {
+		if _, ok := slices.BinarySearch(known, r.ID); ok {
+			old = append(old, r)
+		} else {
+			sorted = append(sorted, r)
+		}
+	}
+	return append(sorted, old...), idsOf(old)
+}
+
+// idsOf are the messages' ids, ascending.
+func idsOf(list []*ledger.Record) (ids []int64) {
+	for _, r := range list {
+		ids = append(ids, r.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// same tells whether two rows have the same in them.
+func same(a, b ledger.Notice) bool {
+	return a.Account == b.Account && a.Since.Equal(b.Since) && a.Told.Equal(b.Told) && a.HeldAt.Equal(b.HeldAt) && slices.Equal(a.Held, b.Held)
 }
 
 // idPrefix begins the Message-ID of each letter.

@@ -1,6 +1,7 @@
 package notice_test
 
 import (
+	"fmt"
 	"io"
 	"net/mail"
 	"strings"
@@ -13,9 +14,11 @@ import (
 
 var start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
-func held(n int) (out []*ledger.Record) {
-	for range n {
-		out = append(out, &ledger.Record{Excerpt: ledger.Excerpt{From: "a\x1b[2J@example.org", Subject: "grüße\r\nBcc: x"}})
+// held are held messages with these ids.
+func held(ids ...int64) (out []*ledger.Record) {
+	for _, id := range ids {
+		out = append(out, &ledger.Record{Known: ledger.Known{ID: id},
+			Excerpt: ledger.Excerpt{From: "a\x1b[2J@example.org", Subject: fmt.Sprintf("grüße %d\r\nBcc: x", id)}})
 	}
 	return out
 }
@@ -29,9 +32,10 @@ func TestDecide(t *testing.T) {
 		hour    int
 		fails   bool
 		blocked bool // by its destination
-		held    int
+		held    []int64
 		unsent  bool // the letter does not get through
 		want    string
+		first   int64 // the message that the letter names first
 	}{
 		{hour: 0},
 		{hour: 1, fails: true},
@@ -45,15 +49,20 @@ func TestDecide(t *testing.T) {
 		{hour: 64}, // short: nothing
 		{hour: 70, blocked: true},
 		{hour: 94, blocked: true, want: "failing"},
-		{hour: 95, held: 2, want: "recovered held"},
-		{hour: 96, held: 2},
-		{hour: 97, held: 3}, // one digest a day
-		{hour: 119, held: 3, want: "held"},
-		{hour: 150, held: 1}, // two were settled
-		{hour: 151, held: 2, want: "held"},
+		{hour: 95, held: []int64{5, 6}, want: "recovered held"},
+		{hour: 96, held: []int64{5, 6}},
+		{hour: 97, held: []int64{3, 5, 6}}, // one digest a day
+		{hour: 119, held: []int64{3, 5, 6}, want: "held", first: 3},
+		{hour: 150, held: []int64{6}}, // two were settled
+		{hour: 151, held: []int64{6, 8}, want: "held"},
+		{hour: 180, held: []int64{6, 9}, want: "held", first: 9}, // as many as before, but not the same
+		{hour: 210, held: []int64{9}},
+		{hour: 211, held: []int64{6, 9}, unsent: true, want: "held"}, // settled, and held once more
+		{hour: 212, held: []int64{6, 9}, want: "held"},
+		{hour: 240, held: []int64{6, 9}},
 	} {
 		now := start.Add(time.Duration(step.hour) * time.Hour)
-		a := notice.Account{Account: ledger.Account{ID: 7, Identity: ledger.Identity{Name: "isp"}, LastPoll: now, LastSuccess: now}, Held: held(step.held)}
+		a := notice.Account{Account: ledger.Account{ID: 7, Identity: ledger.Identity{Name: "isp"}, LastPoll: now, LastSuccess: now}, Held: held(step.held...)}
 		if step.fails || step.blocked {
 			a.LastSuccess = time.Time{}
 			if step.hour < 60 {
@@ -78,6 +87,9 @@ func TestDecide(t *testing.T) {
 		if s := strings.Join(got, " "); s != step.want {
 			t.Errorf("at %d: %q, want %q", step.hour, s, step.want)
 		}
+		if step.first != 0 && (n.Held[0].Held[0].ID != step.first || n.New[0] != 1) {
+			t.Errorf("at %d: %d new ones, first message %d", step.hour, n.New[0], n.Held[0].Held[0].ID)
+		}
 		if n.None() != (step.want == "") || len(told) > 0 != (step.want != "") {
 			t.Errorf("at %d: %+v, rows %v", step.hour, n, told)
 		}
@@ -94,8 +106,8 @@ func TestDecide(t *testing.T) {
 // others wrote does not change.
 func TestLetter(t *testing.T) {
 	t.Parallel()
-	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}, Held: held(12)}
-	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Held: []notice.Account{a}, Recovered: []notice.Account{a}}
+	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}, Held: held(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
+	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Held: []notice.Account{a}, New: []int{2}, Recovered: []notice.Account{a}}
 	l := notice.Letter(start, n, "me@example.org", []string{"a@example.org", "b@example.org"})
 	octets, err := io.ReadAll(l.Body())
 	if err != nil || int64(len(octets)) != l.Size {
@@ -113,8 +125,10 @@ func TestLetter(t *testing.T) {
 			t.Fatalf("octet %#x in\n%s", c, octets)
 		}
 	}
-	if !strings.Contains(string(octets), "and 2 more") {
-		t.Errorf("%s", octets)
+	for _, want := range []string{"12 messages are held", "new are the first 2", "and 2 more"} {
+		if !strings.Contains(strings.ReplaceAll(string(octets), "=\r\n", ""), want) {
+			t.Errorf("no %q in %s", want, octets)
+		}
 	}
 	id := m.Header.Get("Message-ID")
 	if !notice.Own(&ledger.Record{Excerpt: ledger.Excerpt{MessageID: id}}) || notice.Own(held(1)[0]) {

@@ -21,7 +21,7 @@ func (s *Store) notices(ctx context.Context) (list []ledger.Notice, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var n ledger.Notice
-		if err := rows.Scan(&n.Account, (*millis)(&n.Since), (*millis)(&n.Told), &n.Held, (*millis)(&n.HeldAt)); err != nil {
+		if err := rows.Scan(&n.Account, (*millis)(&n.Since), (*millis)(&n.Told), (*ids)(&n.Held), (*millis)(&n.HeldAt)); err != nil {
 			return nil, err
 		}
 		list = append(list, n)
@@ -34,7 +34,7 @@ func (s *Store) PutNotices(ctx context.Context, list ...ledger.Notice) error {
 	return s.write(ctx, func(c *session) error {
 		for _, n := range list {
 			if _, err := c.exec("REPLACE INTO notices (account, since, told, held, held_at) VALUES (?, ?, ?, ?, ?)",
-				n.Account, millis(n.Since), millis(n.Told), n.Held, millis(n.HeldAt)); err != nil {
+				n.Account, millis(n.Since), millis(n.Told), ids(n.Held), millis(n.HeldAt)); err != nil {
 				return err
 			}
 		}

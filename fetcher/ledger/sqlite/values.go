@@ -3,6 +3,8 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -50,6 +52,38 @@ func (o *octets) Scan(src any) error {
 		*o = octets(v)
 	default:
 		return fmt.Errorf("%T is no string of octets", src)
+	}
+	return nil
+}
+
+// ids are a list of ids in one column; nil is an empty text.
+type ids []int64
+
+// Value implements driver.Valuer.
+func (l ids) Value() (driver.Value, error) {
+	var b []byte
+	for i, id := range l {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, id, 10)
+	}
+	return string(b), nil
+}
+
+// Scan implements sql.Scanner.
+func (l *ids) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("%T is no list of ids", src)
+	}
+	*l = nil
+	for word := range strings.FieldsSeq(text) {
+		id, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return fmt.Errorf("a list of ids: %w", err)
+		}
+		*l = append(*l, id)
 	}
 	return nil
 }

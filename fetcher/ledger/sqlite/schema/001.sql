@@ -88,6 +88,6 @@ CREATE TABLE notices (
     account INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
     since   INTEGER,
     told    INTEGER,
-    held    INTEGER NOT NULL,
+    held    TEXT    NOT NULL, -- ids of messages, ascending, with a space between two
     held_at INTEGER
 ) STRICT;
