@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,6 +65,19 @@ func StartDovecot(tb testing.TB, options ...Option) *Dovecot {
 	d.attach()
 	d.Start()
 	return d
+}
+
+// Start starts the server again after Stop. Locks that its processes have left
+// in mailboxes are removed first: Dovecot would wait for two minutes until it
+// takes one that holds no process id for stale.
+func (d *Dovecot) Start() {
+	d.tb.Helper()
+	left, err := filepath.Glob(d.scratch.path("mail/*/*.lock"))
+	check(d.tb, err)
+	for _, path := range left {
+		check(d.tb, os.Remove(path))
+	}
+	d.daemon.Start()
 }
 
 // POP3 is the host:port of POP3 without TLS from the start; it has STLS.

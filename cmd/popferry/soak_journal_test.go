@@ -1,0 +1,121 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// What the daemon says when it has read its configuration.
+const (
+	reloaded    = "configuration read again"
+	notReloaded = "the new configuration is not used, the old one goes on"
+)
+
+// journal reads the daemon's log as it comes, and keeps no more of it than counts.
+type journal struct {
+	mu       sync.Mutex
+	rest     []byte // an unfinished line
+	file     *os.File
+	messages map[string]int // what was said, how often
+	outcomes map[string]int // of polls that ended early
+	unknown  map[string]int // by trace: how often a message was in doubt
+	listens  string
+	strange  []string // what nobody expects to read
+}
+
+func newJournal(t *testing.T) *journal {
+	t.Helper()
+	path := *soakSamples + ".log"
+	if *soakSamples == "" {
+		path = filepath.Join(t.TempDir(), "log")
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	return &journal{file: file, messages: make(map[string]int), outcomes: make(map[string]int), unknown: make(map[string]int)}
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.rest = append(j.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(j.rest, []byte("\n"))
+		if !ok {
+			return j.file.Write(p)
+		}
+		j.read(line)
+		j.rest = bytes.Clone(rest)
+	}
+}
+
+func (j *journal) read(line []byte) {
+	var e struct{ Level, Msg, Outcome, Trace, Listen string }
+	if err := json.Unmarshal(line, &e); err != nil {
+		j.strange = append(j.strange, string(line))
+		return
+	}
+	j.messages[e.Msg]++
+	if e.Listen != "" {
+		j.listens = e.Listen
+	}
+	switch {
+	case e.Msg == "message" && e.Outcome == "unknown":
+		j.unknown[e.Trace]++
+	case e.Msg == "poll ended early":
+		j.outcomes[e.Outcome]++
+	case e.Level == "ERROR" && e.Msg != notReloaded:
+		j.strange = append(j.strange, string(line))
+	}
+}
+
+// said is how often something was said.
+func (j *journal) said(msg string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.messages[msg]
+}
+
+// reloads is how many were answered, in one way or the other.
+func (j *journal) reloads() int { return j.said(reloaded) + j.said(notReloaded) }
+
+// ended is how many polls ended early with an outcome.
+func (j *journal) ended(outcome string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.outcomes[outcome]
+}
+
+// doubts is how often it was not known whether a message had arrived.
+func (j *journal) doubts(trace string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.unknown[trace]
+}
+
+// page is where the status page is.
+func (j *journal) page() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return "http://" + j.listens
+}
+
+// check: nothing was said that points to a bug.
+func (j *journal) check(t *testing.T) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.strange) > 0 {
+		t.Errorf("%d lines that should not be in the log, the first is %s", len(j.strange), j.strange[0])
+	}
+	t.Logf("said: %v; polls that ended early: %v", j.messages, j.outcomes)
+}
