@@ -3,6 +3,7 @@ package dial
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"sync"
 )
 
@@ -20,9 +21,12 @@ type Network struct {
 }
 
 // NewNetwork returns a Network that asks the system's resolver.
-func NewNetwork() *Network {
+func NewNetwork() *Network { return NewNetworkWith(nil) }
+
+// NewNetworkWith returns a Network that asks this resolver; nil is the system's.
+func NewNetworkWith(names *net.Resolver) *Network {
 	return &Network{
-		names:   newResolver(nil),
+		names:   newResolver(names),
 		roots:   make(kept[string, *x509.CertPool]),
 		pairs:   make(kept[[2]string, []tls.Certificate]),
 		configs: make(kept[setting, *tls.Config]),

@@ -1,0 +1,83 @@
+// Package certtest issues the certificates of a test.
+package certtest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Authority issues certificates. The zero value is none.
+type Authority struct {
+	tb   testing.TB
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// New makes an authority that nobody trusts yet.
+func New(tb testing.TB) *Authority {
+	tb.Helper()
+	a := &Authority{tb: tb}
+	a.cert, a.key = a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "Test Authority"}, IsCA: true, BasicConstraintsValid: true})
+	return a
+}
+
+// Server issues a certificate for a server of these names, good for an hour.
+func (a *Authority) Server(names ...string) tls.Certificate {
+	a.tb.Helper()
+	cert, key := a.sign(&x509.Certificate{DNSNames: names, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
+// Pool has the authority alone in it.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
+// File is a PEM file of the authority's own certificate.
+func (a *Authority) File() string {
+	a.tb.Helper()
+	path := filepath.Join(a.tb.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		a.tb.Fatal(err)
+	}
+	return path
+}
+
+// sign completes a template and signs it, by itself if there is no authority
+// yet.
+func (a *Authority) sign(t *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	a.tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a.check(err)
+	now := time.Now()
+	t.SerialNumber, t.NotBefore, t.NotAfter = big.NewInt(now.UnixNano()), now.Add(-time.Hour), now.Add(time.Hour)
+	parent, signer := a.cert, a.key
+	if parent == nil {
+		parent, signer = t, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, parent, &key.PublicKey, signer)
+	a.check(err)
+	cert, err := x509.ParseCertificate(der)
+	a.check(err)
+	return cert, key
+}
+
+func (a *Authority) check(err error) {
+	a.tb.Helper()
+	if err != nil {
+		a.tb.Fatal(err)
+	}
+}

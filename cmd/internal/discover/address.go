@@ -1,0 +1,79 @@
+package discover
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
+)
+
+// Address is a mail address in its parts.
+type Address struct {
+	Full   string // as it was given
+	Local  string
+	Domain string // lower case, as the DNS has it
+}
+
+// ParseAddress takes an address apart. The error says what is wrong with it.
+func ParseAddress(s string) (Address, error) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 || strings.ContainsAny(s, " \t\r\n<>,;") {
+		return Address{}, fmt.Errorf("%q is not a mail address; one looks like leo@example.net", s)
+	}
+	domain, ok := hostName(s[at+1:])
+	if !ok || !strings.Contains(domain, ".") {
+		return Address{}, fmt.Errorf("%q: %q is not the name of a mail domain; one looks like example.net", s, s[at+1:])
+	}
+	return Address{Full: s, Local: s[:at], Domain: domain}, nil
+}
+
+// usernames are what a server may call the address's owner (RFC 6186 section
+// 4): most want the whole address.
+func (a Address) usernames() []string { return []string{a.Full, a.Local} }
+
+// label is one part of a host's name (RFC 1123 section 2.1); underscores are
+// seen.
+var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+
+// hostName is a name as the DNS and certificates have it, or an IP address.
+func hostName(s string) (string, bool) {
+	s = strings.TrimSuffix(strings.TrimSpace(s), ".")
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return ip.String(), true
+	}
+	ascii, err := idna.Lookup.ToASCII(s)
+	if err != nil {
+		ascii = strings.ToLower(s) // it minds underscores, which the DNS does not
+	}
+	if len(ascii) > 253 {
+		return "", false
+	}
+	for part := range strings.SplitSeq(ascii, ".") {
+		if !label.MatchString(part) {
+			return "", false
+		}
+	}
+	return ascii, true
+}
+
+// within tells whether a host belongs to whoever has the domain: it is below
+// the domain, or below the name that was registered for it.
+func within(host, domain string) bool {
+	return host == domain || strings.HasSuffix(host, "."+domain) || registered(domain) != "" && registered(host) == registered(domain)
+}
+
+// registered is the part of a name that somebody registered: example.co.uk of
+// pop.example.co.uk; "" if there is none.
+func registered(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
+	if err != nil {
+		return ""
+	}
+	return domain
+}

@@ -1,0 +1,123 @@
+package discover
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+)
+
+// ispdb is Thunderbird's database of providers.
+const ispdb = "https://autoconfig.thunderbird.net/v1.1/"
+
+// document is the part of a clientConfig, version 1.1, that matters here
+// (draft-ietf-mailmaint-autoconfig section 3).
+type document struct {
+	XMLName  xml.Name       `xml:"clientConfig"`
+	Incoming []namedService `xml:"emailProvider>incomingServer"`
+	Outgoing []namedService `xml:"emailProvider>outgoingServer"`
+}
+
+// namedService is one server in it.
+type namedService struct {
+	Type     string   `xml:"type,attr"`
+	Host     string   `xml:"hostname"`
+	Port     int      `xml:"port"`
+	Socket   string   `xml:"socketType"`
+	Username string   `xml:"username"`
+	Logins   []string `xml:"authentication"`
+}
+
+// autoconfig asks a domain's own servers, first the one that is for nothing
+// else. Only the domain of the address is told the address.
+func (f *Finder) autoconfig(ctx context.Context, a Address, domain string) (offer, error) {
+	special := "https://autoconfig." + domain + "/mail/config-v1.1.xml"
+	if domain == a.Domain {
+		special += "?emailaddress=" + url.QueryEscape(a.Full)
+	}
+	places := []string{special, "https://" + domain + "/.well-known/autoconfig/mail/config-v1.1.xml"}
+	offers, failures := make([]offer, len(places)), make([]error, len(places))
+	each(len(places), func(i int) {
+		offers[i], failures[i] = f.document(ctx, places[i], a, "the autoconfig of "+domain)
+	})
+	for i := range places {
+		if failures[i] == nil {
+			return offers[i], nil
+		}
+	}
+	return offer{}, failures[0]
+}
+
+// database asks Thunderbird's database for a domain.
+func (f *Finder) database(ctx context.Context, a Address, domain string) (offer, error) {
+	return f.document(ctx, ispdb+url.PathEscape(domain), a, "Thunderbird's database, under "+domain)
+}
+
+// document fetches and reads one configuration.
+func (f *Finder) document(ctx context.Context, from string, a Address, who string) (offer, error) {
+	text, err := f.fetch(ctx, from)
+	if err != nil {
+		return offer{}, err
+	}
+	var d document
+	if err := xml.Unmarshal(text, &d); err != nil {
+		return offer{}, fmt.Errorf("sends no configuration that can be read: %w", err)
+	}
+	var o offer
+	for _, s := range d.Incoming {
+		if strings.EqualFold(s.Type, "pop3") {
+			o.addNamed(POP3, s, a, who)
+		}
+	}
+	for _, s := range d.Outgoing {
+		if strings.EqualFold(s.Type, "smtp") {
+			o.addNamed(Submission, s, a, who)
+		}
+	}
+	return o, nil
+}
+
+// addNamed adds a server unless it has no TLS, or no proper name or port.
+func (o *offer) addNamed(p Protocol, s namedService, a Address, who string) {
+	mode, err := mode(s.Socket)
+	host, ok := hostName(a.fill(s.Host))
+	if err != nil || !ok || s.Port < 1 || s.Port > 65535 {
+		return
+	}
+	c := Candidate{Server: Server{Host: host, Port: s.Port, TLS: mode}, Usernames: a.usernames(), From: who, TokenOnly: tokenOnly(s.Logins)}
+	if name := a.fill(s.Username); name != "" && !strings.ContainsAny(name, "% \t\r\n") {
+		c.Usernames = []string{name}
+	}
+	o.add(p, c)
+}
+
+// mode reads a socketType. There is no TLS in "plain".
+func mode(socket string) (dial.Mode, error) {
+	switch strings.ToUpper(strings.TrimSpace(socket)) {
+	case "SSL", "TLS":
+		return dial.Implicit, nil
+	case "STARTTLS":
+		return dial.StartTLS, nil
+	}
+	return dial.None, errors.New("no TLS")
+}
+
+// fill puts the parts of an address into their places.
+func (a Address) fill(template string) string {
+	return strings.NewReplacer("%EMAILADDRESS%", a.Full, "%EMAILLOCALPART%", a.Local, "%EMAILDOMAIN%", a.Domain).
+		Replace(strings.TrimSpace(template))
+}
+
+// tokenOnly tells whether OAuth2 is the only way to log in.
+func tokenOnly(logins []string) bool {
+	for _, l := range logins {
+		if !strings.EqualFold(strings.TrimSpace(l), "OAuth2") {
+			return false
+		}
+	}
+	return len(logins) > 0
+}

@@ -1,0 +1,90 @@
+package discover
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+)
+
+// records are the SRV records of a domain (RFC 6186 section 3, RFC 8314
+// section 5.1), the better kind of TLS first.
+func records() []record {
+	return []record{
+		{"pop3s", POP3, dial.Implicit},
+		{"pop3", POP3, dial.StartTLS},
+		{"submissions", Submission, dial.Implicit},
+		{"submission", Submission, dial.StartTLS},
+	}
+}
+
+// record is one kind of SRV record.
+type record struct {
+	service  string
+	protocol Protocol
+	tls      dial.Mode
+}
+
+// srv asks for the SRV records of a domain, which is the address's own or that
+// of who keeps its mail.
+func (f *Finder) srv(ctx context.Context, a Address, domain string) (offer, error) {
+	kinds := records()
+	answers := make([][]*net.SRV, len(kinds))
+	failures := make([]error, len(kinds))
+	each(len(kinds), func(i int) {
+		_, answers[i], failures[i] = f.o.Resolver.LookupSRV(ctx, kinds[i].service, "tcp", domain)
+	})
+	var o offer
+	for i, k := range kinds {
+		for _, r := range answers[i] { // by priority, and those of one by weight
+			host, ok := hostName(r.Target)
+			if !ok { // "." says that there is no such service (RFC 6186 section 3.4)
+				continue
+			}
+			o.add(k.protocol, Candidate{
+				Server:    Server{Host: host, Port: int(r.Port), TLS: k.tls},
+				Usernames: a.usernames(),
+				From:      "the SRV records of " + domain,
+				Foreign:   foreign(host, a),
+			})
+		}
+	}
+	if len(o.pop3)+len(o.submission) > 0 {
+		return o, nil
+	}
+	return o, unlessMissing(failures)
+}
+
+// add puts a candidate to those of its protocol.
+func (o *offer) add(p Protocol, c Candidate) {
+	if p == POP3 {
+		o.pop3 = append(o.pop3, c)
+	} else {
+		o.submission = append(o.submission, c)
+	}
+}
+
+// keeper is the host that takes a domain's mail in, the preferred one.
+func (f *Finder) keeper(ctx context.Context, domain string) (string, error) {
+	hosts, err := f.o.Resolver.LookupMX(ctx, domain)
+	if len(hosts) == 0 {
+		return "", unlessMissing([]error{err})
+	}
+	first := slices.MinFunc(hosts, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
+	host, _ := hostName(first.Host) // "." says that it takes none (RFC 7505)
+	return strings.TrimPrefix(host, "."), nil
+}
+
+// unlessMissing is the first failure other than that there is no such record.
+func unlessMissing(failures []error) error {
+	for _, err := range failures {
+		var dns *net.DNSError
+		if err != nil && (!errors.As(err, &dns) || !dns.IsNotFound) {
+			return err
+		}
+	}
+	return nil
+}

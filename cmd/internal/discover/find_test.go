@@ -1,0 +1,215 @@
+package discover
+
+import (
+	"strings"
+	"testing"
+)
+
+// config is an autoconfig document with these servers: TYPE HOST PORT SOCKET
+// USERNAME LOGIN, a line each.
+func config(servers ...string) string {
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?><clientConfig version="1.1"><emailProvider id="x"><domain>x</domain>`)
+	for _, s := range servers {
+		f := strings.Fields(s)
+		tag := "incomingServer"
+		if f[0] == "smtp" {
+			tag = "outgoingServer"
+		}
+		b.WriteString("<" + tag + ` type="` + f[0] + `"><hostname>` + f[1] + "</hostname><port>" + f[2] + "</port><socketType>" + f[3] +
+			"</socketType><username>" + f[4] + "</username><authentication>" + f[5] + "</authentication></" + tag + ">")
+	}
+	b.WriteString("</emailProvider></clientConfig>")
+	return b.String()
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	const (
+		own       = "autoconfig.example.test/mail/config-v1.1.xml"
+		wellKnown = "example.test/.well-known/autoconfig/mail/config-v1.1.xml"
+		database  = "autoconfig.thunderbird.net/v1.1/"
+	)
+	leo := " leo@example.test|leo"
+	tests := map[string]struct {
+		zone             string
+		pages            map[string]string
+		pop3, submission []string
+	}{
+		"nobody knows anything": {},
+		"the domain's own autoconfig": {
+			pages: map[string]string{own: config("imap imap.example.test 993 SSL %EMAILADDRESS% password-cleartext",
+				"pop3 pop.hoster.test 995 SSL %EMAILLOCALPART% password-cleartext",
+				"pop3 pop.%EMAILDOMAIN% 110 STARTTLS %EMAILADDRESS% password-cleartext",
+				"pop3 pop.example.test 110 plain leo password-cleartext",
+				"smtp smtp.hoster.test 587 STARTTLS %EMAILADDRESS% password-cleartext")},
+			pop3: []string{"pop.hoster.test:995, TLS from the start (the autoconfig of example.test) leo",
+				"pop.example.test:110, STARTTLS (the autoconfig of example.test) leo@example.test"},
+			submission: []string{"smtp.hoster.test:587, STARTTLS (the autoconfig of example.test) leo@example.test"},
+		},
+		"its well-known place, and tokens": {
+			pages: map[string]string{wellKnown: config("pop3 pop.example.test 995 SSL %REALNAME% OAuth2")},
+			pop3:  []string{"pop.example.test:995, TLS from the start (the autoconfig of example.test) token only" + leo},
+		},
+		"a redirect within HTTPS": {
+			pages: map[string]string{own: "https://hoster.test/here", "hoster.test/here": config("pop3 pop.hoster.test 995 SSL a password-cleartext")},
+			pop3:  []string{"pop.hoster.test:995, TLS from the start (the autoconfig of example.test) a"},
+		},
+		"a redirect out of HTTPS": {
+			pages: map[string]string{own: "http://hoster.test/here", "hoster.test/here": config("pop3 pop.hoster.test 995 SSL a password-cleartext")},
+		},
+		"a redirect without end": {pages: map[string]string{own: "https://" + own}},
+		"too much": {
+			pages: map[string]string{own: strings.Replace(config("pop3 pop.example.test 995 SSL a b"), "<domain>", "<!--"+strings.Repeat(" ", maxDocument)+"--><domain>", 1)},
+		},
+		"nonsense": {pages: map[string]string{own: "<html>", wellKnown: config("pop3 http://pop.example.test 995 SSL a b",
+			"pop3 pop.example.test 0 SSL a b", "pop3 pop..test 995 SSL a b", "pop3 -p.test 995 SSL a b")}},
+		"Thunderbird's database": {
+			pages:      map[string]string{database + "example.test": config("pop3 pop.hoster.test 995 SSL %EMAILADDRESS% password-cleartext", "smtp smtp.hoster.test 465 SSL %EMAILADDRESS% password-cleartext")},
+			pop3:       []string{"pop.hoster.test:995, TLS from the start (Thunderbird's database, under example.test) leo@example.test"},
+			submission: []string{"smtp.hoster.test:465, TLS from the start (Thunderbird's database, under example.test) leo@example.test"},
+		},
+		"SRV records": {
+			zone: `_pop3s._tcp.example.test. SRV 10 1 1995 second.example.test.
+_pop3s._tcp.example.test. SRV 5 1 995 first.example.test.
+_pop3._tcp.example.test. SRV 0 1 110 pop.elsewhere.test.
+_submissions._tcp.example.test. SRV 0 1 465 smtp.example.test.
+_submission._tcp.example.test. SRV 0 0 0 .`,
+			pop3: []string{"first.example.test:995, TLS from the start (the SRV records of example.test)" + leo,
+				"second.example.test:1995, TLS from the start (the SRV records of example.test)" + leo,
+				"pop.elsewhere.test:110, STARTTLS (the SRV records of example.test) foreign" + leo},
+			submission: []string{"smtp.example.test:465, TLS from the start (the SRV records of example.test)" + leo},
+		},
+		"who keeps the domain's mail": {
+			zone: `example.test. MX 20 mx.other.test.
+example.test. MX 10 mx1.hoster.test.
+_submissions._tcp.hoster.test. SRV 0 1 465 smtp.hoster.test.`,
+			pages:      map[string]string{"autoconfig.hoster.test/mail/config-v1.1.xml": config("pop3 pop.hoster.test 995 SSL %EMAILADDRESS% password-cleartext")},
+			pop3:       []string{"pop.hoster.test:995, TLS from the start (the autoconfig of hoster.test) foreign leo@example.test"},
+			submission: []string{"smtp.hoster.test:465, TLS from the start (the SRV records of hoster.test) foreign" + leo},
+		},
+		"the most trusted first, each once": {
+			zone:  "_pop3s._tcp.example.test. SRV 0 1 995 pop.example.test.\n_pop3._tcp.example.test. SRV 0 1 110 pop.example.test.",
+			pages: map[string]string{own: config("pop3 pop.example.test 995 SSL leo1 password-cleartext"), database + "example.test": config("pop3 pop3.example.test 995 SSL a password-cleartext")},
+			pop3: []string{"pop.example.test:995, TLS from the start (the autoconfig of example.test) leo1",
+				"pop3.example.test:995, TLS from the start (Thunderbird's database, under example.test) a",
+				"pop.example.test:110, STARTTLS (the SRV records of example.test)" + leo},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.zone, tt.pages)
+			found, pop3, submission := w.find(t, "leo@example.test")
+			begins(t, "POP3", pop3, tt.pop3)
+			begins(t, "submission", submission, tt.submission)
+			if len(found.Replies) != 4 || t.Failed() {
+				t.Logf("%+v", found.Replies)
+			}
+		})
+	}
+}
+
+// TestAddressStaysHome: nobody but the domain's own server is told the address,
+// not even by a Referer.
+func TestAddressStaysHome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "example.test. MX 10 mx.hoster.test.", map[string]string{
+		"autoconfig.example.test/mail/config-v1.1.xml": "https://elsewhere.test/config",
+		"elsewhere.test/config":                        config(),
+		"autoconfig.hoster.test/mail/config-v1.1.xml":  config(),
+	})
+	found, _, _ := w.find(t, "leo+x@example.test")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := 0
+	for _, request := range w.asked {
+		if strings.Contains(request, "leo") {
+			told++
+			if request != "autoconfig.example.test/mail/config-v1.1.xml?emailaddress=leo%2Bx%40example.test" {
+				t.Errorf("told the address: %s", request)
+			}
+		}
+	}
+	if told != 1 || len(w.asked) < 5 {
+		t.Errorf("requests: %q", w.asked)
+	}
+	for _, r := range found.Replies {
+		if strings.Contains(r.Said, "leo") {
+			t.Errorf("the address is in a reply: %+v", r)
+		}
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		domain string // "": refused
+	}{
+		"leo@example.net":         {"example.net"},
+		"Leo@Example.NET":         {"example.net"},
+		`a@b@example.net`:         {"example.net"},
+		"leo@bücher.example":      {"xn--bcher-kva.example"},
+		"leo@example.net.":        {"example.net"},
+		"leo":                     {},
+		"@example.net":            {},
+		"leo@":                    {},
+		"leo@example":             {},
+		"leo@exam ple.net":        {},
+		"Leo <leo@example.net>":   {},
+		"leo@https://example.net": {},
+		"leo@a..b":                {},
+	}
+	for address, tt := range tests {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			a, err := ParseAddress(address)
+			if a.Domain != tt.domain || (err == nil) != (tt.domain != "") {
+				t.Errorf("domain %q, error %v", a.Domain, err)
+			}
+		})
+	}
+}
+
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		host, domain string
+		want         bool
+	}{
+		"itself":              {"example.net", "example.net", true},
+		"below":               {"pop.example.net", "example.net", true},
+		"beside":              {"pop.example.net", "mail.example.net", true},
+		"another":             {"pop.example.org", "example.net", false},
+		"only looks like it":  {"badexample.net", "example.net", false},
+		"below a suffix":      {"pop.evil.co.uk", "example.co.uk", false},
+		"a suffix of hosters": {"pop.evil.github.io", "example.github.io", false},
+		"an address":          {"192.0.2.1", "example.net", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := within(tt.host, tt.domain); got != tt.want {
+				t.Errorf("within(%s, %s) = %v", tt.host, tt.domain, got)
+			}
+		})
+	}
+}
+
+// TestPresets: who is known needs nobody to ask, and a domain is known by who
+// keeps its mail.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "example.test. MX 5 aspmx.l.google.com.", nil)
+	want := "pop.gmail.com:995, TLS from the start (preset gmail)"
+	for _, address := range []string{"leo@gmail.com", "leo@example.test"} {
+		found, pop3, submission := w.find(t, address)
+		if found.Provider == nil || found.Provider.Name != "gmail" || len(submission) == 0 || len(pop3) == 0 || !strings.HasPrefix(pop3[0], want) ||
+			strings.Contains(pop3[0], "foreign") {
+			t.Errorf("%s: %+v", address, found)
+		}
+		if address == "leo@gmail.com" && (len(found.Replies) > 0 || len(w.asked) > 0) {
+			t.Errorf("somebody was asked: %v, %q", found.Replies, w.asked)
+		}
+	}
+}

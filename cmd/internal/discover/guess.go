@@ -1,0 +1,21 @@
+package discover
+
+// guesses are servers with the names that most have. All are within the
+// address's domain.
+func guesses(a Address) offer {
+	return offer{
+		pop3:       guess(POP3, a, "pop.", "pop3.", "mail.", ""),
+		submission: guess(Submission, a, "smtp.", "mail.", ""),
+	}
+}
+
+func guess(p Protocol, a Address, prefixes ...string) []Candidate {
+	var list []Candidate
+	for _, prefix := range prefixes {
+		for _, c := range (Hint{Host: prefix + a.Domain}).Candidates(p, a) {
+			c.From, c.Guess = "a guess", true
+			list = append(list, c)
+		}
+	}
+	return list
+}
