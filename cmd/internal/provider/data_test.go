@@ -51,15 +51,22 @@ func checkServers(t *testing.T, p Provider) {
 	if noPOP := len(p.POP3) == 0; noPOP == (p.Instead == "") {
 		t.Errorf("%d POP3 servers and instead: %q: it is one or the other", len(p.POP3), p.Instead)
 	}
-	if len(p.POP3) > 0 && !slices.Contains([]string{LoginAddress, LoginLocalPart, ""}, p.Login) {
+	if !slices.Contains([]string{LoginAddress, LoginLocalPart, ""}, p.Login) {
 		t.Errorf("login %q", p.Login)
 	}
-	ports := map[string][]Server{"995 implicit or 110 starttls": p.POP3, "465 implicit, 587 or 25 starttls": p.SMTP}
-	for usual, servers := range ports {
-		for _, s := range servers {
-			if want := s.TLS; !strings.Contains(usual, want) || (s.Port == 995 || s.Port == 465) != (want == TLSImplicit) {
-				t.Errorf("%s with tls %q: expected %s", s.Addr(), s.TLS, usual)
-			}
+	for _, s := range slices.Concat(p.POP3, p.SMTP) {
+		if s.TLS != TLSImplicit && s.TLS != TLSStart {
+			t.Errorf("%s: tls %q", s.Addr(), s.TLS)
+		}
+	}
+	for _, s := range p.POP3 { // no provider was seen to use other ports
+		if (s.TLS == TLSImplicit) != (s.Port == 995) || (s.TLS == TLSStart) != (s.Port == 110) {
+			t.Errorf("%s with tls %q", s.Addr(), s.TLS)
+		}
+	}
+	for _, s := range p.SMTP { // 465 never begins without TLS, 25 never with it
+		if s.TLS == TLSStart && s.Port == 465 || s.TLS == TLSImplicit && s.Port == 25 || !slices.Contains([]int{25, 465, 587}, s.Port) {
+			t.Errorf("%s with tls %q", s.Addr(), s.TLS)
 		}
 	}
 }
@@ -120,15 +127,25 @@ func TestNothingTwice(t *testing.T) {
 	}
 }
 
-// TestSharedServers: what is true of a POP3 server is true of it in each entry
-// that names it.
+// TestSharedServers: a POP3 server has one owner, and what is true of it is
+// true of it in each entry that names it.
 func TestSharedServers(t *testing.T) {
 	t.Parallel()
+	owners := map[string]string{}
 	for _, p := range All() {
 		for _, s := range p.POP3 {
 			q, _ := ForHost(s.Host)
 			if p.RETRHides != q.RETRHides || p.IntervalMinutes != q.IntervalMinutes || p.Auth != q.Auth {
 				t.Errorf("%s and %s do not say the same of %s", p.Name, q.Name, s.Host)
+			}
+			if owner := owners[s.Host]; p.HostedBy == "" && owner != "" && owner != p.Name {
+				t.Errorf("%s belongs to %s and to %s", s.Host, owner, p.Name)
+			}
+			if p.HostedBy == "" {
+				owners[s.Host] = p.Name
+			}
+			if p.HostedBy != "" && q.Name != p.HostedBy {
+				t.Errorf("%s is hosted by %s, but %s is of %q", p.Name, p.HostedBy, s.Host, q.Name)
 			}
 		}
 	}

@@ -57,12 +57,12 @@ func ForMX(host string) (Provider, bool) {
 	return best, longest > 0
 }
 
-// ForHost returns the provider whose POP3 or SMTP server has that name. Where
-// several share it, it is the first.
+// ForHost returns the provider whose POP3 or SMTP server has that name: the one
+// that runs it, not one that is hosted there.
 func ForHost(host string) (Provider, bool) {
 	host = canonical(host)
 	return find(func(p Provider) bool {
-		return slices.Contains(p.hosts(), host)
+		return p.HostedBy == "" && slices.Contains(p.hosts(), host)
 	})
 }
 

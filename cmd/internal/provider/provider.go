@@ -23,14 +23,16 @@ const AuthOAuth2 = "xoauth2"
 
 // Provider is one provider of mailboxes.
 type Provider struct {
-	Name    string   `json:"name"`    // as `provider:` in the configuration
-	Title   string   `json:"title"`   // as people call it
-	Domains []string `json:"domains"` // of its addresses
-	MX      []string `json:"mx"`      // a domain is hosted there if its MX is one of these or below it
-	POP3    []Server `json:"pop3"`    // the best first; none: see Instead
-	SMTP    []Server `json:"smtp"`    // for submission, the best first
-	Login   string   `json:"login"`   // LoginAddress or LoginLocalPart; empty: not known
-	Auth    string   `json:"auth"`    // AuthOAuth2; empty: passwords are taken
+	Name  string `json:"name"`  // as `provider:` in the configuration
+	Title string `json:"title"` // as people call it
+	// HostedBy is the name of the provider whose servers it uses; empty: its own.
+	HostedBy string   `json:"hosted_by"`
+	Domains  []string `json:"domains"` // of its addresses
+	MX       []string `json:"mx"`      // a domain is hosted there if its MX is one of these or below it
+	POP3     []Server `json:"pop3"`    // the best first; none: see Instead
+	SMTP     []Server `json:"smtp"`    // for submission, the best first
+	Login    string   `json:"login"`   // LoginAddress or LoginLocalPart; empty: not known
+	Auth     string   `json:"auth"`    // AuthOAuth2; empty: passwords are taken
 	Quirks
 	Sources []string `json:"sources"` // URLs of where the facts are from
 	Checked string   `json:"checked"` // when they were looked at, as 2006-01-02
