@@ -13,9 +13,9 @@ import (
 // renumberedHelp is what both answers to a renumbered mailbox have to say.
 const renumberedHelp = "Some migrations give new UIDs to all messages of a mailbox, so that old mail looks like new. Where popferry cannot\n" +
 	"tell them by their headers, the account waits, nothing is sent, and a person has to say which it is:\n\n" +
-	"  popferry adopt ACCOUNT    what is on the server now counts as seen: it is noted as skipped, and never sent.\n" +
-	"                            New mail that came in with the migration is not sent either; popferry retry sends it.\n" +
-	"  popferry resend ACCOUNT   what is on the server now is new mail: all of it is sent, some for the second time.\n\n" +
+	"    popferry adopt ACCOUNT    what is on the server now counts as seen: it is noted as skipped, and never sent.\n" +
+	"                              New mail that came in with the migration is not sent either; popferry retry sends it.\n" +
+	"    popferry resend ACCOUNT   what is on the server now is new mail: all of it is sent, some for the second time.\n\n" +
 	"Either is done by the next poll; until then the other can still be said."
 
 func (p *program) adoptCommand() *cobra.Command {

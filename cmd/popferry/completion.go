@@ -16,10 +16,10 @@ func (p *program) completionCommand() *cobra.Command {
 		Short: "Print what lets a shell complete popferry's command line",
 		Long: "Prints what lets a shell complete commands, flags, states, and the accounts of the configuration. The Debian\n" +
 			"package brings it; else each shell has its own place for it, and reads it when it is started:\n\n" +
-			"  popferry completion bash >~/.local/share/bash-completion/completions/popferry    # with bash-completion\n" +
-			"  popferry completion zsh >\"${fpath[1]}/_popferry\"                                 # with compinit\n" +
-			"  popferry completion fish >~/.config/fish/completions/popferry.fish\n" +
-			"  popferry completion powershell >popferry.ps1                                     # to be called by $PROFILE",
+			"    popferry completion bash >~/.local/share/bash-completion/completions/popferry    # with bash-completion\n" +
+			"    popferry completion zsh >\"${fpath[1]}/_popferry\"                                 # with compinit\n" +
+			"    popferry completion fish >~/.config/fish/completions/popferry.fish\n" +
+			"    popferry completion powershell >popferry.ps1                                     # to be called by $PROFILE",
 		Args:      usageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {
