@@ -109,7 +109,7 @@ func complaint(res fetcher.Result) string {
 	case res.Rest == fetcher.Leased:
 		return res.Account + ": another popferry is polling it now; nothing to do"
 	case res.Rest == fetcher.BackingOff:
-		return fmt.Sprintf("%s: not polled: it failed before and waits until %s; --now polls it all the same, popferry status tells why", res.Account, clock(res.Until))
+		return fmt.Sprintf("%s: not polled: it or its destination failed before, and it waits until %s; --now polls it all the same, popferry status tells why", res.Account, clock(res.Until))
 	case res.Rest == fetcher.TooSoon:
 		return fmt.Sprintf("%s: not polled: min_interval or the server's LOGIN-DELAY ends at %s", res.Account, clock(res.Until))
 	}

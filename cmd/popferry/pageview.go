@@ -28,10 +28,12 @@ type ledgerView struct {
 	days  recent[[]ledger.Day]
 }
 
-// rows are the ledger's accounts by name, and what each has in which state.
+// rows are the ledger's accounts by name, what each has in which state, and the
+// destinations by name.
 type rows struct {
-	known  map[string]ledger.Account
-	counts map[int64]map[ledger.State]int
+	known        map[string]ledger.Account
+	counts       map[int64]map[ledger.State]int
+	destinations map[string]ledger.Destination
 }
 
 // recent is something that was read a moment ago. One reads, the others wait.
@@ -86,7 +88,7 @@ func (v *ledgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 	}
 	var list []web.Account
 	for _, c := range v.configured() {
-		a := r.known[c.Name]
+		a := r.account(c)
 		list = append(list, web.Account{
 			ID: a.ID, Name: c.Name, Enabled: c.Enabled,
 			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a),

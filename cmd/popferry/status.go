@@ -78,7 +78,7 @@ func statusOf(ctx context.Context, cfg *config.Config) (list []accountStatus, er
 func statusIn(accounts []config.Account, r rows) []accountStatus {
 	list := []accountStatus{}
 	for _, c := range accounts {
-		a := r.known[c.Name]
+		a := r.account(c)
 		list = append(list, newStatus(c.Name, a, r.counts[a.ID]))
 	}
 	return list
@@ -97,8 +97,31 @@ func rowsOf(ctx context.Context, store *sqlite.Store) (r rows, err error) {
 	for _, a := range accounts {
 		r.known[a.Name] = a
 	}
-	r.counts, err = store.Counts(ctx)
+	if r.counts, err = store.Counts(ctx); err != nil {
+		return r, err
+	}
+	destinations, err := store.Destinations(ctx)
+	r.destinations = make(map[string]ledger.Destination, len(destinations))
+	for _, d := range destinations {
+		r.destinations[d.Name] = d
+	}
 	return r, err
+}
+
+// account is what the ledger has of an account, which waits with a destination
+// that fails: while that backs off it is not polled.
+func (r rows) account(c config.Account) ledger.Account {
+	a, d := r.known[c.Name], r.destinations[c.Forward]
+	if d.Failures == 0 {
+		return a
+	}
+	if d.NotBefore.After(a.NotBefore) {
+		a.NotBefore = d.NotBefore
+	}
+	if a.Cause == (ledger.Cause{}) {
+		a.Cause = d.Cause
+	}
+	return a
 }
 
 // statusDocument is the whole of status --json.

@@ -93,4 +93,7 @@ func testDestinations(t *testing.T, k Kind) {
 		must(t, err)
 		equal(t, "Destination", got, want)
 	}
+	all, err := f.store.Destinations(f)
+	must(t, err)
+	equal(t, "Destinations", all, []ledger.Destination{{Name: "main", LastSuccess: epoch}, {Name: "other", Failures: 1}})
 }

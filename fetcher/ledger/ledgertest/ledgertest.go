@@ -25,6 +25,7 @@ type Store interface {
 	Prune(ctx context.Context, before time.Time) (int, error)
 
 	Destination(ctx context.Context, name string) (ledger.Destination, error)
+	Destinations(context.Context) ([]ledger.Destination, error)
 	PutDestination(context.Context, ledger.Destination) error
 	Notices(context.Context) ([]ledger.Notice, error)
 	PutNotices(context.Context, ...ledger.Notice) error

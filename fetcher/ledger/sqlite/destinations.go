@@ -20,6 +20,29 @@ func (s *Store) Destination(ctx context.Context, name string) (ledger.Destinatio
 	return d, explain("read the ledger", s.path, err)
 }
 
+// Destinations returns what is remembered of all destinations, by name, also of
+// those that no configuration has any more.
+func (s *Store) Destinations(ctx context.Context) ([]ledger.Destination, error) {
+	list, err := s.destinations(ctx)
+	return list, explain("read the ledger", s.path, err)
+}
+
+func (s *Store) destinations(ctx context.Context) (list []ledger.Destination, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT name, failures, not_before, cause_code, cause_text, last_success FROM destinations ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var d ledger.Destination
+		if err := rows.Scan(&d.Name, &d.Failures, (*millis)(&d.NotBefore), &d.Cause.Code, &d.Cause.Text, (*millis)(&d.LastSuccess)); err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}
+
 // PutDestination writes what is remembered of a destination.
 func (s *Store) PutDestination(ctx context.Context, d ledger.Destination) error {
 	return s.write(ctx, func(c *session) error {

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// TestDestinationBackingOff: while a destination backs off, all of its accounts
+// show when they are polled next and why not now, on the command line as on the
+// page; those of other destinations don't.
+func TestDestinationBackingOff(t *testing.T) {
+	t.Parallel()
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	var down atomic.Bool
+	down.Store(true)
+	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if down.Load() && e.Stage == forwarder.StageMail {
+			return smtptest.Fault{Code: 451, Text: "out of order"}
+		}
+		return smtptest.Fault{}
+	}})
+	pop, smtp := hostPort(t, src.Addr()), hostPort(t, sink.Addr().String())
+	path := writeConfig(t, `
+log: {level: error}
+state: popferry.db
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret, forward: main}
+  - {name: work, %[1]s, tls: none, username: zoe, password: secret, forward: main}
+  - {name: club, %[1]s, tls: none, username: max, password: secret, forward: other}
+forward:
+  - {name: main, %s, tls: none, from: me@example.org, to: [me@example.org]}
+  - {name: other, %[2]s, tls: none, from: me@example.org, to: [me@example.org]}
+`, pop, smtp)
+	began := time.Now()
+	if code, _, errs := popferry(t, "run", "--once", "--config", path, "isp"); code != exitAgain {
+		t.Fatalf("exit %d\n%s", code, errs)
+	}
+	if code, _, errs := popferry(t, "run", "--once", "--config", path, "work"); code != exitAgain || !strings.Contains(errs, "work: not polled: it or its destination failed before") {
+		t.Errorf("exit %d\n%s", code, errs)
+	}
+	for name, accounts := range map[string][]accountStatus{"status": statusByCommand(t, path), "page": statusByPage(t, path)} {
+		for _, a := range accounts {
+			if a.Name == "club" {
+				if a.NextPoll != nil || a.LastError != "" {
+					t.Errorf("%s: %s: %+v", name, a.Name, a)
+				}
+				continue
+			}
+			if a.NextPoll == nil || a.NextPoll.Before(began.Add(50*time.Second)) || !strings.Contains(a.LastError, "out of order") {
+				t.Errorf("%s: %s: next poll %v, %q", name, a.Name, a.NextPoll, a.LastError)
+			}
+		}
+	}
+	down.Store(false)
+	if code, _, errs := popferry(t, "run", "--once", "--now", "--config", path, "isp", "work"); code != exitOK {
+		t.Fatalf("exit %d\n%s", code, errs)
+	}
+	for _, a := range statusByCommand(t, path) {
+		if a.NextPoll != nil || a.LastError != "" {
+			t.Errorf("when it works again: %+v", a)
+		}
+	}
+}
+
+// statusByCommand is what popferry status --json prints.
+func statusByCommand(t *testing.T, path string) []accountStatus {
+	t.Helper()
+	var status struct{ Accounts []accountStatus }
+	_, out, errs := popferry(t, "status", "--json", "--config", path)
+	if err := json.Unmarshal([]byte(out), &status); err != nil || len(status.Accounts) == 0 {
+		t.Fatalf("%v\n%s%s", err, out, errs)
+	}
+	return status.Accounts
+}
+
+// statusByPage is the same of what the page shows.
+func statusByPage(t *testing.T, path string) (list []accountStatus) {
+	t.Helper()
+	cfg, err := config.Load(path, config.Env{CheckSchedule: schedule.Check})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := openLedger(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	view := &ledgerView{store: store}
+	view.configure(cfg)
+	accounts, err := view.Accounts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range accounts {
+		list = append(list, accountStatus{Name: a.Name, NextPoll: when(a.NextPoll), LastError: a.Cause.Text})
+	}
+	return list
+}
