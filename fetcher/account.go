@@ -33,6 +33,9 @@ type Source struct {
 	Secure      bool
 	Credentials pop3.Credentials
 	Timeout     time.Duration // for each read and write
+	// Hides tells that the server is known not to give a message a second time,
+	// whatever it says itself.
+	Hides bool
 	// Trace, where set, is told the dialogue, as pop3.Options has it.
 	Trace func(sent bool, line string)
 }

@@ -8,31 +8,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // The POP3 mailbox is the queue, but for servers that hide or delete what was
-// retrieved: Gmail, those with EXPIRE 0 (RFC 2449 6.7), and those that were
-// seen to do so. What is fetched there is kept in a file before anything else
+// retrieved: those that are known for it (Gmail, Source.Hides), those with
+// EXPIRE 0 (RFC 2449 6.7), and those that were seen to do so. What is fetched there is kept in a file before anything else
 // is said to the server, and sent, tried again and shown from it.
 
 // hides tells whether the server will not give a message a second time.
-func (r *run) hides() bool { return hides(r.s.Learnt, r.a.Source.Host) }
+func (r *run) hides() bool { return hides(r.s.Learnt, r.a.Source) }
 
-func hides(s ledger.Server, host string) bool { return s.Expires || s.Hides || gmail(host) }
-
-// gmail tells whether a host is Google's, whose POP3 hides what was retrieved
-// unless its settings say otherwise.
-func gmail(host string) bool {
-	switch strings.ToLower(host) {
-	case "pop.gmail.com", "pop.googlemail.com":
-		return true
-	}
-	return false
-}
+func hides(learnt ledger.Server, s Source) bool { return s.Hides || learnt.Expires || learnt.Hides }
 
 // keptName is the file for the octets of a message. The ledger has the name
 // alone: the folder may be moved.

@@ -50,6 +50,33 @@ func (w *world) kept() []string {
 	return files
 }
 
+// TestServerKnownToHide: one that does not say so, as Gmail, loses nothing at
+// the first poll, before it could have been seen to hide.
+func TestServerKnownToHide(t *testing.T) {
+	t.Parallel()
+	busy := true
+	h := &hiding{}
+	h.w = newWorld(t, bend{pop: h.handle, smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && busy {
+			return smtptest.Fault{Code: 451, Text: "later"}
+		}
+		return smtptest.Fault{}
+	}}})
+	w := h.w
+	w.account.Source.Hides = true
+	w.add("m1", "m2")
+	if r := w.poll(); r.Err != nil || r.Deferred != 2 || len(w.kept()) != 2 {
+		t.Fatalf("%+v, kept %v", r, w.kept())
+	}
+	if len(w.left()) != 0 {
+		t.Fatal("the server still has them: the test tests nothing")
+	}
+	busy = false
+	w.now.Add(time.Hour)
+	w.poll()
+	same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2"})
+}
+
 func TestServerThatHidesWhatWasRetrieved(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []bool{true, false} {

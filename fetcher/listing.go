@@ -122,7 +122,7 @@ func (s *session) Retr(ctx context.Context, number int) (*pop3.Body, error) {
 func (s *session) retr(ctx context.Context, number int) (*pop3.Body, error) {
 	s.asked = true
 	body, err := s.Client.Retr(ctx, number)
-	if err == nil && hides(s.Learnt, s.Source.Host) {
+	if err == nil && hides(s.Learnt, s.Source) {
 		s.loose++ // a refusal gives nothing out
 	}
 	return body, err

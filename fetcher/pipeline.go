@@ -76,7 +76,7 @@ type question struct {
 
 // pipelines tells whether commands may be sent ahead.
 func (s *session) pipelines() bool {
-	return !s.pipe.lockstep && s.caps.Pipelining() && !hides(s.Learnt, s.Source.Host)
+	return !s.pipe.lockstep && s.caps.Pipelining() && !hides(s.Learnt, s.Source)
 }
 
 // expect says which messages will be asked for, in this order.

@@ -41,7 +41,7 @@ func Show(ctx context.Context, a Account, m Wanted, w io.Writer) error {
 		return err
 	}
 	defer s.hangUp(ctx)
-	if hides(s.Learnt, a.Source.Host) {
+	if hides(s.Learnt, a.Source) {
 		return ErrLookHides
 	}
 	e, err := s.find(ctx, m)

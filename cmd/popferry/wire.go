@@ -79,6 +79,7 @@ func (w wiring) account(c config.Account) (fetcher.Account, error) {
 			Secure:      c.TLS.Mode != config.TLSNone,
 			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get, Token: c.Token},
 			Timeout:     c.Timeout,
+			Hides:       c.RETRHides,
 			Trace:       w.tracing.of(c.Name),
 		},
 		Policy: fetcher.Policy{

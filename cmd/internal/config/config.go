@@ -107,9 +107,11 @@ type TLS struct {
 // effect, from the destination and the global schedule where the account has
 // none of its own.
 type Account struct {
-	Name    string
-	Enabled bool
+	Name     string
+	Enabled  bool
+	Provider string // name of a preset; empty: none is named
 	Server
+	RETRHides   bool // the server is known not to list again what was retrieved
 	Schedule    string
 	MinInterval time.Duration // never more often, whoever asks
 	Leave       Leave

@@ -61,10 +61,20 @@ func overlay(own, shared section) section {
 		s[name] = v
 	}
 	// A way to log in takes the place of a shared one, whatever their kinds.
-	if !(draft{keys: own}).lacksAll(secretKeys()...) {
+	d := draft{keys: own}
+	if !d.lacksAll(secretKeys()...) {
 		for _, name := range secretKeys() {
 			delete(s, name)
 		}
+	}
+	// So does a server, by its provider or by its name.
+	switch {
+	case d.has("provider"):
+		for _, name := range []string{"host", "port", "tls"} {
+			delete(s, name)
+		}
+	case d.has("host"):
+		delete(s, "provider")
 	}
 	maps.Copy(s, own)
 	return s

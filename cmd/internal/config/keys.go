@@ -62,6 +62,7 @@ func (l *loader) accountKeys(a *Account) table {
 	return slices.Concat(table{
 		key("name", "", text(&a.Name)),
 		key("enabled", "true", boolean(&a.Enabled)),
+		key("provider", "", providerName(&a.Provider)),
 		key("host", "", host(&a.Host)),
 		key("port", "", number(&a.Port, 1, 65535)),
 	}, l.serverKeys(&a.Server, TLSImplicit, accountAuth()), table{

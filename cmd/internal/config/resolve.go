@@ -157,7 +157,10 @@ func (d *forwardDraft) defaultFrom() string {
 
 // resolveAccount completes an account.
 func (l *loader) resolveAccount(a *accountDraft) {
-	a.require("host")
+	a.resolveProvider()
+	if a.lacks("provider") {
+		a.require("host")
+	}
 	a.require("username")
 	if a.Name == "" && a.Host != "" && a.Username != "" {
 		a.Name = a.Username + "@" + a.Host
@@ -172,7 +175,7 @@ func (l *loader) resolveAccount(a *accountDraft) {
 	}
 	a.checkTLS(&a.Server)
 	switch {
-	case a.has("port"):
+	case a.Port != 0:
 	case a.TLS.Mode == TLSImplicit:
 		a.Port = 995
 	default:
