@@ -60,7 +60,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		return nil, err
 	}
 	for _, d := range cfg.Forward {
-		pool, err := o.Wiring.pool(d)
+		pool, err := o.Wiring.pool(d, cfg.Accounts)
 		if err != nil {
 			return nil, &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
 		}

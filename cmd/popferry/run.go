@@ -46,7 +46,7 @@ func (p *program) runCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.json, "json", false, "with --once: print the summary as JSON")
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: also what is backing off after a failure")
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
-	c.Flags().StringVar(&f.trace, "trace", "", "log the dialogue of this `ACCOUNT` with its POP3 server, without passwords and mail")
+	c.Flags().StringVar(&f.trace, "trace", "", "log the dialogue of this `ACCOUNT` with its POP3 server and its destination,\nwithout passwords and mail")
 	completeFlag(c, "trace", p.completeAccount)
 	return p.withConfig(c)
 }

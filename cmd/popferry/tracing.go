@@ -3,13 +3,15 @@ package main
 import (
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// tracing is whose dialogue with its POP3 server is to be shown, and where. The
-// zero value shows none.
+// tracing is whose dialogue with its POP3 server and with its destination is to
+// be shown, and where. The zero value shows none.
 type tracing struct {
 	account string
 	log     *slog.Logger
@@ -29,7 +31,24 @@ func (t tracing) of(account string) func(bool, string) {
 	if t.log == nil || account != t.account {
 		return nil
 	}
-	log := t.log.With("account", account)
+	return teller(t.log.With("account", account))
+}
+
+// ofDestination is the trace of a destination's connections, nil if they are not
+// to be shown: those of the account's. Others may have their mail on them too.
+func (t tracing) ofDestination(name string, accounts []config.Account) func() func(bool, string) {
+	goesThere := func(a config.Account) bool { return a.Name == t.account && a.Forward == name }
+	if t.log == nil || !slices.ContainsFunc(accounts, goesThere) {
+		return nil
+	}
+	var connections atomic.Int64
+	return func() func(bool, string) {
+		return teller(t.log.With("forward", name, "connection", connections.Add(1)))
+	}
+}
+
+// teller logs a dialogue.
+func teller(log *slog.Logger) func(sent bool, line string) {
 	return func(sent bool, line string) {
 		from := "server"
 		if sent {

@@ -9,32 +9,36 @@ import (
 )
 
 // TestTrace: the dialogue of the one account, with what is said under TLS by
-// STLS, and without its password and its mail.
+// STLS, and that of its destination, without passwords and mail.
 func TestTrace(t *testing.T) {
 	t.Parallel()
 	o, ca := withCertificate(t, "localhost", time.Now())
 	o.ImplicitTLS = false
-	src, sink := startPOP3(t, o, oneMail), startSMTP(t, smtptest.Options{})
+	src, sink := startPOP3(t, o, oneMail), startSMTP(t, smtptest.Options{Username: "relay", Password: "opensesame"})
+	elsewhere := startSMTP(t, smtptest.Options{})
 	for _, auth := range []string{"user", "plain", "login"} {
 		cfg := writeConfig(t, `
 log: {level: error}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: starttls, tls_ca_file: %q, username: leo, password: secret, auth: %s}
-  - {name: other, %s, tls: starttls, tls_ca_file: %q, username: zoe, password: secret}
+  - {name: other, %s, tls: starttls, tls_ca_file: %q, username: zoe, password: secret, forward: elsewhere}
 forward:
-  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, src.Addr()), ca, auth, hostPort(t, src.Addr()), ca, hostPort(t, sink.Addr().String()))
+  - {name: main, %s, tls: none, username: relay, password: opensesame, from: me@example.org, to: [me@example.org]}
+  - {name: elsewhere, %s, tls: none, from: me@example.org, to: [me@example.org]}
+`, hostPort(t, src.Addr()), ca, auth, hostPort(t, src.Addr()), ca, hostPort(t, sink.Addr().String()), hostPort(t, elsewhere.Addr().String()))
 		code, _, errs := popferry(t, "run", "--once", "--trace", "isp", "--config", cfg)
 		if code != 0 {
 			t.Fatalf("exit %d\n%s", code, errs)
 		}
-		for _, want := range []string{`account=isp from=popferry line=STLS`, `from=popferry line="RETR 1"`, `octets of a message`, `***`} {
+		for _, want := range []string{`account=isp from=popferry line=STLS`, `from=popferry line="RETR 1"`, `octets of a message`, `***`,
+			`forward=main connection=1 from=popferry line="AUTH PLAIN ***"`, `connection=1 from=popferry line="MAIL FROM:<me@example.org>`,
+			`from=server line="235 `} {
 			if !strings.Contains(errs, want) {
 				t.Errorf("%s: no %q in\n%s", auth, want, errs)
 			}
 		}
-		for _, hidden := range []string{"secret", "c2VjcmV0", "AGxlbwBzZWNyZXQ", "account=other", "Subject"} {
+		for _, hidden := range []string{"secret", "c2VjcmV0", "AGxlbwBzZWNyZXQ", "opensesame", "b3BlbnNlc2FtZQ", "account=other", "forward=elsewhere", "Subject"} {
 			if strings.Contains(errs, hidden) {
 				t.Errorf("%s: %q is shown in\n%s", auth, hidden, errs)
 			}

@@ -42,8 +42,8 @@ func (w wiring) dialer(s config.Server) (*dial.Dialer, error) {
 	})
 }
 
-// pool makes the sessions with a destination.
-func (w wiring) pool(d config.Destination) (*smtp.Pool, error) {
+// pool makes the sessions with a destination, for these accounts.
+func (w wiring) pool(d config.Destination, accounts []config.Account) (*smtp.Pool, error) {
 	dialer, err := w.dialer(d.Server)
 	if err != nil {
 		return nil, err
@@ -59,6 +59,7 @@ func (w wiring) pool(d config.Destination) (*smtp.Pool, error) {
 		Connections: d.Connections,
 		InFlight:    d.InFlight,
 		Timeout:     d.Timeout,
+		Trace:       w.tracing.ofDestination(d.Name, accounts),
 	}), nil
 }
 

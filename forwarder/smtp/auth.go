@@ -51,13 +51,20 @@ func (l *loginClient) Next([]byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
+// secretForms are a password and what is sent in its place.
+func secretForms(username, secret string) []string {
+	if secret == "" {
+		return nil
+	}
+	encode := base64.StdEncoding.EncodeToString
+	return []string{encode([]byte("\x00" + username + "\x00" + secret)), encode([]byte(secret)), secret}
+}
+
 // hideSecret keeps a password out of an error of a login: there are servers
 // that repeat the line that they did not like.
 func hideSecret(err error, username, secret string) error {
-	encode := base64.StdEncoding.EncodeToString
-	forms := []string{secret, encode([]byte(secret)), encode([]byte("\x00" + username + "\x00" + secret))}
-	for _, f := range forms {
-		if f == "" || !strings.Contains(err.Error(), f) {
+	for _, f := range secretForms(username, secret) {
+		if !strings.Contains(err.Error(), f) {
 			continue
 		}
 		const hidden = "(not shown, for it repeats the password)"

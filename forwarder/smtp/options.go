@@ -61,6 +61,10 @@ type Options struct {
 	Passed func(stage forwarder.Stage)
 	// Now tells the time; default time.Now.
 	Now func() time.Time
+	// Trace, where set, is asked at each new connection who is to be told its
+	// dialogue, line by line and under TLS too, but without passwords, and of
+	// messages only their length. The connection waits meanwhile.
+	Trace func() (tell func(sent bool, line string))
 }
 
 const (

@@ -20,6 +20,7 @@ type session struct {
 	o     *Options
 	quirk *quirks
 	raw   net.Conn // what is closed when something fails
+	trace *traced  // nil: nobody is told
 	offer offer
 
 	// over tells that nothing new may be put on it.
@@ -71,7 +72,8 @@ func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	if err != nil {
 		return nil, &Error{Stage: forwarder.StageDial, Err: err}
 	}
-	s := &session{o: o, quirk: q, raw: rawConn(conn), wire: newWire(conn, o.Timeout)}
+	s := &session{o: o, quirk: q, raw: rawConn(conn)}
+	s.speakOn(conn)
 	stop := context.AfterFunc(ctx, s.abort)
 	fail := s.begin(ctx)
 	if !stop() && fail == nil { // closed at the last moment
@@ -150,12 +152,30 @@ func (s *session) startTLS(ctx context.Context, c *gosmtp.Client) *Error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	conn := tls.Client(s.conn, s.o.StartTLS)
+	below := s.conn
+	if s.trace != nil {
+		below = s.trace.Conn
+	}
+	conn := tls.Client(below, s.o.StartTLS)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return failed(forwarder.StageTLS, err)
 	}
-	s.wire = newWire(conn, s.o.Timeout)
+	s.speakOn(conn)
 	return nil
+}
+
+// speakOn has the dialogue go on on a connection.
+func (s *session) speakOn(conn net.Conn) {
+	if s.o.Trace != nil {
+		next := &traced{Conn: conn}
+		if s.trace != nil {
+			next.tell = s.trace.tell // the same one, now under TLS
+		} else {
+			next.tell = s.o.Trace()
+		}
+		s.trace, conn = next, next
+	}
+	s.wire = newWire(conn, s.o.Timeout)
 }
 
 // login asks for the password and logs in with it.
@@ -171,6 +191,8 @@ func (s *session) login(ctx context.Context, c *gosmtp.Client) error {
 	if err != nil {
 		return err
 	}
+	s.trace.loggingIn(true, secretForms(s.o.Username, secret))
+	defer s.trace.loggingIn(false, nil)
 	if err := c.Auth(mech); err != nil {
 		return hideSecret(err, s.o.Username, secret)
 	}

@@ -1,0 +1,194 @@
+package smtp
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// tracedLine bounds what is told of a line.
+const tracedLine = 500
+
+// traced is a connection whose dialogue is told to somebody. Without
+// Options.Trace there is none, and nothing is looked at.
+type traced struct {
+	net.Conn
+	tell func(sent bool, line string)
+
+	mu      sync.Mutex
+	out, in []byte   // lines that are not at their end yet
+	secrets []string // forms of the password: not to be shown, whoever says them
+	login   bool     // what goes out is secret
+	data    dataEnd
+	message int64 // octets of it so far
+	chunk   int64 // octets that are to come of a BDAT
+}
+
+// NetConn returns the connection below.
+func (t *traced) NetConn() net.Conn { return t.Conn }
+
+// Write implements net.Conn. What goes out is told before it does, or the reply
+// could be told first.
+func (t *traced) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	t.sent(p)
+	t.mu.Unlock()
+	return t.Conn.Write(p)
+}
+
+// Read implements net.Conn.
+func (t *traced) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.mu.Lock()
+	t.in = append(t.in, p[:n]...)
+	for line, ok := nextLine(&t.in); ok; line, ok = nextLine(&t.in) {
+		t.received(line)
+	}
+	t.mu.Unlock()
+	return n, err
+}
+
+// loggingIn tells that a login begins, or has ended.
+func (t *traced) loggingIn(now bool, secrets []string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.login, t.secrets = now, append(t.secrets, secrets...)
+}
+
+// sent tells commands line by line, and messages by their length.
+func (t *traced) sent(p []byte) {
+	for len(p) > 0 {
+		n := len(p)
+		switch {
+		case t.chunk > 0:
+			n = int(min(t.chunk, int64(n)))
+			t.chunk -= int64(n)
+			t.messageSent(n, t.chunk == 0)
+		case t.data != notData:
+			n = t.data.in(p)
+			t.messageSent(n, t.data == notData)
+		default:
+			if end := bytes.IndexByte(p, '\n'); end >= 0 {
+				n = end + 1
+			}
+			t.out = append(t.out, p[:n]...)
+			if line, ok := nextLine(&t.out); ok {
+				t.command(line)
+			}
+		}
+		p = p[n:]
+	}
+}
+
+// command tells a command, and notes where a message follows it at once (RFC
+// 3030 2).
+func (t *traced) command(line string) {
+	if _, err := fmt.Sscanf(line, "BDAT %d", &t.chunk); err != nil {
+		t.chunk = 0
+	}
+	if t.login && line != "*" {
+		line = maskedAuth(line)
+	}
+	t.tell(true, shown(line))
+}
+
+// maskedAuth is a line of a login without what is secret (RFC 4954 4).
+func maskedAuth(line string) string {
+	words := strings.SplitN(line, " ", 3)
+	switch {
+	case words[0] != "AUTH" || len(words) < 2:
+		return "***"
+	case len(words) == 2:
+		return line
+	}
+	return "AUTH " + words[1] + " ***"
+}
+
+// messageSent counts octets of a message, and tells how many at its end.
+func (t *traced) messageSent(octets int, end bool) {
+	t.message += int64(octets)
+	if end {
+		t.tell(true, fmt.Sprintf("(%d octets of a message)", t.message))
+		t.message = 0
+	}
+}
+
+// received tells a line of a reply, and notes where the server asks for a
+// message (RFC 5321 4.1.1.4).
+func (t *traced) received(line string) {
+	switch {
+	case t.login && strings.HasPrefix(line, "334"):
+		line = "334 ***" // it may have in it what the response is made of
+	case strings.HasPrefix(line, "3") && t.data == notData:
+		t.data = beginning
+	}
+	for _, s := range t.secrets {
+		line = strings.ReplaceAll(line, s, "***")
+	}
+	t.tell(false, shown(line))
+}
+
+// nextLine takes the first line off what has come, without its end.
+func nextLine(b *[]byte) (string, bool) {
+	line, rest, ok := bytes.Cut(*b, []byte("\n"))
+	if !ok {
+		return "", false
+	}
+	text := string(bytes.TrimSuffix(line, []byte("\r")))
+	*b = append((*b)[:0], rest...)
+	return text, true
+}
+
+// shown is a line as it can be shown, not all of it if it is very long.
+func shown(line string) string {
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(line, "?"))
+	if len(line) > tracedLine {
+		return fmt.Sprintf("%s... (%d octets)", strings.ToValidUTF8(line[:tracedLine], ""), len(line))
+	}
+	return line
+}
+
+// dataEnd is how much of the end of a message, CRLF "." CRLF, has been seen.
+type dataEnd int
+
+const (
+	notData   dataEnd = iota // or all of it
+	inLine                   // none
+	afterCR                  // CR
+	beginning                // CRLF, or the message begins
+	afterDot                 // CRLF "."
+	lastCR                   // CRLF "." CR
+)
+
+// in looks through a part of a message and returns how much of p belongs to it.
+func (d *dataEnd) in(p []byte) int {
+	for i, c := range p {
+		switch {
+		case c == '\n' && *d == lastCR:
+			*d = notData
+			return i + 1
+		case c == '\n' && *d == afterCR:
+			*d = beginning
+		case c == '\r' && *d == afterDot:
+			*d = lastCR
+		case c == '\r':
+			*d = afterCR
+		case c == '.' && *d == beginning:
+			*d = afterDot
+		default:
+			*d = inLine
+		}
+	}
+	return len(p)
+}
