@@ -91,16 +91,9 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 // claim finds the ledger's rows of every configured account, also of those
 // that are not to be polled now: else another account could take them over.
 func (a *app) claim(ctx context.Context, store *sqlite.Store, w wiring) error {
-	ids := make([]ledger.Identity, len(a.cfg.Accounts))
-	for i, c := range a.cfg.Accounts {
-		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
-	}
-	rows, err := store.Claim(ctx, ids)
-	if errors.Is(err, ledger.ErrIdentity) {
-		return &exitError{exitConfig, err}
-	}
+	rows, err := claimAll(ctx, store, identities(a.cfg))
 	if err != nil {
-		return cause.Explain("state", err)
+		return err
 	}
 	for i, c := range a.cfg.Accounts {
 		if !c.Enabled {
@@ -114,6 +107,27 @@ func (a *app) claim(ctx context.Context, store *sqlite.Store, w wiring) error {
 		a.accounts[c.Name] = acc
 	}
 	return nil
+}
+
+// identities are the configured accounts as the ledger knows them.
+func identities(cfg *config.Config) []ledger.Identity {
+	ids := make([]ledger.Identity, len(cfg.Accounts))
+	for i, c := range cfg.Accounts {
+		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
+	}
+	return ids
+}
+
+// claimAll finds or makes the ledger's accounts of these identities.
+func claimAll(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]ledger.Account, error) {
+	rows, err := store.Claim(ctx, ids)
+	if errors.Is(err, ledger.ErrIdentity) {
+		return nil, &exitError{exitConfig, err}
+	}
+	if err != nil {
+		return nil, cause.Explain("state", err)
+	}
+	return rows, nil
 }
 
 // memory is how long the ledger remembers messages that were deleted on their

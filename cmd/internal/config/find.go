@@ -48,9 +48,10 @@ func Find(flag string, env Env) (string, error) {
 	return "", &NotFoundError{Looked: places}
 }
 
-// defaultState returns the ledger's place: the service manager's folder, or
+// DefaultState returns the ledger's place: the service manager's folder, or
 // the person's; "" if neither is known.
-func defaultState(env Env) string {
+func DefaultState(env Env) string {
+	env = env.orDefaults()
 	// systemd separates several folders by colons.
 	if dir, _, _ := strings.Cut(env.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
 		return filepath.Join(dir, stateName)

@@ -55,7 +55,7 @@ func (l *loader) checkPage(main draft) {
 func (l *loader) resolvePlaces(main draft) {
 	c := l.config
 	if c.State == "" {
-		c.State = defaultState(l.env)
+		c.State = DefaultState(l.env)
 	}
 	if c.State == "" {
 		main.key("state").fail("missing; its default needs $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME, and none of them is set")

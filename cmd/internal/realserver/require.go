@@ -18,6 +18,13 @@ func Require(tb testing.TB) {
 	postfixNeeds(tb)
 }
 
+// Program finds another mail program, as fetchmail, where it is installed. Else
+// it skips the test, or fails it when EnvRequire is 1.
+func Program(tb testing.TB, name string) string {
+	tb.Helper()
+	return program(tb, name)
+}
+
 func postfixNeeds(tb testing.TB) {
 	tb.Helper()
 	program(tb, "postfix")

@@ -1,0 +1,189 @@
+package legacy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// Choice is what a person adds to what the files say.
+type Choice struct {
+	Head  string // a comment at the top
+	State string // the ledger's file; "": the default
+	// Filled tells that the ledger has what was fetched before: without that
+	// ledger nothing must run.
+	Filled bool
+	To     []string // the recipients, in the place of those in the files
+	Server Server   // the destination, in the place of those in the files; no host: none
+}
+
+// Server is a destination as it is named on a command line.
+type Server struct {
+	Host         string
+	Port         int // 0: what is usual
+	Username     string
+	PasswordFile string
+}
+
+// Draft is a configuration to be written, and the files with secrets that go
+// beside it.
+type Draft struct {
+	config.Sketch
+	Names   []string // of the accounts, in the order of the Setup
+	Secrets []SecretFile
+}
+
+// SecretFile is a file with a password.
+type SecretFile struct {
+	Name     string
+	Password Secret
+}
+
+// Draft makes a configuration of a setup. What only the person can know is
+// left empty in it, so that reading it says where and what.
+func (s *Setup) Draft(c Choice) Draft {
+	w := &drafter{choice: c, setup: s}
+	w.Head = c.Head
+	if c.State != "" {
+		w.Settings = append(w.Settings, config.Pair{Key: "state", Value: c.State, Comment: "the ledger; it has which messages were fetched before"})
+	}
+	if c.Filled {
+		w.Settings = append(w.Settings, config.Pair{Key: "state_create", Value: false, Comment: "without that ledger all of them would be forwarded"})
+	}
+	if s.Schedule > 0 {
+		w.Settings = append(w.Settings, config.Pair{Key: "schedule", Value: every(s.Schedule)})
+	}
+	w.nameAccounts()
+	w.gatherDestinations()
+	for i, a := range s.Accounts {
+		w.Accounts = append(w.Accounts, w.account(a, w.Names[i]))
+	}
+	for i := range w.destinations {
+		w.Forward = append(w.Forward, w.destination(i))
+	}
+	return w.Draft
+}
+
+type drafter struct {
+	Draft
+	choice       Choice
+	setup        *Setup
+	destinations []Delivery // each once, To that of all its accounts or ""
+}
+
+// every is a schedule of equal gaps.
+func every(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return "@every " + text
+}
+
+// nameAccounts gives each account the name that it had, or the default one; if
+// several have it, they get a number.
+func (w *drafter) nameAccounts() {
+	used := make(map[string]int)
+	for _, a := range w.setup.Accounts {
+		used[a.Name]++
+	}
+	taken := make(map[string]bool)
+	for _, a := range w.setup.Accounts {
+		name := a.Name
+		if name == "" || used[name] > 1 {
+			name = a.Username + "@" + a.Host
+		}
+		for n, base := 2, name; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[name] = true
+		w.Names = append(w.Names, name)
+	}
+}
+
+// account is an account's section.
+func (w *drafter) account(a Account, name string) config.Section {
+	out := config.Section{{Key: "name", Value: name, Comment: a.String()}}
+	if a.Disabled {
+		out = append(out, config.Pair{Key: "enabled", Value: false})
+	}
+	out = append(out, config.Pair{Key: "host", Value: a.Host})
+	if a.Port != 0 {
+		out = append(out, config.Pair{Key: "port", Value: a.Port})
+	}
+	out = append(out, config.Pair{Key: "tls", Value: a.TLS.Mode})
+	for _, p := range []config.Pair{
+		{Key: "tls_ca_file", Value: a.TLS.CAFile}, {Key: "tls_pin", Value: a.TLS.Pin}, {Key: "tls_server_name", Value: a.TLS.ServerName},
+		{Key: "tls_min", Value: a.TLS.Min}, {Key: "tls_cert_file", Value: a.TLS.CertFile}, {Key: "tls_key_file", Value: a.TLS.KeyFile},
+		{Key: "auth", Value: a.Auth}, {Key: "username", Value: a.Username},
+	} {
+		if p.Value != "" {
+			out = append(out, p)
+		}
+	}
+	out = append(out, w.login(a, name)...)
+	if a.Gap > 0 {
+		out = append(out, config.Pair{Key: "schedule", Value: every(a.Gap)})
+	}
+	out = append(out, config.Pair{Key: "leave_on_server", Value: a.Leave.value()})
+	if a.MaxSize > 0 {
+		out = append(out, config.Pair{Key: "max_message_size", Value: a.MaxSize})
+	}
+	if a.Timeout > 0 {
+		out = append(out, config.Pair{Key: "timeout", Value: a.Timeout.String()})
+	}
+	return append(out, w.delivery(a.Delivery)...)
+}
+
+func (l Leave) value() any {
+	if l.Keep && l.Days > 0 {
+		return fmt.Sprintf("%dd", l.Days)
+	}
+	return l.Keep
+}
+
+// login is how an account's password is got.
+func (w *drafter) login(a Account, name string) config.Section {
+	switch {
+	case a.Command != "" && (a.Auth == "xoauth2" || a.Auth == "oauthbearer"):
+		return config.Section{{Key: "token_command", Value: a.Command}}
+	case a.Command != "":
+		return config.Section{{Key: "password_command", Value: a.Command}}
+	case a.Auth == "external" && a.Password == "":
+		return nil
+	}
+	return config.Section{w.secret(name, a.Password)}
+}
+
+// secret is a file beside the configuration with a password; an empty one is
+// for the person to write.
+func (w *drafter) secret(name string, password Secret) config.Pair {
+	p := config.Pair{Key: "password_file", Value: w.fileName(name)}
+	if password == "" {
+		p.Comment = "yet to be written"
+		return p
+	}
+	w.Secrets = append(w.Secrets, SecretFile{p.Value.(string), password})
+	return p
+}
+
+// fileName is a name of its own for the password of an account or destination.
+func (w *drafter) fileName(name string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@+_.-"
+	base := strings.TrimLeft(strings.Map(func(r rune) rune {
+		if !strings.ContainsRune(plain, r) {
+			return '-'
+		}
+		return r
+	}, name), ".-")
+	file := base + ".password"
+	for n := 2; slices.ContainsFunc(w.Secrets, func(f SecretFile) bool { return f.Name == file }); n++ {
+		file = fmt.Sprintf("%s-%d.password", base, n)
+	}
+	return file
+}

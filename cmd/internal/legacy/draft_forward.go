@@ -1,0 +1,136 @@
+package legacy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// gatherDestinations takes each server that mail went to once. All the mail
+// that went another way shares one destination, which the person has to name.
+func (w *drafter) gatherDestinations() {
+	for i := range w.setup.Accounts {
+		d := &w.setup.Accounts[i].Delivery
+		if w.choice.Server.Host != "" {
+			*d = Delivery{}
+		}
+		if len(w.choice.To) > 0 {
+			d.To = ""
+		}
+		at := w.destinationOf(*d)
+		if at < 0 {
+			w.destinations = append(w.destinations, *d)
+		} else if w.destinations[at].To != d.To {
+			w.destinations[at].To = "" // the accounts have their own
+		}
+	}
+}
+
+// destinationOf is the place of a delivery's server in the list; -1: it is new.
+func (w *drafter) destinationOf(d Delivery) int {
+	return slices.IndexFunc(w.destinations, func(o Delivery) bool {
+		o.To = d.To
+		return o == d
+	})
+}
+
+func (w *drafter) destinationName(i int) string {
+	if i == 0 {
+		return "main"
+	}
+	return "main-" + strconv.Itoa(i+1)
+}
+
+// delivery is what an account says of its destination, where that is not the
+// first one, or has other recipients.
+func (w *drafter) delivery(d Delivery) (out config.Section) {
+	at := w.destinationOf(d)
+	if at > 0 {
+		out = append(out, config.Pair{Key: "forward", Value: w.destinationName(at)})
+	}
+	if d.To != "" && w.destinations[at].To != d.To {
+		out = append(out, config.Pair{Key: "to", Value: []string{d.To}})
+	}
+	return out
+}
+
+// destination is a destination's section.
+func (w *drafter) destination(i int) config.Section {
+	d, name := w.destinations[i], w.destinationName(i)
+	to := w.choice.To
+	if len(to) == 0 && d.To != "" {
+		to = []string{d.To}
+	}
+	out := config.Section{{Key: "name", Value: name}}
+	if s := w.choice.Server; s.Host != "" {
+		out = append(out, s.section()...)
+	} else if d.Host == "" {
+		out = append(out, config.Pair{Key: "host", Value: "", Comment: "yet to be filled in: the server that takes the mail, and how to log in there"})
+	} else {
+		out = append(out, w.server(d, name)...)
+	}
+	if len(to) > 0 {
+		return append(out, config.Pair{Key: "to", Value: to})
+	}
+	if w.someAccountLacksTo(i) {
+		out = append(out, config.Pair{Key: "to", Value: []string{}, Comment: "yet to be filled in: the address in whose inbox all shall arrive"})
+	}
+	return out
+}
+
+func (w *drafter) someAccountLacksTo(i int) bool {
+	return slices.ContainsFunc(w.setup.Accounts, func(a Account) bool { return a.Delivery.To == "" && w.destinationOf(a.Delivery) == i })
+}
+
+// server is where mail went so far.
+func (w *drafter) server(d Delivery, name string) config.Section {
+	out := config.Section{{Key: "host", Value: d.Host}}
+	if d.Port != 0 {
+		out = append(out, config.Pair{Key: "port", Value: d.Port})
+	}
+	if d.LMTP {
+		out = append(out, config.Pair{Key: "protocol", Value: config.ProtocolLMTP})
+	}
+	mode, here := tlsOf(d.Host, d.Port)
+	if mode != "" {
+		out = append(out, config.Pair{Key: "tls", Value: mode})
+	}
+	if d.Username != "" {
+		out = append(out, config.Pair{Key: "username", Value: d.Username}, w.secret(name, d.Password))
+	}
+	if here && !d.LMTP {
+		out = append(out, config.Pair{Key: "from", Value: config.SenderOriginal})
+	}
+	return out
+}
+
+// tlsOf is how mail goes to a server: unencrypted on this machine alone; ""
+// for a socket.
+func tlsOf(host string, port int) (mode string, here bool) {
+	switch {
+	case strings.HasPrefix(host, "unix:"):
+		return "", true
+	case onThisMachine(host):
+		return config.TLSNone, true
+	case port == 465: // RFC 8314 3.3
+		return config.TLSImplicit, false
+	}
+	return config.TLSStart, false
+}
+
+func (s Server) section() config.Section {
+	out := config.Section{{Key: "host", Value: s.Host}}
+	mode, _ := tlsOf(s.Host, s.Port)
+	if s.Port != 0 {
+		out = append(out, config.Pair{Key: "port", Value: s.Port})
+	}
+	if mode != "" {
+		out = append(out, config.Pair{Key: "tls", Value: mode})
+	}
+	if s.Username != "" {
+		out = append(out, config.Pair{Key: "username", Value: s.Username}, config.Pair{Key: "password_file", Value: s.PasswordFile})
+	}
+	return out
+}

@@ -1,0 +1,50 @@
+package legacy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// fetchids reads the UIDs of the messages that fetchmail has fetched: lines of
+// USER@HOST UID, where HOST is the server's via or else its name.
+func (r *reader) fetchids(path string, accounts []Account) error {
+	text, there, err := readState(path)
+	if err != nil || !there {
+		return err
+	}
+	seen := make([][]string, len(accounts))
+	strange := make(map[string][]int) // lines of mailboxes that are in no account
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimRight(line, "\r\n")
+		if line != "" && !addFetchid(line, accounts, seen) {
+			mailbox := line[:max(0, strings.LastIndexByte(line, ' '))]
+			strange[mailbox] = append(strange[mailbox], n)
+		}
+	}
+	for i := range accounts {
+		accounts[i].Seen.File = path
+		accounts[i].Seen.add(seen[i]...)
+	}
+	for _, mailbox := range slices.Sorted(maps.Keys(strange)) {
+		lines := strange[mailbox]
+		r.setup.remark(Place{path, lines[0]}, "%s fetched from %q, which is none of the POP3 accounts; if it is one of them under another name, "+
+			"write that name here and import again", messages(len(lines)), mailbox)
+	}
+	return nil
+}
+
+// addFetchid adds a line's UID to the accounts of its mailbox.
+func addFetchid(line string, accounts []Account, seen [][]string) (found bool) {
+	for i, a := range accounts {
+		host := a.Host + " "
+		rest, ok := strings.CutPrefix(line, a.Username+"@") // a user name may have blanks and @ in it
+		if ok && len(rest) > len(host) && strings.EqualFold(rest[:len(host)], host) {
+			seen[i] = append(seen[i], strings.TrimSpace(rest[len(host):]))
+			found = true
+		}
+	}
+	return found
+}

@@ -1,0 +1,256 @@
+package legacy
+
+import "strings"
+
+// rcPoll is a mailbox of a fetchmailrc, or the defaults of all.
+type rcPoll struct {
+	Place
+	skip   bool
+	server rcServer
+	user   rcUser
+}
+
+// rcServer is what an entry says of the server.
+type rcServer struct {
+	name, via, proto, port, auth string
+	timeout, interval            string
+	esmtpName                    string
+	esmtpPassword                Secret
+}
+
+// rcUser is what it says of one user there.
+type rcUser struct {
+	remote      string
+	password    Secret
+	names       []string // local ones; server=local is one with a =
+	keep, ssl   bool
+	unchecked   bool    // no sslcertck
+	sslProto    *string // nil: not said
+	tls         TLS     // files and names only
+	smtpHosts   []string
+	smtpAddress string
+	smtpName    string
+	lmtp        bool
+	mda         string // a way of delivery that is no server
+	limit       string
+}
+
+// rcFile is what a fetchmailrc says, before any of it is given a meaning.
+type rcFile struct {
+	polls  []rcPoll
+	daemon string // seconds
+	idfile string
+}
+
+// rcParser goes through the tokens of a fetchmailrc. What it does not know it
+// leaves out with a remark.
+type rcParser struct {
+	file     string
+	setup    *Setup
+	tokens   []rcToken
+	known    map[string]rcOption
+	out      rcFile
+	defaults rcPoll
+	entry    *rcPoll // the server that is being read, with what its users share
+	users    []rcPoll
+}
+
+// parseFetchmailrc reads a fetchmailrc.
+func parseFetchmailrc(file, text string, setup *Setup) rcFile {
+	p := &rcParser{file: file, setup: setup, tokens: rcTokens(text), known: make(map[string]rcOption)}
+	for _, o := range rcOptions() {
+		for name := range strings.FieldsSeq(o.names) {
+			p.known[name] = o
+		}
+	}
+	for len(p.tokens) > 0 {
+		p.statement(p.next())
+	}
+	p.end()
+	return p.out
+}
+
+// next takes a token; the zero one behind the end.
+func (p *rcParser) next() (t rcToken) {
+	if len(p.tokens) > 0 {
+		t, p.tokens = p.tokens[0], p.tokens[1:]
+	}
+	return t
+}
+
+// peek tells whether the next token is one of these words.
+func (p *rcParser) peek(words ...string) bool {
+	for _, w := range words {
+		if len(p.tokens) > 0 && p.tokens[0].is(w) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *rcParser) statement(t rcToken) {
+	switch {
+	case t.is("set"):
+		p.global()
+	case t.is("defaults"):
+		p.end()
+		p.entry = &p.defaults
+	case t.is("poll"), t.is("server"), t.is("skip"):
+		p.end()
+		entry := p.defaults
+		entry.Place, entry.skip = Place{p.file, t.line}, t.is("skip")
+		entry.server.name = p.next().text
+		p.entry = &entry
+	case t.is("and"), t.is("with"), t.is("has"), t.is("wants"), t.is("options"), t.is("here"), t.is("there"):
+	case t.is("user"), t.is("username"):
+		p.beginUser(t)
+	case t.is("no"):
+		p.option(p.next(), true)
+	default:
+		p.option(t, false)
+	}
+}
+
+// beginUser begins a user, remote unless it is said to be here.
+func (p *rcParser) beginUser(t rcToken) {
+	if p.entry == nil {
+		p.stray(t)
+		return
+	}
+	user := *p.entry
+	if name := p.next().text; p.peek("here") {
+		user.user.names, user.user.remote = []string{name}, ""
+	} else {
+		user.user.remote = name
+	}
+	if p.entry == &p.defaults {
+		p.defaults = user
+		return
+	}
+	user.Line = t.line
+	p.users = append(p.users, user)
+}
+
+// option reads one option with its arguments.
+func (p *rcParser) option(t rcToken, no bool) {
+	name := t.text
+	if rest, ok := strings.CutPrefix(name, "no"); ok && !no && p.known[name].names == "" {
+		name, no = rest, true
+	}
+	o, known := p.known[name]
+	if t.quoted || !known || p.entry == nil {
+		p.stray(t)
+		return
+	}
+	if no {
+		if o.off != nil {
+			o.off(p.target(o))
+		}
+		return
+	}
+	args := p.arguments(o)
+	switch {
+	case o.why != "":
+		p.setup.remark(Place{p.file, t.line}, "%s: %s", name, o.why)
+	case o.arg != rcNone && len(args) == 0:
+		p.setup.remark(Place{p.file, t.line}, "%s: nothing stands behind it", name)
+	case o.arg == rcNames && p.peek("there"): // "user local here is remote there"
+		p.target(o).user.remote = args[0]
+	case o.set != nil:
+		o.set(p.target(o), args)
+	}
+}
+
+// target is what an option is for: the user that was named last, or else the
+// entry that its users begin as.
+func (p *rcParser) target(o rcOption) *rcPoll {
+	if o.server || len(p.users) == 0 {
+		return p.entry
+	}
+	return &p.users[len(p.users)-1]
+}
+
+// arguments reads what stands behind an option.
+func (p *rcParser) arguments(o rcOption) (args []string) {
+	switch o.arg {
+	case rcNone:
+	case rcWord:
+		if len(p.tokens) > 0 { // whatever it is: a password may be a keyword
+			args = append(args, p.next().text)
+		}
+	case rcList, rcNames:
+		for len(p.tokens) > 0 && !p.keyword(p.tokens[0]) {
+			word := p.next().text
+			if p.peek("=") {
+				p.next()
+				word += "=" + p.next().text
+			}
+			args = append(args, word)
+		}
+	}
+	return args
+}
+
+// keyword tells whether a token ends a list.
+func (p *rcParser) keyword(t rcToken) bool {
+	if t.quoted {
+		return false
+	}
+	switch t.text {
+	case "set", "defaults", "poll", "server", "skip", "and", "with", "has", "wants", "options", "here", "there", "user", "username", "no":
+		return true
+	}
+	_, known := p.known[strings.TrimPrefix(t.text, "no")]
+	_, exact := p.known[t.text]
+	return known || exact
+}
+
+// global reads what stands behind "set".
+func (p *rcParser) global() {
+	t := p.next()
+	if t.is("no") {
+		p.next() // all that can be switched off is off in popferry, or of no meaning to it
+		return
+	}
+	at := Place{p.file, t.line}
+	switch t.text {
+	case "daemon":
+		p.out.daemon = p.next().text
+	case "idfile":
+		p.out.idfile = p.next().text
+	case "postmaster", "properties":
+		p.next()
+	case "logfile":
+		p.next()
+		p.setup.remark(at, "set logfile: popferry logs to stderr; let the service manager or a redirection keep it")
+	case "pidfile":
+		p.next()
+		p.setup.remark(at, "set pidfile: popferry has none, and cannot run twice on one mailbox; nothing to do")
+	case "syslog":
+		p.setup.remark(at, "set syslog: popferry logs to stderr; under systemd the journal has it")
+	case "bouncemail", "spambounce", "softbounce", "invisible", "showdots":
+	default:
+		p.stray(t)
+	}
+}
+
+// stray tells of a word that has no meaning there. It is not shown, for it may
+// be the rest of a password that should stand in quotes.
+func (p *rcParser) stray(t rcToken) {
+	p.setup.remark(Place{p.file, t.line}, "a word has no meaning here to popferry, and is left out; it is not shown, for it may be a part of a password that lacks quotes. "+
+		"fetchmail --version tells whether fetchmail understands it")
+}
+
+// end takes the entry that was read: each of its users is a mailbox.
+func (p *rcParser) end() {
+	if p.entry != nil && p.entry != &p.defaults {
+		if len(p.users) == 0 {
+			p.users = append(p.users, *p.entry)
+		}
+		for _, u := range p.users {
+			u.server = p.entry.server
+			p.out.polls = append(p.out.polls, u)
+		}
+	}
+	p.entry, p.users = nil, nil
+}

@@ -1,0 +1,228 @@
+package legacy
+
+import (
+	"cmp"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// getmailPlaces is where getmail looks for its file (getmail(1), and its
+// configuration.txt, "Running getmail").
+func (r *reader) getmailPlaces() []string {
+	return []string{r.xdgConfig("getmail", "getmailrc"), r.home(".getmail", "getmailrc")}
+}
+
+// getmail reads a getmailrc, which is one account, and the UIDs of what was
+// fetched by it.
+func (r *reader) getmail(path, text string) error {
+	rc := parseINI(path, text, r.setup)
+	from := rc["retriever"]
+	a := Account{
+		Place:    Place{path, from["type"].Line},
+		Host:     from["server"].text,
+		Username: from["username"].text,
+		Password: Secret(from["password"].text),
+		Timeout:  seconds(from["timeout"].text),
+		Leave:    Leave{Keep: true},
+	}
+	if name := filepath.Base(path); name != "getmailrc" {
+		a.Name = strings.TrimSuffix(name, filepath.Ext(name))
+	}
+	kind := from["type"].text
+	switch {
+	case strings.Contains(kind, "IMAP"):
+		r.setup.remark(a.Place, "%s at %s is fetched by IMAP, and popferry fetches by POP3 alone; give the server's POP3 to popferry, or leave this one to getmail", a.Username, a.Host)
+		return nil
+	case a.Host == "" || !strings.Contains(kind, "POP3") && !strings.Contains(kind, "SDPS"):
+		r.setup.remark(a.Place, "[retriever] is none that getmail 6 has for POP3; it is left out")
+		return nil
+	}
+	if strings.HasPrefix(kind, "Multidrop") {
+		r.setup.remark(a.Place, "type: %s", oneMailbox)
+	}
+	r.getmailTLS(from, strings.HasSuffix(kind, "SSLRetriever"), &a)
+	r.getmailLogin(from, &a)
+	r.getmailOptions(rc["options"], &a)
+	r.getmailRest(rc)
+	a.Delivery = r.getmailDelivery(rc["destination"], path)
+	if err := r.oldmail(filepath.Dir(path), &a); err != nil {
+		return err
+	}
+	r.setup.Accounts = append(r.setup.Accounts, a)
+	return nil
+}
+
+// getmailTLS: getmail 6 has TLS from the start, or none.
+func (r *reader) getmailTLS(from map[string]iniValue, implicit bool, a *Account) {
+	a.Port, _ = strconv.Atoi(from["port"].text)
+	a.TLS.CAFile = r.expand("", from["ca_certs"].text)
+	a.TLS.CertFile = r.expand("", from["certfile"].text)
+	a.TLS.KeyFile = r.expand("", from["keyfile"].text)
+	a.TLS.ServerName = from["ssl_cert_hostname"].text
+	if v, ok := from["ssl_fingerprints"]; ok {
+		pins, _ := parseTuple(v.text)
+		if len(pins) == 1 {
+			a.TLS.Pin = sha256Pin(pins[0])
+		}
+		if a.TLS.Pin == "" {
+			r.setup.remark(v.Place, "ssl_fingerprints: popferry takes one SHA-256; set tls_pin if the certificate's authority is unknown")
+		}
+	}
+	switch {
+	case implicit:
+		a.TLS.Mode = config.TLSImplicit
+	case a.clear():
+		a.TLS.Mode = config.TLSNone
+	default:
+		a.TLS.Mode = config.TLSStart
+		r.setup.remark(a.Place, "type: getmail sends the password to %s unencrypted, popferry does not (tls: starttls); if the server has port 995, set port: 995 and tls: implicit", a.Host)
+	}
+	if a.TLS.CAFile == "" && a.TLS.Pin == "" && implicit {
+		r.setup.remark(a.Place, "ca_certs: without it getmail does not check whose certificate it is, popferry does; if it fails for %s, it says which tls_pin to set", a.Host)
+	}
+}
+
+// sha256Pin is a fingerprint as tls_pin; "" if it is no SHA-256.
+func sha256Pin(s string) string {
+	s = strings.ToLower(strings.ReplaceAll(strings.TrimSpace(s), ":", ""))
+	if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
+		return ""
+	}
+	return "sha256:" + s
+}
+
+func (r *reader) getmailLogin(from map[string]iniValue, a *Account) {
+	if yes(from["use_apop"].text) {
+		a.Auth = "apop"
+	}
+	if v, ok := from["password_command"]; ok && a.Password == "" {
+		args, ok := parseTuple(v.text)
+		if !ok || len(args) == 0 {
+			r.setup.remark(v.Place, "password_command: it is no list of strings; write it as password_command of the account")
+		}
+		a.Command = shellQuoted(args)
+	}
+	if a.Password == "" && a.Command == "" {
+		r.setup.remark(a.Place, "there is no password here (getmail takes it from a keyring or .netrc, or asks); put it into the password_file")
+	}
+}
+
+func yes(s string) bool {
+	return slices.Contains([]string{"true", "yes", "on", "1"}, strings.ToLower(s))
+}
+
+// getmailOptions reads [options], all but those that getmailRest tells of.
+func (r *reader) getmailOptions(o map[string]iniValue, a *Account) {
+	days, _ := strconv.Atoi(o["delete_after"].text)
+	a.Leave = Leave{Keep: !yes(o["delete"].text), Days: max(days, 0)}
+	if !a.Leave.Keep {
+		a.Leave.Days = 0
+	}
+	a.MaxSize, _ = strconv.ParseInt(o["max_message_size"].text, 10, 64)
+	if v, ok := o["read_all"]; ok && !yes(v.text) {
+		r.setup.remark(v.Place, "read_all: what getmail has not fetched is new to popferry; write first_run: new if none of it shall be forwarded")
+	}
+}
+
+// getmailRest tells of what has no counterpart.
+func (r *reader) getmailRest(rc ini) {
+	const logs = "popferry logs to stderr, a line for each message; let the service manager keep it"
+	reasons := map[string]string{
+		"options max_messages_per_session": paces, "options max_bytes_per_session": paces, "options to_oldmail_on_each_mail": paces,
+		"options delete_bigger_than": "popferry deletes only what was forwarded, and then by leave_on_server; larger messages too",
+		"options message_log":        logs, "options message_log_syslog": logs,
+		"options use_netrc":           "popferry reads no .netrc; put the password into the password_file",
+		"options netrc_file":          "popferry reads no .netrc; put the password into the password_file",
+		"retriever ssl_ciphers":       "popferry takes the ciphers of Go's TLS; see tls_min for an old server",
+		"retriever ssl_version":       "popferry takes TLS 1.2 or newer; see tls_min for an old server",
+		"retriever use_xoauth2":       "set auth: xoauth2, and token_command in the place of password_command",
+		"retriever use_kerberos":      noKerberos,
+		"retriever delete_dup_msgids": "popferry tells messages with one UID by their headers; nothing to do",
+	}
+	var remarks []Remark
+	for section, keys := range rc {
+		for key, v := range keys {
+			if why := reasons[section+" "+key]; why != "" {
+				remarks = append(remarks, Remark{v.Place, key + ": " + why})
+			}
+			if strings.HasPrefix(section, "filter") && key == "type" {
+				remarks = append(remarks, Remark{v.Place, "[" + section + "]: popferry has no filters; let the destination filter"})
+			}
+		}
+	}
+	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
+	r.setup.Remarks = append(r.setup.Remarks, remarks...)
+}
+
+// getmailDelivery carries over what goes to an LMTP server.
+func (r *reader) getmailDelivery(to map[string]iniValue, path string) Delivery {
+	kind := to["type"]
+	if kind.text != "MDA_lmtp" {
+		at := kind.Place
+		if at.File == "" {
+			at = Place{File: path}
+		}
+		r.setup.remark(at, "[destination]: popferry hands mail to an SMTP or LMTP server; name one under forward, best the one that keeps the mailbox which getmail fills")
+		return Delivery{}
+	}
+	d := Delivery{Host: to["host"].text, LMTP: true, To: to["override"].text}
+	if strings.HasPrefix(d.Host, "/") {
+		d.Host = "unix:" + d.Host
+	} else {
+		const lmtpPort = 2003 // of Python's smtplib
+		port, _ := strconv.Atoi(to["port"].text)
+		d.Port = cmp.Or(port, lmtpPort)
+	}
+	if v, ok := to["fallback"]; ok {
+		r.setup.remark(v.Place, "fallback: what is refused is held, wrapped or put into quarantine; see on_reject")
+	}
+	return d
+}
+
+// oldmailStripped is what getmail replaces in the names of its state files.
+var oldmailStripped = regexp.MustCompile(`[/:;<>|]+`)
+
+// oldmail reads the UIDs of what getmail has fetched: lines of a UID, a NUL and
+// the time.
+func (r *reader) oldmail(dir string, a *Account) error {
+	port := a.Port
+	if port == 0 && a.TLS.Mode == config.TLSImplicit {
+		port = 995
+	}
+	name := oldmailStripped.ReplaceAllString("oldmail-"+a.Host+"-"+strconv.Itoa(cmp.Or(port, 110))+"-"+a.Username, "-")
+	slashes := 0
+	for _, path := range r.stateFiles(filepath.Join(dir, name)) {
+		if filepath.Base(path) != name { // of another account
+			continue
+		}
+		text, there, err := readState(path)
+		if err != nil {
+			return err
+		}
+		if !there {
+			continue
+		}
+		a.Seen.File = path
+		var uids []string
+		for line := range strings.Lines(text) {
+			uid, _, ok := strings.Cut(strings.TrimSpace(line), "\x00")
+			if ok {
+				uids = append(uids, uid)
+			}
+			if strings.Contains(uid, "-") && strings.ContainsAny(uid, "+=") {
+				slashes++
+			}
+		}
+		a.Seen.add(uids...)
+	}
+	if slashes > 0 {
+		r.setup.remark(Place{File: a.Seen.File}, "getmail writes a / in a UID as -, so %d of them may be others on the server; those messages would be forwarded again. "+
+			"Change them here, and import again", slashes)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package legacy
+
+import "strings"
+
+// ini is a getmailrc: section and key in small letters to what stands there.
+type ini map[string]map[string]iniValue
+
+type iniValue struct {
+	Place
+	text string
+}
+
+// parseINI reads what Python's RawConfigParser would: keys with = or :, values
+// that go on in lines which begin further right, comments in lines of their
+// own. A line that is nothing of that gets a remark.
+func parseINI(file, text string, setup *Setup) ini {
+	out := ini{}
+	section, key, indent := "", "", 0
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		trimmed := strings.TrimSpace(line)
+		depth := len(line) - len(strings.TrimLeft(line, " \t"))
+		switch {
+		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
+		case key != "" && depth > indent:
+			v := out[section][key]
+			v.text += "\n" + trimmed
+			out[section][key] = v
+		case trimmed[0] == '[' && strings.Contains(trimmed, "]"):
+			section, key = strings.ToLower(trimmed[1:strings.IndexByte(trimmed, ']')]), ""
+		default:
+			at := strings.IndexAny(trimmed, "=:")
+			if at < 1 {
+				setup.remark(Place{file, n}, "this line is neither a section nor a key with a value; it is left out")
+				continue
+			}
+			key, indent = strings.ToLower(strings.TrimSpace(trimmed[:at])), depth
+			if out[section] == nil {
+				out[section] = map[string]iniValue{}
+			}
+			out[section][key] = iniValue{Place{file, n}, strings.TrimSpace(trimmed[at+1:])}
+		}
+	}
+	return out
+}
+
+// parseTuple reads the strings of a Python tuple such as ('a', "b"). Not ok if
+// it is anything else.
+func parseTuple(s string) (items []string, ok bool) {
+	s = strings.TrimSpace(s)
+	if len(s) < 2 || s[0] != '(' || s[len(s)-1] != ')' {
+		return nil, false
+	}
+	for rest := strings.TrimSpace(s[1 : len(s)-1]); rest != ""; {
+		raw := rest[0] == 'r' && len(rest) > 1
+		if raw {
+			rest = rest[1:]
+		}
+		end := -1
+		if rest[0] == '\'' || rest[0] == '"' {
+			end = closing(rest, rest[0])
+		}
+		if end < 0 {
+			return nil, false
+		}
+		item := rest[1:end]
+		if !raw {
+			item = pythonString(item)
+		}
+		items = append(items, item)
+		rest = strings.TrimSpace(rest[end+1:])
+		next, comma := strings.CutPrefix(rest, ",")
+		if !comma && rest != "" {
+			return nil, false
+		}
+		rest = strings.TrimSpace(next)
+	}
+	return items, true
+}
+
+// closing is where the quote that s begins with ends; -1: nowhere.
+func closing(s string, quote byte) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case quote:
+			return i
+		}
+	}
+	return -1
+}
+
+// pythonString takes the simple escapes out of a Python string.
+func pythonString(s string) string {
+	return strings.NewReplacer(`\\`, `\`, `\'`, `'`, `\"`, `"`, `\n`, "\n", `\t`, "\t").Replace(s)
+}
+
+// shellQuoted is a command for the shell that runs a program with exactly
+// these arguments.
+func shellQuoted(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = a
+		if a == "" || strings.Trim(a, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-") != "" {
+			quoted[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,193 @@
+package legacy
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// mpopPlaces is where mpop looks for its file (mpop(1), "Files").
+func (r *reader) mpopPlaces() []string {
+	return []string{r.home(".mpoprc"), r.xdgConfig("mpop", "config")}
+}
+
+// mpop reads an mpoprc, and the UIDs of what was fetched by it.
+func (r *reader) mpop(path, text string) error {
+	for _, m := range parseMpoprc(path, text, r.setup) {
+		if m.commands["host"].text == "" {
+			continue // others inherit from it
+		}
+		a, err := r.mpopAccount(m)
+		if err != nil {
+			return err
+		}
+		r.setup.Accounts = append(r.setup.Accounts, a)
+	}
+	return nil
+}
+
+func (r *reader) mpopAccount(m mpopAccount) (Account, error) {
+	text := func(command string) string { return m.commands[command].text }
+	a := Account{
+		Place:    m.Place,
+		Name:     m.name,
+		Host:     text("host"),
+		Username: text("user"),
+		Password: Secret(text("password")),
+		Command:  text("passwordeval"),
+		Leave:    Leave{Keep: on(m.commands, "keep")},
+		MaxSize:  mpopSize(text("skipsize")),
+		Timeout:  seconds(text("timeout")),
+	}
+	a.Port, _ = strconv.Atoi(text("port"))
+	if a.Name == "default" {
+		a.Name = ""
+	}
+	if a.Password != "" {
+		a.Command = ""
+	}
+	r.mpopTLS(m, &a)
+	r.mpopAuth(m, &a)
+	r.mpopRest(m)
+	return a, r.mpopUIDs(cmp.Or(text("uidls_file"), "~/.mpop_uidls/%U_at_%H"), &a)
+}
+
+// on tells whether a command is there and not off.
+func on(commands map[string]mpopCommand, name string) bool {
+	c, ok := commands[name]
+	return ok && c.text != "off"
+}
+
+// mpopSize reads a size in octets, KiB (k) or MiB (m); 0 if it is none.
+func mpopSize(s string) int64 {
+	unit := int64(1)
+	switch {
+	case strings.HasSuffix(s, "k"):
+		unit, s = 1<<10, strings.TrimSuffix(s, "k")
+	case strings.HasSuffix(s, "m"):
+		unit, s = 1<<20, strings.TrimSuffix(s, "m")
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > 1<<40 {
+		return 0
+	}
+	return n * unit
+}
+
+func (r *reader) mpopTLS(m mpopAccount, a *Account) {
+	if file := m.commands["tls_trust_file"].text; file != "system" {
+		a.TLS.CAFile = r.expand("", file)
+	}
+	a.TLS.CertFile = r.expand("", m.commands["tls_cert_file"].text)
+	a.TLS.KeyFile = r.expand("", m.commands["tls_key_file"].text)
+	a.TLS.ServerName = m.commands["tls_host_override"].text
+	if c := m.commands["tls_fingerprint"]; c.text != "" {
+		if a.TLS.Pin = sha256Pin(c.text); a.TLS.Pin == "" {
+			r.setup.remark(c.Place, "tls_fingerprint: it is no SHA-256, which alone cannot be forged; set tls_pin if the certificate's authority is unknown")
+		}
+	}
+	_, said := m.commands["tls_starttls"]
+	switch {
+	case on(m.commands, "tls") && said && !on(m.commands, "tls_starttls"):
+		a.TLS.Mode = config.TLSImplicit
+	case on(m.commands, "tls"):
+		a.TLS.Mode = config.TLSStart
+	case a.clear():
+		a.TLS.Mode = config.TLSNone
+	default:
+		a.TLS.Mode = config.TLSStart
+		r.setup.remark(m.Place, "tls is off for %s: popferry sends no password unencrypted (tls: starttls); if the server has port 995, set tls: implicit", a.Host)
+	}
+	if c, ok := m.commands["tls_certcheck"]; ok && c.text == "off" {
+		r.setup.remark(c.Place, "tls_certcheck: popferry always checks whose certificate it is; if it fails for %s, it says which tls_pin to set", a.Host)
+	}
+}
+
+func (r *reader) mpopAuth(m mpopAccount, a *Account) {
+	c := m.commands["auth"]
+	switch c.text {
+	case "", "on":
+	case "user", "plain", "login", "apop", "cram-md5", "scram-sha-1", "scram-sha-256", "external", "xoauth2", "oauthbearer":
+		a.Auth = c.text
+	default:
+		r.setup.remark(c.Place, "auth: %s", noKerberos)
+	}
+	if a.Password == "" && a.Command == "" && a.Auth != "external" {
+		r.setup.remark(m.Place, "%s has no password here (mpop takes it from a keyring or .netrc, or asks); put it into the password_file", m.name)
+	}
+}
+
+// mpopRest tells of what has no counterpart.
+func (r *reader) mpopRest(m mpopAccount) {
+	reasons := map[string]string{
+		"source_ip":             "popferry lets the system choose the address",
+		"proxy_host":            "popferry connects directly; let it run where that is possible",
+		"socket":                "popferry connects to a host and port; make the tunnel listen on one of 127.0.0.1",
+		"ntlmdomain":            noKerberos,
+		"tls_crl_file":          "popferry has no revocation lists; tls_pin accepts one certificate alone",
+		"tls_priorities":        "popferry takes the ciphers of Go's TLS; see tls_min for an old server",
+		"tls_min_dh_prime_bits": "popferry takes the ciphers of Go's TLS; see tls_min for an old server",
+		"delivery":              "popferry hands mail to an SMTP or LMTP server; name one under forward, best the one that keeps the mailbox which mpop fills",
+		"killsize":              "popferry deletes nothing that was not forwarded; see max_message_size",
+		"filter":                "popferry has no filters; let the destination filter",
+	}
+	var remarks []Remark
+	for name, c := range m.commands {
+		if why := reasons[name]; why != "" && c.text != "" && c.text != "off" {
+			remarks = append(remarks, Remark{c.Place, name + ": " + why})
+		} else if why == "" && !slices.Contains(mpopCommands(), name) {
+			remarks = append(remarks, Remark{c.Place, "a command that is not known to popferry is left out; it is not shown, for it may be a part of a password"})
+		}
+	}
+	if c, ok := m.commands["only_new"]; ok && c.text == "off" {
+		remarks = append(remarks, Remark{c.Place, "only_new: popferry never forwards a message twice; nothing to do"})
+	}
+	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
+	for _, remark := range remarks {
+		if !slices.Contains(r.setup.Remarks, remark) { // of the defaults, once is enough
+			r.setup.Remarks = append(r.setup.Remarks, remark)
+		}
+	}
+}
+
+// mpopCommands are those that are carried over, or need not be.
+func mpopCommands() []string {
+	return []string{"host", "port", "timeout", "pipelining", "auth", "user", "password", "passwordeval", "tls", "tls_starttls", "tls_trust_file",
+		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize",
+		"received_header", "proxy_port"}
+}
+
+// mpopUIDs reads the UIDs of what mpop has fetched. A file has several lists,
+// each with a headline of a blank, the number of its UIDs, host and user.
+func (r *reader) mpopUIDs(name string, a *Account) error {
+	name = strings.NewReplacer("%U", a.Username, "%H", a.Host).Replace(name)
+	for _, path := range r.stateFiles(r.expand("", name)) {
+		text, there, err := readState(path)
+		if err != nil {
+			return err
+		}
+		if !there {
+			continue
+		}
+		a.Seen.File = path
+		var uids []string
+		mine := false
+		for line := range strings.Lines(text) {
+			line = strings.TrimRight(line, "\r\n")
+			switch {
+			case strings.HasPrefix(line, "#"):
+			case strings.HasPrefix(line, " "):
+				_, mailbox, _ := strings.Cut(strings.TrimSpace(line), " ")
+				host, user, _ := strings.Cut(mailbox, " ")
+				mine = strings.EqualFold(host, a.Host) && user == a.Username
+			case mine:
+				uids = append(uids, line)
+			}
+		}
+		a.Seen.add(uids...)
+	}
+	return nil
+}

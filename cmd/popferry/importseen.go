@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/legacy"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// seenAccount is an account of popferry's, and the messages that another
+// program has fetched from its mailbox.
+type seenAccount struct {
+	ledger.Identity
+	uids []string
+}
+
+// seenOf are the accounts of a setup under the names that they have now.
+func seenOf(setup *legacy.Setup, names []string) []seenAccount {
+	out := make([]seenAccount, len(names))
+	for i, a := range setup.Accounts {
+		out[i] = seenAccount{ledger.Identity{Name: names[i], Username: a.Username, Host: a.Host}, a.Seen.UIDs}
+	}
+	return out
+}
+
+// noteSeen notes what was fetched for the accounts of a configuration that is
+// there already.
+func (m *importer) noteSeen(ctx context.Context) error {
+	cfg, err := m.loadToLook()
+	if err != nil {
+		return err
+	}
+	accounts := make([]seenAccount, len(cfg.Accounts))
+	names := make([]string, len(m.setup.Accounts))
+	for i, id := range identities(cfg) {
+		accounts[i].Identity = id
+		for j, a := range m.setup.Accounts {
+			if a.Username == id.Username && strings.EqualFold(a.Host, id.Host) {
+				accounts[i].uids, names[j] = a.Seen.UIDs, id.Name
+			}
+		}
+	}
+	noted, err := m.fill(ctx, cfg, accounts)
+	if err != nil {
+		return err
+	}
+	if err := m.printCarried(names, noted); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if a := m.setup.Accounts[i]; name == "" {
+			if _, err := fmt.Fprintf(m.stdout, "%s: %s at %s is no account in %s; nothing was noted for it\n", a.Place, a.Username, a.Host, cfg.Path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fill notes in a configuration's ledger which messages were fetched, and
+// returns for each account by name how many are new there.
+func (m *importer) fill(ctx context.Context, cfg *config.Config, accounts []seenAccount) (noted map[string]int, err error) {
+	store, err := openLedger(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if cerr := store.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("closing the ledger: %w", cerr)
+		}
+	}()
+	ids := make([]ledger.Identity, len(accounts))
+	for i, a := range accounts {
+		ids[i] = a.Identity
+	}
+	rows, err := claimAll(ctx, store, ids)
+	if err != nil {
+		return nil, err
+	}
+	noted = make(map[string]int)
+	for i, a := range accounts {
+		if len(a.uids) == 0 {
+			continue
+		}
+		d := &desk{program: m.program, cfg: cfg, store: store, account: rows[i]}
+		if err := d.underLease(ctx, m.flags.wait, func() error {
+			noted[a.Name], err = d.note(ctx, m.from, a.uids)
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("noting what was fetched of %s: %w", a.Name, err)
+		}
+	}
+	return noted, nil
+}
+
+// note writes rows for those of the UIDs that have none.
+func (d *desk) note(ctx context.Context, program string, uids []string) (int, error) {
+	known, err := d.lease.Known(ctx)
+	if err != nil {
+		return 0, err
+	}
+	have := make(map[string]bool, len(known))
+	for _, k := range known {
+		have[k.UID] = true
+	}
+	var recs []*ledger.Record
+	now := time.Now()
+	for _, uid := range uids {
+		if !have[uid] {
+			have[uid] = true
+			recs = append(recs, ledger.Imported(uid, program, now))
+		}
+	}
+	return len(recs), d.lease.Put(ctx, recs...) // all or none
+}
