@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -15,10 +16,11 @@ type program struct {
 	stdout, stderr io.Writer
 	configFlag     string
 	wiring         wiring
+	console        func() console // nil: nobody answers
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	p := &program{stdout: stdout, stderr: stderr, wiring: newWiring()}
+	p := &program{stdout: stdout, stderr: stderr, wiring: newWiring(), console: func() console { return newTerminal(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
 		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",
@@ -33,7 +35,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
-	root.AddCommand(p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
+	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
 	root.AddCommand(p.pollCommand(), p.providersCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())
 	root.AddCommand(p.importCommand())

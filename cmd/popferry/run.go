@@ -63,6 +63,11 @@ func (p *program) run(ctx context.Context, c *cobra.Command, f runFlags, names [
 	if f.trace != "" && !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Enabled && a.Name == f.trace }) {
 		return usage(c, fmt.Errorf("--trace: there is no account %q that is polled", f.trace))
 	}
+	return p.runWith(ctx, cfg, f, names)
+}
+
+// runWith runs a configuration in which the accounts are chosen.
+func (p *program) runWith(ctx context.Context, cfg *config.Config, f runFlags, names []string) error {
 	log := p.onlookers(cfg, f)
 	defer p.wiring.board.Stop()
 	for _, w := range cfg.Warnings {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"net"
+	"net/http"
+
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/progress"
@@ -16,6 +19,9 @@ type wiring struct {
 	network *dial.Network // answers of the DNS and TLS sessions, for all to share
 	tracing tracing       // of run --trace
 	board   *progress.Board
+
+	resolver  *net.Resolver     // for init; nil is the system's
+	transport http.RoundTripper // for init; nil is the usual one
 }
 
 func newWiring() wiring { return wiring{network: dial.NewNetwork()} }

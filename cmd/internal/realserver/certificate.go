@@ -20,7 +20,8 @@ const (
 	keyFile  = "key.pem"
 )
 
-// certify makes an authority and a certificate by it for localhost and ip.
+// certify makes an authority and a certificate by it for localhost, ip and all
+// names right below Domain.
 func (s scratch) certify(ip string) {
 	s.tb.Helper()
 	from, to := time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
@@ -32,7 +33,7 @@ func (s scratch) certify(ip string) {
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
 		NotBefore: from, NotAfter: to,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(ip)},
+		DNSNames: []string{"localhost", "*." + Domain}, IPAddresses: []net.IP{net.ParseIP(ip)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	key := s.sign(leaf, ca, caKey, certFile)

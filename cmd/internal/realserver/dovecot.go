@@ -93,7 +93,7 @@ func (d *Dovecot) LMTP() string { return net.JoinHostPort(d.ip, strconv.Itoa(lmt
 func (d *Dovecot) LMTPSocket() string { return d.scratch.path("lmtp") }
 
 // CAFile holds the authority of the server's certificate, which is for
-// localhost and the server's address.
+// localhost, the server's address and the names right below Domain.
 func (d *Dovecot) CAFile() string { return d.scratch.path(caFile) }
 
 // AddUser adds a user with an empty mailbox.

@@ -76,7 +76,7 @@ func (p *Postfix) Submission() string { return net.JoinHostPort(p.ip, strconv.It
 func (p *Postfix) SMTPS() string { return net.JoinHostPort(p.ip, strconv.Itoa(smtpsPort)) }
 
 // CAFile holds the authority of the server's certificate, which is for
-// localhost and the server's address.
+// localhost, the server's address and the names right below Domain.
 func (p *Postfix) CAFile() string { return p.scratch.path(caFile) }
 
 // AddUser adds a user who can log in, as user or as user@Domain, with the

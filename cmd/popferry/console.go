@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// console is where a person answers. Both methods return a line without its
+// end; io.EOF says that nobody is there any more.
+type console interface {
+	Line(context.Context) (string, error)
+	// Secret does not show what is typed.
+	Secret(context.Context) (string, error)
+}
+
+// terminal is the console that the program was started from.
+type terminal struct {
+	file  *os.File
+	lines *bufio.Reader
+}
+
+// newTerminal returns nil if nobody can answer there.
+func newTerminal(f *os.File) console {
+	if !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return &terminal{file: f, lines: bufio.NewReader(f)}
+}
+
+// typed is what came of waiting for a person.
+type typed struct {
+	text string
+	err  error
+}
+
+// Line reads a line.
+func (t *terminal) Line(ctx context.Context) (string, error) {
+	return wait(ctx, func() (string, error) {
+		line, err := t.lines.ReadString('\n')
+		if errors.Is(err, io.EOF) && line != "" {
+			err = nil
+		}
+		return strings.TrimRight(line, "\r\n"), err
+	})
+}
+
+// Secret reads a line with the echo off, and on again whatever happens.
+func (t *terminal) Secret(ctx context.Context) (string, error) {
+	fd := int(t.file.Fd())
+	shown, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	text, err := wait(ctx, func() (string, error) {
+		secret, err := term.ReadPassword(fd)
+		return string(secret), err
+	})
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, shown))
+	}
+	return text, err
+}
+
+// wait waits for a person, or for the end of ctx. A read of a terminal cannot
+// be ended from here: it is left behind then, and ends with the program.
+func wait(ctx context.Context, read func() (string, error)) (string, error) {
+	done := make(chan typed, 1)
+	go func() {
+		text, err := read()
+		done <- typed{text, err}
+	}()
+	select {
+	case t := <-done:
+		return t.text, t.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+)
+
+// Where init puts the files of accounts, beside a configuration that it makes.
+const (
+	accountsFolder  = "accounts.d"
+	accountsPattern = accountsFolder + "/*.yaml"
+)
+
+// place is where init writes.
+type place struct {
+	main     string         // the configuration file
+	existing *config.Config // what it says; nil: it is yet to be written
+	folder   string         // for a file of each account
+}
+
+// findPlace finds the configuration that an account is to be added to, or
+// where there is none the place for one.
+func (p *program) findPlace() (place, error) {
+	// Nobody logs in by it here: its passwords may be out of reach.
+	env := config.Env{CheckSchedule: schedule.Check, Look: true}
+	path, err := config.Find(p.configFlag, env)
+	var none *config.NotFoundError
+	if errors.As(err, &none) {
+		path, err = none.Looked[0], nil
+	}
+	if err != nil {
+		return place{}, &exitError{exitConfig, err}
+	}
+	fresh := place{main: path, folder: filepath.Join(filepath.Dir(path), accountsFolder)}
+	if _, err := os.Lstat(path); err != nil {
+		return fresh, nil
+	}
+	cfg, err := config.Load(path, env)
+	if err != nil {
+		return place{}, &exitError{exitConfig, fmt.Errorf("%s is there already, and has to be mended before an account can be added:\n%w", path, err)}
+	}
+	for _, pattern := range cfg.Patterns {
+		folder := filepath.Dir(pattern)
+		if ok, err := filepath.Match(pattern, filepath.Join(folder, "name.yaml")); ok && err == nil {
+			return place{main: path, existing: cfg, folder: folder}, nil
+		}
+	}
+	return place{}, &exitError{exitConfig, fmt.Errorf(noPlace, path, accountsPattern, accountsFolder)}
+}
+
+// noPlace says why nothing can be added, and what to do.
+const noPlace = `%[1]s is there already, and no file is ever overwritten.
+An account is added as a file of its own, but %[1]s includes none. Either
+  - write elsewhere: popferry init --config other.yaml
+  - or move an account into a file %[3]s/NAME.yaml, under accounts: too, and write include: [%[2]s] into %[1]s`
+
+// file is the path for an account's file, or another one's beside it.
+func (p place) file(name, ending string) string {
+	return filepath.Join(p.folder, fileName(name)+ending)
+}
+
+// fileName is a name with no letters in it that a file's cannot have.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r > 127, 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("@.+-_=", r):
+			return r
+		}
+		return '_'
+	}, name)
+}

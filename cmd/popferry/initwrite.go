@@ -1,0 +1,171 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+)
+
+// written is what init has set up.
+type written struct {
+	config, account string
+}
+
+// draft is a file that is yet to be written.
+type draft struct {
+	path    string
+	content []byte
+}
+
+// write writes the files, makes sure that they are read as what they should
+// say, and takes all of them back if anything fails.
+func (s *setup) write(ctx context.Context) (written, error) {
+	files, err := s.drafts(ctx)
+	if err != nil {
+		return written{}, err
+	}
+	s.say("\nTo be written:")
+	for _, f := range files {
+		s.say("  %s", f.path)
+	}
+	if s.attended() {
+		if ok, err := s.agree(ctx, "Write them?", true); err != nil || !ok {
+			return written{}, cmp.Or(err, errGone)
+		}
+	}
+	var done []string
+	for _, f := range files {
+		if err = create(f); err != nil {
+			break
+		}
+		done = append(done, f.path)
+	}
+	if err == nil {
+		err = s.readBack()
+	}
+	if err != nil {
+		return written{}, errors.Join(fmt.Errorf("nothing was set up: %w", err), takeBack(done))
+	}
+	s.say("  ✓ written, and read back")
+	return written{s.place.main, s.flags.name}, nil
+}
+
+// create writes a file for its owner only, and its folder.
+func create(f draft) error {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return fmt.Errorf("making the folder of %s: %w", f.path, err)
+	}
+	err := config.Create(f.path, f.content)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w; move it away if it is of no use any more", err)
+	}
+	return err
+}
+
+// takeBack removes files, and a folder that has become empty.
+func takeBack(paths []string) error {
+	var all error
+	for _, path := range paths {
+		all = errors.Join(all, os.Remove(path))
+	}
+	for _, path := range paths {
+		if filepath.Base(filepath.Dir(path)) == accountsFolder {
+			_ = os.Remove(filepath.Dir(path)) // unless others are in it
+		}
+	}
+	return all
+}
+
+// drafts are the files in the order in which they are written: the one that
+// makes the others count comes last.
+func (s *setup) drafts(ctx context.Context) ([]draft, error) {
+	password, err := s.mailbox.secret.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := []draft{{s.place.file(s.flags.name, passwordEnding), []byte(password + "\n")}}
+	head := "Written by popferry init on " + time.Now().Format(time.DateOnly) + "."
+	account, err := config.Sketch{Head: head, Accounts: []config.Section{s.account()}}.YAML()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, draft{s.place.file(s.flags.name, ".yaml"), account})
+	if s.place.existing != nil {
+		return files, nil
+	}
+	if !s.inbox.secret.IsZero() {
+		if password, err = s.inbox.secret.Get(ctx); err != nil {
+			return nil, err
+		}
+		files = append(files, draft{filepath.Join(filepath.Dir(s.place.main), inboxName+passwordEnding), []byte(password + "\n")})
+	}
+	main, err := config.Sketch{
+		Head:     head + "\nAccounts are in " + accountsFolder + ", a file each: popferry init adds more.\nconfig.example.yaml has all that can be set.",
+		Settings: config.Section{{Key: "include", Value: []string{accountsPattern}}},
+		Forward:  []config.Section{s.destination()},
+	}.YAML()
+	return append(files, draft{s.place.main, main}), err
+}
+
+// readBack makes sure that what was written is a configuration with the
+// account as it was tried.
+func (s *setup) readBack() error {
+	cfg, err := config.Load(s.place.main, config.Env{CheckSchedule: schedule.Check, Look: s.place.existing != nil})
+	if err != nil {
+		return err
+	}
+	for _, a := range cfg.Accounts {
+		if a.Name == s.flags.name {
+			if x := s.mailbox; a.Host != x.server.Host || a.Port != x.server.Port || a.TLS.Mode != x.server.TLS.String() || a.Username != x.usernames[0] {
+				return fmt.Errorf("%s is read back as another account, %s at %s:%d; please report this", a.File, a.Username, a.Host, a.Port)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("the account %s is not in %s", s.flags.name, s.place.main)
+}
+
+// firstPoll polls once, if it is wanted, and tells how to go on.
+func (s *setup) firstPoll(ctx context.Context, w written) (err error) {
+	poll := s.flags.poll
+	if !poll && s.attended() {
+		if poll, err = s.agree(ctx, "\nFetch and forward now?", true); err != nil {
+			return err
+		}
+	}
+	if poll {
+		err = s.program.pollFirst(ctx, w)
+	}
+	s.say("\nNext:")
+	if s.place.existing == nil {
+		s.say("  popferry run --config %s   fetches and forwards every 10 minutes, until it is stopped", w.config)
+	} else {
+		s.say("  A popferry that is running takes the new account up by itself.")
+	}
+	s.say("  popferry init --config %s  adds one more mailbox", w.config)
+	return err
+}
+
+// pollFirst is run --once without its log: who sits there reads the summary.
+func (p *program) pollFirst(ctx context.Context, w written) error {
+	p.configFlag = w.config
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	names := []string{w.account}
+	if err := choose(cfg, names); err != nil {
+		return err
+	}
+	cfg.Log.Level = max(cfg.Log.Level, slog.LevelWarn)
+	return p.runWith(ctx, cfg, runFlags{once: true}, names)
+}
