@@ -130,6 +130,9 @@ func (p *program) init(ctx context.Context, c *cobra.Command, f initFlags) error
 	if s.place, err = p.findPlace(); err != nil {
 		return err
 	}
+	if s.place.existing != nil && (f.inbox != serverFlags{} || f.lmtp) {
+		return usage(c, fmt.Errorf("%s has its destinations already; change them there, or name one of them with --forward", s.place.main))
+	}
 	if missing := s.missing(); len(missing) > 0 {
 		return usage(c, fmt.Errorf("%s; needed are: %s", s.whyNobody(), strings.Join(missing, ", ")))
 	}
@@ -142,18 +145,22 @@ func (p *program) init(ctx context.Context, c *cobra.Command, f initFlags) error
 }
 
 // prepare asks, tries and writes. Up to its end Ctrl-C leaves nothing behind.
-func (s *setup) prepare(ctx context.Context) (written, error) {
+func (s *setup) prepare(ctx context.Context) (w written, err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	for _, step := range []func(context.Context) error{s.findMailbox, s.findInbox, s.choosePolicy} {
-		if err := step(ctx); err != nil {
-			if ctx.Err() != nil {
-				err = fmt.Errorf("stopped; nothing was written")
-			}
-			return written{}, err
+		if err == nil {
+			err = step(ctx)
 		}
 	}
-	return s.write(ctx)
+	if err == nil {
+		w, err = s.write(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		s.say("")
+		err = fmt.Errorf("stopped; nothing was written")
+	}
+	return w, err
 }
 
 // missing are the flags without which nobody can answer what has to be asked.

@@ -18,7 +18,7 @@ func (s *setup) findInbox(ctx context.Context) error {
 		return s.joinInbox()
 	}
 	x := &s.inbox
-	x.words, x.protocol = words{"server for sending", "--smtp-host"}, discover.Submission
+	x.words, x.protocol = words{"mail server", "--smtp-host"}, discover.Submission
 	if s.flags.lmtp || s.flags.inbox.hint().IsSocket() {
 		x.protocol = discover.LMTP
 	}
@@ -29,13 +29,7 @@ func (s *setup) findInbox(ctx context.Context) error {
 	if x.address, err = s.askAddress(ctx, "Mail address of the inbox that all shall go to", s.flags.to); err != nil {
 		return err
 	}
-	var found discover.Found
-	if s.flags.inbox.host == "" {
-		if found, err = s.lookUp(ctx, x, ""); err != nil {
-			return err
-		}
-	}
-	if err := s.findServer(ctx, x, s.flags.inbox.hint(), found); err != nil {
+	if err := s.findServer(ctx, x, s.flags.inbox.hint()); err != nil {
 		return err
 	}
 	if err := s.inboxPassword(ctx, x); err != nil {

@@ -110,7 +110,7 @@ func (s *setup) change(ctx context.Context, x *side) error {
 		if err != nil {
 			return err
 		}
-		return s.findServer(ctx, x, hint, discover.Found{})
+		return s.findServer(ctx, x, hint)
 	}
 	return errGone
 }

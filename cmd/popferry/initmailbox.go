@@ -24,11 +24,7 @@ func (s *setup) findMailbox(ctx context.Context) error {
 	if x.address, err = s.askAddress(ctx, "Mail address of the mailbox", s.flags.address); err != nil {
 		return err
 	}
-	found, err := s.lookUp(ctx, x, s.flags.provider)
-	if err != nil {
-		return err
-	}
-	if err := s.findServer(ctx, x, s.flags.mailbox.hint(), found); err != nil {
+	if err := s.findServer(ctx, x, s.flags.mailbox.hint()); err != nil {
 		return err
 	}
 	s.tellNotes(x.provider)
@@ -88,26 +84,6 @@ func (s *setup) spelledRight(ctx context.Context, a discover.Address) (bool, err
 		return true, nil
 	}
 	return s.agree(ctx, fmt.Sprintf("There is %s, too. Is %s right", near, a.Domain), false)
-}
-
-// lookUp finds candidates, by a provider that was named or by the address.
-func (s *setup) lookUp(ctx context.Context, x *side, named string) (discover.Found, error) {
-	var found discover.Found
-	if named != "" {
-		p, ok := provider.ByName(named)
-		if !ok {
-			return found, fmt.Errorf("--provider: %q is not known; popferry providers lists them", named)
-		}
-		found = discover.Preset(p, x.address)
-	} else {
-		s.say("Looking for the %s of %s ...", x.words.server, x.address.Domain)
-		found = s.finder.Find(ctx, x.address)
-	}
-	x.provider = found.Provider
-	if x.provider != nil && x.protocol == discover.POP3 && len(found.POP3) == 0 && x.provider.Instead != "" {
-		return found, fmt.Errorf("%s has no POP3. %s", x.provider.Title, x.provider.Instead)
-	}
-	return found, nil
 }
 
 // tellNotes tells what a person has to do at the provider first.

@@ -71,9 +71,6 @@ func (s *setup) checkName() error {
 
 // joinInbox takes the destination from the configuration that is there.
 func (s *setup) joinInbox() error {
-	if s.flags.inbox != (serverFlags{}) || s.flags.lmtp {
-		return &exitError{exitUsage, fmt.Errorf("%s has its destinations already; change them there, or name one of them with --forward", s.place.main)}
-	}
 	for _, d := range s.place.existing.Forward {
 		if s.flags.forward == "" || d.Name == s.flags.forward {
 			to := d.To
