@@ -39,24 +39,43 @@ func meant(word string) string {
 	return p.Name
 }
 
+// noPasswords is what is wrong with one where only tokens are taken.
+const noPasswords = "passwords are not taken there, only OAuth2 access tokens; give token_command"
+
 // resolveProvider fills in what an account leaves to its provider. What is a
 // matter of the server, whoever names it, goes for its host alone too.
 func (a *accountDraft) resolveProvider() {
-	p, known := provider.ByName(a.Provider)
-	if known {
+	p, named := provider.ByName(a.Provider)
+	known := named
+	if named {
 		a.takeServer(p)
-		if p.Auth == provider.AuthOAuth2 && !a.has("auth") {
-			a.Auth = p.Auth
-			if a.lacks("token_command") {
-				a.key("provider").fail("passwords are not taken there, only OAuth2 access tokens; give token_command")
-			}
-		}
-	} else if p, known = provider.ForHost(a.Host); !known {
+	} else {
+		p, known = provider.ForHost(a.Host)
+	}
+	if !known {
 		return
+	}
+	if p.Auth == provider.AuthOAuth2 && !a.has("auth") {
+		a.checkTokenOnly(named)
 	}
 	a.RETRHides = p.RETRHides
 	if !a.has("min_interval") {
 		a.MinInterval = p.MinInterval()
+	}
+}
+
+// checkTokenOnly reports a password where it is of no use: as a mistake if the
+// account names the provider, else as doubtful, for the host may know better.
+func (a *accountDraft) checkTokenOnly(named bool) {
+	if named {
+		a.Auth = provider.AuthOAuth2
+	}
+	switch {
+	case !a.lacks("token_command"):
+	case named:
+		a.key("provider").fail(noPasswords)
+	default:
+		a.key("host").warn(noPasswords)
 	}
 }
 

@@ -39,3 +39,20 @@ func TestProviders(t *testing.T) {
 		equal(t, a.Name, taken{a.Provider, a.Host, a.Port, a.TLS.Mode, a.Auth, a.MinInterval, a.RETRHides}, want[a.Name])
 	}
 }
+
+// TestPasswordWhereTokensAreTaken: the host alone may know better than we do.
+func TestPasswordWhereTokensAreTaken(t *testing.T) {
+	t.Parallel()
+	path := write(t, 0o600, `
+accounts:
+  - {name: password, host: outlook.office365.com, username: leo@outlook.com, password: hunter2}
+  - {name: token, host: outlook.office365.com, username: mia@outlook.com, token_command: helper}
+  - {name: own auth, host: outlook.office365.com, username: ada@outlook.com, password: hunter2, auth: plain}
+forward:
+  - {host: smtp.example.org, to: [leo@example.org]}
+`)
+	c := load(t, path, nil)
+	equal(t, "warnings", c.Warnings, []string{
+		path + ":3: accounts[password].host: passwords are not taken there, only OAuth2 access tokens; give token_command",
+	})
+}

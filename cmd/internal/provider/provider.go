@@ -55,7 +55,7 @@ type Quirks struct {
 	// RETRHides: a message that was retrieved is not listed again.
 	RETRHides bool `json:"retr_hides"`
 	// AppPassword: the password of the web page does not log in, a password
-	// made for one program does.
+	// made for one program does. How says if that depends on something.
 	AppPassword *Step `json:"app_password"`
 	// EnablePOP: POP3 is off until it is switched on.
 	EnablePOP *Step `json:"enable_pop"`
