@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
-	"github.com/popferry/popferry/forwarder/smtp"
 )
 
 // app is one configuration, wired up: its accounts, its destinations and the
@@ -24,11 +24,13 @@ import (
 type app struct {
 	cfg      *config.Config
 	accounts map[string]fetcher.Account // the enabled ones
-	pools    map[string]*smtp.Pool
+	pools    map[string]*sharedPool
+	shared   *pools
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
 	board    *progress.Board
 	asked    sync.Map // names of accounts that a person wants polled
+	polling  sync.Map // names of accounts that are being polled
 }
 
 // appOptions are what an app is told by the command that runs it.
@@ -55,18 +57,12 @@ func openLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 
 // newApp wires a configuration to the ledger.
 func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*app, error) {
-	a := &app{cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*smtp.Pool), metrics: o.Metrics, board: o.Wiring.board}
-	if err := spoolDir(cfg.Spool.Dir); err != nil {
-		return nil, err
+	a := &app{
+		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Wiring.pools,
+		metrics: o.Metrics, board: o.Wiring.board,
 	}
-	for _, d := range cfg.Forward {
-		pool, err := o.Wiring.pool(d, cfg.Accounts)
-		if err != nil {
-			return nil, &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
-		}
-		a.pools[d.Name] = pool
-	}
-	if err := a.claim(ctx, store, o.Wiring); err != nil {
+	if err := a.wire(ctx, store, o.Wiring); err != nil {
+		a.close()
 		return nil, err
 	}
 	a.poller = fetcher.New(fetcher.Options{
@@ -86,6 +82,22 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		Next:         o.Next,
 	})
 	return a, nil
+}
+
+// wire makes what the accounts need: the folder for temporary files, the
+// sessions with the destinations, and their rows in the ledger.
+func (a *app) wire(ctx context.Context, store *sqlite.Store, w wiring) error {
+	if err := spoolDir(a.cfg.Spool.Dir); err != nil {
+		return err
+	}
+	for _, d := range a.cfg.Forward {
+		pool, err := w.pool(d, a.cfg.Accounts)
+		if err != nil {
+			return &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
+		}
+		a.pools[d.Name] = pool
+	}
+	return a.claim(ctx, store, w)
 }
 
 // claim finds the ledger's rows of every configured account, also of those
@@ -162,6 +174,8 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	if _, wanted := a.asked.LoadAndDelete(name); wanted {
 		asked = true
 	}
+	a.polling.Store(name, true)
+	defer a.polling.Delete(name)
 	acc := a.accounts[name]
 	var ended func()
 	acc.Progress, ended = a.board.Begin(name)
@@ -173,11 +187,21 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	return res
 }
 
+// busy are the names of the accounts that are being polled.
+func (a *app) busy() (names []string) {
+	a.polling.Range(func(name, _ any) bool {
+		names = append(names, name.(string))
+		return true
+	})
+	slices.Sort(names)
+	return names
+}
+
 // close ends the sessions with the destinations.
 func (a *app) close() {
 	var all sync.WaitGroup
 	for _, p := range a.pools {
-		all.Go(func() { _ = p.Close() }) // what was accepted is accepted
+		all.Go(func() { a.shared.leave(p) })
 	}
 	closed := make(chan struct{})
 	go func() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,7 @@ type daemon struct {
 	manager sdnotify.Notifier
 	page    *front
 	now     atomic.Pointer[service] // the configuration at work
+	old     sync.WaitGroup          // services that are being stopped
 }
 
 // daemon polls on schedule until it is stopped. A new configuration takes over
@@ -72,10 +74,12 @@ func (d *daemon) serve() error {
 			d.log.Info("stopping: transactions in flight are finished, as far as that takes seconds; a second signal stops at once")
 			d.tell(d.manager.Stopping)
 			d.now.Load().stop()
+			d.old.Wait()
 			d.log.Info("stopped")
 			return nil
 		case <-d.stop.ctx.Done():
 			d.now.Load().stop()
+			d.old.Wait()
 			return context.Cause(d.stop.ctx)
 		case <-pollNow:
 			d.log.Info("polling all accounts now")
@@ -109,10 +113,11 @@ func (d *daemon) reload() {
 		d.log.Error("the new configuration is not used, the old one goes on", "error", err)
 		return
 	}
-	old.stop()
+	ended, busy := d.retire(old)
 	if d.stop.begun() {
 		return
 	}
+	defer d.takeUp(ended, busy)
 	next, err := startService(d.stop.ctx, cfg, d.store, d.log, d.page)
 	if err == nil {
 		d.log.Info("configuration read again", "accounts", len(next.app.accounts))
@@ -125,6 +130,43 @@ func (d *daemon) reload() {
 		return // what is stopped stays
 	}
 	d.now.Store(next)
+}
+
+// patience is how long a new configuration waits for what is in flight under the
+// old one: most transactions are through by then, and a destination that has
+// stalled must not hold up all others.
+const patience = 5 * time.Second
+
+// retire stops a service, and waits for its end, but not for long: what is still
+// in flight then goes on beside the next one, and busy are the accounts that it
+// belongs to. None is polled by both, for each has one lease.
+func (d *daemon) retire(old *service) (ended <-chan struct{}, busy []string) {
+	end := make(chan struct{})
+	d.old.Go(func() {
+		defer close(end)
+		old.stop()
+	})
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case <-end:
+	case <-limit.C:
+		busy = old.app.busy()
+		d.log.Warn("some transactions of the old configuration are not at their end; they go on beside the new one", "accounts", busy)
+	}
+	return end, busy
+}
+
+// takeUp has accounts polled that an old service was busy with, once that has
+// ended: the new one has found them leased.
+func (d *daemon) takeUp(ended <-chan struct{}, busy []string) {
+	if len(busy) == 0 {
+		return
+	}
+	d.old.Go(func() {
+		<-ended
+		d.now.Load().sched.Queue(busy...)
+	})
 }
 
 // loadAgain reads the configuration that is to follow an old one. Whatever

@@ -19,12 +19,13 @@ type wiring struct {
 	network *dial.Network // answers of the DNS and TLS sessions, for all to share
 	tracing tracing       // of run --trace
 	board   *progress.Board
+	pools   *pools
 
 	resolver  *net.Resolver     // for init; nil is the system's
 	transport http.RoundTripper // for init; nil is the usual one
 }
 
-func newWiring() wiring { return wiring{network: dial.NewNetwork()} }
+func newWiring() wiring { return wiring{network: dial.NewNetwork(), pools: new(pools)} }
 
 // dialer is how a server of the configuration is reached.
 func (w wiring) dialer(s config.Server) (*dial.Dialer, error) {
@@ -48,8 +49,15 @@ func (w wiring) dialer(s config.Server) (*dial.Dialer, error) {
 	})
 }
 
-// pool makes the sessions with a destination, for these accounts.
-func (w wiring) pool(d config.Destination, accounts []config.Account) (*smtp.Pool, error) {
+// pool is the sessions with a destination, for these accounts.
+func (w wiring) pool(d config.Destination, accounts []config.Account) (*sharedPool, error) {
+	return w.pools.take(d, func(secret secret) (*smtp.Pool, error) {
+		return w.newPool(d, secret, w.tracing.ofDestination(d.Name, accounts))
+	})
+}
+
+// newPool makes the sessions with a destination.
+func (w wiring) newPool(d config.Destination, s secret, trace func() func(bool, string)) (*smtp.Pool, error) {
 	dialer, err := w.dialer(d.Server)
 	if err != nil {
 		return nil, err
@@ -60,12 +68,12 @@ func (w wiring) pool(d config.Destination, accounts []config.Account) (*smtp.Poo
 		LMTP:        d.Protocol == config.ProtocolLMTP,
 		Helo:        d.Helo,
 		Username:    d.Username,
-		Secret:      d.Secret.Get,
+		Secret:      s,
 		Auth:        smtp.Method(d.Auth),
 		Connections: d.Connections,
 		InFlight:    d.InFlight,
 		Timeout:     d.Timeout,
-		Trace:       w.tracing.ofDestination(d.Name, accounts),
+		Trace:       trace,
 	}), nil
 }
 
