@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,8 +39,11 @@ func (p *program) findPlace() (place, error) {
 		return place{}, &exitError{exitConfig, err}
 	}
 	fresh := place{main: path, folder: filepath.Join(filepath.Dir(path), accountsFolder)}
-	if _, err := os.Lstat(path); err != nil {
+	switch _, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return fresh, nil
+	case err != nil:
+		return place{}, &exitError{exitConfig, err}
 	}
 	cfg, err := config.Load(path, env)
 	if err != nil {

@@ -69,9 +69,12 @@ func parseServer(line string) (discover.Hint, error) {
 	if line == "" || strings.ContainsAny(line, " /@") && !h.IsSocket() {
 		return h, fmt.Errorf("%q is not a server; one looks like mail.example.net or mail.example.net:995", line)
 	}
-	host, port, err := net.SplitHostPort(line)
-	if h.IsSocket() || err != nil { // without a port, or an IPv6 address
+	if h.IsSocket() || strings.Count(line, ":") != 1 && !strings.HasPrefix(line, "[") { // no port, or an IPv6 address
 		return h, nil
+	}
+	host, port, err := net.SplitHostPort(line)
+	if err != nil {
+		return h, err
 	}
 	if h.Port, err = strconv.Atoi(port); err != nil || h.Port < 1 || h.Port > 65535 {
 		return h, fmt.Errorf("%q is no port", port)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
@@ -22,21 +23,16 @@ type Attempt struct {
 // false and all have failed.
 func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) (best Candidate, failed []Attempt, ok bool) {
 	limited, cancel := context.WithTimeout(ctx, f.o.Patience)
+	var all sync.WaitGroup
+	defer all.Wait() // nothing is left behind
+	defer cancel()
 	answers := make([]chan error, len(candidates))
 	for i, c := range candidates {
 		answers[i] = make(chan error, 1)
-		go func() { answers[i] <- f.greet(limited, p, c.Server) }()
+		all.Go(func() { answers[i] <- f.greet(limited, p, c.Server) })
 	}
-	read := 0
-	defer func() {
-		cancel()
-		for ; read < len(answers); read++ {
-			<-answers[read] // nothing is left behind
-		}
-	}()
 	for i, c := range candidates {
 		err := <-answers[i]
-		read = i + 1
 		if err == nil {
 			return c, failed, true
 		}

@@ -26,7 +26,9 @@ func Start(tb testing.TB, zone string) *net.Resolver {
 		if err := s.Shutdown(); err != nil {
 			tb.Error(err)
 		}
-		<-done
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
 	})
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer

@@ -1,0 +1,117 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+
+	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// sitting is a popferry that somebody has started at a terminal.
+type sitting struct {
+	*process
+	t           *testing.T
+	master, tty *os.File
+	before      *term.State
+	reading     sync.WaitGroup
+}
+
+// sit starts the program that the tests have at their disposal.
+func sit(t *testing.T, dir string, args ...string) *sitting {
+	t.Helper()
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sitting{process: command(t, "popferry", args...), t: t, master: master, tty: tty}
+	s.Dir = dir
+	s.Stdin, s.Stdout, s.Stderr = tty, tty, tty
+	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // Ctrl-C reaches who has the terminal
+	if s.before, err = term.GetState(int(tty.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	s.begin(t)
+	s.reading.Go(func() { _, _ = io.Copy(&s.out, master) }) // ends when the terminal is closed
+	return s
+}
+
+// types waits for a question and answers it.
+func (s *sitting) types(question, answer string) {
+	s.t.Helper()
+	waitFor(s.t, question, func() bool { return strings.Contains(s.out.String(), question) })
+	if _, err := io.WriteString(s.master, answer); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ends waits for the end of the program.
+func (s *sitting) ends() (code int) {
+	s.t.Helper()
+	err := s.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		s.t.Error(err)
+	}
+	_ = s.tty.Close()
+	s.reading.Wait()
+	_ = s.master.Close()
+	return code
+}
+
+// TestInitTerminal: a password is not shown, and Ctrl-C ends it at any question
+// with the terminal as it was.
+func TestInitTerminal(t *testing.T) {
+	t.Parallel()
+	authority := certtest.New(t)
+	src := startPOP3(t, pop3test.Options{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}, ImplicitTLS: true})
+	host, port := split(t, src.Addr())
+	args := []string{"init", "--config", "popferry.yaml", "--address", "leo@isp.test", "--host", host, "--port", port, "--ca-file", authority.File()}
+	const ctrlC = "\x03"
+	tests := map[string]func(*sitting){
+		"at the password": func(s *sitting) { s.types("Password at 127.0.0.1", ctrlC) },
+		"in the middle of the password": func(s *sitting) {
+			s.types("Password at 127.0.0.1", "sec")
+			s.types("Password", ctrlC)
+		},
+		"behind it": func(s *sitting) {
+			s.types("Password at 127.0.0.1", "secret\n")
+			s.types("Mail address of the inbox", ctrlC)
+		},
+	}
+	for name, play := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := sit(t, dir, args...)
+			play(s)
+			waitFor(t, "end", func() bool { return strings.Contains(s.out.String(), "nothing was written") })
+			after, err := term.GetState(int(s.tty.Fd()))
+			if err != nil || !reflect.DeepEqual(s.before, after) {
+				t.Errorf("the terminal is not as it was: %v", err)
+			}
+			if code := s.ends(); code != exitOther || strings.Contains(s.out.String(), "sec") {
+				t.Errorf("exit %d, or the password is shown:\n%s", code, s.out.String())
+			}
+			if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %q, %v", left, err)
+			}
+		})
+	}
+}
