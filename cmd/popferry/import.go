@@ -44,8 +44,13 @@ func (p *program) importCommand() *cobra.Command {
 		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org --smtp-username leo --smtp-password-file smtp.password\n" +
 			"  popferry import getmail ~/.config/getmail/isp ~/.config/getmail/work\n" +
 			"  popferry import mpop --seen-only",
-		ValidArgs: legacy.Programs(),
-		Args:      usageArgs(cobra.MinimumNArgs(1)),
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return legacy.Programs(), cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			m := &importer{program: p, flags: f, from: args[0]}
 			if err := m.read(args[1:]); err != nil {
@@ -95,14 +100,8 @@ func (m *importer) read(files []string) error {
 	return nil
 }
 
-// loginName is whose mail fetchmail takes an account's to be that names no
-// local user; fetchmail(1), "Environment".
+// loginName is whose mail fetchmail takes it to be where no local user is named.
 func loginName() string {
-	for _, name := range []string{"FETCHMAILUSER", "LOGNAME", "USER"} {
-		if v := os.Getenv(name); v != "" {
-			return v
-		}
-	}
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}

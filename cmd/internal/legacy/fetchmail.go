@@ -46,8 +46,12 @@ func (r *reader) fetchmail(path, text string) error {
 		usual = r.expand("", rc.idfile)
 	}
 	for _, ids := range r.stateFiles(usual) {
-		if err := r.fetchids(ids, accounts); err != nil {
+		text, there, err := readState(ids)
+		if err != nil {
 			return err
+		}
+		if there {
+			r.fetchids(ids, text, accounts)
 		}
 	}
 	r.setup.Accounts = append(r.setup.Accounts, accounts...)
@@ -84,6 +88,10 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	}
 	if n, err := strconv.ParseInt(p.user.limit, 10, 64); err == nil {
 		a.MaxSize = n
+	}
+	if host == "" {
+		r.setup.remark(p.Place, "no server is named here; it is left out")
+		return a, false
 	}
 	if !r.fetchmailProtocol(p, &a) {
 		return a, false

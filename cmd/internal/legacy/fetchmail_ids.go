@@ -8,11 +8,7 @@ import (
 
 // fetchids reads the UIDs of the messages that fetchmail has fetched: lines of
 // USER@HOST UID, where HOST is the server's via or else its name.
-func (r *reader) fetchids(path string, accounts []Account) error {
-	text, there, err := readState(path)
-	if err != nil || !there {
-		return err
-	}
+func (r *reader) fetchids(path, text string, accounts []Account) {
 	seen := make([][]string, len(accounts))
 	strange := make(map[string][]int) // lines of mailboxes that are in no account
 	n := 0
@@ -33,7 +29,6 @@ func (r *reader) fetchids(path string, accounts []Account) error {
 		r.setup.remark(Place{path, lines[0]}, "%s fetched from %q, which is none of the POP3 accounts; if it is one of them under another name, "+
 			"write that name here and import again", messages(len(lines)), mailbox)
 	}
-	return nil
 }
 
 // addFetchid adds a line's UID to the accounts of its mailbox.

@@ -51,6 +51,7 @@ type rcParser struct {
 	known    map[string]rcOption
 	out      rcFile
 	defaults rcPoll
+	strayed  int     // the last line with a word that has no meaning
 	entry    *rcPoll // the server that is being read, with what its users share
 	users    []rcPoll
 }
@@ -234,9 +235,13 @@ func (p *rcParser) global() {
 	}
 }
 
-// stray tells of a word that has no meaning there. It is not shown, for it may
-// be the rest of a password that should stand in quotes.
+// stray tells of a word that has no meaning there, once a line. It is not
+// shown, for it may be the rest of a password that should stand in quotes.
 func (p *rcParser) stray(t rcToken) {
+	if p.strayed == t.line {
+		return
+	}
+	p.strayed = t.line
 	p.setup.remark(Place{p.file, t.line}, "a word has no meaning here to popferry, and is left out; it is not shown, for it may be a part of a password that lacks quotes. "+
 		"fetchmail --version tells whether fetchmail understands it")
 }

@@ -3,7 +3,6 @@ package legacy
 import (
 	"cmp"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,47 +181,4 @@ func (r *reader) getmailDelivery(to map[string]iniValue, path string) Delivery {
 		r.setup.remark(v.Place, "fallback: what is refused is held, wrapped or put into quarantine; see on_reject")
 	}
 	return d
-}
-
-// oldmailStripped is what getmail replaces in the names of its state files.
-var oldmailStripped = regexp.MustCompile(`[/:;<>|]+`)
-
-// oldmail reads the UIDs of what getmail has fetched: lines of a UID, a NUL and
-// the time.
-func (r *reader) oldmail(dir string, a *Account) error {
-	port := a.Port
-	if port == 0 && a.TLS.Mode == config.TLSImplicit {
-		port = 995
-	}
-	name := oldmailStripped.ReplaceAllString("oldmail-"+a.Host+"-"+strconv.Itoa(cmp.Or(port, 110))+"-"+a.Username, "-")
-	slashes := 0
-	for _, path := range r.stateFiles(filepath.Join(dir, name)) {
-		if filepath.Base(path) != name { // of another account
-			continue
-		}
-		text, there, err := readState(path)
-		if err != nil {
-			return err
-		}
-		if !there {
-			continue
-		}
-		a.Seen.File = path
-		var uids []string
-		for line := range strings.Lines(text) {
-			uid, _, ok := strings.Cut(strings.TrimSpace(line), "\x00")
-			if ok {
-				uids = append(uids, uid)
-			}
-			if strings.Contains(uid, "-") && strings.ContainsAny(uid, "+=") {
-				slashes++
-			}
-		}
-		a.Seen.add(uids...)
-	}
-	if slashes > 0 {
-		r.setup.remark(Place{File: a.Seen.File}, "getmail writes a / in a UID as -, so %d of them may be others on the server; those messages would be forwarded again. "+
-			"Change them here, and import again", slashes)
-	}
-	return nil
 }

@@ -20,6 +20,10 @@ func (r *reader) mpop(path, text string) error {
 		if m.commands["host"].text == "" {
 			continue // others inherit from it
 		}
+		if m.commands["user"].text == "" {
+			r.setup.remark(m.Place, "%s has no user and is left out; if it is more than what others inherit from, give it one and import again", m.name)
+			continue
+		}
 		a, err := r.mpopAccount(m)
 		if err != nil {
 			return err
@@ -52,7 +56,7 @@ func (r *reader) mpopAccount(m mpopAccount) (Account, error) {
 	r.mpopTLS(m, &a)
 	r.mpopAuth(m, &a)
 	r.mpopRest(m)
-	return a, r.mpopUIDs(cmp.Or(text("uidls_file"), "~/.mpop_uidls/%U_at_%H"), &a)
+	return a, r.mpopRecord(cmp.Or(text("uidls_file"), "~/.mpop_uidls/%U_at_%H"), &a)
 }
 
 // on tells whether a command is there and not off.
@@ -160,34 +164,37 @@ func mpopCommands() []string {
 		"received_header", "proxy_port"}
 }
 
-// mpopUIDs reads the UIDs of what mpop has fetched. A file has several lists,
-// each with a headline of a blank, the number of its UIDs, host and user.
-func (r *reader) mpopUIDs(name string, a *Account) error {
+// mpopRecord reads the UIDs of what mpop has fetched.
+func (r *reader) mpopRecord(name string, a *Account) error {
 	name = strings.NewReplacer("%U", a.Username, "%H", a.Host).Replace(name)
 	for _, path := range r.stateFiles(r.expand("", name)) {
 		text, there, err := readState(path)
 		if err != nil {
 			return err
 		}
-		if !there {
-			continue
+		if there {
+			a.Seen.File = path
+			a.Seen.add(mpopUIDs(text, a.Host, a.Username)...)
 		}
-		a.Seen.File = path
-		var uids []string
-		mine := false
-		for line := range strings.Lines(text) {
-			line = strings.TrimRight(line, "\r\n")
-			switch {
-			case strings.HasPrefix(line, "#"):
-			case strings.HasPrefix(line, " "):
-				_, mailbox, _ := strings.Cut(strings.TrimSpace(line), " ")
-				host, user, _ := strings.Cut(mailbox, " ")
-				mine = strings.EqualFold(host, a.Host) && user == a.Username
-			case mine:
-				uids = append(uids, line)
-			}
-		}
-		a.Seen.add(uids...)
 	}
 	return nil
+}
+
+// mpopUIDs reads the UIDs of one mailbox. A record has several lists of them,
+// each with a headline of a blank, their number, host and user.
+func mpopUIDs(text, host, user string) (uids []string) {
+	mine := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, " "):
+			_, mailbox, _ := strings.Cut(strings.TrimSpace(line), " ")
+			h, u, _ := strings.Cut(mailbox, " ")
+			mine = strings.EqualFold(h, host) && u == user
+		case mine:
+			uids = append(uids, line)
+		}
+	}
+	return uids
 }

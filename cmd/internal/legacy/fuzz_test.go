@@ -1,0 +1,80 @@
+package legacy
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whatever stands in a file, reading it ends, and what is made of it is a
+// configuration that can be written.
+
+func FuzzFetchmailrc(f *testing.F) {
+	f.Add("set daemon 300 defaults proto pop3\npoll a via b port 1: user \"c\" there with pass 'd\\x41' is e here smtphost f/25,g ssl keep no rewrite")
+	f.Add("skip a no keep nokeep user b here is c there to x=y * sslproto '' timeout 9999999999999999999 interval 3 limit -1")
+	fuzz(f, func(r *reader, text string) error { return r.fetchmail("rc", text) })
+}
+
+func FuzzGetmailrc(f *testing.F) {
+	f.Add("[retriever]\ntype=SimplePOP3Retriever\nserver: a\nusername=b\n c\npassword_command=('d', r\"e\\n\",)\n[options]\ndelete_after=9999\n[destination]\ntype=MDA_lmtp\nhost=/f\n")
+	f.Add("[retriever]\ntype=SimplePOP3SSLRetriever\nserver=a\nssl_fingerprints=(\n  'a',\n)\nport=99999999999999999999\n]\n[\n=\n")
+	fuzz(f, func(r *reader, text string) error { return r.getmail("rc", text) })
+}
+
+func FuzzMpoprc(f *testing.F) {
+	f.Add("defaults\ntls on\nuidls_file ~/%U/%H\naccount a\nhost b\nuser c\npassword \"d\"\naccount e : a, a,e\nkeep\nskipsize 99999999999m\ntls_fingerprint a:b")
+	fuzz(f, func(r *reader, text string) error { return r.mpop("rc", text) })
+}
+
+func fuzz(f *testing.F, read func(*reader, string) error) {
+	none := f.TempDir() // no record is there
+	f.Fuzz(func(t *testing.T, text string) {
+		r := &reader{env: testEnv(none), states: []string{filepath.Join(none, "none")}, setup: &Setup{}}
+		if err := read(r, text); err != nil {
+			return // the name of a record that no file can have
+		}
+		lines := 1 + strings.Count(text, "\n")
+		for _, remark := range r.setup.Remarks {
+			if remark.Line > lines {
+				t.Errorf("of %d lines: %s", lines, remark)
+			}
+		}
+		draft := r.setup.Draft(Choice{})
+		if _, err := draft.YAML(); err != nil {
+			t.Error(err)
+		}
+		names := make(map[string]bool)
+		for _, name := range draft.Names {
+			if names[name] {
+				t.Errorf("two accounts %q", name)
+			}
+			names[name] = true
+		}
+		files := make(map[string]bool)
+		for _, s := range draft.Secrets {
+			if files[s.Name] || filepath.Base(s.Name) != s.Name || !filepath.IsLocal(s.Name) {
+				t.Errorf("a password would go to %q", s.Name)
+			}
+			files[s.Name] = true
+		}
+	})
+}
+
+// FuzzRecords: nor can a record do harm.
+func FuzzRecords(f *testing.F) {
+	f.Add("leo@pop.example.net 1\nleo@pop.example.net\n@ \n")
+	f.Add("1\x001\n\x00\n-+\x00\n")
+	f.Add("# mpop\n 1 pop.example.net leo\n1\n\n  \n 1 pop.example.net\n2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		var seen Seen
+		seen.add(oldmailUIDs(text)...)
+		seen.add(mpopUIDs(text, "pop.example.net", "leo")...)
+		accounts := []Account{{Host: "pop.example.net", Username: "leo"}}
+		(&reader{setup: &Setup{}}).fetchids("ids", text, accounts)
+		for _, uid := range append(seen.UIDs, accounts[0].Seen.UIDs...) {
+			if uid == "" || strings.Contains(uid, "\n") {
+				t.Errorf("the UID %q", uid)
+			}
+		}
+	})
+}

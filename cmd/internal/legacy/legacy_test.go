@@ -1,0 +1,125 @@
+package legacy
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestFiles reads the files of testdata/PROGRAM-CASE.txt. Each has the files
+// of the other program in the person's home, and what comes of them: the
+// configuration, the passwords, what was fetched, and the remarks.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	cases, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(cases) == 0 {
+		t.Fatal(cases, err)
+	}
+	for _, path := range cases {
+		name := strings.TrimSuffix(filepath.Base(path), ".txt")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			home, want := t.TempDir(), ""
+			for _, f := range archive.Files {
+				if f.Name == "want" {
+					want = string(f.Data)
+					continue
+				}
+				write(t, filepath.Join(home, f.Name), strings.ReplaceAll(string(f.Data), "<NUL>", "\x00"))
+			}
+			program, _, _ := strings.Cut(name, "-")
+			setup, err := Read(program, testEnv(home), nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.ReplaceAll(shape(t, setup), home, "HOME"); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testEnv is the environment of a person of this home.
+func testEnv(home string) Env {
+	return Env{User: "me", Getenv: func(name string) string {
+		if name == "HOME" {
+			return home
+		}
+		return ""
+	}}
+}
+
+// shape writes down all that was made of a setup.
+func shape(t *testing.T, s *Setup) string {
+	t.Helper()
+	draft := s.Draft(Choice{})
+	text, err := draft.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.Write(text)
+	for _, f := range draft.Secrets {
+		fmt.Fprintf(&b, "%s: %q\n", f.Name, f.Password.Reveal())
+	}
+	for i, a := range s.Accounts {
+		fmt.Fprintf(&b, "%s: seen %q\n", draft.Names[i], a.Seen.UIDs)
+	}
+	for _, r := range s.Remarks {
+		fmt.Fprintln(&b, r)
+	}
+	return b.String()
+}
+
+// TestNoRecord: what is named and not there is an error, and what is in no
+// account of a named folder is not taken for another's.
+func TestNoRecord(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	rc := filepath.Join(home, "getmailrc")
+	write(t, rc, "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = pop.example.net\nusername = leo\npassword = x\n[destination]\ntype = Maildir\n")
+	write(t, filepath.Join(home, "elsewhere", "oldmail-pop.example.net-995-leo"), "1\x001\n")
+	write(t, filepath.Join(home, "elsewhere", "oldmail-pop.example.net-995-zoe"), "2\x001\n")
+	if _, err := Read("getmail", testEnv(home), []string{rc}, []string{filepath.Join(home, "none")}); err == nil {
+		t.Error("a record that is not there was read")
+	}
+	for _, state := range []string{"elsewhere", "elsewhere/oldmail-pop.example.net-995-leo"} {
+		s, err := Read("getmail", testEnv(home), []string{rc}, []string{filepath.Join(home, state)})
+		if err != nil || fmt.Sprint(s.Accounts[0].Seen.UIDs) != "[1]" {
+			t.Errorf("%s: %v, %v", state, s, err)
+		}
+	}
+	s, err := Read("getmail", testEnv(home), []string{rc}, []string{filepath.Join(home, "elsewhere", "oldmail-pop.example.net-995-zoe")})
+	if err != nil || len(s.Accounts[0].Seen.UIDs) > 0 {
+		t.Errorf("another account's record: %v, %v", s, err)
+	}
+}
+
+// TestSecretIsNotPrinted, however it is printed.
+func TestSecretIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	a := Account{Password: "hush", Delivery: Delivery{Password: "hush"}}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		if got := fmt.Sprintf(verb, a); strings.Contains(got, "hush") || strings.Contains(got, "68757368") {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+}
