@@ -60,11 +60,16 @@ func (r *reader) fetchmail(path, text string) error {
 
 // seconds reads a number of seconds; 0 if it is none.
 func seconds(s string) time.Duration {
+	return times(time.Second, s)
+}
+
+// times is so many gaps; 0 if that is no number, or too long.
+func times(gap time.Duration, s string) time.Duration {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || n > int(maxWait/time.Second) {
+	if err != nil || n < 0 || gap == 0 || n > int(maxWait/gap) {
 		return 0
 	}
-	return time.Duration(n) * time.Second
+	return gap * time.Duration(n)
 }
 
 // maxWait bounds what is taken for a time: a year.
@@ -81,7 +86,7 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 		Password: p.user.password,
 		Leave:    Leave{Keep: p.user.keep},
 		Timeout:  seconds(p.server.timeout),
-		Gap:      every * (seconds(p.server.interval) / time.Second), // of so many polls
+		Gap:      times(every, p.server.interval),
 	}
 	if p.server.via != "" {
 		a.Name = p.server.name
