@@ -18,7 +18,7 @@ type dialogue struct {
 }
 
 // errGone: the person has left in the middle.
-var errGone = errors.New("no more answers; nothing was written")
+var errGone = errors.New("stopped; nothing was written")
 
 // attended tells whether somebody answers.
 func (d *dialogue) attended() bool { return d.console != nil }

@@ -98,6 +98,11 @@ func (f *initFlags) check() error {
 			wrong = append(wrong, "--tls and --smtp-tls: "+err.Error())
 		}
 	}
+	for _, s := range []*serverFlags{&f.mailbox, &f.inbox} {
+		if err := s.splitHost(); err != nil {
+			wrong = append(wrong, "--host and --smtp-host: "+err.Error())
+		}
+	}
 	if f.firstRun != "" && f.firstRun != config.FirstRunAll && f.firstRun != config.FirstRunNew {
 		wrong = append(wrong, fmt.Sprintf("--first-run: %q is none of all, new", f.firstRun))
 	}
@@ -158,7 +163,7 @@ func (s *setup) prepare(ctx context.Context) (w written, err error) {
 	}
 	if err != nil && ctx.Err() != nil {
 		s.say("")
-		err = fmt.Errorf("stopped; nothing was written")
+		err = errGone
 	}
 	return w, err
 }

@@ -173,7 +173,7 @@ func TestInitForeign(t *testing.T) {
 			{"Password at pop.isp.test", "wrong"},
 			{"Try again", "quit"},
 		}, "--ca-file", v.ca)
-		if !errors.Is(err, errGone) || !strings.Contains(v.screen.String(), "  - pop.isp.test:995, TLS from the start: nothing listens there") {
+		if !errors.Is(err, errGone) || !strings.Contains(v.screen.String(), "  - guesses, nothing listens there: pop.isp.test:995, pop.isp.test:110") {
 			t.Errorf("%v\n%s", err, v.screen.String())
 		}
 		v.nothing()

@@ -99,10 +99,9 @@ func newNewcomer(t *testing.T, authority *certtest.Authority, zone string, pages
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	n.program = &program{
-		stdout: &n.screen, stderr: &n.screen,
-		wiring: wiring{network: dial.NewNetworkWith(resolver), resolver: resolver, transport: transport},
-	}
+	w := newWiring()
+	w.network, w.resolver, w.transport = dial.NewNetworkWith(resolver), resolver, transport
+	n.program = &program{stdout: &n.screen, stderr: &n.screen, wiring: w}
 	return n
 }
 

@@ -90,7 +90,7 @@ func (s *setup) first(ctx context.Context, x *side, candidates []discover.Candid
 			return best, fmt.Errorf("%s takes %w, which init cannot get; write the account yourself, with token_command (see README.md)", best.Addr(), errTokens)
 		}
 		for _, f := range failed {
-			if !f.Guess {
+			if !f.Guess && f.Host != best.Host {
 				s.say("  ✗ %s (%s): %s", f.Server, f.From, cause.Of(f.Err).What)
 			}
 		}
@@ -100,6 +100,27 @@ func (s *setup) first(ctx context.Context, x *side, candidates []discover.Candid
 		}
 		candidates = slices.DeleteFunc(slices.Clone(candidates), func(c discover.Candidate) bool { return c.Host == best.Host })
 	}
+}
+
+// guessed tells of the guesses, a line for each way in which they failed.
+func guessed(failed []discover.Attempt) string {
+	var whats []string
+	servers := make(map[string][]string)
+	for _, f := range failed {
+		what := cause.Of(f.Err).What
+		if !f.Guess {
+			continue
+		}
+		if servers[what] == nil {
+			whats = append(whats, what)
+		}
+		servers[what] = append(servers[what], f.Addr())
+	}
+	var b strings.Builder
+	for _, what := range whats {
+		fmt.Fprintf(&b, "\n  - guesses, %s: %s", what, strings.Join(servers[what], ", "))
+	}
+	return b.String()
 }
 
 // errTokens: there is nothing that a person could type.
@@ -127,11 +148,11 @@ func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.
 		fmt.Fprintf(&b, "\n  - %s: %s", r.Who, r.Said)
 	}
 	for _, f := range failed {
-		fmt.Fprintf(&b, "\n  - %s: %s", f.Server, cause.Of(f.Err).What)
 		if !f.Guess {
-			fmt.Fprintf(&b, " (%v)", f.Err)
+			fmt.Fprintf(&b, "\n  - %s: %s (%v)", f.Server, cause.Of(f.Err).What, f.Err)
 		}
 	}
+	b.WriteString(guessed(failed))
 	if p := x.provider; p != nil && x.protocol == discover.POP3 && len(p.POP3) == 0 {
 		fmt.Fprintf(&b, "\n%s keeps the mail of %s, and has no POP3. %s", p.Title, x.address.Domain, p.Instead)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/probe"
 )
@@ -35,12 +36,19 @@ func (s *setup) logIn(ctx context.Context, x *side, try trial) error {
 // was refused for itself: servers lock out who tries too often.
 func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 	if x.secret.IsZero() {
-		return s.tryName(ctx, "", try)
+		err := s.tryName(ctx, "", try)
+		if err != nil && x.server.TLS != dial.None {
+			s.say("    It may want a login first: try again with a password.")
+		}
+		return err
 	}
 	var err error
 	for i, name := range x.usernames {
 		if i == maxNames {
 			break
+		}
+		if i > 0 {
+			s.say("  and as %s:", name)
 		}
 		if err = s.tryName(ctx, name, try); err == nil {
 			x.usernames = []string{name}

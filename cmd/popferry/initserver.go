@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -37,6 +38,16 @@ func modeOf(word string) (*dial.Mode, error) {
 	}
 	m, err := dial.ParseMode(word)
 	return &m, err
+}
+
+// splitHost takes a port off the host that a person wrote there.
+func (f *serverFlags) splitHost() error {
+	if f.host == "" {
+		return nil
+	}
+	h, err := parseServer(f.host)
+	f.host, f.port = h.Host, cmp.Or(f.port, h.Port)
+	return err
 }
 
 // hint is what flags say of a server.

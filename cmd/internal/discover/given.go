@@ -23,7 +23,7 @@ type Hint struct {
 func (h Hint) Candidates(p Protocol, a Address) []Candidate {
 	var list []Candidate
 	for _, s := range h.servers(p) {
-		list = append(list, Candidate{Server: s, Usernames: a.usernames(), From: "you"})
+		list = append(list, Candidate{Server: s, Usernames: a.usernames(), From: "named by you"})
 	}
 	return list
 }
