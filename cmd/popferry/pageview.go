@@ -93,6 +93,7 @@ func (v *ledgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 			ID: a.ID, Name: c.Name, Enabled: c.Enabled,
 			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a),
 			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
+			TokenEnds: c.Secret.Ends(),
 		})
 	}
 	return list, nil

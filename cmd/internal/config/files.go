@@ -135,8 +135,10 @@ func (l *loader) passwordCommand(p *Secret) setter {
 // tokenCommand sets an access token that a command prints.
 func (l *loader) tokenCommand(s *Server) setter {
 	return func(v value) {
-		l.passwordCommand(&s.Secret)(v)
-		s.Token = !s.Secret.IsZero()
+		var command Secret
+		if l.passwordCommand(&command)(v); !command.IsZero() {
+			s.Secret, s.Token = tokenFrom(command), true
+		}
 	}
 }
 

@@ -24,12 +24,13 @@ const (
 // nothing that prints, compares or encodes structs can find the words.
 // The zero value is no password.
 type Secret struct {
-	get func(context.Context) (string, error)
+	get  func(context.Context) (string, error)
+	ends func() time.Time // nil: nobody knows
 }
 
 // NewSecret returns a Secret with a known value, for tests and demonstrations.
 func NewSecret(password string) Secret {
-	return Secret{func(context.Context) (string, error) { return password, nil }}
+	return Secret{get: func(context.Context) (string, error) { return password, nil }}
 }
 
 // Get returns the password as it is now: its file, variable or command is read
@@ -44,6 +45,15 @@ func (s Secret) Get(ctx context.Context) (string, error) {
 		err = errors.New("the password is empty")
 	}
 	return password, err
+}
+
+// Ends is when the access token ends that Get returned last; zero where that is
+// not known.
+func (s Secret) Ends() time.Time {
+	if s.ends == nil {
+		return time.Time{}
+	}
+	return s.ends()
 }
 
 // IsZero tells whether there is no password.
@@ -63,7 +73,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // secretFromEnv reads an environment variable.
 func secretFromEnv(name string, getenv func(string) string) Secret {
-	return Secret{func(context.Context) (string, error) {
+	return Secret{get: func(context.Context) (string, error) {
 		password := getenv(name)
 		if password == "" {
 			return "", fmt.Errorf("the environment variable %s is not set", name)
@@ -74,7 +84,7 @@ func secretFromEnv(name string, getenv func(string) string) Secret {
 
 // secretFromFile reads the file that find returns, which is asked each time.
 func secretFromFile(find func() string) Secret {
-	return Secret{func(context.Context) (string, error) {
+	return Secret{get: func(context.Context) (string, error) {
 		f, err := os.Open(find())
 		if err != nil {
 			return "", fmt.Errorf("reading the password: %w", err)
@@ -90,7 +100,7 @@ func secretFromFile(find func() string) Secret {
 
 // secretFromCommand runs a command by the shell, in the folder dir.
 func secretFromCommand(command, dir string) Secret {
-	return Secret{func(ctx context.Context) (string, error) {
+	return Secret{get: func(ctx context.Context) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)

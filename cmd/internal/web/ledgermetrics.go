@@ -13,10 +13,11 @@ import (
 // waits 10 s unless it is told otherwise.
 const scrapeLimit = 8 * time.Second
 
-// The metrics that are read from the ledger's rows.
+// The metrics that are read from the ledger's rows, and with them.
 var (
 	messagesInState = prometheus.NewDesc("popferry_messages", "Messages in the ledger by state.", []string{"account", "state"}, nil)
 	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "When the last poll ended that did not fail, 0 for never.", []string{"account"}, nil)
+	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "When the OAuth2 access token ends that was used last, where token_command says so.", []string{"account"}, nil)
 	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "When the last poll ended, 0 for never.", []string{"account"}, nil)
 )
 
@@ -28,6 +29,7 @@ func (l *ledgerMetrics) Describe(c chan<- *prometheus.Desc) {
 	c <- messagesInState
 	c <- lastSuccess
 	c <- lastPoll
+	c <- tokenEnds
 }
 
 // Collect implements prometheus.Collector. Where the ledger cannot be read, the
@@ -46,6 +48,9 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 		}
 		c <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, seconds(a.LastSuccess), a.Name)
 		c <- prometheus.MustNewConstMetric(lastPoll, prometheus.GaugeValue, seconds(a.LastPoll), a.Name)
+		if !a.TokenEnds.IsZero() {
+			c <- prometheus.MustNewConstMetric(tokenEnds, prometheus.GaugeValue, seconds(a.TokenEnds), a.Name)
+		}
 	}
 }
 

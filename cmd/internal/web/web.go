@@ -21,6 +21,7 @@ type Account struct {
 	Cause       ledger.Cause
 	OnServer    int
 	Counts      map[ledger.State]int
+	TokenEnds   time.Time // of the access token that was used last
 }
 
 // Message is a message that waits: for its time, or for a person.
