@@ -40,7 +40,7 @@ func (p *program) importCommand() *cobra.Command {
 			"in the ledger: they are not forwarded again, and never deleted on their server (popferry retry sends one all the same).\n\n" +
 			"Says what it carries over, and line by line what it cannot. Nothing of the other program is changed, and no file is\n" +
 			"overwritten. Stop the other program first: what it fetches later is new to popferry.\n\n" +
-			"Without FILE it reads the file at the usual place; of getmail, whose files have one account each, name them all.",
+			"Without FILE it reads the file at the usual place, of getmail all files in its folder if none is a getmailrc.",
 		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org --smtp-username leo --smtp-password-file smtp.password\n" +
 			"  popferry import getmail ~/.config/getmail/isp ~/.config/getmail/work\n" +
 			"  popferry import mpop --seen-only",
@@ -52,6 +52,9 @@ func (p *program) importCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
 			m := &importer{program: p, flags: f, from: args[0]}
 			if err := m.read(args[1:]); err != nil {
 				return err
@@ -73,6 +76,19 @@ func (p *program) importCommand() *cobra.Command {
 	flags.StringVar(&f.server.Username, "smtp-username", "", "the `NAME` to log in there")
 	flags.StringVar(&f.server.PasswordFile, "smtp-password-file", "", "the `FILE` with the password for it")
 	return p.withConfig(withWait(c, &f.wait))
+}
+
+// check tells of flags that do not go together.
+func (f *importFlags) check(c *cobra.Command) error {
+	if !f.seenOnly && c.Flags().Changed("config") {
+		return usage(c, errors.New("--config is for --seen-only; the file to write is named by --output"))
+	}
+	for _, name := range []string{"output", "state", "to", "smtp-host", "smtp-port", "smtp-username", "smtp-password-file"} {
+		if f.seenOnly && c.Flags().Changed(name) {
+			return usage(c, fmt.Errorf("--%s and --seen-only exclude each other: no configuration is written", name))
+		}
+	}
+	return nil
 }
 
 // importer is one import.
@@ -193,8 +209,8 @@ func holds(path string, content []byte) bool {
 	return err == nil && string(have) == string(content)
 }
 
-// check reads the configuration that was written.
-func (m *importer) check() error {
+// readBack reads the configuration that was written.
+func (m *importer) readBack() error {
 	_, err := config.Load(m.flags.output, config.Env{CheckSchedule: schedule.Check})
 	return err
 }

@@ -50,7 +50,7 @@ func (m *importer) printNext(secrets []legacy.SecretFile) error {
 		text += fmt.Sprintf(", and beside it %d with passwords", n)
 	}
 	text += ".\n"
-	err := m.check()
+	err := m.readBack()
 	var wrong *config.Errors
 	switch {
 	case errors.As(err, &wrong):

@@ -42,7 +42,7 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 	}
 	if len(files) == 0 {
 		usual := places()
-		if files = r.present(usual); len(files) == 0 {
+		if files = present(usual); len(files) == 0 {
 			return nil, fmt.Errorf("%s has no configuration at its usual places (%s); name its file", program, strings.Join(usual, ", "))
 		}
 	}
@@ -57,7 +57,7 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 		}
 		slices.SortStableFunc(r.setup.Remarks[before:], func(a, b Remark) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	}
-	r.warnOfNothingSeen(program)
+	r.warnOfSeen(program)
 	return r.setup, nil
 }
 
@@ -99,12 +99,26 @@ func (r *reader) expand(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// present are those of the paths where there is a file; the first alone where
-// a program reads only one.
-func (r *reader) present(paths []string) []string {
+// present is the first of the paths where there is a file. A folder stands for
+// all files in it but those of getmail's own.
+func present(paths []string) []string {
 	for _, path := range paths {
 		if isFile(path) {
 			return []string{path}
+		}
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			continue
+		}
+		var files []string
+		for _, e := range entries {
+			name := e.Name()
+			if e.Type().IsRegular() && !strings.HasPrefix(name, "oldmail-") && !strings.HasPrefix(name, ".") && filepath.Ext(name) != ".json" {
+				files = append(files, filepath.Join(path, name))
+			}
+		}
+		if len(files) > 0 {
+			return files
 		}
 	}
 	return nil
@@ -143,13 +157,17 @@ func readState(path string) (text string, there bool, err error) {
 	return string(b), true, nil
 }
 
-// warnOfNothingSeen tells of accounts whose old mail would be forwarded, for
-// want of a record of what was fetched.
-func (r *reader) warnOfNothingSeen(program string) {
+// warnOfSeen tells of accounts whose old mail would be forwarded, for want of a
+// record of what was fetched, and of those where it stays on the server.
+func (r *reader) warnOfSeen(program string) {
 	for _, a := range r.setup.Accounts {
-		if a.Leave.Keep && len(a.Seen.UIDs) == 0 {
+		switch n := len(a.Seen.UIDs); {
+		case n == 0 && a.Leave.Keep:
 			r.setup.remark(a.Place, "%s at %s: no record was found of what %s has fetched: all that is on the server counts as new; "+
 				"name the record by --state-file, or write first_run: new if none of it shall be forwarded", a.Username, a.Host, program)
+		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):
+			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; what %s has fetched and not deleted stays on the server until you delete it",
+				a.Username, a.Host, program)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (r *reader) fetchmailPlaces() []string {
 	if dir := r.env.Getenv("FETCHMAILHOME"); dir != "" {
 		return []string{filepath.Join(dir, "fetchmailrc")}
 	}
-	return []string{filepath.Join(r.fetchmailHome(), ".fetchmailrc"), "/etc/fetchmailrc"}
+	return []string{filepath.Join(r.fetchmailHome(), ".fetchmailrc"), systemFetchmailrc}
 }
 
 func (r *reader) fetchmailHome() string {
@@ -38,14 +38,7 @@ func (r *reader) fetchmail(path, text string) error {
 			accounts = append(accounts, a)
 		}
 	}
-	usual := filepath.Join(r.fetchmailHome(), ".fetchids")
-	if path == "/etc/fetchmailrc" { // Debian's service
-		usual = "/var/lib/fetchmail/.fetchmail-UIDL-cache"
-	}
-	if rc.idfile != "" {
-		usual = r.expand("", rc.idfile)
-	}
-	for _, ids := range r.stateFiles(usual) {
+	for _, ids := range r.stateFiles(r.fetchidsPlace(path, rc.idfile)) {
 		text, there, err := readState(ids)
 		if err != nil {
 			return err
@@ -56,6 +49,24 @@ func (r *reader) fetchmail(path, text string) error {
 	}
 	r.setup.Accounts = append(r.setup.Accounts, accounts...)
 	return nil
+}
+
+// systemFetchmailrc is for Debian's service.
+const systemFetchmailrc = "/etc/fetchmailrc"
+
+// fetchidsPlace is where a fetchmailrc has its UIDs written. That of Debian's
+// service are in its user's home, in older versions in a file of another name.
+func (r *reader) fetchidsPlace(path, idfile string) string {
+	const serviceHome, formerly = "/var/lib/fetchmail", ".fetchmail-UIDL-cache"
+	switch {
+	case idfile != "":
+		return r.expand("", idfile)
+	case path != systemFetchmailrc:
+		return filepath.Join(r.fetchmailHome(), ".fetchids")
+	case isFile(filepath.Join(serviceHome, formerly)):
+		return filepath.Join(serviceHome, formerly)
+	}
+	return filepath.Join(serviceHome, ".fetchids")
 }
 
 // seconds reads a number of seconds; 0 if it is none.

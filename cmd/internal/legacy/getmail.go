@@ -10,10 +10,14 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// getmailPlaces is where getmail looks for its file (getmail(1), and its
-// configuration.txt, "Running getmail").
+// getmailPlaces is where getmail looks for its file, or without one for several
+// under other names (its configuration.txt, "Running getmail").
 func (r *reader) getmailPlaces() []string {
-	return []string{r.xdgConfig("getmail", "getmailrc"), r.home(".getmail", "getmailrc")}
+	var places []string
+	for _, dir := range []string{r.xdgConfig("getmail"), r.home(".getmail")} {
+		places = append(places, filepath.Join(dir, "getmailrc"), dir)
+	}
+	return places
 }
 
 // getmail reads a getmailrc, which is one account, and the UIDs of what was
