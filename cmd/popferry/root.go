@@ -36,7 +36,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
-	root.AddCommand(p.pollCommand(), p.providersCommand())
+	root.AddCommand(p.pollCommand(), p.providersCommand(), p.checkCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())
 	root.AddCommand(p.importCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())

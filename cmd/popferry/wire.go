@@ -28,12 +28,12 @@ type wiring struct {
 func newWiring() wiring { return wiring{network: dial.NewNetwork(), pools: new(pools)} }
 
 // dialer is how a server of the configuration is reached.
-func (w wiring) dialer(s config.Server) (*dial.Dialer, error) {
-	mode, err := dial.ParseMode(s.TLS.Mode)
-	if err != nil {
-		return nil, err
-	}
-	return w.network.New(dial.Target{
+func (w wiring) dialer(s config.Server) (*dial.Dialer, error) { return w.network.New(dialTarget(s)) }
+
+// dialTarget is a server of the configuration as package dial wants it.
+func dialTarget(s config.Server) dial.Target {
+	mode, _ := dial.ParseMode(s.TLS.Mode) // the configuration is checked
+	return dial.Target{
 		Host:    s.Host,
 		Port:    s.Port,
 		Timeout: s.Timeout,
@@ -46,7 +46,7 @@ func (w wiring) dialer(s config.Server) (*dial.Dialer, error) {
 			CertFile:   s.TLS.CertFile,
 			KeyFile:    s.TLS.KeyFile,
 		},
-	})
+	}
 }
 
 // pool is the sessions with a destination, for these accounts.
@@ -62,19 +62,23 @@ func (w wiring) newPool(d config.Destination, s secret, trace func() func(bool, 
 	if err != nil {
 		return nil, err
 	}
-	return smtp.New(smtp.Options{
-		Dial:        dialer.Dial,
-		StartTLS:    dialer.StartTLSConfig(),
+	o := smtpOptions(d)
+	o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.StartTLSConfig(), s, trace
+	return smtp.New(o), nil
+}
+
+// smtpOptions is a destination as the forwarder wants it, but for how to connect.
+func smtpOptions(d config.Destination) smtp.Options {
+	return smtp.Options{
 		LMTP:        d.Protocol == config.ProtocolLMTP,
 		Helo:        d.Helo,
 		Username:    d.Username,
-		Secret:      s,
+		Secret:      d.Secret.Get,
 		Auth:        smtp.Method(d.Auth),
 		Connections: d.Connections,
 		InFlight:    d.InFlight,
 		Timeout:     d.Timeout,
-		Trace:       trace,
-	}), nil
+	}
 }
 
 // account is an account of the configuration as the fetcher wants it, but for

@@ -2,7 +2,6 @@ package cause
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
+	"github.com/popferry/popferry/forwarder/smtp"
 )
 
 // entry is a cause and how to know it.
@@ -55,6 +55,7 @@ var catalogue = []entry{
 	{Cause{"leased", "another process is polling this account", ""}, is(ledger.ErrLeased)},
 
 	// Connections, to either side.
+	{Cause{"dns", "the host's name could not be looked up", "Check that this machine has a working DNS; nothing is known about the host yet."}, noDNS},
 	{Cause{"name", "the host's name was not found", "Check the spelling of host, and that this machine has a working DNS."}, stage(dial.StageName)},
 	{Cause{"cert_expired", "the server's certificate has expired", "Its owner has to renew it; to accept this very certificate, set tls_pin as shown."}, certificate(dial.Expired)},
 	{Cause{"cert_not_yet", "the server's certificate is not valid yet", "Check this machine's clock; to accept this very certificate, set tls_pin as shown."}, certificate(dial.NotYetValid)},
@@ -64,6 +65,7 @@ var catalogue = []entry{
 	{Cause{"cert", "the server's certificate is not accepted", "Ask the server's owner, or set tls_pin as shown if you know it to be right."}, a[*dial.CertificateError]},
 	{Cause{"not_tls", "the server does not speak TLS on this port", "Most likely the port wants tls: starttls (POP3 110, submission 587), or use 995 for POP3 and 465 for SMTP with tls: implicit."}, is(dial.ErrNotTLS)},
 	{Cause{"tls", "no TLS connection", "Check tls and port; an old server may need tls_min."}, stage(dial.StageTLS)},
+	{Cause{"port25", "nothing comes back from port 25", "Many networks and providers block it: use the port for submission, port: 587 with tls: starttls, or 465 with tls: implicit, and a login."}, port25},
 	{Cause{"refused_port", "nothing listens there", "Check host and port, and that a firewall does not stand in between."}, is(syscall.ECONNREFUSED)},
 	{Cause{"connect", "no connection", "Check host and port, and that the network and its firewall let it through."}, stage(dial.StageConnect)},
 
@@ -71,6 +73,13 @@ var catalogue = []entry{
 	{Cause{"credentials_doubted", "the login was refused, though it worked before", "It is tried again by itself, for some servers say so when they are asked too often. If it goes on, check the password."}, a[*fetcher.DoubtedLoginError]},
 	{Cause{"renumbered", "the server has new numbers for its messages", "Nothing is sent until you decide: popferry adopt ACCOUNT counts what is there now as seen, popferry resend ACCOUNT as new."}, is(fetcher.ErrRenumbered)},
 	{Cause{"dele_ignored", "the server does not delete", "Nothing comes twice because of it; set leave_on_server: true, or ask the provider."}, is(fetcher.ErrDeleIgnored)},
+	{Cause{"pop_off", "POP3 is switched off for this mailbox", "Switch it on in the provider's settings, by its web page. If it is on already, look at the password: it may have to be an app password."}, says(popOff)},
+	{Cause{"app_password", "the provider wants an app password", "Make one by the provider's web page, for popferry alone, and write it in the place of your own."}, says(appPassword)},
+	{Cause{"oauth_needed", "the provider takes no passwords, only OAuth2", "Write auth: xoauth2, and a token_command that prints an access token."}, says(oauthNeeded)},
+	{Cause{"web_login", "the provider wants you to log in by its web page first", "Do so in a browser, from the same network if you can, and confirm that it was you; then try again."}, says(webLogin)},
+	{Cause{"blocked", "the provider has blocked this mailbox", "Log in by the provider's web page and see why; until then nothing can be fetched."}, says(blocked)},
+	{Cause{"login_clear", "the server takes no password in clear", "Set tls: implicit with port: 995, or tls: starttls with port: 110."}, says(loginClear)},
+	{Cause{"secret", "the password cannot be read", "Check password_file, its path and its permissions."}, both(step(fetcher.StepLogin), a[*fs.PathError])},
 	{Cause{"credentials", "the login was refused", "Check username and password; many providers want an app password, or POP3 to be switched on in their settings."}, kind(pop3.KindCredentials)},
 	{Cause{"locked", "another program has the mailbox open", "Nothing to do if it passes; else look for another program that fetches from it."}, kind(pop3.KindLocked)},
 	{Cause{"too_often", "the server was asked too often", "Set a longer schedule or min_interval for this account."}, kind(pop3.KindTooOften)},
@@ -80,18 +89,34 @@ var catalogue = []entry{
 	{Cause{"no_uidl", "the server does not number its messages for good (no UIDL)", "popferry cannot tell new mail from old there; ask the provider."}, is(pop3.ErrNoUIDL)},
 	{Cause{"starttls", "the server refuses to encrypt", "Use tls: implicit with port 995, or ask the provider. Nothing was sent in clear."}, step(fetcher.StepSTLS)},
 	{Cause{"login_method", "no login method that both sides can use", "Set auth to one that the server offers."}, is(pop3.ErrMethod)},
+	{Cause{"hung_up", "the server hung up at the login", "Some do that when they are asked too often: set a longer schedule or min_interval for this account. If it goes on, check username and password."}, hungUp},
 	{Cause{"incomplete", "a message did not come whole", "It was not forwarded and stays on the server; the third time it is held."}, a[*fetcher.IncompleteError]},
-	{Cause{"login", "the login failed", "Read what was said; check username and password."}, step(fetcher.StepLogin)},
+	{Cause{"not_pop3", "this is another kind of server, not POP3", "POP3 is on port 995 with tls: implicit, or on 110 with tls: starttls; IMAP has 993 and 143, SMTP 465, 587 and 25."}, otherGreeting},
 	{Cause{"protocol", "the server does not speak proper POP3", "Check host and port: is it a POP3 server?"}, a[*pop3.ProtocolError]},
 
 	// The destination, then single messages.
+	{Cause{"forward_later", "the destination says not now", "It is tried again by itself. Greylisting lets it in at the second or third try."}, either(destination(later), outcome(sessionLater))},
+	{Cause{"forward_app_password", "the destination wants an app password", "Make one by the provider's web page, for popferry alone, and write it under forward in the place of your own."}, at(forwarder.StageAuth, inWords(appPassword))},
+	{Cause{"forward_oauth_needed", "the destination takes no passwords, only OAuth2", "popferry cannot do that for a destination yet: use another server to send through, or lmtp to one of your own."}, at(forwarder.StageAuth, inWords(oauthNeeded))},
+	{Cause{"forward_auth_off", "sending with a login is switched off there", "The provider or the administrator has to switch SMTP AUTH on for this mailbox."}, at(forwarder.StageAuth, inWords(authOff))},
+	{Cause{"forward_wants_tls", "the destination wants to be encrypted first", "Set tls: starttls under forward, with port: 587, or tls: implicit with 465."}, outcome(inWords(wantsTLS))},
+	{Cause{"forward_no_auth", "the destination offers no login here", "A login needs port: 587 with tls: starttls, or 465 with tls: implicit; a server of your own that trusts this machine needs none: leave username out."}, is(smtp.ErrNoAuth)},
 	{Cause{"forward_auth", "the destination refused the login", "Check username and password under forward; many providers want an app password."}, outcome(atStage(forwarder.StageAuth))},
+	{Cause{"forward_no_starttls", "the destination does not offer to encrypt (no STARTTLS)", "Use port: 465 with tls: implicit if it has that; tls: none is for a server on this machine only. No password was sent."}, is(smtp.ErrNoSTARTTLS)},
 	{Cause{"forward_tls", "the destination refuses to encrypt", "Check tls and port under forward (587 starttls, 465 implicit)."}, outcome(atStage(forwarder.StageTLS))},
+	{Cause{"forward_not_smtp", "this is another kind of server, not SMTP", "Submission is on port 587 with tls: starttls, or on 465 with tls: implicit; POP3 and IMAP servers take no mail."}, otherReply},
+	{Cause{"listed", "the destination refuses mail from this network", "It has the address of this machine on a list. Send through your provider's server: port: 587, tls: starttls, with a login."}, outcome(inWords(listed))},
+	{Cause{"helo", "the destination refuses the name that popferry calls itself", "Set helo under forward to this machine's full name in the DNS."}, outcome(inWords(badHelo))},
 	{Cause{"forward_session", "no session with the destination", "Check host, port, tls and protocol under forward, and that the server is up. Nothing was lost: all waits on its server."}, outcome(ofKind(forwarder.Unusable))},
-	{Cause{"relay", "the destination refuses the recipient", "Check to under forward, and whether the server wants a login (username) before it relays."}, destination(forwarder.StageRcpt)},
-	{Cause{"sender", "the destination refuses the sender", "Set from under forward to an address that this server accepts from you."}, destination(forwarder.StageMail)},
+	{Cause{"wants_login", "the destination wants a login first", "Write username and password under forward."}, destination(wantsLogin)},
+	{Cause{"relay", "the destination does not pass mail on for us", "Write username and password under forward, or set to to an address that this server itself is for."}, destination(noRelay)},
+	{Cause{"bad_sender", "the destination does not take from for an address", "Check the spelling of from under forward."}, destination(syntax(forwarder.StageMail))},
+	{Cause{"sender", "the destination refuses the sender", "Set from under forward to an address that this server accepts from you: most often your own there."}, destination(notOurs)},
+	{Cause{"bad_recipient", "the destination does not take a recipient for an address", "Check the spelling of to."}, destination(syntax(forwarder.StageRcpt))},
+	{Cause{"recipient", "the destination refuses the recipient", "Check the spelling of to, and that the address exists there."}, destination(atStage(forwarder.StageRcpt))},
 	{Cause{"destination", "the destination is out of order", "Nothing was lost: all waits on its server and is tried again."}, a[*fetcher.DestinationError]},
 	{Cause{"loop", "the message goes round in a loop", "Look for a rule that forwards the inbox back to this mailbox."}, a[*fetcher.LoopError]},
+	{Cause{"forward_size", "the message is larger than the destination takes", "Raise the limit there, or use a destination that takes more; with max_message_size such messages are left alone. It stays on its server."}, outcome(oversize)},
 	{Cause{"unsuited", "the destination cannot take this message", "It stays on its server; raise the limit there, or fetch it by other means."}, outcome(ofKind(forwarder.Impossible))},
 	{Cause{"in_doubt", "no answer whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be told."}, outcome(ofKind(forwarder.InDoubt))},
 	{Cause{"refused", "the destination refused this message", "It stays on its server; read the reply, then retry or skip it."}, outcome(forGood)},
@@ -100,83 +125,8 @@ var catalogue = []entry{
 	// What is left when nothing more is known.
 	{Cause{"timeout", "no answer in time", "It is tried again by itself; if it goes on, raise timeout."}, is(os.ErrDeadlineExceeded, context.DeadlineExceeded)},
 	{Cause{"cut", "the connection was cut", "It is tried again by itself."}, is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE)},
+	{Cause{"login", "the login failed", "Read what was said; check username and password."}, step(fetcher.StepLogin)},
 	{Cause{"file", "a file cannot be used", "Check its path and its permissions."}, a[*fs.PathError]},
 	{Cause{"pop3", "the POP3 server refused", "Read what the server says."}, a[*pop3.Error]},
 	{Cause{"interrupted", "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be told."}, never},
-}
-
-// never is for causes that the ledger knows without an error.
-func never(error) bool { return false }
-
-// is fits errors that wrap one of these.
-func is(targets ...error) func(error) bool {
-	return func(err error) bool {
-		for _, t := range targets {
-			if errors.Is(err, t) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-// a fits errors that wrap one of type T.
-func a[T error](err error) bool {
-	var t T
-	return errors.As(err, &t)
-}
-
-func stage(s dial.Stage) func(error) bool {
-	return func(err error) bool {
-		var e *dial.Error
-		return errors.As(err, &e) && e.Stage == s
-	}
-}
-
-func certificate(r dial.Reason) func(error) bool {
-	return func(err error) bool {
-		var e *dial.CertificateError
-		return errors.As(err, &e) && e.Reason == r
-	}
-}
-
-func kind(k pop3.Kind) func(error) bool {
-	return func(err error) bool {
-		var e *pop3.Error
-		return errors.As(err, &e) && e.Kind() == k
-	}
-}
-
-func step(s fetcher.Step) func(error) bool {
-	return func(err error) bool {
-		var e *fetcher.SourceError
-		return errors.As(err, &e) && e.Step == s
-	}
-}
-
-// outcome fits what a destination answered, about itself or one message.
-func outcome(fits func(forwarder.Outcome) bool) func(error) bool {
-	return func(err error) bool {
-		var d *fetcher.DestinationError
-		var m *fetcher.MessageError
-		return errors.As(err, &d) && fits(d.Outcome) || errors.As(err, &m) && fits(m.Outcome)
-	}
-}
-
-func atStage(s forwarder.Stage) func(forwarder.Outcome) bool {
-	return func(o forwarder.Outcome) bool { return o.Stage == s }
-}
-
-func ofKind(k forwarder.Kind) func(forwarder.Outcome) bool {
-	return func(o forwarder.Outcome) bool { return o.Kind == k }
-}
-
-func forGood(o forwarder.Outcome) bool { return o.Code >= 500 }
-
-// destination fits a refusal of our own fixed addresses.
-func destination(s forwarder.Stage) func(error) bool {
-	return func(err error) bool {
-		var d *fetcher.DestinationError
-		return errors.As(err, &d) && d.Outcome.Stage == s && d.Outcome.Kind == forwarder.Refused
-	}
 }

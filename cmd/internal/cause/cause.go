@@ -1,7 +1,6 @@
 package cause
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -61,8 +60,20 @@ func Kept(who string, c ledger.Cause) string {
 	return line(who, ByCode(c.Code), c.Text)
 }
 
+// Words tells what happened and the innermost evidence, for who shows the rest
+// beside it: who it is about, at which step, and what to do.
+func Words(err error) string { return words(Of(err), oneLine(evidence(err))) }
+
+func words(c Cause, evidence string) string {
+	evidence = strings.TrimRight(evidence, ".")
+	if strings.HasPrefix(evidence, c.What) {
+		return evidence
+	}
+	return c.What + ": " + evidence
+}
+
 func line(who string, c Cause, evidence string) string {
-	s := fmt.Sprintf("%s: %s: %s", who, c.What, strings.TrimRight(evidence, "."))
+	s := who + ": " + words(c, evidence)
 	if c.Remedy != "" {
 		s += ". " + c.Remedy
 	}

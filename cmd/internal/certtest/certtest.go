@@ -36,7 +36,14 @@ func New(tb testing.TB) *Authority {
 // for an hour.
 func (a *Authority) Server(names ...string) tls.Certificate {
 	a.tb.Helper()
-	t := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	now := time.Now()
+	return a.ServerFrom(now.Add(-time.Hour), now.Add(time.Hour), names...)
+}
+
+// ServerFrom is Server for other times.
+func (a *Authority) ServerFrom(from, to time.Time, names ...string) tls.Certificate {
+	a.tb.Helper()
+	t := &x509.Certificate{NotBefore: from, NotAfter: to, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
@@ -73,7 +80,10 @@ func (a *Authority) sign(t *x509.Certificate) (*x509.Certificate, *ecdsa.Private
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	a.check(err)
 	now := time.Now()
-	t.SerialNumber, t.NotBefore, t.NotAfter = big.NewInt(now.UnixNano()), now.Add(-time.Hour), now.Add(time.Hour)
+	t.SerialNumber = big.NewInt(now.UnixNano())
+	if t.NotAfter.IsZero() {
+		t.NotBefore, t.NotAfter = now.Add(-time.Hour), now.Add(time.Hour)
+	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = t, key

@@ -10,10 +10,11 @@ import (
 // tried as well (RFC 8305 section 5); net.Dialer's default, too.
 const nextAddress = 300 * time.Millisecond
 
-// connect makes the connection below TLS. Its errors are those of net.Dialer.
+// connect makes the connection below TLS. Its errors are those of Network.Over's
+// function, by default a net.Dialer's.
 func (d *Dialer) connect(ctx context.Context, passed func(Stage)) (net.Conn, error) {
 	if d.name == "" {
-		return d.net.DialContext(ctx, d.network, d.addr)
+		return d.over(ctx, d.network, d.addr)
 	}
 	a, err := d.names.lookup(ctx, d.name)
 	if err != nil {
@@ -68,7 +69,7 @@ func (d *Dialer) race(ctx context.Context, addrs []net.IPAddr) (net.Conn, error)
 		select {
 		case <-patience.C:
 			go func(number int) {
-				conn, err := d.net.DialContext(ctx, d.network, net.JoinHostPort(addrs[number].String(), d.port))
+				conn, err := d.over(ctx, d.network, net.JoinHostPort(addrs[number].String(), d.port))
 				ended <- attempt{number, conn, err}
 			}(next)
 			next, running = next+1, running+1

@@ -36,7 +36,7 @@ type Dialer struct {
 	timeout time.Duration
 	mode    Mode
 	tls     *tls.Config // nil without TLS; other Dialers have it too
-	net     net.Dialer  // its zero value sends keep-alives
+	over    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // New checks a target and reads the files it names. It does not connect. The
@@ -46,7 +46,7 @@ func New(t Target) (*Dialer, error) { return NewNetwork().New(t) }
 // New is as the function New, but that the Dialer shares with the network's
 // others what is the same for both.
 func (n *Network) New(t Target) (*Dialer, error) {
-	d := &Dialer{network: "tcp", names: n.names, mode: t.TLS.Mode, timeout: t.Timeout}
+	d := &Dialer{network: "tcp", names: n.names, over: n.over, mode: t.TLS.Mode, timeout: t.Timeout}
 	if d.timeout <= 0 {
 		d.timeout = DefaultTimeout
 	}

@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -13,6 +14,7 @@ import (
 // Its methods may be used concurrently.
 type Network struct {
 	names *resolver
+	over  func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu      sync.Mutex
 	roots   kept[string, *x509.CertPool]
@@ -27,10 +29,20 @@ func NewNetwork() *Network { return NewNetworkWith(nil) }
 func NewNetworkWith(names *net.Resolver) *Network {
 	return &Network{
 		names:   newResolver(names),
+		over:    new(net.Dialer).DialContext, // its zero value sends keep-alives
 		roots:   make(kept[string, *x509.CertPool]),
 		pairs:   make(kept[[2]string, []tls.Certificate]),
 		configs: make(kept[setting, *tls.Config]),
 	}
+}
+
+// Over returns a Network without what n has learnt, whose Dialers make the
+// connections below TLS by this function: over a proxy, or in a test's own
+// world. Names are still looked up here.
+func (n *Network) Over(connect func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
+	o := NewNetwork()
+	o.names, o.over = n.names, connect
+	return o
 }
 
 // setting is what tells one TLS configuration from another. The address is

@@ -20,6 +20,11 @@ const mostHeld = 10
 
 // Letter writes the news as a message from one address to others.
 func Letter(now time.Time, n News, from string, to []string) *forwarder.Message {
+	return Compose(now, from, to, n.subject(), n.text())
+}
+
+// Compose writes a message from one address to others that nobody is to answer.
+func Compose(now time.Time, from string, to []string, subject, text string) *forwarder.Message {
 	var b bytes.Buffer
 	domain := "popferry.invalid"
 	if i := strings.LastIndexByte(from, '@'); i >= 0 {
@@ -28,7 +33,7 @@ func Letter(now time.Time, n News, from string, to []string) *forwarder.Message 
 	for _, line := range []string{
 		"From: popferry <" + from + ">",
 		"To: " + strings.Join(to, ",\r\n "),
-		"Subject: " + mime.QEncoding.Encode("utf-8", "popferry: "+n.subject()),
+		"Subject: " + mime.QEncoding.Encode("utf-8", "popferry: "+subject),
 		"Date: " + now.Format(time.RFC1123Z),
 		"Message-ID: <" + idPrefix + rand.Text() + "@" + domain + ">",
 		"Auto-Submitted: auto-generated", // RFC 3834 5: nobody is to answer by itself
@@ -41,7 +46,7 @@ func Letter(now time.Time, n News, from string, to []string) *forwarder.Message 
 		b.WriteString(line + "\r\n")
 	}
 	q := quotedprintable.NewWriter(&b)
-	_, _ = io.WriteString(q, strings.ReplaceAll(n.text(), "\n", "\r\n")) // into memory
+	_, _ = io.WriteString(q, strings.ReplaceAll(text, "\n", "\r\n")) // into memory
 	_ = q.Close()
 	octets := b.Bytes()
 	return &forwarder.Message{Sender: from, Recipients: to, Size: int64(len(octets)), Body: func() io.Reader { return bytes.NewReader(octets) }}

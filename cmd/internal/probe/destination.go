@@ -62,6 +62,7 @@ func Send(ctx context.Context, r Relay, m *forwarder.Message, told func(Step)) e
 type delivery struct {
 	Relay
 	*path
+	mails   int // MAILs so far
 	refused bool
 }
 
@@ -86,9 +87,10 @@ func (d *delivery) options() smtp.Options {
 
 // answered tells of MAIL or RCPT.
 func (d *delivery) answered(o forwarder.Outcome) {
-	name, note := stepAt(o.Stage), o.Recipient
+	name, note := stepAt(o.Stage), "to <"+o.Recipient+">"
 	if o.Stage == forwarder.StageMail {
-		note = ""
+		note = "from <" + d.Envelopes[d.mails].Sender + ">"
+		d.mails++
 	}
 	if o.Kind == forwarder.Accepted {
 		d.passed(name, note)

@@ -160,9 +160,9 @@ func TestDestination(t *testing.T) {
 		want  []string
 	}{
 		{"well", nil, []string{"connect", "greeting", "mail", "rcpt", "rcpt", "mail", "rcpt"}},
-		{"one recipient", refuse(forwarder.StageRcpt, "a@x.test", 550), []string{"connect", "greeting", "mail", "rcpt: relay", "rcpt", "mail", "rcpt"}},
+		{"one recipient", refuse(forwarder.StageRcpt, "a@x.test", 550), []string{"connect", "greeting", "mail", "rcpt: recipient", "rcpt", "mail", "rcpt"}},
 		{"a sender", refuse(forwarder.StageMail, "leo@x.test", 553), []string{"connect", "greeting", "mail: sender", "mail", "rcpt"}},
-		{"had enough", refuse(forwarder.StageRcpt, "b@x.test", 421), []string{"connect", "greeting", "mail", "rcpt", "rcpt: forward_session"}},
+		{"had enough", refuse(forwarder.StageRcpt, "b@x.test", 421), []string{"connect", "greeting", "mail", "rcpt", "rcpt: forward_later"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,189 @@
+package cause
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// What follows reads the replies of real servers: by their codes where these
+// tell (RFC 3463, RFC 5248), else by words that are listed here in lower case.
+var (
+	popOff = []string{
+		"not enabled for pop access", // Gmail, to UIDL and not to the login; Yahoo
+		"pop3 access disabled",       // Courier
+		"pop3 disabled",              // Yandex: login failure or POP3 disabled
+		"pop3 is disabled",
+		"pop is disabled",
+	}
+	appPassword = []string{
+		"application-specific password", // Gmail, also 534 5.7.9
+		"application password",          // Mail.ru
+		"app password",
+		"authorization code", // QQ
+		"authorized code",    // QQ, older
+	}
+	oauthNeeded = []string{
+		"basic authentication is", // Microsoft: disabled (5.7.139), not supported (5.7.30)
+	}
+	authOff = []string{
+		"smtpclientauthentication is disabled", // Microsoft, 5.7.139
+	}
+	webLogin = []string{
+		"web login required",           // Gmail
+		"log in via your web browser",  // Gmail
+		"login to your account via a ", // Hotmail: web browser
+	}
+	blocked = []string{
+		"account is locked", "account locked", "account has been locked",
+		"account is disabled", "account disabled", "suspended",
+	}
+	loginClear = []string{
+		"plaintext authentication disallowed", // Dovecot
+		"encryption required",
+	}
+	wantsTLS = []string{
+		"must issue a starttls",   // Postfix, Gmail: 530 5.7.0
+		"without ssl/tls",         // Yandex: 530 5.7.7
+		"encryption required for", // RFC 4954 6: 538 5.7.11
+	}
+	listed = []string{
+		"blocked using", // Postfix: Client host [...] blocked using zen.spamhaus.org
+		"spamhaus",
+	}
+	badHelo   = []string{"helo command rejected"}   // Postfix
+	badSender = []string{"sender address rejected"} // Postfix, at RCPT by default
+	relaying  = []string{"relay"}                   // Postfix: Relay access denied; Exim: relay not permitted; Exchange: Unable to relay
+)
+
+// evidence is what was said or what happened, without where.
+func evidence(err error) string {
+	var (
+		source      *fetcher.SourceError
+		destination *fetcher.DestinationError
+		message     *fetcher.MessageError
+		dialed      *dial.Error
+		network     *net.OpError
+	)
+	switch {
+	case errors.As(err, &source):
+		return evidence(source.Err)
+	case errors.As(err, &destination):
+		return answer(destination.Outcome)
+	case errors.As(err, &message):
+		return answer(message.Outcome)
+	case errors.As(err, &dialed):
+		return evidence(dialed.Err)
+	case errors.As(err, &network):
+		return network.Err.Error() // its own text has addresses that tell nobody anything
+	}
+	return err.Error()
+}
+
+// answer is what a destination said, or what happened in its place.
+func answer(o forwarder.Outcome) string {
+	if o.Err != nil {
+		return evidence(o.Err)
+	}
+	if o.Kind == forwarder.Impossible {
+		return o.Text // it is ours
+	}
+	return "the server says: " + o.Reply()
+}
+
+// says fits a refusal by a POP3 server in such words.
+func says(list []string) func(error) bool {
+	return func(err error) bool {
+		var e *pop3.Error
+		return errors.As(err, &e) && contains(e.Text, list)
+	}
+}
+
+// inWords fits a reply of a destination in such words.
+func inWords(list []string) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Code >= 400 && contains(o.Text, list) }
+}
+
+func contains(text string, list []string) bool {
+	text = strings.ToLower(text)
+	for _, w := range list {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// noDNS: it is not the name's fault.
+func noDNS(err error) bool {
+	var e *net.DNSError
+	return stage(dial.StageName)(err) && errors.As(err, &e) && !e.IsNotFound
+}
+
+// port25: what goes to that port is dropped on its way, as most networks for
+// private customers do.
+func port25(err error) bool {
+	var e *dial.Error
+	var late net.Error
+	return errors.As(err, &e) && e.Stage == dial.StageConnect && strings.HasSuffix(e.Addr, ":25") && errors.As(e.Err, &late) && late.Timeout()
+}
+
+// otherGreeting: an SMTP or IMAP server greets where a POP3 server should.
+func otherGreeting(err error) bool {
+	var e *pop3.ProtocolError
+	return errors.As(err, &e) && e.Command == "greeting" && contains(e.Text, []string{`"220`, `"* ok`, `"* preauth`})
+}
+
+// otherReply: a POP3 or IMAP server greets where an SMTP server should.
+func otherReply(err error) bool {
+	var e textproto.ProtocolError
+	return outcome(atStage(forwarder.StageGreeting))(err) && errors.As(err, &e) && contains(e.Error(), []string{`"+ok`, `"* ok`, `"* preauth`})
+}
+
+func later(o forwarder.Outcome) bool { return o.Code >= 400 && o.Code < 500 }
+
+func sessionLater(o forwarder.Outcome) bool { return o.Kind == forwarder.Unusable && later(o) }
+
+// hungUp: at the login, of all places.
+func hungUp(err error) bool {
+	return step(fetcher.StepLogin)(err) && errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// wantsLogin: 530 has no other meaning once there is TLS (RFC 4954 6).
+func wantsLogin(o forwarder.Outcome) bool {
+	return o.Code == 530 || contains(o.Text, []string{"authentication required", "not authenticated"})
+}
+
+func noRelay(o forwarder.Outcome) bool {
+	return o.Stage == forwarder.StageRcpt && contains(o.Text, relaying)
+}
+
+// notOurs: the sender, at whatever command it is refused.
+func notOurs(o forwarder.Outcome) bool {
+	return o.Stage == forwarder.StageMail || contains(o.Text, badSender)
+}
+
+// syntax: 501 is for arguments, x.1.3 and x.1.7 for addresses that are none
+// (RFC 5321 4.2.2, RFC 3463 3.2).
+func syntax(s forwarder.Stage) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool {
+		form := o.Enhanced[1] == 1 && (o.Enhanced[2] == 3 || o.Enhanced[2] == 7)
+		return o.Stage == s && (o.Code == 501 || form && !contains(o.Text, badSender))
+	}
+}
+
+// oversize: x.2.3 and x.3.4 are about length and size (RFC 3463 3.3, 3.4), and
+// so is 552 where nothing else is said (RFC 1870 6.3), but for a recipient, who
+// may have no room left.
+func oversize(o forwarder.Outcome) bool {
+	e := o.Enhanced
+	bare := o.Code == 552 && e == forwarder.EnhancedCode{} && o.Stage != forwarder.StageRcpt
+	return e[1] == 2 && e[2] == 3 || e[1] == 3 && e[2] == 4 || bare
+}

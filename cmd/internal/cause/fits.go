@@ -1,0 +1,101 @@
+package cause
+
+import (
+	"errors"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// never is for causes that the ledger knows without an error.
+func never(error) bool { return false }
+
+// is fits errors that wrap one of these.
+func is(targets ...error) func(error) bool {
+	return func(err error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// a fits errors that wrap one of type T.
+func a[T error](err error) bool {
+	var t T
+	return errors.As(err, &t)
+}
+
+func stage(s dial.Stage) func(error) bool {
+	return func(err error) bool {
+		var e *dial.Error
+		return errors.As(err, &e) && e.Stage == s
+	}
+}
+
+func certificate(r dial.Reason) func(error) bool {
+	return func(err error) bool {
+		var e *dial.CertificateError
+		return errors.As(err, &e) && e.Reason == r
+	}
+}
+
+func kind(k pop3.Kind) func(error) bool {
+	return func(err error) bool {
+		var e *pop3.Error
+		return errors.As(err, &e) && e.Kind() == k
+	}
+}
+
+func step(s fetcher.Step) func(error) bool {
+	return func(err error) bool {
+		var e *fetcher.SourceError
+		return errors.As(err, &e) && e.Step == s
+	}
+}
+
+// outcome fits what a destination answered, about itself or one message.
+func outcome(fits func(forwarder.Outcome) bool) func(error) bool {
+	return func(err error) bool {
+		var d *fetcher.DestinationError
+		var m *fetcher.MessageError
+		return errors.As(err, &d) && fits(d.Outcome) || errors.As(err, &m) && fits(m.Outcome)
+	}
+}
+
+func atStage(s forwarder.Stage) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Stage == s }
+}
+
+func ofKind(k forwarder.Kind) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Kind == k }
+}
+
+func forGood(o forwarder.Outcome) bool { return o.Code >= 500 }
+
+// both fits what two others fit.
+func both(one, other func(error) bool) func(error) bool {
+	return func(err error) bool { return one(err) && other(err) }
+}
+
+// either fits what one of two others fits.
+func either(one, other func(error) bool) func(error) bool {
+	return func(err error) bool { return one(err) || other(err) }
+}
+
+// destination fits a refusal of our own fixed addresses.
+func destination(fits func(forwarder.Outcome) bool) func(error) bool {
+	return func(err error) bool {
+		var d *fetcher.DestinationError
+		return errors.As(err, &d) && d.Outcome.Kind == forwarder.Refused && fits(d.Outcome)
+	}
+}
+
+// at fits what was answered at a stage.
+func at(s forwarder.Stage, fits func(forwarder.Outcome) bool) func(error) bool {
+	return outcome(func(o forwarder.Outcome) bool { return o.Stage == s && fits(o) })
+}

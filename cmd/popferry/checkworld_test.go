@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/dnstest"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// checkWorld is a network of its own with servers under real names and on real
+// ports. Nothing else can be reached from it.
+type checkWorld struct {
+	t         *testing.T
+	authority *certtest.Authority
+	hosts     map[string]string // name: address
+	listening map[string]string // address:port: where it is in fact
+	deaf      string            // address:port from which nothing comes back
+	noDNS     bool
+}
+
+func newCheckWorld(t *testing.T) *checkWorld {
+	w := &checkWorld{t: t, authority: certtest.New(t), hosts: make(map[string]string), listening: make(map[string]string)}
+	w.pop3("pop.good.test", 995, pop3test.Options{TLS: w.cert("pop.good.test"), ImplicitTLS: true})
+	w.smtp("mx.good.test", 587, dial.StartTLS, nil)
+	return w
+}
+
+// good are an account and a destination with which all is well.
+func (w *checkWorld) good() (account, forward string) {
+	return "host: pop.good.test, username: leo, password: s3cret", "host: mx.good.test, username: leo@good.test, password: s3cret, to: [leo@good.test]"
+}
+
+// cert are the TLS settings of a server of that name.
+func (w *checkWorld) cert(name string) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{w.authority.Server(name)}}
+}
+
+// place puts a server at a host's port.
+func (w *checkWorld) place(host string, port int, real string) {
+	w.listening[fmt.Sprintf("%s:%d", w.address(host), port)] = real
+}
+
+// address is that of a name, which it gets if it has none.
+func (w *checkWorld) address(host string) string {
+	if w.hosts[host] == "" {
+		w.hosts[host] = fmt.Sprintf("192.0.2.%d", len(w.hosts)+1)
+	}
+	return w.hosts[host]
+}
+
+// pop3 starts a POP3 server with one message for leo.
+func (w *checkWorld) pop3(host string, port int, o pop3test.Options) {
+	o.Users = map[string]string{"leo": "s3cret"}
+	srv := pop3test.NewServer(o)
+	if err := srv.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = srv.Close() })
+	srv.Add("leo", pop3test.Message{UID: "a1", Octets: []byte("Subject: one\r\n\r\n" + strings.Repeat("x", 3000) + "\r\n")})
+	w.place(host, port, srv.Addr())
+}
+
+// smtp starts a server that answers as it is told, by the verb of a command;
+// "" is the greeting. Else it says yes to all.
+func (w *checkWorld) smtp(host string, port int, mode dial.Mode, says map[string]string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.place(host, port, l.Addr().String())
+	var all sync.WaitGroup
+	w.t.Cleanup(func() { l.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer conn.Close()
+				if mode == dial.Implicit {
+					conn = tls.Server(conn, w.cert(host))
+				}
+				w.converse(conn, host, mode == dial.StartTLS, says)
+			})
+		}
+	})
+}
+
+// converse is one session of an SMTP server.
+func (w *checkWorld) converse(conn net.Conn, host string, startTLS bool, says map[string]string) {
+	in := bufio.NewReader(conn)
+	say := func(verb, otherwise string) {
+		reply, ok := says[verb]
+		if !ok {
+			reply = otherwise
+		}
+		_, _ = fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(reply, "\n", "\r\n"))
+	}
+	say("", "220 "+host+" ESMTP")
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch verb := strings.ToUpper(strings.TrimRight(line, "\r\n")); {
+		case strings.HasPrefix(verb, "EHLO") && startTLS:
+			say("EHLO in clear", "250-"+host+"\n250 STARTTLS")
+		case strings.HasPrefix(verb, "EHLO"):
+			say("EHLO", "250-"+host+"\n250-SIZE 1000000\n250 AUTH PLAIN")
+		case verb == "STARTTLS" && startTLS:
+			say("STARTTLS", "220 go ahead")
+			secure := tls.Server(conn, w.cert(host))
+			conn, in, startTLS = secure, bufio.NewReader(secure), false
+		case strings.HasPrefix(verb, "AUTH"):
+			say("AUTH", "235 2.7.0 welcome")
+		case verb == "QUIT":
+			say("QUIT", "221 bye")
+			return
+		default:
+			verb, _, _ = strings.Cut(verb, " ")
+			say(verb, "250 2.0.0 ok")
+		}
+	}
+}
+
+// network is the world as the program sees it.
+func (w *checkWorld) network() *dial.Network {
+	var zone strings.Builder
+	for name, address := range w.hosts {
+		fmt.Fprintf(&zone, "%s. A %s\n", name, address)
+	}
+	names := dnstest.Start(w.t, zone.String())
+	if w.noDNS {
+		names = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("no route to the DNS")
+		}}
+	}
+	return dial.NewNetworkWith(names).Over(func(ctx context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		failed := &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		real, ok := w.listening[address]
+		switch {
+		case ok:
+			return d.DialContext(ctx, network, real)
+		case address == w.deaf:
+			<-ctx.Done()
+			failed.Err = os.ErrDeadlineExceeded
+		}
+		return nil, failed
+	})
+}
+
+// check runs popferry check in the world.
+func (w *checkWorld) check(account, forward string, args ...string) (code int, stdout, stderr string) {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	path := filepath.Join(dir, "popferry.yaml")
+	trust := func(server string) string {
+		if strings.Contains(server, "tls: none") {
+			return server
+		}
+		return fmt.Sprintf("tls_ca_file: %q, %s", w.authority.File(), server)
+	}
+	text := fmt.Sprintf("state: %q\naccounts:\n  - {name: isp, %s}\nforward:\n  - {name: main, %s}\n",
+		filepath.Join(dir, "popferry.db"), trust(account), trust(forward))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	p := &program{stdout: &out, stderr: &errs, wiring: wiring{network: w.network()}}
+	c := p.checkCommand()
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.SetArgs(append([]string{"--config", path}, args...))
+	code = exitCode(c.ExecuteContext(w.t.Context()), &errs)
+	if _, err := os.Stat(filepath.Join(dir, "popferry.db")); err == nil {
+		w.t.Error("check has made a ledger")
+	}
+	if strings.Contains(out.String()+errs.String(), "s3cret") {
+		w.t.Errorf("the password shows:\n%s%s", &out, &errs)
+	}
+	return code, out.String(), errs.String()
+}
