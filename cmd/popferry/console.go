@@ -50,21 +50,21 @@ func (t *terminal) Line(ctx context.Context) (string, error) {
 	})
 }
 
-// Secret reads a line with the echo off, and on again whatever happens.
-func (t *terminal) Secret(ctx context.Context) (string, error) {
+// Secret reads a line with the terminal in raw mode, and brings it back to how
+// it was whatever happens. (term.ReadPassword turns the echo off at a time that
+// cannot be known here, perhaps after all is over.)
+func (t *terminal) Secret(ctx context.Context) (_ string, err error) {
 	fd := int(t.file.Fd())
-	shown, err := term.GetState(fd)
+	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", err
 	}
-	text, err := wait(ctx, func() (string, error) {
-		secret, err := term.ReadPassword(fd)
-		return string(secret), err
-	})
-	if ctx.Err() != nil {
-		err = errors.Join(err, term.Restore(fd, shown))
-	}
-	return text, err
+	defer func() { err = errors.Join(err, term.Restore(fd, before)) }()
+	keys := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{t.file, io.Discard}, "")
+	return wait(ctx, func() (string, error) { return keys.ReadPassword("") }) // Ctrl-C is an io.EOF
 }
 
 // wait waits for a person, or for the end of ctx. A read of a terminal cannot
