@@ -3,7 +3,7 @@ module github.com/popferry/popferry
 go 1.26.8
 
 require (
-	github.com/creack/pty v1.1.9
+	github.com/creack/pty v1.1.24
 	github.com/dustin/go-humanize v1.1.0
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/emersion/go-smtp v0.25.1

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -76,4 +78,25 @@ func completeStates(fits func(ledger.State) bool) cobra.CompletionFunc {
 // completeFlag has a flag's values completed.
 func completeFlag(c *cobra.Command, flag string, by cobra.CompletionFunc) {
 	_ = c.RegisterFlagCompletionFunc(flag, by) // fails where there is no such flag, which a test shows
+}
+
+// completeProviders offers the mail providers that are known.
+func completeProviders(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+	for _, known := range provider.All() {
+		names = append(names, cobra.CompletionWithDesc(known.Name, known.Title))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeInit has the flags of init completed that take one of a few words.
+func completeInit(c *cobra.Command) {
+	for flag, words := range map[string][]cobra.Completion{
+		"tls":             {config.TLSImplicit, config.TLSStart, config.TLSNone},
+		"smtp-tls":        {config.TLSImplicit, config.TLSStart, config.TLSNone},
+		"leave-on-server": {"true", "false", "14d"},
+		"first-run":       {config.FirstRunAll, config.FirstRunNew},
+	} {
+		completeFlag(c, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+	completeFlag(c, "provider", completeProviders)
 }

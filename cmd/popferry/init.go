@@ -52,7 +52,8 @@ func (p *program) initCommand() *cobra.Command {
 			"What a flag says is not asked. With --yes nothing is: --address, --password-file and --to are needed then.\n\n" +
 			"Exit codes: 0 set up, 75 set up, and the first poll has left something to do, 78 the configuration that is\n" +
 			"there cannot be added to, 64 usage, 1 anything else; but for 75 nothing was written.",
-		Args: usageArgs(cobra.NoArgs),
+		Args:              usageArgs(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return usage(c, err)
@@ -61,6 +62,7 @@ func (p *program) initCommand() *cobra.Command {
 		},
 	}
 	f.define(c)
+	completeInit(c)
 	return p.withConfig(c)
 }
 

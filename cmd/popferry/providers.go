@@ -17,12 +17,7 @@ func (p *program) providersCommand() *cobra.Command {
 		Short: "Show the mail providers that are known",
 		Long: "Shows the mail providers that popferry knows, for an account's key provider; of those that are named, all that is known\n" +
 			"and where it is from. A NAME is a provider, an address, a domain or a server: popferry providers leo@gmail.com",
-		ValidArgsFunction: func(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
-			for _, known := range provider.All() {
-				names = append(names, cobra.CompletionWithDesc(known.Name, known.Title))
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeProviders,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return p.listProviders()
