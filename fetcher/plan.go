@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -129,29 +130,36 @@ func (r *run) noteSkipped(ctx context.Context, skips []skip) error {
 	return nil
 }
 
-// noteResized writes down sizes that the server lists otherwise than before.
+// noteResized writes down sizes that the server lists otherwise than before: at
+// the first poll after an import those of all messages that were imported.
 func (r *run) noteResized(ctx context.Context, resized []match) error {
-	var recs []*ledger.Record
-	for _, m := range resized {
-		rec, err := r.lease.Record(ctx, m.Known.ID)
-		if err != nil {
-			return r.ourFault(err)
+	for group := range slices.Chunk(resized, groupSize) {
+		var recs []*ledger.Record
+		for _, m := range group {
+			rec, err := r.lease.Record(ctx, m.Known.ID)
+			if err != nil {
+				return r.ourFault(err)
+			}
+			rec.Size = m.Size
+			recs = append(recs, rec)
 		}
-		rec.Size = m.Size
-		recs = append(recs, rec)
+		if err := r.put(ctx, recs); err != nil {
+			return err
+		}
 	}
-	return r.put(ctx, recs)
+	return nil
 }
 
-// put writes rows in groups that do not hold up other accounts for long.
+// groupSize is how many rows are written at once, so that other accounts are
+// not held up for long.
+const groupSize = 1000
+
+// put writes rows in groups.
 func (r *run) put(ctx context.Context, recs []*ledger.Record) error {
-	const group = 1000
-	for len(recs) > 0 {
-		n := min(len(recs), group)
-		if err := r.lease.Put(ctx, recs[:n]...); err != nil {
+	for group := range slices.Chunk(recs, groupSize) {
+		if err := r.lease.Put(ctx, group...); err != nil {
 			return r.ourFault(err)
 		}
-		recs = recs[n:]
 	}
 	return nil
 }

@@ -48,10 +48,10 @@ func (s *Setup) Draft(c Choice) Draft {
 	w := &drafter{choice: c, setup: s}
 	w.Head = c.Head
 	if c.State != "" {
-		w.Settings = append(w.Settings, config.Pair{Key: "state", Value: c.State, Comment: "the ledger; it has which messages were fetched before"})
+		w.Settings = append(w.Settings, config.Pair{Key: "state", Value: c.State})
 	}
 	if c.Filled {
-		w.Settings = append(w.Settings, config.Pair{Key: "state_create", Value: false, Comment: "without that ledger all of them would be forwarded"})
+		w.Settings = append(w.Settings, config.Pair{Key: "state_create", Value: false, Comment: "that ledger has which messages were fetched before; without it all would be forwarded"})
 	}
 	if s.Schedule > 0 {
 		w.Settings = append(w.Settings, config.Pair{Key: "schedule", Value: every(s.Schedule)})
