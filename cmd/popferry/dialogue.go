@@ -15,7 +15,10 @@ import (
 type dialogue struct {
 	out     io.Writer
 	console console // nil: nobody answers
+	steps   *checkText
 }
+
+func newDialogue(out io.Writer) *dialogue { return &dialogue{out: out, steps: newCheckText(out)} }
 
 // errGone: the person has left in the middle.
 var errGone = errors.New("stopped; nothing was written")
@@ -29,6 +32,16 @@ func (d *dialogue) say(format string, args ...any) {
 	s := screen{w: d.out}
 	_, _ = fmt.Fprintf(&s, format+"\n", args...) // that the terminal is gone shows at the next question
 	_ = s.Close()
+}
+
+// good tells of something that is well.
+func (d *dialogue) good(format string, args ...any) { d.marked(d.steps.good, format, args...) }
+
+// bad tells of something that is not.
+func (d *dialogue) bad(format string, args ...any) { d.marked(d.steps.bad, format, args...) }
+
+func (d *dialogue) marked(mark, format string, args ...any) {
+	_, _ = fmt.Fprintf(d.out, "  %s  %s\n", mark, visible(fmt.Sprintf(format, args...)))
 }
 
 // ask asks for a line; an empty one is the preset.

@@ -129,7 +129,7 @@ type setup struct {
 
 // init is the command: what it asks, tries and writes, from left to right.
 func (p *program) init(ctx context.Context, c *cobra.Command, f initFlags) error {
-	s := &setup{program: p, flags: f, dialogue: &dialogue{out: p.stdout}}
+	s := &setup{program: p, flags: f, dialogue: newDialogue(p.stdout)}
 	if !f.yes {
 		s.console = p.console()
 	}

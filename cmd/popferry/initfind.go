@@ -75,7 +75,7 @@ func (s *setup) take(x *side, c discover.Candidate) {
 			x.provider = &p
 		}
 	}
-	s.say("  ✓ %s (%s)", c.Server, c.From)
+	s.good("%s (%s)", c.Server, c.From)
 }
 
 // first is the best candidate that answers and that a person agrees to, if it
@@ -91,7 +91,7 @@ func (s *setup) first(ctx context.Context, x *side, candidates []discover.Candid
 		}
 		for _, f := range failed {
 			if !f.Guess && f.Host != best.Host {
-				s.say("  ✗ %s (%s): %s", f.Server, f.From, cause.Of(f.Err).What)
+				s.bad("%s (%s): %s", f.Server, f.From, cause.Words(f.Err))
 			}
 		}
 		agreed, err := s.agreeTo(ctx, x, best)
@@ -149,7 +149,7 @@ func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.
 	}
 	for _, f := range failed {
 		if !f.Guess {
-			fmt.Fprintf(&b, "\n  - %s: %s (%v)", f.Server, cause.Of(f.Err).What, f.Err)
+			fmt.Fprintf(&b, "\n  - %s: %s", f.Server, cause.Words(f.Err))
 		}
 	}
 	b.WriteString(guessed(failed))

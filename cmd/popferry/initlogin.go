@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -36,7 +38,7 @@ func (s *setup) logIn(ctx context.Context, x *side, try trial) error {
 // was refused for itself: servers lock out who tries too often.
 func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 	if x.secret.IsZero() {
-		err := s.tryName(ctx, "", try)
+		err := s.tryName(ctx, x, "", try)
 		if err != nil && x.server.TLS != dial.None {
 			s.say("    It may want a login first: try again with a password.")
 		}
@@ -50,7 +52,7 @@ func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 		if i > 0 {
 			s.say("  and as %s:", name)
 		}
-		if err = s.tryName(ctx, name, try); err == nil {
+		if err = s.tryName(ctx, x, name, try); err == nil {
 			x.usernames = []string{name}
 			return nil
 		}
@@ -65,30 +67,30 @@ func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 const maxNames = 2
 
 // tryName tries one user name and shows each step as it is done.
-func (s *setup) tryName(ctx context.Context, name string, try trial) error {
+func (s *setup) tryName(ctx context.Context, x *side, name string, try trial) error {
 	return try(ctx, name, func(step probe.Step) {
-		s.tellProbe(step, name)
+		s.tellProbe(step, x, name)
 	})
 }
 
-// tellProbe shows a step: what worked, or what happened and what to do.
-func (s *setup) tellProbe(step probe.Step, username string) {
-	if step.Err != nil {
-		c := cause.Of(step.Err)
-		s.say("  ✗ %-8s %s: %v", step.Name, c.What, step.Err)
-		if c.Remedy != "" {
-			s.say("    %s", c.Remedy)
-		}
-		return
-	}
-	note := step.Note
+// tellProbe shows a step as check does: what worked, or what happened and what
+// to do.
+func (s *setup) tellProbe(step probe.Step, x *side, username string) {
 	switch step.Name {
 	case probe.StepGreeting: // servers say all sorts of things
-		note = ""
+		step.Note = ""
 	case probe.StepLogin:
-		note = "as " + username
+		step.Note = "as " + username
 	}
-	s.say("%s", strings.TrimRight(fmt.Sprintf("  ✓ %-8s %5d ms  %s", step.Name, step.Took.Milliseconds(), note), " "))
+	remedy := ""
+	if step.Err != nil {
+		c := cause.Of(step.Err)
+		remedy = c.Remedy
+		if slices.Contains(refused, c.Code) {
+			remedy = cmp.Or(loginAdvice(config.Server{Host: x.server.Host, Username: username}, c), remedy)
+		}
+	}
+	s.steps.step(newCheckStep(step, remedy))
 }
 
 // change asks what to do other than before.

@@ -55,7 +55,7 @@ func (s *setup) write(ctx context.Context) (written, error) {
 	if err != nil {
 		return written{}, errors.Join(fmt.Errorf("nothing was set up: %w", err), takeBack(done))
 	}
-	s.say("  ✓ written, and read back")
+	s.good("written, and read back")
 	return written{s.place.main, s.flags.name}, nil
 }
 
