@@ -23,6 +23,8 @@ func (k *checker) remedy(ctx context.Context, s config.Server, p probe.Protocol,
 	c := cause.Of(st.Err)
 	found := ""
 	switch {
+	case st.Name == probe.StepSend:
+		found = "It was a test only, so nothing is lost by it. Read the reply: mail may be refused likewise."
 	case c.Code == "name":
 		found = nearName(s.Host)
 	case strings.HasPrefix(c.Code, "cert"):

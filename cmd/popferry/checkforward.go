@@ -46,6 +46,7 @@ func (k *checker) destination(d config.Destination, size *limit) (subject, error
 		return subject{}, err
 	}
 	relay := probe.Relay{Name: d.Name, Dialer: dialer, Options: smtpOptions(d), Envelopes: k.envelopes(d)}
+	relay.Options.DotTimeout = checkPatience // should the test message come twice, no harm is done
 	try := func(ctx context.Context, tell func(checkStep)) {
 		defer size.set(0)
 		told := k.tried(ctx, d.Server, probe.SMTP, tell)

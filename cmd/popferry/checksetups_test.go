@@ -169,6 +169,7 @@ var smtpSetups = []brokenSetup{
 	{"to is no address", "", "host: " + mxHost + ", username: leo@example.test, password: s3cret, to: [leo@example]", smtpSays("RCPT", "501 5.1.3 Bad recipient address syntax")},
 	{"to does not exist", "", home, smtpSays("RCPT", "550 5.1.1 <leo@example.test>: Recipient address rejected: User unknown in virtual mailbox table")},
 	{"relay denied", "", "host: " + mxHost + ", to: [leo@elsewhere.test]", smtpSays("RCPT", "554 5.7.1 <leo@elsewhere.test>: Relay access denied")},
+	{"relay denied for now (Postfix as it comes)", "", "host: " + mxHost + ", to: [leo@elsewhere.test]", smtpSays("RCPT", "454 4.7.1 <leo@elsewhere.test>: Relay access denied")},
 	{"this machine is on a list", "", home, smtpSays("RCPT", "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org")},
 	{"a bad name for EHLO", "", home, smtpSays("RCPT", "504 5.5.2 <box>: Helo command rejected: need fully-qualified hostname")},
 	{"greylisting", "", home, smtpSays("RCPT", "450 4.2.0 <leo@example.test>: Recipient address rejected: Greylisted")},

@@ -92,9 +92,10 @@ var catalogue = []entry{
 	{Cause{"hung_up", "the server hung up at the login", "Some do that when they are asked too often: set a longer schedule or min_interval for this account. If it goes on, check username and password."}, hungUp},
 	{Cause{"incomplete", "a message did not come whole", "It was not forwarded and stays on the server; the third time it is held."}, a[*fetcher.IncompleteError]},
 	{Cause{"not_pop3", "this is another kind of server, not POP3", "POP3 is on port 995 with tls: implicit, or on 110 with tls: starttls; IMAP has 993 and 143, SMTP 465, 587 and 25."}, otherGreeting},
-	{Cause{"protocol", "the server does not speak proper POP3", "Check host and port: is it a POP3 server?"}, a[*pop3.ProtocolError]},
+	{Cause{"protocol", "the server does not speak proper POP3", "Check host and port: it may be another kind of server."}, a[*pop3.ProtocolError]},
 
 	// The destination, then single messages.
+	{Cause{"relay", "the destination does not pass mail on for us", "Write username and password under forward, or set to to an address that this server itself is for."}, destination(noRelay)},
 	{Cause{"forward_later", "the destination says not now", "It is tried again by itself. Greylisting lets it in at the second or third try."}, either(destination(later), outcome(sessionLater))},
 	{Cause{"forward_app_password", "the destination wants an app password", "Make one by the provider's web page, for popferry alone, and write it under forward in the place of your own."}, at(forwarder.StageAuth, inWords(appPassword))},
 	{Cause{"forward_oauth_needed", "the destination takes no passwords, only OAuth2", "popferry cannot do that for a destination yet: use another server to send through, or lmtp to one of your own."}, at(forwarder.StageAuth, inWords(oauthNeeded))},
@@ -109,7 +110,6 @@ var catalogue = []entry{
 	{Cause{"helo", "the destination refuses the name that popferry calls itself", "Set helo under forward to this machine's full name in the DNS."}, outcome(inWords(badHelo))},
 	{Cause{"forward_session", "no session with the destination", "Check host, port, tls and protocol under forward, and that the server is up. Nothing was lost: all waits on its server."}, outcome(ofKind(forwarder.Unusable))},
 	{Cause{"wants_login", "the destination wants a login first", "Write username and password under forward."}, destination(wantsLogin)},
-	{Cause{"relay", "the destination does not pass mail on for us", "Write username and password under forward, or set to to an address that this server itself is for."}, destination(noRelay)},
 	{Cause{"bad_sender", "the destination does not take from for an address", "Check the spelling of from under forward."}, destination(syntax(forwarder.StageMail))},
 	{Cause{"sender", "the destination refuses the sender", "Set from under forward to an address that this server accepts from you: most often your own there."}, destination(notOurs)},
 	{Cause{"bad_recipient", "the destination does not take a recipient for an address", "Check the spelling of to."}, destination(syntax(forwarder.StageRcpt))},

@@ -58,9 +58,14 @@ var (
 		"blocked using", // Postfix: Client host [...] blocked using zen.spamhaus.org
 		"spamhaus",
 	}
+	needsLogin = []string{
+		"authentication required",
+		"not authenticated",                   // Microsoft
+		"client host rejected: access denied", // Postfix on the port for submission
+	}
 	badHelo   = []string{"helo command rejected"}   // Postfix
 	badSender = []string{"sender address rejected"} // Postfix, at RCPT by default
-	relaying  = []string{"relay"}                   // Postfix: Relay access denied; Exim: relay not permitted; Exchange: Unable to relay
+	relaying  = []string{"relay"}                   // Postfix: Relay access denied, 454 or 554; Exim: relay not permitted; Exchange: Unable to relay
 )
 
 // evidence is what was said or what happened, without where.
@@ -158,7 +163,7 @@ func hungUp(err error) bool {
 
 // wantsLogin: 530 has no other meaning once there is TLS (RFC 4954 6).
 func wantsLogin(o forwarder.Outcome) bool {
-	return o.Code == 530 || contains(o.Text, []string{"authentication required", "not authenticated"})
+	return o.Code == 530 || contains(o.Text, needsLogin)
 }
 
 func noRelay(o forwarder.Outcome) bool {

@@ -50,7 +50,11 @@ func Send(ctx context.Context, r Relay, m *forwarder.Message, told func(Step)) e
 		return p.failed(StepSend, err)
 	}
 	for _, o := range outs {
-		if o.Kind != forwarder.Accepted {
+		switch {
+		case o.Kind == forwarder.Accepted:
+		case o.Stage > forwarder.StageRcpt:
+			return p.failed(StepSend, &fetcher.MessageError{Outcome: o})
+		default:
 			return p.failed(StepSend, &fetcher.DestinationError{Name: r.Name, Outcome: o})
 		}
 	}

@@ -1,0 +1,74 @@
+package cause
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// TestCatalogue: each code once, and words in the form that Line relies on.
+func TestCatalogue(t *testing.T) {
+	t.Parallel()
+	code := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	seen := make(map[string]bool)
+	for _, e := range append([]entry{{Cause: other}}, catalogue...) {
+		if seen[e.Code] || !code.MatchString(e.Code) {
+			t.Errorf("code %q is not one, or is there twice", e.Code)
+		}
+		seen[e.Code] = true
+		if e.What == "" || strings.HasSuffix(e.What, ".") {
+			t.Errorf("%s: what: %q", e.Code, e.What)
+		}
+		if e.Remedy != "" && !strings.HasSuffix(e.Remedy, ".") {
+			t.Errorf("%s: remedy: %q", e.Code, e.Remedy)
+		}
+	}
+}
+
+// TestWords: the innermost evidence, once. What check says in full is in
+// cmd/popferry/testdata/check/setups.txt.
+func TestWords(t *testing.T) {
+	t.Parallel()
+	late := &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+	refused := func(stage forwarder.Stage, code int, text string) error {
+		return &fetcher.DestinationError{Name: "main", Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Code: code, Text: text}}
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a refused login": {
+			&fetcher.SourceError{Source: "leo at pop.test:995", Step: fetcher.StepLogin, Err: &pop3.Error{Command: "PASS", Code: "AUTH", Text: "no."}},
+			"credentials: the login was refused: PASS: the server says: -ERR [AUTH] no",
+		},
+		"hung up at the login": {
+			&fetcher.SourceError{Step: fetcher.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
+			"hung_up: the server hung up at the login: PASS: unexpected EOF",
+		},
+		"port 25":         {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: nothing comes back from port 25: i/o timeout"},
+		"another port":    {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:2525", Err: late}, "connect: no connection: i/o timeout"},
+		"not TLS":         {&dial.Error{Stage: dial.StageTLS, Err: dial.ErrNotTLS}, "not_tls: the server does not speak TLS on this port"},
+		"a full mailbox":  {refused(forwarder.StageRcpt, 552, "full"), "recipient: the destination refuses the recipient: the server says: 552 full"},
+		"an odd sender":   {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
+		"nothing known":   {errors.New("x"), "other: something went wrong: x"},
+		"of a message":    {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot take this message: 8 bit"},
+		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: something went wrong: x; y"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Of(tt.err).Code + ": " + Words(tt.err); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

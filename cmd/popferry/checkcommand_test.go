@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// checked is check --json as a program reads it.
+type checked struct {
+	Accounts, Destinations []struct {
+		Name  string
+		OK    bool
+		Steps []struct {
+			Step                      string
+			OK                        bool
+			MS                        *int64
+			Note, Cause, Text, Remedy *string
+		}
+	}
+}
+
+// checkJSONOf runs popferry check --json.
+func checkJSONOf(t *testing.T, cfg string, wantCode int, args ...string) checked {
+	t.Helper()
+	code, out, errs := popferry(t, append([]string{"check", "--json", "--config", cfg}, args...)...)
+	var c checked
+	d := json.NewDecoder(strings.NewReader(out))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil || code != wantCode {
+		t.Fatalf("exit %d, want %d: %v\n%s%s", code, wantCode, err, out, errs)
+	}
+	for _, s := range slices.Concat(c.Accounts, c.Destinations) {
+		for _, st := range s.Steps {
+			if st.MS == nil || st.Note == nil || st.Cause == nil || st.Text == nil || st.Remedy == nil {
+				t.Errorf("%s: %s: a key is missing", s.Name, st.Step)
+			} else if st.OK != (*st.Cause == "") || st.OK != (*st.Text == "") {
+				t.Errorf("%s: %s: ok is %v with cause %q: %q", s.Name, st.Step, st.OK, *st.Cause, *st.Text)
+			}
+		}
+	}
+	return c
+}
+
+// TestCheckWell: nothing is wrong, and nothing is changed.
+func TestCheckWell(t *testing.T) {
+	t.Parallel()
+	w := newCheckWorld(t)
+	account, forward := w.good()
+	code, out, errs := w.check(account, forward)
+	if code != 0 || errs != "" || !strings.HasSuffix(out, "\nAll is well.\n") || strings.Contains(out, "\x1b") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// TestCheckListing: what is new is told by the ledger, which stays as it is, and
+// so does the mailbox. One login is enough.
+func TestCheckListing(t *testing.T) {
+	t.Parallel()
+	pop := startPOP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n", "Subject: 2\r\n\r\n2\r\n")
+	sink := startSMTP(t, smtptest.Options{})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: leo, %[1]s, tls: none, username: leo, password: secret, leave_on_server: false, max_message_size: 1kB}
+  - {name: zoe, %[1]s, tls: none, username: zoe, password: secret}
+forward:
+  - {name: main, %[2]s, tls: none, from: me@x.test, to: [me@x.test]}
+`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()))
+	note := func(wantAccounts int, args ...string) string {
+		t.Helper()
+		c := checkJSONOf(t, cfg, 0, args...)
+		if len(c.Accounts) != wantAccounts || len(c.Destinations) != 1 {
+			t.Fatalf("%d accounts, %d destinations", len(c.Accounts), len(c.Destinations))
+		}
+		steps := c.Accounts[0].Steps
+		return *steps[len(steps)-1].Note
+	}
+	if got := note(2); !strings.HasPrefix(got, "2 messages, 34 B; 2 new; the largest") {
+		t.Errorf("at first: %q", got)
+	}
+	if code, out, errs := popferry(t, "run", "--once", "--config", cfg, "zoe"); code != 0 {
+		t.Fatalf("exit %d\n%s%s", code, out, errs)
+	}
+	before := len(pop.Log())
+	big := pop3test.Message{UID: "big", Octets: bytes.Repeat([]byte("x"), 2000)}
+	for _, user := range []string{"leo", "zoe"} {
+		pop.Add(user, big, pop3test.Message{UID: "same", Octets: []byte("\r\n")}, pop3test.Message{UID: "same", Octets: []byte("\r\nx\r\n")},
+			pop3test.Message{UID: strings.Repeat("u", 80), Octets: []byte("\r\n")})
+	}
+	if got, want := note(1, "zoe"), "6 messages, 2.0 kB; 4 new; the largest to be fetched has 2.0 kB; "+
+		"1 with the UID of another; 1 with a UID of more than 70 octets"; got != want {
+		t.Errorf("zoe: %q, want %q", got, want)
+	}
+	if got, want := note(1, "leo"), "5 new; 1 larger than max_message_size; the largest to be fetched has 17 B"; !strings.Contains(got, want) {
+		t.Errorf("leo: %q, want %q", got, want)
+	}
+	logins := 0
+	for _, c := range pop.Log()[before:] {
+		switch c.Verb() {
+		case "RETR", "TOP", "DELE":
+			t.Errorf("%s: %s", c.User, c.Line)
+		case "AUTH", "PASS":
+			logins++
+		}
+	}
+	if logins != 2 || len(pop.Messages("leo")) != 6 || len(sink.Messages()) != 2 {
+		t.Errorf("%d logins, %d messages left, %d sent", logins, len(pop.Messages("leo")), len(sink.Messages()))
+	}
+}
+
+// TestCheckSend: one test message by each destination, and only if it is asked for.
+func TestCheckSend(t *testing.T) {
+	t.Parallel()
+	pop := startPOP3(t, pop3test.Options{})
+	sink, full := startSMTP(t, smtptest.Options{}), startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot {
+			return smtptest.Fault{Code: 554, Text: "content rejected"}
+		}
+		return smtptest.Fault{}
+	}})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: leo, %[1]s, tls: none, username: leo, password: secret}
+  - {name: zoe, %[1]s, tls: none, username: zoe, password: secret, to: [zoe@x.test], forward: full}
+forward:
+  - {name: main, %[2]s, tls: none, from: leo@x.test, to: [me@x.test, you@x.test]}
+  - {name: full, %[3]s, tls: none, from: leo@x.test}
+`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()), hostPort(t, full.Addr().String()))
+	checkJSONOf(t, cfg, 0)
+	if n := len(sink.Messages()); n != 0 {
+		t.Fatalf("%d messages were sent", n)
+	}
+	c := checkJSONOf(t, cfg, exitAgain, "--send")
+	var got []string
+	for _, d := range c.Destinations {
+		last := d.Steps[len(d.Steps)-1]
+		got = append(got, fmt.Sprintf("%s %s %v %s", d.Name, last.Step, d.OK, *last.Cause))
+	}
+	if want := []string{"main send true ", "full send false refused"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	sent := sink.Messages()
+	if len(sent) != 1 || sent[0].Sender != "leo@x.test" || !slices.Equal(sent[0].Recipients, []string{"me@x.test", "you@x.test"}) ||
+		!bytes.Contains(sent[0].Data, []byte("\r\nAuto-Submitted: auto-generated\r\n")) {
+		t.Errorf("sent: %+v", sent)
+	}
+}
