@@ -51,7 +51,9 @@ func (p *program) initCommand() *cobra.Command {
 			"guesses. A password goes out only in TLS, to a server whose certificate was checked.\n\n" +
 			"What a flag says is not asked. With --yes nothing is: --address, --password-file and --to are needed then.\n\n" +
 			"Exit codes: 0 set up, 75 set up, and the first poll has left something to do, 78 the configuration that is\n" +
-			"there cannot be added to, 64 usage, 1 anything else; but for 75 nothing was written.",
+			"there cannot be added to, 64 usage, 1 anything else. What fails before the first poll leaves nothing behind.",
+		Example: "  popferry init\n" +
+			"  popferry init --yes --address leo@example.net --password-file isp.txt --to leo@example.org --smtp-password-file inbox.txt --poll",
 		Args:              usageArgs(cobra.NoArgs),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -107,6 +109,9 @@ func (f *initFlags) check() error {
 	}
 	if f.firstRun != "" && f.firstRun != config.FirstRunAll && f.firstRun != config.FirstRunNew {
 		wrong = append(wrong, fmt.Sprintf("--first-run: %q is none of all, new", f.firstRun))
+	}
+	if f.leave != "" && f.leave != "true" && f.leave != "false" && !days.MatchString(f.leave) {
+		wrong = append(wrong, fmt.Sprintf("--leave-on-server: %q is none of true, false, 14d", f.leave))
 	}
 	if f.provider != "" && f.mailbox.host != "" {
 		wrong = append(wrong, "--provider and --host exclude each other")

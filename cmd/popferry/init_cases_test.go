@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -124,6 +126,19 @@ func TestInitRefused(t *testing.T) {
 	err := v.init(nil, v.everything()...)
 	if err == nil || !strings.Contains(err.Error(), "the login was refused; nothing was written") || v.logins() != 2 {
 		t.Errorf("%d logins, %v", v.logins(), err)
+	}
+	v.nothing()
+}
+
+// TestInitNoLogin: a server that wants a login is not set up without one.
+func TestInitNoLogin(t *testing.T) {
+	t.Parallel()
+	v := newVillage(t, "")
+	err := v.init(nil, "--address", "leo@isp.test", "--username", "leo", "--password-file", v.secret, "--host", "pop.isp.test:"+v.pop3Port,
+		"--ca-file", v.ca, "--to", "leo@isp.test", "--smtp-host", "smtp.isp.test:"+v.smtpPort)
+	if err == nil || !strings.Contains(err.Error(), "a sender or recipient was refused; nothing was written") ||
+		!strings.Contains(v.screen.String(), "the destination wants a login first") {
+		t.Errorf("%v\n%s", err, v.screen.String())
 	}
 	v.nothing()
 }
@@ -248,4 +263,21 @@ func TestInitPresets(t *testing.T) {
 		t.Errorf("%v\n%s", err, v.screen.String())
 	}
 	v.nothing()
+}
+
+// TestInitNotes: what has to be done at the provider first comes with the page
+// for it.
+func TestInitNotes(t *testing.T) {
+	t.Parallel()
+	known, ok := provider.ByName("gmail")
+	if !ok || known.AppPassword == nil || known.AppPassword.URL == "" {
+		t.Fatalf("gmail has no page for app passwords: %+v", known)
+	}
+	var out bytes.Buffer
+	s := &setup{dialogue: newDialogue(&out)}
+	s.tellNotes(&known)
+	s.tellNotes(nil)
+	if got := out.String(); !strings.Contains(got, "make an app password: ") || !strings.Contains(got, known.AppPassword.URL) {
+		t.Errorf("told:\n%s", got)
+	}
 }

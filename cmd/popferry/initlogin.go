@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -26,7 +27,11 @@ func (s *setup) logIn(ctx context.Context, x *side, try trial) error {
 			return err
 		}
 		if !s.attended() {
-			return fmt.Errorf("the %s %s cannot be used: %s; nothing was written", x.words.server, x.server.Addr(), cause.Of(err).What)
+			why := cause.Of(err).What
+			if errors.Is(err, probe.ErrRefused) {
+				why = err.Error()
+			}
+			return fmt.Errorf("the %s %s cannot be used: %s; nothing was written", x.words.server, x.server.Addr(), why)
 		}
 		if err := s.change(ctx, x); err != nil {
 			return err
