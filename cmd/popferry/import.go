@@ -127,7 +127,7 @@ func loginName() string {
 // write makes a configuration. The ledger comes first: a configuration without
 // it would forward everything again.
 func (m *importer) write(ctx context.Context) error {
-	if _, err := os.Lstat(m.flags.output); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(m.flags.output); err == nil {
 		return &exitError{exitConfig, fmt.Errorf("%s is there already and stays as it is: name another file by --output, or have only noted "+
 			"which messages were fetched, by --seen-only", m.flags.output)}
 	}

@@ -1,5 +1,7 @@
 package legacy
 
+import "slices"
+
 // rcPoll is a mailbox of a fetchmailrc, or the defaults of all.
 type rcPoll struct {
 	Place
@@ -21,6 +23,7 @@ type rcUser struct {
 	remote      string
 	password    Secret
 	names       []string // local ones; server=local is one with a =
+	inherited   bool     // the names are those of the defaults
 	keep, ssl   bool
 	unchecked   bool    // no sslcertck
 	sslProto    *string // nil: not said
@@ -31,6 +34,14 @@ type rcUser struct {
 	lmtp        bool
 	mda         string // a way of delivery that is no server
 	limit       string
+}
+
+// addNames adds local names. Those of the defaults are for users without any.
+func (u *rcUser) addNames(names []string) {
+	if u.inherited {
+		u.names, u.inherited = nil, false
+	}
+	u.names = slices.Concat(u.names, names)
 }
 
 // rcFile is what a fetchmailrc says, before any of it is given a meaning.

@@ -67,7 +67,7 @@ func rcServerOptions() []rcOption {
 func rcUserOptions() []rcOption {
 	return []rcOption{
 		{names: "pass password", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.password = Secret(a[0]) }},
-		{names: "is to", arg: rcNames, set: func(p *rcPoll, a []string) { p.user.names = append(p.user.names, a...) }},
+		{names: "is to", arg: rcNames, set: func(p *rcPoll, a []string) { p.user.addNames(a) }},
 		{names: "keep", set: func(p *rcPoll, _ []string) { p.user.keep = true }, off: func(p *rcPoll) { p.user.keep = false }},
 		{names: "ssl", set: func(p *rcPoll, _ []string) { p.user.ssl = true }, off: func(p *rcPoll) { p.user.ssl = false }},
 		{names: "sslproto", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.sslProto = &a[0] }},

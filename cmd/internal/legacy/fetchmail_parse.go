@@ -60,7 +60,7 @@ func (p *rcParser) statement(t rcToken) {
 		p.end()
 		entry := p.defaults
 		entry.Place, entry.skip = Place{p.file, t.line}, t.is("skip")
-		entry.server.name = p.next().text
+		entry.server.name, entry.user.inherited = p.next().text, true
 		p.entry = &entry
 	case t.is("and"), t.is("with"), t.is("has"), t.is("wants"), t.is("options"), t.is("here"), t.is("there"):
 	case t.is("user"), t.is("username"):
@@ -80,7 +80,8 @@ func (p *rcParser) beginUser(t rcToken) {
 	}
 	user := *p.entry
 	if name := p.next().text; p.peek("here") {
-		user.user.names, user.user.remote = []string{name}, ""
+		user.user.remote = ""
+		user.user.addNames([]string{name})
 	} else {
 		user.user.remote = name
 	}

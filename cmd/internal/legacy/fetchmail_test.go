@@ -44,6 +44,7 @@ func TestAsFetchmailReadsIt(t *testing.T) {
 		`poll h proto pop3 user joe pass "a b" is "in" lmtp smtphost x/24 keep no keep`,
 		"poll h proto pop3 user joe pass \"unclosed\npoll j proto pop3 user k pass l",
 		"defaults proto pop3 user d keep\nskip a.b via c.d pass x\npoll e user f pass g no keep",
+		"defaults proto pop3 user d is a to b is c keep\npoll h user e pass f is g user i pass j is k",
 		"set daemon 300\npoll h protocol POP3 no dns interval 2 timeout 10 and wants user joe pass x\nserver i proto pop3 username k password l",
 		`poll h proto pop3 pass nouser is xx here`,
 		`poll h proto pop3 user "joe@example.net" pass ''`,
