@@ -123,3 +123,25 @@ func TestSecretIsNotPrinted(t *testing.T) {
 		}
 	}
 }
+
+// TestPlaces: where each program looks for its file.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ program, variable, file, text string }{
+		{"fetchmail", "FETCHMAILHOME", "fetchmailrc", "poll a proto pop3 user b pass c"},
+		{"fetchmail", "HOME_ETC", ".fetchmailrc", "poll a proto pop3 user b pass c"},
+		{"mpop", "XDG_CONFIG_HOME", "mpop/config", "account x\nhost a\nuser b\npassword c"},
+		{"getmail", "XDG_CONFIG_HOME", "getmail/getmailrc", "[retriever]\ntype = SimplePOP3Retriever\nserver = a\nusername = b\npassword = c"},
+	} {
+		t.Run(test.program+" "+test.variable, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, test.file), test.text)
+			env := map[string]string{"HOME": filepath.Join(dir, "nothing"), test.variable: dir}
+			s, err := Read(test.program, Env{Getenv: func(name string) string { return env[name] }}, nil, nil)
+			if err != nil || len(s.Accounts) != 1 || s.Accounts[0].Username != "b" {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
+	}
+}
