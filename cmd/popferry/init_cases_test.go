@@ -143,6 +143,23 @@ func TestInitNoLogin(t *testing.T) {
 	v.nothing()
 }
 
+// TestInitInClear: a password goes unencrypted to nobody that is not written
+// down as such, this machine neither.
+func TestInitInClear(t *testing.T) {
+	t.Parallel()
+	v := newVillage(t, "")
+	plain := startSMTP(t, smtptest.Options{Username: "leo@isp.test", Password: "secret"})
+	args := []string{"--address", "leo@isp.test", "--username", "leo", "--password-file", v.secret, "--host", "pop.isp.test:" + v.pop3Port,
+		"--ca-file", v.ca, "--to", "leo@isp.test", "--smtp-host", plain.Addr().String(), "--smtp-password-file", v.secret}
+	if err := v.init(nil, args...); err == nil || !strings.Contains(err.Error(), "has no TLS, so the password would go out unencrypted") {
+		t.Errorf("%v\n%s", err, v.screen.String())
+	}
+	v.nothing()
+	if err := v.init(nil, append(args, "--smtp-tls", "none")...); err != nil {
+		t.Errorf("%v\n%s", err, v.screen.String())
+	}
+}
+
 // TestInitLMTP: a server on this machine needs no login.
 func TestInitLMTP(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -47,10 +48,13 @@ func (s *setup) inboxPassword(ctx context.Context, x *side) (err error) {
 	if f.username != "" {
 		x.usernames = []string{f.username}
 	}
+	inClear := x.server.TLS == dial.None && x.server.Port != 0 // who listens at a socket is known
 	switch {
+	case f.passwordFile != "" && inClear && f.tls != config.TLSNone:
+		return fmt.Errorf("%s has no TLS, so the password would go out unencrypted; if it may, say --smtp-tls none", x.server.Addr())
 	case f.passwordFile != "":
 		x.secret, err = readPassword(f.passwordFile)
-	case s.attended() && x.server.TLS != dial.None:
+	case s.attended() && !inClear:
 		if p := x.provider; p != nil && p.AppPassword != nil {
 			s.tellStep("Your usual password does not log in; make an app password", *p.AppPassword)
 		}

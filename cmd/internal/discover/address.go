@@ -42,7 +42,7 @@ var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 func hostName(s string) (string, bool) {
 	s = strings.TrimSuffix(strings.TrimSpace(s), ".")
 	if ip, err := netip.ParseAddr(s); err == nil {
-		return ip.String(), true
+		return ip.String(), ip.Zone() == ""
 	}
 	ascii, err := idna.Lookup.ToASCII(s)
 	if err != nil {

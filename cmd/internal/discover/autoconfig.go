@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 )
@@ -63,6 +64,11 @@ func (f *Finder) document(ctx context.Context, from string, a Address, who strin
 	if err != nil {
 		return offer{}, err
 	}
+	return readDocument(text, a, who)
+}
+
+// readDocument takes what is of use out of a configuration.
+func readDocument(text []byte, a Address, who string) (offer, error) {
 	var d document
 	if err := xml.Unmarshal(text, &d); err != nil {
 		return offer{}, fmt.Errorf("sends no configuration that can be read: %w", err)
@@ -89,7 +95,7 @@ func (o *offer) addNamed(p Protocol, s namedService, a Address, who string) {
 		return
 	}
 	c := Candidate{Server: Server{Host: host, Port: s.Port, TLS: mode}, Usernames: a.usernames(), From: who, TokenOnly: tokenOnly(s.Logins)}
-	if name := a.fill(s.Username); name != "" && !strings.ContainsAny(name, "% \t\r\n") {
+	if name := a.fill(s.Username); name != "" && !strings.Contains(name, "%") && !strings.ContainsFunc(name, unicode.IsControl) {
 		c.Usernames = []string{name}
 	}
 	o.add(p, c)
