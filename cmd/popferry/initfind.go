@@ -69,6 +69,9 @@ func (s *setup) lookUp(ctx context.Context, x *side) (found discover.Found, err 
 // take takes a server, and what is known of its provider.
 func (s *setup) take(x *side, c discover.Candidate) {
 	x.server, x.usernames = c.Server, c.Usernames
+	if x.username != "" {
+		x.usernames = []string{x.username}
+	}
 	if x.provider == nil || !slices.ContainsFunc(x.provider.POP3, func(p provider.Server) bool { return p.Host == c.Host }) {
 		x.provider = nil
 		if p, ok := provider.ForHost(c.Host); ok {

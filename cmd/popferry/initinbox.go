@@ -19,10 +19,8 @@ func (s *setup) findInbox(ctx context.Context) error {
 		return s.joinInbox()
 	}
 	x := &s.inbox
-	x.words, x.protocol = words{"mail server", "--smtp-host"}, discover.Submission
-	if s.flags.lmtp || s.flags.inbox.hint().IsSocket() {
-		x.protocol = discover.LMTP
-	}
+	x.words, x.protocol, x.username = words{"mail server", "--smtp-host"}, discover.Submission, s.flags.inbox.username
+	x.protocol = s.protocolAt(x, s.flags.inbox.hint())
 	var err error
 	if s.attended() {
 		s.say("")
@@ -45,22 +43,24 @@ func (s *setup) findInbox(ctx context.Context) error {
 // server without TLS unasked.
 func (s *setup) inboxPassword(ctx context.Context, x *side) (err error) {
 	f := s.flags.inbox
-	if f.username != "" {
-		x.usernames = []string{f.username}
-	}
-	inClear := x.server.TLS == dial.None && x.server.Port != 0 // who listens at a socket is known
 	switch {
-	case f.passwordFile != "" && inClear && f.tls != config.TLSNone:
+	case f.passwordFile != "" && s.inClear(x):
 		return fmt.Errorf("%s has no TLS, so the password would go out unencrypted; if it may, say --smtp-tls none", x.server.Addr())
 	case f.passwordFile != "":
 		x.secret, err = readPassword(f.passwordFile)
-	case s.attended() && !inClear:
+	case s.attended() && !s.inClear(x):
 		if p := x.provider; p != nil && p.AppPassword != nil {
 			s.tellStep("Your usual password does not log in; make an app password", *p.AppPassword)
 		}
 		err = s.askPassword(ctx, x)
 	}
 	return err
+}
+
+// inClear tells whether a password would go out unencrypted, and nobody has
+// said that it may. Who listens at a socket is known.
+func (s *setup) inClear(x *side) bool {
+	return x.server.TLS == dial.None && x.server.Port != 0 && s.flags.inbox.tls != config.TLSNone
 }
 
 // tryInbox logs in and tries the envelope that mail will have. No message is

@@ -113,9 +113,7 @@ func (s *setup) change(ctx context.Context, x *side) error {
 		return s.askPassword(ctx, x)
 	case "user name":
 		name, err := s.ask(ctx, "User name", firstOf(x.usernames))
-		if err == nil {
-			x.usernames = []string{name}
-		}
+		x.username, x.usernames = name, []string{name}
 		return err
 	case "address":
 		x.address, err = s.askAddress(ctx, "Mail address of the inbox", "")
@@ -125,7 +123,11 @@ func (s *setup) change(ctx context.Context, x *side) error {
 		if err != nil {
 			return err
 		}
-		return s.findServer(ctx, x, hint)
+		err = s.findServer(ctx, x, hint)
+		if x.protocol != discover.POP3 && s.inClear(x) {
+			x.secret = config.Secret{} // it was meant for another server
+		}
+		return err
 	}
 	return errGone
 }

@@ -16,7 +16,7 @@ import (
 // findMailbox settles where mail is fetched, and has logged in there.
 func (s *setup) findMailbox(ctx context.Context) error {
 	x := &s.mailbox
-	x.words, x.protocol = words{"POP3 server", "--host"}, discover.POP3
+	x.words, x.protocol, x.username = words{"POP3 server", "--host"}, discover.POP3, s.flags.mailbox.username
 	if s.attended() && s.flags.address == "" {
 		s.say("This sets up a mailbox, from which popferry fetches mail for you. Ctrl-C stops it; until the end nothing is written.\n")
 	}
@@ -28,9 +28,6 @@ func (s *setup) findMailbox(ctx context.Context) error {
 		return err
 	}
 	s.tellNotes(x.provider)
-	if s.flags.mailbox.username != "" {
-		x.usernames = []string{s.flags.mailbox.username}
-	}
 	if s.flags.mailbox.passwordFile != "" {
 		x.secret, err = readPassword(s.flags.mailbox.passwordFile)
 	} else {

@@ -21,7 +21,8 @@ type side struct {
 	address   discover.Address
 	provider  *provider.Provider // nil: not known
 	server    discover.Server
-	usernames []string // the first is the one, once it was let in; none: no login
+	username  string   // as the person said it; "": not known
+	usernames []string // to be tried; the first is the one, once it was let in
 	secret    config.Secret
 }
 
@@ -65,13 +66,22 @@ func (s *setup) askServer(ctx context.Context, x *side) (discover.Hint, error) {
 		}
 		hint, err := parseServer(line)
 		if err == nil {
-			if x.protocol != discover.POP3 && hint.IsSocket() {
-				x.protocol = discover.LMTP
-			}
+			x.protocol = s.protocolAt(x, hint)
 			return hint, nil
 		}
 		s.say("  %v", err)
 	}
+}
+
+// protocolAt is what a side's server speaks: LMTP at a socket.
+func (s *setup) protocolAt(x *side, h discover.Hint) discover.Protocol {
+	switch {
+	case x.protocol == discover.POP3:
+		return discover.POP3
+	case s.flags.lmtp || h.IsSocket():
+		return discover.LMTP
+	}
+	return discover.Submission
 }
 
 // parseServer reads HOST, HOST:PORT or unix:/path.
