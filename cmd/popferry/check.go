@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func (p *program) check(ctx context.Context, cfg *config.Config, f checkFlags, n
 	if err != nil {
 		return err
 	}
-	var out checkReport = newCheckText(p.stdout)
+	var out checkReport = newCheckText(p.stdout, isTerminal(p.stdout), os.Getenv)
 	if f.json {
 		out = &checkJSON{w: p.stdout}
 	}

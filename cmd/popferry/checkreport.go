@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/probe"
@@ -87,11 +85,11 @@ type checkText struct {
 	nowNotWell bool
 }
 
-func newCheckText(w io.Writer) *checkText {
+func newCheckText(w io.Writer, terminal bool, getenv func(string) string) *checkText {
 	t := &checkText{w: w, good: "ok    ", bad: "FAILED"}
-	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
+	if terminal && getenv("TERM") != "dumb" {
 		t.good, t.bad = "✓", "✗"
-		if os.Getenv("NO_COLOR") == "" { // no-color.org
+		if getenv("NO_COLOR") == "" { // no-color.org
 			t.good, t.bad = "\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m"
 		}
 	}
@@ -148,15 +146,14 @@ func (t *checkText) end(ok bool) error {
 	return t.err
 }
 
-// visible takes out what could act on a terminal, for servers say all sorts of
+// visible is a text that cannot act on a terminal, for servers say all sorts of
 // things; their certificates do too.
 func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
+	var b strings.Builder
+	out := screen{w: &b}
+	_, _ = io.WriteString(&out, s) // into memory
+	_ = out.Close()
+	return b.String()
 }
 
 // printf prints unless that has failed before.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"net"
 	"strings"
 	"time"
@@ -104,6 +105,12 @@ var popSetups = []brokenSetup{
 		w.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
 	}},
 	{"the certificate is not the pinned one", isp + `, tls_pin: "sha256:` + strings.Repeat("ab", 32) + `"`, "", certified(-time.Hour, time.Hour, popHost)},
+	{"the server has only TLS 1.0", isp, "", func(w *checkWorld) {
+		cfg := w.cert(popHost)
+		cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+		w.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
+	}},
+	{"the password's command fails", "host: pop.good.test, username: leo, password_command: 'echo it is locked >&2; exit 2'", "", nil},
 	{"a wrong password (Dovecot)", isp, "", pop3Says(popHost, "PASS", "-ERR [AUTH] Authentication failed.")},
 	{"Gmail wants an app password", "host: pop.gmail.com" + leoAt, "", pop3Says("pop.gmail.com", "PASS",
 		"-ERR [AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833")},
@@ -146,6 +153,7 @@ var smtpSetups = []brokenSetup{
 	}},
 	{"a POP3 server", "", home + ", port: 110, tls: none", greets(mxHost, 110, "+OK Dovecot ready.")},
 	{"too many connections", "", home, smtpSays("", "421 4.7.0 mx.home.test Error: too many connections from 192.0.2.7")},
+	{"the password's command prints nothing", "", "host: mx.good.test, username: leo@good.test, password_command: 'true', to: [leo@good.test]", nil},
 	{"a wrong password (Postfix)", "", home, smtpSays("AUTH", "535 5.7.8 Error: authentication failed: (reason unavailable)")},
 	{"Gmail wants an app password", "", "host: smtp.gmail.com, port: 465, tls: implicit" + sendAs, func(w *checkWorld) {
 		w.smtp("smtp.gmail.com", 465, dial.Implicit, map[string]string{

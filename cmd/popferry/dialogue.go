@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -18,7 +19,9 @@ type dialogue struct {
 	steps   *checkText
 }
 
-func newDialogue(out io.Writer) *dialogue { return &dialogue{out: out, steps: newCheckText(out)} }
+func newDialogue(out io.Writer) *dialogue {
+	return &dialogue{out: out, steps: newCheckText(out, isTerminal(out), os.Getenv)}
+}
 
 // errGone: the person has left in the middle.
 var errGone = errors.New("stopped; nothing was written")

@@ -123,7 +123,7 @@ forward:
 		"stranger": `nobody we trust signed the server's certificate: .*sha256:.*\. Set tls_ca_file`,
 		"nottls":   `the server does not speak TLS on this port: .*\. Most likely the port wants tls: starttls`,
 		"nostls":   `the server refuses to encrypt: STLS .*\. Use tls: implicit with port 995`,
-		"command":  `the login failed: login \(leo at .*it is locked`,
+		"command":  `the password cannot be had: login \(leo at .*it is locked`,
 		"smtp":     `nothing listens there: destination down: dial: .*\. Check host and port`,
 	} {
 		lines := regexp.MustCompile(`(?m)^popferry: `+name+`: .*$`).FindAllString(errs, -1)

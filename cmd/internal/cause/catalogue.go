@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -64,10 +65,14 @@ var catalogue = []entry{
 	{Cause{"cert_pin", "the server's certificate is not the pinned one", "If the server has a new certificate, set tls_pin anew; if not, somebody may be in between."}, certificate(dial.PinMismatch)},
 	{Cause{"cert", "the server's certificate is not accepted", "Ask the server's owner, or set tls_pin as shown if you know it to be right."}, a[*dial.CertificateError]},
 	{Cause{"not_tls", "the server does not speak TLS on this port", "Most likely the port wants tls: starttls (POP3 110, submission 587), or use 995 for POP3 and 465 for SMTP with tls: implicit."}, is(dial.ErrNotTLS)},
-	{Cause{"tls", "no TLS connection", "Check tls and port; an old server may need tls_min."}, stage(dial.StageTLS)},
+	{Cause{"tls_old", "no version of TLS that both sides want", "If the server is that old and there is no other, set tls_min: \"1.0\"."}, noVersion},
+	{Cause{"tls", "no TLS connection", "Check tls and port."}, stage(dial.StageTLS)},
 	{Cause{"port25", "nothing comes back from port 25", "Many networks and providers block it: use the port for submission, port: 587 with tls: starttls, or 465 with tls: implicit, and a login."}, port25},
 	{Cause{"refused_port", "nothing listens there", "Check host and port, and that a firewall does not stand in between."}, is(syscall.ECONNREFUSED)},
 	{Cause{"connect", "no connection", "Check host and port, and that the network and its firewall let it through."}, stage(dial.StageConnect)},
+
+	// Either side's login.
+	{Cause{"secret", "the password cannot be had", "Check password_file, password_env, password_command or token_command, whichever is used, and whether the user that popferry runs as may read it."}, a[*config.SecretError]},
 
 	// The POP3 side.
 	{Cause{"credentials_doubted", "the login was refused, though it worked before", "It is tried again by itself, for some servers say so when they are asked too often. If it goes on, check the password."}, a[*fetcher.DoubtedLoginError]},
@@ -79,7 +84,6 @@ var catalogue = []entry{
 	{Cause{"web_login", "the provider wants you to log in by its web page first", "Do so in a browser, from the same network if you can, and confirm that it was you; then try again."}, says(webLogin)},
 	{Cause{"blocked", "the provider has blocked this mailbox", "Log in by the provider's web page and see why; until then nothing can be fetched."}, says(blocked)},
 	{Cause{"login_clear", "the server takes no password in clear", "Set tls: implicit with port: 995, or tls: starttls with port: 110."}, says(loginClear)},
-	{Cause{"secret", "the password cannot be read", "Check password_file, its path and its permissions."}, both(step(fetcher.StepLogin), a[*fs.PathError])},
 	{Cause{"credentials", "the login was refused", "Check username and password; many providers want an app password, or POP3 to be switched on in their settings."}, kind(pop3.KindCredentials)},
 	{Cause{"locked", "another program has the mailbox open", "Nothing to do if it passes; else look for another program that fetches from it."}, kind(pop3.KindLocked)},
 	{Cause{"too_often", "the server was asked too often", "Set a longer schedule or min_interval for this account."}, kind(pop3.KindTooOften)},

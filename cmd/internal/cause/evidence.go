@@ -140,6 +140,12 @@ func port25(err error) bool {
 	return errors.As(err, &e) && e.Stage == dial.StageConnect && strings.HasSuffix(e.Addr, ":25") && errors.As(e.Err, &late) && late.Timeout()
 }
 
+// noVersion: crypto/tls has no type for it, neither for the server's alert nor
+// for its own.
+func noVersion(err error) bool {
+	return contains(err.Error(), []string{"tls: protocol version not supported", "tls: server selected unsupported protocol version"})
+}
+
 // otherGreeting: an SMTP or IMAP server greets where a POP3 server should.
 func otherGreeting(err error) bool {
 	var e *pop3.ProtocolError

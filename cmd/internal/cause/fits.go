@@ -77,11 +77,6 @@ func ofKind(k forwarder.Kind) func(forwarder.Outcome) bool {
 
 func forGood(o forwarder.Outcome) bool { return o.Code >= 500 }
 
-// both fits what two others fit.
-func both(one, other func(error) bool) func(error) bool {
-	return func(err error) bool { return one(err) && other(err) }
-}
-
 // either fits what one of two others fits.
 func either(one, other func(error) bool) func(error) bool {
 	return func(err error) bool { return one(err) || other(err) }

@@ -35,17 +35,27 @@ func NewSecret(password string) Secret {
 
 // Get returns the password as it is now: its file, variable or command is read
 // at each call, so that a rotated password needs no restart. It is to be asked
-// at each login. The error names the source and never what came out of it.
+// at each login. The error is a *SecretError; it names the source and never what
+// came out of it.
 func (s Secret) Get(ctx context.Context) (string, error) {
 	if s.get == nil {
-		return "", errors.New("no password is configured")
+		return "", &SecretError{errors.New("no password is configured")}
 	}
 	password, err := s.get(ctx)
 	if err == nil && password == "" {
 		err = errors.New("the password is empty")
 	}
-	return password, err
+	if err != nil {
+		return "", &SecretError{err}
+	}
+	return password, nil
 }
+
+// SecretError: a password could not be had from where the configuration says.
+type SecretError struct{ Err error }
+
+func (e *SecretError) Error() string { return e.Err.Error() }
+func (e *SecretError) Unwrap() error { return e.Err }
 
 // Ends is when the access token ends that Get returned last; zero where that is
 // not known.
