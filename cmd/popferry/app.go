@@ -29,8 +29,8 @@ type app struct {
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
 	board    *progress.Board
-	asked    sync.Map // names of accounts that a person wants polled
-	polling  sync.Map // names of accounts that are being polled
+	asked    *sync.Map // names of accounts that a person wants polled
+	polling  sync.Map  // names of accounts that are being polled
 }
 
 // appOptions are what an app is told by the command that runs it.
@@ -39,6 +39,7 @@ type appOptions struct {
 	Stopping <-chan struct{}
 	Next     func(account string) time.Time // nil: nothing is planned
 	Metrics  *web.Metrics                   // nil: nothing is counted
+	Asked    *sync.Map                      // names of accounts that a person wants polled; nil: nobody can ask
 	Wiring   wiring
 }
 
@@ -59,7 +60,7 @@ func openLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*app, error) {
 	a := &app{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Wiring.pools,
-		metrics: o.Metrics, board: o.Wiring.board,
+		metrics: o.Metrics, board: o.Wiring.board, asked: o.Asked,
 	}
 	if err := a.wire(ctx, store, o.Wiring); err != nil {
 		a.close()
@@ -171,8 +172,9 @@ func spoolDir(dir string) error {
 
 // poll polls one account by name.
 func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result {
-	if _, wanted := a.asked.LoadAndDelete(name); wanted {
-		asked = true
+	wanted := false
+	if a.asked != nil {
+		_, wanted = a.asked.LoadAndDelete(name)
 	}
 	a.polling.Store(name, true)
 	defer a.polling.Delete(name)
@@ -180,7 +182,10 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	var ended func()
 	acc.Progress, ended = a.board.Begin(name)
 	defer ended()
-	res := a.poller.Poll(ctx, acc, asked)
+	res := a.poller.Poll(ctx, acc, asked || wanted)
+	if wanted && res.Rest == fetcher.Leased {
+		a.asked.Store(name, true) // it is polled once it is free
+	}
 	if a.metrics != nil {
 		a.metrics.Poll(res)
 	}

@@ -19,8 +19,12 @@ import (
 // may read the ledger finds, also in the same container or volume. A connection
 // is for one question and one answer, each a line of JSON.
 
-// controlLimit bounds a connection.
-const controlLimit = 10 * time.Second
+const (
+	// controlLimit bounds a connection.
+	controlLimit = 10 * time.Second
+	// acceptPause is after a connection that could not be taken.
+	acceptPause = 100 * time.Millisecond
+)
 
 // order is what the daemon is asked for.
 type order struct {
@@ -73,8 +77,12 @@ func newControl(path string, poll func(string) error) (*control, error) {
 func (c *control) serve() {
 	for {
 		conn, err := c.l.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil: // no file descriptor is free, say; later one is
+			time.Sleep(acceptPause)
+			continue
 		}
 		c.conns.Go(func() {
 			defer func() { _ = conn.Close() }()

@@ -15,8 +15,13 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
-// watchEvery is how often the files of the configuration are looked at.
-const watchEvery = 2 * time.Second
+const (
+	// watchEvery is how often the files of the configuration are looked at.
+	watchEvery = 2 * time.Second
+	// startAgain is after how long it is tried again to start where no
+	// configuration could be used any more: a disk that was full has room again.
+	startAgain = 15 * time.Second
+)
 
 // daemon is what outlives a configuration.
 type daemon struct {
@@ -28,7 +33,7 @@ type daemon struct {
 	files   *watch.Watcher
 	manager sdnotify.Notifier
 	page    *front
-	now     atomic.Pointer[service] // the configuration at work
+	now     atomic.Pointer[service] // the configuration at work; stopped where none could be started
 	old     sync.WaitGroup          // services that are being stopped
 }
 
@@ -40,12 +45,10 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 	defer d.stop.end()
 	defer d.page.close()
 	d.files = watch.New(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
-	s, err := startService(d.stop.ctx, cfg, store, log, d.page)
-	if err != nil {
+	if err := d.start(cfg); err != nil {
 		return err
 	}
-	d.now.Store(s)
-	log.Info("started", "version", buildVersion(), "accounts", len(s.app.accounts), "config", cfg.Path, "state", cfg.State)
+	log.Info("started", "version", buildVersion(), "accounts", len(d.now.Load().app.accounts), "config", cfg.Path, "state", cfg.State)
 	defer d.startControl(cfg)()
 	return d.serve()
 }
@@ -62,6 +65,8 @@ func (d *daemon) serve() error {
 	defer d.aside(func(ctx context.Context) { d.files.Every(ctx, watchEvery, changed) })()
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
+	again := time.NewTicker(startAgain)
+	defer again.Stop()
 	d.ready()
 	for {
 		select {
@@ -79,10 +84,13 @@ func (d *daemon) serve() error {
 			d.old.Wait()
 			return context.Cause(d.stop.ctx)
 		case <-pollNow:
-			d.log.Info("polling all accounts now")
-			d.now.Load().sched.Queue()
+			d.pollAll()
 		case <-reload:
 			d.reload()
+		case <-again.C:
+			if d.now.Load().stopped() {
+				d.reload()
+			}
 		case <-changed:
 			d.log.Info("the configuration's files have changed")
 			d.reload()
@@ -97,6 +105,14 @@ func notify(sigs []os.Signal) (<-chan os.Signal, func()) {
 		signal.Notify(c, sigs...)
 	}
 	return c, func() { signal.Stop(c) }
+}
+
+// pollAll is what USR1 asks for, as popferry poll does.
+func (d *daemon) pollAll() {
+	d.log.Info("polling all accounts now")
+	if err := (&pageDesk{front: d.page, store: d.store}).Poll(""); err != nil {
+		d.log.Warn("nothing can be polled now", "error", err)
+	}
 }
 
 // aside does something beside the rest, until the function that it returns is

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -217,4 +218,68 @@ forward:
 	if !strings.Contains(out, `"state":"unknown"`) || len(src.Messages("leo")) != 1 {
 		t.Errorf("the ledger has %s", out)
 	}
+}
+
+// TestStartsAgain: where neither the new configuration nor the old one can be
+// used any more nothing is polled, which health checks tell, until one can be.
+func TestStartsAgain(t *testing.T) {
+	t.Parallel()
+	sink := startSMTP(t, smtptest.Options{})
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	cfg := writeConfig(t, "state: popferry.db\nlisten: 127.0.0.1:0\nspool: {dir: spool}\nschedule: '@every 1h'\n"+
+		"accounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+	p := start(t, build(t), "run", "--config", cfg)
+	p.logged(t, 1, "msg=polled")
+	c := &counter{t, "http://" + listening.FindStringSubmatch(p.out.String())[1]}
+	spool := filepath.Join(filepath.Dir(cfg), "spool")
+	if err := os.RemoveAll(spool); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, spool, "a file where the folder was")
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.logged(t, 1, "the old configuration cannot be used any more either")
+	if code, body := c.ask("/healthz", nil, ""); code != 503 {
+		t.Errorf("without a configuration: %d %s", code, body)
+	}
+	if code, _, errs := popferry(t, "poll", "--config", cfg); code != exitAgain {
+		t.Errorf("poll: exit %d\n%s", code, errs)
+	}
+	src.Add("leo", pop3test.Message{UID: "later", Octets: []byte(oneMail)})
+	if err := os.Remove(spool); err != nil {
+		t.Fatal(err)
+	}
+	p.logged(t, 1, "configuration read again")
+	waitFor(t, "message that came meanwhile", func() bool { return len(sink.Messages()) == 2 })
+	if code, body := c.ask("/healthz", nil, ""); code != 200 {
+		t.Errorf("with a configuration again: %d %s", code, body)
+	}
+}
+
+// TestAskedBySignal: USR1 comes from a person, so that an account that backs off
+// after a failure is polled as well.
+func TestAskedBySignal(t *testing.T) {
+	t.Parallel()
+	sink := startSMTP(t, smtptest.Options{})
+	var well atomic.Bool
+	src := startPOP3(t, pop3test.Options{Handle: func(s *pop3test.Session, verb, _ string) bool {
+		if verb != "PASS" && verb != "AUTH" && verb != "APOP" || well.Load() {
+			return false
+		}
+		s.Write("-ERR [AUTH] no\r\n") // which is not asked again for ten minutes
+		return true
+	}}, oneMail)
+	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+	p := start(t, build(t), "run", "--config", cfg)
+	p.logged(t, 1, "poll ended early")
+	well.Store(true)
+	waitFor(t, "poll in spite of the back-off", func() bool { // one that is just ending is not begun anew
+		if err := p.Process.Signal(syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+		return len(sink.Messages()) == 1
+	})
 }

@@ -35,7 +35,9 @@ func (d *pageDesk) Skip(ctx context.Context, account, uid string) error {
 	return d.settle(ctx, account, uid, skipping())
 }
 
-// Poll implements web.Desk. A person asks: back-offs do not count.
+// Poll implements web.Desk. A person asks: back-offs do not count. That holds
+// for a service that is being replaced, too: the next one polls every account
+// at its start, and knows what was asked for.
 func (d *pageDesk) Poll(account string) error {
 	s, _ := d.front.current()
 	if s == nil {
@@ -45,12 +47,12 @@ func (d *pageDesk) Poll(account string) error {
 		return fmt.Errorf("there is no account %q that is polled", account)
 	}
 	if account != "" {
-		s.app.asked.Store(account, true)
+		d.front.asked.Store(account, true)
 		s.sched.Queue(account)
 		return nil
 	}
 	for name := range s.app.accounts {
-		s.app.asked.Store(name, true)
+		d.front.asked.Store(name, true)
 	}
 	s.sched.Queue()
 	return nil

@@ -17,27 +17,34 @@ func (d *daemon) reload() {
 	defer d.ready()
 	old := d.now.Load()
 	cfg, err := d.loadAgain(old.app.cfg)
-	if err != nil {
-		d.log.Error("the new configuration is not used, the old one goes on", "error", err)
-		return
-	}
-	ended, busy := d.retire(old)
-	if d.stop.begun() {
-		return
-	}
-	defer d.takeUp(ended, busy)
-	next, err := startService(d.stop.ctx, cfg, d.store, d.log, d.page)
 	if err == nil {
-		d.log.Info("configuration read again", "accounts", len(next.app.accounts))
-		d.now.Store(next)
-		return
+		ended, busy := d.retire(old)
+		if d.stop.begun() {
+			return
+		}
+		defer d.takeUp(ended, busy)
+		if err = d.start(cfg); err == nil {
+			d.log.Info("configuration read again", "accounts", len(d.now.Load().app.accounts))
+			return
+		}
 	}
 	d.log.Error("the new configuration is not used, the old one goes on", "error", err)
-	if next, err = startService(d.stop.ctx, old.app.cfg, d.store, d.log, d.page); err != nil {
-		d.log.Error("the old configuration cannot be used any more either; it is read again when it changes, or on HUP", "error", err)
-		return // what is stopped stays
+	if !old.stopped() {
+		return
 	}
-	d.now.Store(next)
+	if err = d.start(old.app.cfg); err != nil {
+		d.log.Error("the old configuration cannot be used any more either, and nothing is polled; it is tried again", "error", err, "after", startAgain)
+		d.page.show(nil)
+	}
+}
+
+// start goes over to a configuration.
+func (d *daemon) start(cfg *config.Config) error {
+	s, err := startService(d.stop.ctx, cfg, d.store, d.log, d.page)
+	if err == nil {
+		d.now.Store(s)
+	}
+	return err
 }
 
 // patience is how long a new configuration waits for what is in flight under the

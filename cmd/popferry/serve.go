@@ -33,14 +33,17 @@ type front struct {
 	metrics *web.Metrics
 	log     *slog.Logger
 	handler http.Handler
-	wiring  wiring // for each service that it is given
+	wiring  wiring   // for each service that it is given
+	asked   sync.Map // names of accounts that a person wants polled, whichever service does it
+
+	// Of the goroutine that starts and stops services.
+	server *http.Server
+	addr   string // as configured, of server; "": it listens nowhere
+	closed sync.WaitGroup
 
 	mu      sync.Mutex
 	cfg     *config.Config
-	service *service // nil before the first and where none could be started
-	server  *http.Server
-	addr    string // as configured, of server; "": it listens nowhere
-	closed  sync.WaitGroup
+	service *service // stopped while the next one is prepared; nil before the first and where none could be started
 }
 
 func newFront(store *sqlite.Store, w wiring, log *slog.Logger) *front {
@@ -61,15 +64,14 @@ func newFront(store *sqlite.Store, w wiring, log *slog.Logger) *front {
 
 // listen prepares for a configuration: it listens where that says.
 func (f *front) listen(ctx context.Context, cfg *config.Config) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.service = nil
 	if f.addr != cfg.Listen {
 		if err := f.move(ctx, cfg.Listen); err != nil {
 			return err
 		}
 	}
+	f.mu.Lock()
 	f.cfg = cfg
+	f.mu.Unlock()
 	f.view.configure(cfg)
 	f.metrics.Expect(namesOf(cfg))
 	return nil
@@ -131,7 +133,7 @@ func (f *front) hangUp() {
 	f.server, f.addr = nil, ""
 }
 
-// show tells which service is at work.
+// show tells which service is at work; nil: none.
 func (f *front) show(s *service) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,9 +149,7 @@ func (f *front) current() (*service, *config.Config) {
 
 // close ends it.
 func (f *front) close() {
-	f.mu.Lock()
 	f.hangUp()
-	f.mu.Unlock()
 	f.closed.Wait()
 }
 
@@ -161,10 +161,8 @@ func (f *front) alive() error {
 	if s == nil {
 		return errors.New("no configuration is at work")
 	}
-	select {
-	case <-s.stopping:
+	if s.stopped() {
 		return nil
-	default:
 	}
 	now := time.Now()
 	for name := range s.app.accounts {

@@ -27,7 +27,7 @@ func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 	}
 	s := &service{stopping: make(chan struct{})}
 	var err error
-	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next, Metrics: page.metrics, Wiring: page.wiring})
+	s.app, err = newApp(ctx, cfg, store, appOptions{Log: log, Stopping: s.stopping, Next: s.next, Metrics: page.metrics, Asked: &page.asked, Wiring: page.wiring})
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +35,7 @@ func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 		Jobs:        s.app.jobs(),
 		Concurrency: cfg.Concurrency,
 		PerHost:     cfg.PerHost,
+		Log:         log,
 		Run: func(ctx context.Context, name string) {
 			report(log.With("account", name), s.app.poll(ctx, name, false))
 		},
@@ -59,6 +60,16 @@ func (s *service) stop() {
 		s.sched.Stop()
 		s.app.close()
 	})
+}
+
+// stopped tells whether it was told to stop.
+func (s *service) stopped() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
 }
 
 // report logs a poll in one line.

@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// limit is how long telling may take: the manager's queue may be full, and mail
+// does not wait for that.
+const limit = 5 * time.Second
+
 // Notifier tells one service manager. The zero value tells nobody.
 type Notifier struct {
 	socket   string
@@ -78,7 +82,9 @@ func (n Notifier) send(assignments ...string) error {
 	if err != nil {
 		return fmt.Errorf("telling the service manager: %w", err)
 	}
-	_, err = conn.Write([]byte(strings.Join(assignments, "\n")))
+	if err = conn.SetWriteDeadline(time.Now().Add(limit)); err == nil {
+		_, err = conn.Write([]byte(strings.Join(assignments, "\n")))
+	}
 	if cerr := conn.Close(); err == nil {
 		err = cerr
 	}
