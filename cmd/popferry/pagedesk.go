@@ -20,7 +20,7 @@ type pageDesk struct {
 	store *sqlite.Store
 }
 
-var errNotNow = errors.New("popferry is taking up a new configuration or is stopping; try again in a moment")
+var errNotNow = errors.New("popferry has no configuration that it can use; its log tells why")
 
 // Retry implements web.Desk.
 func (d *pageDesk) Retry(ctx context.Context, account, uid string) error {

@@ -13,7 +13,7 @@ func (p *program) pollCommand() *cobra.Command {
 		Long: "Tells the popferry that runs with this configuration to poll all accounts now, or those that are named, and\n" +
 			"does not wait for what comes of it. A person asks, so back-offs after failures do not count; min_interval does.\n\n" +
 			"It is reached by a socket beside the ledger, which only its owner may use.\n\n" +
-			"Exit codes: 0 it will, 75 none is running or it is just reloading, 64 usage or no such account, 78 configuration.",
+			"Exit codes: 0 it will, 75 none is running or it has no usable configuration, 64 usage or no such account, 78 configuration.",
 		ValidArgsFunction: p.completeAccounts(0),
 		RunE: func(c *cobra.Command, names []string) error {
 			cfg, err := p.loadToLook()

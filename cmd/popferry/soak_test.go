@@ -83,22 +83,23 @@ func soakUser(n int) string { return fmt.Sprintf("user%02d", n) }
 // keeps tells that an account's mail stays on its server.
 func keeps(n int) bool { return n%2 == 0 }
 
-// live has things happen, each in its own time. Reloads are as many as in half
-// an hour every 18 seconds, but a look at the files takes four.
+// live has things happen, each in its own time. The servers are away for a fifth
+// and a sixth of it; in half an hour there are a hundred reloads.
 func (s *soak) live(length time.Duration) {
 	begin := time.Now()
 	events := []struct {
 		gap  time.Duration
+		do   func(n int) // for the n-th time
 		next time.Time
-		do   func()
+		n    int
 	}{
-		{gap: min(length/400, 100*time.Millisecond), do: s.post},
-		{gap: min(length/20, 5*time.Second), do: func() { s.meter.sample(s.state()) }},
-		{gap: max(length/110, 500*time.Millisecond), do: s.reload},
-		{gap: min(length/5, 70*time.Second), do: s.toggleSource},
-		{gap: min(length/4, 110*time.Second), do: s.toggleSink},
-		{gap: min(length/3, 100*time.Second), do: s.toggleLock},
-		{gap: min(length/10, 3*time.Minute), do: s.askForPolls},
+		{gap: min(length/400, 100*time.Millisecond), do: func(int) { s.post() }},
+		{gap: min(length/20, 5*time.Second), do: func(int) { s.meter.sample(s.state()) }},
+		{gap: max(length/110, 500*time.Millisecond), do: func(int) { s.reload() }},
+		{gap: min(length/20, 15*time.Second), do: func(n int) { s.takeSource(n%5 == 3) }},
+		{gap: min(length/20, 19*time.Second), do: func(n int) { s.takeSink(n%6 == 4) }},
+		{gap: min(length/20, 21*time.Second), do: func(n int) { s.takeMailbox(n%5 < 2) }},
+		{gap: min(length/10, 3*time.Minute), do: func(int) { s.askForPolls() }},
 	}
 	for i := range events {
 		events[i].next = begin.Add(events[i].gap)
@@ -111,8 +112,8 @@ func (s *soak) live(length time.Duration) {
 		}
 		for i := range events {
 			if e := &events[i]; !now.Before(e.next) {
-				e.do()
-				e.next = now.Add(e.gap)
+				e.do(e.n)
+				e.n, e.next = e.n+1, now.Add(e.gap)
 			}
 		}
 	}
@@ -128,24 +129,32 @@ func (s *soak) post() {
 	s.source.Seed(soakUser(i), letter)
 }
 
-func (s *soak) toggleSource() {
-	if s.down = !s.down; s.down {
+// takeSource takes the POP3 server away, or brings it back.
+func (s *soak) takeSource(away bool) {
+	switch {
+	case away && !s.down:
 		s.source.Stop()
-		s.lock.release() // its connection has gone, too
-		s.lock = nil
-	} else {
+		s.takeMailbox(false) // its connection has gone, too
+	case !away && s.down:
 		s.source.Start()
+	}
+	s.down = away
+}
+
+// takeSink takes the destination away, or brings it back.
+func (s *soak) takeSink(away bool) {
+	if away != s.sink.down() {
+		s.sink.toggle(s.T)
 	}
 }
 
-func (s *soak) toggleSink() { s.sink.toggle(s.T) }
-
-func (s *soak) toggleLock() {
+// takeMailbox has another client read the first mailbox, or end that.
+func (s *soak) takeMailbox(taken bool) {
 	switch {
-	case s.lock != nil:
+	case !taken:
 		s.lock.release()
 		s.lock = nil
-	case !s.down:
+	case s.lock == nil && !s.down:
 		s.lock = lockMailbox(s.T, s.source.POP3(), soakUser(0))
 	}
 }
@@ -187,25 +196,21 @@ func (s *soak) askForPolls() {
 // mend brings all back to how it should be, but for the locked mailbox, which
 // is left locked until that was noticed.
 func (s *soak) mend() {
-	if s.down {
-		s.toggleSource()
-	}
-	if s.sink.down() {
-		s.toggleSink()
-	}
+	s.takeSource(false)
+	s.takeSink(false)
 	waitFor(s.T, "answer to the last change", func() bool { return s.journal.reloads() > s.answers })
 	s.change(change{hangup: true})
 	waitFor(s.T, "answer to the mended configuration", func() bool { return s.journal.reloads() > s.answers })
-	if s.lock == nil {
-		s.toggleLock()
-	}
+	s.takeMailbox(true)
 	s.until("locked mailbox", func() bool { return s.journal.ended("locked") > 0 })
-	s.toggleLock()
+	s.takeMailbox(false)
 }
 
-// arrives waits until all mail has arrived and what is to be deleted was.
+// arrives waits until all mail has arrived, what was in doubt has come once
+// more, and what is to be deleted was.
 func (s *soak) arrives() {
 	s.until("arrival of all mail", func() bool { return s.sink.distinct() >= len(s.letters) })
+	s.until("forwarding of what was in doubt", func() bool { forwarded, all := s.ledger(); return forwarded == all })
 	for i := range soakAccounts {
 		if !keeps(i) {
 			s.until("deletion of what has arrived", func() bool { return s.source.Count(soakUser(i)) == 0 })
@@ -256,12 +261,17 @@ func (s *soak) end() {
 			s.Errorf("%s: %d messages are left on the server, want all %d", soakUser(i), n, s.count[i])
 		}
 	}
-	_, out, errs := popferry(s.T, "messages", "--json", "--config", s.config.path)
-	if n := strings.Count(out, `"state":"forwarded"`); n != len(s.letters) || strings.Count(out, `"state":`) != n {
-		s.Errorf("the ledger has %d of %d messages as forwarded, %d in all\n%s", n, len(s.letters), strings.Count(out, `"state":`), errs)
+	if forwarded, all := s.ledger(); forwarded != len(s.letters) || all != forwarded {
+		s.Errorf("the ledger has %d of %d messages as forwarded, %d in all", forwarded, len(s.letters), all)
 	}
 	s.Logf("%s; %d reloads asked for, %d taken, %d refused; %d messages came twice, all of them in doubt before", s.state(), s.reloads,
 		s.journal.said(reloaded), s.journal.said(notReloaded), s.sink.doubled())
+}
+
+// ledger counts the ledger's messages.
+func (s *soak) ledger() (forwarded, all int) {
+	_, out, _ := popferry(s.T, "messages", "--json", "--config", s.config.path)
+	return strings.Count(out, `"state":"forwarded"`), strings.Count(out, `"state":`)
 }
 
 func (s *soak) state() soakState {
