@@ -264,13 +264,7 @@ func TestAskedBySignal(t *testing.T) {
 	t.Parallel()
 	sink := startSMTP(t, smtptest.Options{})
 	var well atomic.Bool
-	src := startPOP3(t, pop3test.Options{Handle: func(s *pop3test.Session, verb, _ string) bool {
-		if verb != "PASS" && verb != "AUTH" && verb != "APOP" || well.Load() {
-			return false
-		}
-		s.Write("-ERR [AUTH] no\r\n") // which is not asked again for ten minutes
-		return true
-	}}, oneMail)
+	src := startPOP3(t, pop3test.Options{Handle: refusing(&well)}, oneMail)
 	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
 		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)

@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
 // counter is a daemon's page, seen from outside.
@@ -156,6 +159,61 @@ func TestServe(t *testing.T) {
 	if code, _ := c.ask("/healthz", nil, ""); code != 0 {
 		t.Errorf("it still listens after listen was taken away: %d", code)
 	}
+}
+
+// refusing refuses logins, which are not tried again for ten minutes, until all
+// is well.
+func refusing(well *atomic.Bool) func(*pop3test.Session, string, string) bool {
+	return func(s *pop3test.Session, verb, _ string) bool {
+		if verb != "PASS" && verb != "AUTH" && verb != "APOP" || well.Load() {
+			return false
+		}
+		s.Write("-ERR [AUTH] no\r\n")
+		return true
+	}
+}
+
+// TestAskedWhileReloading: a poll that is asked for while the service is being
+// replaced is the next one's, which else would honour the back-off.
+func TestAskedWhileReloading(t *testing.T) {
+	t.Parallel()
+	var well atomic.Bool
+	src := startPOP3(t, pop3test.Options{Handle: refusing(&well)}, oneMail)
+	sink := startSMTP(t, smtptest.Options{})
+	cfg, err := config.Load(writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String())), config.Env{CheckSchedule: schedule.Check})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := openLedger(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var text output
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	f := newFront(store, newWiring(), log)
+	defer f.close()
+	begin := func() *service {
+		t.Helper()
+		s, err := startService(t.Context(), cfg, store, log, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	old := begin()
+	waitFor(t, "poll that is refused", func() bool { return strings.Contains(text.String(), "poll ended early") })
+	old.stop()
+	well.Store(true)
+	if err := (&pageDesk{front: f, store: store}).Poll("isp"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.alive(); err != nil {
+		t.Errorf("while it is replaced it is not alive: %v", err)
+	}
+	defer begin().stop()
+	waitFor(t, "poll in spite of the back-off", func() bool { return len(sink.Messages()) == 1 })
 }
 
 // TestMetricsFile: counters go on from run to run.
