@@ -94,22 +94,49 @@ func (p Pair) node() (*yaml.Node, error) {
 // Create writes a file that only its owner may read, for it may have secrets
 // in it. It is there whole or not at all. One that is there already stays as
 // it is; the error is fs.ErrExist then.
-func Create(path string, content []byte) (err error) {
+func Create(path string, content []byte) error { return create(path, content, os.Link) }
+
+// create is Create. A link, unlike a rename, never takes the place of another
+// file; where the file system has none (FAT, shares of some NAS), an exclusive
+// file does not either, though a power cut may leave it empty.
+func create(path string, content []byte, link func(from, to string) error) (err error) {
 	draft, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, os.Remove(draft.Name())) }()
-	_, err = draft.Write(content)
-	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	// A link, unlike a rename, never takes the place of another file.
-	if err := os.Link(draft.Name(), path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s is there already: %w", path, fs.ErrExist)
+	if err = fill(draft, content); err == nil {
+		err = link(draft.Name(), path)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			err = exclusive(path, content)
 		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s is there already: %w", path, fs.ErrExist)
+	case err != nil:
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// exclusive writes a file that must not be there.
+func exclusive(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := fill(f, content); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// fill writes a file to disk and closes it.
+func fill(f *os.File, content []byte) error {
+	_, err := f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

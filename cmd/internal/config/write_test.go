@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -52,24 +53,33 @@ func TestWrittenIsRead(t *testing.T) {
 	}
 }
 
-// TestCreateOverwritesNothing, and leaves nothing else in the folder.
+// TestCreateOverwritesNothing, and leaves nothing else in the folder; on file
+// systems without hard links too.
 func TestCreateOverwritesNothing(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "popferry.yaml")
-	if err := Create(path, []byte("first")); err != nil {
-		t.Fatal(err)
-	}
-	if err := Create(path, []byte("second")); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("the second one: %v", err)
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "first" {
-		t.Errorf("there is %q, %v", got, err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("its mode: %v, %v", info.Mode(), err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
-		t.Errorf("left behind: %v, %v", left, err)
+	for name, link := range map[string]func(from, to string) error{
+		"links":    os.Link,
+		"no links": func(string, string) error { return syscall.EPERM },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "popferry.yaml")
+			if err := create(path, []byte("first"), link); err != nil {
+				t.Fatal(err)
+			}
+			if err := create(path, []byte("second"), link); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("the second one: %v", err)
+			}
+			if got, err := os.ReadFile(path); err != nil || string(got) != "first" {
+				t.Errorf("there is %q, %v", got, err)
+			}
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("its mode: %v, %v", info.Mode(), err)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
 	}
 }
