@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -57,6 +58,19 @@ func TestCheckWell(t *testing.T) {
 	code, out, errs := w.check(account, forward)
 	if code != 0 || errs != "" || !strings.HasSuffix(out, "\nAll is well.\n") || strings.Contains(out, "\x1b") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// TestCheckEndingCertificate: it is told before it is too late, and nothing is
+// wrong yet.
+func TestCheckEndingCertificate(t *testing.T) {
+	t.Parallel()
+	w := newCheckWorld(t)
+	_, forward := w.good()
+	certified(-time.Hour, 24*time.Hour, popHost)(w)
+	code, out, _ := w.check(isp, forward)
+	if strings.Count(out, "; its certificate ends on ") != 1 || code != 0 {
+		t.Errorf("exit %d\n%s", code, out)
 	}
 }
 

@@ -79,6 +79,9 @@ func (v *visit) open(ctx context.Context, capa bool) error {
 	if err != nil {
 		return v.fails(stepOf(err), fetcher.StepConnect, err)
 	}
+	if t, ok := conn.(*tls.Conn); ok {
+		v.encrypted(t.ConnectionState())
+	}
 	v.client = pop3.New(conn, pop3.Options{Timeout: v.Timeout, Trace: v.Trace})
 	greeting, err := v.client.Greeting(ctx)
 	if err != nil {
@@ -109,7 +112,8 @@ func (v *visit) startTLS(ctx context.Context, config *tls.Config) error {
 	if err := v.client.StartTLS(ctx, config); err != nil {
 		return v.fails(StepTLS, fetcher.StepSTLS, err)
 	}
-	v.passed(StepTLS, "by STLS")
+	state, _ := v.client.TLS()
+	v.encrypted(state)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 
@@ -72,8 +73,15 @@ type delivery struct {
 
 func (d *delivery) options() smtp.Options {
 	o := d.Options
-	o.Dial = func(ctx context.Context) (net.Conn, error) { return d.Dialer.DialTold(ctx, d.dialed) }
-	o.StartTLS = d.Dialer.StartTLSConfig()
+	o.Dial = func(ctx context.Context) (net.Conn, error) {
+		conn, err := d.Dialer.DialTold(ctx, d.dialed)
+		if t, ok := conn.(*tls.Conn); ok {
+			d.encrypted(t.ConnectionState())
+		}
+		return conn, err
+	}
+	var state tls.ConnectionState
+	o.StartTLS = observed(d.Dialer.StartTLSConfig(), func(s tls.ConnectionState) { state = s })
 	greeted := false
 	o.Passed = func(s forwarder.Stage) {
 		switch {
@@ -81,7 +89,7 @@ func (d *delivery) options() smtp.Options {
 			greeted = true
 			d.passed(StepGreeting, "")
 		case s == forwarder.StageTLS:
-			d.passed(StepTLS, "by STARTTLS")
+			d.encrypted(state)
 		case s == forwarder.StageAuth:
 			d.passed(StepLogin, "")
 		}

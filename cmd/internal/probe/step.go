@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"crypto/tls"
 	"errors"
 	"time"
 
@@ -67,14 +68,53 @@ func stepOf(err error) string {
 	return StepConnect
 }
 
-// dialed passes on what a Dialer has behind it.
+// dialed passes on what a Dialer has behind it, but for TLS, of which encrypted
+// tells more.
 func (p *path) dialed(s dial.Stage) {
 	switch s {
 	case dial.StageName:
 		p.passed(StepName, "")
 	case dial.StageConnect:
 		p.passed(StepConnect, "")
-	case dial.StageTLS:
-		p.passed(StepTLS, "")
 	}
+}
+
+// encrypted tells of TLS.
+func (p *path) encrypted(s tls.ConnectionState) { p.passed(StepTLS, describe(s, time.Now())) }
+
+// soon is when a certificate should have been renewed: those that are good for
+// 90 days are renewed after 60, as a rule.
+const soon = 14 * 24 * time.Hour
+
+// describe says what TLS it is, and whether its certificate ends soon.
+func describe(s tls.ConnectionState, now time.Time) string {
+	note := tls.VersionName(s.Version)
+	if len(s.PeerCertificates) == 0 {
+		return note
+	}
+	end := s.PeerCertificates[0].NotAfter
+	if end.Sub(now) < soon {
+		note += "; its certificate ends on " + end.UTC().Format(time.DateOnly) + ", and has not been renewed yet"
+	}
+	return note
+}
+
+// observed is a configuration that tells of each handshake that its own checks
+// accept. nil stays nil.
+func observed(c *tls.Config, tell func(tls.ConnectionState)) *tls.Config {
+	if c == nil {
+		return nil
+	}
+	c = c.Clone()
+	verify := c.VerifyConnection
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		if verify != nil {
+			if err := verify(s); err != nil {
+				return err
+			}
+		}
+		tell(s)
+		return nil
+	}
+	return c
 }
