@@ -3,123 +3,213 @@ package web_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/popferry/popferry/cmd/internal/web"
-	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/chromedp"
 )
 
-// busy fills a site with whatever a page can have to show.
-func (s *site) busy() {
-	account := func(id int64, name string, n map[ledger.State]int) web.Account {
-		return web.Account{ID: id, Name: name, Enabled: true, LastPoll: noon.Add(-3 * time.Minute), LastSuccess: noon.Add(-3 * time.Minute),
-			NextPoll: noon.Add(7 * time.Minute), OnServer: n[ledger.Forwarded] / 3, Counts: n}
-	}
-	isp := account(1, "isp", map[ledger.State]int{ledger.Forwarded: 1284, ledger.Held: 1, ledger.Deferred: 1, ledger.Skipped: 2})
-	work := account(2, "work", map[ledger.State]int{ledger.Forwarded: 8031, ledger.Unknown: 1})
-	club := account(3, "treasurer@club.example", map[ledger.State]int{ledger.Forwarded: 96})
-	club.Failures, club.LastSuccess, club.NextPoll = 4, noon.Add(-9*time.Hour), noon.Add(70*time.Minute)
-	club.Cause = ledger.Cause{Code: "credentials", Text: "PASS at pop.club.example:995: -ERR [AUTH] Authentication failed."}
-	fresh := web.Account{ID: 4, Name: "new", Enabled: true, NextPoll: noon.Add(2 * time.Second)}
-	s.ledger.accounts = []web.Account{work, isp, club, fresh, {ID: 5, Name: "old", Counts: map[ledger.State]int{ledger.Forwarded: 7}}}
-	for i := range 30 {
-		date := noon.AddDate(0, 0, -i).Format(time.DateOnly)
-		for id, n := range map[int64]int{1: (i*7)%23 + 20 - i%7*3, 2: (i*13)%90 + 150 - i%7*25, 3: i % 5} {
-			s.ledger.days = append(s.ledger.days, ledger.Day{Account: id, Date: date, Outcome: ledger.Forwarded, Count: n})
-		}
-	}
-	s.ledger.days = append(s.ledger.days,
-		ledger.Day{Account: 1, Date: noon.Format(time.DateOnly), Outcome: ledger.Held, Count: 1},
-		ledger.Day{Account: 1, Date: noon.AddDate(0, 0, -9).Format(time.DateOnly), Outcome: ledger.Deferred, Count: 6})
-	message := func(account, uid string, state ledger.State, code, text, from, subject string) web.Message {
-		return web.Message{Account: account, Record: &ledger.Record{
-			Known:     ledger.Known{UID: uid, State: state, Size: 48_200, Attempts: 2, NextAttempt: noon.Add(25 * time.Minute), Cause: ledger.Cause{Code: code, Text: text}},
-			FirstSeen: noon.Add(-26 * time.Hour), Excerpt: ledger.Excerpt{From: from, Subject: subject},
-		}}
-	}
-	s.ledger.waiting = []web.Message{
-		message("isp", "uid-1\x00\xff", ledger.Held, "refused", "550 5.7.1 this looks like spam to mx.example.org", `"Prize Office" <prize@lottery.example>`, "You have won"),
-		message("work", "uid-2", ledger.Unknown, "in_doubt", "final dot: EOF", "Ann <ann@example.com>", "Minutes of the meeting on Thursday"),
-		message("isp", "uid-3", ledger.Deferred, "deferred", "451 4.7.1 greylisted, try again later", `"<b>Office</b>" <board@club.example>`, "Grüße <script>alert(1)</script>"),
+// screen is a browser's window, and what it is set to.
+type screen struct {
+	name          string
+	dark          bool
+	width, height int64
+	noScripts     bool
+}
+
+func screens() []screen {
+	return []screen{
+		{name: "light", width: 1200, height: 900},
+		{name: "dark", dark: true, width: 1200, height: 900, noScripts: true},
+		{name: "narrow", width: 400, height: 800, noScripts: true},
 	}
 }
 
-// TestInBrowser takes pictures of the pages, in both themes, on a wide and on a
-// narrow screen, where Chromium is installed. With POPFERRY_SCREENSHOTS they
-// are kept in that folder, to be looked at.
-func TestInBrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
+// browser is Chromium with a busy site open in it.
+type browser struct {
+	*testing.T
+	ctx  context.Context
+	site *site
+	url  string
+
+	mu         sync.Mutex // of the site, and of what follows
+	complaints []string   // about the page's own policy, or what it loads
+}
+
+// openBrowser starts Chromium, or skips the test where there is none, unless
+// the environment says that everything is to be there.
+func openBrowser(t *testing.T, sc screen) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
 	if err != nil {
+		if os.Getenv("POPFERRY_REQUIRE_SERVERS") == "1" {
+			t.Fatal(err)
+		}
 		t.Skip(err)
 	}
-	folder := os.Getenv("POPFERRY_SCREENSHOTS")
-	if folder == "" {
-		folder = t.TempDir()
+	b := &browser{T: t, site: newSite(t)}
+	b.site.busy()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.site.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute) // one that hangs does not hold up the others
+	t.Cleanup(cancel)
+	allocator, stop := chromedp.NewExecAllocator(limited, append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)...)
+	t.Cleanup(stop) // and waits for its end
+	b.ctx, cancel = chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	chromedp.ListenTarget(b.ctx, b.listen)
+	scheme := "light"
+	if sc.dark {
+		scheme = "dark"
 	}
-	for _, tt := range []struct {
-		name, path    string
-		dark, inside  bool
-		width, height int
-	}{
-		{"light", "/", false, true, 1200, 1500},
-		{"dark", "/", true, true, 1200, 1500},
-		{"narrow", "/", false, true, 400, 2600},
-		{"outside", "/", true, false, 1200, 1100},
-		{"login", "/login", false, false, 800, 500},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := newSite(t)
-			s.busy()
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if tt.inside {
-					r.SetBasicAuth("", s.password)
+	b.run(log.Enable(), chromedp.EmulateViewport(sc.width, sc.height), emulation.SetScriptExecutionDisabled(sc.noScripts),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+	return b
+}
+
+func (b *browser) listen(event any) {
+	e, ok := event.(*log.EventEntryAdded)
+	if !ok || e.Entry.Level != log.LevelError && e.Entry.Level != log.LevelWarning {
+		return
+	}
+	// The answer to a wrong password is 403, which browsers report as well.
+	if !strings.Contains(e.Entry.Text, "403") {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.complaints = append(b.complaints, e.Entry.Text)
+	}
+}
+
+func (b *browser) run(actions ...chromedp.Action) {
+	b.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// open shows a page.
+func (b *browser) open(path string) {
+	b.Helper()
+	b.run(chromedp.Navigate(b.url + path))
+}
+
+// says waits for an element and tells its text.
+func (b *browser) says(selector string) (text string) {
+	b.Helper()
+	b.run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Text(selector, &text, chromedp.ByQuery))
+	return text
+}
+
+// click presses what is there, as a person does.
+func (b *browser) click(selector string) {
+	b.Helper()
+	b.run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Click(selector, chromedp.ByQuery))
+}
+
+// logIn types a password into the page's form.
+func (b *browser) logIn(password string) {
+	b.Helper()
+	b.open("/login")
+	b.run(chromedp.WaitVisible("#password", chromedp.ByQuery), chromedp.SendKeys("#password", password, chromedp.ByQuery))
+	b.click("form.login button")
+}
+
+// done is what the desk was asked for.
+func (b *browser) done() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.site.desk.done)
+}
+
+// picture takes one of the whole page, keeps it where POPFERRY_SCREENSHOTS says,
+// to be looked at, and holds that its corner is as the theme wants it.
+func (b *browser) picture(name string, dark bool) {
+	b.Helper()
+	var octets []byte
+	b.run(chromedp.FullScreenshot(&octets, 100))
+	if folder := os.Getenv("POPFERRY_SCREENSHOTS"); folder != "" {
+		if err := os.WriteFile(filepath.Join(folder, name+".png"), octets, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	picture, err := png.Decode(bytes.NewReader(octets))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if r, g, bl, _ := picture.At(2, 2).RGBA(); (r+g+bl)/3 < 0x8000 != dark {
+		b.Errorf("%s: the page is %d %d %d, dark is %t", name, r>>8, g>>8, bl>>8, dark)
+	}
+}
+
+// TestInBrowser does what a person does with the page: in both themes, on a wide
+// and on a narrow screen, with and without JavaScript.
+func TestInBrowser(t *testing.T) {
+	for _, sc := range screens() {
+		t.Run(sc.name, func(t *testing.T) {
+			b := openBrowser(t, sc)
+			b.open("/")
+			b.says(".who a[href=login]")
+			b.picture(sc.name+"-outside", sc.dark)
+			b.logIn("open barley")
+			if got := b.says("[role=alert]"); !strings.Contains(got, "not the password") {
+				t.Errorf("after a wrong password: %q", got)
+			}
+			b.picture(sc.name+"-login", sc.dark)
+			b.logIn(b.site.password)
+			b.says(".who form[action=logout]")
+			b.picture(sc.name, sc.dark)
+			b.fits(sc.width)
+			var want []string
+			for _, press := range []struct{ selector, does, says string }{
+				{".who form[action=poll] button", "poll ", "Asked for a poll"},
+				{"article form[action=poll] button", "poll treasurer@club.example", "Asked for a poll"},
+				{"form[action=retry] button", "retry isp uid-1\x00\xff", "due now"},
+				{"form[action=skip] button", "skip isp uid-1\x00\xff", "left alone"},
+			} {
+				b.open("/")
+				b.click(press.selector)
+				if got := b.says("[role=status]"); !strings.Contains(got, press.says) {
+					t.Errorf("%s: the page says %q", press.selector, got)
 				}
-				s.ServeHTTP(w, r)
-			}))
-			defer server.Close()
-			scheme := 1 // blink's number for light
-			if tt.dark {
-				scheme = 0
+				if want = append(want, press.does); !slices.Equal(b.done(), want) {
+					t.Fatalf("%s: done was %q, want %q", press.selector, b.done(), want)
+				}
 			}
-			file := filepath.Join(folder, tt.name+".png")
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			c := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr",
-				"--user-data-dir="+t.TempDir(), fmt.Sprintf("--window-size=%d,%d", tt.width, tt.height),
-				fmt.Sprintf("--blink-settings=preferredColorScheme=%d", scheme), "--screenshot="+file, server.URL+tt.path)
-			out, err := c.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
+			b.open("/")
+			b.click(".who form[action=logout] button")
+			b.says(".who a[href=login]")
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if len(b.complaints) > 0 {
+				t.Errorf("the browser complains: %q", b.complaints)
 			}
-			if bytes.Contains(out, []byte("Content Security Policy")) {
-				t.Errorf("the page breaks its own policy:\n%s", out)
-			}
-			darkness(t, file, tt.dark)
 		})
 	}
 }
 
-// darkness holds that a picture's corner is as its theme wants it.
-func darkness(t *testing.T, file string, dark bool) {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	picture, err := png.Decode(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, g, b, _ := picture.At(2, 2).RGBA(); (r+g+b)/3 < 0x8000 != dark {
-		t.Errorf("the page is %s, dark is %t", strings.TrimSpace(fmt.Sprintln(r>>8, g>>8, b>>8)), dark)
+// fits holds that nobody has to scroll sideways.
+func (b *browser) fits(width int64) {
+	b.Helper()
+	var wide int64
+	b.run(chromedp.Evaluate("document.documentElement.scrollWidth", &wide))
+	if wide > width {
+		b.Errorf("the page is %d wide on a screen of %d", wide, width)
 	}
 }
