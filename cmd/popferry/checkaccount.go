@@ -35,6 +35,7 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 			Dialer:      dialer,
 			Credentials: acc.Source.Credentials,
 			Timeout:     c.Timeout,
+			NoLogin:     tooEarly(acc.Policy, row.Server, time.Now()),
 			Judge: func(l pop3.Listing) (string, error) {
 				known, err := k.known(ctx, row)
 				if err != nil {
@@ -48,6 +49,17 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 		}
 	}
 	return subject{kindAccount, c.Name, where, try}, nil
+}
+
+// tooEarly says why an account must not be logged in to again yet, "" if it may.
+// check is no exception to min_interval and LOGIN-DELAY: the provider does not
+// care who asks.
+func tooEarly(p fetcher.Policy, s ledger.Server, now time.Time) string {
+	gap, since := max(p.MinInterval, s.LoginGap), now.Sub(s.LastLogin)
+	if s.LastLogin.IsZero() || since < 0 || since >= gap {
+		return ""
+	}
+	return fmt.Sprintf("the last login was %v ago, and there have to be %v between two (min_interval, LOGIN-DELAY)", since.Round(time.Second), gap)
 }
 
 // known are the messages that the ledger has of an account.

@@ -130,6 +130,30 @@ forward:
 	}
 }
 
+// TestCheckTooEarly: min_interval holds for check as well.
+func TestCheckTooEarly(t *testing.T) {
+	t.Parallel()
+	pop := startPOP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n")
+	sink := startSMTP(t, smtptest.Options{})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: leo, %s, tls: none, username: leo, password: secret, min_interval: 15m}
+forward:
+  - {name: main, %s, tls: none, to: [me@x.test]}
+`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()))
+	for _, want := range []string{"listing: 1 message", "login: not tried: the last login was "} {
+		steps := checkJSONOf(t, cfg, 0).Accounts[0].Steps
+		last := steps[len(steps)-1]
+		if got := last.Step + ": " + *last.Note; !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if code, out, errs := popferry(t, "run", "--once", "--config", cfg); code != 0 {
+			t.Fatalf("exit %d\n%s%s", code, out, errs)
+		}
+	}
+}
+
 // TestCheckSend: one test message by each destination, and only if it is asked for.
 func TestCheckSend(t *testing.T) {
 	t.Parallel()
