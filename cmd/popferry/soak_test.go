@@ -184,11 +184,14 @@ func (s *soak) signal(sig syscall.Signal) {
 	}
 }
 
-// askForPolls is what a person does, for whom back-offs do not count. The
-// configuration may be a bad one, or just be changed.
+// askForPolls is what a person does, for whom back-offs do not count: by the
+// command, or by a signal where the configuration's file is a bad one just now.
 func (s *soak) askForPolls() {
-	code, _, errs := popferry(s.T, "poll", "--config", s.config.path)
-	if code != 0 && code != exitAgain && code != exitConfig {
+	switch code, _, errs := popferry(s.T, "poll", "--config", s.config.path); code {
+	case exitOK:
+	case exitConfig:
+		s.signal(syscall.SIGUSR1)
+	default:
 		s.Errorf("popferry poll: exit %d\n%s", code, errs)
 	}
 }

@@ -89,7 +89,6 @@ type soakSink struct {
 	before  []arrival        // what came until it went away last
 	seen    int              // of the server's messages
 	first   map[[sha256.Size]byte]bool
-	twice   int
 }
 
 // arrival is a message that was taken.
