@@ -2,11 +2,14 @@ package dial
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -19,13 +22,14 @@ const (
 	fresh = time.Second
 )
 
-// resolver looks up the addresses of hosts. That those who ask for one name at
-// once share a query, which goes on when one of them gives up, is net.Resolver's
-// doing; it remembers the answer for those who come later. Failures are not
-// remembered.
+// resolver looks up the addresses of hosts. Who asks for one name at once
+// shares a query, which goes on when one of them gives up; who comes later gets
+// the answer that is remembered. Failures are not.
 type resolver struct {
 	system *net.Resolver // nil is Go's own choice
 	now    func() time.Time
+
+	asking singleflight.Group
 
 	mu    sync.Mutex
 	known map[string]answer // as many as the configuration has hosts
@@ -45,21 +49,43 @@ func newResolver(system *net.Resolver) *resolver {
 // *net.DNSError.
 func (r *resolver) lookup(ctx context.Context, host string) (answer, error) {
 	host = strings.ToLower(host)
-	r.mu.Lock()
-	a, ok := r.known[host]
-	r.mu.Unlock()
-	if ok && r.younger(a, remember) {
+	if a, ok := r.remembered(host); ok {
+		return a, nil
+	}
+	came := r.asking.DoChan(host, func() (any, error) { return r.ask(context.WithoutCancel(ctx), host) })
+	select {
+	case res := <-came:
+		a, _ := res.Val.(answer)
+		return a, res.Err
+	case <-ctx.Done():
+		return answer{}, &net.DNSError{
+			UnwrapErr: ctx.Err(), Err: ctx.Err().Error(), Name: host, IsTimeout: errors.Is(ctx.Err(), context.DeadlineExceeded),
+		}
+	}
+}
+
+// ask is one query, unless its answer came just before.
+func (r *resolver) ask(ctx context.Context, host string) (answer, error) {
+	if a, ok := r.remembered(host); ok {
 		return a, nil
 	}
 	addrs, err := r.system.LookupIPAddr(ctx, host)
 	if err != nil {
 		return answer{}, err
 	}
-	a = answer{addrs, r.clock()}
+	a := answer{addrs, r.clock()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known[host] = a
 	return a, nil
+}
+
+// remembered is an answer that is not too old.
+func (r *resolver) remembered(host string) (answer, bool) {
+	r.mu.Lock()
+	a, ok := r.known[host]
+	r.mu.Unlock()
+	return a, ok && r.younger(a, remember)
 }
 
 // anew is lookup for who could connect to none of a's addresses. It is not ok
