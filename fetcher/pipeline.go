@@ -31,8 +31,11 @@ const (
 	aheadOctets = 2 << 20
 	// aheadMessages is the same as a number, within pop3.MaxAhead with markers.
 	aheadMessages = 100
-	// aheadCommands is how many small commands are sent at a time.
+	// aheadCommands is how many TOPs are sent at a time.
 	aheadCommands = 128
+	// aheadDeletions is how many DELEs are; their answers are small. QUIT still
+	// has room behind them.
+	aheadDeletions = pop3.MaxAhead - 1
 	// lockstepFor is how long a server is spared that could not do it.
 	lockstepFor = 30 * 24 * time.Hour
 	// maxPipelineBreaks is how many pipelined sessions in a row may end in a
@@ -178,14 +181,22 @@ func (s *session) tops(ctx context.Context, numbers []int, i int) error {
 }
 
 // deles asks for the next deletions ahead, when the i-th is about to be asked
-// for, and behind the last one for the end of the session.
+// for, and behind the last one for the end of the session. More are sent when
+// half of those before are answered, so that no round trip goes by unused.
 func (s *session) deles(ctx context.Context, doomed []match, i int) error {
-	if !s.pipelines() || i%aheadCommands > 0 {
+	if !s.pipelines() || i > 0 && s.Outstanding() > aheadDeletions/2 {
 		return nil
 	}
-	end := min(len(doomed), i+aheadCommands)
+	from := i
+	if i > 0 { // else what is outstanding are not ours
+		from += s.Outstanding()
+	}
+	if from >= len(doomed) {
+		return nil
+	}
+	end := min(len(doomed), i+aheadDeletions)
 	var cmds []pop3.Command
-	for _, m := range doomed[i:end] {
+	for _, m := range doomed[from:end] {
 		cmds = append(cmds, pop3.DeleCommand(m.Number))
 	}
 	if end == len(doomed) {

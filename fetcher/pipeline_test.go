@@ -38,6 +38,29 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// TestManyDeletions: however many, each is asked for once, and QUIT last; one
+// that is refused does not hold up the others.
+func TestManyDeletions(t *testing.T) {
+	t.Parallel()
+	const n = 700
+	w := newWorld(t, bend{pool: oneLine, pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb == "DELE" && arg == "300" {
+			s.Err("not this one")
+			return true
+		}
+		return false
+	}})
+	w.account.Policy.Keep = false
+	w.add(many(n)...)
+	if r := w.poll(); r.Err != nil || r.Forwarded != n || r.OnServer != 1 {
+		t.Errorf("%+v", r)
+	}
+	same(t, "left", w.left(), []string{"uid-m300"})
+	if asked := len(w.verbs("DELE")); asked != n {
+		t.Errorf("%d DELE", asked)
+	}
+}
+
 // TestPipeliningThatFails: the session is repeated without, nothing arrives
 // twice, no message is to blame, and it is remembered.
 func TestPipeliningThatFails(t *testing.T) {
