@@ -1,8 +1,8 @@
 package legacy
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +45,7 @@ type SecretFile struct {
 // Draft makes a configuration of a setup. What only the person can know is
 // left empty in it, so that reading it says where and what.
 func (s *Setup) Draft(c Choice) Draft {
-	w := &drafter{choice: c, setup: s}
+	w := &drafter{choice: c, setup: s, files: make(map[string]bool)}
 	w.Head = c.Head
 	if c.State != "" {
 		w.Settings = append(w.Settings, config.Pair{Key: "state", Value: c.State})
@@ -71,7 +71,8 @@ type drafter struct {
 	Draft
 	choice       Choice
 	setup        *Setup
-	destinations []Delivery // each once, To that of all its accounts or ""
+	destinations []Delivery      // each once, To that of all its accounts or ""
+	files        map[string]bool // names that are taken, in small letters
 }
 
 // every is a schedule of equal gaps.
@@ -172,7 +173,9 @@ func (w *drafter) secret(name string, password Secret) config.Pair {
 	return p
 }
 
-// fileName is a name of its own for the password of an account or destination.
+// fileName is a name of its own for the password of an account or destination,
+// also where the file is yet to be written: nobody's password may be taken for
+// another's.
 func (w *drafter) fileName(name string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@+_.-"
 	base := strings.TrimLeft(strings.Map(func(r rune) rune {
@@ -181,9 +184,11 @@ func (w *drafter) fileName(name string) string {
 		}
 		return r
 	}, name), ".-")
+	base = cmp.Or(base, "account")
 	file := base + ".password"
-	for n := 2; slices.ContainsFunc(w.Secrets, func(f SecretFile) bool { return f.Name == file }); n++ {
+	for n := 2; w.files[strings.ToLower(file)]; n++ { // some file systems mind no capitals
 		file = fmt.Sprintf("%s-%d.password", base, n)
 	}
+	w.files[strings.ToLower(file)] = true
 	return file
 }

@@ -128,6 +128,8 @@ func (s Server) section() config.Section {
 	}
 	if mode != "" {
 		out = append(out, config.Pair{Key: "tls", Value: mode})
+	} else {
+		out = append(out, config.Pair{Key: "protocol", Value: config.ProtocolLMTP})
 	}
 	if s.Username != "" {
 		out = append(out, config.Pair{Key: "username", Value: s.Username}, config.Pair{Key: "password_file", Value: s.PasswordFile})

@@ -29,7 +29,7 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 			return nil, fmt.Errorf("reading which messages were fetched: %w", err)
 		}
 	}
-	r := &reader{env: env, states: states, setup: &Setup{}}
+	r := &reader{env: env, states: states, opened: make(map[string]bool), setup: &Setup{}}
 	read, places := r.fetchmail, r.fetchmailPlaces
 	switch program {
 	case "fetchmail":
@@ -57,7 +57,9 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 		}
 		slices.SortStableFunc(r.setup.Remarks[before:], func(a, b Remark) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	}
+	r.warnOfTwins()
 	r.warnOfSeen(program)
+	r.warnOfUnread()
 	return r.setup, nil
 }
 
@@ -68,6 +70,7 @@ func Programs() []string { return []string{"fetchmail", "getmail", "mpop"} }
 type reader struct {
 	env    Env
 	states []string
+	opened map[string]bool // records that were read
 	setup  *Setup
 }
 
@@ -146,7 +149,7 @@ func (r *reader) stateFiles(usual string) []string {
 }
 
 // readState reads a file with UIDs; one that is not there has none.
-func readState(path string) (text string, there bool, err error) {
+func (r *reader) readState(path string) (text string, there bool, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
@@ -154,20 +157,6 @@ func readState(path string) (text string, there bool, err error) {
 	if err != nil {
 		return "", false, fmt.Errorf("reading which messages were fetched: %w", err)
 	}
+	r.opened[filepath.Clean(path)] = true
 	return string(b), true, nil
-}
-
-// warnOfSeen tells of accounts whose old mail would be forwarded, for want of a
-// record of what was fetched, and of those where it stays on the server.
-func (r *reader) warnOfSeen(program string) {
-	for _, a := range r.setup.Accounts {
-		switch n := len(a.Seen.UIDs); {
-		case n == 0 && a.Leave.Keep:
-			r.setup.remark(a.Place, "%s at %s: no record was found of what %s has fetched: all that is on the server counts as new; "+
-				"name the record by --state-file, or write first_run: new if none of it shall be forwarded", a.Username, a.Host, program)
-		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):
-			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; what %s has fetched and not deleted stays on the server until you delete it",
-				a.Username, a.Host, program)
-		}
-	}
 }

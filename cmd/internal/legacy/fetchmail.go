@@ -39,7 +39,7 @@ func (r *reader) fetchmail(path, text string) error {
 		}
 	}
 	for _, ids := range r.stateFiles(r.fetchidsPlace(path, rc.idfile)) {
-		text, there, err := readState(ids)
+		text, there, err := r.readState(ids)
 		if err != nil {
 			return err
 		}
@@ -216,7 +216,10 @@ func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 	} else {
 		host, port, _ := strings.Cut(hosts[0], "/")
 		d.Host, domain = host, host
-		d.Port, _ = strconv.Atoi(cmp.Or(port, "25"))
+		var err error
+		if d.Port, err = strconv.Atoi(cmp.Or(port, "25")); err != nil {
+			r.setup.remark(p.Place, "smtphost: the port of %s is no number; set port under forward", host)
+		}
 	}
 	if _, here := tlsOf(d.Host, d.Port); !here {
 		r.setup.remark(p.Place, "smtphost: mail went to %s unencrypted, popferry does not (see tls under forward); write tls: none only for a network of your own", d.Host)

@@ -26,18 +26,18 @@ func (r *reader) fetchids(path, text string, accounts []Account) {
 	}
 	for _, mailbox := range slices.Sorted(maps.Keys(strange)) {
 		lines := strange[mailbox]
-		r.setup.remark(Place{path, lines[0]}, "%s fetched from %q, which is none of the POP3 accounts; if it is one of them under another name, "+
+		r.setup.remarkRecord(Place{path, lines[0]}, "%s fetched from %q, which is none of the POP3 accounts; if it is one of them under another name, "+
 			"write that name here and import again", messages(len(lines)), mailbox)
 	}
 }
 
-// addFetchid adds a line's UID to the accounts of its mailbox.
+// addFetchid adds a line's UID to the accounts of its mailbox. fetchmail minds
+// capitals neither in its host nor in its user.
 func addFetchid(line string, accounts []Account, seen [][]string) (found bool) {
 	for i, a := range accounts {
-		host := a.Host + " "
-		rest, ok := strings.CutPrefix(line, a.Username+"@") // a user name may have blanks and @ in it
-		if ok && len(rest) > len(host) && strings.EqualFold(rest[:len(host)], host) {
-			seen[i] = append(seen[i], strings.TrimSpace(rest[len(host):]))
+		mailbox := a.Username + "@" + a.Host + " " // a user name may have blanks and @ in it
+		if len(line) > len(mailbox) && strings.EqualFold(line[:len(mailbox)], mailbox) {
+			seen[i] = append(seen[i], strings.TrimSpace(line[len(mailbox):]))
 			found = true
 		}
 	}

@@ -151,10 +151,10 @@ func (r *reader) getmailRest(rc ini) {
 	for section, keys := range rc {
 		for key, v := range keys {
 			if why := reasons[section+" "+key]; why != "" {
-				remarks = append(remarks, Remark{v.Place, key + ": " + why})
+				remarks = append(remarks, Remark{Place: v.Place, Text: key + ": " + why})
 			}
 			if strings.HasPrefix(section, "filter") && key == "type" {
-				remarks = append(remarks, Remark{v.Place, "[" + section + "]: popferry has no filters; let the destination filter"})
+				remarks = append(remarks, Remark{Place: v.Place, Text: "[" + section + "]: popferry has no filters; let the destination filter"})
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func (r *reader) oldmail(dir string, a *Account) error {
 		if filepath.Base(path) != name { // of another account
 			continue
 		}
-		text, there, err := readState(path)
+		text, there, err := r.readState(path)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (r *reader) oldmail(dir string, a *Account) error {
 		}
 	}
 	if doubtful > 0 {
-		r.setup.remark(Place{File: a.Seen.File}, "getmail writes a / in a UID as -, so %d of them may be others on the server; those messages would be forwarded again. "+
+		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes a / in a UID as -, so %d of them may be others on the server; those messages would be forwarded again. "+
 			"Change them here, and import again", doubtful)
 	}
 	return nil

@@ -91,7 +91,8 @@ func messages(n int) string {
 // Remark is what could not be carried over, why, and what to do.
 type Remark struct {
 	Place
-	Text string
+	Text   string
+	Record bool // it is about which messages were fetched
 }
 
 // String is the remark as a line.
@@ -121,7 +122,11 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 func (s Secret) Reveal() string { return string(s) }
 
 func (s *Setup) remark(at Place, format string, args ...any) {
-	s.Remarks = append(s.Remarks, Remark{at, fmt.Sprintf(format, args...)})
+	s.Remarks = append(s.Remarks, Remark{Place: at, Text: fmt.Sprintf(format, args...)})
+}
+
+func (s *Setup) remarkRecord(at Place, format string, args ...any) {
+	s.Remarks = append(s.Remarks, Remark{Place: at, Text: fmt.Sprintf(format, args...), Record: true})
 }
 
 // onThisMachine tells whether a host is the machine itself, where nothing goes

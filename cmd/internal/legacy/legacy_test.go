@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,5 +144,50 @@ func TestPlaces(t *testing.T) {
 				t.Errorf("%+v, %v", s, err)
 			}
 		})
+	}
+}
+
+// TestRecordOfNone: a record that was named is read, or it is said that it was
+// not.
+func TestRecordOfNone(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	rc, record := filepath.Join(home, "getmailrc"), filepath.Join(home, "oldmail-copy")
+	write(t, rc, "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = pop.example.net\nusername = leo\npassword = x\n[destination]\ntype = Maildir\n")
+	write(t, record, "1\x001\n")
+	for state, told := range map[string]bool{record: true, t.TempDir(): true, home: false} {
+		write(t, filepath.Join(home, "oldmail-pop.example.net-995-leo"), "1\x001\n")
+		s, err := Read("getmail", testEnv(home), []string{rc}, []string{state})
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := func(r Remark) bool {
+			return r.Record && r.File == state && strings.Contains(r.Text, "nothing was read")
+		}
+		if slices.ContainsFunc(s.Remarks, is) != told {
+			t.Errorf("%s: %v", state, s.Remarks)
+		}
+	}
+}
+
+// TestFileNames: no account's password is taken for another's, also if one is
+// yet to be written.
+func TestFileNames(t *testing.T) {
+	t.Parallel()
+	s := &Setup{}
+	for _, name := range []string{"a b", "A-B", "a/b", "..", "\u00e9"} {
+		s.Accounts = append(s.Accounts, Account{Name: name, Host: "h", Username: name})
+	}
+	s.Accounts[1].Password = "hush"
+	var got []any
+	for _, a := range s.Draft(Choice{}).Accounts {
+		for _, p := range a {
+			if p.Key == "password_file" {
+				got = append(got, p.Value)
+			}
+		}
+	}
+	if want := "[a-b.password A-B-2.password a-b-3.password account.password account-2.password]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
 	}
 }

@@ -16,9 +16,10 @@ func (r *reader) mpopPlaces() []string {
 
 // mpop reads an mpoprc, and the UIDs of what was fetched by it.
 func (r *reader) mpop(path, text string) error {
-	for _, m := range parseMpoprc(path, text, r.setup) {
-		if m.commands["host"].text == "" {
-			continue // others inherit from it
+	all := parseMpoprc(path, text, r.setup)
+	for i, m := range all {
+		if m.commands["host"].text == "" || m.alias(all[:i]) {
+			continue // others inherit from it, or it is another word for one of them
 		}
 		if m.commands["user"].text == "" {
 			r.setup.remark(m.Place, "%s has no user and is left out; if it is more than what others inherit from, give it one and import again", m.name)
@@ -141,13 +142,13 @@ func (r *reader) mpopRest(m mpopAccount) {
 	var remarks []Remark
 	for name, c := range m.commands {
 		if why := reasons[name]; why != "" && c.text != "" && c.text != "off" {
-			remarks = append(remarks, Remark{c.Place, name + ": " + why})
+			remarks = append(remarks, Remark{Place: c.Place, Text: name + ": " + why})
 		} else if why == "" && !slices.Contains(mpopCommands(), name) {
-			remarks = append(remarks, Remark{c.Place, "a command that is not known to popferry is left out; it is not shown, for it may be a part of a password"})
+			remarks = append(remarks, Remark{Place: c.Place, Text: "a command that is not known to popferry is left out; it is not shown, for it may be a part of a password"})
 		}
 	}
 	if c, ok := m.commands["only_new"]; ok && c.text == "off" {
-		remarks = append(remarks, Remark{c.Place, "only_new: popferry never forwards a message twice; nothing to do"})
+		remarks = append(remarks, Remark{Place: c.Place, Text: "only_new: popferry never forwards a message twice; nothing to do"})
 	}
 	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
 	for _, remark := range remarks {
@@ -168,7 +169,7 @@ func mpopCommands() []string {
 func (r *reader) mpopRecord(name string, a *Account) error {
 	name = strings.NewReplacer("%U", a.Username, "%H", a.Host).Replace(name)
 	for _, path := range r.stateFiles(r.expand("", name)) {
-		text, there, err := readState(path)
+		text, there, err := r.readState(path)
 		if err != nil {
 			return err
 		}

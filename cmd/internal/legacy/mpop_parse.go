@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -63,6 +64,13 @@ func beginMpopAccount(at Place, rest string, defaults map[string]mpopCommand, be
 		}
 	}
 	return a
+}
+
+// alias tells whether an account has nothing but what it inherits from one
+// before it: "account default : isp" says which one to fetch from, and is no
+// second mailbox.
+func (m mpopAccount) alias(before []mpopAccount) bool {
+	return slices.ContainsFunc(before, func(b mpopAccount) bool { return maps.Equal(b.commands, m.commands) })
 }
 
 // unquoted is an argument without the quotes around it.

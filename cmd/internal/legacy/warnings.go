@@ -1,0 +1,63 @@
+package legacy
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// warnOfTwins tells of a mailbox that several accounts fetch from. One whose
+// mail goes where it goes already is switched off: all would arrive twice.
+func (r *reader) warnOfTwins() {
+	accounts := r.setup.Accounts
+	for i := range accounts {
+		a := &accounts[i]
+		j := slices.IndexFunc(accounts[:i], func(b Account) bool { return !b.Disabled && b.sameMailbox(*a) })
+		switch {
+		case j < 0 || a.Disabled:
+		case accounts[j].Delivery == a.Delivery:
+			a.Disabled = true
+			accounts[j].Seen.add(a.Seen.UIDs...)
+			r.setup.remark(a.Place, "%s at %s is the mailbox of %s, too, and its mail would arrive twice; this account is switched off (enabled: false)",
+				a.Username, a.Host, accounts[j].Place)
+		default:
+			r.setup.remark(a.Place, "%s at %s is the mailbox of %s, too; each of the two accounts forwards what it finds there, and one that deletes it takes it from the other", a.Username, a.Host, accounts[j].Place)
+		}
+	}
+}
+
+// sameMailbox tells whether two accounts fetch from one mailbox. With another
+// port it may be the end of a tunnel to another server.
+func (a Account) sameMailbox(b Account) bool {
+	return a.Username == b.Username && strings.EqualFold(a.Host, b.Host) && (a.Port == b.Port || !onThisMachine(a.Host))
+}
+
+// warnOfSeen tells of accounts whose old mail would be forwarded, for want of a
+// record of what was fetched, and of those where it stays on the server.
+func (r *reader) warnOfSeen(program string) {
+	for _, a := range r.setup.Accounts {
+		switch n := len(a.Seen.UIDs); {
+		case n == 0 && a.Leave.Keep:
+			r.setup.remarkRecord(a.Place, "%s at %s: no record was found of what %s has fetched: all that is on the server counts as new; "+
+				"name the record by --state-file, or write first_run: new if none of it shall be forwarded", a.Username, a.Host, program)
+		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):
+			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; what %s has fetched and not deleted stays on the server until you delete it",
+				a.Username, a.Host, program)
+		}
+	}
+}
+
+// warnOfUnread tells of records that were named, and are those of none of the
+// accounts.
+func (r *reader) warnOfUnread() {
+	for _, path := range r.states {
+		path = filepath.Clean(path)
+		read := r.opened[path]
+		for opened := range r.opened {
+			read = read || filepath.Dir(opened) == path
+		}
+		if !read {
+			r.setup.remarkRecord(Place{File: path}, "none of the accounts has its record here, by its name; nothing was read")
+		}
+	}
+}
