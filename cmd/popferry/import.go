@@ -88,6 +88,13 @@ func (f *importFlags) check(c *cobra.Command) error {
 			return usage(c, fmt.Errorf("--%s and --seen-only exclude each other: no configuration is written", name))
 		}
 	}
+	for _, pair := range [][2]string{
+		{"smtp-port", "smtp-host"}, {"smtp-username", "smtp-host"}, {"smtp-username", "smtp-password-file"}, {"smtp-password-file", "smtp-username"},
+	} {
+		if c.Flags().Changed(pair[0]) && !c.Flags().Changed(pair[1]) {
+			return usage(c, fmt.Errorf("--%s needs --%s", pair[0], pair[1]))
+		}
+	}
 	return nil
 }
 

@@ -27,6 +27,18 @@ func (m *importer) printCarried(names []string, noted map[string]int) error {
 	return nil
 }
 
+// printUnknown tells of accounts that the configuration does not have.
+func (m *importer) printUnknown(names []string, path string) error {
+	for i, name := range names {
+		if a := m.setup.Accounts[i]; name == "" {
+			if _, err := fmt.Fprintf(m.stdout, "%s: %s at %s is no account in %s; nothing was noted for it\n", a.Place, a.Username, a.Host, path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // printRemarks tells what was not carried over.
 func (m *importer) printRemarks() error {
 	if len(m.setup.Remarks) == 0 {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,15 +36,11 @@ func (m *importer) noteSeen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	accounts := make([]seenAccount, len(cfg.Accounts))
-	names := make([]string, len(m.setup.Accounts))
-	for i, id := range identities(cfg) {
-		accounts[i].Identity = id
-		for j, a := range m.setup.Accounts {
-			if a.Username == id.Username && strings.EqualFold(a.Host, id.Host) {
-				accounts[i].uids, names[j] = a.Seen.UIDs, id.Name
-			}
-		}
+	m.setup.Remarks = slices.DeleteFunc(m.setup.Remarks, func(r legacy.Remark) bool { return !r.Record })
+	accounts, names := m.seenIn(cfg)
+	if !slices.ContainsFunc(accounts, func(a seenAccount) bool { return len(a.uids) > 0 }) {
+		return errors.Join(m.printUnknown(names, cfg.Path), m.printRemarks(), fmt.Errorf("%s has no record of messages that it has fetched for an account in %s; "+
+			"nothing was noted, so popferry would forward all that is on the servers", m.from, cfg.Path))
 	}
 	noted, err := m.fill(ctx, cfg, accounts)
 	if err != nil {
@@ -51,14 +49,23 @@ func (m *importer) noteSeen(ctx context.Context) error {
 	if err := m.printCarried(names, noted); err != nil {
 		return err
 	}
-	for i, name := range names {
-		if a := m.setup.Accounts[i]; name == "" {
-			if _, err := fmt.Fprintf(m.stdout, "%s: %s at %s is no account in %s; nothing was noted for it\n", a.Place, a.Username, a.Host, cfg.Path); err != nil {
-				return err
+	return errors.Join(m.printUnknown(names, cfg.Path), m.printRemarks())
+}
+
+// seenIn are the accounts of a configuration with what was fetched of their
+// mailboxes, and for each account of the setup its name there, or "".
+func (m *importer) seenIn(cfg *config.Config) (accounts []seenAccount, names []string) {
+	accounts = make([]seenAccount, len(cfg.Accounts))
+	names = make([]string, len(m.setup.Accounts))
+	for i, id := range identities(cfg) {
+		accounts[i].Identity = id
+		for j, a := range m.setup.Accounts { // several may have fetched from one mailbox
+			if a.Username == id.Username && strings.EqualFold(a.Host, id.Host) {
+				accounts[i].uids, names[j] = append(accounts[i].uids, a.Seen.UIDs...), id.Name
 			}
 		}
 	}
-	return nil
+	return accounts, names
 }
 
 // fill notes in a configuration's ledger which messages were fetched, and
