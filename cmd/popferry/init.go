@@ -130,6 +130,7 @@ type setup struct {
 	finder         *discover.Finder
 	place          place
 	mailbox, inbox side
+	joined         config.Destination // where a configuration that is there sends the mail
 }
 
 // init is the command: what it asks, tries and writes, from left to right.

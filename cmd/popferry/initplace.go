@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
@@ -41,7 +42,7 @@ func (p *program) findPlace() (place, error) {
 	fresh := place{main: path, folder: filepath.Join(filepath.Dir(path), accountsFolder)}
 	switch _, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return fresh, nil
+		return fresh, fresh.checkLeftovers()
 	case err != nil:
 		return place{}, &exitError{exitConfig, err}
 	}
@@ -50,12 +51,28 @@ func (p *program) findPlace() (place, error) {
 		return place{}, &exitError{exitConfig, fmt.Errorf("%s is there already, and has to be mended before an account can be added:\n%w", path, err)}
 	}
 	for _, pattern := range cfg.Patterns {
-		folder := filepath.Dir(pattern)
-		if ok, err := filepath.Match(pattern, filepath.Join(folder, "name.yaml")); ok && err == nil {
+		if folder := filepath.Dir(pattern); takes(pattern, folder, accountEnding) && !takes(pattern, folder, passwordEnding) && !strings.ContainsAny(folder, "*?[") {
 			return place{main: path, existing: cfg, folder: folder}, nil
 		}
 	}
 	return place{}, &exitError{exitConfig, fmt.Errorf(noPlace, path, accountsPattern, accountsFolder)}
+}
+
+// takes tells whether a pattern includes files in a folder with this ending.
+func takes(pattern, folder, ending string) bool {
+	ok, err := filepath.Match(pattern, filepath.Join(folder, "name"+ending))
+	return ok && err == nil
+}
+
+// checkLeftovers looks whether accounts are there without a configuration: a
+// new one would have them forward mail again, perhaps of this very mailbox.
+func (p place) checkLeftovers() error {
+	files, err := filepath.Glob(filepath.Join(p.folder, "*"+accountEnding))
+	if err != nil || len(files) == 0 {
+		return nil // no letter of the folder's may be one of a pattern
+	}
+	return &exitError{exitConfig, fmt.Errorf("there is no %s, and yet accounts that it would take up: %s; "+
+		"move them away if they are of no use any more, or write elsewhere: popferry init --config other/popferry.yaml", p.main, strings.Join(files, ", "))}
 }
 
 // noPlace says why nothing can be added, and what to do.
@@ -73,7 +90,7 @@ func (p place) file(name, ending string) string {
 func fileName(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r > 127, 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("@.+-_=", r):
+		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r), strings.ContainsRune("@.+-_=", r):
 			return r
 		}
 		return '_'

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -13,10 +15,10 @@ import (
 // choosePolicy settles what becomes of mail in the mailbox, and what the
 // account is called.
 func (s *setup) choosePolicy(ctx context.Context) error {
-	if s.flags.name == "" {
-		s.flags.name = s.mailbox.address.Full
+	if err := s.checkMailbox(); err != nil {
+		return err
 	}
-	if err := s.checkName(); err != nil {
+	if err := s.chooseName(ctx); err != nil {
 		return err
 	}
 	if err := s.chooseLeave(ctx); err != nil {
@@ -53,17 +55,54 @@ func (s *setup) chooseLeave(ctx context.Context) error {
 	return nil
 }
 
-// checkName looks whether the account is there already.
-func (s *setup) checkName() error {
+// checkMailbox looks whether the mailbox has an account already.
+func (s *setup) checkMailbox() error {
 	if s.place.existing == nil {
 		return nil
 	}
 	for _, a := range s.place.existing.Accounts {
-		switch {
-		case strings.EqualFold(a.Host, s.mailbox.server.Host) && a.Username == s.mailbox.usernames[0]:
+		if strings.EqualFold(a.Host, s.mailbox.server.Host) && a.Username == s.mailbox.usernames[0] {
 			return &exitError{exitConfig, fmt.Errorf("this mailbox is set up already, as account %s in %s:%d", a.Name, a.File, a.Line)}
-		case a.Name == s.flags.name:
-			return &exitError{exitConfig, fmt.Errorf("another account is called %s, in %s:%d; choose a name with --name", a.Name, a.File, a.Line)}
+		}
+	}
+	return nil
+}
+
+// chooseName settles what the account is called: as its address, unless that
+// is another's name.
+func (s *setup) chooseName(ctx context.Context) error {
+	s.flags.name = cmp.Or(s.flags.name, s.mailbox.address.Full)
+	for {
+		taken := s.nameTaken()
+		if taken == nil {
+			return nil
+		}
+		if !s.attended() {
+			return &exitError{exitConfig, fmt.Errorf("%w; choose a name with --name", taken)}
+		}
+		s.say("  %v.", taken)
+		name, err := s.ask(ctx, "What shall the account be called", "")
+		if err != nil {
+			return err
+		}
+		s.flags.name = cmp.Or(name, s.flags.name)
+	}
+}
+
+// nameTaken says who has the account's name, or files of it. Different names
+// may have one file: not all letters can stand there.
+func (s *setup) nameTaken() error {
+	if s.place.existing != nil {
+		for _, a := range s.place.existing.Accounts {
+			if a.Name == s.flags.name {
+				return fmt.Errorf("another account is called %s, in %s:%d", a.Name, a.File, a.Line)
+			}
+		}
+	}
+	for _, ending := range []string{passwordEnding, accountEnding} {
+		path := s.place.file(s.flags.name, ending)
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("the file of an account called %s is there already: %s", s.flags.name, path)
 		}
 	}
 	return nil
@@ -73,14 +112,14 @@ func (s *setup) checkName() error {
 func (s *setup) joinInbox() error {
 	for _, d := range s.place.existing.Forward {
 		if s.flags.forward == "" || d.Name == s.flags.forward {
-			to := d.To
 			if s.flags.to != "" {
-				to = []string{s.flags.to}
+				d.To = []string{s.flags.to}
 			}
-			if len(to) == 0 {
+			if len(d.To) == 0 {
 				return errors.New("the destination has no inbox of its own: name one with --to")
 			}
-			s.say("Its mail will go to %s by %s, as %s says.", strings.Join(to, ", "), d.Name, s.place.main)
+			s.joined = d
+			s.say("Its mail will go to %s by %s, as %s says.", strings.Join(d.To, ", "), d.Name, s.place.main)
 			return nil
 		}
 	}

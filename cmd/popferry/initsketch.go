@@ -11,6 +11,7 @@ import (
 const (
 	inboxName      = "inbox" // the name of the destination that init writes
 	passwordEnding = ".password"
+	accountEnding  = ".yaml"
 )
 
 // account is the mailbox as the configuration has it.
@@ -26,8 +27,8 @@ func (s *setup) account() config.Section {
 		config.Pair{Key: "password_file", Value: fileName(s.flags.name) + passwordEnding},
 		config.Pair{Key: "leave_on_server", Value: s.leave(), Comment: "true, false: delete what was forwarded, 14d: after 14 days"},
 	)
-	if s.flags.firstRun == config.FirstRunNew {
-		k = append(k, config.Pair{Key: "first_run", Value: config.FirstRunNew})
+	if s.place.existing != nil || s.flags.firstRun == config.FirstRunNew { // there may be defaults
+		k = appendIf(k, "first_run", s.flags.firstRun)
 	}
 	if s.place.existing != nil {
 		k = appendIf(k, "forward", s.flags.forward)

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -98,7 +100,7 @@ func (s *setup) drafts(ctx context.Context) ([]draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, draft{s.place.file(s.flags.name, ".yaml"), account})
+	files = append(files, draft{s.place.file(s.flags.name, accountEnding), account})
 	if s.place.existing != nil {
 		return files, nil
 	}
@@ -128,20 +130,32 @@ func (s *setup) readBack() error {
 			if x := s.mailbox; a.Host != x.server.Host || a.Port != x.server.Port || a.TLS.Mode != x.server.TLS.String() || a.Username != x.usernames[0] {
 				return fmt.Errorf("%s is read back as another account, %s at %s:%d; please report this", a.File, a.Username, a.Host, a.Port)
 			}
-			return nil
+			return s.checkDelivery(a)
 		}
 	}
 	return fmt.Errorf("the account %s is not in %s", s.flags.name, s.place.main)
+}
+
+// checkDelivery makes sure that an account's mail goes where it was said to.
+// What a configuration that is there has as defaults shows only now.
+func (s *setup) checkDelivery(a config.Account) error {
+	if s.place.existing == nil || a.Forward == s.joined.Name && slices.Equal(a.To, s.joined.To) {
+		return nil
+	}
+	return fmt.Errorf("by the defaults of %s its mail would go to %s by %s, and not to %s by %s; say which with --to and --forward",
+		s.place.main, strings.Join(a.To, ", "), a.Forward, strings.Join(s.joined.To, ", "), s.joined.Name)
 }
 
 // firstPoll polls once, if it is wanted, and tells how to go on.
 func (s *setup) firstPoll(ctx context.Context, w written) (err error) {
 	poll := s.flags.poll
 	if !poll && s.attended() {
-		if poll, err = s.agree(ctx, "\nFetch and forward now?", true); err != nil {
+		poll, err = s.agree(ctx, "\nFetch and forward now?", true)
+		if err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 	}
+	err = nil // who leaves now has all set up
 	if poll {
 		err = s.program.pollFirst(ctx, w)
 	}

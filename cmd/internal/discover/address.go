@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -20,7 +21,7 @@ type Address struct {
 // ParseAddress takes an address apart. The error says what is wrong with it.
 func ParseAddress(s string) (Address, error) {
 	at := strings.LastIndexByte(s, '@')
-	if at < 1 || strings.ContainsAny(s, " \t\r\n<>,;") {
+	if at < 1 || strings.ContainsAny(s, " <>,;") || strings.ContainsFunc(s, unicode.IsControl) {
 		return Address{}, fmt.Errorf("%q is not a mail address; one looks like leo@example.net", s)
 	}
 	domain, ok := hostName(s[at+1:])
