@@ -138,6 +138,9 @@ func (m *importer) write(ctx context.Context) error {
 		return &exitError{exitConfig, fmt.Errorf("%s is there already and stays as it is: name another file by --output, or have only noted "+
 			"which messages were fetched, by --seen-only", m.flags.output)}
 	}
+	if _, err := os.Stat(filepath.Dir(m.flags.output)); err != nil {
+		return fmt.Errorf("--output: its folder: %w", err)
+	}
 	choice, err := m.choice()
 	if err != nil {
 		return err
@@ -203,8 +206,11 @@ func createAll(path string, text []byte, secrets []legacy.SecretFile) error {
 		if errors.Is(err, fs.ErrExist) && holds(file, content) {
 			err = nil // an import that was broken off wrote it
 		}
-		if err != nil {
+		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%w; a password of the configuration would go there: move it away, or write the configuration into another folder by --output", err)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return config.Create(path, text)

@@ -58,8 +58,12 @@ func (m *importer) printRemarks() error {
 // printNext tells what was written, and what is left to do.
 func (m *importer) printNext(secrets []legacy.SecretFile) error {
 	text := fmt.Sprintf("\nWritten: %s", m.flags.output)
-	if n := len(secrets); n > 0 {
-		text += fmt.Sprintf(", and beside it %d with passwords", n)
+	switch n := len(secrets); n {
+	case 0:
+	case 1:
+		text += ", and beside it a file with a password"
+	default:
+		text += fmt.Sprintf(", and beside it %d files with passwords", n)
 	}
 	text += ".\n"
 	err := m.readBack()

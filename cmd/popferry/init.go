@@ -113,6 +113,9 @@ func (f *initFlags) check() error {
 	if f.leave != "" && f.leave != "true" && f.leave != "false" && !days.MatchString(f.leave) {
 		wrong = append(wrong, fmt.Sprintf("--leave-on-server: %q is none of true, false, 14d", f.leave))
 	}
+	if f.mailbox.hint().IsSocket() {
+		wrong = append(wrong, "--host: popferry speaks POP3 to a host and its port, not to a socket")
+	}
 	if f.provider != "" && f.mailbox.host != "" {
 		wrong = append(wrong, "--provider and --host exclude each other")
 	}

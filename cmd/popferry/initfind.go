@@ -160,7 +160,7 @@ func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.
 		fmt.Fprintf(&b, "\n%s keeps the mail of %s, and has no POP3. %s", p.Title, x.address.Domain, p.Instead)
 	}
 	if !s.attended() {
-		fmt.Fprintf(&b, "\nName it: %s", x.flag)
+		fmt.Fprintf(&b, "\nIf you know a better one, name it: %s", x.flag)
 	}
 	return errors.New(b.String())
 }

@@ -65,6 +65,9 @@ func (s *setup) askServer(ctx context.Context, x *side) (discover.Hint, error) {
 			return discover.Hint{}, err
 		}
 		hint, err := parseServer(line)
+		if hint.IsSocket() && x.protocol == discover.POP3 {
+			err = fmt.Errorf("%q is a socket; popferry speaks POP3 to a host and its port", line)
+		}
 		if err == nil {
 			x.protocol = s.protocolAt(x, hint)
 			return hint, nil

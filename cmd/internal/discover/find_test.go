@@ -1,6 +1,9 @@
 package discover
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 )
@@ -210,6 +213,21 @@ func TestPresets(t *testing.T) {
 		}
 		if address == "leo@gmail.com" && (len(found.Replies) > 0 || len(w.asked) > 0) {
 			t.Errorf("somebody was asked: %v, %q", found.Replies, w.asked)
+		}
+	}
+}
+
+// TestWords: a host that is not there is told as such, any other failure as it
+// is.
+func TestWords(t *testing.T) {
+	t.Parallel()
+	none := &net.DNSError{Name: "autoconfig.example.test", Err: "no such host", Server: "192.0.2.1:53", IsNotFound: true}
+	for want, err := range map[string]error{
+		"there is no host autoconfig.example.test": fmt.Errorf("dial tcp: %w", none),
+		"answers 500": errors.New("answers 500"),
+	} {
+		if got := words(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

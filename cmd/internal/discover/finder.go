@@ -78,7 +78,7 @@ func (f *Finder) ask(ctx context.Context, found *Found, sources ...source) {
 	for i, s := range sources {
 		said := offers[i].said()
 		if failures[i] != nil {
-			said = failures[i].Error()
+			said = words(failures[i])
 		}
 		found.add(offers[i])
 		found.Replies = append(found.Replies, Reply{Who: s.who, Said: said})
@@ -128,6 +128,16 @@ func each(n int, do func(int)) {
 		all.Go(func() { do(i) })
 	}
 	all.Wait()
+}
+
+// words are what a failure is told as. That a host is not there is what most
+// sources come to, and nothing to be read as trouble with the DNS.
+func words(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return "there is no host " + dns.Name
+	}
+	return err.Error()
 }
 
 // withoutURL takes an HTTP client's error off its URL, which has the address
