@@ -67,9 +67,18 @@ func takes(pattern, folder, ending string) bool {
 // checkLeftovers looks whether accounts are there without a configuration: a
 // new one would have them forward mail again, perhaps of this very mailbox.
 func (p place) checkLeftovers() error {
-	files, err := filepath.Glob(filepath.Join(p.folder, "*"+accountEnding))
-	if err != nil || len(files) == 0 {
-		return nil // no letter of the folder's may be one of a pattern
+	entries, err := os.ReadDir(p.folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &exitError{exitConfig, fmt.Errorf("looking for accounts that are there: %w", err)}
+	}
+	var files []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == accountEnding {
+			files = append(files, filepath.Join(p.folder, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil
 	}
 	return &exitError{exitConfig, fmt.Errorf("there is no %s, and yet accounts that it would take up: %s; "+
 		"move them away if they are of no use any more, or write elsewhere: popferry init --config other/popferry.yaml", p.main, strings.Join(files, ", "))}

@@ -9,12 +9,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/cmd/internal/schedule"
 )
 
 // written is what init has set up.
@@ -52,7 +49,7 @@ func (s *setup) write(ctx context.Context) (written, error) {
 		done = append(done, f.path)
 	}
 	if err == nil {
-		err = s.readBack()
+		err = s.readBack(ctx)
 	}
 	if err != nil {
 		return written{}, errors.Join(fmt.Errorf("nothing was set up: %w", err), takeBack(done))
@@ -116,34 +113,6 @@ func (s *setup) drafts(ctx context.Context) ([]draft, error) {
 		Forward:  []config.Section{s.destination()},
 	}.YAML()
 	return append(files, draft{s.place.main, main}), err
-}
-
-// readBack makes sure that what was written is a configuration with the
-// account as it was tried.
-func (s *setup) readBack() error {
-	cfg, err := config.Load(s.place.main, config.Env{CheckSchedule: schedule.Check, Look: s.place.existing != nil})
-	if err != nil {
-		return err
-	}
-	for _, a := range cfg.Accounts {
-		if a.Name == s.flags.name {
-			if x := s.mailbox; a.Host != x.server.Host || a.Port != x.server.Port || a.TLS.Mode != x.server.TLS.String() || a.Username != x.usernames[0] {
-				return fmt.Errorf("%s is read back as another account, %s at %s:%d; please report this", a.File, a.Username, a.Host, a.Port)
-			}
-			return s.checkDelivery(a)
-		}
-	}
-	return fmt.Errorf("the account %s is not in %s", s.flags.name, s.place.main)
-}
-
-// checkDelivery makes sure that an account's mail goes where it was said to.
-// What a configuration that is there has as defaults shows only now.
-func (s *setup) checkDelivery(a config.Account) error {
-	if s.place.existing == nil || a.Forward == s.joined.Name && slices.Equal(a.To, s.joined.To) {
-		return nil
-	}
-	return fmt.Errorf("by the defaults of %s its mail would go to %s by %s, and not to %s by %s; say which with --to and --forward",
-		s.place.main, strings.Join(a.To, ", "), a.Forward, strings.Join(s.joined.To, ", "), s.joined.Name)
 }
 
 // firstPoll polls once, if it is wanted, and tells how to go on.
