@@ -113,9 +113,7 @@ func (f *initFlags) check() error {
 	if f.leave != "" && f.leave != "true" && f.leave != "false" && !days.MatchString(f.leave) {
 		wrong = append(wrong, fmt.Sprintf("--leave-on-server: %q is none of true, false, 14d", f.leave))
 	}
-	if f.mailbox.hint().IsSocket() {
-		wrong = append(wrong, "--host: popferry speaks POP3 to a host and its port, not to a socket")
-	}
+	wrong = append(wrong, f.checkHosts()...)
 	if f.provider != "" && f.mailbox.host != "" {
 		wrong = append(wrong, "--provider and --host exclude each other")
 	}
@@ -123,6 +121,24 @@ func (f *initFlags) check() error {
 		return fmt.Errorf("%s", strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// checkHosts finds flags that say nothing without a host, or the other way
+// round.
+func (f *initFlags) checkHosts() (wrong []string) {
+	if m := f.mailbox; m.host == "" && (m.port != 0 || m.tls != "") {
+		wrong = append(wrong, "--port and --tls need --host")
+	}
+	switch m := f.inbox; {
+	case m.host == "" && (m.port != 0 || m.tls != "" || f.lmtp):
+		wrong = append(wrong, "--smtp-port, --smtp-tls and --lmtp need --smtp-host")
+	case f.lmtp && m.port == 0 && !m.hint().IsSocket():
+		wrong = append(wrong, "--lmtp needs --smtp-port, for LMTP has no usual one")
+	}
+	if f.mailbox.hint().IsSocket() {
+		wrong = append(wrong, "--host: popferry speaks POP3 to a host and its port, not to a socket")
+	}
+	return wrong
 }
 
 // setup is one run of init.
@@ -194,6 +210,9 @@ func (s *setup) missing() []string {
 	need("password-file", s.flags.mailbox.passwordFile)
 	if s.place.existing == nil {
 		need("to", s.flags.to)
+	}
+	if s.flags.inbox.username != "" {
+		need("smtp-password-file", s.flags.inbox.passwordFile)
 	}
 	return flags
 }

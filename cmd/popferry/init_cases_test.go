@@ -235,6 +235,7 @@ func TestInitLeavesNothing(t *testing.T) {
 	dialogue := []reply{
 		{"Mail address of the mailbox", "leo@isp.test"},
 		{"POP3 server, as your provider", "no server"},
+		{"POP3 server, as your provider", "unix:/run/pop3"},
 		{"POP3 server, as your provider", "pop.isp.test:" + v.pop3Port},
 		{"Password at pop.isp.test", "secret"},
 		{"Mail address of the inbox", "leo@isp.test"},

@@ -65,14 +65,18 @@ func (s *setup) askServer(ctx context.Context, x *side) (discover.Hint, error) {
 			return discover.Hint{}, err
 		}
 		hint, err := parseServer(line)
-		if hint.IsSocket() && x.protocol == discover.POP3 {
-			err = fmt.Errorf("%q is a socket; popferry speaks POP3 to a host and its port", line)
-		}
-		if err == nil {
-			x.protocol = s.protocolAt(x, hint)
+		protocol := s.protocolAt(x, hint)
+		switch {
+		case err != nil:
+			s.say("  %v", err)
+		case hint.IsSocket() && protocol == discover.POP3:
+			s.say("  %q is a socket; popferry speaks POP3 to a host and its port.", line)
+		case !hint.IsSocket() && protocol == discover.LMTP && hint.Port == 0:
+			s.say("  LMTP has no usual port; name that of %s, too.", line)
+		default:
+			x.protocol = protocol
 			return hint, nil
 		}
-		s.say("  %v", err)
 	}
 }
 
