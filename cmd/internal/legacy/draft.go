@@ -58,6 +58,7 @@ func (s *Setup) Draft(c Choice) Draft {
 	}
 	w.nameAccounts()
 	w.gatherDestinations()
+	s.switchOffTwins()
 	for i, a := range s.Accounts {
 		w.Accounts = append(w.Accounts, w.account(a, w.Names[i]))
 	}

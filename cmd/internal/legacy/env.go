@@ -57,7 +57,6 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 		}
 		slices.SortStableFunc(r.setup.Remarks[before:], func(a, b Remark) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	}
-	r.warnOfTwins()
 	r.warnOfSeen(program)
 	r.warnOfUnread()
 	return r.setup, nil

@@ -191,3 +191,25 @@ func TestFileNames(t *testing.T) {
 		t.Errorf("got %v, want %s", got, want)
 	}
 }
+
+// TestTwinsOfAChoice: what the person says of the destination counts.
+func TestTwinsOfAChoice(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string][]bool{"": {false, false}, "me@example.org": {false, true}} {
+		s := &Setup{Accounts: []Account{
+			{Host: "h", Username: "leo", Delivery: Delivery{Host: "localhost", To: "a@b"}, Seen: Seen{UIDs: []string{"1"}}},
+			{Host: "H", Username: "leo", Delivery: Delivery{Host: "localhost", To: "c@d"}, Seen: Seen{UIDs: []string{"1", "2"}}},
+		}}
+		c := Choice{}
+		if to != "" {
+			c.To = []string{to}
+		}
+		s.Draft(c)
+		if got := []bool{s.Accounts[0].Disabled, s.Accounts[1].Disabled}; !slices.Equal(got, want) || len(s.Remarks) != 1 {
+			t.Errorf("to %q: switched off %v, want %v; %v", to, got, want, s.Remarks)
+		}
+		if got := len(s.Accounts[0].Seen.UIDs); (got == 2) != want[1] {
+			t.Errorf("to %q: %d UIDs count as fetched", to, got)
+		}
+	}
+}

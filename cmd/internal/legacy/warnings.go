@@ -1,36 +1,6 @@
 package legacy
 
-import (
-	"path/filepath"
-	"slices"
-	"strings"
-)
-
-// warnOfTwins tells of a mailbox that several accounts fetch from. One whose
-// mail goes where it goes already is switched off: all would arrive twice.
-func (r *reader) warnOfTwins() {
-	accounts := r.setup.Accounts
-	for i := range accounts {
-		a := &accounts[i]
-		j := slices.IndexFunc(accounts[:i], func(b Account) bool { return !b.Disabled && b.sameMailbox(*a) })
-		switch {
-		case j < 0 || a.Disabled:
-		case accounts[j].Delivery == a.Delivery:
-			a.Disabled = true
-			accounts[j].Seen.add(a.Seen.UIDs...)
-			r.setup.remark(a.Place, "%s at %s is the mailbox of %s, too, and its mail would arrive twice; this account is switched off (enabled: false)",
-				a.Username, a.Host, accounts[j].Place)
-		default:
-			r.setup.remark(a.Place, "%s at %s is the mailbox of %s, too; each of the two accounts forwards what it finds there, and one that deletes it takes it from the other", a.Username, a.Host, accounts[j].Place)
-		}
-	}
-}
-
-// sameMailbox tells whether two accounts fetch from one mailbox. With another
-// port it may be the end of a tunnel to another server.
-func (a Account) sameMailbox(b Account) bool {
-	return a.Username == b.Username && strings.EqualFold(a.Host, b.Host) && (a.Port == b.Port || !onThisMachine(a.Host))
-}
+import "path/filepath"
 
 // warnOfSeen tells of accounts whose old mail would be forwarded, for want of a
 // record of what was fetched, and of those where it stays on the server.
