@@ -17,14 +17,14 @@ import (
 // program has fetched from its mailbox.
 type seenAccount struct {
 	ledger.Identity
-	uids []string
+	uids, spellings []string // as in legacy.Seen
 }
 
 // seenOf are the accounts of a setup under the names that they have now.
 func seenOf(setup *legacy.Setup, names []string) []seenAccount {
 	out := make([]seenAccount, len(names))
 	for i, a := range setup.Accounts {
-		out[i] = seenAccount{ledger.Identity{Name: names[i], Username: a.Username, Host: a.Host}, a.Seen.UIDs}
+		out[i] = seenAccount{ledger.Identity{Name: names[i], Username: a.Username, Host: a.Host}, a.Seen.UIDs, a.Seen.Spellings}
 	}
 	return out
 }
@@ -61,7 +61,9 @@ func (m *importer) seenIn(cfg *config.Config) (accounts []seenAccount, names []s
 		accounts[i].Identity = id
 		for j, a := range m.setup.Accounts { // several may have fetched from one mailbox
 			if a.Username == id.Username && strings.EqualFold(a.Host, id.Host) {
-				accounts[i].uids, names[j] = append(accounts[i].uids, a.Seen.UIDs...), id.Name
+				accounts[i].uids = append(accounts[i].uids, a.Seen.UIDs...)
+				accounts[i].spellings = append(accounts[i].spellings, a.Seen.Spellings...)
+				names[j] = id.Name
 			}
 		}
 	}
@@ -95,7 +97,7 @@ func (m *importer) fill(ctx context.Context, cfg *config.Config, accounts []seen
 		}
 		d := &desk{program: m.program, cfg: cfg, store: store, account: rows[i]}
 		if err := d.underLease(ctx, m.flags.wait, func() error {
-			noted[a.Name], err = d.note(ctx, m.from, a.uids)
+			noted[a.Name], err = d.note(ctx, m.from, a)
 			return err
 		}); err != nil {
 			return nil, fmt.Errorf("noting what was fetched of %s: %w", a.Name, err)
@@ -104,8 +106,9 @@ func (m *importer) fill(ctx context.Context, cfg *config.Config, accounts []seen
 	return noted, nil
 }
 
-// note writes rows for those of the UIDs that have none.
-func (d *desk) note(ctx context.Context, program string, uids []string) (int, error) {
+// note writes rows for those of the UIDs that have none, and returns how many
+// messages that are.
+func (d *desk) note(ctx context.Context, program string, a seenAccount) (messages int, err error) {
 	known, err := d.lease.Known(ctx)
 	if err != nil {
 		return 0, err
@@ -116,11 +119,15 @@ func (d *desk) note(ctx context.Context, program string, uids []string) (int, er
 	}
 	var recs []*ledger.Record
 	now := time.Now()
-	for _, uid := range uids {
-		if !have[uid] {
-			have[uid] = true
-			recs = append(recs, ledger.Imported(uid, program, now))
+	for i, uid := range slices.Concat(a.uids, a.spellings) {
+		if have[uid] {
+			continue
+		}
+		have[uid] = true
+		recs = append(recs, ledger.Imported(uid, program, now))
+		if i < len(a.uids) {
+			messages++
 		}
 	}
-	return len(recs), d.lease.Put(ctx, recs...) // all or none
+	return messages, d.lease.Put(ctx, recs...) // all or none
 }

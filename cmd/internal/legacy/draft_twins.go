@@ -17,6 +17,7 @@ func (s *Setup) switchOffTwins() {
 		case accounts[j].Delivery == a.Delivery:
 			a.Disabled = true
 			accounts[j].Seen.add(a.Seen.UIDs...)
+			accounts[j].Seen.Spellings = slices.Concat(accounts[j].Seen.Spellings, a.Seen.Spellings)
 			s.remark(a.Place, "%s at %s is the mailbox of %s, too, and its mail would arrive twice; this account is switched off (enabled: false)",
 				a.Username, a.Host, accounts[j].Place)
 		default:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,15 +40,8 @@ func (r *reader) oldmail(dir string, a *Account) error {
 			a.Seen.add(oldmailUIDs(text)...)
 		}
 	}
-	doubtful := 0
-	for _, uid := range a.Seen.UIDs {
-		if strings.Contains(uid, "-") && strings.ContainsAny(uid, "+=") { // Base64 has no - but a /
-			doubtful++
-		}
-	}
-	if doubtful > 0 {
-		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes a / in a UID as -, so %d of them may be others on the server; those messages would be forwarded again. "+
-			"Change them here, and import again", doubtful)
+	if a.Seen.Spellings = slashed(a.Seen.UIDs); len(a.Seen.Spellings) > 0 {
+		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes a / in a UID as -; for %s both ways of writing count as fetched; nothing to do", messages(len(a.Seen.Spellings)))
 	}
 	return nil
 }
@@ -60,4 +54,18 @@ func oldmailUIDs(text string) (uids []string) {
 		}
 	}
 	return uids
+}
+
+// slashed are those of the UIDs with a - as they would be with a /, if they are
+// in Base64 (RFC 4648 section 4), which has no -.
+func slashed(uids []string) (out []string) {
+	if !slices.ContainsFunc(uids, func(uid string) bool { return strings.ContainsAny(uid, "+=") }) {
+		return nil
+	}
+	for _, uid := range uids {
+		if strings.Contains(uid, "-") {
+			out = append(out, strings.ReplaceAll(uid, "-", "/"))
+		}
+	}
+	return out
 }

@@ -71,6 +71,9 @@ type Delivery struct {
 type Seen struct {
 	File string   // "": none was found
 	UIDs []string // raw octets, each once
+	// Spellings are how the server may write some of the UIDs, where the program
+	// has changed them.
+	Spellings []string
 }
 
 // String tells how many messages were fetched.

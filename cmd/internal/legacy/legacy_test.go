@@ -82,7 +82,7 @@ func shape(t *testing.T, s *Setup) string {
 		fmt.Fprintf(&b, "%s: %q\n", f.Name, f.Password.Reveal())
 	}
 	for i, a := range s.Accounts {
-		fmt.Fprintf(&b, "%s: seen %q\n", draft.Names[i], a.Seen.UIDs)
+		fmt.Fprintf(&b, "%s: seen %q\n", draft.Names[i], slices.Concat(a.Seen.UIDs, a.Seen.Spellings))
 	}
 	for _, r := range s.Remarks {
 		fmt.Fprintln(&b, r)
