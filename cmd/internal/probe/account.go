@@ -36,8 +36,12 @@ func Account(ctx context.Context, m Mailbox, told func(Step)) error {
 	err := v.open(ctx, true)
 	if errors.Is(err, errHungUp) {
 		// There are servers that hang up on CAPA: once more without, as a poll
-		// does.
-		v.path = &path{told: func(Step) {}}
+		// does. What was told before is not told again, but a failure is.
+		v.path = newPath(func(s Step) {
+			if s.Err != nil {
+				told(s)
+			}
+		})
 		err = v.open(ctx, false)
 		v.path = newPath(told)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,6 +90,7 @@ func (n *notes) want(t *testing.T, steps ...string) {
 
 func TestAccount(t *testing.T) {
 	t.Parallel()
+	var greetings atomic.Int64
 	tests := []struct {
 		name     string
 		password string
@@ -103,6 +105,18 @@ func TestAccount(t *testing.T) {
 			}
 			return verb == "CAPA"
 		}, []string{"connect", "greeting", "login", "listing"}},
+		{"hangs up on CAPA, and lets nobody in again", "s3cret", func(s *pop3test.Session, verb, _ string) bool {
+			switch {
+			case verb == "CAPA":
+				s.Close()
+			case verb == "" && greetings.Add(1) > 1:
+				s.Err("too many connections")
+				s.Close()
+			default:
+				return false
+			}
+			return true
+		}, []string{"connect", "greeting", "greeting: too_often"}},
 		{"no UIDL", "s3cret", func(s *pop3test.Session, verb, _ string) bool {
 			if verb == "UIDL" {
 				s.Err("unknown command")
