@@ -58,7 +58,8 @@ func (a *accountDraft) resolveProvider() {
 	if p.Auth == provider.AuthOAuth2 && !a.has("auth") {
 		a.checkTokenOnly(named)
 	}
-	a.RETRHides = p.RETRHides
+	host, _ := provider.ForHost(a.Host)
+	a.RETRHides = p.RETRHides || host.RETRHides // a wrong provider's name must not cost mail
 	if !a.has("min_interval") {
 		a.MinInterval = p.MinInterval()
 	}

@@ -27,6 +27,7 @@ func TestProviders(t *testing.T) {
 		"other kind of TLS":     {"web.de", "pop3.web.de", 110, config.TLSStart, "auto", quarter, false},
 		"no TLS":                {"web.de", "pop3.web.de", 110, config.TLSNone, "auto", quarter, false},
 		"own host":              {"web.de", "pop.example.org", 995, config.TLSImplicit, "auto", quarter, false},
+		"host of another":       {"web.de", "pop.gmail.com", 995, config.TLSImplicit, "auto", quarter, true},
 		"own interval":          {"web.de", "pop3.web.de", 995, config.TLSImplicit, "auto", 0, false},
 		"tokens":                {"outlook", "outlook.office365.com", 995, config.TLSImplicit, "xoauth2", 0, false},
 		"own auth":              {"outlook", "outlook.office365.com", 995, config.TLSImplicit, "plain", 0, false},

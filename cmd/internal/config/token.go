@@ -37,6 +37,10 @@ func tokenFrom(command Secret) Secret {
 // errToken is all that is told of it: the rest may be secret.
 var errToken = errors.New("the token command printed JSON that is no answer of a token endpoint: access_token, and expires_in or expiry")
 
+// longestToken is more than any token lives, in seconds: a year. What is beyond
+// the range of a time must not look as if it had ended.
+const longestToken = 365 * 24 * 60 * 60
+
 // parseToken reads a token: as it is, or as JSON the way that token endpoints
 // answer (RFC 6749 5.1) or golang.org/x/oauth2 keeps it. The time is when it
 // ends, zero if that is not said.
@@ -53,11 +57,11 @@ func parseToken(text string, now time.Time) (string, time.Time, error) {
 		return "", time.Time{}, errToken
 	}
 	if answer.Seconds != "" {
-		seconds, err := answer.Seconds.Int64()
+		seconds, err := answer.Seconds.Float64() // some write 3600.0
 		if err != nil {
 			return "", time.Time{}, errToken
 		}
-		return answer.Token, now.Add(time.Duration(seconds) * time.Second), nil
+		return answer.Token, now.Add(time.Duration(min(seconds, longestToken)) * time.Second), nil
 	}
 	return answer.Token, answer.Expiry, nil
 }

@@ -19,7 +19,10 @@ func TestParseToken(t *testing.T) {
 		"\n{\"access_token\": \"t0ken\", \"expiry\": \"2026-11-22T14:00:00+01:00\"}": {"t0ken", now.Add(time.Hour)},
 		`{"access_token": "t0ken", "refresh_token": "r"}`:                            {"t0ken", time.Time{}},
 		`{"error": "invalid_grant", "error_description": "s3cret"}`:                  {},
-		`{"access_token": "s3cret", "expires_in": 1.5}`:                              {},
+		`{"access_token": "t0ken", "expires_in": 3600.0}`:                            {"t0ken", now.Add(time.Hour)},
+		`{"access_token": "t0ken", "expires_in": 9223372036854775807}`:               {"t0ken", now.Add(365 * 24 * time.Hour)},
+		`{"access_token": "t0ken", "expires_in": 1e300}`:                             {"t0ken", now.Add(365 * 24 * time.Hour)},
+		`{"access_token": "s3cret", "expires_in": "soon"}`:                           {},
 		`{"access_token": "s3cret", "expiry": "tomorrow"}`:                           {},
 		`{"access_token": "s3cret"`:                                                  {},
 	} {
