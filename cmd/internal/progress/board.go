@@ -84,11 +84,15 @@ func (b *Board) Begin(account string) (counts *fetcher.Progress, end func()) {
 	p := &poll{account: account, began: now, pace: pace{at: now}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.polls[account] = p
+	if b.polls[account] == nil { // else the account is leased, and this one ends at once
+		b.polls[account] = p
+	}
 	return &p.counts, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		delete(b.polls, account)
+		if b.polls[account] == p {
+			delete(b.polls, account)
+		}
 		if p.shown {
 			b.gone = append(b.gone, account)
 		}

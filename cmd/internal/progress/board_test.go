@@ -50,6 +50,26 @@ func TestBoard(t *testing.T) {
 	})
 }
 
+// TestSecondPoll: one that finds its account leased, as after a reload, takes
+// nothing away from the poll that goes on.
+func TestSecondPoll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var view notes
+		b := Watch(&view)
+		_, end := b.Begin("isp")
+		_, endLeased := b.Begin("isp")
+		endLeased()
+		time.Sleep(1100 * time.Millisecond)
+		end()
+		time.Sleep(time.Second)
+		b.Stop()
+		if want := []string{"isp shown", "isp gone"}; !slices.Equal(view.said, want) {
+			t.Errorf("%q, want %q", view.said, want)
+		}
+	})
+}
+
 // TestNobodyLooks: without a board nothing is counted.
 func TestNobodyLooks(t *testing.T) {
 	t.Parallel()
