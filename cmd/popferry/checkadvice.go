@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,7 +60,7 @@ func certificateAdvice(err error) string {
 	pin := fmt.Sprintf("tls_pin: \"%s\"", e.SHA256)
 	switch e.Reason {
 	case dial.NameMismatch:
-		return fmt.Sprintf("If that is the server, write host: %s, or tls_server_name: %[1]s. To accept this very certificate: %s", e.Names[0], pin)
+		return renamed(e) + "To accept this very certificate: " + pin
 	case dial.PinMismatch:
 		return "If the server was given a new certificate, write " + pin + ". If not, somebody may be in between."
 	case dial.NotYetValid:
@@ -68,6 +69,20 @@ func certificateAdvice(err error) string {
 		return "Its owner has to renew it. Until then this accepts it, and no other: " + pin
 	}
 	return "If you know it to be right, as that of a server of your own, write " + pin + ", or tls_ca_file with its authority. If not, ask the provider."
+}
+
+// renamed is how to call a server by a name that its certificate is for. Its
+// common name alone is never accepted.
+func renamed(e *dial.CertificateError) string {
+	var mismatch x509.HostnameError
+	if !errors.As(e, &mismatch) || len(mismatch.Certificate.DNSNames)+len(mismatch.Certificate.IPAddresses) == 0 {
+		return ""
+	}
+	i := slices.IndexFunc(e.Names, func(name string) bool { return !strings.Contains(name, "*") })
+	if i < 0 {
+		return fmt.Sprintf("If that is the server, write host with a name that fits %s. ", e.Names[0])
+	}
+	return fmt.Sprintf("If that is the server, write host: %s, or tls_server_name: %[1]s. ", e.Names[i])
 }
 
 // unreached are the causes that another port or kind of TLS may help against.
