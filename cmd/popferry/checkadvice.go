@@ -93,7 +93,7 @@ var unreached = []string{
 
 // otherWays looks for ways to a host that do lead to a server.
 func (k *checker) otherWays(ctx context.Context, s config.Server, p probe.Protocol, c cause.Cause) string {
-	if strings.HasPrefix(s.Host, "unix:") {
+	if len(p.Ways()) == 0 || strings.HasPrefix(s.Host, "unix:") {
 		return ""
 	}
 	own := probe.Way{Port: s.Port}

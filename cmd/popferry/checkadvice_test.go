@@ -3,11 +3,18 @@ package main
 import (
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // TestMismatchAdvice: only names that would be accepted are advised.
@@ -46,5 +53,20 @@ func TestMismatchAdvice(t *testing.T) {
 				t.Errorf("no pin: %q", advice)
 			}
 		})
+	}
+}
+
+// TestNoOtherWaysForLMTP: ports of SMTP are no way to a server that is to speak
+// LMTP.
+func TestNoOtherWaysForLMTP(t *testing.T) {
+	t.Parallel()
+	k := checker{wiring: newWiring()}
+	failed := probe.Step{Name: probe.StepConnect, Err: &fetcher.DestinationError{Name: "main", Outcome: forwarder.Outcome{
+		Kind: forwarder.Unusable, Stage: forwarder.StageDial, Err: &dial.Error{Stage: dial.StageConnect, Addr: "127.0.0.1:24", Err: syscall.ECONNREFUSED},
+	}}}
+	server := config.Server{Host: "127.0.0.1", Port: 24, TLS: config.TLS{Mode: config.TLSNone}}
+	advice := k.remedy(t.Context(), server, probe.LMTP, failed)
+	if want := cause.Of(failed.Err).Remedy; advice != want || !slices.Contains(unreached, cause.Of(failed.Err).Code) {
+		t.Errorf("%q, want %q", advice, want)
 	}
 }

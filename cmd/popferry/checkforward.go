@@ -47,9 +47,13 @@ func (k *checker) destination(d config.Destination, size *limit) (subject, error
 	}
 	relay := probe.Relay{Name: d.Name, Dialer: dialer, Options: smtpOptions(d), Envelopes: k.envelopes(d)}
 	relay.Options.DotTimeout = checkPatience // should the test message come twice, no harm is done
+	protocol := probe.SMTP
+	if d.Protocol == config.ProtocolLMTP {
+		protocol = probe.LMTP
+	}
 	try := func(ctx context.Context, tell func(checkStep)) {
 		defer size.set(0)
-		told := k.tried(ctx, d.Server, probe.SMTP, tell)
+		told := k.tried(ctx, d.Server, protocol, tell)
 		octets, err := probe.Destination(ctx, relay, told)
 		size.set(octets)
 		if err == nil && k.send && len(relay.Envelopes) > 0 {

@@ -18,6 +18,7 @@ type Protocol uint8
 const (
 	POP3 Protocol = iota
 	SMTP
+	LMTP
 )
 
 // Way is how a host may be reached.
@@ -30,10 +31,13 @@ type Way struct {
 func (w Way) String() string { return fmt.Sprintf("port: %d, tls: %v", w.Port, w.Mode) }
 
 // Ways are the registered ports of a protocol, the best first (RFC 8314 3 and
-// 4, RFC 6409 3.1).
+// 4, RFC 6409 3.1). LMTP has none, and those of SMTP speak no LMTP (RFC 2033 5).
 func (p Protocol) Ways() []Way {
-	if p == SMTP {
+	switch p {
+	case SMTP:
 		return []Way{{465, dial.Implicit}, {587, dial.StartTLS}, {25, dial.StartTLS}}
+	case LMTP:
+		return nil
 	}
 	return []Way{{995, dial.Implicit}, {110, dial.StartTLS}}
 }
