@@ -25,7 +25,8 @@ func (p *program) checkCommand() *cobra.Command {
 		Short: "Try both sides without moving mail, and say what is wrong",
 		Long: "Tries each destination and account step by step, all of them or those that are named, and says what is wrong\n" +
 			"and what to do. No mail is moved: mailboxes are listed and left as they are, and senders and recipients are\n" +
-			"taken back before there is a message. It logs in once to each mailbox, and not before min_interval has passed.\n" +
+			"taken back before there is a message. It logs in once to each mailbox, and not before min_interval has passed\n" +
+			"since a poll did; its own logins are noted nowhere.\n" +
 			"A mailbox that is being polled just then may answer that it is locked.\n\n" +
 			"Exit codes: 0 all is well, 75 something is not, 78 configuration, 64 usage, 1 anything else.",
 		ValidArgsFunction: p.completeAccounts(0),
