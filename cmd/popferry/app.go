@@ -183,8 +183,8 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	acc.Progress, ended = a.board.Begin(name)
 	defer ended()
 	res := a.poller.Poll(ctx, acc, asked || wanted)
-	if wanted && res.Rest == fetcher.Leased {
-		a.asked.Store(name, true) // it is polled once it is free
+	if wanted && (res.Rest == fetcher.Leased || errors.Is(res.Err, fetcher.ErrStopped)) {
+		a.asked.Store(name, true) // it is polled once it is free, or by the next service
 	}
 	if a.metrics != nil {
 		a.metrics.Poll(res)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,11 +11,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -236,5 +239,36 @@ func TestMetricsFile(t *testing.T) {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("there is no %s in\n%s", want, b)
 		}
+	}
+}
+
+// TestAskedJustBeforeReloading: a service that is stopped while it does what was
+// asked for leaves that to the next one.
+func TestAskedJustBeforeReloading(t *testing.T) {
+	t.Parallel()
+	src := startPOP3(t, pop3test.Options{}, oneMail)
+	sink := startSMTP(t, smtptest.Options{})
+	cfg, err := config.Load(writeConfig(t, "state: popferry.db\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String())), config.Env{CheckSchedule: schedule.Check})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := openLedger(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	stopping := make(chan struct{})
+	close(stopping)
+	var asked sync.Map
+	asked.Store("isp", true)
+	a, err := newApp(t.Context(), cfg, store, appOptions{Log: slog.New(slog.DiscardHandler), Stopping: stopping, Asked: &asked, Wiring: newWiring()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	res := a.poll(t.Context(), "isp", false)
+	if _, ok := asked.Load("isp"); !ok || !errors.Is(res.Err, fetcher.ErrStopped) {
+		t.Errorf("the next service knows of it: %t; %v", ok, res.Err)
 	}
 }
