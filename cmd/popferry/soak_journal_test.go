@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
 // What the daemon says when it has read its configuration.
@@ -59,7 +61,7 @@ func (j *journal) Write(p []byte) (int, error) {
 }
 
 func (j *journal) read(line []byte) {
-	var e struct{ Level, Msg, Outcome, Trace, Listen string }
+	var e struct{ Level, Msg, Outcome, Stage, Trace, Listen string }
 	if err := json.Unmarshal(line, &e); err != nil {
 		j.strange = append(j.strange, string(line))
 		return
@@ -69,8 +71,8 @@ func (j *journal) read(line []byte) {
 		j.listens = e.Listen
 	}
 	switch {
-	case e.Msg == "message" && e.Outcome == "unknown":
-		j.unknown[e.Trace]++
+	case e.Msg == "message" && (e.Outcome == "unknown" || e.Outcome == "held" && e.Stage == forwarder.StageDot.String()):
+		j.unknown[e.Trace]++ // held: for the third time in a row
 	case e.Msg == "poll ended early":
 		j.outcomes[e.Outcome]++
 	case e.Level == "ERROR" && e.Msg != notReloaded:

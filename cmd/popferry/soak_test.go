@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 var (
@@ -212,8 +214,8 @@ func (s *soak) mend() {
 // arrives waits until all mail has arrived, what was in doubt has come once
 // more, and what is to be deleted was.
 func (s *soak) arrives() {
-	s.until("arrival of all mail", func() bool { return s.sink.distinct() >= len(s.letters) })
-	s.until("forwarding of what was in doubt", func() bool { forwarded, all := s.ledger(); return forwarded == all })
+	s.until("arrival of all mail", func() bool { s.retryHeld(); return s.sink.distinct() >= len(s.letters) })
+	s.until("forwarding of what was in doubt", func() bool { s.retryHeld(); forwarded, all := s.ledger(); return forwarded == all })
 	for i := range soakAccounts {
 		if !keeps(i) {
 			s.until("deletion of what has arrived", func() bool { return s.source.Count(soakUser(i)) == 0 })
@@ -232,9 +234,38 @@ func (s *soak) until(what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-limit:
-			s.Fatalf("no %s within three minutes: %s", what, s.state())
+			_, rows, _ := popferry(s.T, "messages", "--config", s.config.path)
+			s.Fatalf("no %s within three minutes: %+v\n%s", what, s.state(), without(rows, ledger.Forwarded.String()))
 		}
 	}
+}
+
+// retryHeld is what a person does about messages that broke off or were in
+// doubt three times in a row.
+func (s *soak) retryHeld() {
+	s.Helper()
+	var held []struct{ Account, UID string }
+	_, out, _ := popferry(s.T, "messages", "--state", ledger.Held.String(), "--json", "--config", s.config.path)
+	if err := json.Unmarshal([]byte(out), &held); err != nil {
+		s.Fatalf("%v in %q", err, out)
+	}
+	for _, m := range held {
+		s.Logf("held: %s of %s", m.UID, m.Account)
+		if code, _, errs := popferry(s.T, "retry", m.Account, m.UID, "--config", s.config.path); code != exitOK {
+			s.Errorf("popferry retry: exit %d\n%s", code, errs)
+		}
+	}
+}
+
+// without is text less the lines that have a word in them.
+func without(text, word string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, word) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // quiet has all accounts polled once and then none for an hour, and measures.
