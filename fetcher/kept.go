@@ -15,8 +15,9 @@ import (
 
 // The POP3 mailbox is the queue, but for servers that hide or delete what was
 // retrieved: those that are known for it (Gmail, Source.Hides), those with
-// EXPIRE 0 (RFC 2449 6.7), and those that were seen to do so. What is fetched there is kept in a file before anything else
-// is said to the server, and sent, tried again and shown from it.
+// EXPIRE 0 (RFC 2449 6.7), and those that were seen to do so. What is fetched
+// there is kept in a file before anything else is said to the server, and sent,
+// tried again and shown from it.
 
 // hides tells whether the server will not give a message a second time.
 func (r *run) hides() bool { return hides(r.s.Learnt, r.a.Source) }
