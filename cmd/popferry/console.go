@@ -15,8 +15,9 @@ import (
 // end; io.EOF says that nobody is there any more.
 type console interface {
 	Line(context.Context) (string, error)
-	// Secret does not show what is typed.
-	Secret(context.Context) (string, error)
+	// Secret does not show what is typed from the moment on at which it calls
+	// ask, which puts the question.
+	Secret(ctx context.Context, ask func()) (string, error)
 }
 
 // terminal is the console that the program was started from.
@@ -52,8 +53,10 @@ func (t *terminal) Line(ctx context.Context) (string, error) {
 
 // Secret reads a line with the terminal in raw mode, and brings it back to how
 // it was whatever happens. (term.ReadPassword turns the echo off at a time that
-// cannot be known here, perhaps after all is over.)
-func (t *terminal) Secret(ctx context.Context) (_ string, err error) {
+// cannot be known here, perhaps after all is over.) The question comes behind
+// the echo's end: who answers at once, as a password manager does, would see
+// the password.
+func (t *terminal) Secret(ctx context.Context, ask func()) (_ string, err error) {
 	fd := int(t.file.Fd())
 	before, err := term.MakeRaw(fd)
 	if err != nil {
@@ -64,6 +67,7 @@ func (t *terminal) Secret(ctx context.Context) (_ string, err error) {
 		io.Reader
 		io.Writer
 	}{t.file, io.Discard}, "")
+	ask()
 	return wait(ctx, func() (string, error) { return keys.ReadPassword("") }) // Ctrl-C is an io.EOF
 }
 

@@ -65,8 +65,7 @@ func (d *dialogue) ask(ctx context.Context, question, preset string) (string, er
 
 // secret asks for a password; the zero Secret is an empty one.
 func (d *dialogue) secret(ctx context.Context, question string) (config.Secret, error) {
-	d.prompt(question)
-	line, err := d.console.Secret(ctx)
+	line, err := d.console.Secret(ctx, func() { d.prompt(question) })
 	d.say("")
 	if err != nil {
 		return config.Secret{}, left(err)

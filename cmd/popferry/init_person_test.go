@@ -34,13 +34,18 @@ type person struct {
 	read    int // octets of the screen
 }
 
-func (p *person) Line(ctx context.Context) (string, error) {
-	text, err := p.Secret(ctx)
+func (p *person) Line(context.Context) (string, error) {
+	text, err := p.answer()
 	_, _ = p.screen.Write([]byte(text + "\n"))
 	return text, err
 }
 
-func (p *person) Secret(context.Context) (string, error) {
+func (p *person) Secret(_ context.Context, ask func()) (string, error) {
+	ask()
+	return p.answer()
+}
+
+func (p *person) answer() (string, error) {
 	all := p.screen.String()
 	question := all[p.read:]
 	p.read = len(all)
