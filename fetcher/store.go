@@ -20,6 +20,7 @@ type Lease interface {
 // AccountRow reads and writes what is remembered of the account.
 type AccountRow interface {
 	Account(context.Context) (ledger.Account, error)
+	// PutAccount need not wait for the disk for what is not ledger.Account.Lasting.
 	PutAccount(context.Context, ledger.Account) error
 }
 

@@ -33,6 +33,15 @@ type Account struct {
 	Adopt bool
 }
 
+// Lasting is a without what a ledger may forget when the power fails: when and
+// how polls went, and with it how long to wait. No message depends on it.
+func (a Account) Lasting() Account {
+	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	a.Failures, a.Cause, a.OnServer = 0, Cause{}, 0
+	a.Server.LastLogin, a.Server.BadLogins = time.Time{}, 0
+	return a
+}
+
 // Server is what was learnt of an account's POP3 server.
 type Server struct {
 	NoCAPA     bool          `json:"no_capa,omitempty"`     // it hangs up on CAPA, or does not know it

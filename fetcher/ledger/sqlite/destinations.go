@@ -43,9 +43,10 @@ func (s *Store) destinations(ctx context.Context) (list []ledger.Destination, er
 	return list, rows.Err()
 }
 
-// PutDestination writes what is remembered of a destination.
+// PutDestination writes what is remembered of a destination. It does not wait
+// for the disk: no message depends on it.
 func (s *Store) PutDestination(ctx context.Context, d ledger.Destination) error {
-	return s.write(ctx, func(c *session) error {
+	return s.jot(ctx, func(c *session) error {
 		_, err := c.exec("REPLACE INTO destinations (name, failures, not_before, cause_code, cause_text, last_success) VALUES (?, ?, ?, ?, ?, ?)",
 			d.Name, d.Failures, millis(d.NotBefore), d.Cause.Code, d.Cause.Text, millis(d.LastSuccess))
 		return err

@@ -11,6 +11,9 @@
 //	Lease.Deleted +--> writer: BEGIN, a savepoint each, COMMIT --> answers
 //	Store.Claim --+
 //
+// A group that tells of nothing but when polls were, and how they went, is
+// committed without the fsync.
+//
 // A lease is a lock of the operating system on a file of its own, PATH.locks/ID
 // beside the database. It is gone the instant its process dies.
 //

@@ -13,6 +13,7 @@ import (
 // is forgotten with its host. A name that another account has is
 // ledger.ErrNameTaken, and nothing changes.
 func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
+	defer l.row.Store(nil)
 	return l.write(ctx, func(c *session) error {
 		var other int64
 		switch err := c.scan("SELECT id FROM accounts WHERE name = ? AND id <> ?", []any{to.Name, l.account}, &other); {
@@ -33,6 +34,7 @@ func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 // Forget removes the account with all its messages and counts, and returns how
 // many messages. The lease is of no more use than to be released.
 func (l *Lease) Forget(ctx context.Context) (messages int, err error) {
+	defer l.row.Store(nil)
 	err = l.write(ctx, func(c *session) error {
 		if err := c.scan("SELECT count(*) FROM messages WHERE account = ?", []any{l.account}, &messages); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gofrs/flock"
@@ -17,11 +18,14 @@ import (
 // Release every change fails with ErrReleased; where the lock file was
 // removed, with ErrLost. Reading goes on.
 type Lease struct {
-	store    *Store
-	account  int64
-	lock     *flock.Flock
-	released atomic.Bool
-	checked  int // the transaction that has seen that the lock holds; the writer's own
+	store   *Store
+	account int64
+	lock    *flock.Flock
+	row     atomic.Pointer[ledger.Account] // nil: it may have changed since it was read
+	checked int                            // the transaction that has seen that the lock holds; the writer's own
+
+	changing sync.RWMutex // for reading: a change is under way
+	released bool
 }
 
 // Lease takes the lease of an account, or returns ledger.ErrLeased at once if
@@ -29,9 +33,6 @@ type Lease struct {
 // such account. Messages that are found in state Sending were being sent when
 // a process died: they are Unknown from here on.
 func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
-	if _, err := s.account(ctx, account); err != nil {
-		return nil, err
-	}
 	l := &Lease{store: s, account: account, lock: newLock(s.path, strconv.FormatInt(account, 10))}
 	switch ok, err := l.lock.TryLock(); {
 	case err != nil:
@@ -39,18 +40,39 @@ func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
 	case !ok:
 		return nil, ledger.ErrLeased
 	}
-	if err := l.write(ctx, l.interrupt); err != nil {
+	if err := l.begin(ctx); err != nil {
 		return nil, errors.Join(err, l.Release())
 	}
 	return l, nil
 }
 
-// Release gives the lease back. What is being written when it is called is
-// finished before another holder can write. A second call does nothing.
+// begin reads the account. All that holders before have written is there: one
+// that lives has waited for it before it gave the lock back, and one that died
+// writes no more. So most leases begin without a transaction.
+func (l *Lease) begin(ctx context.Context) error {
+	row, err := l.store.account(ctx, l.account)
+	if err != nil {
+		return err
+	}
+	l.row.Store(&row)
+	var sending bool
+	err = l.store.read.scan(ctx, "SELECT EXISTS (SELECT 1 FROM messages WHERE account = ? AND state = 'sending')", []any{l.account}, &sending)
+	if err != nil || !sending {
+		return explain("read the ledger", l.store.path, err)
+	}
+	return l.write(ctx, l.interrupt)
+}
+
+// Release gives the lease back when what is being written is on disk. A second
+// call does nothing.
 func (l *Lease) Release() error {
-	if l.released.Swap(true) {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	if l.released {
 		return nil
 	}
+	l.released = true
+	l.row.Store(nil)
 	// The file stays: another process may have it open, and wait on a lock
 	// that nobody else would see any more.
 	return explain("unlock", l.lock.Path(), l.lock.Unlock())
@@ -58,16 +80,30 @@ func (l *Lease) Release() error {
 
 // Account returns what is remembered of the account.
 func (l *Lease) Account(ctx context.Context) (ledger.Account, error) {
+	if row := l.row.Load(); row != nil {
+		return *row, nil
+	}
 	return l.store.account(ctx, l.account)
 }
 
 // PutAccount writes what is remembered of the account, all but its identity,
-// which only Claim and Rename change.
+// which only Claim and Rename change. It does not wait for the disk if only
+// such things change as may be forgotten (ledger.Account.Lasting): most polls
+// bring nothing new, and wake no disk.
 func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 	if a.ID != l.account {
 		return fmt.Errorf("account %d written under the lease of %d", a.ID, l.account)
 	}
-	return l.write(ctx, func(c *session) error { return putAccount(c, a) })
+	before, err := l.Account(ctx)
+	if err != nil {
+		return err
+	}
+	write := l.write
+	if a.Identity = before.Identity; a.Lasting() == before.Lasting() {
+		write = l.jot
+	}
+	defer l.row.Store(nil)
+	return write(ctx, func(c *session) error { return putAccount(c, a) })
 }
 
 // account reads one account, or returns ledger.ErrNotFound.
@@ -82,11 +118,25 @@ func (s *Store) account(ctx context.Context, id int64) (ledger.Account, error) {
 	return accounts[0], nil
 }
 
-// write has a change run if the lease still holds when its turn comes. By
-// then the transaction has begun, so that the next holder, whose first act is
-// a transaction too, comes after it and finds what it wrote.
+// write has a change run if the lease still holds when its turn comes.
 func (l *Lease) write(ctx context.Context, do change) error {
-	return l.store.write(ctx, func(c *session) error {
+	return l.change(ctx, l.store.write, do)
+}
+
+// jot is a write that does not wait for the disk.
+func (l *Lease) jot(ctx context.Context, do change) error {
+	return l.change(ctx, l.store.jot, do)
+}
+
+// change is a write by way of write or jot of the store. By the time that the
+// lock is looked at the transaction has begun.
+func (l *Lease) change(ctx context.Context, write func(context.Context, change) error, do change) error {
+	l.changing.RLock()
+	defer l.changing.RUnlock()
+	if l.released {
+		return ErrReleased
+	}
+	return write(ctx, func(c *session) error {
 		if err := l.held(c); err != nil {
 			return err
 		}
@@ -98,10 +148,7 @@ func (l *Lease) write(ctx context.Context, do change) error {
 // would lock is the one that is locked here. Once in a transaction is enough:
 // whoever has taken the lease since can't write before its end.
 func (l *Lease) held(c *session) error {
-	switch {
-	case l.released.Load():
-		return ErrReleased
-	case l.checked == c.number:
+	if l.checked == c.number {
 		return nil
 	}
 	ours, err := l.lock.Stat()

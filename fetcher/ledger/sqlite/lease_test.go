@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // TestLockFileRemoved: with its file gone, a lock keeps nobody out any more.
@@ -47,5 +49,39 @@ func TestLockFileStays(t *testing.T) {
 	}
 	if _, err := os.Stat(l.lock.Path()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReleaseWaits: the next holder looks for messages that are being sent
+// once, so what is being written comes first.
+func TestReleaseWaits(t *testing.T) {
+	t.Parallel()
+	s := create(t, newPath(t))
+	l := lease(t, s)
+	running, finish := make(chan struct{}), make(chan struct{})
+	written, released := make(chan error, 1), make(chan error, 1)
+	go func() {
+		written <- l.write(t.Context(), func(c *session) error {
+			close(running)
+			<-finish
+			_, err := l.put(c, &ledger.Record{Known: ledger.Known{UID: "1", State: ledger.Sending}})
+			return err
+		})
+	}()
+	<-running
+	go func() { released <- l.Release() }()
+	for range 100 { // it may take a while until Release begins
+		if _, err := s.Lease(t.Context(), l.account); !errors.Is(err, ledger.ErrLeased) {
+			t.Errorf("while a change is under way: %v", err)
+			break
+		}
+	}
+	close(finish)
+	if err := errors.Join(<-written, <-released); err != nil {
+		t.Fatal(err)
+	}
+	known, err := lease(t, s).Known(t.Context())
+	if err != nil || len(known) != 1 || known[0].State != ledger.Unknown {
+		t.Errorf("the next holder finds %v, %v", known, err)
 	}
 }

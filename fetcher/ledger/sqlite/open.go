@@ -160,7 +160,13 @@ func (s *Store) Ping(ctx context.Context) error {
 // write has a change run by the writer and returns when it is on disk; see
 // writer.do for what ctx can stop.
 func (s *Store) write(ctx context.Context, do change) error {
-	return explain("write the ledger", s.path, s.writer.do(ctx, do))
+	return explain("write the ledger", s.path, s.writer.do(ctx, do, false))
+}
+
+// jot is a write that does not wait for the disk: when the power fails, it may
+// be gone. What is written later never survives without it.
+func (s *Store) jot(ctx context.Context, do change) error {
+	return explain("write the ledger", s.path, s.writer.do(ctx, do, true))
 }
 
 // Close waits for the change that is being written, moves the log into the

@@ -12,6 +12,7 @@ import (
 type session struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	lax        bool // commits do not wait for the disk
 	// number tells one transaction from another.
 	number int
 	// counts are the outcomes of this transaction, written at its end.
@@ -47,6 +48,25 @@ func (c *session) scan(query string, args []any, dest ...any) error {
 		return err
 	}
 	return st.QueryRowContext(context.Background(), args...).Scan(dest...)
+}
+
+// await has the commits from here on wait for the disk, or not. In write-ahead
+// logging the log is synced at the next commit that waits, with all before it
+// (https://sqlite.org/pragma.html#pragma_synchronous). It comes outside of
+// transactions, and is not kept prepared: SQLite obeys it when it is prepared.
+func (c *session) await(disk bool) error {
+	if c.lax == !disk {
+		return nil
+	}
+	if !disk {
+		c.lax = true // in doubt too
+		return c.script("PRAGMA synchronous = NORMAL")
+	}
+	if err := c.script("PRAGMA synchronous = FULL"); err != nil {
+		return err
+	}
+	c.lax = false
+	return nil
 }
 
 // script runs several statements that are not asked for again.

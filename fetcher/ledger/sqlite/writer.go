@@ -18,6 +18,7 @@ type writer struct {
 // request is one caller's change and the place for its answer.
 type request struct {
 	change change
+	jotted bool       // it need not be on disk when it is answered
 	answer chan error // holds one, so that answering never waits
 }
 
@@ -33,16 +34,17 @@ func startWriter(c *session) *writer {
 	return w
 }
 
-// do has the change run and returns when it is on disk; after an error
+// do has the change run and returns when it is on disk, or, if it is jotted, in
+// the database, which outlives this process but not the power; after an error
 // nothing of it is. The caller may stop waiting through ctx only until the
 // writer has taken the change. From then on do waits for the outcome,
 // whatever ctx says, so that nobody takes for failed what in fact happened.
 // The change runs in another goroutine, and never after do returned.
-func (w *writer) do(ctx context.Context, change change) error {
+func (w *writer) do(ctx context.Context, change change, jotted bool) error {
 	if err := ctx.Err(); err != nil {
 		return err // select would choose by chance
 	}
-	r := &request{change: change, answer: make(chan error, 1)}
+	r := &request{change: change, jotted: jotted, answer: make(chan error, 1)}
 	select {
 	case w.requests <- r:
 		return <-r.answer
@@ -88,10 +90,15 @@ func (w *writer) gather(first *request) []*request {
 // commit runs a group and answers each of it, after the commit and not before.
 func (w *writer) commit(group []*request) {
 	changes := make([]change, len(group))
+	jotted := true
 	for i, r := range group {
 		changes[i] = r.change
+		jotted = jotted && r.jotted
 	}
-	own, all := w.session.transaction(changes...)
+	own, all := make([]error, len(group)), w.session.await(!jotted)
+	if all == nil {
+		own, all = w.session.transaction(changes...)
+	}
 	for i, r := range group {
 		if all != nil {
 			r.answer <- all

@@ -1,0 +1,102 @@
+package sqlite
+
+import (
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// synchronous ends the writer and returns SQLite's level of its last commit.
+func synchronous(t *testing.T, s *Store) (level int) {
+	t.Helper()
+	s.writer.close() // the session is the test's now
+	if err := s.writer.session.scan("PRAGMA synchronous", nil, &level); err != nil {
+		t.Fatal(err)
+	}
+	return level
+}
+
+const normal, full = 1, 2 // https://sqlite.org/pragma.html#pragma_synchronous
+
+// TestWaitsForDisk: a poll without news wakes no disk; whatever else an account
+// remembers is there after a power failure.
+func TestWaitsForDisk(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for name, test := range map[string]struct {
+		change func(*ledger.Account)
+		want   int
+	}{
+		"nothing": {func(*ledger.Account) {}, normal},
+		"a poll that went well": {func(a *ledger.Account) {
+			a.LastPoll, a.LastSuccess, a.NextPoll, a.OnServer, a.Server.LastLogin = at, at, at, 7, at
+		}, normal},
+		"a poll that failed": {func(a *ledger.Account) {
+			a.LastPoll, a.Failures, a.NotBefore, a.Cause, a.Server.BadLogins = at, 1, at, ledger.Cause{Code: "login"}, 1
+		}, normal},
+		"a clock with a part of a millisecond": {func(a *ledger.Account) { a.LastPoll = at.Add(time.Microsecond) }, normal},
+		"the first listing":                    {func(a *ledger.Account) { a.Listed = at.Add(time.Hour) }, full},
+		"a server that hides":                  {func(a *ledger.Account) { a.Server.Hides = true }, full},
+		"a new numbering":                      {func(a *ledger.Account) { a.Renumbered = true }, full},
+		"popferry adopt":                       {func(a *ledger.Account) { a.Adopt = true }, full},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := create(t, newPath(t))
+			l := lease(t, s)
+			put := func(change func(*ledger.Account)) {
+				a, err := l.Account(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				change(&a)
+				if err := l.PutAccount(t.Context(), a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(func(a *ledger.Account) { a.Listed, a.Server.Lockstep = at, at })
+			put(test.change)
+			if got := synchronous(t, s); got != test.want {
+				t.Errorf("PRAGMA synchronous is %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// TestGroupWaitsForDisk: one change that must be on disk has all of its group,
+// and of those before, be there.
+func TestGroupWaitsForDisk(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		groups [][]bool // of changes that are jotted
+		want   int
+	}{
+		"at the beginning":          {nil, full},
+		"jotted":                    {[][]bool{{true, true}}, normal},
+		"jotted and one that waits": {[][]bool{{true, false, true}}, full},
+		"one that waits later":      {[][]bool{{true}, {false}}, full},
+		"jotted again":              {[][]bool{{true}, {false}, {true}}, normal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := create(t, newPath(t))
+			s.writer.close()
+			for _, jotted := range test.groups {
+				var group []*request
+				for _, j := range jotted {
+					group = append(group, &request{change: func(*session) error { return nil }, jotted: j, answer: make(chan error, 1)})
+				}
+				s.writer.commit(group)
+				for _, r := range group {
+					if err := <-r.answer; err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			if got := synchronous(t, s); got != test.want {
+				t.Errorf("PRAGMA synchronous is %d, want %d", got, test.want)
+			}
+		})
+	}
+}
