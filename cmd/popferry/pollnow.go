@@ -11,7 +11,8 @@ func (p *program) pollCommand() *cobra.Command {
 		Use:   "poll [ACCOUNT...]",
 		Short: "Have the running popferry poll now",
 		Long: "Tells the popferry that runs with this configuration to poll all accounts now, or those that are named, and\n" +
-			"does not wait for what comes of it. A person asks, so back-offs after failures do not count; min_interval does.\n\n" +
+			"does not wait for what comes of it. One that is being polled is polled once more after that. A person asks, so\n" +
+			"back-offs after failures do not count; min_interval does.\n\n" +
 			"It is reached by a socket beside the ledger, which only its owner may use.\n\n" +
 			"Exit codes: 0 it will, 75 none is running or it has no usable configuration, 64 usage or no such account, 78 configuration.",
 		ValidArgsFunction: p.completeAccounts(0),

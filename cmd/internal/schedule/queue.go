@@ -21,10 +21,12 @@ type queue struct {
 
 // job is one account, in the queue or not.
 type job struct {
-	name   string
-	host   *host
-	number uint64 // its place in the queue
-	busy   bool   // waiting or running
+	name    string
+	host    *host
+	number  uint64 // its place in the queue
+	waiting bool
+	running bool
+	again   bool // once it has run, since it was asked for meanwhile
 }
 
 // host is a server that has several jobs.
@@ -43,17 +45,38 @@ func newQueue(perHost int) *queue {
 func (q *queue) add(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if j.busy || q.closed {
+	if j.waiting || j.running || q.closed {
 		return false
 	}
+	q.put(j)
+	return true
+}
+
+// ask queues a job for somebody who wants what is there now. One that runs may
+// be past that, so it comes once more when it has ended.
+func (q *queue) ask(j *job) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case j.waiting || j.again || q.closed:
+		return false
+	case j.running:
+		j.again = true
+	default:
+		q.put(j)
+	}
+	return true
+}
+
+// put has a job wait.
+func (q *queue) put(j *job) {
 	q.last++
-	j.busy, j.number = true, q.last
+	j.waiting, j.number = true, q.last
 	j.host.waiting = append(j.host.waiting, j)
 	q.waiting++
 	if len(j.host.waiting) == 1 {
 		q.offer(j.host)
 	}
-	return true
 }
 
 // take waits for a job and marks it as running. It is not ok once the queue is
@@ -71,6 +94,7 @@ func (q *queue) take() (j *job, ok bool) {
 	j, h.waiting[0] = h.waiting[0], nil
 	h.waiting = h.waiting[1:]
 	h.running++
+	j.waiting, j.running = false, true
 	q.waiting--
 	q.offer(h)
 	if q.ending && q.waiting == 0 {
@@ -83,11 +107,15 @@ func (q *queue) take() (j *job, ok bool) {
 func (q *queue) done(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	j.busy = false
+	j.running = false
 	full := j.host.running == q.perHost
 	j.host.running--
 	if full { // or else it is among the ready ones, or has nothing waiting
 		q.offer(j.host)
+	}
+	if j.again && !q.closed {
+		j.again = false
+		q.put(j)
 	}
 }
 

@@ -114,8 +114,9 @@ func (s *Scheduler) Start(ctx context.Context) {
 }
 
 // Queue has these jobs run as soon as there is room, or all of them if none is
-// named. Those that wait or run already, and names that no job has, are left
-// alone. It returns how many were queued.
+// named: what runs already runs once more after that, for it may have looked
+// before there was something to see. Those that wait already, and names that no
+// job has, are left alone. It returns how many will run for this call.
 func (s *Scheduler) Queue(names ...string) int {
 	jobs := s.jobs
 	if len(names) > 0 {
@@ -128,7 +129,7 @@ func (s *Scheduler) Queue(names ...string) int {
 	}
 	queued := 0
 	for _, j := range jobs {
-		if s.queue.add(j) {
+		if s.queue.ask(j) {
 			queued++
 		}
 	}

@@ -131,8 +131,7 @@ func TestPlanned(t *testing.T) {
 	})
 }
 
-// TestNeverTwiceAtOnce has a run that outlasts its schedule and is asked for
-// meanwhile.
+// TestNeverTwiceAtOnce has a run that outlasts its schedule.
 func TestNeverTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,13 +147,41 @@ func TestNeverTwiceAtOnce(t *testing.T) {
 				j.note("end")
 			},
 		})
-		time.Sleep(30 * time.Second)
-		s.Queue()
-		time.Sleep(140 * time.Second)
+		time.Sleep(170 * time.Second)
 		s.Queue("a", "nobody")
 		time.Sleep(time.Second)
 		s.Stop()
 		j.is(t, "begin@0", "end@150", "begin@170", "end@320")
+	})
+}
+
+// TestAskedWhileRunning: whoever asks while a job runs, however near its end,
+// has it run once more after that, and once only.
+func TestAskedWhileRunning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal()
+		s := start(t, t.Context(), schedule.Options{
+			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1h"}, {Name: "b", Schedule: "@every 1h"}},
+			Rand: always(0),
+			Run: func(_ context.Context, name string) {
+				j.note(name)
+				time.Sleep(10 * time.Second)
+			},
+		})
+		time.Sleep(5 * time.Second)
+		for _, want := range []int{1, 0} { // b waits, and comes before a does again
+			if n := s.Queue(); n != want {
+				t.Errorf("%d queued, want %d", n, want)
+			}
+		}
+		time.Sleep(time.Minute)
+		j.is(t, "a@0", "b@10", "a@20")
+		s.Queue("a")
+		time.Sleep(time.Second)
+		s.Queue("a")
+		s.Stop() // after which nothing begins
+		j.is(t, "a@0", "b@10", "a@20", "a@65")
 	})
 }
 
