@@ -43,6 +43,12 @@ type daemon struct {
 func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, names []string) error {
 	d := &daemon{program: p, store: store, log: log, names: names, stop: watchStop(ctx), manager: sdnotify.FromEnv(), page: newFront(store, p.wiring, log)}
 	defer d.stop.end()
+	// A signal that nobody has asked for ends the process, so this comes before
+	// the log says anything that somebody might answer with one.
+	reload, endReload := notify(reloadSignals)
+	defer endReload()
+	pollNow, endPoll := notify(pollSignals)
+	defer endPoll()
 	defer d.page.close()
 	d.files = watch.New(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
 	if err := d.start(cfg); err != nil {
@@ -50,17 +56,13 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 	}
 	log.Info("started", "version", buildVersion(), "accounts", len(d.now.Load().app.accounts), "config", cfg.Path, "state", cfg.State)
 	defer d.startControl(cfg)()
-	return d.serve()
+	return d.serve(reload, pollNow)
 }
 
 // serve does what signals and files ask for, until the end.
-func (d *daemon) serve() error {
+func (d *daemon) serve(reload, pollNow <-chan os.Signal) error {
 	defer d.aside(d.watchdog)()
 	defer d.aside(d.news)()
-	reload, endReload := notify(reloadSignals)
-	defer endReload()
-	pollNow, endPoll := notify(pollSignals)
-	defer endPoll()
 	changed := make(chan struct{}, 1)
 	defer d.aside(func(ctx context.Context) { d.files.Every(ctx, watchEvery, changed) })()
 	daily := time.NewTicker(24 * time.Hour)
