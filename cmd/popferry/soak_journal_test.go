@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,14 +20,22 @@ const (
 	notReloaded = "the new configuration is not used, the old one goes on"
 )
 
+// What it says at the end of a poll.
+const (
+	polled     = "polled"
+	endedEarly = "poll ended early"
+	notPolled  = "not polled: " // and why not
+)
+
 // journal reads the daemon's log as it comes, and keeps no more of it than counts.
 type journal struct {
 	mu       sync.Mutex
 	rest     []byte // an unfinished line
 	file     *os.File
-	messages map[string]int // what was said, how often
-	outcomes map[string]int // of polls that ended early
-	unknown  map[string]int // by trace: how often a message was in doubt
+	messages map[string]int  // what was said, how often
+	outcomes map[string]int  // of polls that ended early
+	polled   map[string]bool // accounts that had their turn since the configuration was read
+	unknown  map[string]int  // by trace: how often a message was in doubt
 	listens  string
 	strange  []string // what nobody expects to read
 }
@@ -42,7 +51,7 @@ func newJournal(t *testing.T) *journal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = file.Close() })
-	return &journal{file: file, messages: make(map[string]int), outcomes: make(map[string]int), unknown: make(map[string]int)}
+	return &journal{file: file, messages: make(map[string]int), outcomes: make(map[string]int), polled: make(map[string]bool), unknown: make(map[string]int)}
 }
 
 // Write implements io.Writer.
@@ -61,7 +70,7 @@ func (j *journal) Write(p []byte) (int, error) {
 }
 
 func (j *journal) read(line []byte) {
-	var e struct{ Level, Msg, Outcome, Stage, Trace, Listen string }
+	var e struct{ Level, Msg, Account, Outcome, Stage, Trace, Listen string }
 	if err := json.Unmarshal(line, &e); err != nil {
 		j.strange = append(j.strange, string(line))
 		return
@@ -71,9 +80,15 @@ func (j *journal) read(line []byte) {
 		j.listens = e.Listen
 	}
 	switch {
+	case e.Msg == reloaded:
+		clear(j.polled)
+	case e.Msg == polled, e.Msg == endedEarly, strings.HasPrefix(e.Msg, notPolled):
+		j.polled[e.Account] = true
+	}
+	switch {
 	case e.Msg == "message" && (e.Outcome == "unknown" || e.Outcome == "held" && e.Stage == forwarder.StageDot.String()):
 		j.unknown[e.Trace]++ // held: for the third time in a row
-	case e.Msg == "poll ended early":
+	case e.Msg == endedEarly:
 		j.outcomes[e.Outcome]++
 	case e.Level == "ERROR" && e.Msg != notReloaded:
 		j.strange = append(j.strange, string(line))
@@ -95,6 +110,13 @@ func (j *journal) ended(outcome string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.outcomes[outcome]
+}
+
+// accounts is how many had their turn since the configuration was read.
+func (j *journal) accounts() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.polled)
 }
 
 // doubts is how often it was not known whether a message had arrived.

@@ -91,11 +91,6 @@ func number(t *testing.T, text, name string) (sum float64) {
 	return sum
 }
 
-// polls is how many there were.
-func (m *soakMeter) polls(t *testing.T) int {
-	return int(number(t, m.read(t, "/metrics"), "popferry_polls_total"))
-}
-
 // sample reads and keeps the metrics, and looks at the page as a person does.
 func (m *soakMeter) sample(s soakState) sample {
 	m.read(m.test, "/")

@@ -275,8 +275,7 @@ func (s *soak) quiet() sample {
 		s.change(change{quiet: true, hangup: true})
 		waitFor(s.T, "answer to the quiet configuration", func() bool { return s.journal.reloads() > s.answers })
 	}
-	before := s.meter.polls(s.T)
-	waitFor(s.T, "poll of each account", func() bool { return s.meter.polls(s.T) >= before+soakAccounts })
+	waitFor(s.T, "poll of each account", func() bool { return s.journal.accounts() == soakAccounts })
 	return s.meter.sample(s.state())
 }
 
