@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/dnstest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -61,15 +62,21 @@ func withCertificate(t *testing.T, name string, issued time.Time) (o pop3test.Op
 	return pop3test.Options{TLS: server, ImplicitTLS: true}, path
 }
 
-// freePort is an address where nothing listens.
-func freePort(t *testing.T) string {
+// nowhere is an address where nothing listens (tcpmux, RFC 1078). A port that
+// was free a moment ago would be another test's by now.
+const nowhere = "127.0.0.1:1"
+
+// onceWithDNS polls once, with a DNS that knows these records and no others.
+func onceWithDNS(t *testing.T, zone, cfg string) (code int, stdout, stderr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	var out, errs bytes.Buffer
+	p := &program{stdout: &out, stderr: &errs, wiring: newWiring()}
+	p.wiring.network = dial.NewNetworkWith(dnstest.Start(t, zone))
+	c := p.runCommand()
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.SetArgs([]string{"--once", "--config", cfg})
+	code = exitCode(c.ExecuteContext(t.Context()), &errs)
+	return code, out.String(), errs.String()
 }
 
 const oneMail = "Subject: one\r\nMessage-ID: <one@example.org>\r\n\r\none\r\n"
@@ -107,17 +114,17 @@ accounts:
 forward:
   - {name: main, %[8]s, tls: none, from: me@example.org, to: [me@example.org]}
   - {name: down, %[2]s, tls: none, from: me@example.org, to: [me@example.org]}
-`, plain, hostPort(t, freePort(t)), local(startPOP3(t, expired)), expiredCA, local(startPOP3(t, mismatch)), mismatchCA,
+`, plain, hostPort(t, nowhere), local(startPOP3(t, expired)), expiredCA, local(startPOP3(t, mismatch)), mismatchCA,
 		local(startPOP3(t, strangers)), hostPort(t, sink.Addr().String()))
 
-	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
+	code, out, errs := onceWithDNS(t, "localhost. A 127.0.0.1\n", cfg)
 	if code != 75 || !strings.Contains(out, "good: 1 forwarded") || len(sink.Messages()) != 1 {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 	for name, want := range map[string]string{
 		"password": `the login was refused: login \(leo at 127.0.0.1:\d+\): .*-ERR.*\. Check username and password`,
 		"name":     `the host's name was not found: pop.host.invalid:995: name: .*\. Check the spelling of host`,
-		"port":     `nothing listens there: 127.0.0.1:\d+: connect: .*refused\. Check host and port`,
+		"port":     `nothing listens there: 127.0.0.1:1: connect: .*refused\. Check host and port`,
 		"expired":  `the server's certificate has expired: .*sha256:[0-9a-fA-F]{64}.*\. Its owner has to renew it`,
 		"mismatch": `the server's certificate is for another name: .*other\.example\.net.*sha256:.*\. Set host to one of its names`,
 		"stranger": `nobody we trust signed the server's certificate: .*sha256:.*\. Set tls_ca_file`,

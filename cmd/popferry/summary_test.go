@@ -21,7 +21,7 @@ accounts:
   - {name: good, %s, tls: none, username: leo, password: secret}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, freePort(t)), hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+`, hostPort(t, nowhere), hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
 	code, out, errs := popferry(t, "run", "--once", "--json", "--config", cfg)
 	var got []map[string]any
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 75 || len(got) != 2 {
