@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -82,6 +83,17 @@ func testInterrupted(t *testing.T, k Kind) {
 	other, err := l.Record(f, held.ID)
 	must(t, err)
 	equal(t, "a message that was not being sent", other, held)
+	days, err := second.Days(f, time.Time{})
+	must(t, err)
+	interrupted := 0
+	for _, d := range days {
+		if d.Outcome == ledger.Unknown {
+			interrupted += d.Count
+		}
+	}
+	if interrupted != 1 {
+		t.Errorf("%d messages are counted as interrupted, want 1: %v", interrupted, days)
+	}
 }
 
 func testContext(t *testing.T, k Kind) {

@@ -114,6 +114,9 @@ func TestErrorText(t *testing.T) {
 		if !strings.HasPrefix(e.Error(), "open the ledger /state/popferry.db: ") || !strings.Contains(e.Error(), os.ErrInvalid.Error()) {
 			t.Errorf("kind %d: %v", k, e)
 		}
+		if !strings.HasSuffix(e.Error(), ": "+k.Hint()) && k != Other {
+			t.Errorf("kind %d does not say what to do: %v", k, e)
+		}
 		if (k.Hint() == "") != (k == Other) || k != Other && k.String() == Other.String() {
 			t.Errorf("kind %d: %q, %q", k, k, k.Hint())
 		}
