@@ -24,7 +24,7 @@ import (
 func TestProgressBars(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
-	moves := regexp.MustCompile(`\x1b\[`)
+	moves, quick := regexp.MustCompile(`\x1b\[`), regexp.MustCompile(`fast: .* 0\.[0-8] s`)
 	for name, c := range map[string]struct {
 		env  []string
 		bars bool
@@ -49,8 +49,12 @@ func TestProgressBars(t *testing.T) {
 				t.Errorf("%v\n%q", err, out.String())
 			}
 			all := out.String()
-			if moves.MatchString(all) != c.bars || strings.Contains(all, "fast [") {
+			if moves.MatchString(all) != c.bars {
 				t.Errorf("it was shown %q", all)
+			}
+			// On a busy machine its poll may be a long one, too.
+			if strings.Contains(all, "fast [") && quick.MatchString(all) {
+				t.Errorf("a poll that is soon over has a bar: %q", all)
 			}
 			if last := all[max(0, strings.LastIndex(all, "\x1b[")):]; strings.Contains(last, "slow [") || !strings.Contains(last, "slow: 2 forwarded, 0 held") {
 				t.Errorf("in the end there is %q", last)
