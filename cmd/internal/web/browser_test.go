@@ -47,6 +47,10 @@ type browser struct {
 	complaints []string   // about the page's own policy, or what it loads
 }
 
+// patience is for a browser's whole test. Just after its installation, on a busy
+// machine, its start alone can take longer than the 20 s that chromedp gives it.
+const patience = 3 * time.Minute
+
 // openBrowser starts Chromium, or skips the test where there is none, unless
 // the environment says that everything is to be there.
 func openBrowser(t *testing.T, sc screen) *browser {
@@ -67,10 +71,10 @@ func openBrowser(t *testing.T, sc screen) *browser {
 	}))
 	t.Cleanup(server.Close)
 	b.url = server.URL
-	limited, cancel := context.WithTimeout(t.Context(), time.Minute) // one that hangs does not hold up the others
+	limited, cancel := context.WithTimeout(t.Context(), patience) // one that hangs does not hold up the others
 	t.Cleanup(cancel)
 	allocator, stop := chromedp.NewExecAllocator(limited, append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)...)
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience))...)
 	t.Cleanup(stop) // and waits for its end
 	b.ctx, cancel = chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
