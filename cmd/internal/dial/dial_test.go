@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -98,10 +99,23 @@ func TestHangUp(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	err := open(t, Target{Port: serve(t, mute), Timeout: 50 * time.Millisecond})
-	if failure(t, err, StageTLS); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v is not a timeout", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork().Over(func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			go mute(far)
+			return near, nil
+		})
+		d, err := n.New(Target{Host: "192.0.2.1", Port: 995, Timeout: 50 * time.Millisecond})
+		check(t, err)
+		start := time.Now()
+		_, err = d.Dial(t.Context())
+		if failure(t, err, StageTLS); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v is not a timeout", err)
+		}
+		if took := time.Since(start); took != 50*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 func TestCancel(t *testing.T) {
