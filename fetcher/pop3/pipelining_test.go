@@ -93,7 +93,7 @@ func TestPipeliningFails(t *testing.T) {
 	} {
 		s := start(t, pop3test.Options{Pipelining: tt.mode})
 		s.Add("leo", box(2)...)
-		c := dial(t, s, pop3.Options{Timeout: time.Second})
+		c := dial(t, s, pop3.Options{Timeout: 5 * time.Second})
 		_, err := c.Greeting(t.Context())
 		must(t, err)
 		must(t, c.Login(t.Context(), leo))

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -45,7 +46,7 @@ func (d *dovecot) session(t *testing.T, method pop3.Method, secure bool) *pop3.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := pop3.New(conn, pop3.Options{Timeout: 30 * time.Second})
+	c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
 	t.Cleanup(func() { _ = c.Close() })
 	_, err = c.Greeting(t.Context())
 	if err == nil && secure {
@@ -82,11 +83,11 @@ func startDovecot(t *testing.T) *dovecot {
 	must(t, os.Chmod(dir, 0o755))
 	must(t, os.Mkdir(filepath.Join(dir, "mail"), 0o777))
 	must(t, os.Chmod(filepath.Join(dir, "mail"), 0o777))
-	d := &dovecot{addr: freeAddress(t), mail: filepath.Join(dir, "mail", "leo")}
+	d := &dovecot{addr: ownAddress(t), mail: filepath.Join(dir, "mail", "leo")}
 	d.certificates(t, dir)
-	_, port, err := net.SplitHostPort(d.addr)
+	host, port, err := net.SplitHostPort(d.addr)
 	must(t, err)
-	conf := strings.NewReplacer("DIR", dir, "PORT", port, "INTROSPECTION", introspection(t)).Replace(dovecotConf)
+	conf := strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port, "INTROSPECTION", introspection(t)).Replace(dovecotConf)
 	main, oauth2, _ := strings.Cut(conf, "# oauth2\n")
 	must(t, os.WriteFile(filepath.Join(dir, "dovecot.conf"), []byte(main), 0o644))
 	must(t, os.WriteFile(filepath.Join(dir, "oauth2.conf"), []byte(oauth2), 0o644))
@@ -100,7 +101,7 @@ const dovecotConf = `
 base_dir = DIR/run
 log_path = DIR/log
 protocols = pop3
-listen = 127.0.0.1
+listen = HOST
 ssl = yes
 ssl_cert = <DIR/server.pem
 ssl_key = <DIR/server.key
@@ -201,13 +202,14 @@ func (d *dovecot) certificates(t *testing.T, dir string) {
 	d.leo = tls.Certificate{Certificate: [][]byte{leo.Raw}, PrivateKey: leoKey}
 }
 
-// freeAddress is one of loopback that nobody listens on.
-func freeAddress(t *testing.T) string {
+// ownAddress is one of the sixteen million of loopback (RFC 1122 3.2.1.3), and
+// a port that no connection is given: nobody else has it, now or later.
+func ownAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var b [3]byte
+	_, err := rand.Read(b[:])
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.%d.%d.%d:20110", 1+b[0]%254, b[1], 1+b[2]%254)
 }
 
 // run starts the server and waits until it listens.

@@ -101,7 +101,7 @@ func TestImplicitTLS(t *testing.T) {
 		defer close(done)
 		perform(t, far, []string{"T:", "S: +OK ready", "C: QUIT", "S: +OK"})
 	}()
-	c := New(tls.Client(near, clientTLS()), Options{Timeout: 10 * time.Second})
+	c := New(tls.Client(near, clientTLS()), Options{Timeout: time.Minute})
 	if _, ok := c.TLS(); ok {
 		t.Error("TLS before the handshake")
 	}

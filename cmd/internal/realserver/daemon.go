@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	startLimit = 20 * time.Second // until all ports answer
-	stopLimit  = 20 * time.Second // until no port answers
+	startLimit = time.Minute // until all ports answer
+	stopLimit  = time.Minute // until no port answers
 	tick       = 5 * time.Millisecond
 	logShown   = 16 << 10 // octets of the log's end, shown when a test fails
 )

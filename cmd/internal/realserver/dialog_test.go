@@ -34,7 +34,7 @@ func talk(tb testing.TB, addr string) *dialog {
 	}
 	conn, err := net.Dial(network, addr)
 	check(tb, err)
-	check(tb, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	check(tb, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 	tb.Cleanup(func() { conn.Close() })
 	return &dialog{tb, conn, bufio.NewReader(conn)}
 }

@@ -38,7 +38,7 @@ func TestSubmission(t *testing.T) {
 		c.expect("250")
 	}
 	c.ask("221", "QUIT")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	check(t, p.WaitDelivered(ctx, "leo", len(want)))
 	if n := p.Count("leo"); n != len(want) {

@@ -58,7 +58,7 @@ func TestTLS(t *testing.T) {
 		if implicit {
 			conn = tls.Client(conn, client)
 		}
-		c := pop3.New(conn, pop3.Options{Timeout: 10 * time.Second})
+		c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
 		defer c.Close()
 		if _, err := c.Greeting(t.Context()); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestLogins(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := pop3.New(conn, pop3.Options{Timeout: 10 * time.Second})
+			c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
 			if _, err := c.Greeting(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -43,7 +43,7 @@ func logIn(t *testing.T, s *pop3test.Server) (*pop3.Client, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := pop3.New(conn, pop3.Options{Timeout: 10 * time.Second})
+	c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
 	t.Cleanup(func() { c.Close() })
 	if _, err := c.Greeting(t.Context()); err != nil {
 		return nil, err
