@@ -12,7 +12,7 @@ import (
 type workers struct {
 	r    *run
 	most int
-	tick *time.Ticker
+	gap  time.Duration // of silence, at most
 	left chan struct{} // one left; for the one who waits
 
 	mu     sync.Mutex
@@ -21,7 +21,7 @@ type workers struct {
 }
 
 const (
-	// aliveGap bounds the time between two NOOPs; servers are seen that log out
+	// aliveGap bounds the time without a command; servers are seen that log out
 	// after two minutes.
 	aliveGap = time.Minute
 	// spooledOctets bounds what an account has in the spool, with one message
@@ -36,7 +36,7 @@ func (r *run) newWorkers() *workers {
 	}
 	return &workers{
 		r: r, most: max(1, r.a.Destination.Forwarder.Workers()),
-		tick: time.NewTicker(gap), left: make(chan struct{}, 1),
+		gap: gap, left: make(chan struct{}, 1),
 	}
 }
 
@@ -68,23 +68,29 @@ func (w *workers) leave(octets int64) {
 // wait returns when all have left.
 func (w *workers) wait(ctx context.Context) {
 	w.await(ctx, func() bool { return w.inside == 0 })
-	w.tick.Stop()
 }
 
-// await waits until done, which is asked under the lock, says so.
+// await waits until done, which is asked under the lock, says so. A NOOP costs
+// what was asked for ahead, so it comes only where nothing else was sent.
 func (w *workers) await(ctx context.Context, done func() bool) {
 	ask := func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return done()
 	}
+	if ask() {
+		return
+	}
+	silence := time.NewTimer(w.gap - w.r.s.Silence())
+	defer silence.Stop()
 	for !ask() {
 		select {
 		case <-w.left:
-		case <-w.tick.C:
+		case <-silence.C:
 			if w.r.s.Err() == nil {
 				_ = w.r.s.alive(ctx)
 			}
+			silence.Reset(w.gap)
 		}
 	}
 }

@@ -74,6 +74,7 @@ type Client struct {
 
 	queue   []pending // commands whose replies have not been read, oldest first
 	out     []byte    // what begin writes: one array for all commands
+	sent    time.Time // when the last command was
 	body    *Body     // the body that has not been read to its end, if any
 	caps    Capabilities
 	banner  string   // the greeting's text, for APOP
@@ -86,7 +87,7 @@ type Client struct {
 // New starts a session on a connection, which it then owns. It does no I/O.
 // For implicit TLS (RFC 8314 section 3.3) conn is a *tls.Conn.
 func New(conn net.Conn, o Options) *Client {
-	c := &Client{o: o.withDefaults(), raw: conn}
+	c := &Client{o: o.withDefaults(), raw: conn, sent: time.Now()}
 	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		c.raw = t.NetConn()
 	}
@@ -110,6 +111,10 @@ func (c *Client) TLS() (tls.ConnectionState, bool) {
 	}
 	return tls.ConnectionState{}, false
 }
+
+// Silence is how long no command was sent, be it that replies are still due.
+// Servers log out whoever says nothing for too long (RFC 1939 3).
+func (c *Client) Silence() time.Duration { return time.Since(c.sent) }
 
 // Err returns why the session is broken, ErrClosed after Quit and Close, and
 // nil while it can be used.

@@ -92,7 +92,8 @@ func (c *Client) begin(ps []pending, lines ...string) error {
 		}
 		c.out = append(append(c.out, line...), "\r\n"...)
 	}
-	end, limit := c.wire.deadline(time.Now())
+	c.sent = time.Now()
+	end, limit := c.wire.deadline(c.sent)
 	c.traceSent(ps, lines)
 	if err := c.conn.SetWriteDeadline(end); err != nil {
 		return c.fail(connError(ps[0].name, err))
