@@ -178,7 +178,7 @@ func (s *storm) calm() {
 	var r fetcher.Result
 	for range days {
 		s.now.Add(24 * time.Hour)
-		r = s.pollWith(ledgerFault{kind: none}, patience{10 * time.Second, 10 * time.Second}, false)
+		r = s.pollWith(ledgerFault{kind: none}, patience{ample, ample}, false)
 		s.person(r)
 		if quiet++; r.Err != nil || r.TryAgain() {
 			quiet = 0

@@ -73,7 +73,7 @@ func TestPipeliningThatFails(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, bend{pool: oneLine, pipelining: tt.mode})
 			w.account.Policy.Keep = false
-			w.account.Source.Timeout = 200 * time.Millisecond
+			w.account.Source.Timeout = impatience
 			var want []string
 			for n := range tt.polls {
 				names := []string{fmt.Sprint("a", n), fmt.Sprint("b", n), fmt.Sprint("c", n)}
@@ -255,7 +255,7 @@ func TestSlowDestinationWhilePipelining(t *testing.T) {
 	}
 	b.pool.InFlight = 1
 	w := newWorld(t, b)
-	w.account.Source.Timeout = 250 * time.Millisecond
+	w.account.Source.Timeout = impatience
 	w.add(many(messages)...)
 	if r := w.poll(); r.Err != nil || r.Forwarded != messages {
 		t.Errorf("%+v", r)

@@ -97,7 +97,7 @@ func TestPipeliningThatFailsWhereLoginsAreRare(t *testing.T) {
 					b.pop = lock
 				}
 				w = newWorld(t, b)
-				w.account.Source.Timeout = 200 * time.Millisecond
+				w.account.Source.Timeout = impatience
 				if !locks {
 					w.account.Policy.MinInterval = time.Minute
 				}

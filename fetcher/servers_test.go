@@ -115,7 +115,7 @@ func TestServerIsKeptAwake(t *testing.T) {
 		}},
 	}
 	w := newWorld(t, b)
-	w.account.Source.Timeout = 500 * time.Millisecond
+	w.account.Source.Timeout = impatience
 	w.account.Policy.Keep = false
 	w.add("m1")
 	if r := w.poll(); r.Err != nil || r.Forwarded != 1 || r.OnServer != 0 {
@@ -206,7 +206,7 @@ func TestBodiesThatDoNotComeWhole(t *testing.T) {
 				return true
 			}})
 			w.account.Policy.Keep = false
-			w.account.Source.Timeout = 200 * time.Millisecond
+			w.account.Source.Timeout = impatience
 			w.add("m1")
 			w.pop.Add("leo", pop3test.Message{UID: "bad", Octets: []byte("Subject: bad\r\n\r\na\r\n.\r\n+OK b\r\n" + strings.Repeat("x\r\n", 100))})
 			w.add("m2")

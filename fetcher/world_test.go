@@ -40,6 +40,14 @@ type world struct {
 	keptDir  string
 }
 
+// ample is longer than any wait that ends, however busy the machine is. A fifth
+// of it is the silence after which NOOP is sent.
+const ample = 5 * time.Minute
+
+// impatience is a limit that is to be reached. A server that is well must answer
+// within it, also while the machine is busy.
+const impatience = 2 * time.Second
+
 // clock is a time that only a test moves.
 type clock struct {
 	mu sync.Mutex
@@ -83,7 +91,7 @@ func newWorld(t *testing.T, b bend) *world {
 	t.Cleanup(func() { must(t, w.store.Close()) })
 	b.pool.Dial, b.pool.LMTP = w.smtp.Dial, b.smtp.LMTP
 	if b.pool.Timeout == 0 {
-		b.pool.Timeout = 10 * time.Second
+		b.pool.Timeout = ample
 	}
 	w.pool = smtp.New(b.pool)
 	t.Cleanup(func() { _ = w.pool.Close() })
@@ -132,7 +140,7 @@ func (w *world) leo(id int64) fetcher.Account {
 				return d.DialContext(ctx, "tcp", w.pop.Addr())
 			},
 			Credentials: pop3.Credentials{Username: "leo", Secret: func(context.Context) (string, error) { return "secret", nil }},
-			Timeout:     10 * time.Second,
+			Timeout:     ample,
 		},
 		Policy:      fetcher.Policy{Keep: true},
 		Destination: fetcher.Destination{Name: "main", Forwarder: w.pool, Sender: "leo@example.org", Recipients: []string{"me@example.org"}},
