@@ -17,6 +17,7 @@ var failpoints = [...]string{
 	"kept",      // its copy is on disk, its row is not
 	"intended",  // its row says sending, nothing is sent
 	"answered",  // the destination has answered, the row does not tell yet
+	"refused",   // the row tells of a refusal, the message is to be sent wrapped
 	"written",   // the row tells
 	"forwarded", // all transactions are over, nothing is deleted
 	"dele",      // a DELE was answered

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -110,10 +109,10 @@ func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
 	switch {
 	case err == nil:
 		return better, nil
-	case !slices.ContainsFunc(v.Recipients, func(rc ledger.Recipient) bool { return rc.State == ledger.Forwarded }):
+	case !v.taken():
 		return v, err
 	}
-	r.stop(err, true) // but some have it, and that must not be forgotten
+	r.stop(err, true) // but some have it, or may, and that must not be forgotten
 	return v.later(t.clock), nil
 }
 
@@ -122,15 +121,12 @@ var errHalted = errors.New("the poll has been stopped")
 
 // intend writes down that a transaction is about to begin.
 func (r *run) intend(ctx context.Context, t *transaction) error {
-	if t.begun {
-		return nil
-	}
 	if r.stopped(ctx) { // while it waited for its turn
 		return errHalted
 	}
 	t.begun = true
 	defer failpoint("intended")
-	return r.lease.Put(ctx, t.intent())
+	return r.lease.Put(ctx, t.intent(t.pending))
 }
 
 // undo takes an intent back: the transaction did not happen.
@@ -162,9 +158,6 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) bool {
 		}
 		return false
 	}
-	_, kept := pending(nil, t.before.Recipients)
-	t.rec.Recipients = append(kept, v.Recipients...) // nobody is left if all are kept
-	t.rec.State = ledger.Worst(t.rec.Recipients)
 	t.conclude(r.Describe, v)
 	if err := r.lease.Put(ctx, t.rec); err != nil {
 		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -46,7 +47,7 @@ func (r *run) reject(ctx context.Context, t *transaction, v verdict) (verdict, e
 	case len(refused) == 0 || d.OnReject == Wrap && tooBig(v.Outcome):
 		return v, nil
 	case d.OnReject == Wrap:
-		return r.wrap(ctx, t, v, refused)
+		return r.wrap(ctx, t, v, refused), nil
 	default:
 		return r.quarantine(ctx, t, v, refused)
 	}
@@ -74,30 +75,29 @@ func tooBig(o forwarder.Outcome) bool {
 	return o.Code == 552 || c[1] == 3 && c[2] == 4 || c[1] == 2 && c[2] == 3
 }
 
-// wrap sends a refused message as an attachment, from our own address.
-func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) (verdict, error) {
-	d := r.a.Destination
-	from := d.Sender
-	if from == "" {
-		from = d.Recipients[0]
-	}
-	head := traceLines(r.a, t.rec.Trace, t.rec.FirstAttempt)
-	original := *t.message(r.a)
-	original.Recipients = to
-	wrapped, err := forwarder.Wrap(&original, forwarder.Explanation{
-		From: from, To: d.Recipients, Subject: t.head.excerpt().Subject, Reply: v.Outcome.Reply(),
-		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: head,
-	})
+// wrap sends a refused message as an attachment, from our own address. It
+// gives no error: by then the refusal is on disk, and an own fault leaves it
+// there, to be tried again.
+func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) verdict {
+	wrapped, err := r.attachment(t, v, to)
 	if err != nil {
 		r.log.Warn("refused message cannot be wrapped, and is held", "uid", shown(t.rec.UID), "error", err)
-		return v, nil
+		return v
+	}
+	v = v.later(t.clock)
+	if err := r.interim(ctx, t, v); err != nil {
+		r.stop(err, true)
+		return v
 	}
 	t.land() // or two would wait for each other's place
 	t.settled = make(chan struct{})
 	wrapped.Settled = t.settled
-	outs, err := d.Forwarder.Deliver(ctx, wrapped, func(ctx context.Context) error { return r.intend(ctx, t) })
+	outs, err := r.a.Destination.Forwarder.Deliver(ctx, wrapped, func(ctx context.Context) error {
+		return r.lease.Put(ctx, t.intent(to))
+	})
 	if err != nil {
-		return v, err
+		r.stop(err, true)
+		return v
 	}
 	w := settle(outs, envelope{}, t.before.Recipients, t.clock)
 	for i, rc := range w.Recipients {
@@ -110,7 +110,36 @@ func (r *run) wrap(ctx context.Context, t *transaction, v verdict, to []string) 
 	}
 	v.Recipients = replaced(v.Recipients, w.Recipients)
 	v.Blocked, v.Broke, v.Doubt = w.Blocked, v.Broke || w.Broke, v.Doubt || w.Doubt
-	return v, nil
+	return v
+}
+
+// attachment is the refused message as it is sent once more.
+func (r *run) attachment(t *transaction, v verdict, to []string) (*forwarder.Message, error) {
+	d := r.a.Destination
+	from := d.Sender
+	if from == "" {
+		from = d.Recipients[0]
+	}
+	original := *t.message(r.a)
+	original.Recipients = to
+	return forwarder.Wrap(&original, forwarder.Explanation{
+		From: from, To: d.Recipients, Subject: t.head.excerpt().Subject, Reply: v.Outcome.Reply(),
+		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: traceLines(r.a, t.rec.Trace, t.rec.FirstAttempt),
+	})
+}
+
+// interim writes down how a message stands between its two transactions: who
+// has it, and that it is due for the others. Only so may its place be given
+// back: it is in flight no more, and a crash leaves nobody in doubt.
+func (r *run) interim(ctx context.Context, t *transaction, v verdict) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	t.conclude(r.Describe, v)
+	if err := r.lease.Put(ctx, t.rec); err != nil {
+		return fmt.Errorf("writing down the refusal of a message: %w", err)
+	}
+	failpoint("refused")
+	return nil
 }
 
 // quarantine puts a refused message, as it would have been sent, into the

@@ -169,6 +169,13 @@ func settle(outs []forwarder.Outcome, e envelope, before []ledger.Recipient, a a
 	return v
 }
 
+// taken tells whether a recipient has the message, or may have it.
+func (v verdict) taken() bool {
+	return slices.ContainsFunc(v.Recipients, func(rc ledger.Recipient) bool {
+		return rc.State == ledger.Forwarded || rc.State == ledger.Unknown
+	})
+}
+
 // later is the verdict with those who refused to be asked again.
 func (v verdict) later(a attempt) verdict {
 	v.Recipients = slices.Clone(v.Recipients)

@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -35,8 +36,6 @@ func (r *run) transaction(m *fetched) *transaction {
 	}
 	rec.Attempts++
 	t.clock = attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
-	// A crash must not lead to a try at once, and another crash.
-	rec.NextAttempt = t.clock.next()
 	t.pending, rec.Recipients = pending(r.a.Destination.Recipients, rec.Recipients)
 	return t
 }
@@ -67,10 +66,13 @@ func pending(named []string, rows []ledger.Recipient) (todo []string, kept []led
 	return todo, kept
 }
 
-// intent is the row before the transaction.
-func (t *transaction) intent() *ledger.Record {
+// intent is the row before the message is sent to these recipients.
+func (t *transaction) intent(to []string) *ledger.Record {
 	t.rec.State, t.rec.Cause = ledger.Sending, ledger.Cause{}
-	for _, a := range t.pending {
+	// A crash must not lead to a try at once, and another crash.
+	t.rec.NextAttempt = t.clock.next()
+	t.rec.Recipients = slices.DeleteFunc(slices.Clone(t.rec.Recipients), func(rc ledger.Recipient) bool { return slices.Contains(to, rc.Address) })
+	for _, a := range to {
 		was := earlier(t.before.Recipients, a)
 		t.rec.Recipients = append(t.rec.Recipients, ledger.Recipient{Address: a, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: t.rec.NextAttempt})
 	}
@@ -124,9 +126,12 @@ func (w *whole) WriteTo(to io.Writer) (int64, error) {
 	return int64(n) + rest, err
 }
 
-// conclude fills in the row what follows from its state.
+// conclude puts a verdict into the row, and what follows from it.
 func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
 	rec := t.rec
+	_, kept := pending(nil, t.before.Recipients)
+	rec.Recipients = append(kept, v.Recipients...) // nobody is left if all are kept
+	rec.State = ledger.Worst(rec.Recipients)
 	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
 	switch rec.State {
 	case ledger.Forwarded:
