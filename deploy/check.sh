@@ -34,8 +34,8 @@ in_image() {
 	local daemon=$! path answer
 	for path in healthz readyz; do
 		answer=
-		for _ in {1..100}; do
-			answer=$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:18110/$path") || true
+		for _ in {1..600}; do
+			answer=$(curl -s --max-time 10 -o /dev/null -w '%{http_code}' "http://127.0.0.1:18110/$path") || true
 			[[ $answer != 200 ]] || break
 			sleep 0.1
 		done
@@ -89,7 +89,7 @@ run_image() {
 	: >"$scratch/demo"
 	TMPDIR=$scratch "$program" demo --serve >"$scratch/demo" 2>/dev/null &
 	server=$!
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		demo=$(sed -n 's/^Configuration: //p' "$scratch/demo")
 		[[ -z $demo ]] || break
 		sleep 0.1
@@ -117,13 +117,13 @@ for name in "${packages[@]}"; do
 done
 if ((${#missing[@]})); then
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q
+	apt-get -o Acquire::Retries=3 update -q
 	if [[ ! -e /usr/sbin/policy-rc.d ]]; then # no package may start its service
 		trap 'rm -f /usr/sbin/policy-rc.d; cleanup' EXIT
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 		chmod +x /usr/sbin/policy-rc.d
 	fi
-	apt-get install -yq --no-install-recommends "${missing[@]}" >"$scratch/apt.log" || {
+	apt-get -o Acquire::Retries=3 install -yq --no-install-recommends "${missing[@]}" >"$scratch/apt.log" || {
 		cat "$scratch/apt.log"
 		fail 'apt-get'
 	}

@@ -124,7 +124,7 @@ func TestInFlightWrapped(t *testing.T) {
 		if r.Forwarded == 0 || r.Unknown > 0 {
 			t.Errorf("%+v", r)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(ample):
 		t.Fatal("it waits for itself")
 	}
 }

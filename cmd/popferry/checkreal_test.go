@@ -67,7 +67,7 @@ func TestCheckReal(t *testing.T) {
 
 	cfg := writeConfig(t, "state: popferry.db\naccounts:\n  - {name: leo, %s}\nforward:\n  - {name: main, %s}\n", account, forward)
 	c := checkJSONOf(t, cfg, 0, "--send")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := p.WaitDelivered(ctx, "inbox", 1); err != nil {
 		t.Errorf("%v: %+v", err, c)

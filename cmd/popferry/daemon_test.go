@@ -134,7 +134,7 @@ func TestServiceManager(t *testing.T) {
 	// looked at.
 	next := func(word string) string {
 		t.Helper()
-		if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := l.SetReadDeadline(time.Now().Add(3 * time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]byte, 4096)

@@ -106,7 +106,7 @@ _submission._tcp.popferry.test. SRV 0 1 %s smtp.popferry.test.
 			t.Errorf("a password is shown:\n%s", n.screen.String())
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := p.WaitDelivered(ctx, "me", 3); err != nil {
 		t.Error(err)

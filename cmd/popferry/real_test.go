@@ -254,7 +254,7 @@ forward:
 	if code != 0 || !strings.Contains(out, "isp: 10 forwarded") || d.Count("isp") != 0 {
 		t.Errorf("exit %d, %d left\n%s%s", code, d.Count("isp"), out, errs)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := p.WaitDelivered(ctx, "inbox", 10); err != nil || p.Count("inbox") != 10 {
 		t.Errorf("%v, %d delivered", err, p.Count("inbox"))

@@ -59,12 +59,12 @@ func terminal(t *testing.T, columns uint16) (tty *os.File, written func() string
 	}
 }
 
-// await waits until a condition holds, a minute at most.
+// await waits until a condition holds, three minutes at most.
 func await(t *testing.T, what string, written func() string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(time.Minute)
+	limit := time.After(3 * time.Minute)
 	for !holds() {
 		select {
 		case <-tick.C:
@@ -166,7 +166,7 @@ func TestTerminalGone(t *testing.T) {
 	tty, _ := terminal(t, 80)
 	bars := NewBars(tty)
 	_ = tty.Close()
-	for limit := time.Now().Add(time.Minute); ; {
+	for limit := time.Now().Add(3 * time.Minute); ; {
 		bars.Show(newStatus("isp", fetcher.Tally{}, 0))
 		if _, err := io.WriteString(bars, "a line\n"); err != nil {
 			break
