@@ -25,10 +25,19 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// build makes the binary as it is released, but for the flags.
+// building is held by the test that builds: the others wait for its binary.
+var building sync.Mutex
+
+// build makes the binary as it is released, but for the flags, once for all
+// tests.
 func build(t *testing.T, flags ...string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "popferry")
+	building.Lock()
+	defer building.Unlock()
+	path := filepath.Join(os.Getenv(binaries), "popferry"+strings.Join(flags, ""))
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	c := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", path}, flags, []string{"."})...)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
