@@ -36,7 +36,7 @@ func (p *program) resendCommand() *cobra.Command {
 func (p *program) renumberedCommand(c *cobra.Command, adopt bool) *cobra.Command {
 	var wait time.Duration
 	c.Long = renumberedHelp
-	c.Args = usageArgs(cobra.ExactArgs(1))
+	c.Args = argsAre("ACCOUNT")
 	c.ValidArgsFunction = p.completeAccounts(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := p.loadToLook()

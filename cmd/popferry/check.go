@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -86,7 +87,8 @@ type checker struct {
 // subject is one server to be tried.
 type subject struct {
 	kind, name, where string
-	try               func(ctx context.Context, tell func(checkStep))
+	// try tells each step. The error is that of the step that failed.
+	try func(ctx context.Context, tell func(checkStep)) error
 }
 
 // The kinds of subjects.
@@ -165,7 +167,7 @@ func (k *checker) run(ctx context.Context, list []subject, out checkReport) (ok 
 		for i, s := range list {
 			places <- struct{}{}
 			all.Go(func() {
-				s.try(ctx, func(st checkStep) { steps[i] <- st })
+				s.tell(ctx, func(st checkStep) { steps[i] <- st })
 				close(steps[i])
 				<-places
 			})
@@ -182,6 +184,21 @@ func (k *checker) run(ctx context.Context, list []subject, out checkReport) (ok 
 		ok = ok && r.OK
 	}
 	return ok, out.end(ok)
+}
+
+// stepUntold is the step of an error that no other step has told of.
+const stepUntold = "check"
+
+// tell tries a subject. What ends with an error is not well, whatever it told.
+func (s subject) tell(ctx context.Context, tell func(checkStep)) {
+	failed := false
+	err := s.try(ctx, func(st checkStep) {
+		failed = failed || !st.OK
+		tell(st)
+	})
+	if err != nil && !failed {
+		tell(newCheckStep(probe.Step{Name: stepUntold, Err: err}, cause.Of(err).Remedy))
+	}
 }
 
 // tried is how a step of a probe is reported, with what can be found out about

@@ -28,7 +28,7 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 		return subject{}, err
 	}
 	where := c.Username + " at " + dialer.Addr()
-	try := func(ctx context.Context, tell func(checkStep)) {
+	try := func(ctx context.Context, tell func(checkStep)) error {
 		told := k.tried(ctx, c.Server, probe.POP3, tell)
 		m := mailbox{policy: acc.Policy, row: row}
 		err := probe.Account(ctx, probe.Mailbox{
@@ -47,6 +47,7 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 		if err == nil {
 			m.measure(size.get(), told)
 		}
+		return err
 	}
 	return subject{kindAccount, c.Name, where, try}, nil
 }

@@ -51,14 +51,15 @@ func (k *checker) destination(d config.Destination, size *limit) (subject, error
 	if d.Protocol == config.ProtocolLMTP {
 		protocol = probe.LMTP
 	}
-	try := func(ctx context.Context, tell func(checkStep)) {
+	try := func(ctx context.Context, tell func(checkStep)) error {
 		defer size.set(0)
 		told := k.tried(ctx, d.Server, protocol, tell)
 		octets, err := probe.Destination(ctx, relay, told)
 		size.set(octets)
 		if err == nil && k.send && len(relay.Envelopes) > 0 {
-			_ = probe.Send(ctx, relay, testLetter(d, relay.Envelopes[0]), told) // told is told
+			err = probe.Send(ctx, relay, testLetter(d, relay.Envelopes[0]), told)
 		}
+		return err
 	}
 	return subject{kindDestination, d.Name, dialer.Addr(), try}, nil
 }

@@ -2,9 +2,29 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/config"
 )
+
+// TestCheckUntold: what ends with an error is not well, though every step that
+// was told of is.
+func TestCheckUntold(t *testing.T) {
+	t.Parallel()
+	list := []subject{{kindAccount, "isp", "leo at pop.isp.test:995", func(_ context.Context, tell func(checkStep)) error {
+		tell(checkStep{Step: "login", OK: true})
+		return errors.New("the session fell apart")
+	}}}
+	k := checker{cfg: &config.Config{}}
+	var out bytes.Buffer
+	ok, err := k.run(t.Context(), list, newCheckText(&out, false, func(string) string { return "" }))
+	if ok || err != nil || !strings.Contains(out.String(), "FAILED  check") || !strings.Contains(out.String(), "the session fell apart") {
+		t.Errorf("ok %v, %v:\n%s", ok, err, out.String())
+	}
+}
 
 // TestCheckText: ticks and crosses on a terminal, with colours where they are
 // wanted; words elsewhere. Nothing that a server says acts on the terminal.

@@ -19,7 +19,7 @@ func (p *program) forgetCommand() *cobra.Command {
 		Long: "Removes from the ledger an account and all that is known of its messages. Nothing is deleted on its server.\n\n" +
 			"If the account stays in the configuration, it is a new one as soon as popferry is started, or sent HUP: whatever\n" +
 			"is on the server is forwarded again, unless first_run is new. Without --yes it only says what it would remove.",
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              argsAre("ACCOUNT"),
 		ValidArgsFunction: p.completeAccounts(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := p.loadToLook()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -86,6 +87,11 @@ func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Fil
 	}
 	if store != nil {
 		defer store.Close()
+	}
+	if err := checkAccount(ctx, cfg, store, f.Account); err != nil {
+		return err
+	}
+	if store != nil {
 		err = store.Messages(ctx, f, func(account string, r *ledger.Record) error {
 			return print.each(newMessageStatus(account, r))
 		})
@@ -94,6 +100,21 @@ func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Fil
 		return err
 	}
 	return print.end()
+}
+
+// checkAccount refuses a name that neither the configuration nor the ledger
+// knows: no messages would look like an answer. An empty one is for all.
+func checkAccount(ctx context.Context, cfg *config.Config, store *sqlite.Store, name string) error {
+	if name == "" || slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Name == name }) {
+		return nil
+	}
+	if store != nil {
+		accounts, err := store.Accounts(ctx)
+		if err != nil || slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Name == name }) {
+			return err
+		}
+	}
+	return &exitError{exitUsage, fmt.Errorf("%w, and the ledger knows none either", noAccount(cfg, name))}
 }
 
 // readLedger opens the ledger to look at it; nil if there is none yet.

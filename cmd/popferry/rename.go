@@ -23,7 +23,7 @@ func (p *program) renameCommand() *cobra.Command {
 			"mailbox that has moved with its messages and their UIDs. OLD and NEW may then be the same name. If it is\n" +
 			"not the same mailbox, new mail in it can count as seen; use popferry forget, or another name, instead.\n\n" +
 			"A popferry that runs goes on with what it knows until it is sent HUP or started again.",
-		Args:              usageArgs(cobra.ExactArgs(2)),
+		Args:              argsAre("OLD", "NEW"),
 		ValidArgsFunction: p.completeAccounts(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[1] == "" {

@@ -26,15 +26,15 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",
 		Long: "popferry takes new mail out of POP3 mailboxes and hands it to an SMTP or LMTP server.\n" +
 			"A message is deleted on its server only when the destination has accepted it.\n\n" +
-			"Try it without an account: popferry demo",
+			"Set it up: popferry init. See it work without an account: popferry demo",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
-		Args:          usageArgs(cobra.NoArgs),
+		Args:          noCommand,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
+	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
 	root.AddCommand(p.pollCommand(), p.providersCommand(), p.checkCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())

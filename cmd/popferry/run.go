@@ -103,7 +103,7 @@ func choose(cfg *config.Config, names []string) error {
 	for _, name := range names {
 		i, ok := index[name]
 		if !ok {
-			return fmt.Errorf("there is no account %q in %s", name, cfg.Path)
+			return noAccount(cfg, name)
 		}
 		cfg.Accounts[i].Enabled = true
 	}

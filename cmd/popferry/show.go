@@ -25,7 +25,7 @@ func (p *program) showCommand() *cobra.Command {
 			"It logs in for that, and neither the mailbox nor the ledger is changed by it.\n\n" +
 			"ACCOUNT and UID are written as popferry messages --json has them; a UID that begins with a dash goes behind \"--\".\n" +
 			"Several messages under one UID: the latest.",
-		Args:              usageArgs(cobra.ExactArgs(2)),
+		Args:              argsAre("ACCOUNT", "UID"),
 		ValidArgsFunction: p.completeAccounts(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			uid, err := parseUID(args[1])

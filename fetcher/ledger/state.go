@@ -1,6 +1,9 @@
 package ledger
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // State is what became of a message so far.
 type State uint8
@@ -48,7 +51,11 @@ func ParseState(name string) (State, error) {
 			return s, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no state; there are %v", name, States())
+	var names []string
+	for _, s := range States() {
+		names = append(names, s.String())
+	}
+	return 0, fmt.Errorf("%q is no state; there are %s", name, strings.Join(names, ", "))
 }
 
 // Due tells whether a message in this state is to be tried again by itself.

@@ -19,7 +19,7 @@ type NotFoundError struct {
 
 // Error says where it was looked for and what to do.
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("no configuration found; looked for %s; name it with --config or $POPFERRY_CONFIG, or write one after config.example.yaml",
+	return fmt.Sprintf("no configuration found; looked for %s; name it with --config or $POPFERRY_CONFIG, or have popferry init make one",
 		strings.Join(e.Looked, ", "))
 }
 

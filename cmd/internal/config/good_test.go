@@ -244,7 +244,7 @@ func TestFind(t *testing.T) {
 	env.Exists = func(string) bool { return false }
 	_, err := config.Find("", env)
 	const want = "no configuration found; looked for popferry.yaml, /home/leo/.config/popferry/popferry.yaml, " +
-		"/etc/popferry/popferry.yaml; name it with --config or $POPFERRY_CONFIG, or write one after config.example.yaml"
+		"/etc/popferry/popferry.yaml; name it with --config or $POPFERRY_CONFIG, or have popferry init make one"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
