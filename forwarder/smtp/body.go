@@ -33,7 +33,7 @@ func (t *transaction) data() error {
 // body that could not be read or has not the size that was announced: the
 // server still waits for octets then.
 func (t *transaction) chunk() error {
-	t.turn.chunked, t.s.chunked = true, true
+	t.turn.chunked = true
 	_ = t.s.send(fmt.Sprintf("BDAT %d LAST", t.m.Size)) // a failure shows below
 	w := &exactly{w: t.s.w, left: t.m.Size}
 	_, err := io.Copy(w, t.m.Body())
@@ -131,7 +131,11 @@ func (t *transaction) final(ctx context.Context, scope []forwarder.Outcome) bool
 	case err != nil:
 		t.lose(ctx, stage, err)
 		return false
+	case r.positive() && (t.hasty || t.bdat && t.s.signs.toEnvelope(r)):
+		t.misplaced(ctx, stage, r)
+		return false
 	case r.positive():
+		t.s.signs.noteMessage(r)
 		t.took = time.Since(t.written)
 		settle(scope, r.outcome(forwarder.Accepted, stage))
 	case !r.refusal():

@@ -78,9 +78,12 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 		return false
 	case t.closed != nil: // it has ended the session, what follows tells nothing
 		return true
+	case t.bdat && r.positive() && t.s.signs.toMessage(r), c.stage == forwarder.StageData && r.positive():
+		t.misplaced(ctx, c.stage, r)
+		return false
 	case r.code/100 == c.want && open(c.scope):
-		if c.stage == forwarder.StageData {
-			t.s.inStep = true // both rights are this transaction's
+		if c.want == 2 {
+			t.s.signs.noteEnvelope(r)
 		}
 		return true
 	case r.closing():
@@ -91,9 +94,6 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 		t.stray = r.code == 354
 		return true
 	case !r.refusal():
-		if c.stage == forwarder.StageData && t.s.chunked {
-			t.s.quirk.noBDAT.Store(true) // one reply too many
-		}
 		t.lose(ctx, c.stage, r.unexpected())
 		return false
 	case r.outOfStep():

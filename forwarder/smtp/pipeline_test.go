@@ -24,15 +24,17 @@ const (
 	envelope = "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n"
 	line     = "C: hi\n"
 	ok       = "S: 250 ok\n"
+	fine     = "S: 250 2.1.0 ok\n S: 250 2.1.5 ok\n" // to an envelope
 	go354    = "S: 354 go ahead\n"
 
 	whole  = envelope + "C: DATA\n" + ok + ok + go354 + line + "C: .\n"
 	chunk  = envelope + "C: BDAT 4 LAST\n" + line
 	behind = "C: RSET\n" + chunk
 
-	// proved is a session with two messages behind it: one by BDAT, and one by
-	// DATA, which shows that the replies are in step.
-	proved = chunked + chunk + ok + ok + ok + whole + ok
+	// proved is a session with a message behind it, by DATA. It shows that
+	// replies to messages look otherwise than those to envelopes.
+	opened = chunked + envelope + "C: DATA\n" + fine + go354 + line + "C: .\n"
+	proved = opened + ok
 )
 
 // pipelines play messages with many on the wire at once: batches of so many,
@@ -97,90 +99,135 @@ var pipelines = []struct {
 	},
 	{
 		name:    "whole messages without a wait",
-		scripts: []string{proved + chunk + behind + behind + strings.Repeat(ok, 3+4+4) + bye},
-		batches: []int{1, 1, 3},
-		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 5),
+		scripts: []string{proved + chunk + behind + behind + fine + ok + strings.Repeat(ok+fine+ok, 2) + bye},
+		batches: []int{1, 3},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
+	},
+	{
+		name:    "replies that look all the same: no BDAT",
+		scripts: []string{chunked + whole + ok + whole + ok + bye},
+		batches: []int{1, 1},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 2),
+	},
+	{
+		name: "replies that differ in their words, not in their numbers",
+		scripts: []string{chunked + envelope + "C: DATA\n" + ok + "S: 250 Accepted\n" + go354 + line + "C: .\n S: 250 ok id=1tAbCd-01\n" +
+			chunk + ok + "S: 250 Accepted\n S: 250 ok id=1tAbCd-02\n" + bye},
+		batches: []int{1, 1},
+		want:    []string{"accepted dot 250 ok id=1tAbCd-01", "accepted dot 250 ok id=1tAbCd-02"},
 	},
 	{
 		name: "one refused among them",
-		scripts: []string{proved + chunk + behind + behind + ok + ok + ok +
-			ok + ok + ok + "S: 554 5.7.1 spam\n" + strings.Repeat(ok, 4) + bye},
-		batches: []int{1, 1, 3},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok", "refused dot 554 5.7.1 spam", "accepted dot 250 ok"},
+		scripts: []string{proved + chunk + behind + behind + fine + ok +
+			ok + fine + "S: 554 5.7.1 spam\n" + ok + fine + ok + bye},
+		batches: []int{1, 3},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 554 5.7.1 spam", "accepted dot 250 ok"},
 	},
 	{
 		name: "reset after one that was refused",
-		scripts: []string{proved + chunk + ok + "S: 550 5.1.1 unknown\n S: 503 no recipients\n" +
-			behind + ok + ok + ok + "S: 552 5.3.4 too big\n" + behind + ok + ok + ok + ok + bye},
-		batches: []int{1, 1, 1, 1, 1},
-		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
+		scripts: []string{proved + chunk + "S: 250 2.1.0 ok\n S: 550 5.1.1 unknown\n S: 503 no recipients\n" +
+			behind + ok + fine + "S: 552 5.3.4 too big\n" + behind + ok + fine + ok + bye},
+		batches: []int{1, 1, 1, 1},
+		want: []string{"accepted dot 250 ok",
 			"refused rcpt 550 5.1.1 unknown", "refused dot 552 5.3.4 too big", "accepted dot 250 ok"},
 	},
 	{
-		name: "a second reply to BDAT is not taken for another's",
-		scripts: []string{chunked + chunk + ok + ok + ok + envelope + "C: DATA\n" + "S: 250 queued\n" + ok + ok + "C!",
-			chunked + envelope + "C: DATA\n" + ok + ok + go354 + line + "C: .\n S: 554 5.7.1 spam\n" + bye},
-		batches: []int{1, 1, 1},
-		want: []string{"accepted dot 250 ok",
-			`broken data the server does not keep to the protocol: reply 250 "ok" has no place here`, "refused dot 554 5.7.1 spam"},
+		name: "a second reply to BDAT: a refusal is not taken for an acceptance",
+		scripts: []string{proved + chunk + behind + fine + ok + ok + ok + "C!",
+			chunked + slow + "C: DATA\n" + go354 + line + "C: .\n S: 554 5.7.1 spam\n" + bye},
+		batches: []int{1, 2, 1},
+		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
+			misread("250 \"ok\""), "refused dot 554 5.7.1 spam"},
 	},
-
+	{
+		name:    "a second refusal of a message is not one of the next",
+		scripts: []string{proved + chunk + behind + fine + "S: 554 5.7.1 spam\n S: 554 5.7.1 spam\n C!", opened + ok + bye},
+		batches: []int{1, 2, 1},
+		want:    []string{"accepted dot 250 ok", "refused dot 554 5.7.1 spam", misread("554 \"spam\""), "accepted dot 250 ok"},
+	},
+	{
+		name: "a second reply to RCPT",
+		scripts: []string{proved + chunk + fine + "S: 250 2.1.5 ok\n C!",
+			chunked + slow + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye},
+		batches: []int{1, 1, 1},
+		want:    []string{"accepted dot 250 ok", misread("250 \"ok\""), "accepted dot 250 ok"},
+	},
+	{
+		name:    "a second refusal, and then DATA",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n S: 554 5.7.1 spam\n S: 554 5.7.1 spam\n" + fine + "C!"},
+		batches: []int{1, 2},
+		want: []string{"accepted dot 250 ok", "refused dot 554 5.7.1 spam",
+			`broken data the server does not keep to the protocol: reply 250 "ok" has no place here`},
+	},
+	{
+		name:    "an acceptance before the message",
+		scripts: []string{piped + envelope + "C: DATA\n" + fine + "S~ 354 go ahead\\r\\n250 ok\\r\\n\n" + line + "C: .\n C!"},
+		batches: []int{1},
+		want:    []string{misread("250 \"ok\"")},
+	},
 	{
 		name: "421 for one: those behind go elsewhere",
-		scripts: []string{proved + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n S!",
-			chunked + chunk + ok + ok + ok + bye},
-		batches: []int{1, 1, 2},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
+		scripts: []string{proved + chunk + behind + fine + "S: 421 4.3.2 closing\n S!",
+			opened + ok + bye},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
 	},
 	{
 		name: "421 for one, the next is taken all the same",
-		scripts: []string{proved + chunk + behind + ok + ok + "S: 421 4.3.2 closing\n" +
-			ok + ok + ok + ok + "C!"},
-		batches: []int{1, 1, 2},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
+		scripts: []string{proved + chunk + behind + fine + "S: 421 4.3.2 closing\n" +
+			ok + fine + ok + "C!"},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
 	},
 	{
 		name:    "421 at MAIL",
-		scripts: []string{chunked + chunk + "S: 421 enough\n S!"},
+		scripts: []string{chunked + envelope + "C: DATA\n S: 421 enough\n S!"},
 		batches: []int{1},
 		want:    []string{"refused mail 421 enough"},
 	},
 	{
-		name: "421 at MAIL for one that is not the first",
-		scripts: []string{proved + chunk + "S: 421 enough\n S!",
-			chunked + chunk + ok + ok + ok + bye},
-		batches: []int{1, 1, 1},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok"},
+		name:    "421 at MAIL for one that is not the first",
+		scripts: []string{proved + chunk + "S: 421 enough\n S!", opened + ok + bye},
+		batches: []int{1, 1},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
 	},
 	{
 		name:    "cut: all that went out is in doubt",
-		scripts: []string{proved + chunk + behind + ok + ok + "S!"},
-		batches: []int{1, 1, 2},
-		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
+		scripts: []string{proved + chunk + behind + fine + "S!"},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
 	},
 	{
 		name: "BDAT not known after all: DATA from now on",
-		scripts: []string{chunked + chunk + ok + ok + "S: 502 5.5.1 what?\n C!",
-			chunked + strings.ReplaceAll(mail, " SIZE=6", "") + rcpt + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye},
-		batches: []int{1, 1},
-		want:    []string{"refused dot 502 5.5.1 what?", "accepted dot 250 ok"},
+		scripts: []string{proved + chunk + fine + "S: 502 5.5.1 what?\n C!",
+			chunked + slow + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye},
+		batches: []int{1, 1, 1},
+		want:    []string{"accepted dot 250 ok", "refused dot 502 5.5.1 what?", "accepted dot 250 ok"},
 	},
 	{
 		name: "nothing is risked on a session that was idle",
-		scripts: []string{proved + envelope + ok + ok + "C: BDAT 4 LAST\n" + line + ok +
-			envelope + "S!", chunked + chunk + ok + ok + ok + bye},
+		scripts: []string{proved + envelope + fine + "C: BDAT 4 LAST\n" + line + ok +
+			envelope + "S!", opened + ok + bye},
 		pause:   time.Second,
-		batches: []int{1, 1, 1, 1},
-		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
+		batches: []int{1, 1, 1},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
 	},
 	{
 		name: "RSET refused with the message on its way",
-		scripts: []string{proved + chunk + behind + ok + ok + ok +
+		scripts: []string{proved + chunk + behind + fine + ok +
 			"S: 500 what?\n C!"},
-		batches: []int{1, 1, 2},
-		want: []string{"accepted dot 250 ok", "accepted dot 250 ok", "accepted dot 250 ok",
+		batches: []int{1, 2},
+		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
 			`in doubt dot the server does not keep to the protocol: reply 500 "what?" has no place here`},
 	},
+}
+
+// slow is an envelope to a server that takes one command at a time.
+var slow = strings.ReplaceAll(mail, " SIZE=6", "") + rcpt
+
+// misread is the outcome of a message whose replies are not its own.
+func misread(reply string) string {
+	return "in doubt dot the server does not keep to the protocol: reply " + reply + " has no place here"
 }
 
 func TestPipelines(t *testing.T) {
@@ -242,8 +289,11 @@ func TestChunks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				peer := newPeer(t, chunked+tt.end)
+				peer := newPeer(t, proved+tt.end)
 				p := smtp.New(options(peer))
+				if _, err := p.Deliver(t.Context(), message("hi\r\n"), ready); err != nil {
+					t.Error(err)
+				}
 				m := message("hi\r\n")
 				m.Size, m.Body = tt.size, func() io.Reader { return tt.body }
 				out, err := p.Deliver(t.Context(), m, ready)
@@ -261,8 +311,11 @@ func TestChunks(t *testing.T) {
 func TestLargeChunk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		peer := newPeer(t, chunked+envelope+ok+"S: 550 5.1.1 unknown\n"+bye)
+		peer := newPeer(t, proved+envelope+"S: 250 2.1.0 ok\n S: 550 5.1.1 unknown\n"+bye)
 		p := smtp.New(options(peer))
+		if _, err := p.Deliver(t.Context(), message("hi\r\n"), ready); err != nil {
+			t.Error(err)
+		}
 		out, err := p.Deliver(t.Context(), message(strings.Repeat("x", 1<<20+1)), ready)
 		if got, want := describe(out), "refused rcpt 550 5.1.1 unknown"; got != want || err != nil {
 			t.Errorf("got %q and %v, want %q", got, err, want)

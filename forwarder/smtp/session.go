@@ -26,14 +26,10 @@ type session struct {
 	// over tells that nothing new may be put on it.
 	over atomic.Bool
 
-	// With the right to write:
-
-	// chunked tells that a message went out by BDAT, inStep that replies after
-	// one were seen to be where they belong (transaction).
-	chunked, inStep bool
-
 	// With the right to read:
 
+	// signs tell what a reply is about.
+	signs signs
 	// lost is why nothing can be read any more. The connection is closed then.
 	lost error
 	// closing is the 421 by which the server said that it ends the session.

@@ -17,10 +17,11 @@ import (
 // (RFC 3030) as well, the whole message goes out with its envelope, and nothing
 // waits for anything; but a large one waits until somebody wants it.
 //
-// Replies to BDAT can't be told from those to MAIL or RCPT. A server that
-// answered it twice would have each later reply taken for another, and a refusal
-// for the acceptance of the message before. So the second message of a session
-// goes out by DATA, whose 354 has only one place. Until it came there is no BDAT.
+// Replies to BDAT can't be told from those to MAIL or RCPT by their codes. A
+// server that answered one command twice would have each later reply taken for
+// another, and a refusal for the acceptance of the message before. So BDAT is
+// spoken only where the texts tell (signs), which the first message of a session
+// shows: it goes out by DATA, whose 354 has only one place.
 type transaction struct {
 	s    *session
 	turn *turn
@@ -33,6 +34,7 @@ type transaction struct {
 	bdat  bool          // the message goes out by BDAT
 	early bool          // and with its envelope
 	sent  bool          // its last octet may have gone out
+	hasty bool          // a reply lay there before the message went out
 	wait  time.Duration // for each reply but that to the message
 	cut   error         // the server did not take the message to its end
 
@@ -69,7 +71,7 @@ func (s *session) deliver(ctx context.Context, turn *turn, m *forwarder.Message,
 		return 0, err
 	}
 	t := &transaction{s: s, turn: turn, m: m, out: out, wait: s.o.Timeout}
-	t.ahead, t.bdat = s.pipelines(), s.chunks() && (s.inStep || !s.chunked)
+	t.ahead, t.bdat = s.pipelines(), s.chunks() && s.signs.tell.Load()
 	// What has rested may have ended unnoticed: nothing is risked on it.
 	t.early = t.ahead && t.bdat && !turn.rested && m.Size <= earlySize
 	stop := context.AfterFunc(ctx, s.abort)
@@ -147,6 +149,7 @@ func (t *transaction) late(ctx context.Context) error {
 		}
 		return nil
 	}
+	t.hasty = t.s.r.Buffered() > 0 // with all commands answered
 	write := t.data
 	if t.bdat {
 		write = t.chunk
