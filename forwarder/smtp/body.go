@@ -126,7 +126,7 @@ func (t *transaction) final(ctx context.Context, scope []forwarder.Outcome) bool
 	if !t.sent {
 		stage, wait = forwarder.StageBody, lastWords
 	}
-	r, err := t.s.read(wait)
+	r, err := t.s.next(wait)
 	switch {
 	case err != nil:
 		t.lose(ctx, stage, err)

@@ -45,7 +45,7 @@ func (t *transaction) talk(ctx context.Context, cmds []command) bool {
 			_ = t.s.send(c.line) // a failure shows in the missing reply
 			_ = t.s.w.Flush()
 		}
-		r, err := t.s.read(t.wait)
+		r, err := t.s.next(t.wait)
 		if err != nil {
 			t.lose(ctx, max(c.stage, forwarder.StageMail), err)
 			return false

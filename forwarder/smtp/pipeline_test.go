@@ -180,6 +180,20 @@ var pipelines = []struct {
 		want:    []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing", "accepted dot 250 ok"},
 	},
 	{
+		name:    "421 for one, and the server goes on until it is cut: all behind are in doubt",
+		scripts: []string{proved + chunk + behind + behind + fine + "S: 421 4.3.2 closing\n" + ok + fine + "S!"},
+		batches: []int{1, 3},
+		want: []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing",
+			"in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
+	},
+	{
+		name:    "421 for one, and silence: all behind are in doubt",
+		scripts: []string{proved + chunk + behind + behind + fine + "S: 421 4.3.2 closing\n S-"},
+		batches: []int{1, 3},
+		want: []string{"accepted dot 250 ok", "refused dot 421 4.3.2 closing",
+			"in doubt dot read pipe: i/o timeout", "in doubt dot read pipe: i/o timeout"},
+	},
+	{
 		name:    "421 at MAIL",
 		scripts: []string{chunked + envelope + "C: DATA\n S: 421 enough\n S!"},
 		batches: []int{1},

@@ -32,7 +32,8 @@ type session struct {
 	signs signs
 	// lost is why nothing can be read any more. The connection is closed then.
 	lost error
-	// closing is the 421 by which the server said that it ends the session.
+	// closing is the 421 by which the server said that it ends the session, as
+	// long as it says nothing more.
 	closing *reply
 
 	// Under the lock of the queue:

@@ -165,9 +165,11 @@ func (t *transaction) late(ctx context.Context) error {
 }
 
 // victim settles a transaction that comes to read when another one has lost the
-// connection already.
+// connection already. A server that said 421 and hung up has done nothing that
+// it was told behind it: it closes the channel with it, and takes commands in
+// their order (RFC 5321 section 3.8, RFC 2920 section 3.2).
 func (t *transaction) victim() {
-	if t.sent && t.s.closing == nil {
+	if t.sent && (t.s.closing == nil || !hungUp(t.s.lost)) {
 		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: t.s.lost})
 		return
 	}
@@ -185,7 +187,7 @@ func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error
 
 // settleLost says what the loss of the connection means for those who are open.
 func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err error) {
-	ended := ctx.Err() == nil && !errors.Is(err, ErrProtocol) && !errors.Is(err, os.ErrDeadlineExceeded)
+	ended := ctx.Err() == nil && hungUp(err)
 	switch {
 	case ended && t.hadEnough():
 		t.untouched = true
@@ -200,6 +202,22 @@ func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err
 	default:
 		settle(t.out, forwarder.Outcome{Kind: forwarder.Broken, Stage: stage, Err: cause(ctx, err)})
 	}
+}
+
+// hungUp tells whether a connection was lost because it was closed: not to
+// silence or nonsense, in which the server may be doing as it was told.
+func hungUp(err error) bool {
+	return !errors.Is(err, ErrProtocol) && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// next reads the next reply of a transaction. One that comes behind a 421 shows
+// that the server goes on, whatever it said.
+func (s *session) next(wait time.Duration) (reply, error) {
+	r, err := s.read(wait)
+	if err == nil {
+		s.closing = nil
+	}
+	return r, err
 }
 
 // end closes the session's connection because of err. It takes the right to
