@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,15 +38,10 @@ type daemon struct {
 // daemon polls on schedule until it is stopped. A new configuration takes over
 // from the old one as a restart would, but that the ledger stays open: polls
 // finish what they have begun, and the new schedule takes up the rest.
-func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.Store, log *slog.Logger, names []string) error {
+func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.Store, names []string) error {
+	log := p.logging.logger()
 	d := &daemon{program: p, store: store, log: log, names: names, stop: watchStop(ctx), manager: sdnotify.FromEnv(), page: newFront(store, p.wiring, log)}
 	defer d.stop.end()
-	// A signal that nobody has asked for ends the process, so this comes before
-	// the log says anything that somebody might answer with one.
-	reload, endReload := notify(reloadSignals)
-	defer endReload()
-	pollNow, endPoll := notify(pollSignals)
-	defer endPoll()
 	defer d.page.close()
 	d.files = watch.New(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
 	if err := d.start(cfg); err != nil {
@@ -56,11 +49,11 @@ func (p *program) daemon(ctx context.Context, cfg *config.Config, store *sqlite.
 	}
 	log.Info("started", "version", buildVersion(), "accounts", len(d.now.Load().app.accounts), "config", cfg.Path, "state", cfg.State)
 	defer d.startControl(cfg)()
-	return d.serve(reload, pollNow)
+	return d.serve()
 }
 
 // serve does what signals and files ask for, until the end.
-func (d *daemon) serve(reload, pollNow <-chan os.Signal) error {
+func (d *daemon) serve() error {
 	defer d.aside(d.watchdog)()
 	defer d.aside(d.news)()
 	changed := make(chan struct{}, 1)
@@ -85,9 +78,9 @@ func (d *daemon) serve(reload, pollNow <-chan os.Signal) error {
 			d.now.Load().stop()
 			d.old.Wait()
 			return context.Cause(d.stop.ctx)
-		case <-pollNow:
+		case <-d.signals.pollNow:
 			d.pollAll()
-		case <-reload:
+		case <-d.signals.reload:
 			d.reload()
 		case <-again.C:
 			if d.now.Load().stopped() {
@@ -98,15 +91,6 @@ func (d *daemon) serve(reload, pollNow <-chan os.Signal) error {
 			d.reload()
 		}
 	}
-}
-
-// notify returns a channel for these signals, and what ends it.
-func notify(sigs []os.Signal) (<-chan os.Signal, func()) {
-	c := make(chan os.Signal, 1)
-	if len(sigs) > 0 { // none would mean all of them
-		signal.Notify(c, sigs...)
-	}
-	return c, func() { signal.Stop(c) }
 }
 
 // pollAll is what USR1 asks for, as popferry poll does.

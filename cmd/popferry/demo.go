@@ -148,6 +148,8 @@ func (d *demoRun) held(ctx context.Context) (out []string, err error) {
 
 // serveDemo runs the daemon in the demo's world until it is stopped.
 func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
+	p.signals = takeSignals()
+	defer p.signals.end()
 	p.say("POP3 server on %s (users isp, work, club; password demo), SMTP server on %s.\nConfiguration: %s\nStop with Ctrl-C.\n", w.POP3(), w.SMTP(), w.Config)
 	cfg, err := config.Load(w.Config, config.Env{CheckSchedule: schedule.Check})
 	if err != nil {
@@ -173,7 +175,8 @@ func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 			}
 		}
 	}()
-	err = p.daemon(ctx, cfg, store, newLog(p.stderr, cfg.Log), nil)
+	p.logging = newLogging(p.stderr, cfg.Log)
+	err = p.daemon(ctx, cfg, store, nil)
 	cancel()
 	<-done
 	return err

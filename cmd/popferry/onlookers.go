@@ -16,11 +16,10 @@ func (p *program) onlookers(cfg *config.Config, f runFlags) *slog.Logger {
 		bars := progress.NewBars(out)
 		p.stderr, view = bars, bars
 	}
-	if f.trace != "" {
-		p.stderr = &lines{w: p.stderr}
-		p.wiring.tracing = newTracing(f.trace, p.stderr, cfg.Log)
-	}
-	log := newLog(p.stderr, cfg.Log)
+	p.stderr = &lines{w: p.stderr}
+	p.wiring.tracing = newTracing(f.trace, p.stderr, cfg.Log)
+	p.logging = newLogging(p.stderr, cfg.Log)
+	log := p.logging.logger()
 	if view == nil {
 		view = progress.Lines(log)
 	}

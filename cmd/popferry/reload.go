@@ -24,6 +24,7 @@ func (d *daemon) reload() {
 		}
 		defer d.takeUp(ended, busy)
 		if err = d.start(cfg); err == nil {
+			d.adopt(old.app.cfg, cfg)
 			d.log.Info("configuration read again", "accounts", len(d.now.Load().app.accounts))
 			return
 		}
@@ -45,6 +46,21 @@ func (d *daemon) start(cfg *config.Config) error {
 		d.now.Store(s)
 	}
 	return err
+}
+
+// adopt is for what of a configuration is of no service: the log, and what a
+// person is to know. What stays as it was until a restart is named.
+func (d *daemon) adopt(old, cfg *config.Config) {
+	d.logging.use(cfg.Log)
+	d.wiring.tracing.use(cfg.Log)
+	for _, w := range cfg.Warnings {
+		if !slices.Contains(old.Warnings, w) {
+			d.log.Warn("the new configuration has a weakness", "what", w)
+		}
+	}
+	if cfg.StateCreate != old.StateCreate {
+		d.log.Warn("state_create has changed, which takes a restart to count: the ledger is open already", "state_create", cfg.StateCreate)
+	}
 }
 
 // patience is how long a new configuration waits for what is in flight under the
@@ -102,7 +118,7 @@ func (d *daemon) loadAgain(old *config.Config) (*config.Config, error) {
 		return nil, err
 	}
 	if cfg.State != old.State {
-		return nil, fmt.Errorf("state has changed from %s to %s, which takes a restart", old.State, cfg.State)
+		return nil, fmt.Errorf("state has changed from %s to %s, which takes a restart: stop popferry and start it again, or set state back", old.State, cfg.State)
 	}
 	return cfg, nil
 }

@@ -16,6 +16,8 @@ type program struct {
 	stdout, stderr io.Writer
 	configFlag     string
 	wiring         wiring
+	logging        *logging
+	signals        signals        // of a daemon
 	console        func() console // nil: nobody answers
 }
 

@@ -39,6 +39,10 @@ func (p *program) runCommand() *cobra.Command {
 			if f.metricsFile != "" && !f.once {
 				return usage(c, fmt.Errorf("--metrics-file goes with --once; without it, listen serves metrics"))
 			}
+			if !f.once {
+				p.signals = takeSignals()
+				defer p.signals.end()
+			}
 			return p.run(c.Context(), c, f, args)
 		},
 	}
@@ -81,7 +85,7 @@ func (p *program) runWith(ctx context.Context, cfg *config.Config, f runFlags, n
 	if f.once {
 		err = p.once(ctx, cfg, store, log, f)
 	} else {
-		err = p.daemon(ctx, cfg, store, log, names)
+		err = p.daemon(ctx, cfg, store, names)
 	}
 	if cerr := store.Close(); cerr != nil && err == nil {
 		err = fmt.Errorf("closing the ledger: %w", cerr)
