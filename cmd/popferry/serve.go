@@ -101,15 +101,7 @@ func (f *front) move(ctx context.Context, addr string) error {
 	if l == nil {
 		return nil
 	}
-	s := &http.Server{
-		Handler:           f.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
-	}
+	s := web.NewServer(f.handler, f.log)
 	f.server, f.addr = s, addr
 	f.closed.Go(func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
