@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -22,7 +23,7 @@ type pools struct {
 // sharedPool is the sessions with one destination.
 type sharedPool struct {
 	*smtp.Pool
-	settings config.Destination
+	settings poolSettings
 	secret   atomic.Pointer[config.Secret] // the newest
 	users    int
 }
@@ -32,30 +33,37 @@ type secret = func(context.Context) (string, error)
 
 // take returns the pool of a destination; a new one is made if there is none.
 // The caller leaves it in the end.
-func (p *pools) take(d config.Destination, open func(secret) (*smtp.Pool, error)) (*sharedPool, error) {
+func (p *pools) take(settings poolSettings, password config.Secret, open func(secret) *smtp.Pool) *sharedPool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	settings := poolSettings(d)
 	for _, s := range p.open {
-		if reflect.DeepEqual(s.settings, settings) {
-			s.secret.Store(&d.Secret)
+		if s.settings.same(settings) {
+			s.secret.Store(&password)
 			s.users++
-			return s, nil
+			return s
 		}
 	}
 	s := &sharedPool{settings: settings, users: 1}
-	s.secret.Store(&d.Secret)
-	var err error
-	if s.Pool, err = open(func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) }); err != nil {
-		return nil, err
-	}
+	s.secret.Store(&password)
+	s.Pool = open(func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) })
 	p.open = append(p.open, s)
-	return s, nil
+	return s
 }
 
-// poolSettings are what of a destination makes another pool of it. A password
+// poolSettings are what makes another pool of a destination.
+type poolSettings struct {
+	destination config.Destination
+	dialer      *dial.Dialer // for what is in the files with certificates
+	traced      bool
+}
+
+func (p poolSettings) same(o poolSettings) bool {
+	return p.traced == o.traced && p.dialer.SameTLS(o.dialer) && reflect.DeepEqual(p.destination, o.destination)
+}
+
+// settingsOf is a destination without what makes no other pool of it. A password
 // does not, for it is asked at each login.
-func poolSettings(d config.Destination) config.Destination {
+func settingsOf(d config.Destination) config.Destination {
 	return config.Destination{Name: d.Name, Protocol: d.Protocol, Helo: d.Helo, Connections: d.Connections, InFlight: d.InFlight, Server: config.Server{
 		Host: d.Host, Port: d.Port, TLS: d.TLS, Username: d.Username, Token: d.Token, Auth: d.Auth, Timeout: d.Timeout,
 	}}

@@ -51,20 +51,21 @@ func dialTarget(s config.Server) dial.Target {
 
 // pool is the sessions with a destination, for these accounts.
 func (w wiring) pool(d config.Destination, accounts []config.Account) (*sharedPool, error) {
-	return w.pools.take(d, func(secret secret) (*smtp.Pool, error) {
-		return w.newPool(d, secret, w.tracing.ofDestination(d.Name, accounts))
-	})
-}
-
-// newPool makes the sessions with a destination.
-func (w wiring) newPool(d config.Destination, s secret, trace func() func(bool, string)) (*smtp.Pool, error) {
 	dialer, err := w.dialer(d.Server)
 	if err != nil {
 		return nil, err
 	}
+	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: w.tracing.shows(d.Name, accounts)}
+	return w.pools.take(wanted, d.Secret, func(secret secret) *smtp.Pool {
+		return newPool(d, dialer, secret, w.tracing.ofDestination(d.Name, accounts))
+	}), nil
+}
+
+// newPool makes the sessions with a destination.
+func newPool(d config.Destination, dialer *dial.Dialer, s secret, trace func() func(bool, string)) *smtp.Pool {
 	o := smtpOptions(d)
 	o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.StartTLSConfig(), s, trace
-	return smtp.New(o), nil
+	return smtp.New(o)
 }
 
 // smtpOptions is a destination as the forwarder wants it, but for how to connect.

@@ -90,6 +90,10 @@ func (d *Dialer) Addr() string {
 	return d.addr
 }
 
+// SameTLS tells whether another Dialer of the same Network encrypts as this one
+// does: with the same settings, and with what is in the files that they name.
+func (d *Dialer) SameTLS(o *Dialer) bool { return d.tls == o.tls }
+
 // Dial connects, within the target's timeout, and does the TLS handshake where
 // TLS is implicit; the connection is then a *tls.Conn. Every error is an
 // *Error that tells the stage.
