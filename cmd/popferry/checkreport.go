@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/probe"
@@ -78,6 +79,8 @@ func (j *checkJSON) end(bool) error {
 type checkText struct {
 	w          io.Writer
 	good, bad  string
+	markWidth  int        // columns of good and bad
+	width      func() int // columns of the terminal; 0 for none
 	err        error
 	subjects   int
 	notWell    []string // names of subjects
@@ -86,9 +89,9 @@ type checkText struct {
 }
 
 func newCheckText(w io.Writer, terminal bool, getenv func(string) string) *checkText {
-	t := &checkText{w: w, good: "ok    ", bad: "FAILED"}
+	t := &checkText{w: w, good: "ok    ", bad: "FAILED", markWidth: len("FAILED"), width: func() int { return columns(w) }}
 	if terminal && getenv("TERM") != "dumb" {
-		t.good, t.bad = "✓", "✗"
+		t.good, t.bad, t.markWidth = "✓", "✗", 1
 		if getenv("NO_COLOR") == "" { // no-color.org
 			t.good, t.bad = "\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m"
 		}
@@ -109,7 +112,7 @@ func (t *checkText) step(s checkStep) {
 	s.Note, s.Text, s.Remedy = visible(s.Note), visible(s.Text), visible(s.Remedy)
 	took := time.Duration(s.MS) * time.Millisecond
 	if s.OK {
-		t.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %s  %-8s  %6s  %s", t.good, s.Step, shortTime(took), s.Note), " "))
+		t.line(t.good, s.Step, took, s.Note)
 		return
 	}
 	if !t.nowNotWell {
@@ -120,10 +123,18 @@ func (t *checkText) step(s checkStep) {
 	if s.Note != "" {
 		about = s.Note + ": "
 	}
-	t.printf("  %s  %-8s  %6s  %s%s\n", t.bad, s.Step, shortTime(took), about, s.Text)
+	t.line(t.bad, s.Step, took, about+s.Text)
 	if s.Remedy != "" {
-		t.printf("    > %s\n", s.Remedy)
+		t.printf("%s\n", foldAll("    > "+s.Remedy, t.width()))
 	}
+}
+
+// line prints a step. What does not fit stands below its name.
+func (t *checkText) line(mark, step string, took time.Duration, words string) {
+	columns := fmt.Sprintf("  %-8s  %6s  ", step, shortTime(took))
+	taken := 2 + t.markWidth + utf8.RuneCountInString(columns)
+	words = fold(words, t.width(), taken, 2+t.markWidth+2)
+	t.printf("%s\n", strings.TrimRight("  "+mark+columns+words, " "))
 }
 
 // shortTime is a time as short as it can be read.

@@ -33,7 +33,7 @@ func (d *dialogue) attended() bool { return d.console != nil }
 // on a terminal.
 func (d *dialogue) say(format string, args ...any) {
 	s := screen{w: d.out}
-	_, _ = fmt.Fprintf(&s, format+"\n", args...) // that the terminal is gone shows at the next question
+	_, _ = fmt.Fprintln(&s, foldAll(fmt.Sprintf(format, args...), d.steps.width())) // that the terminal is gone shows at the next question
 	_ = s.Close()
 }
 
@@ -44,7 +44,8 @@ func (d *dialogue) good(format string, args ...any) { d.marked(d.steps.good, for
 func (d *dialogue) bad(format string, args ...any) { d.marked(d.steps.bad, format, args...) }
 
 func (d *dialogue) marked(mark, format string, args ...any) {
-	_, _ = fmt.Fprintf(d.out, "  %s  %s\n", mark, visible(fmt.Sprintf(format, args...)))
+	hang := 2 + d.steps.markWidth + 2
+	_, _ = fmt.Fprintf(d.out, "  %s  %s\n", mark, fold(visible(fmt.Sprintf(format, args...)), d.steps.width(), hang, hang))
 }
 
 // ask asks for a line; an empty one is the preset.
@@ -107,7 +108,7 @@ func (d *dialogue) agree(ctx context.Context, question string, preset bool) (boo
 // prompt writes a question, without the end of a line.
 func (d *dialogue) prompt(question string) {
 	s := screen{w: d.out}
-	_, _ = fmt.Fprint(&s, question+": ")
+	_, _ = fmt.Fprint(&s, foldAll(question+": ", d.steps.width()))
 	_ = s.Close()
 }
 

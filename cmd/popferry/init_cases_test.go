@@ -200,7 +200,7 @@ func TestInitForeign(t *testing.T) {
 		err := v.init([]reply{
 			{"Mail address of the mailbox", "leo@isp.test"},
 			{"Shall pop.elsewhere.test get your password (no, yes)", ""},
-			{"POP3 server, as your provider names it", "pop.isp.test:" + v.pop3Port},
+			{"POP3 server as your provider names it", "pop.isp.test:" + v.pop3Port},
 			{"Password at pop.isp.test", ""},
 			{"Password at pop.isp.test", "wrong"},
 			{"Try again", "quit"},
@@ -234,15 +234,17 @@ func TestInitLeavesNothing(t *testing.T) {
 	v := newVillage(t, "")
 	dialogue := []reply{
 		{"Mail address of the mailbox", "leo@isp.test"},
-		{"POP3 server, as your provider", "no server"},
-		{"POP3 server, as your provider", "unix:/run/pop3"},
-		{"POP3 server, as your provider", "pop.isp.test:" + v.pop3Port},
+		{"POP3 server as your provider", "no server"},
+		{"POP3 server as your provider", "unix:/run/pop3"},
+		{"POP3 server as your provider", "pop.isp.test:" + v.pop3Port},
 		{"Password at pop.isp.test", "secret"},
 		{"Mail address of the inbox", "leo@isp.test"},
-		{"Mail server, as your provider", "smtp.isp.test:" + v.smtpPort},
+		{"Mail server as your provider", "smtp.isp.test:" + v.smtpPort},
 		{"Password at smtp.isp.test", ""},
 		{"Try again with another", "server"},
-		{"Mail server, as your provider", "smtp.isp.test:" + v.smtpPort},
+		{"Mail server as your provider", "smtp.isp.test:" + v.smtpPort},
+		{"Try again with another", "a"},
+		{"Mail address of the inbox", "zoe@isp.test"},
 		{"Try again with another", "a"},
 		{"Mail address of the inbox", "leo@isp.test"},
 		{"Try again with another", "u"},
@@ -271,6 +273,35 @@ func TestInitLeavesNothing(t *testing.T) {
 	if text, _ := os.ReadFile(inTheWay); string(text) != "other" || v.files() != "inbox.password -rw-------\n" {
 		t.Errorf("%q in\n%s", text, v.files())
 	}
+}
+
+// TestInitSlips: who mistypes an address can type it again, at the question for
+// a server and when the login was refused, and blanks around a password are
+// noticed. Of what went well before the login, nothing is told.
+func TestInitSlips(t *testing.T) {
+	t.Parallel()
+	v := newVillage(t, "_pop3s._tcp.isp.test. SRV 0 1 %s pop.isp.test.\n_pop3s._tcp.elsewhere.test. SRV 0 1 %s pop.elsewhere.test.\n")
+	err := v.init([]reply{
+		{"Mail address of the mailbox", "leo@isp.tset"},
+		{"POP3 server as your provider names it, or the mail address once more", "leo@elsewhere.test"},
+		{"Password at pop.elsewhere.test", "wrong"},
+		{"Try again with another", "address"},
+		{"Mail address of the mailbox", "loe@isp.test"},
+		{"Password at pop.isp.test", "\tsecret "},
+		{"The password begins or ends with a blank. Take it off (yes, no)", ""},
+		{"Try again with another", "address"},
+		{"Mail address of the mailbox", "leo@isp.test"},
+		{"Mail address of the inbox", leaves},
+	}, "--ca-file", v.ca)
+	screen := v.screen.String()
+	if !errors.Is(err, errGone) || !strings.Contains(screen, "There is no server anywhere below isp.tset. Is the address spelled right?") ||
+		!strings.Contains(screen, "as leo\n") || strings.Contains(screen, "greeting") || strings.Contains(screen, "Tried were") {
+		t.Errorf("%v\n%s", err, screen)
+	}
+	if n := strings.Count(screen, "Check username and password"); n != 2 {
+		t.Errorf("the remedy is told %d times for two refusals:\n%s", n, screen)
+	}
+	v.nothing()
 }
 
 // TestInitPresets: what is known of a provider is said before anything is

@@ -143,9 +143,24 @@ func (s *setup) agreeTo(ctx context.Context, x *side, c discover.Candidate) (boo
 	return s.agree(ctx, "Shall "+c.Host+" get your password", false)
 }
 
+// nameless tells whether a domain has none of the hosts that were guessed, and
+// nobody knows more of it: as a rule it is misspelled.
+func nameless(failed []discover.Attempt) bool {
+	for _, f := range failed {
+		if !f.Guess || cause.Of(f.Err).Code != "name" {
+			return false
+		}
+	}
+	return len(failed) > 0
+}
+
 // noServer says what was tried, in as many lines.
 func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.Reply) error {
 	var b strings.Builder
+	if s.attended() && nameless(failed) {
+		fmt.Fprintf(&b, "There is no server anywhere below %s. Is the address spelled right?", x.address.Domain)
+		return errors.New(b.String())
+	}
 	fmt.Fprintf(&b, "No %s answers as it should. Tried were:", x.words.server)
 	for _, r := range replies {
 		fmt.Fprintf(&b, "\n  - %s: %s", r.Who, r.Said)

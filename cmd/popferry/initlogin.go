@@ -44,16 +44,13 @@ func (s *setup) logIn(ctx context.Context, x *side, try trial) error {
 func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 	if x.secret.IsZero() {
 		err := s.tryName(ctx, x, "", try)
-		if err != nil && x.server.TLS != dial.None {
+		if err != nil && x.server.TLS != dial.None && cause.Of(err).Code != "wants_login" {
 			s.say("    It may want a login first: try again with a password.")
 		}
 		return err
 	}
 	var err error
-	for i, name := range x.usernames {
-		if i == maxNames {
-			break
-		}
+	for i, name := range x.usernames[:min(len(x.usernames), maxNames)] {
 		if i > 0 {
 			s.say("  and as %s:", name)
 		}
@@ -61,7 +58,7 @@ func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 			x.usernames = []string{name}
 			return nil
 		}
-		if code := cause.Of(err).Code; code != "credentials" && code != "forward_auth" {
+		if !slices.Contains(wrongName, cause.Of(err).Code) {
 			break
 		}
 	}
@@ -81,30 +78,43 @@ func (s *setup) tryName(ctx context.Context, x *side, name string, try trial) er
 // tellProbe shows a step as check does: what worked, or what happened and what
 // to do.
 func (s *setup) tellProbe(step probe.Step, x *side, username string) {
-	switch step.Name {
-	case probe.StepGreeting: // servers say all sorts of things
-		step.Note = ""
-	case probe.StepLogin:
+	if step.Err == nil && slices.Contains(taken, step.Name) {
+		return
+	}
+	if step.Name == probe.StepLogin {
 		step.Note = "as " + username
 	}
-	remedy := ""
-	if step.Err != nil {
-		c := cause.Of(step.Err)
-		remedy = c.Remedy
-		if slices.Contains(refused, c.Code) {
-			remedy = cmp.Or(loginAdvice(config.Server{Host: x.server.Host, Username: username}, c), remedy)
-		}
-	}
-	s.steps.step(newCheckStep(step, remedy))
+	s.steps.step(newCheckStep(step, x.remedy(username, step.Err)))
 }
+
+// taken are the steps that a server which was found has behind it: only their
+// failure is news.
+var taken = []string{probe.StepName, probe.StepConnect, probe.StepTLS, probe.StepGreeting}
+
+// remedy is what to do about a failure, at a person's side of the dialogue.
+func (x *side) remedy(username string, err error) string {
+	if err == nil {
+		return ""
+	}
+	c := cause.Of(err)
+	names := x.usernames[:min(len(x.usernames), maxNames)]
+	switch {
+	case slices.Contains(wrongName, c.Code) && slices.Index(names, username) < len(names)-1:
+		return "" // the next name is tried at once
+	case c.Code == "wants_login" && x.secret.IsZero():
+		return "Try again with a password."
+	case slices.Contains(refused, c.Code):
+		return cmp.Or(loginAdvice(config.Server{Host: x.server.Host, Username: firstOf(names)}, c), c.Remedy)
+	}
+	return c.Remedy
+}
+
+// wrongName are the causes for which another form of the user name may help.
+var wrongName = []string{"credentials", "forward_auth"}
 
 // change asks what to do other than before.
 func (s *setup) change(ctx context.Context, x *side) error {
-	options := []string{"password", "user name", "server", "quit"}
-	if x.protocol != discover.POP3 {
-		options = []string{"password", "user name", "server", "address", "quit"}
-	}
-	what, err := s.choose(ctx, "Try again with another", options...)
+	what, err := s.choose(ctx, "Try again with another", "password", "user name", "server", "address", "quit")
 	if err != nil {
 		return err
 	}
@@ -116,8 +126,7 @@ func (s *setup) change(ctx context.Context, x *side) error {
 		x.username, x.usernames = name, []string{name}
 		return err
 	case "address":
-		x.address, err = s.askAddress(ctx, "Mail address of the inbox", "")
-		return err
+		return s.changeAddress(ctx, x)
 	case "server":
 		hint, err := s.askServer(ctx, x)
 		if err != nil {
@@ -132,18 +141,83 @@ func (s *setup) change(ctx context.Context, x *side) error {
 	return errGone
 }
 
+// changeAddress takes another address. That of another domain has a server of
+// its own, which must not get the password that was meant for the first.
+func (s *setup) changeAddress(ctx context.Context, x *side) (err error) {
+	question, before := "Mail address of the inbox", x.address
+	if x.protocol == discover.POP3 {
+		question = "Mail address of the mailbox"
+	}
+	if x.address, err = s.askAddress(ctx, question, ""); err != nil {
+		return err
+	}
+	if x.address.Domain == before.Domain {
+		x.usernames = renamedTo(x.usernames, before, x.address)
+		return nil
+	}
+	x.secret = config.Secret{}
+	if x.protocol != discover.POP3 {
+		if err := s.findServer(ctx, x, s.flags.inbox.hint()); err != nil {
+			return err
+		}
+		return s.inboxPassword(ctx, x)
+	}
+	if err := s.findServer(ctx, x, s.flags.mailbox.hint()); err != nil {
+		return err
+	}
+	s.tellNotes(x.provider)
+	return s.askPassword(ctx, x)
+}
+
+// renamedTo are user names, those that were made of an address made of another.
+func renamedTo(names []string, before, now discover.Address) []string {
+	var all []string
+	for _, name := range names {
+		switch name {
+		case before.Full:
+			name = now.Full
+		case before.Local:
+			name = now.Local
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
 // askPassword asks for the password. An empty one means no login, where that
 // can be.
 func (s *setup) askPassword(ctx context.Context, x *side) (err error) {
-	question := fmt.Sprintf("Password at %s (it is not shown)", x.server.Host)
-	if x.protocol != discover.POP3 {
-		question = fmt.Sprintf("Password at %s (it is not shown; empty: it wants no login)", x.server.Host)
+	question, without := "Password at %s (it is not shown)", false
+	if x.protocol != discover.POP3 && x.provider == nil { // no provider takes mail from just anybody
+		question, without = "Password at %s (it is not shown; empty: it wants no login)", true
 	}
 	for {
-		if x.secret, err = s.secret(ctx, question); err != nil || !x.secret.IsZero() || x.protocol != discover.POP3 {
+		x.secret, err = s.secret(ctx, fmt.Sprintf(question, x.server.Host))
+		switch {
+		case err != nil, x.secret.IsZero() && without:
 			return err
+		case !x.secret.IsZero():
+			return s.takeOffBlanks(ctx, x)
 		}
 	}
+}
+
+// takeOffBlanks asks about blanks around a password: they come along where one
+// is copied, and cannot be seen.
+func (s *setup) takeOffBlanks(ctx context.Context, x *side) error {
+	password, err := x.secret.Get(ctx)
+	if err != nil {
+		return err
+	}
+	bare := strings.TrimSpace(password)
+	if bare == password || bare == "" {
+		return nil
+	}
+	off, err := s.agree(ctx, "The password begins or ends with a blank. Take it off", true)
+	if off {
+		x.secret = config.NewSecret(bare)
+	}
+	return err
 }
 
 // readPassword reads a file that a flag names, which may be a pipe.

@@ -57,12 +57,23 @@ func (f serverFlags) hint() discover.Hint {
 	return discover.Hint{Host: f.host, Port: f.port, TLS: mode}
 }
 
-// askServer asks for a server's name until it is one.
+// askServer asks for a server's name until it is one. Who sees that the address
+// was misspelled can type that instead: the empty hint is for another search.
 func (s *setup) askServer(ctx context.Context, x *side) (discover.Hint, error) {
 	for {
-		line, err := s.ask(ctx, strings.ToUpper(x.words.server[:1])+x.words.server[1:]+", as your provider names it (HOST or HOST:PORT)", "")
+		line, err := s.ask(ctx, strings.ToUpper(x.words.server[:1])+x.words.server[1:]+" as your provider names it, or the mail address once more", "")
 		if err != nil {
 			return discover.Hint{}, err
+		}
+		if a, err := discover.ParseAddress(line); err == nil {
+			if ok, err := s.spelledRight(ctx, a); !ok || err != nil {
+				if err != nil {
+					return discover.Hint{}, err
+				}
+				continue
+			}
+			x.address = a
+			return discover.Hint{}, nil
 		}
 		hint, err := parseServer(line)
 		protocol := s.protocolAt(x, hint)
