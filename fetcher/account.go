@@ -74,6 +74,29 @@ func (p Policy) keepsLonger(days int) bool {
 // allows tells whether a message of that size is to be fetched.
 func (p Policy) allows(size int64) bool { return p.MaxSize <= 0 || size <= p.MaxSize }
 
+// slack is by what factor listed sizes may be wrong.
+const slack = 4
+
+// bound is how many octets of a message of that size are taken before it counts
+// as one without an end.
+func (p Policy) bound(size int64) int64 {
+	most := p.MaxSize
+	if most <= 0 {
+		most = 1 << 40
+	}
+	return max(most, slack*size)
+}
+
+// waste is how many of a message that is read only to be thrown away, or for its
+// header.
+func (p Policy) waste(size int64) int64 {
+	if p.MaxSize <= 0 {
+		const least = 64 << 20 // where no size is listed, or a wrong one
+		return max(least, slack*size)
+	}
+	return p.bound(size)
+}
+
 // Destination is where the mail of an account goes.
 type Destination struct {
 	Name      string

@@ -190,7 +190,7 @@ func (r *run) retr(ctx context.Context, c candidate, ask func(context.Context, c
 func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
 	m := &fetched{candidate: c, item: r.Spool.New()}
 	in := &intake{w: m.item}
-	_, err := io.Copy(&limit{w: in, left: r.bound(c), progress: r.a.Progress}, body)
+	_, err := io.Copy(&limit{w: in, left: r.a.Policy.bound(c.Size), progress: r.a.Progress}, body)
 	if err == nil {
 		err = in.Close()
 	}
@@ -205,20 +205,9 @@ func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
 	case errors.As(err, &disk):
 		return nil, err
 	case errors.Is(err, errEndless): // at the same place each time, however it comes in
-		return nil, &IncompleteError{Got: r.bound(c), Listed: c.Size, Err: err}
+		return nil, &IncompleteError{Got: r.a.Policy.bound(c.Size), Listed: c.Size, Err: err}
 	}
 	return nil, &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
-}
-
-// bound is how many octets of a message are taken before it counts as one
-// without an end. Listed sizes may be wrong by a factor, but not without limit.
-func (r *run) bound(c candidate) int64 {
-	const slack = 4
-	most := r.a.Policy.MaxSize
-	if most <= 0 {
-		most = 1 << 40
-	}
-	return max(most, slack*c.Size)
 }
 
 // limit passes on so many octets, counting them, and fails on more.

@@ -39,9 +39,9 @@ func (s *session) listByHeader(ctx context.Context, keep bool, noUIDL error) err
 		if err := s.tops(ctx, numbers, i); err != nil {
 			return err
 		}
-		h, shown, err := s.header(ctx, s.Top0, e.Number)
+		h, shown, err := s.header(ctx, s.Top0, e)
 		if err == nil && !shown && !keep {
-			h, shown, err = s.header(ctx, s.Retr, e.Number)
+			h, shown, err = s.header(ctx, s.Retr, e)
 		}
 		switch {
 		case err != nil:
@@ -129,16 +129,21 @@ func (s *session) retr(ctx context.Context, number int) (*pop3.Body, error) {
 }
 
 // header reads a message's header; not shown if the server refuses. Its error
-// is that of a broken session.
-func (s *session) header(ctx context.Context, ask asking, number int) (h header, shown bool, err error) {
-	body, err := ask(ctx, number)
+// is that of a broken session, as is one in which a message has no end.
+func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h header, shown bool, err error) {
+	body, err := ask(ctx, e.Number)
 	if err == nil {
 		in := intake{w: io.Discard}
-		if _, err = io.Copy(&in, body); err == nil {
+		if _, err = io.Copy(&limit{w: &in, left: s.Policy.waste(e.Size)}, body); err == nil {
 			return in.header(), true, nil
 		}
+		_ = body.Close()
 	}
-	if broken := s.Err(); broken != nil && s.Outstanding() > 0 {
+	broken := s.Err()
+	if errors.Is(err, errEndless) {
+		broken = err
+	}
+	if broken != nil && s.Outstanding() > 0 {
 		return header{}, false, s.broken(s.Source.error(StepTop, broken))
 	} else if broken != nil {
 		s.Learnt.NoTOP = true // whatever it was, RETR is the way that has to work
@@ -148,7 +153,7 @@ func (s *session) header(ctx context.Context, ask asking, number int) (h header,
 }
 
 // print is a message's fingerprint, "" if the server won't show the header.
-func (s *session) print(ctx context.Context, ask asking, number int) (string, error) {
-	h, _, err := s.header(ctx, ask, number)
+func (s *session) print(ctx context.Context, ask asking, e pop3.Entry) (string, error) {
+	h, _, err := s.header(ctx, ask, e)
 	return h.print(), err
 }

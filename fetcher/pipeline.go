@@ -150,8 +150,12 @@ func (s *session) send(ctx context.Context, cmds ...pop3.Command) error {
 // drop reads away what was asked for and is not wanted now.
 func (s *session) drop(ctx context.Context) error {
 	p := &s.pipe
+	most := s.Policy.waste(0)
+	for _, q := range p.asked {
+		most = max(most, s.Policy.waste(q.Size))
+	}
 	for s.Outstanding() > 0 {
-		if err := s.Skip(ctx); err != nil {
+		if err := s.Skip(ctx, most); err != nil {
 			return err
 		}
 	}

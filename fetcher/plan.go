@@ -78,7 +78,7 @@ func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if out[i], err = r.s.print(ctx, r.s.Top0, e.Number); err != nil {
+		if out[i], err = r.s.print(ctx, r.s.Top0, e); err != nil {
 			return nil, err
 		}
 	}

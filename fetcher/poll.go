@@ -214,7 +214,7 @@ func (r *run) session(hard context.Context) (more bool, err error) {
 // open begins the session, and says what is odd about its server.
 func (r *run) open(ctx context.Context) (err error) {
 	before := r.row.Server.ExpireDays
-	v := visit{Source: r.a.Source, Keep: r.a.Policy.Keep, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
+	v := visit{Source: r.a.Source, Policy: r.a.Policy, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
 	if r.s, r.row.Server, err = v.open(ctx); err != nil {
 		return r.doubt(err)
 	}

@@ -125,7 +125,7 @@ func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 // where that has nothing to tell by, the size too.
 func (r *run) proven(ctx context.Context, m match) (bool, error) {
 	for _, ask := range []asking{r.s.Top0, r.s.Retr} {
-		h, shown, err := r.s.header(ctx, ask, m.Number)
+		h, shown, err := r.s.header(ctx, ask, m.Entry)
 		if err != nil {
 			return false, err
 		}

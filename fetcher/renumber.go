@@ -83,9 +83,9 @@ func (r *run) printsForSure(ctx context.Context, entries []pop3.Entry) ([]string
 		if err := r.s.tops(ctx, numbers, i); err != nil {
 			return nil, err
 		}
-		h, shown, err := r.s.header(ctx, r.s.Top0, e.Number)
+		h, shown, err := r.s.header(ctx, r.s.Top0, e)
 		if err == nil && (!shown || !h.tells()) {
-			h, _, err = r.s.header(ctx, r.s.Retr, e.Number)
+			h, _, err = r.s.header(ctx, r.s.Retr, e)
 		}
 		if err != nil {
 			return nil, err

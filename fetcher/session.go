@@ -55,6 +55,7 @@ const (
 type session struct {
 	*pop3.Client
 	Source  Source
+	Policy  Policy
 	Listing pop3.Listing
 	Learnt  ledger.Server
 	caps    pop3.Capabilities
@@ -70,7 +71,7 @@ type session struct {
 // visit is what a session begins with.
 type visit struct {
 	Source   Source
-	Keep     bool          // messages stay
+	Policy   Policy
 	Learnt   ledger.Server // in earlier sessions
 	Lockstep bool          // nothing is to be sent ahead
 	Now      time.Time
@@ -90,7 +91,7 @@ func (v visit) open(ctx context.Context) (*session, ledger.Server, error) {
 		return nil, s.Learnt, err
 	}
 	s.Learnt.LastLogin, s.Learnt.BadLogins = v.Now, 0
-	if err := s.list(ctx, v.Keep); err != nil {
+	if err := s.list(ctx, v.Policy.Keep); err != nil {
 		s.hangUp(ctx)
 		return nil, s.Learnt, s.broken(s.Source.error(StepListing, err))
 	}
@@ -101,7 +102,7 @@ func (v visit) open(ctx context.Context) (*session, ledger.Server, error) {
 // over, and only what it has learnt is of use.
 func (v visit) login(ctx context.Context) (*session, error) {
 	src := v.Source
-	s := &session{Source: src, Learnt: v.Learnt}
+	s := &session{Source: src, Policy: v.Policy, Learnt: v.Learnt}
 	s.pipe = pipeline{
 		lockstep: v.Lockstep || v.Now.Before(v.Learnt.Lockstep.Add(lockstepFor)),
 		marked:   v.Learnt.OddSizes,

@@ -36,7 +36,7 @@ type Wanted struct {
 // neither read nor written. Errors are ErrNotListed, ErrAnother, ErrLookHides,
 // *SourceError, ErrPart with the *SourceError behind it, and those of w.
 func Show(ctx context.Context, a Account, m Wanted, w io.Writer) error {
-	s, _, err := visit{Source: a.Source, Keep: a.Policy.Keep, Learnt: m.Server, Lockstep: true, Now: time.Now()}.open(ctx)
+	s, _, err := visit{Source: a.Source, Policy: a.Policy, Learnt: m.Server, Lockstep: true, Now: time.Now()}.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s *session) find(ctx context.Context, m Wanted) (pop3.Entry, error) {
 // show that by TOP, by RETR.
 func (s *session) same(ctx context.Context, e pop3.Entry, k ledger.Known) (bool, error) {
 	for _, ask := range []asking{s.Top0, s.Retr} {
-		h, shown, err := s.header(ctx, ask, e.Number)
+		h, shown, err := s.header(ctx, ask, e)
 		if err != nil || shown && is(k, h.print(), e.Size) {
 			return err == nil, err
 		}

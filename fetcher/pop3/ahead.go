@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 )
 
@@ -132,14 +131,15 @@ func (c *Client) Outstanding() int {
 }
 
 // Skip reads the answer to the oldest command outstanding to its end and
-// throws it away, be it a refusal, a listing or a message. Its errors are
-// those that break the session; with nothing outstanding it is an ErrAhead,
-// while a Body is open an ErrBodyOpen.
-func (c *Client) Skip(ctx context.Context) error {
+// throws it away, be it a refusal, a listing or a message of most octets at the
+// most. Its errors are those that break the session, ErrTooLong for a message
+// that goes on; with nothing outstanding it is an ErrAhead, while a Body is open
+// an ErrBodyOpen.
+func (c *Client) Skip(ctx context.Context, most int64) error {
 	if len(c.queue) == 0 {
 		return fmt.Errorf("%w: none is outstanding", ErrAhead)
 	}
-	err := c.skip(ctx, c.queue[0])
+	err := c.skip(ctx, c.queue[0], most)
 	if refused := (*Error)(nil); errors.As(err, &refused) {
 		return nil
 	}
@@ -147,7 +147,7 @@ func (c *Client) Skip(ctx context.Context) error {
 }
 
 // skip claims p.
-func (c *Client) skip(ctx context.Context, p pending) error {
+func (c *Client) skip(ctx context.Context, p pending, most int64) error {
 	switch {
 	case p.name == "QUIT":
 		return c.Quit(ctx) // nothing can follow
@@ -156,7 +156,7 @@ func (c *Client) skip(ctx context.Context, p pending) error {
 	case p.shape == shapeBody:
 		b, err := c.fetch(ctx, p.name)
 		if err == nil {
-			_, err = b.WriteTo(io.Discard)
+			err = b.discard(most)
 		}
 		return err
 	}

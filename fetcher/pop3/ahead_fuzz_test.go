@@ -48,7 +48,7 @@ func FuzzAhead(f *testing.F) {
 				t.Fatalf("%d outstanding, want %d", c.Outstanding(), left)
 			}
 			if skips>>i&1 == 1 {
-				claim = func() error { return c.Skip(t.Context()) }
+				claim = func() error { return c.Skip(t.Context(), much) }
 			}
 			err := claim()
 			var refused *Error

@@ -109,7 +109,7 @@ func TestAheadBodyOpen(t *testing.T) {
 	if _, err := c.Retr(t.Context(), 2); !errors.Is(err, ErrBodyOpen) {
 		t.Errorf("a claim while a body is open: %v", err)
 	}
-	if err := c.Skip(t.Context()); !errors.Is(err, ErrBodyOpen) {
+	if err := c.Skip(t.Context(), much); !errors.Is(err, ErrBodyOpen) {
 		t.Errorf("Skip while a body is open: %v", err)
 	}
 	if got, err := io.ReadAll(b); string(got) != "one\r\n" || err != nil {
@@ -139,7 +139,7 @@ func TestErrAhead(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: DELE 1", "C: QUIT", "S: +OK", "S: +OK")
 	ctx := t.Context()
-	if err := c.Skip(ctx); !errors.Is(err, ErrAhead) {
+	if err := c.Skip(ctx, much); !errors.Is(err, ErrAhead) {
 		t.Errorf("nothing to skip: %v", err)
 	}
 	ahead(t, c, DeleCommand(1), QuitCommand())
@@ -213,7 +213,7 @@ func TestSkip(t *testing.T) {
 	ahead(t, c, NoopCommand(), RetrCommand(1), RetrCommand(2), UidlCommand(), ListCommand(), CapaCommand(), TopCommand(1, 0), DeleCommand(1),
 		NoopCommand(), QuitCommand())
 	for left := 9; left >= 0; left-- {
-		if err := c.Skip(t.Context()); err != nil || c.Outstanding() != left {
+		if err := c.Skip(t.Context(), much); err != nil || c.Outstanding() != left {
 			t.Fatalf("%v, %d outstanding, want %d", err, c.Outstanding(), left)
 		}
 	}
@@ -243,7 +243,7 @@ func TestAheadBroken(t *testing.T) {
 			if got := message(t, c, 1); got != "one\r\n" {
 				t.Errorf("%q", got)
 			}
-			broken(t, c, c.Skip(t.Context()), tt.want)
+			broken(t, c, c.Skip(t.Context(), much), tt.want)
 		})
 	}
 }
@@ -304,7 +304,7 @@ func TestAheadContext(t *testing.T) {
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		broken(t, c, c.Skip(ctx), context.DeadlineExceeded)
+		broken(t, c, c.Skip(ctx, much), context.DeadlineExceeded)
 	})
 }
 

@@ -105,6 +105,24 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
+// discard throws away what is left of the message, unless it has more than most
+// octets: then it breaks the session.
+func (b *Body) discard(most int64) error {
+	for {
+		chunk, err := b.next(math.MaxInt)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		b.consume(chunk)
+		if b.octets > most {
+			return b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, ErrTooLong)))
+		}
+	}
+}
+
 // Close ends the reading. Before the end of the message it breaks the session:
 // the connection is closed and nothing more is sent. It returns nil.
 func (b *Body) Close() error {

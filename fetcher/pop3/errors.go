@@ -17,6 +17,8 @@ var (
 	ErrBodyOpen = errors.New("a message's body has not been read to its end")
 	// ErrTooSlow: a body or listing came in at less than Options.MinRate.
 	ErrTooSlow = errors.New("the server sends too slowly")
+	// ErrTooLong: a message that is read away goes on beyond the given bound.
+	ErrTooLong = errors.New("the message goes on for too long")
 	// ErrLine: an argument contains CR, LF or NUL. Nothing was sent.
 	ErrLine = errors.New("a line break or NUL cannot be sent")
 	// ErrMethod: the login method cannot be used in this session. Nothing was

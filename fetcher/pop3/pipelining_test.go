@@ -103,7 +103,7 @@ func TestPipeliningFails(t *testing.T) {
 				t.Errorf("mode %d: %q, %v", tt.mode, got, err)
 			}
 		}
-		if err := c.Skip(t.Context()); !errors.Is(err, tt.want) || c.Err() == nil {
+		if err := c.Skip(t.Context(), 1<<20); !errors.Is(err, tt.want) || c.Err() == nil {
 			t.Errorf("mode %d: %v", tt.mode, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestDovecotPipelining(t *testing.T) {
 		}
 		must(t, c.Ahead(t.Context(), pop3.RetrCommand(9999), pop3.TopCommand(1, 0), pop3.RetrCommand(1), pop3.NoopCommand()))
 		for c.Outstanding() > 0 {
-			must(t, c.Skip(t.Context()))
+			must(t, c.Skip(t.Context(), 1<<20))
 		}
 		for _, body := range pipelined(t, c, 20) {
 			if !want[body] {
