@@ -89,7 +89,7 @@ var popSetups = []brokenSetup{
 	{"implicit TLS on the port for STLS", isp + ", port: 110, tls: implicit", "", func(w *checkWorld) {
 		w.pop3(popHost, 110, pop3test.Options{TLS: w.cert(popHost)})
 	}},
-	{"STLS on the port for implicit TLS", isp + ", port: 995, tls: starttls, timeout: 1s", "", func(w *checkWorld) {
+	{"STLS on the port for implicit TLS", isp + ", port: 995, tls: starttls, timeout: 3s", "", func(w *checkWorld) {
 		w.pop3(popHost, 995, pop3test.Options{TLS: w.cert(popHost), ImplicitTLS: true})
 	}},
 	{"the server has no STLS", isp + ", tls: starttls", "", func(w *checkWorld) { w.pop3(popHost, 110, pop3test.Options{}) }},
@@ -141,11 +141,11 @@ var popSetups = []brokenSetup{
 
 // setups of the destination's side.
 var smtpSetups = []brokenSetup{
-	{"port 25 is blocked", "", home + ", port: 25, timeout: 1s", func(w *checkWorld) {
+	{"port 25 is blocked", "", home + ", port: 25, timeout: 3s", func(w *checkWorld) {
 		w.deaf = net.JoinHostPort(w.address(mxHost), "25")
 		w.smtp(mxHost, 587, dial.StartTLS, nil)
 	}},
-	{"STARTTLS on the port for implicit TLS", "", home + ", port: 465, timeout: 1s", func(w *checkWorld) { w.smtp(mxHost, 465, dial.Implicit, nil) }},
+	{"STARTTLS on the port for implicit TLS", "", home + ", port: 465, timeout: 3s", func(w *checkWorld) { w.smtp(mxHost, 465, dial.Implicit, nil) }},
 	{"implicit TLS on the port for STARTTLS", "", home + ", port: 587, tls: implicit", func(w *checkWorld) { w.smtp(mxHost, 587, dial.StartTLS, nil) }},
 	{"no STARTTLS", "", home, func(w *checkWorld) {
 		w.smtp(mxHost, 587, dial.None, nil)
