@@ -17,7 +17,9 @@ const (
 	// milliseconds, or as long as the disk does: under load, a single fsync of
 	// 28 s has been seen.
 	defaultBusy = time.Minute
-	// readers is how many connections are open for reading at most.
+	// readers is how many connections are open for reading at most. Each, like the
+	// writer's, has up to 2 MB of pages in memory (SQLite's cache_size), which the
+	// process takes bit by bit while the ledger grows, and keeps.
 	readers = 4
 )
 
