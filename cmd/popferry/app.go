@@ -29,8 +29,8 @@ type app struct {
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
 	board    *progress.Board
-	asked    *sync.Map // names of accounts that a person wants polled
-	polling  sync.Map  // names of accounts that are being polled
+	asked    *wishes  // nil: nobody can ask
+	polling  sync.Map // names of accounts that are being polled
 }
 
 // appOptions are what an app is told by the command that runs it.
@@ -39,7 +39,7 @@ type appOptions struct {
 	Stopping <-chan struct{}
 	Next     func(account string) time.Time // nil: nothing is planned
 	Metrics  *web.Metrics                   // nil: nothing is counted
-	Asked    *sync.Map                      // names of accounts that a person wants polled; nil: nobody can ask
+	Asked    *wishes                        // nil: nobody can ask
 	Wiring   wiring
 }
 
@@ -172,9 +172,10 @@ func spoolDir(dir string) error {
 
 // poll polls one account by name.
 func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result {
+	var who []chan<- fetcher.Result
 	wanted := false
 	if a.asked != nil {
-		_, wanted = a.asked.LoadAndDelete(name)
+		who, wanted = a.asked.take(name)
 	}
 	a.polling.Store(name, true)
 	defer a.polling.Delete(name)
@@ -183,8 +184,14 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	acc.Progress, ended = a.board.Begin(name)
 	defer ended()
 	res := a.poller.Poll(ctx, acc, asked || wanted)
-	if wanted && (res.Rest == fetcher.Leased || errors.Is(res.Err, fetcher.ErrStopped)) {
-		a.asked.Store(name, true) // it is polled once it is free, or by the next service
+	switch {
+	case wanted && errors.Is(res.Err, fetcher.ErrStopped):
+		a.asked.add(name, who...) // the next service polls it
+	case wanted && res.Rest == fetcher.Leased:
+		a.asked.add(name) // it is polled once it is free, but who knows when
+		tell(who, res)
+	default:
+		tell(who, res)
 	}
 	if a.metrics != nil {
 		a.metrics.Poll(res)

@@ -96,7 +96,7 @@ func (d *daemon) serve() error {
 // pollAll is what USR1 asks for, as popferry poll does.
 func (d *daemon) pollAll() {
 	d.log.Info("polling all accounts now")
-	if err := (&pageDesk{front: d.page, store: d.store}).Poll(""); err != nil {
+	if _, _, err := d.page.ask(); err != nil {
 		d.log.Warn("nothing can be polled now", "error", err)
 	}
 }

@@ -20,7 +20,10 @@ type pageDesk struct {
 	store *sqlite.Store
 }
 
-var errNotNow = errors.New("popferry has no configuration that it can use; its log tells why")
+var (
+	errNotNow    = errors.New("popferry has no configuration that it can use; its log tells why")
+	errNotPolled = errors.New("a new configuration has come, by which this account is not polled")
+)
 
 // Retry implements web.Desk.
 func (d *pageDesk) Retry(ctx context.Context, account, uid string) error {
@@ -35,27 +38,14 @@ func (d *pageDesk) Skip(ctx context.Context, account, uid string) error {
 	return d.settle(ctx, account, uid, skipping())
 }
 
-// Poll implements web.Desk. A person asks: back-offs do not count. That holds
-// for a service that is being replaced, too: the next one polls every account
-// at its start, and knows what was asked for.
-func (d *pageDesk) Poll(account string) error {
-	s, _ := d.front.current()
-	if s == nil {
-		return errNotNow
+// Poll implements web.Desk.
+func (d *pageDesk) Poll(account string) (err error) {
+	if account == "" {
+		_, _, err = d.front.ask()
+		return err
 	}
-	if _, ok := s.app.accounts[account]; !ok && account != "" {
-		return fmt.Errorf("there is no account %q that is polled", account)
-	}
-	if account != "" {
-		d.front.asked.Store(account, true)
-		s.sched.Queue(account)
-		return nil
-	}
-	for name := range s.app.accounts {
-		d.front.asked.Store(name, true)
-	}
-	s.sched.Queue()
-	return nil
+	_, _, err = d.front.ask(account)
+	return err
 }
 
 // settle changes the messages under a UID.

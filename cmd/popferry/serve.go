@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/web"
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
@@ -33,8 +36,8 @@ type front struct {
 	metrics *web.Metrics
 	log     *slog.Logger
 	handler http.Handler
-	wiring  wiring   // for each service that it is given
-	asked   sync.Map // names of accounts that a person wants polled, whichever service does it
+	wiring  wiring // for each service that it is given
+	asked   wishes
 
 	// Of the goroutine that starts and stops services.
 	server *http.Server
@@ -130,6 +133,37 @@ func (f *front) show(s *service) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.service = s
+	if s != nil {
+		f.asked.keep(s.app.accounts, errNotPolled)
+	}
+}
+
+// ask has accounts polled, all of them if none is named, and returns how many
+// they are and where the result of each comes to. A person asks: back-offs do
+// not count. That holds for a service that is being replaced, too: the next one
+// polls every account at its start, and knows what was asked for.
+func (f *front) ask(accounts ...string) (results <-chan fetcher.Result, n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.service == nil {
+		return nil, 0, errNotNow
+	}
+	polled := f.service.app.accounts
+	for _, name := range accounts {
+		if _, ok := polled[name]; !ok {
+			return nil, 0, fmt.Errorf("there is no account %q that is polled", name)
+		}
+	}
+	names := accounts
+	if len(names) == 0 {
+		names = slices.Collect(maps.Keys(polled))
+	}
+	each := make(chan fetcher.Result, len(names))
+	for _, name := range names {
+		f.asked.add(name, each)
+	}
+	f.service.sched.Queue(accounts...)
+	return each, len(names), nil
 }
 
 // current is the service at work and its configuration; nil if there is none.

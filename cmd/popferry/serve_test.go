@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -260,15 +259,15 @@ func TestAskedJustBeforeReloading(t *testing.T) {
 	defer store.Close()
 	stopping := make(chan struct{})
 	close(stopping)
-	var asked sync.Map
-	asked.Store("isp", true)
+	var asked wishes
+	asked.add("isp")
 	a, err := newApp(t.Context(), cfg, store, appOptions{Log: slog.New(slog.DiscardHandler), Stopping: stopping, Asked: &asked, Wiring: newWiring()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.close()
 	res := a.poll(t.Context(), "isp", false)
-	if _, ok := asked.Load("isp"); !ok || !errors.Is(res.Err, fetcher.ErrStopped) {
+	if _, ok := asked.take("isp"); !ok || !errors.Is(res.Err, fetcher.ErrStopped) {
 		t.Errorf("the next service knows of it: %t; %v", ok, res.Err)
 	}
 }

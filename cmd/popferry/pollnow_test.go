@@ -1,0 +1,96 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// TestPollAndWait: popferry poll --wait tells what came of the polls that it has
+// asked for, in the words and with the exit code of run --once.
+func TestPollAndWait(t *testing.T) {
+	t.Parallel()
+	reached, release := make(chan struct{}), make(chan struct{})
+	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && e.Message == 3 {
+			close(reached)
+			<-release
+		}
+		return smtptest.Fault{}
+	}})
+	t.Cleanup(sync.OnceFunc(func() { close(release) }))
+	var well atomic.Bool
+	src, other := startPOP3(t, pop3test.Options{Handle: refusing(&well)}, oneMail), startPOP3(t, pop3test.Options{}, oneMail)
+	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"  - {name: work, %s, tls: none, username: zoe, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
+		hostPort(t, src.Addr()), hostPort(t, other.Addr()), hostPort(t, sink.Addr().String()))
+	p := start(t, build(t), "run", "--config", cfg)
+	p.logged(t, 1, "poll ended early")
+	p.logged(t, 1, "msg=polled account=work")
+	poll := func(wantCode int, wantOut []string, wantErrs string, args ...string) {
+		t.Helper()
+		code, out, errs := popferry(t, append([]string{"poll", "--wait", "--config", cfg}, args...)...)
+		if code != wantCode || strings.Count(out, "\n") != len(wantOut) || !strings.Contains(errs, wantErrs) {
+			t.Errorf("exit %d\n%s%s", code, out, errs)
+		}
+		for _, want := range wantOut {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in\n%s", want, out)
+			}
+		}
+	}
+	poll(exitAgain, []string{"isp: 0 forwarded, "}, "popferry: isp: ", "isp")
+	poll(exitOK, []string{"work: 0 forwarded, 0 held, 0 deferred, 0 skipped, 1 on server, "}, "", "work")
+	poll(exitUsage, nil, `there is no account "nobody"`, "work", "nobody")
+	well.Store(true)
+	poll(exitOK, []string{"isp: 1 forwarded, ", "work: 0 forwarded, "}, "")
+
+	src.Add("leo", pop3test.Message{UID: "stalled", Octets: []byte(oneMail)})
+	go func() {
+		<-reached
+		_ = p.Process.Kill() // that it has ended is seen below
+	}()
+	poll(exitAgain, nil, "has stopped before the end of the poll", "isp")
+	_ = p.Wait() // killed
+}
+
+// TestWishes: who asks while a poll goes on is told of the next one, and who
+// waits for an account that is gone is told that.
+func TestWishes(t *testing.T) {
+	t.Parallel()
+	var w wishes
+	first, second := make(chan fetcher.Result, 1), make(chan fetcher.Result, 1)
+	w.add("isp", first)
+	who, asked := w.take("isp")
+	w.add("isp", second)
+	tell(who, fetcher.Result{Account: "isp"})
+	if !asked || len(first) != 1 || len(second) != 0 {
+		t.Errorf("asked: %t; the first has %d results, the second %d", asked, len(first), len(second))
+	}
+	w.keep(map[string]fetcher.Account{"isp": {}}, errNotPolled)
+	if len(second) != 0 {
+		t.Error("an account that is still polled was given up")
+	}
+	w.keep(map[string]fetcher.Account{"work": {}}, errNotPolled)
+	select {
+	case res := <-second:
+		if !errors.Is(res.Err, errNotPolled) {
+			t.Errorf("the result is %v", res.Err)
+		}
+	default:
+		t.Error("whoever waits for an account that is gone waits for ever")
+	}
+	if _, asked := w.take("isp"); asked {
+		t.Error("what was given up is still asked for")
+	}
+}
