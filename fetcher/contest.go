@@ -53,6 +53,14 @@ func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
 // what is only known by its size, is fetched and compared once more before it
 // is sent.
 func (p *plan) decide(v view, c contest, prints []string) {
+	if copies(c, prints) {
+		p.found(&v, match{Entry: c.Entries[0], Known: c.Rows[0]}, nil)
+		for _, e := range c.Entries[1:] {
+			p.Skip = append(p.Skip, skip{Entry: e, Reason: copied, Cause: c.Rows[0].Cause})
+		}
+		p.sort()
+		return
+	}
 	rows := slices.Clone(c.Rows)
 	matched := make([]match, len(c.Entries))
 	for _, byPrint := range []bool{true, false} {
@@ -73,6 +81,22 @@ func (p *plan) decide(v view, c contest, prints []string) {
 		p.found(&v, matched[i], rows)
 	}
 	p.sort()
+}
+
+// copies tells whether all entries are the one message that another program had
+// fetched: copies may share a UID (RFC 1939 section 7), and to a program with a
+// list of UIDs each of them was seen. Of what differs only one was, and nobody
+// knows which.
+func copies(c contest, prints []string) bool {
+	if len(c.Rows) != 1 || !c.Rows[0].OnlyUID() || prints[0] == "" {
+		return false
+	}
+	for i, e := range c.Entries {
+		if prints[i] != prints[0] || e.Size != c.Entries[0].Size {
+			return false
+		}
+	}
+	return true
 }
 
 // found places what a contest has found to be known. rivals are the rows that

@@ -65,6 +65,7 @@ type plan struct {
 type skip struct {
 	pop3.Entry
 	Reason skipReason
+	Cause  ledger.Cause // that of the message whose copy it is
 }
 
 type skipReason uint8
@@ -73,6 +74,7 @@ const (
 	tooLarge skipReason = iota + 1
 	beforeFirstRun
 	adopted
+	copied
 )
 
 // maxDeletions is how often a message is deleted that comes back each time.
@@ -129,11 +131,11 @@ func (p *plan) place(v *view, entries []pop3.Entry, rows []ledger.Known) {
 func (p *plan) unknown(v *view, e pop3.Entry, rivals []ledger.Known) {
 	switch {
 	case v.Adopt:
-		p.Skip = append(p.Skip, skip{e, adopted})
+		p.Skip = append(p.Skip, skip{Entry: e, Reason: adopted})
 	case v.First && v.Policy.OnlyNew:
-		p.Skip = append(p.Skip, skip{e, beforeFirstRun})
+		p.Skip = append(p.Skip, skip{Entry: e, Reason: beforeFirstRun})
 	case !v.Policy.allows(e.Size):
-		p.Skip = append(p.Skip, skip{e, tooLarge})
+		p.Skip = append(p.Skip, skip{Entry: e, Reason: tooLarge})
 	default:
 		p.Due = append(p.Due, candidate{Entry: e, Rivals: rivals})
 	}

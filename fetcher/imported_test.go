@@ -44,6 +44,26 @@ func TestImported(t *testing.T) {
 	same(t, "arrived", w.arrived(), []string{"m2", "another"})
 }
 
+// TestImportedTwice: copies under one UID were all fetched before; of messages
+// that differ only one was, and nobody knows which.
+func TestImportedTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bend{})
+	w.account.Policy.Keep = false
+	for _, m := range []struct{ uid, text string }{{"copies", "m1"}, {"copies", "m1"}, {"others", "m2"}, {"others", "m3"}} {
+		w.pop.Add("leo", pop3test.Message{UID: m.uid, Octets: letter(m.text)})
+	}
+	w.importing("copies", "others")
+	w.daily(3, true)
+	same(t, "arrived", sorted(w.arrived()), []string{"m2", "m3"})
+	same(t, "left", w.left(), []string{"copies", "copies"})
+	for _, r := range w.records() {
+		if r.UID == "copies" && (r.State != ledger.Skipped || r.Cause.Code != ledger.CauseImported) {
+			t.Errorf("%s: %+v", r.State, r.Cause)
+		}
+	}
+}
+
 // TestImportedOutOfSight: a server that does not list a message at first must
 // not have it forwarded when it does.
 func TestImportedOutOfSight(t *testing.T) {

@@ -174,6 +174,8 @@ func (r *run) skipped(s skip) *ledger.Record {
 		r.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(s.UID), "size", s.Size, "outcome", "skipped")
 	case beforeFirstRun:
 		rec.Cause = r.Describe(ErrBeforeFirstRun)
+	case copied:
+		rec.Cause = s.Cause
 	case adopted:
 		rec.Cause = r.Describe(ErrAdopted)
 	}
