@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/legacy"
@@ -70,7 +71,11 @@ func (m *importer) printNext(secrets []legacy.SecretFile) error {
 	var wrong *config.Errors
 	switch {
 	case errors.As(err, &wrong):
-		text += fmt.Sprintf("Before popferry runs, this is left to do there:\n%v\nThen see", wrong)
+		text += fmt.Sprintf("Before popferry runs, this is left to do there:\n%v\n", wrong)
+		if slices.ContainsFunc(m.setup.Accounts, func(a legacy.Account) bool { return a.Password == "" && a.Command == "" }) {
+			text += "A password_file has nothing but the password in its first line, and is for you alone: chmod 600 FILE\n"
+		}
+		text += "Then see"
 	case err != nil:
 		return err
 	default:

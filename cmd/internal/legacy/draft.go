@@ -98,7 +98,7 @@ func (w *drafter) nameAccounts() {
 	for _, a := range w.setup.Accounts {
 		name := a.Name
 		if name == "" || used[name] > 1 {
-			name = a.Username + "@" + a.Host
+			name = a.mailbox()
 		}
 		for n, base := 2, name; taken[name]; n++ {
 			name = fmt.Sprintf("%s-%d", base, n)
@@ -106,6 +106,15 @@ func (w *drafter) nameAccounts() {
 		taken[name] = true
 		w.Names = append(w.Names, name)
 	}
+}
+
+// mailbox is what an account without a name is called: by its address, where
+// that is the user name.
+func (a *Account) mailbox() string {
+	if strings.Contains(a.Username, "@") {
+		return a.Username
+	}
+	return a.Username + "@" + a.Host
 }
 
 // account is an account's section.

@@ -45,6 +45,10 @@ func (r *reader) fetchmail(path, text string) error {
 		}
 		if there {
 			r.fetchids(ids, text, accounts)
+			continue
+		}
+		for i := range accounts {
+			accounts[i].Seen.Missing = ids
 		}
 	}
 	r.setup.Accounts = append(r.setup.Accounts, accounts...)
@@ -116,10 +120,19 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	r.fetchmailPort(p, &a)
 	r.fetchmailAuth(p, &a)
 	if a.Password == "" {
-		r.setup.remark(p.Place, "%s at %s has no password here (fetchmail takes it from .netrc, or asks); put it into the password_file", a.Username, host)
+		r.fetchmailPassword(p, &a)
 	}
 	a.Delivery = r.fetchmailDelivery(p)
 	return a, true
+}
+
+// fetchmailPassword looks for a password that the fetchmailrc does not have
+// ("Using netrc files": by the name of the poll, then by via).
+func (r *reader) fetchmailPassword(p rcPoll, a *Account) {
+	file := filepath.Join(cmp.Or(r.env.Getenv("HOME_ETC"), r.home()), ".netrc")
+	if a.Password = r.netrc(file, a.Username, p.server.name, p.server.via); a.Password == "" {
+		r.setup.remark(p.Place, "%s at %s has no password here, nor in %s; put it into the password_file", a.Username, a.Host, file)
+	}
 }
 
 // fetchmailProtocol tells whether it is POP3.
@@ -199,7 +212,7 @@ func (r *reader) fetchmailAuth(p rcPoll, a *Account) {
 // this machine's SMTP server.
 func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 	if p.user.mda != "" {
-		r.setup.remark(p.Place, "%s: popferry hands mail to an SMTP or LMTP server; name one under forward, best the one whose mailbox that command fills", p.user.mda)
+		r.setup.remarkOnce(p.Place, "%s: popferry hands mail to an SMTP or LMTP server; name one under forward, best the one whose mailbox that command fills", p.user.mda)
 		return Delivery{}
 	}
 	hosts := p.user.smtpHosts

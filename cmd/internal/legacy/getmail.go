@@ -111,7 +111,7 @@ func (r *reader) getmailLogin(from map[string]iniValue, a *Account) {
 		a.Command = shellQuoted(args)
 	}
 	if a.Password == "" && a.Command == "" {
-		r.setup.remark(a.Place, "there is no password here (getmail takes it from a keyring or .netrc, or asks); put it into the password_file")
+		r.setup.remark(a.Place, "there is no password here (getmail takes it from a keyring, or asks); put it into the password_file")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,8 +70,9 @@ type Delivery struct {
 
 // Seen is which messages were fetched before.
 type Seen struct {
-	File string   // "": none was found
-	UIDs []string // raw octets, each once
+	File    string   // "": none was found
+	Missing string   // a file that is not there, and might have them
+	UIDs    []string // raw octets, each once
 	// Spellings are how the server may write some of the UIDs, where the program
 	// has changed them.
 	Spellings []string
@@ -126,6 +128,15 @@ func (s Secret) Reveal() string { return string(s) }
 
 func (s *Setup) remark(at Place, format string, args ...any) {
 	s.Remarks = append(s.Remarks, Remark{Place: at, Text: fmt.Sprintf(format, args...)})
+}
+
+// remarkOnce remarks on what stands in the defaults of a file at the first
+// account that has it.
+func (s *Setup) remarkOnce(at Place, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !slices.ContainsFunc(s.Remarks, func(r Remark) bool { return r.File == at.File && r.Text == text }) {
+		s.Remarks = append(s.Remarks, Remark{Place: at, Text: text})
+	}
 }
 
 func (s *Setup) remarkRecord(at Place, format string, args ...any) {

@@ -120,8 +120,12 @@ func (r *reader) mpopAuth(m mpopAccount, a *Account) {
 	default:
 		r.setup.remark(c.Place, "auth: %s", noKerberos)
 	}
-	if a.Password == "" && a.Command == "" && a.Auth != "external" {
-		r.setup.remark(m.Place, "%s has no password here (mpop takes it from a keyring or .netrc, or asks); put it into the password_file", m.name)
+	if a.Password != "" || a.Command != "" || a.Auth == "external" {
+		return
+	}
+	file := r.home(".netrc")
+	if a.Password = r.netrc(file, a.Username, a.Host); a.Password == "" {
+		r.setup.remark(m.Place, "%s has no password here, nor in %s (mpop takes it from a keyring, or asks); put it into the password_file", m.name, file)
 	}
 }
 
@@ -173,7 +177,9 @@ func (r *reader) mpopRecord(name string, a *Account) error {
 		if err != nil {
 			return err
 		}
-		if there {
+		if !there {
+			a.Seen.Missing = path
+		} else {
 			a.Seen.File = path
 			a.Seen.add(mpopUIDs(text, a.Host, a.Username)...)
 		}

@@ -8,8 +8,12 @@ func (r *reader) warnOfSeen(program string) {
 	for _, a := range r.setup.Accounts {
 		switch n := len(a.Seen.UIDs); {
 		case n == 0 && a.Leave.Keep:
-			r.setup.remarkRecord(a.Place, "%s at %s: no record was found of what %s has fetched: all that is on the server counts as new; "+
-				"name the record by --state-file, or write first_run: new if none of it shall be forwarded", a.Username, a.Host, program)
+			missing := ""
+			if a.Seen.Missing != "" {
+				missing = " (there is no " + a.Seen.Missing + ")"
+			}
+			r.setup.remarkRecord(a.Place, "%s at %s: no record was found of what %s has fetched%s: all that is on the server counts as new; "+
+				"name the record by --state-file, or write first_run: new if none of it shall be forwarded", a.Username, a.Host, program, missing)
 		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):
 			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; what %s has fetched and not deleted stays on the server until you delete it",
 				a.Username, a.Host, program)
