@@ -1,12 +1,14 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -19,10 +21,11 @@ const (
 	plainRow = `m.generation = 0 AND m.next_attempt IS NULL AND m.deletions = (m.deleted_at IS NOT NULL)
 		AND m.last_seen IS NULL AND m.cause_code = '' AND m.cause_text = '' AND m.spool = ''`
 	// A number needs no memory, a text is copied once and not twice, and keeps
-	// all octets.
+	// all octets. The rows come state by state, as the index has them: for SQLite
+	// to sort them takes longer than to read them.
 	plainQuery = `SELECT m.id, CAST(m.uid AS TEXT), CASE m.state WHEN 'forwarded' THEN 0 ELSE m.state END,
 		m.size, m.print, m.attempts, m.forwarded_at, m.deleted_at, ` + plainRow + `
-		FROM messages m WHERE m.account = ? ORDER BY m.id`
+		FROM messages m WHERE m.account = ?`
 	restQuery = "SELECT " + knownColumns + " FROM messages m WHERE m.account = ? AND NOT (" + plainRow + ") ORDER BY m.id"
 )
 
@@ -33,7 +36,7 @@ func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
 	return known, explain("read the ledger", l.store.path, err)
 }
 
-// known reads the plain rows, and then the others into their places, as of one
+// known reads the plain rows, and then what the others have besides, as of one
 // moment.
 func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
 	// The number saves growing the slice, for memory counts with 100,000 rows,
@@ -55,24 +58,28 @@ func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
 	}
 	defer func() { _ = tx.Rollback() }() // it has read only
 	known = make([]ledger.Known, 0, n)
-	var rest []int
+	var rest int
 	if err := conn.Raw(func(c any) (err error) {
 		known, rest, err = plainRows(ctx, c.(driver.QueryerContext), l.account, known)
 		return err
-	}); err != nil || len(rest) == 0 {
-		return known, err
+	}); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(known, func(a, b ledger.Known) int { return cmp.Compare(a.ID, b.ID) })
+	if rest == 0 {
+		return known, nil
 	}
 	return known, l.restRows(ctx, tx, known, rest)
 }
 
-// plainRows appends a row for each message. Those that are not whole by that
-// are named in rest, by their places. It asks the driver itself: database/sql
-// takes as long for a row as SQLite does.
-func plainRows(ctx context.Context, db driver.QueryerContext, account int64, known []ledger.Known) (_ []ledger.Known, rest []int, err error) {
+// plainRows appends a row for each message, and counts those that are not whole
+// by that. It asks the driver itself: database/sql takes as long for a row as
+// SQLite does.
+func plainRows(ctx context.Context, db driver.QueryerContext, account int64, known []ledger.Known) (_ []ledger.Known, rest int, err error) {
 	const often = 4096 // rows take microseconds
 	rows, err := db.QueryContext(context.WithoutCancel(ctx), plainQuery, []driver.NamedValue{{Ordinal: 1, Value: account}})
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	values := make([]driver.Value, len(rows.Columns()))
@@ -80,17 +87,17 @@ func plainRows(ctx context.Context, db driver.QueryerContext, account int64, kno
 		if err := rows.Next(values); errors.Is(err, io.EOF) {
 			return known, rest, nil
 		} else if err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
 		if len(known)%often == 0 && ctx.Err() != nil {
-			return nil, nil, ctx.Err()
+			return nil, 0, ctx.Err()
 		}
 		k, plain, err := plainKnown(values)
 		if err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
 		if !plain {
-			rest = append(rest, len(known))
+			rest++
 		}
 		known = append(known, k)
 	}
@@ -122,9 +129,9 @@ func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
 	return k, is != 0, err
 }
 
-// restRows reads all columns of those rows that are not plain into their
-// places.
-func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, places []int) (err error) {
+// restRows reads all columns of the rows that are not plain into known, which is
+// in the order of their IDs.
+func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, rest int) (err error) {
 	rows, err := db.QueryContext(context.WithoutCancel(ctx), restQuery, l.account)
 	if err != nil {
 		return err
@@ -132,14 +139,21 @@ func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, 
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var k ledger.Known
 	fields := knownFields(&k)
-	for _, i := range places {
-		if !rows.Next() {
-			return errors.Join(rows.Err(), errors.New("fewer messages than a moment before"))
-		}
+	for i := 0; rows.Next(); i++ {
 		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
+		for i < len(known) && known[i].ID < k.ID {
+			i++
+		}
+		if i == len(known) || known[i].ID != k.ID {
+			return errors.New("another message than a moment before")
+		}
 		known[i] = k
+		rest--
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil || rest == 0 {
+		return err
+	}
+	return errors.New("other messages than a moment before")
 }

@@ -51,7 +51,7 @@ CREATE TABLE messages (
 ) STRICT;
 
 CREATE UNIQUE INDEX messages_uid ON messages (account, uid, generation);
--- By account alone, rows come in the order they were made and lie on disk.
+-- By account alone, rows come state by state, each in the order they were made.
 CREATE INDEX messages_state ON messages (account, state);
 CREATE INDEX messages_deleted ON messages (deleted_at) WHERE deleted_at IS NOT NULL;
 
