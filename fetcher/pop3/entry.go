@@ -12,7 +12,7 @@ func parseEntry(line []byte) (n int, rest []byte, ok bool) {
 	}
 	first, rest := word(trim(line))
 	n, ok = number(first)
-	return n, rest, ok && n > 0
+	return n, trim(rest), ok && n > 0 // a stray CR may stand between them, too
 }
 
 // trim takes away what stands around the words of a listing's lines: spaces,

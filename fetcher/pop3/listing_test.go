@@ -209,6 +209,7 @@ func FuzzListing(f *testing.F) {
 	f.Add([]byte("1 GmailId16ef3b2c1d\r\n2 GmailId17\r\n.\r\n"), []byte("1 5234\r\n2 99\r\n.\r\n"))          // Gmail
 	f.Add([]byte("1   a\n2\tb  \n3\n 4  c d \n.\n"), []byte("1\t5\n3 7\n.\n"))
 	f.Add([]byte("garbage\r\n7\r\n\r\n-1 x\r\n0 z\r\n99999999999999999999 h\r\n2 b\r\n1 a\r\n2 c\r\n.\r\n"), []byte("2 9223372036854775808\r\n1 -1\r\n.\r\n"))
+	f.Add([]byte("9 \rb\r\n.\r\n"), []byte("9 \r7\r\n.\r\n"))
 	f.Fuzz(func(t *testing.T, uidl, list []byte) {
 		if bytes.Contains(uidl, []byte("\n.\r\n")) != bytes.HasSuffix(uidl, []byte("\n.\r\n")) {
 			return // an answer that ends early is out of step
