@@ -65,6 +65,10 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 	switch {
 	case c.stage == 0 && r.positive():
 		return true
+	case c.stage == 0 && r.closing() && t.early: // the message is out: what follows tells whether it means that
+		t.s.closing, t.heard = &r, false
+		t.s.over.Store(true)
+		return true
 	case c.stage == 0 && r.closing(): // before this message: it has had enough
 		t.s.closing, t.untouched = &r, true
 		t.s.end(errUntouched)

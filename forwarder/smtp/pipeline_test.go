@@ -194,6 +194,19 @@ var pipelines = []struct {
 			"in doubt dot read pipe: i/o timeout", "in doubt dot read pipe: i/o timeout"},
 	},
 	{
+		name: "421 to RSET: the message goes elsewhere",
+		scripts: []string{proved + chunk + behind + fine + ok + "S: 421 4.3.2 closing\n S!",
+			opened + ok + bye},
+		batches: []int{1, 2},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
+	},
+	{
+		name:    "421 to RSET, the message is taken all the same",
+		scripts: []string{proved + chunk + behind + fine + ok + "S: 421 4.3.2 closing\n" + fine + ok + "C!"},
+		batches: []int{1, 2},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
+	},
+	{
 		name:    "421 at MAIL",
 		scripts: []string{chunked + envelope + "C: DATA\n S: 421 enough\n S!"},
 		batches: []int{1},
@@ -275,6 +288,44 @@ func TestPipelines(t *testing.T) {
 				if !slices.Equal(got, tt.want) {
 					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// A connection that is closed because one message is stopped does not show that
+// a server that said 421 has left the others alone.
+func TestStoppedAfter421(t *testing.T) {
+	t.Parallel()
+	for name, stopped := range map[string]int{"the one that waits for its reply": 1, "one behind it": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, proved+chunk+behind+behind+fine+"S: 421 4.3.2 closing\n C!")
+				p := smtp.New(options(peer))
+				if _, err := p.Deliver(t.Context(), message("hi\r\n"), ready); err != nil {
+					t.Error(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var calls sync.WaitGroup
+				for n, want := range []string{"refused", "in doubt", "in doubt"} {
+					its := t.Context()
+					if n == stopped {
+						its = ctx
+					}
+					calls.Go(func() {
+						out, err := p.Deliver(its, message("hi\r\n"), ready)
+						if got := describe(out); !strings.HasPrefix(got, want) || err != nil {
+							t.Errorf("message %d: %q and %v, want %q", n, got, err, want)
+						}
+					})
+					synctest.Wait() // so that they come in order
+				}
+				cancel()
+				calls.Wait()
 				_ = p.Close()
 				peer.done()
 			})

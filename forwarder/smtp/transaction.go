@@ -3,6 +3,8 @@ package smtp
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"time"
 
@@ -169,7 +171,7 @@ func (t *transaction) late(ctx context.Context) error {
 // it was told behind it: it closes the channel with it, and takes commands in
 // their order (RFC 5321 section 3.8, RFC 2920 section 3.2).
 func (t *transaction) victim() {
-	if t.sent && (t.s.closing == nil || !hungUp(t.s.lost)) {
+	if t.sent && !t.s.gaveUp(t.s.lost) {
 		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: t.s.lost})
 		return
 	}
@@ -193,7 +195,7 @@ func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err
 		t.untouched = true
 	case t.closed != nil:
 		settle(t.out, *t.closed)
-	case ended && !t.heard && (t.s.closing != nil || !t.turn.first && !t.sent):
+	case ended && !t.heard && (t.s.gaveUp(err) || !t.turn.first && !t.sent):
 		t.untouched = true
 	case t.sent:
 		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: cause(ctx, err)})
@@ -208,6 +210,13 @@ func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err
 // silence or nonsense, in which the server may be doing as it was told.
 func hungUp(err error) bool {
 	return !errors.Is(err, ErrProtocol) && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// gaveUp tells that the server said 421 and then hung up. Where we did, because
+// somebody's ctx was done, nobody knows what it went on to do.
+func (s *session) gaveUp(err error) bool {
+	ours := errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
+	return s.closing != nil && hungUp(err) && !ours
 }
 
 // next reads the next reply of a transaction. One that comes behind a 421 shows
