@@ -110,6 +110,12 @@ var pipelines = []struct {
 		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 2),
 	},
 	{
+		name:    "replies that looked the same once: no BDAT",
+		scripts: []string{chunked + whole + ok + whole + "S: 250 queued\n" + whole + ok + bye},
+		batches: []int{1, 1, 1},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 queued", "accepted dot 250 ok"},
+	},
+	{
 		name: "replies that differ in their words, not in their numbers",
 		scripts: []string{chunked + envelope + "C: DATA\n" + ok + "S: 250 Accepted\n" + go354 + line + "C: .\n S: 250 ok id=1tAbCd-01\n" +
 			chunk + ok + "S: 250 Accepted\n S: 250 ok id=1tAbCd-02\n" + bye},

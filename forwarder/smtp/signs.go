@@ -16,7 +16,8 @@ import (
 type signs struct {
 	envelope []string // of the session's replies to MAIL and RCPT
 	message  string   // of those to a message
-	// tell is set while no reply to a message looks like one to the envelope.
+	// tell is set once a message was answered, as long as no reply to one looks
+	// like one to the envelope.
 	tell atomic.Bool
 }
 
@@ -32,8 +33,9 @@ func (s *signs) noteEnvelope(r reply) {
 }
 
 func (s *signs) noteMessage(r reply) {
+	first := s.message == ""
 	s.message = r.sign()
-	s.tell.Store(s.differ())
+	s.tell.Store((first || s.tell.Load()) && s.differ())
 }
 
 func (s *signs) differ() bool {
