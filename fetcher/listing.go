@@ -146,7 +146,8 @@ func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h heade
 	if broken != nil && s.Outstanding() > 0 {
 		return header{}, false, s.broken(s.Source.error(StepTop, broken))
 	} else if broken != nil {
-		s.Learnt.NoTOP = true // whatever it was, RETR is the way that has to work
+		// Whatever it was, RETR is the way that has to work; but we cut it off ourselves where ctx is done.
+		s.Learnt.NoTOP = s.Learnt.NoTOP || ctx.Err() == nil
 		return header{}, false, s.Source.error(StepTop, broken)
 	}
 	return header{}, false, nil

@@ -107,6 +107,34 @@ func TestPollThatAPersonBreaksOff(t *testing.T) {
 	}
 }
 
+// TestStopAtTOP teaches nothing about the server: a header is asked for by TOP
+// again, and no whole message instead.
+func TestStopAtTOP(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	var asked []string
+	w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "TOP" || verb == "RETR" {
+			asked = append(asked, verb)
+		}
+		if verb != "TOP" || ctx.Err() != nil {
+			return false
+		}
+		stop(errors.New("stopped at once"))
+		s.Hang()
+		return true
+	}})
+	w.add("m1")
+	w.poll()
+	w.account.Policy.Keep = false // its header is asked for before it is deleted
+	w.pollUnder(ctx)
+	if r := w.poll(); r.Err != nil || len(w.left()) != 0 {
+		t.Errorf("%+v, left %v", r, w.left())
+	}
+	same(t, "asked", asked, []string{"RETR", "TOP", "TOP"})
+}
+
 // pollUnder polls under a context of its own.
 func (w *world) pollUnder(ctx context.Context) fetcher.Result {
 	p := fetcher.New(fetcher.Options{
