@@ -112,9 +112,12 @@ func (c *Client) TLS() (tls.ConnectionState, bool) {
 	return tls.ConnectionState{}, false
 }
 
-// Silence is how long no command was sent, be it that replies are still due.
-// Servers log out whoever says nothing for too long (RFC 1939 3).
-func (c *Client) Silence() time.Duration { return time.Since(c.sent) }
+// Silence is how long no command was sent and nothing of a reply came in, be it
+// that replies are still due. Servers log out whoever says nothing for too long
+// (RFC 1939 3), but not while they are sending.
+func (c *Client) Silence() time.Duration {
+	return min(time.Since(c.sent), time.Since(c.wire.moved))
+}
 
 // Err returns why the session is broken, ErrClosed after Quit and Close, and
 // nil while it can be used.

@@ -14,6 +14,7 @@ type wire struct {
 	replyEnd   time.Time // of the reply that is being read; zero: none
 	floor      int       // octets a second, see Options.MinRate
 	total      int64     // octets read, ever
+	moved      time.Time // when the last of them were
 
 	paced  bool          // the floor holds now
 	octets int           // read since the last measurement
@@ -37,7 +38,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	if err != nil {
 		return n, named(err, limit)
 	}
-	w.measure(n, time.Since(start))
+	w.moved = time.Now()
+	w.measure(n, w.moved.Sub(start))
 	return n, nil
 }
 
