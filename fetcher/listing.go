@@ -101,9 +101,10 @@ func (s *session) mark(e pop3.Entry) pop3.Entry {
 type asking func(ctx context.Context, number int) (*pop3.Body, error)
 
 // Top0 asks for the header of a message (RFC 1939 7, TOP), or for all of it
-// where TOP broke the connection before.
+// where TOP broke the connection before: the network may have been to blame, so
+// it is tried again after a time.
 func (s *session) Top0(ctx context.Context, number int) (*pop3.Body, error) {
-	if s.Learnt.NoTOP {
+	if s.noTOP {
 		return s.Retr(ctx, number)
 	}
 	return s.Top(ctx, number, 0)
@@ -147,7 +148,9 @@ func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h heade
 		return header{}, false, s.broken(s.Source.error(StepTop, broken))
 	} else if broken != nil {
 		// Whatever it was, RETR is the way that has to work; but we cut it off ourselves where ctx is done.
-		s.Learnt.NoTOP = s.Learnt.NoTOP || ctx.Err() == nil
+		if ctx.Err() == nil && !s.noTOP {
+			s.Learnt.NoTOP = s.Learnt.LastLogin
+		}
 		return header{}, false, s.Source.error(StepTop, broken)
 	}
 	return header{}, false, nil

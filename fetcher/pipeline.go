@@ -36,7 +36,8 @@ const (
 	// aheadDeletions is how many DELEs are; their answers are small. QUIT still
 	// has room behind them.
 	aheadDeletions = pop3.MaxAhead - 1
-	// lockstepFor is how long a server is spared that could not do it.
+	// lockstepFor is how long a server is spared that could not do it, and TOP
+	// where that broke the connection.
 	lockstepFor = 30 * 24 * time.Hour
 	// maxPipelineBreaks is how many pipelined sessions in a row may end in a
 	// cut before that is taken for the pipelining's doing.
@@ -171,7 +172,7 @@ func (s *session) drop(ctx context.Context) error {
 // tops asks for the headers of the next messages ahead, when the i-th is about
 // to be asked for.
 func (s *session) tops(ctx context.Context, numbers []int, i int) error {
-	if !s.pipelines() || s.Learnt.NoTOP || i%aheadCommands > 0 || len(numbers) == 1 {
+	if !s.pipelines() || s.noTOP || i%aheadCommands > 0 || len(numbers) == 1 {
 		return nil
 	}
 	if err := s.drop(ctx); err != nil {

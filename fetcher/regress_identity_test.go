@@ -125,4 +125,27 @@ func TestServerThatBreaksAtTOP(t *testing.T) {
 		same(t, "left", w.left(), nil)
 		same(t, "arrived", w.arrived(), []string{"m1", "m2"})
 	})
+	t.Run("for a month, as it may have been the network", func(t *testing.T) {
+		t.Parallel()
+		var tops atomic.Int32
+		w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
+			return verb == "TOP" && tops.Add(1) == 1 && cut(s, verb, arg)
+		}})
+		w.add("m1")
+		w.poll()
+		w.lengthen()
+		w.daily(3, true)
+		w.lengthen()
+		w.daily(3, true)
+		if n := tops.Load(); n != 1 {
+			t.Errorf("asked %d times at first", n)
+		}
+		w.now.Add(31 * 24 * time.Hour)
+		w.lengthen()
+		w.daily(1, true)
+		if n := tops.Load(); n != 2 {
+			t.Errorf("asked %d times after a month", n)
+		}
+		same(t, "arrived", w.arrived(), []string{"m1"})
+	})
 }

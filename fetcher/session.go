@@ -60,6 +60,7 @@ type session struct {
 	Learnt  ledger.Server
 	caps    pop3.Capabilities
 	noUIDL  bool // UIDs of the listing are our own
+	noTOP   bool // headers are read by RETR
 	dele    bool // a deletion was asked for: only remove may send QUIT
 	asked   bool // a message was asked for
 	pipe    pipeline
@@ -102,7 +103,7 @@ func (v visit) open(ctx context.Context) (*session, ledger.Server, error) {
 // over, and only what it has learnt is of use.
 func (v visit) login(ctx context.Context) (*session, error) {
 	src := v.Source
-	s := &session{Source: src, Policy: v.Policy, Learnt: v.Learnt}
+	s := &session{Source: src, Policy: v.Policy, Learnt: v.Learnt, noTOP: v.Now.Before(v.Learnt.NoTOP.Add(lockstepFor))}
 	s.pipe = pipeline{
 		lockstep: v.Lockstep || v.Now.Before(v.Learnt.Lockstep.Add(lockstepFor)),
 		marked:   v.Learnt.OddSizes,

@@ -50,7 +50,7 @@ type Server struct {
 	ExpireDays int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after so many days
 	Hides      bool          `json:"hides,omitempty"`       // it was seen to hide what was retrieved
 	HasUIDL    bool          `json:"has_uidl,omitempty"`    // UIDL has worked
-	NoTOP      bool          `json:"no_top,omitempty"`      // it breaks the connection at TOP
+	NoTOP      time.Time     `json:"no_top_since,omitzero"` // when the connection broke at TOP
 	UTF8       bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
 	BadLogins  int           `json:"bad_logins,omitempty"`  // refused credentials in a row
 	LastLogin  time.Time     `json:"last_login,omitzero"`
