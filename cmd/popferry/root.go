@@ -43,6 +43,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.importCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())
 	root.AddCommand(p.completionCommand())
+	refuseUnknownTopics(root)
 	return root
 }
 

@@ -36,6 +36,23 @@ func noCommand(c *cobra.Command, args []string) error {
 	return usage(c, fmt.Errorf("unknown command %q%s", args[0], meant(args[0], names)))
 }
 
+// refuseUnknownTopics has help refuse what is no command as the program itself
+// does: cobra's own prints the help of all and calls that success.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = func(_ *cobra.Command, topic []string) error {
+				found, rest, err := root.Find(topic)
+				if err != nil || found != root {
+					return err
+				}
+				return noCommand(root, rest)
+			}
+		}
+	}
+}
+
 // badFlag tells of a flag that cannot be read, or is none.
 func badFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
