@@ -146,6 +146,11 @@ func kindOfCode(code int) Kind {
 	switch code & 0xff {
 	case codes.SQLITE_FULL:
 		return Full
+	case codes.SQLITE_IOERR:
+		if code == codes.SQLITE_IOERR_SHMSIZE { // no room for the memory that processes share
+			return Full
+		}
+		return IO
 	case codes.SQLITE_READONLY:
 		return ReadOnly
 	case codes.SQLITE_CANTOPEN, codes.SQLITE_PERM:
@@ -156,8 +161,6 @@ func kindOfCode(code int) Kind {
 		return Foreign
 	case codes.SQLITE_BUSY, codes.SQLITE_PROTOCOL:
 		return Busy
-	case codes.SQLITE_IOERR:
-		return IO
 	default:
 		return Other
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // volume mounts a small file system, where that is allowed.
@@ -63,6 +65,26 @@ func TestDiskFullAtOpen(t *testing.T) {
 	_, err := Open(t.Context(), filepath.Join(dir, "popferry.db"), Options{Create: true})
 	mustBe(t, err, Full)
 	t.Log(err)
+}
+
+// TestDiskFullSoon: whichever file it is that cannot grow, the disk is full and
+// not out of order.
+func TestDiskFullSoon(t *testing.T) {
+	t.Parallel()
+	for free := 4 << 10; free <= 256<<10; free += 12 << 10 {
+		dir := volume(t)
+		if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 1<<20-free), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), filepath.Join(dir, "popferry.db"), Options{Create: true})
+		if err == nil {
+			_, err = s.Claim(t.Context(), []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
+			_ = s.Close() // there may be no space to move the log
+		}
+		if err != nil {
+			mustBe(t, err, Full)
+		}
+	}
 }
 
 func TestReadOnlyFileSystem(t *testing.T) {
