@@ -50,8 +50,7 @@ func locate(path string, create bool) (string, error) {
 
 // missing is the error for a ledger that is not there, or was never filled.
 func missing(path string) error {
-	return fmt.Errorf("%s: %w; bring it back from where it was, or set `state_create: true` "+
-		"to begin a new one, which forwards again what is still on the servers", path, ledger.ErrMissing)
+	return fmt.Errorf("%s: %w", path, ledger.ErrMissing) // what to do is in the catalogue of causes
 }
 
 // makeFolder makes the folder for a database and returns the database's path
