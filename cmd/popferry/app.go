@@ -28,7 +28,7 @@ type app struct {
 	shared   *pools
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
-	board    *progress.Board
+	board    *progress.Tracker
 	asked    *wishes  // nil: nobody can ask
 	polling  sync.Map // names of accounts that are being polled
 }
@@ -181,7 +181,7 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 	defer a.polling.Delete(name)
 	acc := a.accounts[name]
 	var ended func()
-	acc.Progress, ended = a.board.Begin(name)
+	acc.Progress, ended = a.board.Start(name)
 	defer ended()
 	res := a.poller.Poll(ctx, acc, asked || wanted)
 	switch {

@@ -27,7 +27,7 @@ type checkStep struct {
 func newCheckStep(s probe.Step, remedy string) checkStep {
 	st := checkStep{Step: s.Name, OK: s.Err == nil, MS: s.Took.Milliseconds(), Note: s.Note}
 	if s.Err != nil {
-		st.Cause, st.Text, st.Remedy = cause.Of(s.Err).Code, cause.Words(s.Err), remedy
+		st.Cause, st.Text, st.Remedy = cause.Of(s.Err).Code, cause.Summary(s.Err), remedy
 	}
 	return st
 }

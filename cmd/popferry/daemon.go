@@ -57,7 +57,7 @@ func (d *daemon) serve() error {
 	defer d.aside(d.watchdog)()
 	defer d.aside(d.news)()
 	changed := make(chan struct{}, 1)
-	defer d.aside(func(ctx context.Context) { d.files.Every(ctx, watchEvery, changed) })()
+	defer d.aside(func(ctx context.Context) { d.files.Run(ctx, watchEvery, changed) })()
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	again := time.NewTicker(startAgain)

@@ -94,7 +94,7 @@ func (s *setup) first(ctx context.Context, x *side, candidates []discover.Candid
 		}
 		for _, f := range failed {
 			if !f.Guess && f.Host != best.Host {
-				s.bad("%s (%s): %s", f.Server, f.From, cause.Words(f.Err))
+				s.bad("%s (%s): %s", f.Server, f.From, cause.Summary(f.Err))
 			}
 		}
 		agreed, err := s.agreeTo(ctx, x, best)
@@ -167,7 +167,7 @@ func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.
 	}
 	for _, f := range failed {
 		if !f.Guess {
-			fmt.Fprintf(&b, "\n  - %s: %s", f.Server, cause.Words(f.Err))
+			fmt.Fprintf(&b, "\n  - %s: %s", f.Server, cause.Summary(f.Err))
 		}
 	}
 	b.WriteString(guessed(failed))

@@ -30,7 +30,7 @@ type place struct {
 // where there is none the place for one.
 func (p *program) findPlace() (place, error) {
 	// Nobody logs in by it here: its passwords may be out of reach.
-	env := config.Env{CheckSchedule: schedule.Check, Look: true}
+	env := config.Env{CheckSchedule: schedule.Check, ReadOnly: true}
 	path, err := config.Find(p.configFlag, env)
 	var none *config.NotFoundError
 	if errors.As(err, &none) {

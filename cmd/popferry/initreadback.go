@@ -15,7 +15,7 @@ import (
 // readBack makes sure that what was written is a configuration with the
 // account as it was tried.
 func (s *setup) readBack(ctx context.Context) error {
-	cfg, err := config.Load(s.place.main, config.Env{CheckSchedule: schedule.Check, Look: s.place.existing != nil})
+	cfg, err := config.Load(s.place.main, config.Env{CheckSchedule: schedule.Check, ReadOnly: s.place.existing != nil})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (a *app) tellNews(ctx context.Context, store *sqlite.Store, log *slog.Logge
 	defer cancel()
 	now := time.Now().Round(0).Truncate(time.Millisecond) // as the ledger keeps it
 	n, told, err := a.findNews(ctx, store, now)
-	if err != nil || n.None() {
+	if err != nil || n.Empty() {
 		if err != nil {
 			log.Warn("whether there is something to notify of could not be told", "error", err)
 		}
@@ -124,7 +124,7 @@ func (a *app) sendLetter(ctx context.Context, d config.Destination, now time.Tim
 	if from == config.SenderOriginal || from == config.SenderNull || from == "" {
 		from = a.cfg.Notify.To[0]
 	}
-	m := notice.Letter(now, n, from, a.cfg.Notify.To)
+	m := notice.Message(now, n, from, a.cfg.Notify.To)
 	if d.From == config.SenderNull {
 		m.Sender = ""
 	}

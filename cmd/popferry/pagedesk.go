@@ -25,7 +25,7 @@ var (
 	errNotPolled = errors.New("a new configuration has come, by which this account is not polled")
 )
 
-// Retry implements web.Desk.
+// Retry implements web.Actions.
 func (d *pageDesk) Retry(ctx context.Context, account, uid string) error {
 	if err := d.settle(ctx, account, uid, retrying()); err != nil {
 		return err
@@ -33,12 +33,12 @@ func (d *pageDesk) Retry(ctx context.Context, account, uid string) error {
 	return d.Poll(account)
 }
 
-// Skip implements web.Desk.
+// Skip implements web.Actions.
 func (d *pageDesk) Skip(ctx context.Context, account, uid string) error {
 	return d.settle(ctx, account, uid, skipping())
 }
 
-// Poll implements web.Desk.
+// Poll implements web.Actions.
 func (d *pageDesk) Poll(account string) (err error) {
 	if account == "" {
 		_, _, err = d.front.ask()

@@ -78,7 +78,7 @@ func (p *program) load() (*config.Config, error) {
 // loadToLook reads the configuration for a command that logs in nowhere: the
 // files with passwords may be out of its reach, as systemd's credentials are.
 func (p *program) loadToLook() (*config.Config, error) {
-	return p.loadWith(config.Env{CheckSchedule: schedule.Check, Look: true})
+	return p.loadWith(config.Env{CheckSchedule: schedule.Check, ReadOnly: true})
 }
 
 func (p *program) loadWith(env config.Env) (*config.Config, error) {

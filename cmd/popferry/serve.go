@@ -54,7 +54,7 @@ func newFront(store *sqlite.Store, w wiring, log *slog.Logger) *front {
 	f.metrics = web.NewMetrics(buildVersion(), f.view).WithProcess()
 	f.handler = web.New(web.Options{
 		Ledger:   f.view,
-		Desk:     &pageDesk{front: f, store: store},
+		Actions:  &pageDesk{front: f, store: store},
 		Metrics:  f.metrics,
 		Alive:    f.alive,
 		Status:   f.view.status,

@@ -167,7 +167,7 @@ func (p *program) printStatus(list []accountStatus) error {
 		if s.LastError == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(p.stdout, "\n%s\n", cause.Kept(s.Name, s.cause)); err != nil {
+		if _, err := fmt.Fprintf(p.stdout, "\n%s\n", cause.StoredLine(s.Name, s.cause)); err != nil {
 			return err
 		}
 	}

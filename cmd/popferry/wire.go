@@ -18,7 +18,7 @@ import (
 type wiring struct {
 	network *dial.Network // answers of the DNS and TLS sessions, for all to share
 	tracing tracing       // of run --trace
-	board   *progress.Board
+	board   *progress.Tracker
 	pools   *pools
 
 	resolver  *net.Resolver     // for init; nil is the system's

@@ -55,14 +55,14 @@ type explained struct {
 func (e *explained) Error() string { return Line(e.who, e.err) }
 func (e *explained) Unwrap() error { return e.err }
 
-// Kept is Line for what the ledger kept of an error.
-func Kept(who string, c ledger.Cause) string {
+// StoredLine is Line for what the ledger kept of an error.
+func StoredLine(who string, c ledger.Cause) string {
 	return line(who, ByCode(c.Code), c.Text)
 }
 
-// Words tells what happened and the innermost evidence, for who shows the rest
+// Summary says what happened and the innermost evidence, for who shows the rest
 // beside it: who it is about, at which step, and what to do.
-func Words(err error) string { return words(Of(err), oneLine(evidence(err))) }
+func Summary(err error) string { return words(Of(err), oneLine(evidence(err))) }
 
 func words(c Cause, evidence string) string {
 	evidence = strings.TrimRight(evidence, ".")

@@ -37,7 +37,7 @@ func TestCatalogue(t *testing.T) {
 
 // TestWords: the innermost evidence, once. What check says in full is in
 // cmd/popferry/testdata/check/setups.txt.
-func TestWords(t *testing.T) {
+func TestSummary(t *testing.T) {
 	t.Parallel()
 	late := &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	refused := func(stage forwarder.Stage, code int, text string) error {
@@ -66,7 +66,7 @@ func TestWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := Of(tt.err).Code + ": " + Words(tt.err); got != tt.want {
+			if got := Of(tt.err).Code + ": " + Summary(tt.err); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -28,7 +28,7 @@ func (l *loader) file(p *string) setter {
 		}
 		*p = l.locate(v, *p)
 		l.config.Files = append(l.config.Files, *p)
-		if _, err := os.Stat(*p); err != nil && !l.env.Look {
+		if _, err := os.Stat(*p); err != nil && !l.env.ReadOnly {
 			v.fail("%s cannot be read: %v", *p, reason(err))
 		}
 	}

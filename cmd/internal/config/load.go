@@ -23,9 +23,9 @@ type Env struct {
 	CheckSchedule func(string) error
 	// Exists tells whether there is a file. Default: os.Stat does.
 	Exists func(path string) bool
-	// Look: nobody will log in, so that files with passwords and certificates
-	// may be missing, as a service's credentials are for everybody else.
-	Look bool
+	// ReadOnly: nothing will log in, so files with passwords and certificates may
+	// be missing, as the credentials of a service are for all other users.
+	ReadOnly bool
 }
 
 func (e Env) orDefaults() Env {

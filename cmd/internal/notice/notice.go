@@ -35,8 +35,8 @@ type News struct {
 	New       []int     // of those: how many
 }
 
-// None tells whether there is nothing.
-func (n News) None() bool { return len(n.Failing)+len(n.Recovered)+len(n.Held) == 0 }
+// Empty reports whether there is nothing.
+func (n News) Empty() bool { return len(n.Failing)+len(n.Recovered)+len(n.Held) == 0 }
 
 // About is an account of the news; there is one unless there are none.
 func (n News) About() Account {

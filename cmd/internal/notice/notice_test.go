@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) {
 		if step.first != 0 && (n.Held[0].Held[0].ID != step.first || n.New[0] != 1) {
 			t.Errorf("at %d: %d new ones, first message %d", step.hour, n.New[0], n.Held[0].Held[0].ID)
 		}
-		if n.None() != (step.want == "") || len(told) > 0 != (step.want != "") {
+		if n.Empty() != (step.want == "") || len(told) > 0 != (step.want != "") {
 			t.Errorf("at %d: %+v, rows %v", step.hour, n, told)
 		}
 		if len(seen) > 0 {
@@ -108,7 +108,7 @@ func TestLetter(t *testing.T) {
 	t.Parallel()
 	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}, Held: held(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
 	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Held: []notice.Account{a}, New: []int{2}, Recovered: []notice.Account{a}}
-	l := notice.Letter(start, n, "me@example.org", []string{"a@example.org", "b@example.org"})
+	l := notice.Message(start, n, "me@example.org", []string{"a@example.org", "b@example.org"})
 	octets, err := io.ReadAll(l.Body())
 	if err != nil || int64(len(octets)) != l.Size {
 		t.Fatalf("%d octets of %d, %v", len(octets), l.Size, err)

@@ -46,8 +46,8 @@ func NewBars(out *os.File) *Bars {
 	}
 }
 
-// Every implements View.
-func (b *Bars) Every() (gap, patience time.Duration) { return barsGap, barsPatience }
+// Interval implements View.
+func (b *Bars) Interval() (gap, patience time.Duration) { return barsGap, barsPatience }
 
 // Show implements View.
 func (b *Bars) Show(s Status) {
@@ -79,8 +79,8 @@ func (b *Bars) add(account string, a *bar) (*mpb.Bar, error) {
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *a.text.Load() }, decor.WCSyncWidthR)))
 }
 
-// Gone implements View.
-func (b *Bars) Gone(account string) {
+// Done implements View.
+func (b *Bars) Done(account string) {
 	if a := b.bars[account]; a != nil {
 		a.Abort(true)
 		delete(b.bars, account)
@@ -100,7 +100,7 @@ func (b *Bars) Write(p []byte) (int, error) {
 // terminal.
 func (b *Bars) Close() {
 	for account := range b.bars {
-		b.Gone(account)
+		b.Done(account)
 	}
 	b.all.Wait()
 }

@@ -127,8 +127,8 @@ func TestBarsTearNothing(t *testing.T) {
 				strings.HasPrefix(s[len(want)+1], "work [") && strings.Contains(s[len(want)+1], text)
 		})
 	}
-	bars.Gone("isp")
-	bars.Gone("nobody")
+	bars.Done("isp")
+	bars.Done("nobody")
 	bars.Close()
 	_, _ = io.WriteString(bars, "the end\n")
 	want = append(want, "the end")
@@ -175,7 +175,7 @@ func TestTerminalGone(t *testing.T) {
 			t.Fatal("it goes on")
 		}
 	}
-	bars.Gone("isp")
+	bars.Done("isp")
 	bars.Close()
 }
 

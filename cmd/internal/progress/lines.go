@@ -14,13 +14,13 @@ type lines struct{ log *slog.Logger }
 // Lines writes a line into the log now and then.
 func Lines(log *slog.Logger) View { return lines{log} }
 
-func (lines) Every() (gap, patience time.Duration) { return linesGap, linesGap }
+func (lines) Interval() (gap, patience time.Duration) { return linesGap, linesGap }
 
 func (l lines) Show(s Status) {
 	l.log.Info("polling", "account", s.Account, "done", s.Done, "messages", s.Messages,
 		"fetched", s.Fetched, "octets", s.Octets, "rate", int64(s.Rate), "left", s.Left)
 }
 
-func (lines) Gone(string) {}
+func (lines) Done(string) {}
 
 func (lines) Close() {}

@@ -59,7 +59,6 @@ type plan struct {
 	job   *job
 	base  cron.Schedule
 	rand  func() float64
-	tell  func(time.Time)
 	first time.Duration // from the start to the first time
 
 	mu   sync.Mutex
@@ -71,12 +70,11 @@ type plan struct {
 func (p *plan) plan(now time.Time) {
 	next := p.after(now)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.next.IsZero() {
 		next = now.Add(p.first)
 	}
 	p.next = next
-	p.mu.Unlock()
-	p.tell(next)
 }
 
 // after returns the base's next time with the spread added.

@@ -34,10 +34,6 @@ type Options struct {
 	Run func(ctx context.Context, name string)
 	// Rand returns a number in [0, 1) for the spread. Default: math/rand.
 	Rand func() float64
-	// Planned is told the next time of a job whenever that is planned; zero if
-	// there is none. All calls come from one goroutine, which times the others
-	// too, so it must be quick. Default: nobody is told.
-	Planned func(name string, next time.Time)
 	// Log is for panics. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -45,9 +41,6 @@ type Options struct {
 func (o Options) orDefaults() Options {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
-	}
-	if o.Planned == nil {
-		o.Planned = func(string, time.Time) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -93,7 +86,6 @@ func New(o Options) (*Scheduler, error) {
 			job:   j,
 			base:  base,
 			rand:  o.Rand,
-			tell:  func(next time.Time) { o.Planned(j.name, next) },
 			first: part(start, o.Rand()),
 		}
 		s.byName[j.name] = p

@@ -30,8 +30,10 @@ func TestAllInOneSecond(t *testing.T) {
 			Jobs:        many(),
 			Concurrency: 16,
 			PerHost:     4,
-			Rand:        always(0),
-			Planned:     func(string, time.Time) { note() }, // while all are queued
+			Rand: func() float64 {
+				note() // each job that was queued is planned again
+				return 0
+			},
 			Run: func(context.Context, string) {
 				runs.Add(1)
 				note()

@@ -1,22 +1,21 @@
 // Package spelling finds the word that was probably meant.
 package spelling
 
-// Nearest returns the word of among that takes the fewest slips to become
-// word, and no more than most of them; "" if there is none. Of equally near
-// ones it is the first.
-func Nearest(word string, among []string, most int) string {
-	best, least := "", most+1
-	for _, candidate := range among {
-		if d := Slips(word, candidate); d < least {
+// Nearest returns the candidate with the smallest Distance to word, the first
+// of equally near ones; "" if none is within maxDistance.
+func Nearest(word string, candidates []string, maxDistance int) string {
+	best, least := "", maxDistance+1
+	for _, candidate := range candidates {
+		if d := Distance(word, candidate); d < least {
 			best, least = candidate, d
 		}
 	}
 	return best
 }
 
-// Slips counts the letters that have to be added, dropped or replaced, or
-// swapped with their neighbour, to make b of a.
-func Slips(a, b string) int {
+// Distance is the number of octets to insert, delete or replace, or of
+// neighbours to swap, to turn a into b (optimal string alignment).
+func Distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j

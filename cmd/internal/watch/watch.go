@@ -78,9 +78,9 @@ func (w *Watcher) Changed() bool {
 	return false
 }
 
-// Every looks that often, until ctx ends, and puts something into a channel
+// Run looks that often, until ctx ends, and puts something into a channel
 // after each change, unless it is full.
-func (w *Watcher) Every(ctx context.Context, gap time.Duration, changed chan<- struct{}) {
+func (w *Watcher) Run(ctx context.Context, gap time.Duration, changed chan<- struct{}) {
 	tick := time.NewTicker(gap)
 	defer tick.Stop()
 	for {

@@ -82,7 +82,7 @@ func onMessage(do func(ctx context.Context, account, uid string) error) func(con
 
 // poll reads which account a button means.
 func (h *Handler) poll(_ context.Context, r *http.Request) error {
-	return h.Desk.Poll(r.PostFormValue("account"))
+	return h.Actions.Poll(r.PostFormValue("account"))
 }
 
 // back sends the browser to the page. The way is a relative one, so that a

@@ -6,7 +6,7 @@
 // deliveries are kept here, in Metrics. Whoever reaches the address may read.
 // Who sent a message, what it is about and what was said of it is shown only
 // to those who gave the password, and so are the buttons: they act through
-// the interface Desk.
+// the interface Actions.
 //
 // There is no script in the pages, and nothing is loaded from elsewhere. The
 // package listens nowhere: it is an http.Handler.

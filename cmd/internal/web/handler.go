@@ -42,8 +42,8 @@ func New(o Options) *Handler {
 	mux.HandleFunc("POST /login", h.login)
 	mux.HandleFunc("POST /logout", h.logout)
 	mux.HandleFunc("POST /poll", h.act("poll", h.poll))
-	mux.HandleFunc("POST /retry", h.act("retry", onMessage(o.Desk.Retry)))
-	mux.HandleFunc("POST /skip", h.act("skip", onMessage(o.Desk.Skip)))
+	mux.HandleFunc("POST /retry", h.act("retry", onMessage(o.Actions.Retry)))
+	mux.HandleFunc("POST /skip", h.act("skip", onMessage(o.Actions.Skip)))
 	// The cookie is SameSite=Strict; this holds for whoever has none, too.
 	h.mux = http.NewCrossOriginProtection().Handler(mux)
 	return h

@@ -44,8 +44,8 @@ type Ledger interface {
 	Waiting(ctx context.Context, most int) ([]Message, int, error)
 }
 
-// Desk is what the buttons do. An error's text is shown to whoever pressed.
-type Desk interface {
+// Actions is what the buttons do. An error's text is shown to whoever pressed.
+type Actions interface {
 	// Retry makes a message due and has its account polled.
 	Retry(ctx context.Context, account, uid string) error
 	// Skip leaves a message alone for good.
@@ -57,7 +57,7 @@ type Desk interface {
 // Options are what the pages need. All but Now are required.
 type Options struct {
 	Ledger  Ledger
-	Desk    Desk
+	Actions Actions
 	Metrics *Metrics
 	// Alive returns nil while polls are begun when they are due.
 	Alive func() error

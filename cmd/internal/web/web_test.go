@@ -78,7 +78,7 @@ func newSite(t *testing.T) *site {
 	}}
 	s.metrics = web.NewMetrics("1.2.3", s.ledger)
 	s.Handler = web.New(web.Options{
-		Ledger: s.ledger, Desk: s.desk, Metrics: s.metrics, Version: "1.2.3",
+		Ledger: s.ledger, Actions: s.desk, Metrics: s.metrics, Version: "1.2.3",
 		Alive:    func() error { return s.alive },
 		Status:   func(context.Context) (any, error) { return map[string]any{"accounts": []string{}}, s.ledger.err },
 		Password: func(context.Context) (string, error) { return s.password, nil },

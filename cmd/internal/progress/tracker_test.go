@@ -17,10 +17,10 @@ type notes struct {
 	closed bool
 }
 
-func (n *notes) Every() (gap, patience time.Duration) { return 250 * time.Millisecond, time.Second }
-func (n *notes) Show(s Status)                        { n.said = append(n.said, s.Account+" shown") }
-func (n *notes) Gone(account string)                  { n.said = append(n.said, account+" gone") }
-func (n *notes) Close()                               { n.closed = true }
+func (n *notes) Interval() (gap, patience time.Duration) { return 250 * time.Millisecond, time.Second }
+func (n *notes) Show(s Status)                           { n.said = append(n.said, s.Account+" shown") }
+func (n *notes) Done(account string)                     { n.said = append(n.said, account+" gone") }
+func (n *notes) Close()                                  { n.closed = true }
 
 // TestBoard: of many polls those are shown that take longer than a second, from
 // then until they end.
@@ -29,9 +29,9 @@ func TestBoard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var view notes
 		b := Watch(&view)
-		_, endLong := b.Begin("long")
+		_, endLong := b.Start("long")
 		for i := range 500 {
-			counts, end := b.Begin(fmt.Sprint("short", i))
+			counts, end := b.Start(fmt.Sprint("short", i))
 			if counts == nil {
 				t.Fatal("nothing counts")
 			}
@@ -40,7 +40,7 @@ func TestBoard(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		endLong()
 		time.Sleep(time.Second)
-		_, endLast := b.Begin("last")
+		_, endLast := b.Start("last")
 		b.Stop()
 		b.Stop()
 		endLast() // too late to be told
@@ -57,8 +57,8 @@ func TestSecondPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var view notes
 		b := Watch(&view)
-		_, end := b.Begin("isp")
-		_, endLeased := b.Begin("isp")
+		_, end := b.Start("isp")
+		_, endLeased := b.Start("isp")
 		endLeased()
 		time.Sleep(1100 * time.Millisecond)
 		end()
@@ -73,8 +73,8 @@ func TestSecondPoll(t *testing.T) {
 // TestNobodyLooks: without a board nothing is counted.
 func TestNobodyLooks(t *testing.T) {
 	t.Parallel()
-	var b *Board
-	counts, end := b.Begin("isp")
+	var b *Tracker
+	counts, end := b.Start("isp")
 	if counts != nil {
 		t.Error("somebody counts")
 	}
@@ -88,8 +88,8 @@ func TestLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		b := Watch(Lines(slog.New(slog.NewTextHandler(&out, nil))))
-		_, endShort := b.Begin("short")
-		_, endLong := b.Begin("long")
+		_, endShort := b.Start("short")
+		_, endLong := b.Start("long")
 		time.Sleep(29 * time.Second)
 		endShort()
 		time.Sleep(32 * time.Second)

@@ -18,8 +18,8 @@ import (
 // mostHeld is how many held messages of an account are named.
 const mostHeld = 10
 
-// Letter writes the news as a message from one address to others.
-func Letter(now time.Time, n News, from string, to []string) *forwarder.Message {
+// Message writes the news as a message from one address to others.
+func Message(now time.Time, n News, from string, to []string) *forwarder.Message {
 	return Compose(now, from, to, n.subject(), n.text())
 }
 
@@ -82,7 +82,7 @@ func names(list []Account) string {
 func (n News) text() string {
 	var b strings.Builder
 	for i, a := range n.Failing {
-		fmt.Fprintf(&b, "No poll of this account has succeeded since %s:\n\n%s\n\n", n.Since[i].Format(time.RFC1123Z), plain(cause.Kept(a.Name, a.Cause)))
+		fmt.Fprintf(&b, "No poll of this account has succeeded since %s:\n\n%s\n\n", n.Since[i].Format(time.RFC1123Z), plain(cause.StoredLine(a.Name, a.Cause)))
 	}
 	for _, a := range n.Recovered {
 		fmt.Fprintf(&b, "%s works again.\n\n", plain(a.Name))

@@ -12,18 +12,18 @@ import (
 
 // View shows polls. One goroutine calls its methods.
 type View interface {
-	// Every is how often it is told, and after how long the first time: polls
+	// Interval is how often it is told, and after how long the first time: polls
 	// that end sooner are not shown.
-	Every() (gap, patience time.Duration)
+	Interval() (gap, patience time.Duration)
 	Show(Status)
-	// Gone tells that a poll has ended that was shown.
-	Gone(account string)
+	// Done tells that a poll has ended that was shown.
+	Done(account string)
 	// Close ends it: whatever is still shown goes.
 	Close()
 }
 
-// Board knows the polls that are under way. A nil one takes no notice of them.
-type Board struct {
+// Tracker knows the polls that are under way. A nil one takes no notice of them.
+type Tracker struct {
 	view     View
 	patience time.Duration
 
@@ -45,10 +45,10 @@ type poll struct {
 }
 
 // Watch shows polls, and closes the view when Stop is called.
-func Watch(v View) *Board {
-	gap, patience := v.Every()
+func Watch(v View) *Tracker {
+	gap, patience := v.Interval()
 	stop := make(chan struct{})
-	b := &Board{view: v, patience: patience, polls: make(map[string]*poll), stop: sync.OnceFunc(func() { close(stop) })}
+	b := &Tracker{view: v, patience: patience, polls: make(map[string]*poll), stop: sync.OnceFunc(func() { close(stop) })}
 	b.ended.Go(func() {
 		defer v.Close()
 		tick := time.NewTicker(gap)
@@ -66,7 +66,7 @@ func Watch(v View) *Board {
 }
 
 // Stop ends it. It may be called again.
-func (b *Board) Stop() {
+func (b *Tracker) Stop() {
 	if b == nil {
 		return
 	}
@@ -74,9 +74,9 @@ func (b *Board) Stop() {
 	b.ended.Wait()
 }
 
-// Begin tells that a poll begins, which is to count in what is returned, and
+// Start tells that a poll begins, which is to count in what is returned, and
 // end when it has ended.
-func (b *Board) Begin(account string) (counts *fetcher.Progress, end func()) {
+func (b *Tracker) Start(account string) (counts *fetcher.Progress, end func()) {
 	if b == nil {
 		return nil, func() {}
 	}
@@ -100,10 +100,10 @@ func (b *Board) Begin(account string) (counts *fetcher.Progress, end func()) {
 }
 
 // look has the view show what has changed.
-func (b *Board) look(now time.Time) {
+func (b *Tracker) look(now time.Time) {
 	long, gone := b.changes(now)
 	for _, account := range gone {
-		b.view.Gone(account)
+		b.view.Done(account)
 	}
 	for _, s := range long {
 		b.view.Show(s)
@@ -112,7 +112,7 @@ func (b *Board) look(now time.Time) {
 
 // changes are the polls to be shown, the oldest first, and those that no longer
 // are.
-func (b *Board) changes(now time.Time) (long []Status, gone []string) {
+func (b *Tracker) changes(now time.Time) (long []Status, gone []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	oldest := func(x, y *poll) int { return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.account, y.account)) }
