@@ -44,7 +44,7 @@ func (r *run) reject(ctx context.Context, t *transaction, v verdict) (verdict, e
 		}
 	}
 	switch {
-	case len(refused) == 0 || d.OnReject == Wrap && tooBig(v.Outcome):
+	case len(refused) == 0 || d.OnReject == Wrap && (v.Outcome.TooLarge() || v.Outcome.MailboxFull()): // wrapped it is larger still
 		return v, nil
 	case d.OnReject == Wrap:
 		return r.wrap(ctx, t, v, refused), nil
@@ -58,21 +58,14 @@ func (r *run) reject(ctx context.Context, t *transaction, v verdict) (verdict, e
 func refusesMessage(o forwarder.Outcome, e envelope) bool {
 	switch {
 	case o.Kind == forwarder.Impossible:
-		return !aboutAddress(o)
+		return !o.AboutAddress()
 	case o.Kind != forwarder.Refused:
 		return false
 	case o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt:
-		return aboutContent(o) || e.OwnSender && aboutSender(o)
+		return o.AboutContent() || e.OwnSender && o.AboutSender()
 	default:
 		return true
 	}
-}
-
-// tooBig tells whether a message is too large for the destination: wrapped it
-// would be larger still.
-func tooBig(o forwarder.Outcome) bool {
-	c := o.Enhanced
-	return o.Code == 552 || c[1] == 3 && c[2] == 4 || c[1] == 2 && c[2] == 3
 }
 
 // wrap sends a refused message as an attachment, from our own address. It

@@ -18,9 +18,13 @@ import (
 
 // refusing refuses the first message of each mailbox, whatever the stage.
 func refusing(o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) bend {
+	return refusingBy(550, o, stage, e)
+}
+
+func refusingBy(code int, o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) bend {
 	o.Fault = func(ev smtptest.Event) smtptest.Fault {
 		if ev.Stage == stage && ev.Message == 1 {
-			return smtptest.Fault{Code: 550, Enhanced: e, Text: "not like this"}
+			return smtptest.Fault{Code: code, Enhanced: e, Text: "not like this"}
 		}
 		return smtptest.Fault{}
 	}
@@ -36,12 +40,14 @@ func TestWrap(t *testing.T) {
 		original bool
 		want     string // state in the end
 	}{
-		"refused at the dot":       {bend: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
-		"by LMTP":                  {bend: refusing(smtptest.Options{LMTP: true}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
-		"its own sender refused":   {bend: refusing(smtptest.Options{}, forwarder.StageMail, forwarder.EnhancedCode{5, 7, 1}), original: true, want: "forwarded"},
-		"8-bit, and no 8BITMIME":   {bend: bend{smtp: smtptest.Options{Hide: []string{"8BITMIME", "SMTPUTF8"}}}, want: "forwarded"},
-		"refused for its size":     {bend: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 3, 4}), want: "held"},
-		"larger than it announces": {bend: bend{smtp: smtptest.Options{MaxSize: 100}}, want: "held"},
+		"refused at the dot":         {bend: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
+		"by LMTP":                    {bend: refusing(smtptest.Options{LMTP: true}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
+		"its own sender refused":     {bend: refusing(smtptest.Options{}, forwarder.StageMail, forwarder.EnhancedCode{5, 7, 1}), original: true, want: "forwarded"},
+		"8-bit, and no 8BITMIME":     {bend: bend{smtp: smtptest.Options{Hide: []string{"8BITMIME", "SMTPUTF8"}}}, want: "forwarded"},
+		"refused for its size":       {bend: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 3, 4}), want: "held"},
+		"refused by 552 for a virus": {bend: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 0}), want: "forwarded"},
+		"refused by 552 alone":       {bend: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{}), want: "held"},
+		"larger than it announces":   {bend: bend{smtp: smtptest.Options{MaxSize: 100}}, want: "held"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

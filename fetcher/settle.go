@@ -3,7 +3,6 @@ package fetcher
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -50,17 +49,17 @@ func judge(o forwarder.Outcome, e envelope) meaning {
 		return blocked
 	case o.Kind == forwarder.InDoubt:
 		return doubtful
-	case o.Kind == forwarder.Impossible && aboutAddress(o):
+	case o.Kind == forwarder.Impossible && o.AboutAddress():
 		return judgeEnvelope(o, e)
 	case o.Kind == forwarder.Impossible:
 		return refused
-	case o.Kind == forwarder.Broken, o.Code == 421, outOfStep(o):
+	case o.Kind == forwarder.Broken, o.Code == 421, o.OutOfSync():
 		return again
-	case inEnvelope && mailboxFull(o) && !e.Several:
+	case inEnvelope && o.MailboxFull() && !e.Several:
 		return blocked
-	case inEnvelope && mailboxFull(o):
+	case inEnvelope && o.MailboxFull():
 		return tryLater
-	case aboutContent(o):
+	case o.AboutContent():
 		return refused
 	case inEnvelope:
 		return judgeEnvelope(o, e)
@@ -74,9 +73,9 @@ func judge(o forwarder.Outcome, e envelope) meaning {
 // judgeEnvelope judges a refusal of MAIL or RCPT that is not about content.
 func judgeEnvelope(o forwarder.Outcome, e envelope) meaning {
 	switch {
-	case e.OwnSender && aboutSender(o) && o.Code >= 500 && o.Enhanced != forwarder.EnhancedCode{}:
+	case e.OwnSender && o.AboutSender() && o.Code >= 500 && o.Enhanced != forwarder.EnhancedCode{}:
 		return refused
-	case e.OwnSender && aboutSender(o):
+	case e.OwnSender && o.AboutSender():
 		// Not surely, or not for good, but one sender without a domain must not
 		// hold up everybody else.
 		return tryLater
@@ -87,42 +86,6 @@ func judgeEnvelope(o forwarder.Outcome, e envelope) meaning {
 	default: // our own fixed addresses are at fault, for every message alike
 		return blocked
 	}
-}
-
-// outOfStep tells whether the server did not understand what it was told, or
-// not at this point (RFC 5321 4.2.2, RFC 3463 3.6). The same codes with
-// another subject are about that: "501 5.1.3" is an address.
-func outOfStep(o forwarder.Outcome) bool {
-	return o.Code >= 500 && o.Code <= 504 && (o.Enhanced[1] == 5 || o.Enhanced == forwarder.EnhancedCode{})
-}
-
-// aboutContent tells whether a reply is about this message's size or octets,
-// whatever the stage (RFC 3463 3.3 to 3.7, RFC 1870 6.1, RFC 5321 4.2.2).
-func aboutContent(o forwarder.Outcome) bool {
-	c := o.Enhanced
-	return o.Code == 552 || o.Code == 555 || o.Code >= 500 && c[0] == 5 &&
-		(c[1] == 2 && c[2] == 3 || c[1] == 3 && c[2] == 4 || c[1] == 6)
-}
-
-// mailboxFull tells whether a reply is about our recipient's full mailbox,
-// which some servers say with 552 though that is not about the message
-// (RFC 3463 3.3).
-func mailboxFull(o forwarder.Outcome) bool { return o.Enhanced[1] == 2 && o.Enhanced[2] == 2 }
-
-// aboutSender tells whether a reply refuses the reverse-path (RFC 3463 3.2 and
-// 3.8), as far as one can tell where it has no enhanced code.
-func aboutSender(o forwarder.Outcome) bool {
-	c := o.Enhanced
-	if c == (forwarder.EnhancedCode{}) {
-		return o.Stage == forwarder.StageMail || strings.Contains(strings.ToLower(o.Text), "sender")
-	}
-	return c[1] == 1 && (c[2] == 7 || c[2] == 8) || c[1] == 7
-}
-
-// aboutAddress tells whether an address is what the server cannot take
-// (RFC 3463 3.2, RFC 6531 4.3).
-func aboutAddress(o forwarder.Outcome) bool {
-	return o.Enhanced[1] == 1 || o.Enhanced[1] == 6 && o.Enhanced[2] == 7
 }
 
 // verdict is what a whole transaction means.

@@ -63,8 +63,8 @@ func (r *run) lengthen(t *transaction, v verdict) []refusal {
 		r.accepted++
 		r.streak = streak{}
 		return nil
-	case t.rec.State != ledger.Held && len(v.Aside) == 0 || o.Kind != forwarder.Refused || again || aboutContent(o) ||
-		t.env.OwnSender && aboutSender(o) && o.Stage < forwarder.StageData:
+	case t.rec.State != ledger.Held && len(v.Aside) == 0 || o.Kind != forwarder.Refused || again || o.AboutContent() ||
+		t.env.OwnSender && o.AboutSender() && o.Stage < forwarder.StageData:
 		return nil
 	case o.Code != r.streak.code:
 		r.streak = streak{code: o.Code}

@@ -153,13 +153,14 @@ func (t *transaction) final(ctx context.Context, scope []forwarder.Outcome) bool
 // refused settles those of scope who were still to get the message.
 func (t *transaction) refused(r reply, scope []forwarder.Outcome, stage forwarder.Stage) {
 	waited := open(scope)
-	settle(scope, r.outcome(forwarder.Refused, stage))
+	o := r.outcome(forwarder.Refused, stage)
+	settle(scope, o)
 	if r.closing() {
 		// In LMTP replies for the others may still follow.
 		t.s.closing = &r
 		t.s.over.Store(true)
 	}
-	if r.outOfStep() && waited && t.closed == nil {
+	if o.OutOfSync() && waited && t.closed == nil {
 		t.s.quirk.noBDAT.Store(t.s.quirk.noBDAT.Load() || t.turn.chunked)
 		t.s.quirk.lockstep.Store(true)
 		t.s.over.Store(true)

@@ -100,7 +100,7 @@ func (t *transaction) hear(ctx context.Context, c command, r reply) bool {
 	case !r.refusal():
 		t.lose(ctx, c.stage, r.unexpected())
 		return false
-	case r.outOfStep():
+	case r.outcome(forwarder.Refused, c.stage).OutOfSync():
 		t.s.quirk.lockstep.Store(true)
 		return t.giveUp(ctx, c, r.outcome(forwarder.Refused, c.stage))
 	}

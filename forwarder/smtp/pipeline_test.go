@@ -83,6 +83,13 @@ var pipelines = []struct {
 		want:    []string{"refused rcpt 503 5.5.1 not so fast", "accepted dot 250 ok"},
 	},
 	{
+		name: "a policy's 503 is not out of sync: the session and pipelining go on",
+		scripts: []string{piped + envelope + "C: DATA\n" + ok + "S: 503 5.7.0 not from you\n S: 554 no recipients\n" +
+			"C: RSET\n" + envelope + "C: DATA\n" + ok + fine + go354 + line + "C: .\n S: 503 5.7.0 not that\n" + whole + ok + bye},
+		batches: []int{1, 1, 1},
+		want:    []string{"refused rcpt 503 5.7.0 not from you", "refused dot 503 5.7.0 not that", "accepted dot 250 ok"},
+	},
+	{
 		name: "silent to a second command: one at a time from now on",
 		scripts: []string{
 			piped + envelope + "C: DATA\n" + ok + "C!",

@@ -32,13 +32,6 @@ func (r reply) refusal() bool { return r.code/100 == 4 || r.code/100 == 5 }
 // (RFC 5321 3.8).
 func (r reply) closing() bool { return r.code == 421 }
 
-// outOfStep tells that the server did not understand a command, or not there:
-// either of the two is not where the other believes it to be. A reply about an
-// address is none of those: "501 5.1.3 Bad recipient address syntax".
-func (r reply) outOfStep() bool {
-	return r.code >= 500 && r.code <= 504 && r.enhanced[1] != 1
-}
-
 // outcome is the reply as an outcome without its recipient.
 func (r reply) outcome(k forwarder.Kind, s forwarder.Stage) forwarder.Outcome {
 	return forwarder.Outcome{Kind: k, Stage: s, Code: r.code, Enhanced: r.enhanced, Text: r.text}

@@ -120,7 +120,7 @@ var catalogue = []entry{
 	{Cause{"recipient", "the destination refuses the recipient", "Check the spelling of to, and that the address exists there."}, destination(atStage(forwarder.StageRcpt))},
 	{Cause{"destination", "the destination is out of order", "Nothing was lost: all waits on its server and is tried again."}, a[*fetcher.DestinationError]},
 	{Cause{"loop", "the message goes round in a loop", "Look for a rule that forwards the inbox back to this mailbox."}, a[*fetcher.LoopError]},
-	{Cause{"forward_size", "the message is larger than the destination takes", "Raise the limit there, or use a destination that takes more; with max_message_size such messages are left alone. It stays on its server."}, outcome(oversize)},
+	{Cause{"forward_size", "the message is larger than the destination takes", "Raise the limit there, or use a destination that takes more; with max_message_size such messages are left alone. It stays on its server."}, outcome(forwarder.Outcome.TooLarge)},
 	{Cause{"unsuited", "the destination cannot take this message", "It stays on its server; raise the limit there, or fetch it by other means."}, outcome(ofKind(forwarder.Impossible))},
 	{Cause{"in_doubt", "no answer whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be told."}, outcome(ofKind(forwarder.InDoubt))},
 	{Cause{"refused", "the destination refused this message", "It stays on its server; read the reply, then retry or skip it."}, outcome(forGood)},

@@ -62,6 +62,8 @@ func TestSummary(t *testing.T) {
 		"an odd sender":   {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
 		"nothing known":   {errors.New("x"), "other: something went wrong: x"},
 		"of a message":    {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot take this message: 8 bit"},
+		"an attachment":   {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
+		"too large":       {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination takes: the server says: 552 too big"},
 		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: something went wrong: x; y"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -189,12 +189,3 @@ func syntax(s forwarder.Stage) func(forwarder.Outcome) bool {
 		return o.Stage == s && (o.Code == 501 || form && !contains(o.Text, badSender))
 	}
 }
-
-// oversize: x.2.3 and x.3.4 are about length and size (RFC 3463 3.3, 3.4), and
-// so is 552 where nothing else is said (RFC 1870 6.3), but for a recipient, who
-// may have no room left.
-func oversize(o forwarder.Outcome) bool {
-	e := o.Enhanced
-	bare := o.Code == 552 && e == forwarder.EnhancedCode{} && o.Stage != forwarder.StageRcpt
-	return e[1] == 2 && e[2] == 3 || e[1] == 3 && e[2] == 4 || bare
-}

@@ -1,0 +1,76 @@
+package forwarder_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/popferry/popferry/forwarder"
+)
+
+// TestPredicates has the replies of real servers and what each is about.
+func TestPredicates(t *testing.T) {
+	t.Parallel()
+	const mail, rcpt, dot = forwarder.StageMail, forwarder.StageRcpt, forwarder.StageDot
+	tests := []struct {
+		name  string
+		stage forwarder.Stage
+		code  int
+		enh   forwarder.EnhancedCode
+		text  string
+		want  string
+	}{
+		{"accepted", dot, 250, forwarder.EnhancedCode{2, 0, 0}, "ok", ""},
+		{"greylisted", rcpt, 450, forwarder.EnhancedCode{4, 2, 0}, "", ""},
+		{"unknown command", mail, 500, forwarder.EnhancedCode{}, "what?", "OutOfSync AboutSender"},
+		{"bad sequence", rcpt, 503, forwarder.EnhancedCode{5, 5, 1}, "", "OutOfSync"},
+		{"parameter unknown", rcpt, 504, forwarder.EnhancedCode{5, 5, 4}, "", "OutOfSync"},
+		{"syntax of an address", rcpt, 501, forwarder.EnhancedCode{5, 1, 3}, "", "AboutAddress"},
+		{"policy with 503", rcpt, 503, forwarder.EnhancedCode{5, 7, 0}, "", "AboutSender"},
+		{"system with 502", dot, 502, forwarder.EnhancedCode{5, 3, 3}, "", ""},
+		{"550 with subject 5", dot, 550, forwarder.EnhancedCode{5, 5, 2}, "", ""},
+
+		{"552 alone at MAIL", mail, 552, forwarder.EnhancedCode{}, "", "TooLarge AboutContent AboutSender"},
+		{"552 alone at RCPT", rcpt, 552, forwarder.EnhancedCode{}, "", "TooLarge AboutContent"},
+		{"552 alone at the dot", dot, 552, forwarder.EnhancedCode{}, "", "TooLarge AboutContent"},
+		{"552 undefined", dot, 552, forwarder.EnhancedCode{5, 0, 0}, "", "TooLarge AboutContent"},
+		{"552 5.3.4", mail, 552, forwarder.EnhancedCode{5, 3, 4}, "", "TooLarge AboutContent"},
+		{"554 5.2.3", dot, 554, forwarder.EnhancedCode{5, 2, 3}, "", "TooLarge AboutContent"},
+		{"452 4.3.4, for now", mail, 452, forwarder.EnhancedCode{4, 3, 4}, "", "TooLarge"},
+		{"552 5.7.0, Gmail's forbidden attachment", dot, 552, forwarder.EnhancedCode{5, 7, 0}, "", "AboutContent AboutSender"},
+		{"552 5.6.0", dot, 552, forwarder.EnhancedCode{5, 6, 0}, "", "AboutContent"},
+		{"552 5.2.2", rcpt, 552, forwarder.EnhancedCode{5, 2, 2}, "", "MailboxFull AboutContent"},
+		{"452 4.2.2", rcpt, 452, forwarder.EnhancedCode{4, 2, 2}, "", "MailboxFull"},
+		{"452 alone", rcpt, 452, forwarder.EnhancedCode{}, "", ""},
+
+		{"554 5.6.3", dot, 554, forwarder.EnhancedCode{5, 6, 3}, "", "AboutContent"},
+		{"555 alone", mail, 555, forwarder.EnhancedCode{}, "", "AboutContent AboutSender"},
+		{"SMTPUTF8 needed", rcpt, 553, forwarder.EnhancedCode{5, 6, 7}, "", "AboutContent AboutAddress"},
+		{"unknown user", rcpt, 550, forwarder.EnhancedCode{5, 1, 1}, "", "AboutAddress"},
+		{"sender's domain", mail, 550, forwarder.EnhancedCode{5, 1, 8}, "", "AboutSender AboutAddress"},
+		{"Postfix refuses the sender at RCPT", rcpt, 550, forwarder.EnhancedCode{}, "Sender address rejected", "AboutSender"},
+		{"SPF", mail, 550, forwarder.EnhancedCode{5, 7, 23}, "", "AboutSender"},
+	}
+	predicates := []struct {
+		name string
+		is   func(forwarder.Outcome) bool
+	}{
+		{"OutOfSync", forwarder.Outcome.OutOfSync}, {"TooLarge", forwarder.Outcome.TooLarge},
+		{"MailboxFull", forwarder.Outcome.MailboxFull}, {"AboutContent", forwarder.Outcome.AboutContent},
+		{"AboutSender", forwarder.Outcome.AboutSender}, {"AboutAddress", forwarder.Outcome.AboutAddress},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := forwarder.Outcome{Kind: forwarder.Refused, Stage: tt.stage, Code: tt.code, Enhanced: tt.enh, Text: tt.text}
+			var got []string
+			for _, p := range predicates {
+				if p.is(o) {
+					got = append(got, p.name)
+				}
+			}
+			if got := strings.Join(got, " "); got != tt.want {
+				t.Errorf("%s: got %q, want %q", o.Reply(), got, tt.want)
+			}
+		})
+	}
+}
