@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/progress"
@@ -19,9 +20,9 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
-// app is one configuration, wired up: its accounts, its destinations and the
+// instance is one configuration, wired up: its accounts, its destinations and the
 // poller between them. The ledger outlives it.
-type app struct {
+type instance struct {
 	cfg      *config.Config
 	accounts map[string]fetcher.Account // the enabled ones
 	pools    map[string]*sharedPool
@@ -49,16 +50,16 @@ func openLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 	if err == nil {
 		return store, nil
 	}
-	code := exitOther
+	explained := cause.Explain("state", err)
 	if errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrNetworkFS) {
-		code = exitConfig
+		return nil, &app.ConfigError{Err: explained}
 	}
-	return nil, &exitError{code, cause.Explain("state", err)}
+	return nil, explained
 }
 
 // newApp wires a configuration to the ledger.
-func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*app, error) {
-	a := &app{
+func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appOptions) (*instance, error) {
+	a := &instance{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Wiring.pools,
 		metrics: o.Metrics, board: o.Wiring.board, asked: o.Asked,
 	}
@@ -87,14 +88,14 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 
 // wire makes what the accounts need: the folder for temporary files, the
 // sessions with the destinations, and their rows in the ledger.
-func (a *app) wire(ctx context.Context, store *sqlite.Store, w wiring) error {
+func (a *instance) wire(ctx context.Context, store *sqlite.Store, w wiring) error {
 	if err := spoolDir(a.cfg.Spool.Dir); err != nil {
 		return err
 	}
 	for _, d := range a.cfg.Forward {
 		pool, err := w.pool(d, a.cfg.Accounts)
 		if err != nil {
-			return &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
+			return &app.ConfigError{Err: fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
 		}
 		a.pools[d.Name] = pool
 	}
@@ -103,7 +104,7 @@ func (a *app) wire(ctx context.Context, store *sqlite.Store, w wiring) error {
 
 // claim finds the ledger's rows of every configured account, also of those
 // that are not to be polled now: else another account could take them over.
-func (a *app) claim(ctx context.Context, store *sqlite.Store, w wiring) error {
+func (a *instance) claim(ctx context.Context, store *sqlite.Store, w wiring) error {
 	rows, err := claimAll(ctx, store, identities(a.cfg))
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func (a *app) claim(ctx context.Context, store *sqlite.Store, w wiring) error {
 		}
 		acc, err := w.account(c)
 		if err != nil {
-			return &exitError{exitConfig, fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
+			return &app.ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
 		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
 		a.accounts[c.Name] = acc
@@ -135,7 +136,7 @@ func identities(cfg *config.Config) []ledger.Identity {
 func claimAll(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]ledger.Account, error) {
 	rows, err := store.Claim(ctx, ids)
 	if errors.Is(err, ledger.ErrIdentity) {
-		return nil, &exitError{exitConfig, err}
+		return nil, &app.ConfigError{Err: err}
 	}
 	if err != nil {
 		return nil, cause.Explain("state", err)
@@ -165,13 +166,13 @@ func keptDir(cfg *config.Config) string { return cfg.State + ".kept" }
 // spoolDir makes the folder for temporary files.
 func spoolDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return &exitError{exitConfig, cause.Explain("spool.dir", err)}
+		return &app.ConfigError{Err: cause.Explain("spool.dir", err)}
 	}
 	return nil
 }
 
 // poll polls one account by name.
-func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result {
+func (a *instance) poll(ctx context.Context, name string, asked bool) fetcher.Result {
 	var who []chan<- fetcher.Result
 	wanted := false
 	if a.asked != nil {
@@ -200,7 +201,7 @@ func (a *app) poll(ctx context.Context, name string, asked bool) fetcher.Result 
 }
 
 // busy are the names of the accounts that are being polled.
-func (a *app) busy() (names []string) {
+func (a *instance) busy() (names []string) {
 	a.polling.Range(func(name, _ any) bool {
 		names = append(names, name.(string))
 		return true
@@ -210,7 +211,7 @@ func (a *app) busy() (names []string) {
 }
 
 // close ends the sessions with the destinations.
-func (a *app) close() {
+func (a *instance) close() {
 	var all sync.WaitGroup
 	for _, p := range a.pools {
 		all.Go(func() { a.shared.leave(p) })

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
@@ -16,7 +17,7 @@ func ask(ctx context.Context, cfg *config.Config, o order, each func(pollEnd) er
 	path := controlPath(cfg)
 	conn, err := (&net.Dialer{Timeout: controlLimit}).DialContext(ctx, "unix", path)
 	if err != nil {
-		return &exitError{exitAgain, fmt.Errorf("no running popferry was reached: %w; start it with popferry run, or poll once with popferry run --once --now", err)}
+		return &app.TryAgainError{Err: fmt.Errorf("no running popferry was reached: %w; start it with popferry run, or poll once with popferry run --once --now", err)}
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -30,17 +31,17 @@ func ask(ctx context.Context, cfg *config.Config, o order, each func(pollEnd) er
 	}
 	switch {
 	case err != nil:
-		return &exitError{exitAgain, fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
 	case a.Error != "" && a.Usage:
-		return &exitError{exitUsage, fmt.Errorf("the running popferry says: %s", a.Error)}
+		return &app.UsageError{Err: fmt.Errorf("the running popferry says: %s", a.Error)}
 	case a.Error != "":
-		return &exitError{exitAgain, fmt.Errorf("the running popferry says: %s", a.Error)}
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s", a.Error)}
 	}
 	_ = conn.SetDeadline(time.Time{}) // a poll may take hours
 	for range a.Polls {
 		var p pollEnd
 		if err := in.Decode(&p); err != nil {
-			return &exitError{exitAgain, fmt.Errorf("the running popferry has stopped before the end of the poll: %w; start it again, it takes up the rest", err)}
+			return &app.TryAgainError{Err: fmt.Errorf("the running popferry has stopped before the end of the poll: %w; start it again, it takes up the rest", err)}
 		}
 		if err := each(p); err != nil {
 			return err

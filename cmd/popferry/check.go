@@ -9,9 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -65,13 +67,13 @@ func (p *program) check(ctx context.Context, cfg *config.Config, f checkFlags, n
 	if err != nil {
 		return err
 	}
-	var out checkReport = newCheckText(p.stdout, isTerminal(p.stdout), os.Getenv)
+	var out checkReport = newCheckText(p.stdout, terminal.Is(p.stdout), os.Getenv)
 	if f.json {
 		out = &checkJSON{w: p.stdout}
 	}
 	ok, err := k.run(ctx, list, out)
 	if err == nil && !ok {
-		err = &exitError{Code: exitAgain}
+		err = &app.TryAgainError{}
 	}
 	return err
 }
@@ -117,7 +119,7 @@ func (k *checker) subjects(ctx context.Context, named bool) ([]subject, error) {
 		limits[d.Name] = newLimit()
 		s, err := k.destination(d, limits[d.Name])
 		if err != nil {
-			return nil, &exitError{exitConfig, fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
+			return nil, &app.ConfigError{Err: fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
 		}
 		list = append(list, s)
 	}
@@ -127,7 +129,7 @@ func (k *checker) subjects(ctx context.Context, named bool) ([]subject, error) {
 		}
 		s, err := k.account(a, rows[i], limits[a.Forward])
 		if err != nil {
-			return nil, &exitError{exitConfig, fmt.Errorf("%s:%d: accounts[%s]: %w", a.File, a.Line, a.Name, err)}
+			return nil, &app.ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", a.File, a.Line, a.Name, err)}
 		}
 		list = append(list, s)
 	}
@@ -146,7 +148,7 @@ func (k *checker) rows(ctx context.Context) ([]ledger.Account, error) {
 	}
 	rows, err := ledger.Claim(known, identities(k.cfg))
 	if err != nil {
-		return nil, &exitError{exitConfig, err}
+		return nil, &app.ConfigError{Err: err}
 	}
 	return rows, nil
 }

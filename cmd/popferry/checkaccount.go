@@ -6,10 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -96,11 +95,11 @@ func (m *mailbox) judge(l pop3.Listing, known []ledger.Known) (string, error) {
 	if m.row.Renumbered {
 		return "", fetcher.ErrRenumbered
 	}
-	var all uint64
+	var all int64
 	for _, e := range l.Entries {
-		all += uint64(max(0, e.Size))
+		all += max(0, e.Size)
 	}
-	notes := []string{fmt.Sprintf("%s, %s", count(len(l.Entries), "message"), humanize.Bytes(all))}
+	notes := []string{fmt.Sprintf("%s, %s", terminal.Count(len(l.Entries), "message"), terminal.Size(all))}
 	if noUIDL(l) {
 		for _, e := range l.Entries {
 			m.largest = max(m.largest, e.Size)
@@ -130,7 +129,7 @@ func outlook(o fetcher.Outlook) []string {
 		}
 	}
 	if o.Largest > 0 {
-		notes = append(notes, "the largest to be fetched has "+humanize.Bytes(uint64(o.Largest)))
+		notes = append(notes, "the largest to be fetched has "+terminal.Size(o.Largest))
 	}
 	return notes
 }
@@ -190,14 +189,6 @@ func (m *mailbox) measure(limit int64, told func(probe.Step)) {
 	told(probe.Step{Name: probe.StepSize, Err: &fetcher.MessageError{Outcome: forwarder.Outcome{
 		Kind: forwarder.Impossible, Stage: forwarder.StageMail, Code: 552, Enhanced: forwarder.EnhancedCode{5, 3, 4},
 		Text: fmt.Sprintf("the largest message that waits has %s, the destination announces a limit of %s",
-			humanize.Bytes(uint64(m.largest)), humanize.Bytes(uint64(limit))),
+			terminal.Size(m.largest), terminal.Size(limit)),
 	}}})
-}
-
-// count writes a number of things.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // checkStep is one step in check --json: part of the contract. Note is empty
@@ -78,9 +79,7 @@ func (j *checkJSON) end(bool) error {
 // in words elsewhere.
 type checkText struct {
 	w          io.Writer
-	good, bad  string
-	markWidth  int        // columns of good and bad
-	width      func() int // columns of the terminal; 0 for none
+	marks      terminal.Marks
 	err        error
 	subjects   int
 	notWell    []string // names of subjects
@@ -88,15 +87,8 @@ type checkText struct {
 	nowNotWell bool
 }
 
-func newCheckText(w io.Writer, terminal bool, getenv func(string) string) *checkText {
-	t := &checkText{w: w, good: "ok    ", bad: "FAILED", markWidth: len("FAILED"), width: func() int { return columns(w) }}
-	if terminal && getenv("TERM") != "dumb" {
-		t.good, t.bad, t.markWidth = "✓", "✗", 1
-		if getenv("NO_COLOR") == "" { // no-color.org
-			t.good, t.bad = "\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m"
-		}
-	}
-	return t
+func newCheckText(w io.Writer, isTerminal bool, getenv func(string) string) *checkText {
+	return &checkText{w: w, marks: terminal.NewMarks(isTerminal, getenv)}
 }
 
 func (t *checkText) begin(r *checkResult) {
@@ -109,10 +101,10 @@ func (t *checkText) begin(r *checkResult) {
 }
 
 func (t *checkText) step(s checkStep) {
-	s.Note, s.Text, s.Remedy = visible(s.Note), visible(s.Text), visible(s.Remedy)
+	s.Note, s.Text, s.Remedy = terminal.Escape(s.Note), terminal.Escape(s.Text), terminal.Escape(s.Remedy)
 	took := time.Duration(s.MS) * time.Millisecond
 	if s.OK {
-		t.line(t.good, s.Step, took, s.Note)
+		t.line(t.marks.OK, s.Step, took, s.Note)
 		return
 	}
 	if !t.nowNotWell {
@@ -123,17 +115,17 @@ func (t *checkText) step(s checkStep) {
 	if s.Note != "" {
 		about = s.Note + ": "
 	}
-	t.line(t.bad, s.Step, took, about+s.Text)
+	t.line(t.marks.Failed, s.Step, took, about+s.Text)
 	if s.Remedy != "" {
-		t.printf("%s\n", foldAll("    > "+s.Remedy, t.width()))
+		t.printf("%s\n", terminal.WrapText("    > "+s.Remedy, terminal.Width(t.w)))
 	}
 }
 
 // line prints a step. What does not fit stands below its name.
 func (t *checkText) line(mark, step string, took time.Duration, words string) {
 	columns := fmt.Sprintf("  %-8s  %6s  ", step, shortTime(took))
-	taken := 2 + t.markWidth + utf8.RuneCountInString(columns)
-	words = fold(words, t.width(), taken, 2+t.markWidth+2)
+	taken := 2 + t.marks.Width + utf8.RuneCountInString(columns)
+	words = terminal.Wrap(words, terminal.Width(t.w), taken, 2+t.marks.Width+2)
 	t.printf("%s\n", strings.TrimRight("  "+mark+columns+words, " "))
 }
 
@@ -155,16 +147,6 @@ func (t *checkText) end(ok bool) error {
 		t.printf("\nNot well: %s.\n", strings.Join(t.notWell, ", "))
 	}
 	return t.err
-}
-
-// visible is a text that cannot act on a terminal, for servers say all sorts of
-// things; their certificates do too.
-func visible(s string) string {
-	var b strings.Builder
-	out := screen{w: &b}
-	_, _ = io.WriteString(&out, s) // into memory
-	_ = out.Close()
-	return b.String()
 }
 
 // printf prints unless that has failed before.

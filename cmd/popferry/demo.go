@@ -76,7 +76,7 @@ func (p *program) playDemo(ctx context.Context, w *demo.World) error {
 type demoRun struct {
 	*program
 	w      *demo.World
-	app    *app
+	app    *instance
 	store  *sqlite.Store
 	failed int
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -70,7 +71,7 @@ func findAccount(ctx context.Context, store *sqlite.Store, name string) (ledger.
 		}
 		names[i] = a.Name
 	}
-	return ledger.Account{}, &exitError{exitUsage, fmt.Errorf("the ledger has no account %q; it knows: %s", name, strings.Join(names, ", "))}
+	return ledger.Account{}, &app.UsageError{Err: fmt.Errorf("the ledger has no account %q; it knows: %s", name, strings.Join(names, ", "))}
 }
 
 // underLease does something while no poll is in the account's mailbox or rows,

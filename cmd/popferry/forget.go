@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
@@ -48,7 +49,7 @@ func (d *desk) wouldForget(ctx context.Context) error {
 	for _, n := range counts[d.account.ID] {
 		messages += n
 	}
-	return &exitError{exitUsage, fmt.Errorf("%s (%s at %s): %d messages would be forgotten%s; nothing was removed: popferry forget %s --yes does it",
+	return &app.UsageError{Err: fmt.Errorf("%s (%s at %s): %d messages would be forgotten%s; nothing was removed: popferry forget %s --yes does it",
 		d.account.Name, d.account.Username, d.account.Host, messages, again(d.cfg, d.account.Name), d.account.Name)}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/legacy"
 	"github.com/popferry/popferry/cmd/internal/schedule"
@@ -111,7 +112,7 @@ func (m *importer) read(files []string) error {
 	env := legacy.Env{Getenv: os.Getenv, User: loginName()}
 	setup, err := legacy.Read(m.from, env, files, m.flags.stateOf)
 	if errors.Is(err, legacy.ErrProgram) {
-		return &exitError{exitUsage, err}
+		return &app.UsageError{Err: err}
 	}
 	if err != nil {
 		return err
@@ -135,7 +136,7 @@ func loginName() string {
 // it would forward everything again.
 func (m *importer) write(ctx context.Context) error {
 	if _, err := os.Lstat(m.flags.output); err == nil {
-		return &exitError{exitConfig, fmt.Errorf("%s is there already and stays as it is: name another file by --output, or have only noted "+
+		return &app.ConfigError{Err: fmt.Errorf("%s is there already and stays as it is: name another file by --output, or have only noted "+
 			"which messages were fetched, by --seen-only", m.flags.output)}
 	}
 	if _, err := os.Stat(filepath.Dir(m.flags.output)); err != nil {
@@ -181,7 +182,7 @@ func (m *importer) choice() (legacy.Choice, error) {
 		c.State = config.DefaultState(config.Env{})
 	}
 	if c.State == "" && c.Filled {
-		return c, &exitError{exitUsage, errors.New("there is no usual place for the ledger, for none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set; name one by --state")}
+		return c, &app.UsageError{Err: errors.New("there is no usual place for the ledger, for none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set; name one by --state")}
 	}
 	for _, path := range []*string{&c.State, &c.Server.PasswordFile} {
 		if *path == "" {

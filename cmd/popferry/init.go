@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // initFlags are the flags of init: what a person knows already.
@@ -143,7 +145,8 @@ func (f *initFlags) checkHosts() (wrong []string) {
 
 // setup is one run of init.
 type setup struct {
-	*dialogue
+	*terminal.Dialogue
+	steps          *checkText
 	program        *program
 	flags          initFlags
 	finder         *discover.Finder
@@ -154,10 +157,11 @@ type setup struct {
 
 // init is the command: what it asks, tries and writes, from left to right.
 func (p *program) init(ctx context.Context, c *cobra.Command, f initFlags) error {
-	s := &setup{program: p, flags: f, dialogue: newDialogue(p.stdout)}
+	var console terminal.Console
 	if !f.yes {
-		s.console = p.console()
+		console = p.console()
 	}
+	s := &setup{program: p, flags: f, Dialogue: terminal.NewDialogue(p.stdout, console), steps: newCheckText(p.stdout, terminal.Is(p.stdout), os.Getenv)}
 	var err error
 	if s.place, err = p.findPlace(); err != nil {
 		return err
@@ -189,15 +193,21 @@ func (s *setup) prepare(ctx context.Context) (w written, err error) {
 		w, err = s.write(ctx)
 	}
 	if err != nil && ctx.Err() != nil {
-		s.say("")
-		err = errGone
+		s.Say("")
+		err = terminal.ErrStopped
+	}
+	if errors.Is(err, terminal.ErrStopped) {
+		err = errStopped
 	}
 	return w, err
 }
 
+// errStopped is terminal.ErrStopped before anything is written.
+var errStopped = fmt.Errorf("%w; nothing was written", terminal.ErrStopped)
+
 // missing are the flags without which nobody can answer what has to be asked.
 func (s *setup) missing() []string {
-	if s.attended() {
+	if s.Interactive() {
 		return nil
 	}
 	var flags []string

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/provider"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -105,12 +107,11 @@ func TestInitByFlags(t *testing.T) {
 		t.Error("a message was sent")
 	}
 	again := v.init(nil, v.everything()...)
-	var exit *exitError
-	if !errors.As(again, &exit) || exit.Code != exitUsage {
+	if !is[*app.UsageError](again) {
 		t.Errorf("flags of a destination that is there already: %v", again)
 	}
 	again = v.init(nil, "--address", "leo@isp.test", "--password-file", v.secret, "--host", "pop.isp.test", "--port", v.pop3Port, "--ca-file", v.ca)
-	if !errors.As(again, &exit) || exit.Code != exitConfig || !strings.Contains(again.Error(), "set up already, as account isp") {
+	if !is[*app.ConfigError](again) || !strings.Contains(again.Error(), "set up already, as account isp") {
 		t.Errorf("a mailbox that is there already: %v", again)
 	}
 }
@@ -205,7 +206,7 @@ func TestInitForeign(t *testing.T) {
 			{"Password at pop.isp.test", "wrong"},
 			{"Try again", "quit"},
 		}, "--ca-file", v.ca)
-		if !errors.Is(err, errGone) || !strings.Contains(v.screen.String(), "  - guesses, nothing listens there: pop.isp.test:995, pop.isp.test:110") {
+		if !errors.Is(err, terminal.ErrStopped) || !strings.Contains(v.screen.String(), "  - guesses, nothing listens there: pop.isp.test:995, pop.isp.test:110") {
 			t.Errorf("%v\n%s", err, v.screen.String())
 		}
 		v.nothing()
@@ -257,7 +258,7 @@ func TestInitLeavesNothing(t *testing.T) {
 		{"Write them?", "yes"},
 	}
 	for n := range dialogue {
-		if err := v.init(append(slices.Clone(dialogue[:n]), reply{dialogue[n].question, leaves}), "--ca-file", v.ca); !errors.Is(err, errGone) {
+		if err := v.init(append(slices.Clone(dialogue[:n]), reply{dialogue[n].question, leaves}), "--ca-file", v.ca); !errors.Is(err, terminal.ErrStopped) {
 			t.Errorf("left at %q: %v", dialogue[n].question, err)
 		}
 		v.nothing()
@@ -294,7 +295,7 @@ func TestInitSlips(t *testing.T) {
 		{"Mail address of the inbox", leaves},
 	}, "--ca-file", v.ca)
 	screen := v.screen.String()
-	if !errors.Is(err, errGone) || !strings.Contains(screen, "There is no server anywhere below isp.tset. Is the address spelled right?") ||
+	if !errors.Is(err, terminal.ErrStopped) || !strings.Contains(screen, "There is no server anywhere below isp.tset. Is the address spelled right?") ||
 		!strings.Contains(screen, "as leo\n") || strings.Contains(screen, "greeting") || strings.Contains(screen, "Tried were") {
 		t.Errorf("%v\n%s", err, screen)
 	}
@@ -329,7 +330,7 @@ func TestInitNotes(t *testing.T) {
 		t.Fatalf("gmail has no page for app passwords: %+v", known)
 	}
 	var out bytes.Buffer
-	s := &setup{dialogue: newDialogue(&out)}
+	s := &setup{Dialogue: terminal.NewDialogue(&out, nil)}
 	s.tellNotes(&known)
 	s.tellNotes(nil)
 	if got := out.String(); !strings.Contains(got, "make an app password: ") || !strings.Contains(got, known.AppPassword.URL) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -38,8 +39,7 @@ func TestInitNameTaken(t *testing.T) {
 	more := func(host string, more ...string) []string {
 		return append([]string{"--address", "leo@isp.test", "--password-file", v.secret, "--host", host + ".isp.test:" + v.pop3Port, "--ca-file", v.ca}, more...)
 	}
-	var exit *exitError
-	if err := v.init(nil, more("second")...); !errors.As(err, &exit) || exit.Code != exitConfig || !strings.Contains(err.Error(), "another account is called leo@isp.test") {
+	if err := v.init(nil, more("second")...); !is[*app.ConfigError](err) || !strings.Contains(err.Error(), "another account is called leo@isp.test") {
 		t.Errorf("nobody is there to name it: %v", err)
 	}
 	err := v.init([]reply{
@@ -51,7 +51,7 @@ func TestInitNameTaken(t *testing.T) {
 		t.Errorf("%v\n%s", err, v.files())
 	}
 	err = v.init(nil, more("third", "--name", ".._a b")...)
-	if !errors.As(err, &exit) || exit.Code != exitConfig || !strings.Contains(err.Error(), "the file of an account called .._a b is there already") {
+	if !is[*app.ConfigError](err) || !strings.Contains(err.Error(), "the file of an account called .._a b is there already") {
 		t.Errorf("a name with the same file: %v", err)
 	}
 }
@@ -109,8 +109,7 @@ func TestInitKnownName(t *testing.T) {
 	before := v.files()
 	args := []string{"--address", "leo@isp.test", "--password-file", v.secret, "--host", "pop.isp.test:" + v.pop3Port, "--ca-file", v.ca}
 	err = v.init(nil, args...)
-	var exit *exitError
-	if !errors.As(err, &exit) || exit.Code != exitConfig || !strings.Contains(err.Error(), `nothing was set up: account "leo@isp.test": another mailbox under a known name`) {
+	if !is[*app.ConfigError](err) || !strings.Contains(err.Error(), `nothing was set up: account "leo@isp.test": another mailbox under a known name`) {
 		t.Errorf("%v\n%s", err, v.screen.String())
 	}
 	if after := v.files(); after != before {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -17,6 +18,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // reply is what a person says to a question that has these words in it.
@@ -117,7 +119,7 @@ func (n *newcomer) config() string { return filepath.Join(n.dir, "popferry.yaml"
 func (n *newcomer) init(answers []reply, args ...string) error {
 	n.t.Helper()
 	p := &person{t: n.t, screen: &n.screen, answers: answers, read: len(n.screen.String())}
-	n.program.console = func() console {
+	n.program.console = func() terminal.Console {
 		if answers == nil {
 			return nil
 		}
@@ -167,4 +169,10 @@ func (n *newcomer) reads(name, want string) {
 	if _, got, _ := strings.Cut(string(text), "\n\n"); got != want {
 		n.t.Errorf("%s:\n%s\nwant below the comment:\n%s", name, text, want)
 	}
+}
+
+// is reports whether an error is of type E or wraps one.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }

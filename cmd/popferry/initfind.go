@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/provider"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // findServer settles which server it is: the one that is named, or the most
@@ -25,10 +26,10 @@ func (s *setup) findServer(ctx context.Context, x *side, named discover.Hint) er
 			s.take(x, best)
 			return nil
 		}
-		if !s.attended() || ctx.Err() != nil || errors.Is(err, errTokens) || errors.Is(err, errGone) {
+		if !s.Interactive() || ctx.Err() != nil || errors.Is(err, errTokens) || errors.Is(err, terminal.ErrStopped) {
 			return err
 		}
-		s.say("%v", err)
+		s.Say("%v", err)
 		if named, err = s.askServer(ctx, x); err != nil {
 			return err
 		}
@@ -56,7 +57,7 @@ func (s *setup) lookUp(ctx context.Context, x *side) (found discover.Found, err 
 		}
 		found = discover.Preset(p, x.address)
 	} else {
-		s.say("Looking for the %s of %s ...", x.words.server, x.address.Domain)
+		s.Say("Looking for the %s of %s ...", x.words.server, x.address.Domain)
 		found = s.finder.Find(ctx, x.address)
 	}
 	x.provider = found.Provider
@@ -78,7 +79,7 @@ func (s *setup) take(x *side, c discover.Candidate) {
 			x.provider = &p
 		}
 	}
-	s.good("%s (%s)", c.Server, c.From)
+	s.OK("%s (%s)", c.Server, c.From)
 }
 
 // first is the best candidate that answers and that a person agrees to, if it
@@ -94,7 +95,7 @@ func (s *setup) first(ctx context.Context, x *side, candidates []discover.Candid
 		}
 		for _, f := range failed {
 			if !f.Guess && f.Host != best.Host {
-				s.bad("%s (%s): %s", f.Server, f.From, cause.Summary(f.Err))
+				s.Failed("%s (%s): %s", f.Server, f.From, cause.Summary(f.Err))
 			}
 		}
 		agreed, err := s.agreeTo(ctx, x, best)
@@ -136,11 +137,11 @@ func (s *setup) agreeTo(ctx context.Context, x *side, c discover.Candidate) (boo
 		return true, nil
 	}
 	doubt := fmt.Sprintf("%s was found by %s, and is not part of %s. The DNS can be forged on its way, so make sure", c.Host, c.From, x.address.Domain)
-	if !s.attended() {
+	if !s.Interactive() {
 		return false, fmt.Errorf("%s; if it is the right one, say so: %s %s", doubt, x.flag, c.Host)
 	}
-	s.say("%s:\nyour provider's help pages name its server.", doubt)
-	return s.agree(ctx, "Shall "+c.Host+" get your password", false)
+	s.Say("%s:\nyour provider's help pages name its server.", doubt)
+	return s.Confirm(ctx, "Shall "+c.Host+" get your password", false)
 }
 
 // nameless tells whether a domain has none of the hosts that were guessed, and
@@ -157,7 +158,7 @@ func nameless(failed []discover.Attempt) bool {
 // noServer says what was tried, in as many lines.
 func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.Reply) error {
 	var b strings.Builder
-	if s.attended() && nameless(failed) {
+	if s.Interactive() && nameless(failed) {
 		fmt.Fprintf(&b, "There is no server anywhere below %s. Is the address spelled right?", x.address.Domain)
 		return errors.New(b.String())
 	}
@@ -174,7 +175,7 @@ func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.
 	if p := x.provider; p != nil && x.protocol == discover.POP3 && len(p.POP3) == 0 {
 		fmt.Fprintf(&b, "\n%s keeps the mail of %s, and has no POP3. %s", p.Title, x.address.Domain, p.Instead)
 	}
-	if !s.attended() {
+	if !s.Interactive() {
 		fmt.Fprintf(&b, "\nIf you know a better one, name it: %s", x.flag)
 	}
 	return errors.New(b.String())

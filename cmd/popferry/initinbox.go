@@ -22,8 +22,8 @@ func (s *setup) findInbox(ctx context.Context) error {
 	x.words, x.protocol, x.username = words{"mail server", "--smtp-host"}, discover.Submission, s.flags.inbox.username
 	x.protocol = s.protocolAt(x, s.flags.inbox.hint())
 	var err error
-	if s.attended() {
-		s.say("")
+	if s.Interactive() {
+		s.Say("")
 	}
 	if x.address, err = s.askAddress(ctx, "Mail address of the inbox that all shall go to", s.flags.to); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *setup) inboxPassword(ctx context.Context, x *side) (err error) {
 		return fmt.Errorf("%s has no TLS, so the password would go out unencrypted; if it may, say --smtp-tls none", x.server.Addr())
 	case f.passwordFile != "":
 		x.secret, err = readPassword(f.passwordFile)
-	case s.attended() && !s.inClear(x):
+	case s.Interactive() && !s.inClear(x):
 		if p := x.provider; p != nil && p.AppPassword != nil {
 			s.tellStep("Your usual password does not log in; make an app password", *p.AppPassword)
 		}

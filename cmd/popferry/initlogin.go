@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // trial tries a side with one user name, "" for none.
@@ -26,7 +27,7 @@ func (s *setup) logIn(ctx context.Context, x *side, try trial) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if !s.attended() {
+		if !s.Interactive() {
 			why := cause.Of(err).What
 			if errors.Is(err, probe.ErrRefused) {
 				why = err.Error()
@@ -45,14 +46,14 @@ func (s *setup) tryNames(ctx context.Context, x *side, try trial) error {
 	if x.secret.IsZero() {
 		err := s.tryName(ctx, x, "", try)
 		if err != nil && x.server.TLS != dial.None && cause.Of(err).Code != "wants_login" {
-			s.say("    It may want a login first: try again with a password.")
+			s.Say("    It may want a login first: try again with a password.")
 		}
 		return err
 	}
 	var err error
 	for i, name := range x.usernames[:min(len(x.usernames), maxNames)] {
 		if i > 0 {
-			s.say("  and as %s:", name)
+			s.Say("  and as %s:", name)
 		}
 		if err = s.tryName(ctx, x, name, try); err == nil {
 			x.usernames = []string{name}
@@ -114,7 +115,7 @@ var wrongName = []string{"credentials", "forward_auth"}
 
 // change asks what to do other than before.
 func (s *setup) change(ctx context.Context, x *side) error {
-	what, err := s.choose(ctx, "Try again with another", "password", "user name", "server", "address", "quit")
+	what, err := s.Choose(ctx, "Try again with another", "password", "user name", "server", "address", "quit")
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (s *setup) change(ctx context.Context, x *side) error {
 	case "password":
 		return s.askPassword(ctx, x)
 	case "user name":
-		name, err := s.ask(ctx, "User name", firstOf(x.usernames))
+		name, err := s.Ask(ctx, "User name", firstOf(x.usernames))
 		x.username, x.usernames = name, []string{name}
 		return err
 	case "address":
@@ -138,7 +139,7 @@ func (s *setup) change(ctx context.Context, x *side) error {
 		}
 		return err
 	}
-	return errGone
+	return terminal.ErrStopped
 }
 
 // changeAddress takes another address. That of another domain has a server of
@@ -186,18 +187,22 @@ func renamedTo(names []string, before, now discover.Address) []string {
 
 // askPassword asks for the password. An empty one means no login, where that
 // can be.
-func (s *setup) askPassword(ctx context.Context, x *side) (err error) {
+func (s *setup) askPassword(ctx context.Context, x *side) error {
 	question, without := "Password at %s (it is not shown)", false
 	if x.protocol != discover.POP3 && x.provider == nil { // no provider takes mail from just anybody
 		question, without = "Password at %s (it is not shown; empty: it wants no login)", true
 	}
 	for {
-		x.secret, err = s.secret(ctx, fmt.Sprintf(question, x.server.Host))
+		password, err := s.Secret(ctx, fmt.Sprintf(question, x.server.Host))
 		switch {
-		case err != nil, x.secret.IsZero() && without:
+		case err != nil:
 			return err
-		case !x.secret.IsZero():
+		case password != "":
+			x.secret = config.NewSecret(password)
 			return s.takeOffBlanks(ctx, x)
+		case without:
+			x.secret = config.Secret{}
+			return nil
 		}
 	}
 }
@@ -213,7 +218,7 @@ func (s *setup) takeOffBlanks(ctx context.Context, x *side) error {
 	if bare == password || bare == "" {
 		return nil
 	}
-	off, err := s.agree(ctx, "The password begins or ends with a blank. Take it off", true)
+	off, err := s.Confirm(ctx, "The password begins or ends with a blank. Take it off", true)
 	if off {
 		x.secret = config.NewSecret(bare)
 	}

@@ -17,8 +17,8 @@ import (
 func (s *setup) findMailbox(ctx context.Context) error {
 	x := &s.mailbox
 	x.words, x.protocol, x.username = words{"POP3 server", "--host"}, discover.POP3, s.flags.mailbox.username
-	if s.attended() && s.flags.address == "" {
-		s.say("This sets up a mailbox, from which popferry fetches mail for you. Ctrl-C stops it; until the end nothing is written.\n")
+	if s.Interactive() && s.flags.address == "" {
+		s.Say("This sets up a mailbox, from which popferry fetches mail for you. Ctrl-C stops it; until the end nothing is written.\n")
 	}
 	var err error
 	if x.address, err = s.askAddress(ctx, "Mail address of the mailbox", s.flags.address); err != nil {
@@ -55,7 +55,7 @@ func (s *setup) askAddress(ctx context.Context, question, given string) (discove
 		line := given
 		if given == "" {
 			var err error
-			if line, err = s.ask(ctx, question, ""); err != nil {
+			if line, err = s.Ask(ctx, question, ""); err != nil {
 				return discover.Address{}, err
 			}
 		}
@@ -70,17 +70,17 @@ func (s *setup) askAddress(ctx context.Context, question, given string) (discove
 		if given != "" {
 			return a, err
 		}
-		s.say("  %v", err)
+		s.Say("  %v", err)
 	}
 }
 
 // spelledRight asks about a domain that looks like a well-known one.
 func (s *setup) spelledRight(ctx context.Context, a discover.Address) (bool, error) {
 	_, near := provider.Near(a.Domain)
-	if near == "" || !s.attended() {
+	if near == "" || !s.Interactive() {
 		return true, nil
 	}
-	return s.agree(ctx, fmt.Sprintf("There is %s, too. Is %s right", near, a.Domain), false)
+	return s.Confirm(ctx, fmt.Sprintf("There is %s, too. Is %s right", near, a.Domain), false)
 }
 
 // tellNotes tells what a person has to do at the provider first.
@@ -95,13 +95,13 @@ func (s *setup) tellNotes(p *provider.Provider) {
 		s.tellStep("Your usual password does not log in; make an app password", *p.AppPassword)
 	}
 	if p.Note != "" {
-		s.say("  ! %s", p.Note)
+		s.Say("  ! %s", p.Note)
 	}
 }
 
 // tellStep tells what to do, and where.
 func (s *setup) tellStep(what string, step provider.Step) {
-	s.say("  ! %s: %s", what, strings.TrimSpace(step.How+" "+step.URL))
+	s.Say("  ! %s: %s", what, strings.TrimSpace(step.How+" "+step.URL))
 }
 
 // listed is a listing in a few words.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
 )
@@ -37,25 +38,25 @@ func (p *program) findPlace() (place, error) {
 		path, err = none.Looked[0], nil
 	}
 	if err != nil {
-		return place{}, &exitError{exitConfig, err}
+		return place{}, &app.ConfigError{Err: err}
 	}
 	fresh := place{main: path, folder: filepath.Join(filepath.Dir(path), accountsFolder)}
 	switch _, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return fresh, fresh.checkLeftovers()
 	case err != nil:
-		return place{}, &exitError{exitConfig, err}
+		return place{}, &app.ConfigError{Err: err}
 	}
 	cfg, err := config.Load(path, env)
 	if err != nil {
-		return place{}, &exitError{exitConfig, fmt.Errorf("%s is there already, and has to be mended before an account can be added:\n%w", path, err)}
+		return place{}, &app.ConfigError{Err: fmt.Errorf("%s is there already, and has to be mended before an account can be added:\n%w", path, err)}
 	}
 	for _, pattern := range cfg.Patterns {
 		if folder := filepath.Dir(pattern); takes(pattern, folder, accountEnding) && !takes(pattern, folder, passwordEnding) && !strings.ContainsAny(folder, "*?[") {
 			return place{main: path, existing: cfg, folder: folder}, nil
 		}
 	}
-	return place{}, &exitError{exitConfig, fmt.Errorf(noPlace, path, accountsPattern, accountsFolder)}
+	return place{}, &app.ConfigError{Err: fmt.Errorf(noPlace, path, accountsPattern, accountsFolder)}
 }
 
 // takes tells whether a pattern includes files in a folder with this ending.
@@ -69,7 +70,7 @@ func takes(pattern, folder, ending string) bool {
 func (p place) checkLeftovers() error {
 	entries, err := os.ReadDir(p.folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &exitError{exitConfig, fmt.Errorf("looking for accounts that are there: %w", err)}
+		return &app.ConfigError{Err: fmt.Errorf("looking for accounts that are there: %w", err)}
 	}
 	var files []string
 	for _, e := range entries {
@@ -80,7 +81,7 @@ func (p place) checkLeftovers() error {
 	if len(files) == 0 {
 		return nil
 	}
-	return &exitError{exitConfig, fmt.Errorf("there is no %s, and yet accounts that it would take up: %s; "+
+	return &app.ConfigError{Err: fmt.Errorf("there is no %s, and yet accounts that it would take up: %s; "+
 		"move them away if they are of no use any more, or write elsewhere: popferry init --config other/popferry.yaml", p.main, strings.Join(files, ", "))}
 }
 

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
@@ -24,10 +25,10 @@ func (s *setup) choosePolicy(ctx context.Context) error {
 	if err := s.chooseLeave(ctx); err != nil {
 		return err
 	}
-	if s.flags.firstRun != "" || !s.attended() {
+	if s.flags.firstRun != "" || !s.Interactive() {
 		return nil
 	}
-	word, err := s.choose(ctx, "Forward all the mail that is there already, or only what is new from now on?", config.FirstRunAll, config.FirstRunNew)
+	word, err := s.Choose(ctx, "Forward all the mail that is there already, or only what is new from now on?", config.FirstRunAll, config.FirstRunNew)
 	s.flags.firstRun = word
 	return err
 }
@@ -36,8 +37,8 @@ func (s *setup) choosePolicy(ctx context.Context) error {
 var days = regexp.MustCompile(`^[1-9][0-9]*d$`)
 
 func (s *setup) chooseLeave(ctx context.Context) error {
-	for s.flags.leave == "" && s.attended() {
-		line, err := s.ask(ctx, "Keep mail in the mailbox when it was forwarded? (yes, no, or for so many days, as 14d)", "yes")
+	for s.flags.leave == "" && s.Interactive() {
+		line, err := s.Ask(ctx, "Keep mail in the mailbox when it was forwarded? (yes, no, or for so many days, as 14d)", "yes")
 		if err != nil {
 			return err
 		}
@@ -49,7 +50,7 @@ func (s *setup) chooseLeave(ctx context.Context) error {
 		case days.MatchString(line):
 			s.flags.leave = line
 		default:
-			s.say("  %q is none of yes, no, 14d.", line)
+			s.Say("  %q is none of yes, no, 14d.", line)
 		}
 	}
 	return nil
@@ -62,7 +63,7 @@ func (s *setup) checkMailbox() error {
 	}
 	for _, a := range s.place.existing.Accounts {
 		if strings.EqualFold(a.Host, s.mailbox.server.Host) && a.Username == s.mailbox.usernames[0] {
-			return &exitError{exitConfig, fmt.Errorf("this mailbox is set up already, as account %s in %s:%d", a.Name, a.File, a.Line)}
+			return &app.ConfigError{Err: fmt.Errorf("this mailbox is set up already, as account %s in %s:%d", a.Name, a.File, a.Line)}
 		}
 	}
 	return nil
@@ -77,11 +78,11 @@ func (s *setup) chooseName(ctx context.Context) error {
 		if taken == nil {
 			return nil
 		}
-		if !s.attended() {
-			return &exitError{exitConfig, fmt.Errorf("%w; choose a name with --name", taken)}
+		if !s.Interactive() {
+			return &app.ConfigError{Err: fmt.Errorf("%w; choose a name with --name", taken)}
 		}
-		s.say("  %v.", taken)
-		name, err := s.ask(ctx, "What shall the account be called", "")
+		s.Say("  %v.", taken)
+		name, err := s.Ask(ctx, "What shall the account be called", "")
 		if err != nil {
 			return err
 		}
@@ -119,9 +120,9 @@ func (s *setup) joinInbox() error {
 				return errors.New("the destination has no inbox of its own: name one with --to")
 			}
 			s.joined = d
-			s.say("Its mail will go to %s by %s, as %s says.", strings.Join(d.To, ", "), d.Name, s.place.main)
+			s.Say("Its mail will go to %s by %s, as %s says.", strings.Join(d.To, ", "), d.Name, s.place.main)
 			return nil
 		}
 	}
-	return &exitError{exitUsage, fmt.Errorf("--forward: there is no destination %q in %s", s.flags.forward, s.place.main)}
+	return &app.UsageError{Err: fmt.Errorf("--forward: there is no destination %q in %s", s.flags.forward, s.place.main)}
 }

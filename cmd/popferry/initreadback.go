@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -52,7 +53,7 @@ func (s *setup) checkLedger(ctx context.Context, cfg *config.Config) error {
 	}
 	store, err := readLedger(ctx, cfg)
 	if err != nil {
-		s.bad("the ledger, which may be for the service alone, was not looked at: %v", err)
+		s.Failed("the ledger, which may be for the service alone, was not looked at: %v", err)
 		return nil
 	}
 	if store == nil {
@@ -63,7 +64,7 @@ func (s *setup) checkLedger(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	if _, err = ledger.Claim(known, identities(cfg)); errors.Is(err, ledger.ErrIdentity) {
-		return &exitError{exitConfig, err}
+		return &app.ConfigError{Err: err}
 	}
 	return err
 }

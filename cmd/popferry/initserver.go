@@ -61,7 +61,7 @@ func (f serverFlags) hint() discover.Hint {
 // was misspelled can type that instead: the empty hint is for another search.
 func (s *setup) askServer(ctx context.Context, x *side) (discover.Hint, error) {
 	for {
-		line, err := s.ask(ctx, strings.ToUpper(x.words.server[:1])+x.words.server[1:]+" as your provider names it, or the mail address once more", "")
+		line, err := s.Ask(ctx, strings.ToUpper(x.words.server[:1])+x.words.server[1:]+" as your provider names it, or the mail address once more", "")
 		if err != nil {
 			return discover.Hint{}, err
 		}
@@ -79,11 +79,11 @@ func (s *setup) askServer(ctx context.Context, x *side) (discover.Hint, error) {
 		protocol := s.protocolAt(x, hint)
 		switch {
 		case err != nil:
-			s.say("  %v", err)
+			s.Say("  %v", err)
 		case hint.IsSocket() && protocol == discover.POP3:
-			s.say("  %q is a socket; popferry speaks POP3 to a host and its port.", line)
+			s.Say("  %q is a socket; popferry speaks POP3 to a host and its port.", line)
 		case !hint.IsSocket() && protocol == discover.LMTP && hint.Port == 0:
-			s.say("  LMTP has no usual port; name that of %s, too.", line)
+			s.Say("  LMTP has no usual port; name that of %s, too.", line)
 		default:
 			x.protocol = protocol
 			return hint, nil

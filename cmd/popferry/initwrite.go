@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // written is what init has set up.
@@ -32,13 +33,13 @@ func (s *setup) write(ctx context.Context) (written, error) {
 	if err != nil {
 		return written{}, err
 	}
-	s.say("\nTo be written:")
+	s.Say("\nTo be written:")
 	for _, f := range files {
-		s.say("  %s", f.path)
+		s.Say("  %s", f.path)
 	}
-	if s.attended() {
-		if ok, err := s.agree(ctx, "Write them?", true); err != nil || !ok {
-			return written{}, cmp.Or(err, errGone)
+	if s.Interactive() {
+		if ok, err := s.Confirm(ctx, "Write them?", true); err != nil || !ok {
+			return written{}, cmp.Or(err, terminal.ErrStopped)
 		}
 	}
 	var done []string
@@ -54,7 +55,7 @@ func (s *setup) write(ctx context.Context) (written, error) {
 	if err != nil {
 		return written{}, errors.Join(fmt.Errorf("nothing was set up: %w", err), takeBack(done))
 	}
-	s.good("written, and read back")
+	s.OK("written, and read back")
 	return written{s.place.main, s.flags.name}, nil
 }
 
@@ -118,9 +119,9 @@ func (s *setup) drafts(ctx context.Context) ([]draft, error) {
 // firstPoll polls once, if it is wanted, and tells how to go on.
 func (s *setup) firstPoll(ctx context.Context, w written) (err error) {
 	poll := s.flags.poll
-	if !poll && s.attended() {
-		poll, err = s.agree(ctx, "\nFetch and forward now?", true)
-		if err != nil && !errors.Is(err, errGone) {
+	if !poll && s.Interactive() {
+		poll, err = s.Confirm(ctx, "\nFetch and forward now?", true)
+		if err != nil && !errors.Is(err, terminal.ErrStopped) {
 			return err
 		}
 	}
@@ -128,13 +129,13 @@ func (s *setup) firstPoll(ctx context.Context, w written) (err error) {
 	if poll {
 		err = s.program.pollFirst(ctx, w)
 	}
-	s.say("\nNext:")
+	s.Say("\nNext:")
 	if s.place.existing == nil {
-		s.say("  popferry run --config %s   fetches and forwards every 10 minutes, until it is stopped", w.config)
+		s.Say("  popferry run --config %s   fetches and forwards every 10 minutes, until it is stopped", w.config)
 	} else {
-		s.say("  A popferry that is running takes the new account up by itself.")
+		s.Say("  A popferry that is running takes the new account up by itself.")
 	}
-	s.say("  popferry init --config %s  adds one more mailbox", w.config)
+	s.Say("  popferry init --config %s  adds one more mailbox", w.config)
 	return err
 }
 

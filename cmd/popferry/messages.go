@@ -10,11 +10,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -114,7 +115,7 @@ func checkAccount(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 			return err
 		}
 	}
-	return &exitError{exitUsage, fmt.Errorf("%w, and the ledger knows none either", noAccount(cfg, name))}
+	return &app.UsageError{Err: fmt.Errorf("%w, and the ledger knows none either", noAccount(cfg, name))}
 }
 
 // readLedger opens the ledger to look at it; nil if there is none yet.
@@ -180,31 +181,19 @@ func jsonPrinter(w io.Writer) printer {
 	}
 }
 
+// cellWidth is how long a cell of a table gets, in characters.
+const cellWidth = 60
+
 func tablePrinter(out io.Writer) printer {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ACCOUNT\tUID\tSTATE\tSIZE\tFROM\tSUBJECT\tERROR")
 	return printer{
 		each: func(m messageStatus) error {
-			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Account, cell(m.UID), m.State, m.Size, cell(m.From), cell(m.Subject), cell(m.LastError))
+			_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Account, terminal.Printable(m.UID, cellWidth), m.State, m.Size, terminal.Printable(m.From, cellWidth), terminal.Printable(m.Subject, cellWidth), terminal.Printable(m.LastError, cellWidth))
 			return err
 		},
 		end: w.Flush,
 	}
-}
-
-// cell makes a text safe and short enough for a table on a terminal.
-func cell(s string) string {
-	const most = 60
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return s
 }
 
 // latin1 reads each octet as the character of that number.

@@ -39,7 +39,7 @@ func (d *daemon) news(ctx context.Context) {
 
 // tellNews sends a letter if there is something to tell. What could not be told
 // is told the next time.
-func (a *app) tellNews(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
+func (a *instance) tellNews(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
 	if len(a.cfg.Notify.To) == 0 {
 		return
 	}
@@ -65,7 +65,7 @@ func (a *app) tellNews(ctx context.Context, store *sqlite.Store, log *slog.Logge
 }
 
 // findNews reads the ledger, and notes what changes without a letter.
-func (a *app) findNews(ctx context.Context, store *sqlite.Store, now time.Time) (n notice.News, told []ledger.Notice, err error) {
+func (a *instance) findNews(ctx context.Context, store *sqlite.Store, now time.Time) (n notice.News, told []ledger.Notice, err error) {
 	held := make(map[string][]*ledger.Record)
 	err = store.Messages(ctx, ledger.Filter{State: ledger.Held}, func(account string, r *ledger.Record) error {
 		if !notice.Own(r) {
@@ -99,7 +99,7 @@ func (a *app) findNews(ctx context.Context, store *sqlite.Store, now time.Time) 
 
 // sendNews sends the letter by the destination of the account that it is about,
 // or, where that is what fails, by another one.
-func (a *app) sendNews(ctx context.Context, now time.Time, n notice.News) error {
+func (a *instance) sendNews(ctx context.Context, now time.Time, n notice.News) error {
 	first := a.accounts[n.About().Name].Destination.Name
 	var errs []error
 	for _, own := range []bool{true, false} {
@@ -119,7 +119,7 @@ func (a *app) sendNews(ctx context.Context, now time.Time, n notice.News) error 
 
 // sendLetter sends the letter from the destination's own sender. That there was
 // no whole answer counts as sent: twice is worse here than not at all.
-func (a *app) sendLetter(ctx context.Context, d config.Destination, now time.Time, n notice.News) error {
+func (a *instance) sendLetter(ctx context.Context, d config.Destination, now time.Time, n notice.News) error {
 	from := d.From
 	if from == config.SenderOriginal || from == config.SenderNull || from == "" {
 		from = a.cfg.Notify.To[0]

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -55,7 +56,7 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.St
 		}
 	}
 	if again {
-		return &exitError{Code: exitAgain}
+		return &app.TryAgainError{}
 	}
 	return nil
 }
@@ -74,7 +75,7 @@ func newMetrics(cfg *config.Config, store *sqlite.Store, file string) *web.Metri
 
 // pollAll polls all accounts side by side, within the limits of the
 // configuration.
-func (a *app) pollAll(ctx context.Context, asked bool) map[string]fetcher.Result {
+func (a *instance) pollAll(ctx context.Context, asked bool) map[string]fetcher.Result {
 	var mu sync.Mutex
 	results := make(map[string]fetcher.Result, len(a.accounts))
 	schedule.Each(a.jobs(), a.cfg.Concurrency, a.cfg.PerHost, func(name string) {
@@ -87,7 +88,7 @@ func (a *app) pollAll(ctx context.Context, asked bool) map[string]fetcher.Result
 }
 
 // jobs are the accounts as the schedule sees them.
-func (a *app) jobs() []schedule.Job {
+func (a *instance) jobs() []schedule.Job {
 	var jobs []schedule.Job
 	for _, c := range a.cfg.Accounts {
 		if _, ok := a.accounts[c.Name]; ok {
@@ -109,11 +110,9 @@ func complaint(res fetcher.Result) string {
 	case res.Rest == fetcher.Leased:
 		return res.Account + ": another popferry is polling it now; nothing to do"
 	case res.Rest == fetcher.BackingOff:
-		return fmt.Sprintf("%s: not polled: it or its destination failed before, and it waits until %s; --now polls it all the same, popferry status tells why", res.Account, clock(res.Until))
+		return fmt.Sprintf("%s: not polled: it or its destination failed before, and it waits until %s; --now polls it all the same, popferry status tells why", res.Account, terminal.Time(res.Until))
 	case res.Rest == fetcher.TooSoon:
-		return fmt.Sprintf("%s: not polled: min_interval or the server's LOGIN-DELAY ends at %s", res.Account, clock(res.Until))
+		return fmt.Sprintf("%s: not polled: min_interval or the server's LOGIN-DELAY ends at %s", res.Account, terminal.Time(res.Until))
 	}
 	return ""
 }
-
-func clock(t time.Time) string { return t.Local().Format(time.DateTime) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
@@ -64,7 +65,7 @@ func (p *program) pollAndWait(c *cobra.Command, cfg *config.Config, names []stri
 		return err
 	})
 	if err == nil && again {
-		return &exitError{Code: exitAgain}
+		return &app.TryAgainError{}
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
 
@@ -76,7 +77,7 @@ func (p *program) showProvider(word string) error {
 		if _, near := provider.Near(word); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
-		return &exitError{exitUsage, fmt.Errorf("no provider is known for %q%s", word, hint)}
+		return &app.UsageError{Err: fmt.Errorf("no provider is known for %q%s", word, hint)}
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "%s\t%s\n", known.Name, known.Title)

@@ -7,8 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // program is what the commands share.
@@ -17,12 +19,12 @@ type program struct {
 	configFlag     string
 	wiring         wiring
 	logging        *logging
-	signals        signals        // of a daemon
-	console        func() console // nil: nobody answers
+	signals        signals                 // of a daemon
+	console        func() terminal.Console // nil: nobody answers
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	p := &program{stdout: stdout, stderr: stderr, wiring: newWiring(), console: func() console { return newTerminal(os.Stdin) }}
+	p := &program{stdout: stdout, stderr: stderr, wiring: newWiring(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
 		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",
@@ -49,7 +51,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 
 // usage is an error in the command line, with the way to its help.
 func usage(c *cobra.Command, err error) error {
-	return &exitError{exitUsage, fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")}
+	return &app.UsageError{Err: fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")}
 }
 
 // usageArgs gives a check of arguments the exit code for usage.
@@ -84,11 +86,11 @@ func (p *program) loadToLook() (*config.Config, error) {
 func (p *program) loadWith(env config.Env) (*config.Config, error) {
 	path, err := config.Find(p.configFlag, env)
 	if err != nil {
-		return nil, &exitError{exitConfig, err}
+		return nil, &app.ConfigError{Err: err}
 	}
 	cfg, err := config.Load(path, env)
 	if err != nil {
-		return nil, &exitError{exitConfig, fmt.Errorf("the configuration cannot be used:\n%w", err)}
+		return nil, &app.ConfigError{Err: fmt.Errorf("the configuration cannot be used:\n%w", err)}
 	}
 	return cfg, nil
 }

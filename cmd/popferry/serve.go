@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -193,7 +194,7 @@ func (f *front) alive() error {
 	now := time.Now()
 	for name := range s.app.accounts {
 		if next := s.next(name); !next.IsZero() && now.Sub(next) > lateLimit {
-			return fmt.Errorf("%s was due at %s, and the scheduler has not seen to it", name, clock(next))
+			return fmt.Errorf("%s was due at %s, and the scheduler has not seen to it", name, terminal.Time(next))
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 // service is one configuration at work.
 type service struct {
-	app      *app
+	app      *instance
 	sched    *schedule.Scheduler
 	stopping chan struct{}
 	once     sync.Once

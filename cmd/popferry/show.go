@@ -10,8 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -55,8 +57,8 @@ func (d *desk) show(ctx context.Context, uid string) error {
 	}
 	rec := latest(rows)
 	out := io.WriteCloser(plain{d.stdout})
-	if isTerminal(d.stdout) {
-		out = &screen{w: d.stdout}
+	if terminal.Is(d.stdout) {
+		out = terminal.NewEscaper(d.stdout)
 	}
 	if rec.Spool != "" {
 		err = copyFile(out, filepath.Join(keptDir(d.cfg), rec.Spool))
@@ -102,7 +104,7 @@ func (d *desk) fetch(ctx context.Context, rec *ledger.Record, rows []*ledger.Rec
 	}
 	account, err := d.wiring.account(configured)
 	if err != nil {
-		return &exitError{exitConfig, err}
+		return &app.ConfigError{Err: err}
 	}
 	row, err := d.lease.Account(ctx)
 	if err != nil {
@@ -121,13 +123,13 @@ func (d *desk) configured() (config.Account, error) {
 	for _, c := range d.cfg.Accounts {
 		claimed, err := ledger.Claim([]ledger.Account{d.account}, []ledger.Identity{{Name: c.Name, Username: c.Username, Host: c.Host}})
 		if err != nil {
-			return config.Account{}, &exitError{exitConfig, err}
+			return config.Account{}, &app.ConfigError{Err: err}
 		}
 		if claimed[0].ID == d.account.ID {
 			return c, nil
 		}
 	}
-	return config.Account{}, &exitError{exitConfig, fmt.Errorf("%s has no account for %s at %s: nothing tells how to log in", d.cfg.Path, d.account.Username, d.account.Host)}
+	return config.Account{}, &app.ConfigError{Err: fmt.Errorf("%s has no account for %s at %s: nothing tells how to log in", d.cfg.Path, d.account.Username, d.account.Host)}
 }
 
 // plain leaves octets as they are.

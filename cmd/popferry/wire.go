@@ -125,7 +125,7 @@ func newReject(f config.Destination) (fetcher.Reject, fetcher.Quarantiner) {
 }
 
 // newDestination is where an account's mail goes, and under which envelope.
-func (a *app) newDestination(c config.Account) fetcher.Destination {
+func (a *instance) newDestination(c config.Account) fetcher.Destination {
 	d := fetcher.Destination{Name: c.Forward, Forwarder: meter(a.pools[c.Forward], c.Forward, a.metrics), Recipients: c.To}
 	for _, f := range a.cfg.Forward {
 		if f.Name == c.Forward {

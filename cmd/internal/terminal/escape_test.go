@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-func TestScreen(t *testing.T) {
+func TestEscaper(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"":                              "",
@@ -29,7 +29,7 @@ func TestScreen(t *testing.T) {
 			"octet by octet": iotest.OneByteReader(strings.NewReader(text)),
 		} {
 			var out bytes.Buffer
-			s := &screen{w: &out}
+			s := NewEscaper(&out)
 			if _, err := io.Copy(s, r); err != nil {
 				t.Fatal(err)
 			}

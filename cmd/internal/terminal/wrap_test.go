@@ -1,10 +1,10 @@
-package main
+package terminal
 
 import "testing"
 
-// TestFold: lines are broken between words, below their beginning, and what
+// TestWrapText: lines are broken between words, below their beginning, and what
 // cannot be broken stays whole.
-func TestFold(t *testing.T) {
+func TestWrapText(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		width      int
@@ -25,7 +25,7 @@ func TestFold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := foldAll(tt.text, tt.width); got != tt.want {
+			if got := WrapText(tt.text, tt.width); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})

@@ -1,0 +1,3 @@
+// Package app wires a configuration up: its accounts, its destinations and the
+// poller between them.
+package app
