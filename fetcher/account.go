@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -18,6 +19,11 @@ type Account struct {
 	Policy      Policy
 	Destination Destination
 	Progress    *Progress // where set, counts in a poll
+}
+
+// origin is the account as trace lines name it.
+func (a Account) origin() message.Origin {
+	return message.Origin{Account: a.Name, Host: a.Source.Host, Username: a.Source.Credentials.Username, Secure: a.Source.Secure}
 }
 
 // Source is the POP3 side of an account.

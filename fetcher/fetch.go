@@ -7,17 +7,16 @@ import (
 	"sync"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // fetched is a message in the spool, whole.
 type fetched struct {
 	candidate
-	row    *ledger.Record // without ID if it is new
-	item   *Item
-	head   header
-	octets int64 // as they came, before intake
-	high   bool  // octets above 127
+	row *ledger.Record // without ID if it is new
+	*message.Body
 
 	previous <-chan struct{} // closed when the message before has its place in the line
 	queued   chan struct{}   // closed when this one has, or will never have
@@ -35,9 +34,6 @@ const (
 	// maxIncomplete is how often a message may break off at the same place
 	// before a person has to look.
 	maxIncomplete = 3
-	// maxHops is the number of Received lines from which a message is taken to
-	// be in a loop (RFC 5321 6.3 suggests 100; nobody's mail has 50).
-	maxHops = 50
 )
 
 // fetch brings one message into the spool. It returns nil where that message
@@ -57,7 +53,7 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	m, err := r.receive(ctx, c)
 	var refused *pop3.Error
 	var broken *IncompleteError
-	var disk *SpoolError
+	var disk *spool.Error
 	switch {
 	case errors.As(err, &disk):
 		return nil, r.ourFault(err)
@@ -107,7 +103,7 @@ func (r *run) rowOf(ctx context.Context, k ledger.Known) (*ledger.Record, error)
 // it also has the same length when it is asked for once more, alone.
 func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 	m, marked, err := r.retr(ctx, c, r.s.take)
-	exact := err == nil && c.Size > 0 && m.octets == c.Size
+	exact := err == nil && c.Size > 0 && m.Octets == c.Size
 	switch {
 	case marked && err == nil:
 		if err = r.inStep(ctx, c, m); err != nil || exact {
@@ -119,12 +115,12 @@ func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 		return m, err
 	case r.s.Outstanding() > 0:
 		r.s.Learnt.OddSizes, r.s.pipe.marked = true, true
-		m.item.Release()
+		m.Item.Release()
 		if m, err = r.alone(ctx, c); err != nil {
 			return m, err
 		}
 	}
-	if m.octets >= c.Size { // the size tells nothing: at least nothing may come behind it
+	if m.Octets >= c.Size { // the size tells nothing: at least nothing may come behind it
 		if !marked {
 			err = r.inStep(ctx, c, m)
 		}
@@ -135,8 +131,8 @@ func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 
 // short makes sure of a message that is shorter than listed.
 func (r *run) short(ctx context.Context, c candidate, m *fetched) (*fetched, error) {
-	short := m.octets
-	m.item.Release()
+	short := m.Octets
+	m.Item.Release()
 	if short == 0 {
 		return nil, &IncompleteError{Got: 0, Listed: c.Size}
 	}
@@ -145,9 +141,9 @@ func (r *run) short(ctx context.Context, c candidate, m *fetched) (*fetched, err
 	if err != nil {
 		return nil, err
 	}
-	if err = r.inStep(ctx, c, m); err == nil && m.octets != short {
-		m.item.Release()
-		err = &IncompleteError{Got: m.octets, Listed: c.Size}
+	if err = r.inStep(ctx, c, m); err == nil && m.Octets != short {
+		m.Item.Release()
+		err = &IncompleteError{Got: m.Octets, Listed: c.Size}
 	}
 	return m, err
 }
@@ -168,8 +164,8 @@ func (r *run) inStep(ctx context.Context, c candidate, m *fetched) error {
 	if err == nil {
 		return nil
 	}
-	m.item.Release()
-	return &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
+	m.Item.Release()
+	return &IncompleteError{Got: m.Octets, Listed: c.Size, Err: err}
 }
 
 // retr is one RETR into the spool. marked tells that a marker follows.
@@ -188,41 +184,42 @@ func (r *run) retr(ctx context.Context, c candidate, ask func(context.Context, c
 
 // store reads a body into the spool.
 func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
-	m := &fetched{candidate: c, item: r.Spool.New()}
-	in := &intake{w: m.item}
-	_, err := io.Copy(&limit{w: in, left: r.a.Policy.bound(c.Size), progress: r.a.Progress}, body)
+	b, err := message.Store(r.Spool.NewItem(), &bounded{body: body, left: r.a.Policy.bound(c.Size), progress: r.a.Progress})
 	if err == nil {
-		err = in.Close()
+		return &fetched{candidate: c, Body: b}, nil
 	}
-	m.octets, m.head, m.high = body.Octets(), in.header(), in.eightBit()
-	if err == nil {
-		return m, nil
-	}
-	m.item.Release()
 	_ = body.Close()
-	var disk *SpoolError
+	var disk *spool.Error
 	switch {
 	case errors.As(err, &disk):
 		return nil, err
 	case errors.Is(err, errEndless): // at the same place each time, however it comes in
 		return nil, &IncompleteError{Got: r.a.Policy.bound(c.Size), Listed: c.Size, Err: err}
 	}
-	return nil, &IncompleteError{Got: m.octets, Listed: c.Size, Err: err}
+	return nil, &IncompleteError{Got: body.Octets(), Listed: c.Size, Err: err}
 }
 
-// limit passes on so many octets, counting them, and fails on more.
-type limit struct {
-	w        io.Writer
+// bounded is a body of at most so many octets. It counts them for the progress
+// of the poll.
+type bounded struct {
+	body     io.WriterTo
+	to       io.Writer
 	left     int64
 	progress *Progress
 }
 
-var errEndless = errors.New("it goes on beyond max_message_size though it was listed as smaller")
+var errEndless = errors.New("it goes on beyond max_message_size, though it was listed as smaller")
 
-func (l *limit) Write(p []byte) (int, error) {
-	if l.left -= int64(len(p)); l.left < 0 {
+// WriteTo implements io.WriterTo. It fails with errEndless on more octets.
+func (b *bounded) WriteTo(w io.Writer) (int64, error) {
+	b.to = w
+	return b.body.WriteTo(b)
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
 		return 0, errEndless
 	}
-	l.progress.came(len(p))
-	return l.w.Write(p)
+	b.progress.came(len(p))
+	return b.to.Write(p)
 }

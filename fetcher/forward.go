@@ -44,11 +44,11 @@ func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 			r.a.Progress.settled()
 		default:
 			failpoint("fetched")
-			w.enter(pop, m.octets)
+			w.enter(pop, m.Octets)
 			m.previous, m.queued = before, make(chan struct{})
 			before = m.queued
 			go func() {
-				defer w.leave(m.octets)
+				defer w.leave(m.Octets)
 				defer r.a.Progress.settled()
 				r.deliver(ctx, m)
 			}()
@@ -60,7 +60,7 @@ func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 // deliver takes one message through its transaction: intent, transaction,
 // outcome, each on disk before the next.
 func (r *run) deliver(ctx context.Context, m *fetched) {
-	defer m.item.Release()
+	defer m.Item.Release()
 	sent := false
 	defer func() {
 		if !sent && m.Number > 0 {
@@ -175,7 +175,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) bool {
 // tell counts and logs an outcome that is on disk.
 func (r *run) tell(t *transaction, v verdict) {
 	rec := t.rec
-	r.count(rec.State, t.item.Size())
+	r.count(rec.State, t.Item.Size())
 	attrs := []any{"uid", shown(rec.UID), "forward", r.a.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
 	if rec.State == ledger.Forwarded {
 		r.log.Info("message", attrs...)

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // The POP3 mailbox is the queue, but for servers that hide or delete what was
@@ -34,17 +36,17 @@ func (r *run) safe() { r.s.loose = max(0, r.s.loose-1) }
 // keep puts a fetched message on disk for good, file first, then ledger.
 func (r *run) keep(ctx context.Context, m *fetched) error {
 	if m.row.Trace == "" {
-		m.row.Trace, m.row.FirstAttempt = newTrace(), r.now()
+		m.row.Trace, m.row.FirstAttempt = message.NewTraceID(), r.now()
 	}
 	name := r.keptName(m.row.Trace)
 	if err := writeKept(filepath.Join(r.Kept, name), m); err != nil {
-		m.item.Release()
-		return r.ourFault(&SpoolError{Op: "keeping", Dir: r.Kept, Err: err})
+		m.Item.Release()
+		return r.ourFault(&spool.Error{Op: "keeping the copy of a message", Dir: r.Kept, Err: err})
 	}
 	failpoint("kept")
 	m.row.Spool, m.row.State, m.row.NextAttempt = name, ledger.Deferred, r.Now()
 	if err := r.lease.Put(ctx, m.row); err != nil {
-		m.item.Release()
+		m.Item.Release()
 		return r.ourFault(err)
 	}
 	r.safe()
@@ -52,7 +54,7 @@ func (r *run) keep(ctx context.Context, m *fetched) error {
 }
 
 // writeKept writes a message as it was fetched: with the Return-Path line that
-// intake took off, so that intake can read it again.
+// was taken off, so that message.Store can read it again.
 func writeKept(path string, m *fetched) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -63,15 +65,16 @@ func writeKept(path string, m *fetched) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			closeFile(f)
+			_ = f.Close()
+			_ = os.Remove(f.Name())
 		}
 	}()
-	if m.head.HasReturn {
-		if _, err := fmt.Fprintf(f, "Return-Path: <%s>\r\n", m.head.ReturnPath); err != nil {
+	if m.Header.HasReturnPath {
+		if _, err := fmt.Fprintf(f, "Return-Path: <%s>\r\n", m.Header.ReturnPath); err != nil {
 			return err
 		}
 	}
-	if _, err := io.Copy(f, m.item.Reader()); err != nil {
+	if _, err := io.Copy(f, m.Item.Reader()); err != nil {
 		return err
 	}
 	if err := errors.Join(f.Sync(), f.Close(), os.Rename(f.Name(), path)); err != nil {
@@ -98,15 +101,11 @@ func (r *run) load(c candidate) (*fetched, error) {
 		return nil, err
 	}
 	defer f.Close()
-	m := &fetched{candidate: c, item: r.Spool.New()}
-	in := &intake{w: m.item}
-	m.octets, err = io.Copy(in, f)
-	if err = errors.Join(err, in.Close()); err != nil {
-		m.item.Release()
+	b, err := message.Store(r.Spool.NewItem(), f)
+	if err != nil {
 		return nil, err
 	}
-	m.head, m.high = in.header(), in.eightBit()
-	return m, nil
+	return &fetched{candidate: c, Body: b}, nil
 }
 
 // fetchKept is fetch for a message that is kept. Should its file have gone, it
@@ -122,7 +121,7 @@ func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*
 		rec.State, rec.Cause = ledger.Gone, r.Describe(err)
 		return nil, r.failed(ctx, rec, err)
 	case err != nil:
-		return nil, r.ourFault(&SpoolError{Op: "reading", Dir: r.Kept, Err: err})
+		return nil, r.ourFault(&spool.Error{Op: "reading the copy of a message", Dir: r.Kept, Err: err})
 	}
 	m.row = rec
 	m.Number = 0 // what is listed under its UID has to prove itself before it is deleted

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -49,7 +50,7 @@ func (s *session) listByHeader(ctx context.Context, keep bool, noUIDL error) err
 		case !shown && keep:
 			return noUIDL
 		case shown:
-			entries[i].UID = "header " + h.print()
+			entries[i].UID = "header " + h.Fingerprint()
 		default:
 			entries[i].UID = fmt.Sprintf("size %d", e.Size) // RETR fails too, and will say why
 		}
@@ -131,12 +132,12 @@ func (s *session) retr(ctx context.Context, number int) (*pop3.Body, error) {
 
 // header reads a message's header; not shown if the server refuses. Its error
 // is that of a broken session, as is one in which a message has no end.
-func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h header, shown bool, err error) {
+func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h message.Header, shown bool, err error) {
 	body, err := ask(ctx, e.Number)
 	if err == nil {
-		in := intake{w: io.Discard}
-		if _, err = io.Copy(&limit{w: &in, left: s.Policy.waste(e.Size)}, body); err == nil {
-			return in.header(), true, nil
+		n := message.NewNormalizer(io.Discard)
+		if _, err = (&bounded{body: body, left: s.Policy.waste(e.Size)}).WriteTo(n); err == nil {
+			return n.Header(), true, nil
 		}
 		_ = body.Close()
 	}
@@ -145,19 +146,19 @@ func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h heade
 		broken = err
 	}
 	if broken != nil && s.Outstanding() > 0 {
-		return header{}, false, s.broken(s.Source.error(StepTop, broken))
+		return message.Header{}, false, s.broken(s.Source.error(StepTop, broken))
 	} else if broken != nil {
 		// Whatever it was, RETR is the way that has to work; but we cut it off ourselves where ctx is done.
 		if ctx.Err() == nil && !s.noTOP {
 			s.Learnt.NoTOP = s.Learnt.LastLogin
 		}
-		return header{}, false, s.Source.error(StepTop, broken)
+		return message.Header{}, false, s.Source.error(StepTop, broken)
 	}
-	return header{}, false, nil
+	return message.Header{}, false, nil
 }
 
 // print is a message's fingerprint, "" if the server won't show the header.
 func (s *session) print(ctx context.Context, ask asking, e pop3.Entry) (string, error) {
 	h, _, err := s.header(ctx, ask, e)
-	return h.print(), err
+	return h.Fingerprint(), err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // Options are what a Poller works with. All but Stopping, Next and Now are required.
@@ -17,7 +18,7 @@ type Options struct {
 	// Lease takes an account's lease, or returns ledger.ErrLeased.
 	Lease        func(ctx context.Context, account int64) (Lease, error)
 	Destinations Destinations
-	Spool        *Spool
+	Spool        *spool.Spool
 	// Kept is the folder for messages that their server gives only once. It is
 	// made when it is needed.
 	Kept string

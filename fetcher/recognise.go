@@ -2,8 +2,6 @@ package fetcher
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -13,7 +11,7 @@ import (
 func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 	known, err := r.compare(ctx, m)
 	if err != nil || known {
-		m.item.Release()
+		m.Item.Release()
 		if known {
 			r.safe()
 		}
@@ -23,17 +21,17 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 		m.row = r.newRow(m.Entry)
 	}
 	if m.row.Size < 0 {
-		m.row.Size = m.octets // not listed, but something to tell it by
+		m.row.Size = m.Octets // not listed, but something to tell it by
 	}
-	m.row.Print, m.row.MessageSize = m.head.print(), m.octets
-	m.row.Excerpt = m.head.excerpt()
+	m.row.Print, m.row.MessageSize = m.Header.Fingerprint(), m.Octets
+	m.row.Excerpt = m.Header.Excerpt()
 	if r.hides() {
 		if err := r.keep(ctx, m); err != nil {
 			return nil, err
 		}
 	}
-	if err := loop(m.head, mark(r.a)); err != nil {
-		m.item.Release()
+	if err := r.a.origin().CheckLoop(m.Header); err != nil {
+		m.Item.Release()
 		m.row.State, m.row.Cause = ledger.Held, r.Describe(err)
 		return nil, r.failed(ctx, m.row, err)
 	}
@@ -43,7 +41,7 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 // compare finds the row that a message really is. known tells that nothing is
 // to be done for it.
 func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
-	if m.row != nil && m.row.Print != "" && m.row.Print != m.head.print() {
+	if m.row != nil && m.row.Print != "" && m.row.Print != m.Header.Fingerprint() {
 		// The server gave the UID to another message. The one that it belonged to
 		// has left.
 		if err := r.dismiss(ctx, m); err != nil {
@@ -51,7 +49,7 @@ func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
 		}
 	}
 	for _, k := range m.Rivals {
-		if r.claimed[k.ID] || !m.mayBe(k) || !is(k, m.head.print(), m.Size) {
+		if r.claimed[k.ID] || !m.mayBe(k) || !is(k, m.Header.Fingerprint(), m.Size) {
 			continue
 		}
 		r.claimed[k.ID] = true
@@ -85,28 +83,4 @@ func (r *run) dismiss(ctx context.Context, m *fetched) error {
 // one that proves less than the rival's would.
 func (m *fetched) mayBe(k ledger.Known) bool {
 	return m.row == nil || m.row.Print == "" && k.Print != "" && k.ID != m.row.ID
-}
-
-// LoopError: the message has been here before.
-type LoopError struct{ Hops int }
-
-func (e *LoopError) Error() string {
-	if e.Hops > 0 {
-		return fmt.Sprintf("the message goes round in a loop: it has %d Received lines", e.Hops)
-	}
-	return "the message goes round in a loop: popferry fetched it from this very mailbox before"
-}
-
-// loop tells whether a message was fetched from this account before, or has
-// been through too many hands.
-func loop(h header, mark string) error {
-	for _, m := range h.Marks {
-		if strings.Contains(m, "account="+mark) {
-			return &LoopError{}
-		}
-	}
-	if h.Hops > maxHops {
-		return &LoopError{Hops: h.Hops}
-	}
-	return nil
 }

@@ -116,8 +116,8 @@ func (r *run) attachment(t *transaction, v verdict, to []string) (*forwarder.Mes
 	original := *t.message(r.a)
 	original.Recipients = to
 	return forwarder.Wrap(&original, forwarder.Explanation{
-		From: from, To: d.Recipients, Subject: t.head.excerpt().Subject, Reply: v.Outcome.Reply(),
-		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: traceLines(r.a, t.rec.Trace, t.rec.FirstAttempt),
+		From: from, To: d.Recipients, Subject: t.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),
+		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: r.a.origin().TraceLines(t.rec.Trace, t.rec.FirstAttempt),
 	})
 }
 
@@ -138,8 +138,8 @@ func (r *run) interim(ctx context.Context, t *transaction, v verdict) error {
 // quarantine puts a refused message, as it would have been sent, into the
 // folder for it. From then on it counts as settled.
 func (r *run) quarantine(ctx context.Context, t *transaction, v verdict, refused []string) (verdict, error) {
-	head := traceLines(r.a, t.rec.Trace, t.rec.FirstAttempt)
-	path, err := r.a.Destination.Quarantine.Store(ctx, t.rec.Trace, io.MultiReader(bytes.NewReader(head), t.item.Reader()))
+	head := r.a.origin().TraceLines(t.rec.Trace, t.rec.FirstAttempt)
+	path, err := r.a.Destination.Quarantine.Store(ctx, t.rec.Trace, io.MultiReader(bytes.NewReader(head), t.Item.Reader()))
 	if err != nil {
 		return v, err
 	}

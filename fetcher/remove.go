@@ -129,7 +129,7 @@ func (r *run) proven(ctx context.Context, m match) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if shown && h.print() == m.Known.Print && (m.Known.Print != "" || is(m.Known, "", m.Size)) {
+		if shown && h.Fingerprint() == m.Known.Print && (m.Known.Print != "" || is(m.Known, "", m.Size)) {
 			return true, nil
 		}
 	}

@@ -84,13 +84,13 @@ func (r *run) printsForSure(ctx context.Context, entries []pop3.Entry) ([]string
 			return nil, err
 		}
 		h, shown, err := r.s.header(ctx, r.s.Top0, e)
-		if err == nil && (!shown || !h.tells()) {
+		if err == nil && (!shown || !h.Identifiable()) {
 			h, _, err = r.s.header(ctx, r.s.Retr, e)
 		}
 		if err != nil {
 			return nil, err
 		}
-		out[i] = h.print()
+		out[i] = h.Fingerprint()
 	}
 	return out, nil
 }

@@ -79,7 +79,7 @@ func (s *session) find(ctx context.Context, m Wanted) (pop3.Entry, error) {
 func (s *session) same(ctx context.Context, e pop3.Entry, k ledger.Known) (bool, error) {
 	for _, ask := range []asking{s.Top0, s.Retr} {
 		h, shown, err := s.header(ctx, ask, e)
-		if err != nil || shown && is(k, h.print(), e.Size) {
+		if err != nil || shown && is(k, h.Fingerprint(), e.Size) {
 			return err == nil, err
 		}
 	}

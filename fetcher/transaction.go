@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -29,10 +30,10 @@ func (r *run) transaction(m *fetched) *transaction {
 	rec := *m.row
 	t.rec = &rec
 	if rec.Trace == "" {
-		rec.Trace, rec.FirstAttempt = newTrace(), r.now()
+		rec.Trace, rec.FirstAttempt = message.NewTraceID(), r.now()
 	}
-	if r.a.Destination.Original && m.head.HasReturn {
-		t.sender, t.env.OwnSender = m.head.ReturnPath, true
+	if r.a.Destination.Original && m.Header.HasReturnPath {
+		t.sender, t.env.OwnSender = m.Header.ReturnPath, true
 	}
 	rec.Attempts++
 	t.clock = attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
@@ -81,49 +82,17 @@ func (t *transaction) intent(to []string) *ledger.Record {
 
 // message is what is handed over.
 func (t *transaction) message(a Account) *forwarder.Message {
-	head := traceLines(a, t.rec.Trace, t.rec.FirstAttempt)
+	head := a.origin().TraceLines(t.rec.Trace, t.rec.FirstAttempt)
 	return &forwarder.Message{
 		Sender:     t.sender,
 		Recipients: t.pending,
-		Size:       int64(len(head)) + t.item.Size(),
-		EightBit:   t.high,
-		UTF8:       t.head.EightBit,
-		Body:       t.reader(head),
+		Size:       int64(len(head)) + t.Item.Size(),
+		EightBit:   t.EightBit,
+		UTF8:       t.Header.EightBit,
+		Body:       func() io.Reader { return t.Reader(head) },
 		Queued:     t.inLine,
 		Settled:    t.settled,
 	}
-}
-
-// reader returns the message from its start, each time it is called.
-func (t *transaction) reader(head []byte) func() io.Reader {
-	return func() io.Reader { return &whole{head: head, item: t.item.Reader()} }
-}
-
-// whole reads trace lines and what is below them. Unlike io.MultiReader it hands
-// over what is in memory without a copy.
-type whole struct {
-	head []byte
-	item io.Reader
-}
-
-func (w *whole) Read(p []byte) (int, error) {
-	if len(w.head) > 0 {
-		n := copy(p, w.head)
-		w.head = w.head[n:]
-		return n, nil
-	}
-	return w.item.Read(p)
-}
-
-// WriteTo implements io.WriterTo.
-func (w *whole) WriteTo(to io.Writer) (int64, error) {
-	n, err := to.Write(w.head)
-	w.head = w.head[n:]
-	if err != nil {
-		return int64(n), err
-	}
-	rest, err := io.Copy(to, w.item)
-	return int64(n) + rest, err
 }
 
 // conclude puts a verdict into the row, and what follows from it.

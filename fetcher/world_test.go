@@ -17,6 +17,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -33,7 +34,7 @@ type world struct {
 
 	account fetcher.Account
 	lease   func(context.Context, int64) (fetcher.Lease, error) // nil: the store's
-	spool   *fetcher.Spool
+	spool   *spool.Spool
 	stop    chan struct{}
 
 	smtpDown func()
@@ -95,7 +96,7 @@ func newWorld(t *testing.T, b bend) *world {
 	}
 	w.pool = smtp.New(b.pool)
 	t.Cleanup(func() { _ = w.pool.Close() })
-	w.spool = fetcher.NewSpool(t.TempDir(), 64<<20)
+	w.spool = spool.New(t.TempDir(), 64<<20)
 	w.keptDir = filepath.Join(t.TempDir(), "kept")
 	w.account = w.leo(w.claim("isp"))
 	return w

@@ -18,6 +18,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // instance is one configuration, wired up: its accounts, its destinations and the
@@ -76,7 +77,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 			return l, nil
 		},
 		Destinations: store,
-		Spool:        fetcher.NewSpool(cfg.Spool.Dir, cfg.Spool.Memory),
+		Spool:        spool.New(cfg.Spool.Dir, cfg.Spool.Memory),
 		Kept:         keptDir(cfg),
 		Describe:     cause.Describe,
 		Log:          o.Log,

@@ -12,7 +12,9 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
@@ -48,7 +50,7 @@ var catalogue = []entry{
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it with the log."}, a[*fetcher.PanicError]},
 	{Cause{"quarantine", "a refused message cannot be put into quarantine", ""}, a[*maildir.Error]},
 	{Cause{"disk_full", "the disk is full", "Make room there, or set spool.dir to a folder with room; nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
-	{Cause{"spool", "cannot keep a message between the servers", "Set spool.dir to a folder that popferry may write to."}, a[*fetcher.SpoolError]},
+	{Cause{"spool", "cannot keep a message between the servers", "Set spool.dir to a folder that popferry may write to."}, a[*spool.Error]},
 	{Cause{"ledger_missing", "the ledger is missing", "Bring it back (is the volume mounted?), or set state_create: true to begin anew, which forwards again what is still on the servers."}, is(ledger.ErrMissing)},
 	{Cause{"ledger_network", "the ledger is on a network file system", "Set state to a path on a local disk: locks and syncs cannot be trusted there."}, is(ledger.ErrNetworkFS)},
 	{Cause{"ledger_newer", "the ledger is newer than this popferry", "Run the newer version, or restore an older ledger."}, is(ledger.ErrNewer)},
@@ -119,7 +121,7 @@ var catalogue = []entry{
 	{Cause{"bad_recipient", "the destination does not take a recipient for an address", "Check the spelling of to."}, destination(syntax(forwarder.StageRcpt))},
 	{Cause{"recipient", "the destination refuses the recipient", "Check the spelling of to, and that the address exists there."}, destination(atStage(forwarder.StageRcpt))},
 	{Cause{"destination", "the destination is out of order", "Nothing was lost: all waits on its server and is tried again."}, a[*fetcher.DestinationError]},
-	{Cause{"loop", "the message goes round in a loop", "Look for a rule that forwards the inbox back to this mailbox."}, a[*fetcher.LoopError]},
+	{Cause{"loop", "the message goes round in a loop", "Look for a rule that forwards the inbox back to this mailbox."}, a[*message.LoopError]},
 	{Cause{"forward_size", "the message is larger than the destination takes", "Raise the limit there, or use a destination that takes more; with max_message_size such messages are left alone. It stays on its server."}, outcome(forwarder.Outcome.TooLarge)},
 	{Cause{"unsuited", "the destination cannot take this message", "It stays on its server; raise the limit there, or fetch it by other means."}, outcome(ofKind(forwarder.Impossible))},
 	{Cause{"in_doubt", "no answer whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be told."}, outcome(ofKind(forwarder.InDoubt))},

@@ -1,13 +1,13 @@
-package fetcher
+package message
 
 import (
 	"reflect"
 	"testing"
 )
 
-// FuzzIntakeHeader: what intake notes of a header on the way is what the whole
-// beginning tells, though it keeps no more of it than it has to.
-func FuzzIntakeHeader(f *testing.F) {
+// FuzzNormalizerHeader: the header that a Normalizer reads on the way is that of the
+// whole message, though it keeps no more than it needs.
+func FuzzNormalizerHeader(f *testing.F) {
 	f.Add([]byte("From: a\r\n\r\nDate: body\r\n\r\nMessage-ID: body\r\n"))
 	f.Add([]byte("\r\nFrom: body\r\n\r\n"))
 	f.Add([]byte("Subject: s\n\nFrom: body\n\n"))
@@ -17,12 +17,12 @@ func FuzzIntakeHeader(f *testing.F) {
 		if len(msg) > 10_000 {
 			return
 		}
-		want := parseHeader(msg)
+		want := ParseHeader(msg)
 		for _, slowly := range []bool{false, true} {
-			_, in := take(t, msg, slowly)
-			got := in.header()
-			if !want.tells() && string(got.Beginning) != string(msg) {
-				t.Fatalf("%q: of a message that its header does not tell %q is kept", msg, got.Beginning)
+			_, in := normalize(t, msg, slowly)
+			got := in.Header()
+			if !want.Identifiable() && string(got.Beginning) != string(msg) {
+				t.Fatalf("%q: its header does not identify it; kept is %q, want all", msg, got.Beginning)
 			}
 			got.Beginning = nil
 			if !reflect.DeepEqual(got, want) {

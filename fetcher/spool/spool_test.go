@@ -1,4 +1,4 @@
-package fetcher
+package spool
 
 import (
 	"bytes"
@@ -28,8 +28,8 @@ func fill(t testing.TB, it *Item, n int) []byte {
 func TestSpool(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, memoryLimit - 1, memoryLimit, memoryLimit + 1, 3 * memoryLimit} {
-		s := NewSpool(t.TempDir(), 8*memoryLimit)
-		it := s.New()
+		s := New(t.TempDir(), 8*memoryLimit)
+		it := s.NewItem()
 		want := fill(t, it, n)
 		if it.Size() != int64(n) || (it.file != nil) != (n > memoryLimit) {
 			t.Errorf("%d octets: size %d, in a file: %v", n, it.Size(), it.file != nil)
@@ -52,15 +52,15 @@ func TestSpool(t *testing.T) {
 
 func TestSpoolKeepsWithinItsMemory(t *testing.T) {
 	t.Parallel()
-	s := NewSpool(t.TempDir(), 4*chunkSize)
+	s := New(t.TempDir(), 4*chunkSize)
 	var items []*Item
 	for range 5 {
-		it := s.New()
+		it := s.NewItem()
 		fill(t, it, 2*chunkSize)
 		items = append(items, it)
 	}
 	if items[1].file != nil || items[2].file == nil || s.free.Load() != 0 {
-		t.Errorf("%d octets of memory are free", s.free.Load())
+		t.Errorf("in files: second item %v, third item %v, %d octets of memory free; want false, true, 0", items[1].file != nil, items[2].file != nil, s.free.Load())
 	}
 	for _, it := range items {
 		it.Release()
@@ -70,21 +70,21 @@ func TestSpoolKeepsWithinItsMemory(t *testing.T) {
 func TestSpoolFilesHaveNoName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	it := NewSpool(dir, 0).New()
+	it := New(dir, 0).NewItem()
 	defer it.Release()
 	fill(t, it, 10)
 	names, err := os.ReadDir(dir)
 	if err != nil || len(names) > 0 {
-		t.Errorf("%v, %v", names, err)
+		t.Errorf("the folder lists %v, %v; want no names", names, err)
 	}
 }
 
 func TestSpoolWithoutAFolder(t *testing.T) {
 	t.Parallel()
-	it := NewSpool(filepath.Join(t.TempDir(), "missing"), 0).New()
+	it := New(filepath.Join(t.TempDir(), "missing"), 0).NewItem()
 	_, err := it.Write([]byte("x"))
-	var e *SpoolError
+	var e *Error
 	if !errors.As(err, &e) || !errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
+		t.Errorf("%v; want an *Error that wraps %v", err, os.ErrNotExist)
 	}
 }

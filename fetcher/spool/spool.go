@@ -1,4 +1,4 @@
-package fetcher
+package spool
 
 import (
 	"fmt"
@@ -17,36 +17,33 @@ const (
 	memoryLimit = 1 << 20
 )
 
-// Spool holds messages between the two servers: small ones in memory, within
-// a total, others in temporary files that vanish with the process.
+// Spool is the memory and the folder that all Items share.
 type Spool struct {
 	dir    string
 	free   atomic.Int64 // octets of memory left
 	chunks sync.Pool
 }
 
-// NewSpool returns a spool with that many octets of memory in total and its
-// files in dir ("": the system's temporary folder). It does no I/O.
-func NewSpool(dir string, memory int64) *Spool {
+// New returns a spool with that many octets of memory in total and its files in
+// dir ("": the system's temporary folder). It does no I/O.
+func New(dir string, memory int64) *Spool {
 	s := &Spool{dir: dir}
 	s.free.Store(memory)
 	s.chunks.New = func() any { return new([chunkSize]byte) }
 	return s
 }
 
-// SpoolError is a failure of the disk below the spool: our own fault, never
-// the message's.
-type SpoolError struct {
-	Op  string
+// Error is a failure of the disk on which messages are kept. It is never the
+// message's fault.
+type Error struct {
+	Op  string // what was tried, such as "writing a temporary file"
 	Dir string
 	Err error
 }
 
-func (e *SpoolError) Error() string {
-	return fmt.Sprintf("%s a temporary file in %s: %v", e.Op, e.Dir, e.Err)
-}
+func (e *Error) Error() string { return fmt.Sprintf("%s in %s: %v", e.Op, e.Dir, e.Err) }
 
-func (e *SpoolError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Item is one message in the spool. It is written once from its start, then
 // read as often as wanted, also at the same time.
@@ -57,13 +54,13 @@ type Item struct {
 	file   *os.File           // set: holds everything, chunks are empty
 }
 
-// New returns an empty item. Release it in any case.
-func (s *Spool) New() *Item { return &Item{s: s} }
+// NewItem returns an empty item. The caller releases it in any case.
+func (s *Spool) NewItem() *Item { return &Item{s: s} }
 
 // Size is the number of octets written so far.
 func (i *Item) Size() int64 { return i.size }
 
-// Write appends p. Its errors are *SpoolError.
+// Write appends p. Its errors are *Error.
 func (i *Item) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
@@ -89,12 +86,12 @@ func (i *Item) put(p []byte) (int, error) {
 	}
 	n, err := i.file.Write(p)
 	if err != nil {
-		return n, i.s.fail("writing", err)
+		return n, i.s.fail("writing a temporary file", err)
 	}
 	return n, nil
 }
 
-// room makes sure that the last chunk has room; false: the item has to go to
+// room makes room in the last chunk. It reports false if the item has to go to
 // a file.
 func (i *Item) room() bool {
 	if i.size%chunkSize != 0 {
@@ -111,18 +108,18 @@ func (i *Item) room() bool {
 	return true
 }
 
-// toFile moves what is in memory to a file without a name.
+// toFile moves the octets in memory to a file without a name.
 func (i *Item) toFile() error {
 	f, err := os.CreateTemp(i.s.dir, "popferry-*.spool")
 	if err != nil {
-		return i.s.fail("making", err)
+		return i.s.fail("making a temporary file", err)
 	}
 	// Without a name it is gone with the process, however that ends. Where
 	// open files can't be removed (Windows), Release does it.
 	_ = os.Remove(f.Name())
 	if _, err := io.Copy(f, i.Reader()); err != nil {
 		closeFile(f)
-		return i.s.fail("writing", err)
+		return i.s.fail("writing a temporary file", err)
 	}
 	i.drop()
 	i.file = f
@@ -134,7 +131,7 @@ func (s *Spool) fail(op string, err error) error {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	return &SpoolError{Op: op, Dir: dir, Err: err}
+	return &Error{Op: op, Dir: dir, Err: err}
 }
 
 // Reader returns the octets from their start. It must not be used after
@@ -163,8 +160,8 @@ func (i *Item) drop() {
 	i.chunks = nil
 }
 
-// closeFile closes and removes a file that nobody needs any more; nothing is
-// lost if that fails.
+// closeFile closes and removes a file that is no longer needed. Nothing is lost
+// if that fails.
 func closeFile(f *os.File) {
 	_ = f.Close()
 	_ = os.Remove(f.Name())
@@ -198,7 +195,7 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo spares io.Copy its buffer.
+// WriteTo implements io.WriterTo: io.Copy then needs no buffer.
 func (r *chunkReader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for r.left > 0 {

@@ -1,0 +1,55 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/spool"
+)
+
+// benchLetter is a message of about so many octets, with lines of the usual
+// length.
+func benchLetter(size int, end string) []byte {
+	head := "Return-Path: <a@example.org>\r\nReceived: from a by b; Sun, 01 Nov 2026 10:00:00 +0000\r\n" +
+		"From: a@example.org\r\nMessage-ID: <1@example.org>\r\nDate: Sun, 01 Nov 2026 10:00:00 +0000\r\nSubject: s\r\n\r\n"
+	line := "a line of a message, of about the usual length, with its end, so that it has 76" + end
+	return append([]byte(head), bytes.Repeat([]byte(line), size/len(line))...)
+}
+
+// pieces is a message that comes in pieces, as from a connection.
+type pieces struct {
+	message []byte
+	size    int
+}
+
+func (p *pieces) WriteTo(w io.Writer) (int64, error) {
+	for piece := range slices.Chunk(p.message, p.size) {
+		if _, err := w.Write(piece); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(p.message)), nil
+}
+
+// BenchmarkStore: a message from the wire to the spool, and its header.
+func BenchmarkStore(b *testing.B) {
+	for _, end := range []string{"\r\n", "\n"} {
+		for _, size := range []int{20_000, 40_000_000} {
+			b.Run(fmt.Sprintf("end=%q/octets=%d", end, size), func(b *testing.B) {
+				s, p := spool.New(b.TempDir(), 64<<20), benchLetter(size, end)
+				b.SetBytes(int64(len(p)))
+				b.ReportAllocs()
+				for b.Loop() {
+					body, err := Store(s.NewItem(), &pieces{p, 16 << 10})
+					if err != nil {
+						b.Fatal(err)
+					}
+					body.Release()
+				}
+			})
+		}
+	}
+}

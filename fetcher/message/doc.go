@@ -1,0 +1,9 @@
+// Package message knows what a mail message looks like: its header, its
+// fingerprint, and the octets that popferry changes on the way.
+//
+//	POP3 octets > Normalizer (drops a leading Return-Path, bare LF > CRLF, reads the header)
+//	  > spool > Body.Reader (trace lines on top) > forwarder
+//
+// It does not parse MIME and never judges a message by its contents; only a mail
+// loop (CheckLoop) keeps a message from being forwarded.
+package message

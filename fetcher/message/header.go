@@ -1,0 +1,161 @@
+package message
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"mime"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+var errUnknownCharset = errors.New("unknown charset")
+
+// headerLimit is how many octets of a message are searched for its header. What
+// lies beyond is only passed on.
+const headerLimit = 64 << 10
+
+// Header is what popferry reads of a message. None of it decides whether the
+// message is forwarded.
+type Header struct {
+	ReturnPath    string // of a Return-Path line that stands first; "" for "<>"
+	HasReturnPath bool
+	MessageID     string
+	Date          string
+	From          string
+	Subject       string
+	Received      string   // the topmost one
+	Hops          int      // number of Received lines
+	Traces        []string // the values of popferry's own trace fields
+	EightBit      bool     // octets above 127
+	// Beginning is the start of the message as it came, for messages that
+	// their header does not identify.
+	Beginning []byte
+}
+
+// ParseHeader reads as much of a header as it understands. It accepts any
+// octets: LF or CRLF, malformed lines, a header without an end.
+func ParseHeader(raw []byte) Header {
+	var h Header
+	first := true
+	for len(raw) > 0 {
+		field, rest := nextField(raw)
+		if len(bytes.TrimRight(field, "\r\n")) == 0 {
+			break
+		}
+		raw = rest
+		for _, c := range field {
+			h.EightBit = h.EightBit || c > 127
+		}
+		name, value, ok := bytes.Cut(field, []byte(":"))
+		if ok {
+			h.set(strings.ToLower(string(bytes.TrimSpace(name))), unfold(value), first)
+		}
+		first = false
+	}
+	return h
+}
+
+// nextField cuts off the first line with its continuation lines.
+func nextField(raw []byte) (field, rest []byte) {
+	end := 0
+	for {
+		n := bytes.IndexByte(raw[end:], '\n')
+		if n < 0 {
+			return raw, nil
+		}
+		end += n + 1
+		blank := len(bytes.TrimRight(raw[:end], "\r\n")) == 0
+		if blank || end == len(raw) || raw[end] != ' ' && raw[end] != '\t' {
+			return raw[:end], raw[end:]
+		}
+	}
+}
+
+// unfold puts a field's value on one line with single spaces.
+func unfold(v []byte) string { return strings.Join(strings.Fields(string(v)), " ") }
+
+// set notes one field. Of a field that should stand once, the first counts.
+func (h *Header) set(name, value string, first bool) {
+	once := func(s *string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	switch name {
+	case "return-path":
+		if first {
+			h.HasReturnPath, h.ReturnPath = true, strings.TrimSuffix(strings.TrimPrefix(value, "<"), ">")
+		}
+	case "message-id":
+		once(&h.MessageID)
+	case "date":
+		once(&h.Date)
+	case "from":
+		once(&h.From)
+	case "subject":
+		once(&h.Subject)
+	case "received":
+		once(&h.Received)
+		h.Hops++
+	case traceName:
+		h.Traces = append(h.Traces, value)
+	}
+}
+
+// Fingerprint tells one message from another under the same UID. It is the same
+// whether the header comes from TOP or RETR: 32 hex digits of a hash over
+// Message-ID, Date, From and the topmost Received line. Where all of these are
+// missing it is that of the message's beginning, which only RETR shows. "" if
+// there is nothing at all.
+func (h Header) Fingerprint() string {
+	fields := []byte(strings.Join([]string{h.MessageID, h.Date, h.From, h.Received}, "\n"))
+	if !h.Identifiable() {
+		if fields = h.Beginning; len(fields) == 0 {
+			return ""
+		}
+	}
+	sum := sha256.Sum256(fields)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Identifiable reports whether the header has a field that identifies the
+// message.
+func (h Header) Identifiable() bool { return h.MessageID+h.Date+h.From+h.Received != "" }
+
+// Excerpt is the part of the header that users are shown.
+func (h Header) Excerpt() ledger.Excerpt {
+	return ledger.Excerpt{MessageID: display(h.MessageID), From: display(h.From), Subject: display(h.Subject), Date: display(h.Date)}
+}
+
+// display decodes encoded words (RFC 2047) and removes control characters, which
+// do not belong on a terminal. The result has at most 500 characters.
+func display(s string) string {
+	dec := mime.WordDecoder{CharsetReader: func(string, io.Reader) (io.Reader, error) { return nil, errUnknownCharset }}
+	if d, err := dec.DecodeHeader(s); err == nil {
+		s = d
+	}
+	if !utf8.ValidString(s) { // most likely Latin-1
+		r := make([]rune, 0, len(s))
+		for _, c := range []byte(s) {
+			r = append(r, rune(c))
+		}
+		s = string(r)
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+	const most = 500
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,44 @@
+package message
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseHeader(t *testing.T) {
+	t.Parallel()
+	h := ParseHeader([]byte("Return-Path: <a@b.example>\r\nReceived: one\r\n two\r\nReceived: three\r\nX-Junk\r\n" +
+		"FROM : =?utf-8?q?J=C3=BCrgen?= <j@x.example>\nSubject: =?x-unknown?q?a?= b\r\n\tc\r\nmessage-id:\r\n <1@x>\r\nDate: today\r\nX-Popferry-Trace: id=1; account=2\r\n\r\nFrom: body\r\n"))
+	got := []string{h.ReturnPath, h.Received, h.MessageID, h.Date}
+	if want := []string{"a@b.example", "one two", "<1@x>", "today"}; !slices.Equal(got, want) {
+		t.Errorf("Return-Path, Received, Message-ID and Date are %q, want %q", got, want)
+	}
+	if !h.HasReturnPath || h.Hops != 2 || len(h.Traces) != 1 {
+		t.Errorf("Return-Path %v, %d hops, traces %q; want true, 2, one trace", h.HasReturnPath, h.Hops, h.Traces)
+	}
+	e := h.Excerpt()
+	if want := "Jürgen <j@x.example>"; e.From != want {
+		t.Errorf("From is shown as %q, want %q", e.From, want)
+	}
+	if !strings.HasSuffix(e.Subject, "b c") {
+		t.Errorf("Subject is shown as %q, want it to end in %q", e.Subject, "b c")
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]bool{"Date: today\r\n\r\n": true, "Subject: not enough\r\n\r\n": false} {
+		h := ParseHeader([]byte(header))
+		if got := h.Fingerprint() != ""; got != want || h.Identifiable() != want {
+			t.Errorf("%q: fingerprint %q, identifiable %v; want %v", header, h.Fingerprint(), h.Identifiable(), want)
+		}
+	}
+}
+
+func TestDisplay(t *testing.T) {
+	t.Parallel()
+	if got, want := display("a\x1b[31m\x00b\xff"), "a[31mbÿ"; got != want {
+		t.Errorf("shown as %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,61 @@
+package message
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// traceName is the trace field in lower case. By it a receiver can tell that a
+// message comes a second time, and popferry that a message is in a loop.
+const traceName = "x-popferry-trace"
+
+// NewTraceID returns an id for a message that is sent for the first time.
+func NewTraceID() string {
+	b := make([]byte, 10)
+	_, _ = rand.Read(b) // never fails (crypto/rand)
+	return hex.EncodeToString(b)
+}
+
+// Origin is the mailbox that a message came from, as its trace lines name it.
+type Origin struct {
+	Account  string // the account's name
+	Host     string // the POP3 server as configured
+	Username string
+	Secure   bool // fetched over TLS
+}
+
+// mark is the mailbox's own id in trace lines. It depends on the mailbox alone,
+// so a loop is noticed even after the ledger was lost.
+func (o Origin) mark() string {
+	sum := sha256.Sum256([]byte(o.Username + "\n" + strings.ToLower(o.Host)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// TraceLines are the lines that popferry puts on top of a message: a Received
+// line (RFC 5321 4.4) and the trace field. They depend only on the mailbox, the
+// trace id and the date of the first attempt, so that every attempt sends the
+// same octets.
+func (o Origin) TraceLines(id string, first time.Time) []byte {
+	with := "POP3"
+	if o.Secure {
+		with = "POP3S"
+	}
+	return fmt.Appendf(nil, "Received: from %s (account %s)\r\n\tby popferry with %s id %s;\r\n\t%s\r\nX-Popferry-Trace: id=%s; account=%s\r\n",
+		atom(o.Host), atom(o.Account), with, id, first.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"), id, o.mark())
+}
+
+// atom replaces what is not safe in a header outside of quotes.
+func atom(s string) string {
+	const most = 120
+	s = strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune(`()<>[];,"\`, r) {
+			return '_'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), most)]
+}
