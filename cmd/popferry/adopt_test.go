@@ -14,8 +14,8 @@ func TestRenumbered(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, letters(1)...)
 	o.poll(false)
-	o.do(exitOther, []string{"isp: its server has not renumbered it"}, "adopt", "isp")
-	o.do(exitOther, []string{"isp: its server has not renumbered it"}, "resend", "isp")
+	o.do(exitOther, []string{"isp: the mailbox has not been renumbered"}, "adopt", "isp")
+	o.do(exitOther, []string{"isp: the mailbox has not been renumbered"}, "resend", "isp")
 	want := o.accounts()["isp"]
 	o.ledger(func(s *sqlite.Store) {
 		lease, err := s.Lease(t.Context(), want.ID)
@@ -33,8 +33,8 @@ func TestRenumbered(t *testing.T) {
 		answer, say string
 		adopt       bool
 	}{
-		{"adopt", "isp: what is on the server now counts as seen from the next poll", true},
-		{"resend", "isp: what is on the server now is new mail, and is sent by the next poll", false},
+		{"adopt", "isp: the next poll notes the mail that is on the server as seen", true},
+		{"resend", "isp: the next poll sends the mail that is on the server as new", false},
 	} {
 		o.do(exitOK, []string{test.say}, test.answer, "isp")
 		want.Adopt = test.adopt

@@ -181,12 +181,12 @@ func (f *firstWrite) Write(p []byte) (int, error) {
 func TestNoLedgerYet(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.do(exitOther, []string{"there is no ledger yet", "nothing was ever polled"}, "retry", "isp", "--state", "held")
+	o.do(exitOther, []string{"there is no ledger at ", "nothing has been polled so far"}, "retry", "isp", "--state", "held")
 	if _, err := os.Stat(filepath.Join(filepath.Dir(o.config), "popferry.db")); err == nil {
 		t.Error("a ledger was made")
 	}
 	o.poll(false)
-	o.do(exitUsage, []string{`the ledger has no account "spi"; it knows: isp`}, "retry", "spi", "--state", "held")
+	o.do(exitUsage, []string{`the ledger has no account "spi"; it has: isp`}, "retry", "spi", "--state", "held")
 }
 
 // later is a time that a test does not reach.

@@ -153,7 +153,7 @@ func (m *importer) write(ctx context.Context) error {
 	}
 	var noted map[string]int
 	if choice.Filled {
-		noted, err = m.fill(ctx, &config.Config{State: choice.State, StateCreate: true}, seenOf(m.setup, draft.Names))
+		noted, err = m.mark(ctx, &config.Config{State: choice.State, StateCreate: true}, fetchedBy(m.setup, draft.Names))
 	}
 	if err != nil {
 		return err

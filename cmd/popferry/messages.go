@@ -15,6 +15,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -136,7 +137,7 @@ func newMessageStatus(account string, r *ledger.Record) messageStatus {
 	}
 	return messageStatus{
 		Account:     account,
-		UID:         latin1(r.UID),
+		UID:         report.UID(r.UID),
 		State:       r.State.String(),
 		Size:        size,
 		MessageID:   r.Excerpt.MessageID,
@@ -194,15 +195,6 @@ func tablePrinter(out io.Writer) printer {
 		},
 		end: w.Flush,
 	}
-}
-
-// latin1 reads each octet as the character of that number.
-func latin1(s string) string {
-	r := make([]rune, len(s))
-	for i := range len(s) {
-		r[i] = rune(s[i])
-	}
-	return string(r)
 }
 
 // when is a time for JSON: null where nothing has happened yet.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/admin"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -27,7 +27,7 @@ var (
 
 // Retry implements web.Actions.
 func (d *pageDesk) Retry(ctx context.Context, account, uid string) error {
-	if err := d.settle(ctx, account, uid, retrying()); err != nil {
+	if err := d.change(ctx, account, uid, admin.Retry()); err != nil {
 		return err
 	}
 	return d.Poll(account)
@@ -35,7 +35,7 @@ func (d *pageDesk) Retry(ctx context.Context, account, uid string) error {
 
 // Skip implements web.Actions.
 func (d *pageDesk) Skip(ctx context.Context, account, uid string) error {
-	return d.settle(ctx, account, uid, skipping())
+	return d.change(ctx, account, uid, admin.Skip())
 }
 
 // Poll implements web.Actions.
@@ -48,19 +48,20 @@ func (d *pageDesk) Poll(account string) (err error) {
 	return err
 }
 
-// settle changes the messages under a UID.
-func (d *pageDesk) settle(ctx context.Context, account, uid string, s settlement) error {
-	_, cfg := d.front.current()
-	if cfg == nil {
+// change changes the messages under a UID.
+func (d *pageDesk) change(ctx context.Context, account, uid string, change admin.StateChange) error {
+	if _, cfg := d.front.current(); cfg == nil {
 		return errNotNow
 	}
-	row, err := findAccount(ctx, d.store, account)
+	a, err := admin.Open(ctx, d.store, account)
 	if err != nil {
 		return err
 	}
-	at := &desk{program: &program{stdout: io.Discard, stderr: io.Discard}, cfg: cfg, store: d.store, account: row}
 	defer d.front.view.rows.forget()
-	err = at.underLease(ctx, pageWait, func() error { return at.settle(ctx, s, selection{uids: []string{uid}}) })
+	err = a.WithLease(ctx, admin.Wait{Limit: pageWait}, func(l *admin.Leased) error {
+		_, err := l.Change(ctx, change, admin.Selection{UIDs: []string{uid}})
+		return err
+	})
 	if errors.Is(err, ledger.ErrLeased) {
 		return fmt.Errorf("%s is being polled; try again when that has ended", account)
 	}

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/admin"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -17,12 +18,12 @@ func (p *program) renameCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rename OLD NEW",
 		Short: "Give an account's history another name, or another mailbox",
-		Long: "The ledger's account OLD is called NEW from now on. Change its name in the configuration too.\n" +
-			"(If only its name changes, changing it there is enough: the ledger follows by itself.)\n\n" +
-			"With --username or --host, all that is known of the old mailbox is taken to be known of that one: for a\n" +
-			"mailbox that has moved with its messages and their UIDs. OLD and NEW may then be the same name. If it is\n" +
-			"not the same mailbox, new mail in it can count as seen; use popferry forget, or another name, instead.\n\n" +
-			"A popferry that runs goes on with what it knows until it is sent HUP or started again.",
+		Long: "Renames the account OLD to NEW in the ledger. Rename it in the configuration too. (If only the name changes, it is\n" +
+			"enough to change it there: the ledger follows.)\n\n" +
+			"With --username or --host, everything known about the old mailbox is taken to be true of the new one. Use this for\n" +
+			"a mailbox that has moved with its messages and their UIDs; OLD and NEW may then be the same name. If it is in fact\n" +
+			"another mailbox, new mail in it can count as seen: use popferry forget or another name instead.\n\n" +
+			"A running popferry keeps the old name until it gets HUP or is restarted.",
 		Args:              argsAre("OLD", "NEW"),
 		ValidArgsFunction: p.completeAccounts(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -30,38 +31,25 @@ func (p *program) renameCommand() *cobra.Command {
 				return usage(c, errors.New("an account needs a name"))
 			}
 			if args[0] == args[1] && username == "" && host == "" {
-				return usage(c, errors.New("the name stays the same: what is to be changed?"))
+				return usage(c, errors.New("the name stays the same, so there is nothing to change"))
 			}
 			cfg, err := p.loadToLook()
 			if err != nil {
 				return err
 			}
-			return p.atDesk(c.Context(), cfg, args[0], func(d *desk) error {
-				to := d.account.Identity
-				to.Name = args[1]
-				if username != "" {
-					to.Username = username
+			return p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
+				from := l.Identity
+				to := ledger.Identity{Name: args[1], Username: cmp.Or(username, from.Username), Host: cmp.Or(host, from.Host)}
+				if err := l.Rename(c.Context(), to); err != nil {
+					return err
 				}
-				if host != "" {
-					to.Host = host
-				}
-				return d.underLease(c.Context(), wait, func() error { return d.rename(c.Context(), to) })
+				_, err := fmt.Fprintf(p.stdout, "%s (%s at %s) is now %s (%s at %s); make sure that %s says the same\n",
+					from.Name, from.Username, from.Host, to.Name, to.Username, to.Host, cfg.Path)
+				return err
 			})
 		},
 	}
 	c.Flags().StringVar(&username, "username", "", "the `NAME` that now logs in to the mailbox")
 	c.Flags().StringVar(&host, "host", "", "the `HOST` that now has the mailbox")
 	return p.withConfig(withWait(c, &wait))
-}
-
-// rename writes an identity, and says so.
-func (d *desk) rename(ctx context.Context, to ledger.Identity) error {
-	if err := d.lease.Rename(ctx, to); errors.Is(err, ledger.ErrNameTaken) {
-		return fmt.Errorf("%s cannot be called %s: %w; choose another name, or popferry forget %s first", d.account.Name, to.Name, err, to.Name)
-	} else if err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(d.stdout, "%s (%s at %s) is now %s (%s at %s); make sure that %s says the same\n",
-		d.account.Name, d.account.Username, d.account.Host, to.Name, to.Username, to.Host, d.cfg.Path)
-	return err
 }

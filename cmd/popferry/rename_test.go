@@ -44,7 +44,7 @@ func TestRename(t *testing.T) {
 	if all := o.accounts(); len(all) != 1 || all["home"] != want {
 		t.Errorf("%+v, want %+v", all, want)
 	}
-	o.do(exitUsage, []string{`the ledger has no account "isp"; it knows: home`}, "rename", "isp", "home")
+	o.do(exitUsage, []string{`the ledger has no account "isp"; it has: home`}, "rename", "isp", "home")
 }
 
 // TestRenameToATakenName: the rows of two mailboxes never mix.
@@ -62,7 +62,7 @@ func TestRenameToATakenName(t *testing.T) {
 	}
 	o.poll(false)
 	before := o.accounts()
-	o.do(exitOther, []string{"isp cannot be called zoe: another account has that name"}, "rename", "isp", "zoe")
+	o.do(exitOther, []string{"isp cannot be renamed to zoe: another account has that name"}, "rename", "isp", "zoe")
 	if after := o.accounts(); len(after) != 2 || after["isp"] != before["isp"] || after["zoe"] != before["zoe"] {
 		t.Errorf("%+v became %+v", before, after)
 	}
@@ -73,10 +73,10 @@ func TestForget(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, letters(2)...)
 	o.poll(false)
-	o.do(exitUsage, []string{"isp (leo at 127.0.0.1): 2 messages would be forgotten", "all that is on its server then is new mail",
-		"nothing was removed: popferry forget isp --yes"}, "forget", "isp")
+	o.do(exitUsage, []string{"isp (leo at 127.0.0.1): 2 messages would be forgotten", "all the mail on its server will be forwarded again",
+		"nothing was removed: to remove them, popferry forget isp --yes"}, "forget", "isp")
 	o.mustBe("uid-1 forwarded, uid-2 forwarded")
-	o.do(exitOK, []string{"isp: 2 messages are forgotten"}, "forget", "isp", "--yes")
+	o.do(exitOK, []string{"isp: 2 messages forgotten"}, "forget", "isp", "--yes")
 	if all := o.accounts(); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}

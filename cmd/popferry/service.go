@@ -37,7 +37,7 @@ func startService(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 		PerHost:     cfg.PerHost,
 		Log:         log,
 		Run: func(ctx context.Context, name string) {
-			report(log.With("account", name), s.app.poll(ctx, name, false))
+			logPoll(log.With("account", name), s.app.poll(ctx, name, false))
 		},
 	})
 	if err != nil {
@@ -72,8 +72,8 @@ func (s *service) stopped() bool {
 	}
 }
 
-// report logs a poll in one line.
-func report(log *slog.Logger, res fetcher.Result) {
+// logPoll logs a poll in one line.
+func logPoll(log *slog.Logger, res fetcher.Result) {
 	switch {
 	case res.Err != nil:
 		c := cause.Of(res.Err)

@@ -1,0 +1,81 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+)
+
+// Fetched is an account of popferry's, and what another program has fetched from
+// its mailbox.
+type Fetched struct {
+	ledger.Identity
+	UIDs      []string // a message each
+	Spellings []string // other forms of these UIDs, one of which the server may use
+}
+
+// MarkFetched writes rows for the messages that a program has fetched, so that
+// they are not forwarded, and returns for each account by name how many messages
+// had none. Accounts that the ledger does not have are made. The error is an
+// *app.ConfigError if it knows another mailbox under one of the names.
+func MarkFetched(ctx context.Context, store *sqlite.Store, program string, accounts []Fetched, w Wait) (map[string]int, error) {
+	ids := make([]ledger.Identity, len(accounts))
+	for i, a := range accounts {
+		ids[i] = a.Identity
+	}
+	rows, err := store.Claim(ctx, ids)
+	if errors.Is(err, ledger.ErrIdentity) {
+		return nil, &app.ConfigError{Err: err}
+	}
+	if err != nil {
+		return nil, cause.Explain("state", err)
+	}
+	marked := make(map[string]int)
+	for i, f := range accounts {
+		if len(f.UIDs) == 0 {
+			continue
+		}
+		a := &Account{rows[i], store}
+		err := a.WithLease(ctx, w, func(l *Leased) (err error) {
+			marked[f.Name], err = l.markFetched(ctx, program, f)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("marking what was fetched from %s: %w", f.Name, err)
+		}
+	}
+	return marked, nil
+}
+
+// markFetched writes the rows of one account, all or none, and returns how many
+// messages they are for.
+func (l *Leased) markFetched(ctx context.Context, program string, f Fetched) (messages int, err error) {
+	known, err := l.lease.Known(ctx)
+	if err != nil {
+		return 0, err
+	}
+	have := make(map[string]bool, len(known))
+	for _, k := range known {
+		have[k.UID] = true
+	}
+	var recs []*ledger.Record
+	now := time.Now()
+	for i, uid := range slices.Concat(f.UIDs, f.Spellings) {
+		if have[uid] {
+			continue
+		}
+		have[uid] = true
+		recs = append(recs, ledger.Imported(uid, program, now))
+		if i < len(f.UIDs) {
+			messages++
+		}
+	}
+	return messages, l.lease.Put(ctx, recs...)
+}

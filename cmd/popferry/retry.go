@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/popferry/popferry/cmd/internal/admin"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/report"
+)
+
+func (p *program) retryCommand() *cobra.Command {
+	return p.stateCommand(&cobra.Command{
+		Use:   "retry ACCOUNT UID...|--state STATE",
+		Short: "Send messages at the next poll, whatever failed before",
+		Long: "Makes held, deferred, unknown or skipped messages due now: the next poll sends them to the recipients that\n" +
+			"do not have them yet, whatever failed before. A message larger than max_message_size is fetched anyway. A\n" +
+			"message that may have arrived already (unknown) may arrive twice.\n\n" +
+			"To send them right away: popferry run --once --now ACCOUNT\n\n" + uidHelp,
+	}, admin.Retry())
+}
+
+func (p *program) skipCommand() *cobra.Command {
+	return p.stateCommand(&cobra.Command{
+		Use:   "skip ACCOUNT UID...|--state STATE",
+		Short: "Give messages up for good",
+		Long: "Gives up held, deferred or unknown messages: they are never sent, and never deleted from their server.\n" +
+			"popferry retry undoes it.\n\n" + uidHelp,
+	}, admin.Skip())
+}
+
+const uidHelp = "Write ACCOUNT and UID as popferry messages --json shows them, and \"--\" before a UID that begins with a dash.\n" +
+	"If several messages have the same UID, all of those in a suitable state are changed. If one of the UIDs is not\n" +
+	"found, nothing is changed."
+
+// stateCommand makes a command of a change to messages.
+func (p *program) stateCommand(c *cobra.Command, change admin.StateChange) *cobra.Command {
+	var state string
+	var wait time.Duration
+	c.Args = usageArgs(cobra.MinimumNArgs(1))
+	c.ValidArgsFunction = p.completeAccounts(1)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		sel, err := change.Select(args[1:], state)
+		if err != nil {
+			return usage(c, err)
+		}
+		cfg, err := p.loadToLook()
+		if err != nil {
+			return err
+		}
+		return p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
+			changed, err := l.Change(c.Context(), change, sel)
+			if err != nil {
+				return err
+			}
+			return p.printChanged(l.Name, changed, change.Result)
+		})
+	}
+	c.Flags().StringVar(&state, "state", "", "all messages in this `STATE`: "+change.States())
+	completeFlag(c, "state", completeStates(change.Applies))
+	return p.withConfig(withWait(c, &wait))
+}
+
+func (p *program) printChanged(account string, changed []admin.Changed, result string) error {
+	for _, m := range changed {
+		if _, err := fmt.Fprintf(p.stdout, "%s: %s: was %s, is %s\n", account, report.PrintableUID(m.UID), m.Was, result); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s: %d %s\n", account, len(changed), result)
+	return err
+}
+
+// defaultWait is longer than most polls take.
+const defaultWait = 30 * time.Second
+
+// withWait gives a command the flag for how long to wait for a running poll.
+func withWait(c *cobra.Command, wait *time.Duration) *cobra.Command {
+	c.Flags().DurationVar(wait, "wait", defaultWait, "how long to wait for a running poll of the account to end")
+	return c
+}
+
+// withAccount opens the ledger and calls do with the account of that name.
+func (p *program) withAccount(ctx context.Context, cfg *config.Config, name string, do func(*admin.Account) error) (err error) {
+	store, err := readLedger(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if store == nil {
+		return fmt.Errorf("there is no ledger at %s yet: nothing has been polled so far", cfg.State)
+	}
+	defer func() {
+		if cerr := store.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("closing the ledger: %w", cerr)
+		}
+	}()
+	account, err := admin.Open(ctx, store, name)
+	if err != nil {
+		return err
+	}
+	return do(account)
+}
+
+// withLease is withAccount, under the account's lease.
+func (p *program) withLease(ctx context.Context, cfg *config.Config, name string, wait time.Duration, do func(*admin.Leased) error) error {
+	return p.withAccount(ctx, cfg, name, func(a *admin.Account) error { return a.WithLease(ctx, p.wait(wait), do) })
+}
+
+// wait says so when a running poll has to be waited for.
+func (p *program) wait(limit time.Duration) admin.Wait {
+	return admin.Wait{Limit: limit, Began: func(account string) {
+		_, _ = fmt.Fprintf(p.stderr, "popferry: %s: the account is being polled; waiting up to %s for the poll to end\n", account, limit)
+	}}
+}
