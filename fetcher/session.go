@@ -35,20 +35,20 @@ func (s Source) error(step Step, err error) error {
 }
 
 // Step is a part of a POP3 session.
-type Step string
+type Step = pop3.Step
 
 // The steps of a session, in their order.
 const (
-	StepConnect  Step = "connect"
-	StepGreeting Step = "greeting"
-	StepSTLS     Step = "STLS"
-	StepCapa     Step = "CAPA"
-	StepLogin    Step = "login"
-	StepListing  Step = "listing"
-	StepRetr     Step = "RETR"
-	StepTop      Step = "TOP"
-	StepDele     Step = "DELE"
-	StepQuit     Step = "QUIT"
+	StepConnect  = pop3.StepConnect
+	StepGreeting = pop3.StepGreeting
+	StepSTLS     = pop3.StepSTLS
+	StepCapa     = pop3.StepCapa
+	StepLogin    = pop3.StepLogin
+	StepListing  = pop3.StepListing
+	StepRetr     = pop3.StepRetr
+	StepTop      = pop3.StepTop
+	StepDele     = pop3.StepDele
+	StepQuit     = pop3.StepQuit
 )
 
 // session is one POP3 session after its login.

@@ -125,6 +125,9 @@ func (c Capabilities) Expire() (days int, never, ok bool) {
 	return int(n), false, true
 }
 
+// Capabilities are what Capa last listed. StartTLS and Login forget them.
+func (c *Client) Capabilities() Capabilities { return c.caps }
+
 // Capa asks what the server can do (RFC 2449 section 5). Ask again after
 // StartTLS and after Login, where the answer may be another. A server that
 // does not know CAPA gives an *Error; one that hangs up on it an error that

@@ -4,7 +4,7 @@
 //
 // A session, from left to right:
 //
-//	New > Greeting > Capa > (StartTLS > Capa) > Login > Listing > Retr* > Dele* > Quit
+//	Open (connect > greeting > STLS > CAPA > login > CAPA) > Listing > Retr* > Dele* > Quit
 //
 // Octets are the server's: a Body removes dot-stuffing and leaves everything
 // else as it came, in constant memory, however long lines and messages are.

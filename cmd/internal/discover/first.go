@@ -2,8 +2,8 @@ package discover
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -56,31 +56,20 @@ func (f *Finder) greet(ctx context.Context, p Protocol, s Server) error {
 	return pool.Check(ctx)
 }
 
-// greetPOP3 goes as far as one can without a name.
+// greetPOP3 goes as far as one can without a user name. A server may refuse
+// CAPA (RFC 2449 is not RFC 1939).
 func greetPOP3(ctx context.Context, d *dial.Dialer, limit time.Duration) error {
-	conn, err := d.Dial(ctx)
-	if err != nil {
-		return err
+	c, _, err := pop3.Open(ctx, pop3.Config{
+		Dial: d.Dial, StartTLS: d.StartTLSConfig(), Options: pop3.Options{Timeout: limit, SessionTimeout: limit}, Until: pop3.StepCapa,
+	}, nil)
+	var failed *pop3.OpenError
+	switch {
+	case errors.As(err, &failed) && failed.Step == pop3.StepConnect:
+		return failed.Err // it names the address
+	case err != nil:
+		return fmt.Errorf("%s: %w", d.Addr(), err)
 	}
-	return speakPOP3(ctx, conn, d, limit)
-}
-
-func speakPOP3(ctx context.Context, conn net.Conn, d *dial.Dialer, limit time.Duration) error {
-	c := pop3.New(conn, pop3.Options{Timeout: limit, SessionTimeout: limit})
 	defer c.Close()
-	if _, err := c.Greeting(ctx); err != nil {
-		return fmt.Errorf("%s: greeting: %w", d.Addr(), err)
-	}
-	if config := d.StartTLSConfig(); config != nil {
-		if err := c.StartTLS(ctx, config); err != nil {
-			return fmt.Errorf("%s: STLS: %w", d.Addr(), err)
-		}
-	}
-	// A server may know no CAPA (RFC 2449 is not RFC 1939), but has to answer.
-	_, _ = c.Capa(ctx)
-	if err := c.Err(); err != nil {
-		return fmt.Errorf("%s: CAPA: %w", d.Addr(), err)
-	}
-	_ = c.Quit(ctx) // it has said who it is
+	_ = c.Quit(ctx) // it has shown what it is
 	return nil
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
-	"strings"
+	"net"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
@@ -18,145 +17,122 @@ type Mailbox struct {
 	Dialer      *dial.Dialer
 	Credentials pop3.Credentials
 	Timeout     time.Duration // for each read and write; a minute if zero
-	// NoLogin, where set, is why nobody may log in now: the probe ends before.
+	// NoLogin, where set, is why no login may be tried now: the probe ends
+	// before it.
 	NoLogin string
-	// LoginOnly leaves the listing out.
-	LoginOnly bool
 	// Judge, where set, is asked about the listing: its words, or what is wrong.
 	Judge func(pop3.Listing) (note string, err error)
-	// Trace, where set, is told the dialogue, as pop3.Options has it.
-	Trace func(sent bool, line string)
 }
 
-// Account tries a mailbox and tells each step as it is done: name, connect,
-// tls, greeting, login, listing. It logs in once, for servers lock out who tries
+// Account tries a mailbox and reports each step as it is done: name, connect,
+// tls, greeting, login, listing. It opens the session as a poll does, with one
+// login in all but the rarest cases, because servers lock out clients that try
 // too often, and asks for no message. The error is that of the last step.
-func Account(ctx context.Context, m Mailbox, told func(Step)) error {
-	v := visit{Mailbox: m, path: newPath(told)}
-	err := v.open(ctx, true)
-	if errors.Is(err, errHungUp) {
-		// There are servers that hang up on CAPA: once more without, as a poll
-		// does. What was told before is not told again, but a failure is.
-		v.path = newPath(func(s Step) {
-			if s.Err != nil {
-				told(s)
-			}
-		})
-		err = v.open(ctx, false)
-		v.path = newPath(told)
-	}
-	if v.client != nil {
-		defer v.client.Close()
-	}
+func Account(ctx context.Context, m Mailbox, report func(Step)) error {
+	p := mailboxProbe{Mailbox: m, recorder: newRecorder(report)}
+	c, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
+	defer c.Close()
 	if m.NoLogin != "" {
-		v.passed(StepLogin, "not tried: "+m.NoLogin)
-		_ = v.client.Quit(ctx)
-		return nil
-	}
-	if err := v.login(ctx); err != nil {
+		p.ok(StepLogin, "not tried: "+m.NoLogin)
+	} else if err := p.list(ctx, c); err != nil {
 		return err
 	}
-	if !m.LoginOnly {
-		if err := v.list(ctx); err != nil {
-			return err
-		}
-	}
-	_ = v.client.Quit(ctx) // nothing hangs on it
+	_ = c.Quit(ctx) // nothing depends on it
 	return nil
 }
 
-// errHungUp: the server ended the connection at CAPA.
-var errHungUp = errors.New("hung up on CAPA")
-
-// visit is one session with the mailbox's server.
-type visit struct {
+// mailboxProbe is one probe of a mailbox.
+type mailboxProbe struct {
 	Mailbox
-	*path
-	client *pop3.Client
-	caps   pop3.Capabilities
+	*recorder
+	dialed   bool // connected once: a second connection is not reported
+	loggedIn bool
 }
 
-// fails tells of a step that failed where a poll would have been at another.
-func (v *visit) fails(name string, at fetcher.Step, err error) error {
-	return v.failed(name, &fetcher.SourceError{Source: v.Credentials.Username + " at " + v.Dialer.Addr(), Step: at, Err: err})
-}
-
-// open is the session up to where it can log in.
-func (v *visit) open(ctx context.Context, capa bool) error {
-	conn, err := v.Dialer.DialTold(ctx, v.dialed)
-	if err != nil {
-		return v.fails(stepOf(err), fetcher.StepConnect, err)
+// open opens the session, up to the login unless there is a reason against it.
+func (p *mailboxProbe) open(ctx context.Context) (*pop3.Client, error) {
+	var state tls.ConnectionState
+	cfg := pop3.Config{
+		Dial:        p.dial,
+		StartTLS:    observed(p.Dialer.StartTLSConfig(), func(s tls.ConnectionState) { state = s }),
+		Credentials: p.Credentials,
+		Options:     pop3.Options{Timeout: p.Timeout},
 	}
-	if t, ok := conn.(*tls.Conn); ok {
-		v.encrypted(t.ConnectionState())
+	if p.NoLogin != "" {
+		cfg.Until = pop3.StepCapa
 	}
-	v.client = pop3.New(conn, pop3.Options{Timeout: v.Timeout, Trace: v.Trace})
-	greeting, err := v.client.Greeting(ctx)
-	if err != nil {
-		return v.fails(StepGreeting, fetcher.StepGreeting, err)
-	}
-	v.passed(StepGreeting, greeting)
-	if config := v.Dialer.StartTLSConfig(); config != nil {
-		if err := v.startTLS(ctx, config); err != nil {
-			return err
+	c, _, err := pop3.Open(ctx, cfg, func(s pop3.Step, text string) {
+		switch s {
+		case pop3.StepGreeting:
+			p.ok(StepGreeting, text)
+		case pop3.StepSTLS:
+			p.encrypted(state)
+		case pop3.StepLogin:
+			p.loggedIn = true
+			p.ok(StepLogin, "")
 		}
+	})
+	var failed *pop3.OpenError
+	if errors.As(err, &failed) {
+		return nil, p.fails(p.stepOf(failed), failed.Step, failed.Err)
 	}
-	if !capa {
-		return nil
+	return c, nil
+}
+
+// dial connects and reports it the first time.
+func (p *mailboxProbe) dial(ctx context.Context) (net.Conn, error) {
+	if p.dialed {
+		return p.Dialer.Dial(ctx)
 	}
-	v.caps, err = v.client.Capa(ctx)
-	var refused *pop3.Error
+	conn, err := p.Dialer.DialTold(ctx, p.connected)
+	if err != nil {
+		return nil, err
+	}
+	p.dialed = true
+	if t, ok := conn.(*tls.Conn); ok {
+		p.encrypted(t.ConnectionState())
+	}
+	return conn, nil
+}
+
+// stepOf is the step of the probe that a failure belongs to.
+func (p *mailboxProbe) stepOf(e *pop3.OpenError) string {
 	switch {
-	case err == nil, errors.As(err, &refused): // a server of before 1998
-		return nil
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		_ = v.client.Close()
-		return errHungUp
+	case e.Step == pop3.StepConnect:
+		return stepOf(e.Err)
+	case e.Step == pop3.StepGreeting:
+		return StepGreeting
+	case e.Step == pop3.StepSTLS:
+		return StepTLS
+	case p.loggedIn && e.Step == pop3.StepCapa:
+		return StepListing
 	}
-	return v.fails(StepLogin, fetcher.StepCapa, err)
+	return StepLogin
 }
 
-func (v *visit) startTLS(ctx context.Context, config *tls.Config) error {
-	if err := v.client.StartTLS(ctx, config); err != nil {
-		return v.fails(StepTLS, fetcher.StepSTLS, err)
-	}
-	state, _ := v.client.TLS()
-	v.encrypted(state)
-	return nil
+// fails reports a step that failed; at is where a poll would have been.
+func (p *mailboxProbe) fails(name string, at pop3.Step, err error) error {
+	return p.failed(name, &fetcher.SourceError{Source: p.Credentials.Username + " at " + p.Dialer.Addr(), Step: at, Err: err})
 }
 
-func (v *visit) login(ctx context.Context) error {
-	beyondASCII := strings.ContainsFunc(v.Credentials.Username, func(r rune) bool { return r > 127 })
-	if v.caps.Has("UTF8") && beyondASCII {
-		_ = v.client.UTF8(ctx) // RFC 6856 2; if it is refused, then without
-	}
-	if err := v.client.Login(ctx, v.Credentials); err != nil {
-		return v.fails(StepLogin, fetcher.StepLogin, err)
-	}
-	v.passed(StepLogin, "")
-	return nil
-}
-
-func (v *visit) list(ctx context.Context) error {
-	listing, err := v.client.Listing(ctx)
-	if errors.Is(err, pop3.ErrNoUIDL) && v.client.Err() == nil {
+func (p *mailboxProbe) list(ctx context.Context, c *pop3.Client) error {
+	listing, err := c.Listing(ctx)
+	if errors.Is(err, pop3.ErrNoUIDL) && c.Err() == nil {
 		var entries []pop3.Entry
-		if entries, err = v.client.List(ctx); err == nil {
+		if entries, err = c.List(ctx); err == nil {
 			listing = pop3.Listing{Entries: entries}
 		}
 	}
-	if err != nil {
-		return v.fails(StepListing, fetcher.StepListing, err)
-	}
 	note := ""
-	if v.Judge != nil {
-		if note, err = v.Judge(listing); err != nil {
-			return v.fails(StepListing, fetcher.StepListing, err)
-		}
+	if err == nil && p.Judge != nil {
+		note, err = p.Judge(listing)
 	}
-	v.passed(StepListing, note)
+	if err != nil {
+		return p.fails(StepListing, pop3.StepListing, err)
+	}
+	p.ok(StepListing, note)
 	return nil
 }

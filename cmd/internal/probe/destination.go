@@ -28,8 +28,8 @@ var ErrRefused = errors.New("a sender or recipient was refused")
 // tls, greeting, login, and mail and rcpt for each envelope. No message is sent.
 // limit is the size that the server announces for a message, in octets; 0: none.
 // The error is that of the last step, or ErrRefused.
-func Destination(ctx context.Context, r Relay, told func(Step)) (limit int64, err error) {
-	d := delivery{Relay: r, path: newPath(told)}
+func Destination(ctx context.Context, r Relay, report func(Step)) (limit int64, err error) {
+	d := delivery{Relay: r, recorder: newRecorder(report)}
 	limit, err = smtp.Probe(ctx, d.options(), r.Envelopes, d.answered)
 	if err != nil {
 		return limit, d.fails(err)
@@ -41,32 +41,32 @@ func Destination(ctx context.Context, r Relay, told func(Step)) (limit int64, er
 }
 
 // Send sends one message, as a step.
-func Send(ctx context.Context, r Relay, m *forwarder.Message, told func(Step)) error {
-	silent := delivery{Relay: r, path: newPath(func(Step) {})}
+func Send(ctx context.Context, r Relay, m *forwarder.Message, report func(Step)) error {
+	silent := delivery{Relay: r, recorder: newRecorder(func(Step) {})}
 	pool := smtp.New(silent.options())
 	defer pool.Close()
-	p := newPath(told)
+	rec := newRecorder(report)
 	outs, err := pool.Deliver(ctx, m, func(context.Context) error { return nil })
 	if err != nil {
-		return p.failed(StepSend, err)
+		return rec.failed(StepSend, err)
 	}
 	for _, o := range outs {
 		switch {
 		case o.Kind == forwarder.Accepted:
 		case o.Stage > forwarder.StageRcpt:
-			return p.failed(StepSend, &fetcher.MessageError{Outcome: o})
+			return rec.failed(StepSend, &fetcher.MessageError{Outcome: o})
 		default:
-			return p.failed(StepSend, &fetcher.DestinationError{Name: r.Name, Outcome: o})
+			return rec.failed(StepSend, &fetcher.DestinationError{Name: r.Name, Outcome: o})
 		}
 	}
-	p.passed(StepSend, outs[0].Reply())
+	rec.ok(StepSend, outs[0].Reply())
 	return nil
 }
 
 // delivery is one probe of a destination.
 type delivery struct {
 	Relay
-	*path
+	*recorder
 	mails   int // MAILs so far
 	refused bool
 }
@@ -74,7 +74,7 @@ type delivery struct {
 func (d *delivery) options() smtp.Options {
 	o := d.Options
 	o.Dial = func(ctx context.Context) (net.Conn, error) {
-		conn, err := d.Dialer.DialTold(ctx, d.dialed)
+		conn, err := d.Dialer.DialTold(ctx, d.connected)
 		if t, ok := conn.(*tls.Conn); ok {
 			d.encrypted(t.ConnectionState())
 		}
@@ -87,11 +87,11 @@ func (d *delivery) options() smtp.Options {
 		switch {
 		case s == forwarder.StageHello && !greeted:
 			greeted = true
-			d.passed(StepGreeting, "")
+			d.ok(StepGreeting, "")
 		case s == forwarder.StageTLS:
 			d.encrypted(state)
 		case s == forwarder.StageAuth:
-			d.passed(StepLogin, "")
+			d.ok(StepLogin, "")
 		}
 	}
 	return o
@@ -105,11 +105,11 @@ func (d *delivery) answered(o forwarder.Outcome) {
 		d.mails++
 	}
 	if o.Kind == forwarder.Accepted {
-		d.passed(name, note)
+		d.ok(name, note)
 		return
 	}
 	d.refused = true
-	d.tell(Step{Name: name, Note: note, Err: &fetcher.DestinationError{Name: d.Name, Outcome: o}})
+	d.record(Step{Name: name, Note: note, Err: &fetcher.DestinationError{Name: d.Name, Outcome: o}})
 }
 
 // fails tells of the step that ended the probe.

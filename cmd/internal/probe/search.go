@@ -101,25 +101,18 @@ func try(ctx context.Context, network *dial.Network, target dial.Target, p Proto
 var errClear = errors.New("it answers only in clear")
 
 func greetPOP3(ctx context.Context, d *dial.Dialer) error {
-	conn, err := d.Dial(ctx)
+	c, _, err := pop3.Open(ctx, pop3.Config{
+		Dial: d.Dial, StartTLS: d.StartTLSConfig(), Options: pop3.Options{Timeout: patience}, Until: pop3.StepSTLS,
+	}, nil)
+	var failed *pop3.OpenError
+	var refused *pop3.Error
+	if errors.As(err, &failed) && failed.Step == pop3.StepSTLS && errors.As(err, &refused) {
+		return errClear
+	}
 	if err != nil {
 		return err
 	}
-	c := pop3.New(conn, pop3.Options{Timeout: patience})
 	defer c.Close()
-	if _, err := c.Greeting(ctx); err != nil {
-		return err
-	}
-	if config := d.StartTLSConfig(); config != nil {
-		err := c.StartTLS(ctx, config)
-		var refused *pop3.Error
-		if errors.As(err, &refused) {
-			err = errClear
-		}
-		if err != nil {
-			return err
-		}
-	}
 	_ = c.Quit(ctx) // out of courtesy
 	return nil
 }

@@ -31,27 +31,27 @@ type Step struct {
 	Err  error  // nil if it went well; cause.Of has the words
 }
 
-// path reports the steps of one probe and takes their times.
-type path struct {
-	told  func(Step)
-	since time.Time
+// recorder reports the steps of one probe and takes their times.
+type recorder struct {
+	report func(Step)
+	since  time.Time
 }
 
-func newPath(told func(Step)) *path { return &path{told, time.Now()} }
+func newRecorder(report func(Step)) *recorder { return &recorder{report, time.Now()} }
 
-// passed tells of a step that went well.
-func (p *path) passed(name, note string) { p.tell(Step{Name: name, Note: note}) }
+// ok reports a step that went well.
+func (r *recorder) ok(name, note string) { r.record(Step{Name: name, Note: note}) }
 
-// failed tells of a step that did not, and returns its error.
-func (p *path) failed(name string, err error) error {
-	p.tell(Step{Name: name, Err: err})
+// failed reports a step that did not, and returns its error.
+func (r *recorder) failed(name string, err error) error {
+	r.record(Step{Name: name, Err: err})
 	return err
 }
 
-func (p *path) tell(s Step) {
+func (r *recorder) record(s Step) {
 	now := time.Now()
-	s.Took, p.since = now.Sub(p.since), now
-	p.told(s)
+	s.Took, r.since = now.Sub(r.since), now
+	r.report(s)
 }
 
 // stepOf is the step at which a connection failed.
@@ -68,19 +68,18 @@ func stepOf(err error) string {
 	return StepConnect
 }
 
-// dialed passes on what a Dialer has behind it, but for TLS, of which encrypted
-// tells more.
-func (p *path) dialed(s dial.Stage) {
+// connected reports a stage of a Dialer, except TLS: encrypted knows more of it.
+func (r *recorder) connected(s dial.Stage) {
 	switch s {
 	case dial.StageName:
-		p.passed(StepName, "")
+		r.ok(StepName, "")
 	case dial.StageConnect:
-		p.passed(StepConnect, "")
+		r.ok(StepConnect, "")
 	}
 }
 
-// encrypted tells of TLS.
-func (p *path) encrypted(s tls.ConnectionState) { p.passed(StepTLS, describe(s, time.Now())) }
+// encrypted reports TLS.
+func (r *recorder) encrypted(s tls.ConnectionState) { r.ok(StepTLS, describe(s, time.Now())) }
 
 // soon is when a certificate should have been renewed: those that are good for
 // 90 days are renewed after 60, as a rule.

@@ -1,0 +1,232 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestOpen: the steps up to the login, what is learnt on the way, and where a
+// failure is said to be. Each script is one connection.
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	plain := []string{"C: AUTH PLAIN AGxlbwBzZWNyZXQ=", "S: +OK"} // under TLS, where it is offered
+	user := []string{"C: USER leo", "S: +OK", "C: PASS secret", "S: +OK"}
+	capa := func(caps ...string) []string { return multiline("C: CAPA", caps) }
+	quit := []string{"C: QUIT", "S: +OK"}
+	for _, tt := range []struct {
+		name    string
+		cfg     Config
+		scripts [][]string
+		steps   string // as reported
+		facts   Facts
+		err     string // "": none
+	}{
+		{
+			name:    "well",
+			scripts: [][]string{slices.Concat(greet, capa("USER"), user, capa("USER", "LOGIN-DELAY 60", "EXPIRE 30"))},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{LoginDelay: time.Minute, ExpireDays: 30},
+		},
+		{
+			name:    "STLS",
+			cfg:     Config{StartTLS: clientTLS()},
+			scripts: [][]string{slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, capa("SASL PLAIN"), plain, capa())},
+			steps:   "connect greeting:hello STLS CAPA login",
+		},
+		{
+			name:    "STLS refused",
+			cfg:     Config{StartTLS: clientTLS()},
+			scripts: [][]string{slices.Concat(greet, []string{"C: STLS", "S: -ERR no"}, quit)},
+			steps:   "connect greeting:hello", err: "STLS: STLS: the server says: -ERR no",
+		},
+		{
+			name:    "until STLS without any",
+			cfg:     Config{Until: StepSTLS},
+			scripts: [][]string{greet},
+			steps:   "connect greeting:hello",
+		},
+		{
+			name:    "until CAPA",
+			cfg:     Config{Until: StepCapa},
+			scripts: [][]string{slices.Concat(greet, capa("EXPIRE 0"))},
+			steps:   "connect greeting:hello CAPA", facts: Facts{Expires: true},
+		},
+		{
+			name:    "refused greeting",
+			scripts: [][]string{{"S: -ERR too many connections"}},
+			steps:   "connect", err: "greeting: greeting: the server says: -ERR too many connections",
+		},
+		{
+			name:    "refused CAPA",
+			cfg:     Config{Facts: Facts{LoginDelay: time.Hour}},
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "S: -ERR"}, user, []string{"C: CAPA", "S: -ERR"})},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{LoginDelay: time.Hour},
+		},
+		{
+			name:    "hangs up on CAPA",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{NoCAPA: true},
+		},
+		{
+			name:    "hangs up on CAPA after the login",
+			scripts: [][]string{slices.Concat(greet, capa(), user, []string{"C: CAPA", "X:"}), slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{NoCAPA: true},
+		},
+		{
+			name:    "hangs up on CAPA, and then on everyone",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), {"X:"}},
+			steps:   "connect greeting:hello", facts: Facts{NoCAPA: true},
+			err: "greeting: greeting: the server closed the connection: unexpected EOF",
+		},
+		{
+			name:    "known to hang up on CAPA",
+			cfg:     Config{Facts: Facts{NoCAPA: true, Expires: true}},
+			scripts: [][]string{slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{NoCAPA: true, Expires: true},
+		},
+		{
+			name: "wants UTF-8 mode",
+			scripts: [][]string{
+				slices.Concat(greet, capa("UTF8"), []string{"C: USER leo", "S: +OK", "C: PASS secret", "S: -ERR [UTF8] only in UTF8 mode"}, quit),
+				slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: +OK"}, user, capa("UTF8")),
+			},
+			steps: "connect greeting:hello CAPA login", facts: Facts{UTF8: true},
+		},
+		{
+			name:    "UTF-8 mode refused",
+			cfg:     Config{Facts: Facts{UTF8: true}},
+			scripts: [][]string{slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: -ERR"}, user, capa("UTF8"))},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{UTF8: true},
+		},
+		{
+			name:    "UTF-8 mode for a name beyond ASCII",
+			cfg:     Config{Credentials: Credentials{Username: "léo", Secret: password("secret")}},
+			scripts: [][]string{slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: +OK", "C: USER léo", "S: +OK", "C: PASS secret", "S: +OK"}, capa())},
+			steps:   "connect greeting:hello CAPA login",
+		},
+		{
+			name:    "refused login, with what was learnt before it",
+			scripts: [][]string{slices.Concat(greet, capa("LOGIN-DELAY 60"), []string{"C: USER leo", "S: +OK", "C: PASS secret", "S: -ERR no"}, quit)},
+			steps:   "connect greeting:hello CAPA", facts: Facts{LoginDelay: time.Minute},
+			err: "login: PASS: the server says: -ERR no",
+		},
+		{
+			name: "listing sent ahead",
+			cfg:  Config{ListAhead: true},
+			scripts: [][]string{slices.Concat(greet, capa("PIPELINING"), user,
+				[]string{"C: CAPA", "C: UIDL", "C: LIST", "S: +OK", "S: PIPELINING", "S: ."})},
+			steps: "connect greeting:hello CAPA login",
+		},
+		{
+			name:    "no listing ahead without PIPELINING",
+			cfg:     Config{ListAhead: true},
+			scripts: [][]string{slices.Concat(greet, capa(), user, capa())},
+			steps:   "connect greeting:hello CAPA login",
+		},
+		{
+			name:    "no listing ahead where messages expire",
+			cfg:     Config{ListAhead: true},
+			scripts: [][]string{slices.Concat(greet, capa("PIPELINING", "EXPIRE 0"), user, capa("PIPELINING", "EXPIRE 0"))},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Expires: true},
+		},
+		{
+			name: "hangs up on commands that are sent ahead",
+			cfg:  Config{ListAhead: true},
+			scripts: [][]string{slices.Concat(greet, capa("PIPELINING"), user,
+				[]string{"C: CAPA", "C: UIDL", "C: LIST", "X:"})},
+			steps: "connect greeting:hello CAPA login",
+			err:   "CAPA: CAPA: the server closed the connection: unexpected EOF (pipelined)",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := tt.cfg
+			cfg.Dial = connections(t, tt.scripts)
+			if cfg.Credentials.Username == "" {
+				cfg.Credentials = Credentials{Username: "leo", Secret: password("secret")}
+			}
+			var steps string
+			c, facts, err := Open(t.Context(), cfg, func(s Step, text string) {
+				if text != "" {
+					s += Step(":" + text)
+				}
+				steps += " " + string(s)
+			})
+			if c != nil {
+				defer c.Close()
+			}
+			if want := " " + tt.steps; steps != want {
+				t.Errorf("steps %q, want %q", steps, want)
+			}
+			if facts != tt.facts {
+				t.Errorf("facts %+v, want %+v", facts, tt.facts)
+			}
+			got := ""
+			if e := (*OpenError)(nil); errors.As(err, &e) {
+				got = e.Error()
+				if e.Pipelined {
+					got += " (pipelined)"
+				}
+			}
+			if got != tt.err || (c == nil) != (tt.err != "") {
+				t.Errorf("error %q, want %q", got, tt.err)
+			}
+		})
+	}
+}
+
+// TestOpenConnectError: the error of Dial is passed on with its own words.
+func TestOpenConnectError(t *testing.T) {
+	t.Parallel()
+	why := errors.New("pop.example.net:995: no route")
+	_, _, err := Open(t.Context(), Config{Dial: func(context.Context) (net.Conn, error) { return nil, why }}, nil)
+	var e *OpenError
+	if !errors.As(err, &e) || e.Step != StepConnect || e.Error() != why.Error() {
+		t.Errorf("error %#v, want one at connect that says %q", err, why)
+	}
+}
+
+var greet = []string{"S: +OK hello"}
+
+// multiline is a command with a multi-line reply.
+func multiline(command string, lines []string) []string {
+	script := []string{command, "S: +OK"}
+	for _, l := range lines {
+		script = append(script, "S: "+l)
+	}
+	return append(script, "S: .")
+}
+
+// connections is a Config.Dial whose connections play one script each. All have
+// to be used.
+func connections(t *testing.T, scripts [][]string) func(context.Context) (net.Conn, error) {
+	used := 0
+	var played []chan struct{}
+	t.Cleanup(func() {
+		for _, done := range played {
+			<-done
+		}
+		if used != len(scripts) {
+			t.Errorf("%d connections, want %d", used, len(scripts))
+		}
+	})
+	return func(context.Context) (net.Conn, error) {
+		if used == len(scripts) {
+			return nil, fmt.Errorf("no more than %d connections were expected", used)
+		}
+		near, far := net.Pipe()
+		done := make(chan struct{})
+		played = append(played, done)
+		go func(script []string) {
+			defer close(done)
+			defer far.Close()
+			perform(t, far, script)
+		}(scripts[used])
+		used++
+		return near, nil
+	}
+}
