@@ -234,7 +234,7 @@ dpkg --root="$root" --force-not-root --force-depends --force-script-chrootless -
 "$root/usr/bin/popferry" version
 "$root/usr/bin/popferry" run --once --config "$root/etc/popferry/popferry.yaml" 2>"$scratch/log" && fail 'the example configuration runs'
 cat "$scratch/log"
-for page in "$root"/usr/share/man/man[15]/*.gz; do
+for page in "$root"/usr/share/man/man[157]/*.gz; do
 	[[ -z $(man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is no manual page"
 done
 bash -n "$root/usr/share/bash-completion/completions/popferry"

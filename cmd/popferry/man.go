@@ -1,12 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
+
+// seeAlso stands in popferry(1), below the description.
+const seeAlso = `
+
+Exit codes and signals are in popferry-exit-codes(7), the guarantees in popferry-guarantees(7), what happens when
+something fails in popferry-failures(7), and the configuration in popferry.yaml(5). popferry help lists all pages.`
 
 // manCommand writes the manual pages that packages bring. It is hidden: whoever
 // has the program installed has them too.
@@ -22,9 +29,10 @@ func (p *program) manCommand() *cobra.Command {
 			}
 			root := c.Root()
 			root.DisableAutoGenTag = true
-			// The date is $SOURCE_DATE_EPOCH, if that is set, or today.
-			header := &doc.GenManHeader{Section: "1", Source: "popferry " + buildVersion(), Manual: "popferry"}
-			if err := doc.GenManTree(root, header, args[0]); err != nil {
+			root.Long += seeAlso
+			date := manualDate()
+			header := &doc.GenManHeader{Section: "1", Date: &date, Source: "popferry " + buildVersion(), Manual: "popferry"}
+			if err := errors.Join(doc.GenManTree(root, header, args[0]), writeTopics(args[0])); err != nil {
 				return fmt.Errorf("writing the manual pages: %w", err)
 			}
 			return nil

@@ -45,6 +45,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.importCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())
 	root.AddCommand(p.completionCommand())
+	root.AddCommand(topics()...)
 	refuseUnknownTopics(root)
 	return root
 }

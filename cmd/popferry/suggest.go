@@ -29,7 +29,7 @@ func noCommand(c *cobra.Command, args []string) error {
 	}
 	var names []string
 	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() {
+		if sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
 			names = append(names, sub.Name())
 		}
 	}
@@ -42,6 +42,8 @@ func refuseUnknownTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "help" {
+			c.Use, c.Short = "help [COMMAND|PAGE]", "Help about a command, or a page of the reference"
+			c.ValidArgsFunction = completeHelp
 			c.Args = func(_ *cobra.Command, topic []string) error {
 				found, rest, err := root.Find(topic)
 				if err != nil || found != root {
