@@ -139,7 +139,7 @@ func (b *browser) logIn(password string) {
 func (b *browser) done() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.site.desk.done)
+	return slices.Clone(b.site.actions.done)
 }
 
 // picture takes one of the whole page, keeps it where POPFERRY_SCREENSHOTS says,

@@ -7,24 +7,24 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// The chart's measures, in units of its own: the page stretches it.
+// The size of the chart in its own units; the page scales it.
 const (
 	chartDays   = 30
 	chartStep   = 10
 	chartBar    = 8
 	chartHeight = 48
-	leastBar    = 2 // a single message can be seen beside a thousand
+	leastBar    = 2 // so that a single message is visible beside a thousand
 )
 
-// chart is what became of an account's messages in the last days.
+// chart shows the outcomes of an account's messages in the last days.
 type chart struct {
 	Width, Height int
 	Bars          []bar
-	First         string // the day at its left end
-	Words         string // the same for those who do not see it
+	First         string // the leftmost day
+	Words         string // the same in words, for screen readers
 }
 
-// bar is a part of a day's column.
+// bar is one segment of a day's column.
 type bar struct {
 	X, Y, Width, Height int
 	Class               string
@@ -59,7 +59,7 @@ func newChart(days []ledger.Day, now time.Time) chart {
 	return c
 }
 
-// later counts what is tried again.
+// later counts the messages that are tried again.
 func later(n map[ledger.State]int) int { return n[ledger.Deferred] + n[ledger.Unknown] }
 
 func inWords(n map[ledger.State]int) string {
@@ -68,13 +68,13 @@ func inWords(n map[ledger.State]int) string {
 		s += fmt.Sprintf(", %d held", k)
 	}
 	if k := later(n); k > 0 {
-		s += fmt.Sprintf(", %d put off", k)
+		s += fmt.Sprintf(", %d deferred", k)
 	}
 	return s
 }
 
-// column adds a day: what was forwarded, on that what was put off, on top what
-// was held.
+// column adds a day: forwarded messages at the bottom, then deferred, then held
+// ones.
 func (c *chart) column(x, most int, day string, n map[ledger.State]int) {
 	y := c.Height
 	for _, part := range []struct {

@@ -9,17 +9,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// readLimit bounds how long an answer waits for the ledger.
+// readLimit bounds how long a request waits for the ledger.
 const readLimit = 15 * time.Second
 
-// mostForm is how large what a browser sends may be, in octets.
-const mostForm = 16 << 10
+// maxForm bounds the body of a request, in octets.
+const maxForm = 16 << 10
 
 // Handler serves the pages. Make it with New.
 type Handler struct {
 	Options
 	mux       http.Handler
-	gate      gate
+	auth      auth
 	templates templates
 }
 
@@ -29,11 +29,11 @@ func New(o Options) *Handler {
 		o.Now = time.Now
 	}
 	h := &Handler{Options: o, templates: newTemplates()}
-	h.gate = gate{password: o.Password, now: o.Now, sessions: make(map[digest]session)}
+	h.auth = auth{password: o.Password, now: o.Now, sessions: make(map[digest]session)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.health(w, "alive", o.Alive()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.health(w, "ready", o.Ledger.Ready(r.Context())) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.probe(w, "alive", o.Alive()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.probe(w, "ready", o.Ledger.Ready(r.Context())) })
 	mux.HandleFunc("GET /status.json", h.status)
 	mux.HandleFunc("GET /{$}", h.show)
 	mux.HandleFunc("GET /style.css", h.asset("style.css", "text/css; charset=utf-8"))
@@ -44,7 +44,7 @@ func New(o Options) *Handler {
 	mux.HandleFunc("POST /poll", h.act("poll", h.poll))
 	mux.HandleFunc("POST /retry", h.act("retry", onMessage(o.Actions.Retry)))
 	mux.HandleFunc("POST /skip", h.act("skip", onMessage(o.Actions.Skip)))
-	// The cookie is SameSite=Strict; this holds for whoever has none, too.
+	// The cookie is SameSite=Strict; this protects requests without it, too.
 	h.mux = http.NewCrossOriginProtection().Handler(mux)
 	return h
 }
@@ -54,17 +54,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	protect(w.Header())
 	h.mux.ServeHTTP(w, r)
 }
 
-// protect sets what browsers are told about all answers: nothing is loaded from
-// elsewhere, nothing runs, nobody frames it, and no address leaks.
+// protect sets the security headers of every answer: nothing is loaded from
+// elsewhere, no script runs, no other site frames the page or learns its address.
 func protect(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY") // what browsers had before frame-ancestors
+	h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -72,8 +72,8 @@ func protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// health answers a probe: 200 and a word, or 503; the reason is in the log.
-func (h *Handler) health(w http.ResponseWriter, word string, err error) {
+// probe answers a probe: 200 and a word, or 503; the reason is in the log.
+func (h *Handler) probe(w http.ResponseWriter, word string, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err != nil {
 		h.Log.Error("a health check failed", "check", word, "error", err)
@@ -83,16 +83,16 @@ func (h *Handler) health(w http.ResponseWriter, word string, err error) {
 	_, _ = w.Write([]byte(word + "\n"))
 }
 
-// status is `popferry status --json`.
+// status answers what `popferry status --json` prints.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	v, err := h.Status(r.Context())
 	if err != nil {
-		h.Log.Error("the status cannot be shown", "error", err)
-		http.Error(w, "the ledger cannot be read; the log tells why", http.StatusInternalServerError)
+		h.Log.Error("cannot show the status", "error", err)
+		http.Error(w, "cannot read the ledger; see the log", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(v) // whoever asked has gone
+	_ = e.Encode(v) // the client has hung up
 }

@@ -13,12 +13,12 @@ import (
 // waits 10 s unless it is told otherwise.
 const scrapeLimit = 8 * time.Second
 
-// The metrics that are read from the ledger's rows, and with them.
+// The metrics that each scrape reads from the ledger.
 var (
 	messagesInState = prometheus.NewDesc("popferry_messages", "Messages in the ledger by state.", []string{"account", "state"}, nil)
-	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "When the last poll ended that did not fail, 0 for never.", []string{"account"}, nil)
-	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "When the OAuth2 access token ends that was used last, where token_command says so.", []string{"account"}, nil)
-	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "When the last poll ended, 0 for never.", []string{"account"}, nil)
+	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "Time of the last poll that succeeded; 0 for never.", []string{"account"}, nil)
+	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token that was used last expires, if token_command reports it.", []string{"account"}, nil)
+	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "Time of the last poll; 0 for never.", []string{"account"}, nil)
 )
 
 // ledgerMetrics is a prometheus.Collector over the ledger.
@@ -32,8 +32,8 @@ func (l *ledgerMetrics) Describe(c chan<- *prometheus.Desc) {
 	c <- tokenEnds
 }
 
-// Collect implements prometheus.Collector. Where the ledger cannot be read, the
-// scrape fails, so that nobody takes old numbers for new ones.
+// Collect implements prometheus.Collector. If the ledger cannot be read the
+// scrape fails: old numbers would look like new ones.
 func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
@@ -54,7 +54,7 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
-// seconds is a time as Prometheus has it.
+// seconds is a time in the form that Prometheus uses.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

@@ -15,15 +15,15 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// The outcomes of a poll as popferry_polls_total has them.
+// The outcomes of popferry_polls_total.
 const (
 	pollOK      = "ok"
 	pollFailed  = "failed"
 	pollResting = "resting" // not polled: after a failure, or too soon
-	pollLeased  = "leased"  // not polled: another process does
+	pollLeased  = "leased"  // not polled: another process is polling
 )
 
-// internal is the kind of a delivery that failed on our side.
+// internal is the kind of a failure in popferry itself.
 const internal = "internal"
 
 // Metrics counts polls and deliveries. Its methods may be called from many
@@ -41,32 +41,32 @@ type Metrics struct {
 	accounts, forwards []string // of the last Expect
 }
 
-// NewMetrics returns counters at zero. What the ledger has is read from it
-// whenever somebody asks.
+// NewMetrics returns counters at zero. The metrics of the ledger are read from l
+// at each scrape.
 func NewMetrics(version string, l Ledger) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		polls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_polls_total",
-			Help: "Polls by how they ended: ok, failed, resting (backing off, or too soon), leased (another process polls)."}, []string{"account", "outcome"}),
+			Help: "Polls by outcome: ok, failed, resting (backing off, or too soon), leased (another process is polling)."}, []string{"account", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "popferry_poll_duration_seconds",
-			Help: "How long polls took.", Buckets: []float64{0.1, 0.5, 2, 10, 60, 300, 1800}}, []string{"account"}),
+			Help: "Duration of polls.", Buckets: []float64{0.1, 0.5, 2, 10, 60, 300, 1800}}, []string{"account"}),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_messages_total",
-			Help: "Messages by what polls made of them. A message is counted each time that it is tried."}, []string{"account", "outcome"}),
+			Help: "Messages by outcome. A message is counted once for each attempt."}, []string{"account", "outcome"}),
 		octets: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_message_bytes_total",
-			Help: "Octets of the messages that were forwarded."}, []string{"account"}),
+			Help: "Octets of forwarded messages."}, []string{"account"}),
 		forward: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "popferry_forward_duration_seconds",
-			Help: "How long a transaction with the destination took, from its first command to the last answer.", Buckets: []float64{0.01, 0.05, 0.2, 1, 5, 30, 120, 600}}, []string{"forward"}),
+			Help: "Duration of a transaction with the destination, from the first command to the last reply.", Buckets: []float64{0.01, 0.05, 0.2, 1, 5, 30, 120, 600}}, []string{"forward"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_forward_errors_total",
-			Help: "Recipients to whom a message could not be delivered, by kind; internal is on our side, once a message."}, []string{"forward", "kind"}),
+			Help: "Failed deliveries by kind, one for each recipient. internal is a failure in popferry itself, one for each message."}, []string{"forward", "kind"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "popferry_build_info",
-		Help: "Always 1; the labels tell the version.", ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})
+		Help: "Always 1; the labels have the version.", ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})
 	build.Set(1)
 	m.registry.MustRegister(m.polls, m.duration, m.messages, m.octets, m.forward, m.errors, build, &ledgerMetrics{ledger: l})
 	return m
 }
 
-// WithProcess adds what Go and the operating system tell of the process.
+// WithProcess adds the metrics of the Go runtime and of the process.
 func (m *Metrics) WithProcess() *Metrics {
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -75,8 +75,8 @@ func (m *Metrics) WithProcess() *Metrics {
 // Gather implements prometheus.Gatherer.
 func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
 
-// Expect has every counter of these accounts and destinations at zero from the
-// start, and forgets those of all others.
+// Expect creates the counters of these accounts and destinations at zero, and
+// deletes those of accounts and destinations that are no longer configured.
 func (m *Metrics) Expect(accounts, forwards []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -116,7 +116,7 @@ func (m *Metrics) forget(accounts, forwards []string) {
 	}
 }
 
-// gone are the names that were there before and are not now.
+// gone returns the names that are in before and not in now.
 func gone(before, now []string) (names []string) {
 	there := make(map[string]bool, len(now))
 	for _, n := range now {
@@ -130,7 +130,7 @@ func gone(before, now []string) (names []string) {
 	return names
 }
 
-// Poll counts what came of a poll.
+// Poll counts a poll by its result.
 func (m *Metrics) Poll(r fetcher.Result) {
 	m.polls.WithLabelValues(r.Account, outcomeOf(r)).Inc()
 	if r.Rest != fetcher.Polled {
@@ -141,7 +141,7 @@ func (m *Metrics) Poll(r fetcher.Result) {
 	for state, n := range map[ledger.State]int{
 		ledger.Forwarded: r.Forwarded,
 		ledger.Held:      r.Held,
-		ledger.Deferred:  r.Deferred - r.Unknown, // which it includes
+		ledger.Deferred:  r.Deferred - r.Unknown, // Deferred includes Unknown
 		ledger.Unknown:   r.Unknown,
 		ledger.Skipped:   r.Skipped,
 	} {
@@ -162,12 +162,12 @@ func outcomeOf(r fetcher.Result) string {
 	}
 }
 
-// Transaction counts a transaction that took so long.
+// Transaction records the duration of a transaction.
 func (m *Metrics) Transaction(forward string, took time.Duration) {
 	m.forward.WithLabelValues(forward).Observe(took.Seconds())
 }
 
-// Delivery counts what failed of a delivery.
+// Delivery counts the failures of a delivery.
 func (m *Metrics) Delivery(forward string, outcomes []forwarder.Outcome, err error) {
 	if err != nil {
 		m.errors.WithLabelValues(forward, internal).Inc()

@@ -16,11 +16,11 @@ import (
 var files embed.FS
 
 const (
-	// pageAccounts and pageMessages are how many of each a page has.
+	// A page has at most so many accounts and messages.
 	pageAccounts = 100
 	pageMessages = 50
-	// refreshAfter and refreshSoon are when a page looks again by itself, in
-	// seconds: as a rule, and after a poll was asked for.
+	// The page reloads itself after refreshAfter seconds, or after refreshSoon
+	// once a poll was requested.
 	refreshAfter = 60
 	refreshSoon  = 4
 )
@@ -35,10 +35,10 @@ func newTemplates() templates {
 	return templates{status: parse("status.html"), login: parse("login.html")}
 }
 
-// frame is what all pages have.
+// frame is what all pages have in common.
 type frame struct {
 	Title   string
-	Light   light
+	Health  health
 	Refresh int // seconds; 0: never
 	Version string
 	Problem string // in red
@@ -47,9 +47,9 @@ type frame struct {
 // statusView is the status page.
 type statusView struct {
 	frame
-	Sentence string
-	Said     string
-	Now      moment
+	Headline string
+	Said     string // confirms an action, in green
+	Now      timeView
 	// LoggedIn shows the buttons, CanLogIn the way to them.
 	LoggedIn, CanLogIn bool
 	Accounts           []accountView
@@ -61,22 +61,22 @@ type statusView struct {
 // show is the status page for whoever opens it.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request) { h.page(w, r, http.StatusOK, "") }
 
-// page is the status page, with what went wrong where a button was pressed.
+// page writes the status page, with an error message in it if problem is not "".
 func (h *Handler) page(w http.ResponseWriter, r *http.Request, code int, problem string) {
 	v, err := h.read(r)
 	if err != nil {
-		h.Log.Error("the status page cannot be shown", "error", err)
-		v = &statusView{frame: frame{Light: red}, Sentence: "The ledger cannot be read"}
-		code, problem = http.StatusInternalServerError, "popferry's ledger does not answer. The log tells why."
+		h.Log.Error("cannot show the status page", "error", err)
+		v = &statusView{frame: frame{Health: red}, Headline: "The ledger cannot be read"}
+		code, problem = http.StatusInternalServerError, "popferry cannot read its ledger. See the log."
 	}
-	v.Title, v.Version, v.Now = v.Sentence+" · popferry", h.Version, newMoment(h.Now(), h.Now())
+	v.Title, v.Version, v.Now = v.Headline+" · popferry", h.Version, newTimeView(h.Now(), h.Now())
 	if v.Problem = problem; problem == "" {
 		q := r.URL.Query()
-		v.Said = done()[q.Get("did")]
+		v.Said = confirmation(q.Get("did"))
 		switch {
 		case v.Said != "":
 			v.Refresh = refreshSoon
-		case !q.Has("from"): // who looks at later accounts stays there
+		case !q.Has("from"): // a reload would leave the later accounts
 			v.Refresh = refreshAfter
 		}
 	}
@@ -89,15 +89,15 @@ func (h *Handler) read(r *http.Request) (*statusView, error) {
 	v := &statusView{}
 	password, err := h.Password(ctx)
 	if err != nil {
-		h.Log.Error("the password of the status page cannot be read", "error", err)
+		h.Log.Error(errPassword, "error", err)
 	}
 	v.CanLogIn = password != ""
-	v.LoggedIn, _ = h.gate.admits(r) // the same error
+	v.LoggedIn, _ = h.auth.admits(r) // the same error
 	accounts, err := h.Ledger.Accounts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v.Light, v.Sentence = sentence(accounts)
+	v.Health, v.Headline = headline(accounts)
 	accounts = v.portion(accounts, r.URL.Query().Get("from"))
 	days, err := h.Ledger.Days(ctx, now.UTC().AddDate(0, 0, 1-chartDays))
 	if err != nil {
@@ -121,12 +121,12 @@ func (h *Handler) read(r *http.Request) (*statusView, error) {
 	return v, nil
 }
 
-// portion is the accounts of one page, those that need somebody first.
+// portion returns the accounts of one page, those that need attention first.
 func (v *statusView) portion(accounts []Account, from string) []Account {
 	accounts = slices.Clone(accounts)
 	slices.SortStableFunc(accounts, func(a, b Account) int {
-		la, _ := lightOf(a)
-		lb, _ := lightOf(b)
+		la, _ := healthOf(a)
+		lb, _ := healthOf(b)
 		return la.rank() - lb.rank()
 	})
 	start, err := strconv.Atoi(from)
@@ -143,25 +143,25 @@ func (v *statusView) portion(accounts []Account, from string) []Account {
 	return accounts[start:end]
 }
 
-// loginPage asks for the password.
+// loginPage writes the login form.
 func (h *Handler) loginPage(w http.ResponseWriter, code int, problem string) {
-	h.render(w, h.templates.login, code, &statusView{frame: frame{Title: "Log in · popferry", Light: grey, Version: h.Version, Problem: problem}})
+	h.render(w, h.templates.login, code, &statusView{frame: frame{Title: "Log in · popferry", Health: grey, Version: h.Version, Problem: problem}})
 }
 
-// render writes a page, or none of it.
+// render writes a page, whole or not at all.
 func (h *Handler) render(w http.ResponseWriter, t *template.Template, code int, v any) {
 	var page bytes.Buffer
 	if err := t.ExecuteTemplate(&page, "frame.html", v); err != nil {
-		h.Log.Error("a page cannot be made", "error", err)
-		http.Error(w, "this page cannot be made; the log tells why", http.StatusInternalServerError)
+		h.Log.Error("cannot render a page", "error", err)
+		http.Error(w, "cannot render this page; see the log", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = w.Write(page.Bytes()) // whoever asked has gone
+	_, _ = w.Write(page.Bytes()) // the client has hung up
 }
 
-// asset serves a file of the pages.
+// asset serves an embedded file.
 func (h *Handler) asset(name, kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		b, err := files.ReadFile("page/" + name)

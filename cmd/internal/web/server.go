@@ -9,74 +9,74 @@ import (
 	"time"
 )
 
-// Limits of a connection. What is asked for and what is answered is small, and
-// every wait has an end: a client that dawdles costs nothing for long.
+// Limits of a connection. Requests and answers are small, and every wait has an
+// end: a slow client costs nothing for long.
 const (
 	headerLimit = 10 * time.Second // for the header of a request, and for the first one to begin
 	bodyLimit   = 30 * time.Second // for the header and the form
 	answerLimit = time.Minute      // for an answer, from the end of the header
 	idleLimit   = 2 * time.Minute  // between two requests
-	mostHeader  = 32 << 10         // octets
-	// mostConnections is how many there are at once: more than a few browsers,
-	// probes and collectors of metrics need.
-	mostConnections = 100
+	maxHeader   = 32 << 10         // octets
+	// maxConnections is more than a few browsers, probes and collectors of
+	// metrics need at once.
+	maxConnections = 100
 )
 
-// NewServer returns a server for the pages. It has no more than so many
-// connections at once: for one more it hangs up on the one that has been quiet
-// longest. To have the newcomer wait instead would be to let a hundred clients
-// that say nothing lock out the probes, and popferry would be killed as dead.
+// NewServer returns a server for the pages. When maxConnections are open and
+// another arrives, the connection that has been idle longest is closed. If the
+// new one had to wait instead, a hundred idle clients could block the health
+// probes, and popferry would be killed as dead.
 func NewServer(pages http.Handler, log *slog.Logger) *http.Server {
-	c := &crowd{at: make(map[net.Conn]*list.Element)}
+	l := &connLimiter{open: make(map[net.Conn]*list.Element)}
 	return &http.Server{
 		Handler:           pages,
 		ReadHeaderTimeout: headerLimit,
 		ReadTimeout:       bodyLimit,
 		WriteTimeout:      answerLimit,
 		IdleTimeout:       idleLimit,
-		MaxHeaderBytes:    mostHeader,
-		ConnState:         c.changed,
+		MaxHeaderBytes:    maxHeader,
+		ConnState:         l.changed,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
-// crowd is the connections of a server.
-type crowd struct {
+// connLimiter bounds the open connections of a server.
+type connLimiter struct {
 	mu    sync.Mutex
-	order list.List // of net.Conn: who has been quiet longest comes first
-	at    map[net.Conn]*list.Element
+	order list.List // of net.Conn, the one that has been idle longest first
+	open  map[net.Conn]*list.Element
 }
 
-// changed is told of each change of a connection's state, of a new one before
-// anything is read from it.
-func (c *crowd) changed(conn net.Conn, s http.ConnState) {
-	if tooMany := c.note(conn, s); tooMany != nil {
-		_ = tooMany.Close()
+// changed is the server's ConnState hook. The server calls it for a new
+// connection before it reads from it.
+func (l *connLimiter) changed(conn net.Conn, s http.ConnState) {
+	if surplus := l.update(conn, s); surplus != nil {
+		_ = surplus.Close()
 	}
 }
 
-// note returns a connection to hang up on, or nil.
-func (c *crowd) note(conn net.Conn, s http.ConnState) net.Conn {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.at[conn]
+// update returns a connection to close, or nil.
+func (l *connLimiter) update(conn net.Conn, s http.ConnState) net.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.open[conn]
 	switch {
 	case s == http.StateNew:
-		c.at[conn] = c.order.PushBack(conn)
-	case e == nil: // we have hung up on it
+		l.open[conn] = l.order.PushBack(conn)
+	case e == nil: // already closed by us
 	case s == http.StateClosed, s == http.StateHijacked:
-		c.drop(e)
+		l.remove(e)
 	default:
-		c.order.MoveToBack(e)
+		l.order.MoveToBack(e)
 	}
-	if len(c.at) <= mostConnections {
+	if len(l.open) <= maxConnections {
 		return nil
 	}
-	return c.drop(c.order.Front())
+	return l.remove(l.order.Front())
 }
 
-func (c *crowd) drop(e *list.Element) net.Conn {
-	conn := c.order.Remove(e).(net.Conn)
-	delete(c.at, conn)
+func (l *connLimiter) remove(e *list.Element) net.Conn {
+	conn := l.order.Remove(e).(net.Conn)
+	delete(l.open, conn)
 	return conn
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/popferry/popferry/cmd/internal/web"
 )
 
-// TestCrowd: clients that say nothing, or not all of it, do not keep a probe
-// from its answer, and only so many of them stay.
-func TestCrowd(t *testing.T) {
+// TestIdleConnectionsDoNotBlockProbes: clients that send nothing, or only a part
+// of a request, do not keep a probe waiting, and only so many stay connected.
+func TestIdleConnectionsDoNotBlockProbes(t *testing.T) {
 	t.Parallel()
 	for name, begins := range map[string]string{
-		"say nothing":            "",
-		"dawdle with the header": "GET /healthz HTTP/1.1\r\nHost: popferry\r\nX-Slow",
-		"dawdle with the form":   "POST /login HTTP/1.1\r\nHost: popferry\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 90\r\n\r\npass",
-		"keep the connection":    "GET /healthz HTTP/1.1\r\nHost: popferry\r\n\r\n",
+		"send nothing":         "",
+		"never end the header": "GET /healthz HTTP/1.1\r\nHost: popferry\r\nX-Slow",
+		"never end the form":   "POST /login HTTP/1.1\r\nHost: popferry\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 90\r\n\r\npass",
+		"keep the connection":  "GET /healthz HTTP/1.1\r\nHost: popferry\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,9 +36,9 @@ func TestCrowd(t *testing.T) {
 				}
 				<-served
 			})
-			const most, crowd = 100, 250
-			ended := make(chan struct{}, crowd)
-			for range crowd {
+			const limit, clients = 100, 250
+			ended := make(chan struct{}, clients)
+			for range clients {
 				conn, err := net.Dial("tcp", l.Addr().String())
 				if err != nil {
 					t.Fatal(err)
@@ -48,7 +48,7 @@ func TestCrowd(t *testing.T) {
 					t.Fatal(err)
 				}
 				go func() {
-					_, _ = io.Copy(io.Discard, conn) // it ends for us, too
+					_, _ = io.Copy(io.Discard, conn) // until the server closes it
 					ended <- struct{}{}
 				}()
 			}
@@ -58,15 +58,15 @@ func TestCrowd(t *testing.T) {
 				t.Fatalf("a probe after %s: %v", time.Since(began), err)
 			}
 			if _ = r.Body.Close(); r.StatusCode != http.StatusOK {
-				t.Errorf("a probe: %s", r.Status)
+				t.Errorf("a probe: %s, want 200", r.Status)
 			}
-			// Long before the server's other limits end them.
-			limit := time.After(8 * time.Second)
-			for n := range crowd - most {
+			// Long before the server's timeouts would close them.
+			deadline := time.After(8 * time.Second)
+			for n := range clients - limit {
 				select {
 				case <-ended:
-				case <-limit:
-					t.Fatalf("%d of %d connections are left", crowd-n, crowd)
+				case <-deadline:
+					t.Fatalf("%d of %d connections are left, want %d", clients-n, clients, limit)
 				}
 			}
 		})

@@ -13,9 +13,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// WriteTextfile writes the metrics for node_exporter's textfile collector: the
-// file is replaced as a whole. A process that runs once counts from zero, so
-// what the file has counted before is added; else no counter would ever grow.
+// WriteTextfile writes the metrics for node_exporter's textfile collector and
+// replaces the whole file. A process that runs once counts from zero, so the
+// counters in the existing file are added; otherwise no counter would ever grow.
 func WriteTextfile(m *Metrics, path string) error {
 	before, err := readTextfile(path)
 	if err != nil {
@@ -30,8 +30,8 @@ func WriteTextfile(m *Metrics, path string) error {
 	}))
 }
 
-// readTextfile reads what was written before; nothing if there is no such file.
-// Another program's file is not overwritten.
+// readTextfile reads the existing file, if there is one. A file of another
+// program is an error, so that it is not overwritten.
 func readTextfile(path string) (map[string]*dto.MetricFamily, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,17 +44,17 @@ func readTextfile(path string) (map[string]*dto.MetricFamily, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s has no metrics in it and is left as it is: %w", path, err)
+		return nil, fmt.Errorf("%s is not a file of metrics, so popferry does not overwrite it: %w", path, err)
 	}
 	for name := range families {
 		if !strings.HasPrefix(name, "popferry_") {
-			return nil, fmt.Errorf("%s has metrics of another program (%s) and is left as it is", path, name)
+			return nil, fmt.Errorf("%s has metrics of another program (%s), so popferry does not overwrite it", path, name)
 		}
 	}
 	return families, nil
 }
 
-// carryOver adds to counters what they were before. A gauge is as it is now.
+// carryOver adds the earlier values to counters and histograms. Gauges stay.
 func carryOver(now, before *dto.MetricFamily) {
 	if before == nil || before.GetType() != now.GetType() {
 		return
@@ -76,8 +76,8 @@ func carryOver(now, before *dto.MetricFamily) {
 	}
 }
 
-// addHistogram adds one to another. If a version has other buckets, it begins
-// anew.
+// addHistogram adds one histogram to another, unless another version of popferry
+// wrote it with other buckets.
 func addHistogram(now, before *dto.Histogram) {
 	counts := make(map[float64]uint64)
 	for _, b := range before.GetBucket() {
@@ -96,7 +96,7 @@ func addHistogram(now, before *dto.Histogram) {
 	now.SampleCount, now.SampleSum = &count, &sum
 }
 
-// labels names a metric within its family. Both sides have them in order.
+// labels identifies a metric within its family. Both files sort the labels.
 func labels(m *dto.Metric) string {
 	var s strings.Builder
 	for _, l := range m.GetLabel() {

@@ -12,9 +12,9 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// TestTextfile: counters of processes that run once go on where the last one
-// ended.
-func TestTextfile(t *testing.T) {
+// TestTextfileCountersContinue: a process that runs once adds to the counters of
+// the one before.
+func TestTextfileCountersContinue(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "popferry.prom")
 	for range 3 {
@@ -41,18 +41,18 @@ func TestTextfile(t *testing.T) {
 		`popferry_messages{account="isp",state="held"} 1`, // a gauge is not added up
 		`version="1.2.3"} 1`)
 	if strings.Contains(string(b), "\ngo_") || strings.Contains(string(b), "\nprocess_") {
-		t.Error("node_exporter has these of itself")
+		t.Error("the file has go_ or process_ metrics, want none: node_exporter has its own")
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
-		t.Error("node_exporter may not be able to read it", info, err)
+		t.Errorf("the file is %v, %v; want mode 0644, for node_exporter to read it", info, err)
 	}
 	left, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(left) != 1 {
-		t.Error(left, err)
+		t.Errorf("the folder has %v, %v; want the one file", left, err)
 	}
 }
 
-func TestTextfileOfOthers(t *testing.T) {
+func TestTextfileOfAnotherProgramStays(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"no metrics":      "Dear diary,\n",
@@ -63,10 +63,10 @@ func TestTextfileOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := web.WriteTextfile(newSite(t).metrics, path); err == nil {
-			t.Errorf("%s: it was overwritten", name)
+			t.Errorf("%s: no error, want one", name)
 		}
 		if b, _ := os.ReadFile(path); string(b) != text {
-			t.Errorf("%s: it has changed", name)
+			t.Errorf("%s: the file is %q now, want %q", name, b, text)
 		}
 	}
 }

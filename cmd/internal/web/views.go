@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -12,13 +13,13 @@ import (
 type accountView struct {
 	Name                        string
 	Enabled                     bool
-	Light                       light
+	Health                      health
 	Word                        string
-	LastPoll, LastSuccess, Next moment
+	LastPoll, LastSuccess, Next timeView
 	Overdue                     bool
 	Numbers                     []number
 	Chart                       chart
-	Trouble                     *trouble
+	Problem                     *problem
 }
 
 // number is a count with what it counts.
@@ -28,10 +29,10 @@ type number struct {
 	Class string
 }
 
-// trouble is a failure in words.
-type trouble struct {
+// problem describes why an account fails.
+type problem struct {
 	What     string
-	Evidence string // what was said, without the words around it
+	Evidence string // the error or the reply itself
 	Remedy   string
 	Times    int // in a row
 }
@@ -39,10 +40,10 @@ type trouble struct {
 func newAccountView(a Account, c chart, now time.Time) accountView {
 	v := accountView{
 		Name: a.Name, Enabled: a.Enabled, Chart: c,
-		LastPoll: newMoment(a.LastPoll, now), LastSuccess: newMoment(a.LastSuccess, now), Next: newMoment(a.NextPoll, now),
+		LastPoll: newTimeView(a.LastPoll, now), LastSuccess: newTimeView(a.LastSuccess, now), Next: newTimeView(a.NextPoll, now),
 		Overdue: !a.NextPoll.IsZero() && now.After(a.NextPoll),
 	}
-	v.Light, v.Word = lightOf(a)
+	v.Health, v.Word = healthOf(a)
 	put := func(n int, word, class string) {
 		if n > 0 || class == "always" {
 			v.Numbers = append(v.Numbers, number{n, word, class})
@@ -50,26 +51,26 @@ func newAccountView(a Account, c chart, now time.Time) accountView {
 	}
 	put(a.Counts[ledger.Forwarded], "forwarded", "always")
 	put(a.Counts[ledger.Held], "held", "held")
-	put(a.Counts[ledger.Deferred]+a.Counts[ledger.Unknown]+a.Counts[ledger.Sending], "to try again", "later")
+	put(a.Counts[ledger.Deferred]+a.Counts[ledger.Unknown]+a.Counts[ledger.Sending], "to retry", "later")
 	put(a.Counts[ledger.Skipped], "skipped", "plain")
 	put(a.OnServer, "on server", "always")
 	if a.Cause.Code != "" {
 		k := cause.ByCode(a.Cause.Code)
-		v.Trouble = &trouble{What: sentenceCase(k.What), Evidence: a.Cause.Text, Remedy: k.Remedy, Times: a.Failures}
+		v.Problem = &problem{What: sentenceCase(k.What), Evidence: a.Cause.Text, Remedy: k.Remedy, Times: a.Failures}
 	}
 	return v
 }
 
-// messageView is a message that waits. What names people and what servers said
-// of it is empty for those who did not give the password.
+// messageView is a waiting message. From, Subject and Reply are empty before a
+// login.
 type messageView struct {
 	Account  string
-	UID      string // its octets, in hexadecimal
+	UID      string // hexadecimal
 	State    string
 	Class    string
 	Size     string
-	Since    moment
-	Next     moment // never, if it is held
+	Since    timeView
+	Next     timeView // "never" if it is held
 	Attempts int
 	What     string
 	Remedy   string
@@ -77,32 +78,32 @@ type messageView struct {
 	From, Subject, Reply string
 }
 
-func newMessageView(m Message, all bool, now time.Time) messageView {
+func newMessageView(m Message, loggedIn bool, now time.Time) messageView {
 	size := m.MessageSize
 	if size == 0 {
 		size = max(0, m.Size)
 	}
 	k := cause.ByCode(m.Cause.Code)
 	if m.Cause.Code == "" {
-		k = cause.Cause{What: "waits for the next poll"}
+		k = cause.Cause{What: "waiting for the next poll"}
 	}
 	v := messageView{
 		Account: m.Account, UID: hex.EncodeToString([]byte(m.UID)), State: m.State.String(), Class: "later",
-		Size: octets(size), Since: newMoment(m.FirstSeen, now), Attempts: m.Attempts,
+		Size: terminal.Size(size), Since: newTimeView(m.FirstSeen, now), Attempts: m.Attempts,
 		What: sentenceCase(k.What), Remedy: k.Remedy,
 	}
 	if m.State == ledger.Held {
 		v.Class = "held"
 	} else {
-		v.Next = newMoment(m.NextAttempt, now)
+		v.Next = newTimeView(m.NextAttempt, now)
 	}
-	if all {
+	if loggedIn {
 		v.From, v.Subject, v.Reply = m.Excerpt.From, m.Excerpt.Subject, m.Cause.Text
 	}
 	return v
 }
 
-// sentenceCase makes a sentence of a phrase.
+// sentenceCase capitalizes a phrase.
 func sentenceCase(s string) string {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
 		return s

@@ -8,49 +8,49 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Account is what the ledger knows of a configured account. Times are zero
-// where nothing has happened yet.
+// Account is what the ledger knows about a configured account. A time is zero if
+// it has not happened yet.
 type Account struct {
 	ID          int64
 	Name        string
 	Enabled     bool
 	LastPoll    time.Time
 	LastSuccess time.Time
-	NextPoll    time.Time // the end of a back-off included
+	NextPoll    time.Time // after the end of a back-off
 	Failures    int       // in a row
 	Cause       ledger.Cause
 	OnServer    int
 	Counts      map[ledger.State]int
-	TokenEnds   time.Time // of the access token that was used last
+	TokenEnds   time.Time // when the access token that was used last expires
 }
 
-// Message is a message that waits: for its time, or for a person.
+// Message is a message that waits for its next attempt or for a decision.
 type Message struct {
 	Account string
 	*ledger.Record
 }
 
-// Ledger is what the pages read. All errors are its own: the page says that
-// the ledger cannot be read, the log says why.
+// Ledger is where the pages read from. An error means that the ledger cannot be
+// read: the page says so, and the log has the error.
 type Ledger interface {
-	// Ready returns nil if the ledger answers.
+	// Ready returns nil if the ledger can be read.
 	Ready(ctx context.Context) error
-	// Accounts are the configured ones, in their order.
+	// Accounts returns the configured accounts in their order.
 	Accounts(ctx context.Context) ([]Account, error)
-	// Days counts outcomes since a day, for all accounts.
+	// Days returns the daily outcomes of all accounts since a day.
 	Days(ctx context.Context, since time.Time) ([]ledger.Day, error)
-	// Waiting are the messages that are held, deferred or unknown: those that
-	// are held first, so many at most. It also returns how many there are.
-	Waiting(ctx context.Context, most int) ([]Message, int, error)
+	// Waiting returns at most limit of the messages that are held, deferred or
+	// unknown, held ones first, and how many there are in all.
+	Waiting(ctx context.Context, limit int) ([]Message, int, error)
 }
 
-// Actions is what the buttons do. An error's text is shown to whoever pressed.
+// Actions are what the buttons do. The text of an error is shown on the page.
 type Actions interface {
 	// Retry makes a message due and has its account polled.
 	Retry(ctx context.Context, account, uid string) error
-	// Skip leaves a message alone for good.
+	// Skip makes popferry leave a message alone for good.
 	Skip(ctx context.Context, account, uid string) error
-	// Poll has an account polled now, or all of them if it is "".
+	// Poll has an account polled now; "" means all accounts.
 	Poll(account string) error
 }
 
@@ -59,12 +59,11 @@ type Options struct {
 	Ledger  Ledger
 	Actions Actions
 	Metrics *Metrics
-	// Alive returns nil while polls are begun when they are due.
+	// Alive returns nil while polls start when they are due.
 	Alive func() error
-	// Status is what `popferry status --json` prints.
+	// Status returns what `popferry status --json` prints.
 	Status func(ctx context.Context) (any, error)
-	// Password is asked at each login; "" where none is configured, and then
-	// nobody can log in.
+	// Password is called at each login. If it returns "", logging in is off.
 	Password func(ctx context.Context) (string, error)
 	Version  string
 	Log      *slog.Logger

@@ -15,10 +15,10 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// noon is when the tests are.
+// noon is the time of the tests.
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// fakeLedger has what its fields say.
+// fakeLedger returns its fields.
 type fakeLedger struct {
 	err      error
 	accounts []web.Account
@@ -32,36 +32,36 @@ func (f *fakeLedger) Days(context.Context, time.Time) ([]ledger.Day, error) {
 	return f.days, f.err
 }
 
-func (f *fakeLedger) Waiting(_ context.Context, most int) ([]web.Message, int, error) {
-	return f.waiting[:min(most, len(f.waiting))], len(f.waiting), f.err
+func (f *fakeLedger) Waiting(_ context.Context, limit int) ([]web.Message, int, error) {
+	return f.waiting[:min(limit, len(f.waiting))], len(f.waiting), f.err
 }
 
-// fakeDesk notes what was asked of it.
-type fakeDesk struct {
+// fakeActions records its calls.
+type fakeActions struct {
 	done []string
 	err  error
 }
 
-func (f *fakeDesk) Retry(_ context.Context, account, uid string) error {
+func (f *fakeActions) Retry(_ context.Context, account, uid string) error {
 	f.done = append(f.done, "retry "+account+" "+uid)
 	return f.err
 }
 
-func (f *fakeDesk) Skip(_ context.Context, account, uid string) error {
+func (f *fakeActions) Skip(_ context.Context, account, uid string) error {
 	f.done = append(f.done, "skip "+account+" "+uid)
 	return f.err
 }
 
-func (f *fakeDesk) Poll(account string) error {
+func (f *fakeActions) Poll(account string) error {
 	f.done = append(f.done, "poll "+account)
 	return f.err
 }
 
-// site is the pages over fakes.
+// site is a Handler over fakes.
 type site struct {
 	*web.Handler
 	ledger   *fakeLedger
-	desk     *fakeDesk
+	actions  *fakeActions
 	metrics  *web.Metrics
 	log      *strings.Builder
 	alive    error
@@ -71,14 +71,14 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{ledger: &fakeLedger{}, desk: &fakeDesk{}, log: &strings.Builder{}, now: noon, password: "open sesame"}
+	s := &site{ledger: &fakeLedger{}, actions: &fakeActions{}, log: &strings.Builder{}, now: noon, password: "open sesame"}
 	s.ledger.accounts = []web.Account{{
 		ID: 1, Name: "isp", Enabled: true, LastPoll: noon.Add(-time.Minute), LastSuccess: noon.Add(-time.Hour), NextPoll: noon.Add(9 * time.Minute),
 		Counts: map[ledger.State]int{ledger.Forwarded: 12, ledger.Held: 1},
 	}}
 	s.metrics = web.NewMetrics("1.2.3", s.ledger)
 	s.Handler = web.New(web.Options{
-		Ledger: s.ledger, Actions: s.desk, Metrics: s.metrics, Version: "1.2.3",
+		Ledger: s.ledger, Actions: s.actions, Metrics: s.metrics, Version: "1.2.3",
 		Alive:    func() error { return s.alive },
 		Status:   func(context.Context) (any, error) { return map[string]any{"accounts": []string{}}, s.ledger.err },
 		Password: func(context.Context) (string, error) { return s.password, nil },
@@ -88,7 +88,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// answer is what came back.
+// answer is a response without its body.
 type answer struct {
 	Code    int
 	Status  string
@@ -126,7 +126,7 @@ func TestProbes(t *testing.T) {
 		{"ready", "/readyz", func(*site) {}, 200, "ready\n"},
 		{"not ready", "/readyz", func(s *site) { s.ledger.err = errBroken }, 503, "not ready\n"},
 		{"status", "/status.json", func(*site) {}, 200, "{\n  \"accounts\": []\n}\n"},
-		{"no status", "/status.json", func(s *site) { s.ledger.err = errBroken }, 500, "the ledger cannot be read; the log tells why\n"},
+		{"no status", "/status.json", func(s *site) { s.ledger.err = errBroken }, 500, "cannot read the ledger; see the log\n"},
 		{"unknown", "/nonsense", func(*site) {}, 404, "404 page not found\n"},
 	}
 	for _, tt := range tests {
@@ -139,7 +139,7 @@ func TestProbes(t *testing.T) {
 				t.Errorf("got %d %q, want %d %q", res.Code, body, tt.code, tt.body)
 			}
 			if res.Code >= 500 && !strings.Contains(s.log.String(), errBroken.Error()) {
-				t.Errorf("the log does not tell why: %s", s.log)
+				t.Errorf("the log is %q, want it to have %q", s.log, errBroken)
 			}
 		})
 	}

@@ -6,25 +6,26 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// light tells at a glance how an account is. Its name is its class in the page.
-type light string
+// health is the state of an account at a glance. Its value is a class of the
+// style sheet.
+type health string
 
-// The lights, the worst first.
+// From worst to best.
 const (
-	red   light = "red"
-	amber light = "amber"
-	green light = "green"
-	grey  light = "grey"
+	red   health = "red"
+	amber health = "amber"
+	green health = "green"
+	grey  health = "grey"
 )
 
-func (l light) rank() int { return map[light]int{red: 0, amber: 1, green: 2, grey: 3}[l] }
+func (h health) rank() int { return map[health]int{red: 0, amber: 1, green: 2, grey: 3}[h] }
 
-// lightOf is an account's light, and the same in a word.
-func lightOf(a Account) (light, string) {
+// healthOf returns an account's health, and the same in a few words.
+func healthOf(a Account) (health, string) {
 	held := a.Counts[ledger.Held]
 	switch {
 	case !a.Enabled:
-		return grey, "switched off"
+		return grey, "disabled"
 	case a.Failures > 0 || a.Cause.Code != "":
 		return red, "failing"
 	case held == 1:
@@ -34,23 +35,23 @@ func lightOf(a Account) (light, string) {
 	case a.LastPoll.IsZero():
 		return grey, "not polled yet"
 	default:
-		return green, "well"
+		return green, "working"
 	}
 }
 
-// sentence sums up all accounts.
-func sentence(accounts []Account) (light, string) {
-	n := make(map[light]int)
+// headline sums up all accounts.
+func headline(accounts []Account) (health, string) {
+	n := make(map[health]int)
 	for _, a := range accounts {
-		l, _ := lightOf(a)
-		n[l]++
+		h, _ := healthOf(a)
+		n[h]++
 	}
 	all := len(accounts)
 	switch {
 	case n[red] > 0:
 		return red, fmt.Sprintf("%s failing", ofAll(n[red], all, "is", "are"))
 	case n[amber] > 0:
-		return amber, fmt.Sprintf("%s a look", ofAll(n[amber], all, "needs", "need"))
+		return amber, fmt.Sprintf("%s attention", ofAll(n[amber], all, "needs", "need"))
 	case n[green] == 0:
 		return grey, "Nothing has been polled yet"
 	case all == 1:

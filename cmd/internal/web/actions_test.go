@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// request is one as a browser sends it from the page itself.
+// request returns a request as a browser sends it from the page.
 func request(method, path, form string) *http.Request {
 	r := httptest.NewRequest(method, path, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -24,7 +24,7 @@ func (s *site) logIn(t *testing.T) *http.Cookie {
 	t.Helper()
 	res, _ := s.do(request(http.MethodPost, "/login", url.Values{"password": {s.password}}.Encode()))
 	if res.Code != 303 || res.Header.Get("Location") != "./" || len(res.cookies) != 1 {
-		t.Fatal(res.Status, res.Header)
+		t.Fatalf("log in: %s %v, want 303 to ./ with a cookie", res.Status, res.Header)
 	}
 	return res.cookies[0]
 }
@@ -44,12 +44,12 @@ func TestCookie(t *testing.T) {
 	s := newSite(t)
 	c := s.logIn(t)
 	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure || len(c.Value) < 26 {
-		t.Errorf("%+v", c)
+		t.Errorf("cookie %+v, want HttpOnly, SameSite=Strict, not Secure, 26 characters", c)
 	}
 	r := request(http.MethodPost, "/login", url.Values{"password": {s.password}}.Encode())
 	r.Header.Set("X-Forwarded-Proto", "https")
 	if res, _ := s.do(r); !res.cookies[0].Secure {
-		t.Error("behind a proxy with TLS the cookie may go without it")
+		t.Error("behind a proxy with TLS the cookie is not Secure, want it Secure")
 	}
 }
 
@@ -65,25 +65,25 @@ func TestButtons(t *testing.T) {
 	for _, tt := range forms {
 		s := newSite(t)
 		if res := s.press(nil, tt.path, tt.form); res.Code != 403 {
-			t.Errorf("%s without a password: %s", tt.path, res.Status)
+			t.Errorf("%s without a password: %s, want 403", tt.path, res.Status)
 		}
 		if res := s.press(&http.Cookie{Name: "popferry_session", Value: "x"}, tt.path, tt.form); res.Code != 403 {
-			t.Errorf("%s with a made-up cookie: %s", tt.path, res.Status)
+			t.Errorf("%s with a made-up cookie: %s, want 403", tt.path, res.Status)
 		}
-		if len(s.desk.done) > 0 {
-			t.Errorf("%s: done was %q", tt.path, s.desk.done)
+		if len(s.actions.done) > 0 {
+			t.Errorf("%s: actions done: %q, want none", tt.path, s.actions.done)
 		}
 		c := s.logIn(t)
 		res := s.press(c, tt.path, tt.form)
-		if res.Code != 303 || res.Header.Get("Location") != "./?did="+tt.path[1:] || !slices.Equal(s.desk.done, []string{tt.done}) {
-			t.Errorf("%s: %s, done was %q", tt.path, res.Status, s.desk.done)
+		if res.Code != 303 || res.Header.Get("Location") != "./?did="+tt.path[1:] || !slices.Equal(s.actions.done, []string{tt.done}) {
+			t.Errorf("%s: %s to %q, actions done: %q; want 303 and %q", tt.path, res.Status, res.Header.Get("Location"), s.actions.done, tt.done)
 		}
 		r := request(http.MethodGet, "/?did="+tt.path[1:], "")
 		r.AddCookie(c)
 		_, body := s.do(r)
 		contains(t, body, `role="status"`, `content="4;url=./"`)
 		if get, _ := s.get(tt.path); get.Code != 405 {
-			t.Errorf("%s by GET: %s", tt.path, get.Status)
+			t.Errorf("%s by GET: %s, want 405", tt.path, get.Status)
 		}
 	}
 }
@@ -92,22 +92,22 @@ func TestButtonThatFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	c := s.logIn(t)
-	s.desk.err = errBroken
+	s.actions.err = errBroken
 	r := request(http.MethodPost, "/retry", "account=isp&uid=61")
 	r.AddCookie(c)
 	res, body := s.do(r)
 	if res.Code != 409 {
-		t.Error(res.Status)
+		t.Errorf("an action that fails: %s, want 409", res.Status)
 	}
 	contains(t, body, errBroken.Error())
-	if res := s.press(c, "/retry", "account=isp&uid=nonsense"); res.Code != 409 || len(s.desk.done) != 1 {
-		t.Error(res.Status, s.desk.done)
+	if res := s.press(c, "/retry", "account=isp&uid=nonsense"); res.Code != 409 || len(s.actions.done) != 1 {
+		t.Errorf("a UID that is not hexadecimal: %s, %d actions done; want 409 and 1", res.Status, len(s.actions.done))
 	}
 }
 
-// TestForgery: another site cannot press buttons, whatever a browser adds to
-// what it sends.
-func TestForgery(t *testing.T) {
+// TestCrossSiteRequests: another site cannot press buttons, whatever the browser
+// adds to its requests.
+func TestCrossSiteRequests(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	c := s.logIn(t)
@@ -123,12 +123,12 @@ func TestForgery(t *testing.T) {
 			r.SetBasicAuth("", s.password)
 			set(r.Header)
 			if res, _ := s.do(r); res.Code != 403 || len(res.cookies) > 0 {
-				t.Errorf("%s, %s: %s", name, path, res.Status)
+				t.Errorf("%s, %s: %s with %d cookies, want 403 and none", name, path, res.Status, len(res.cookies))
 			}
 		}
 	}
-	if len(s.desk.done) > 0 {
-		t.Errorf("done was %q", s.desk.done)
+	if len(s.actions.done) > 0 {
+		t.Errorf("actions done: %q, want none", s.actions.done)
 	}
 }
 
@@ -144,12 +144,12 @@ func TestSessionEnds(t *testing.T) {
 		s := newSite(t)
 		c := s.logIn(t)
 		if res := s.press(c, "/poll", ""); res.Code != 303 {
-			t.Errorf("%s: not at first: %s", name, res.Status)
+			t.Errorf("%s: before the end: %s, want 303", name, res.Status)
 		}
 		s.now = s.now.Add(time.Minute)
 		end(s, c)
 		if res := s.press(c, "/poll", ""); res.Code != 403 {
-			t.Errorf("%s: %s", name, res.Status)
+			t.Errorf("%s: %s, want 403", name, res.Status)
 		}
 	}
 }
@@ -161,9 +161,9 @@ func (s *site) manyLogins() {
 	}
 }
 
-// TestGuessing: who tries passwords waits longer and longer, and holds up
-// neither others nor who is inside already.
-func TestGuessing(t *testing.T) {
+// TestPasswordGuessing: wrong passwords cost their sender a growing wait. Other
+// addresses and open sessions are not affected.
+func TestPasswordGuessing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	inside := s.logIn(t)
@@ -179,31 +179,31 @@ func TestGuessing(t *testing.T) {
 	evil := "[2001:db8::1]:1000"
 	for i := range 3 {
 		if code := try(evil, "guess"); code != 403 {
-			t.Fatalf("guess %d: %d", i, code)
+			t.Fatalf("guess %d: %d, want 403", i, code)
 		}
 	}
 	for _, from := range []string{evil, "[2001:db8::2]:2000"} { // the same network
 		if code := try(from, s.password); code != 429 {
-			t.Errorf("%s: the right password at once after wrong ones: %d", from, code)
+			t.Errorf("%s: the right password right after wrong ones: %d, want 429", from, code)
 		}
 	}
 	if code := try("192.0.2.7:1", s.password); code != 303 {
-		t.Errorf("another address: %d", code)
+		t.Errorf("another address: %d, want 303", code)
 	}
 	if res := s.press(inside, "/poll", ""); res.Code != 303 {
-		t.Errorf("who is inside: %s", res.Status)
+		t.Errorf("an open session: %s, want 303", res.Status)
 	}
 	s.now = s.now.Add(1100 * time.Millisecond)
 	if code := try(evil, "guess"); code != 403 {
-		t.Errorf("after a second: %d", code)
+		t.Errorf("after a second: %d, want 403", code)
 	}
 	s.now = s.now.Add(1100 * time.Millisecond)
 	if code := try(evil, "guess"); code != 429 {
-		t.Errorf("a second is enough again: %d", code)
+		t.Errorf("after one more second: %d, want 429", code)
 	}
 	s.now = s.now.Add(time.Hour)
 	if code := try(evil, s.password); code != 303 {
-		t.Errorf("after an hour: %d", code)
+		t.Errorf("after an hour: %d, want 303", code)
 	}
 	wrong := 0
 	for i := range 100 {
@@ -212,11 +212,11 @@ func TestGuessing(t *testing.T) {
 		}
 	}
 	if wrong != 30 {
-		t.Errorf("%d guesses in a minute from all the world", wrong)
+		t.Errorf("%d guesses in a minute from all addresses, want 30", wrong)
 	}
 }
 
-// TestBasicAuth is for scripts; it is slowed down as the form is.
+// TestBasicAuth: scripts can use it; guessing is slowed down as in the form.
 func TestBasicAuth(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -228,14 +228,14 @@ func TestBasicAuth(t *testing.T) {
 	}
 	for range 3 {
 		if code := poll("wrong"); code != 403 {
-			t.Error(code)
+			t.Errorf("a wrong password: %d, want 403", code)
 		}
 	}
-	if code := poll(s.password); code != 403 || len(s.desk.done) > 0 {
-		t.Errorf("%d: guessing is not slowed down", code)
+	if code := poll(s.password); code != 403 || len(s.actions.done) > 0 {
+		t.Errorf("the right password right after wrong ones: %d, actions done: %q; want 403 and none", code, s.actions.done)
 	}
 	s.now = s.now.Add(2 * time.Second)
 	if code := poll(s.password); code != 303 {
-		t.Error(code)
+		t.Errorf("the right password after the wait: %d, want 303", code)
 	}
 }

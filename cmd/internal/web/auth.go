@@ -1,0 +1,150 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	cookieName = "popferry_session"
+	// sessionLife is how long a login lasts after its last request.
+	sessionLife = 12 * time.Hour
+	// maxSessions bounds the open sessions; the one that expires first is
+	// dropped for a new one.
+	maxSessions = 100
+)
+
+// digest is kept and compared instead of a password or a token.
+type digest [sha256.Size]byte
+
+func digestOf(s string) digest { return sha256.Sum256([]byte(s)) }
+
+func (d digest) equal(o digest) bool { return subtle.ConstantTimeCompare(d[:], o[:]) == 1 }
+
+// session is a login. It also ends when the password changes.
+type session struct {
+	password digest
+	until    time.Time
+}
+
+// auth checks passwords and keeps the open sessions.
+type auth struct {
+	password func(ctx context.Context) (string, error)
+	now      func() time.Time
+	limiter  rateLimiter
+
+	mu       sync.Mutex
+	sessions map[digest]session // by the digest of their token
+}
+
+// logIn checks a password and returns the token of a new session. If it returns
+// a wait, the password was not compared.
+func (a *auth) logIn(r *http.Request, given string) (token string, wait time.Duration, ok bool, err error) {
+	password, err := a.password(r.Context())
+	if err != nil || password == "" {
+		return "", 0, false, err
+	}
+	if wait, ok = a.compare(r, given, password); !ok {
+		return "", wait, false, nil
+	}
+	token = rand.Text()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.makeRoom()
+	a.sessions[digestOf(token)] = session{digestOf(password), a.now().Add(sessionLife)}
+	return token, 0, true, nil
+}
+
+// compare compares a password, unless its sender has to wait.
+func (a *auth) compare(r *http.Request, given, password string) (wait time.Duration, ok bool) {
+	from := origin(r)
+	if wait = a.limiter.begin(from, a.now()); wait > 0 {
+		return wait, false
+	}
+	if !digestOf(given).equal(digestOf(password)) {
+		return 0, false
+	}
+	a.limiter.forgive(from)
+	return 0, true
+}
+
+// admits reports whether a request has the cookie of an open session, or the
+// password itself by HTTP Basic authentication.
+func (a *auth) admits(r *http.Request) (bool, error) {
+	c, err := r.Cookie(cookieName)
+	_, given, basic := r.BasicAuth()
+	if err != nil && !basic {
+		return false, nil
+	}
+	password, perr := a.password(r.Context())
+	if perr != nil || password == "" {
+		return false, perr
+	}
+	if err == nil && a.prolong(c.Value, digestOf(password)) {
+		return true, nil
+	}
+	if !basic {
+		return false, nil
+	}
+	_, ok := a.compare(r, given, password)
+	return ok, nil
+}
+
+// prolong prolongs the session of a token. It reports whether there is one.
+func (a *auth) prolong(token string, password digest) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := digestOf(token)
+	s, ok := a.sessions[id]
+	if !ok || !a.now().Before(s.until) || !s.password.equal(password) {
+		delete(a.sessions, id)
+		return false
+	}
+	s.until = a.now().Add(sessionLife)
+	a.sessions[id] = s
+	return true
+}
+
+// logOut ends the session of a request.
+func (a *auth) logOut(r *http.Request) {
+	if c, err := r.Cookie(cookieName); err == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.sessions, digestOf(c.Value))
+	}
+}
+
+// makeRoom deletes expired sessions, and the oldest one if there are still too
+// many for another.
+func (a *auth) makeRoom() {
+	var oldest digest
+	for id, s := range a.sessions {
+		if !a.now().Before(s.until) {
+			delete(a.sessions, id)
+			continue
+		}
+		if o, ok := a.sessions[oldest]; !ok || s.until.Before(o.until) {
+			oldest = id
+		}
+	}
+	if len(a.sessions) >= maxSessions {
+		delete(a.sessions, oldest)
+	}
+}
+
+// cookie is a session's cookie; an empty token removes it. It is restricted to
+// TLS only where the page itself came over TLS, also through a proxy.
+func cookie(r *http.Request, token string) *http.Cookie {
+	c := &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	return c
+}
