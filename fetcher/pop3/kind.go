@@ -1,41 +1,60 @@
 package pop3
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// Kind is what a refusal means for what comes next.
+// Kind is what a refusal means for what to do next.
 type Kind int
 
 // The kinds of refusals.
 const (
-	KindOther       Kind = iota // cannot be told
+	KindOther       Kind = iota // not known
 	KindCredentials             // user name, password or token are wrong
 	KindLocked                  // another session has the mailbox
 	KindTooOften                // logged in or downloaded too often
 	KindTemporary               // the server is out of order for now
-	KindPermanent               // stays so until a person mends it
+	KindPermanent               // stays so until somebody changes something
 	KindGone                    // no such message
 	KindProtocol                // the server does not know the command
+
+	// The finer kinds, which only Error.Reason returns.
+	KindPOPDisabled // POP3 is switched off for this mailbox
+	KindAppPassword // only a password made for one program is accepted
+	KindOAuthOnly   // only an OAuth2 token is accepted
+	KindWebLogin    // a login in a browser has to come first
+	KindBlocked     // the mailbox is locked, disabled or suspended
+	KindNeedsTLS    // no password is accepted in clear
 )
+
+// kinds are the names of the kinds, and what each finer one is for Error.Kind.
+var kinds = [...]struct {
+	name string
+	wide Kind
+}{
+	KindOther:       {"other", KindOther},
+	KindCredentials: {"credentials", KindCredentials},
+	KindLocked:      {"locked", KindLocked},
+	KindTooOften:    {"too often", KindTooOften},
+	KindTemporary:   {"temporary", KindTemporary},
+	KindPermanent:   {"permanent", KindPermanent},
+	KindGone:        {"gone", KindGone},
+	KindProtocol:    {"protocol", KindProtocol},
+	KindPOPDisabled: {"POP disabled", KindPermanent},
+	KindAppPassword: {"app password", KindCredentials},
+	KindOAuthOnly:   {"OAuth only", KindPermanent},
+	KindWebLogin:    {"web login", KindPermanent},
+	KindBlocked:     {"blocked", KindPermanent},
+	KindNeedsTLS:    {"needs TLS", KindPermanent},
+}
 
 // String is the kind in one or two words.
 func (k Kind) String() string {
-	switch k {
-	case KindCredentials:
-		return "credentials"
-	case KindLocked:
-		return "locked"
-	case KindTooOften:
-		return "too often"
-	case KindTemporary:
-		return "temporary"
-	case KindPermanent:
-		return "permanent"
-	case KindGone:
-		return "gone"
-	case KindProtocol:
-		return "protocol"
+	if k < 0 || int(k) >= len(kinds) {
+		return "other"
 	}
-	return "other"
+	return kinds[k].name
 }
 
 // codes are the registered response codes (RFC 2449 section 8.1, RFC 3206
@@ -49,13 +68,13 @@ var codes = map[string]Kind{
 	"UTF8":        KindPermanent,
 }
 
-// Kind tells what the refusal means: by its response code, which says it for
+// Kind is what the refusal means: by its response code, which says it for
 // certain, else by words that real servers use. A few words go before the
 // code, where servers are known to send the wrong one.
 func (e *Error) Kind() Kind {
 	text := strings.ToLower(e.Text)
 	if k, ok := lookUp(overrides, text); ok {
-		return k
+		return kinds[k].wide
 	}
 	if k, ok := codes[e.Code]; ok {
 		return k
@@ -67,9 +86,23 @@ func (e *Error) Kind() Kind {
 		}
 	case "USER", "PASS", "APOP", "AUTH":
 		if k, ok := lookUp(ofLogins, text); ok {
-			return k
+			return kinds[k].wide
 		}
 	}
 	k, _ := lookUp(anywhere, text)
 	return k
+}
+
+// Reason is the finer kind that the server's words give, whatever the command
+// and the response code; KindOther if they give none. It is for what to tell
+// the user: what a session does next depends on Kind.
+func (e *Error) Reason() Kind {
+	text, found := strings.ToLower(e.Text), KindOther
+	for _, p := range slices.Concat(overrides, ofLogins) {
+		fine := p.kind >= KindPOPDisabled
+		if fine && (found == KindOther || p.kind < found) && strings.Contains(text, p.words) {
+			found = p.kind // of several the first in the order of the constants
+		}
+	}
+	return found
 }

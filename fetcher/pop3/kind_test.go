@@ -42,6 +42,7 @@ func TestKind(t *testing.T) {
 		{"Courier", "PASS", "Temporary problem, please try again later", KindTemporary},
 		{"Courier", "PASS", "POP3 access disabled for this account.", KindPermanent},
 		{"163", "PASS", "login fail", KindCredentials},
+		{"Yandex", "PASS", "login failure or POP3 disabled, try later", KindCredentials},
 		{"QQ", "PASS", "Login fail. Account is abnormal, service is not open, password is incorrect, login frequency limited, or system is busy.", KindOther},
 		{"Yahoo", "PASS", "Too many bad login attempts.", KindTooOften},
 		{"RFC 1939", "PASS", "maildrop already locked", KindLocked},
@@ -87,6 +88,41 @@ func TestKind(t *testing.T) {
 		e := &Error{Command: tt.command, Code: code, Text: text}
 		if got := e.Kind(); got != tt.want {
 			t.Errorf("%s: %s: -ERR %s: kind %q, want %q", tt.from, tt.command, tt.reply, got, tt.want)
+		}
+	}
+}
+
+// TestReason: what to tell the user, whatever the command and the code.
+func TestReason(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		from    string
+		command string
+		reply   string // after -ERR
+		want    Kind
+	}{
+		{"Gmail", "UIDL", "[SYS/PERM] Your account is not enabled for POP access.", KindPOPDisabled},
+		{"Courier", "PASS", "POP3 access disabled for this account.", KindPOPDisabled},
+		{"Yandex", "PASS", "[AUTH] login failure or POP3 disabled, try later", KindPOPDisabled},
+		{"Gmail", "PASS", "[AUTH] Application-specific password required: https://support.google.com/accounts/answer/185833", KindAppPassword},
+		{"Mail.ru", "PASS", "Application password is REQUIRED", KindAppPassword},
+		{"QQ", "PASS", "Login fail. Please using authorized code to log in", KindAppPassword},
+		{"QQ", "AUTH LOGIN", "[AUTH] please use an authorization code", KindAppPassword},
+		{"Microsoft", "AUTH PLAIN", "[AUTH] Basic authentication is not supported", KindOAuthOnly},
+		{"Gmail", "PASS", "[AUTH] Web login required: https://support.google.com/mail/answer/78754", KindWebLogin},
+		{"Gmail", "PASS", "Please log in via your web browser", KindWebLogin},
+		{"Hotmail", "STAT", "Login to your account via a web browser", KindWebLogin},
+		{"locked out", "PASS", "[AUTH] Account is locked", KindBlocked},
+		{"suspended", "PASS", "this mailbox is suspended", KindBlocked},
+		{"Dovecot", "PASS", "[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.", KindNeedsTLS},
+		{"two of them", "PASS", "account disabled: POP3 is disabled", KindPOPDisabled},
+		{"none", "PASS", "[AUTH] invalid password", KindOther},
+		{"no words", "PASS", "", KindOther},
+	} {
+		code, text := splitCode(tt.reply)
+		e := &Error{Command: tt.command, Code: code, Text: text}
+		if got := e.Reason(); got != tt.want {
+			t.Errorf("%s: %s: -ERR %s: reason %q, want %q", tt.from, tt.command, tt.reply, got, tt.want)
 		}
 	}
 }

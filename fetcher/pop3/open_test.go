@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,7 +25,7 @@ func TestOpen(t *testing.T) {
 		scripts [][]string
 		steps   string // as reported
 		facts   Facts
-		err     string // "": none
+		err     string // its beginning; "": none
 	}{
 		{
 			name:    "well",
@@ -80,7 +81,7 @@ func TestOpen(t *testing.T) {
 			name:    "hangs up on CAPA, and then on everyone",
 			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), {"X:"}},
 			steps:   "connect greeting:hello", facts: Facts{NoCAPA: true},
-			err: "greeting: greeting: the server closed the connection: unexpected EOF",
+			err: "greeting: greeting: the server closed the connection",
 		},
 		{
 			name:    "known to hang up on CAPA",
@@ -139,7 +140,7 @@ func TestOpen(t *testing.T) {
 			scripts: [][]string{slices.Concat(greet, capa("PIPELINING"), user,
 				[]string{"C: CAPA", "C: UIDL", "C: LIST", "X:"})},
 			steps: "connect greeting:hello CAPA login",
-			err:   "CAPA: CAPA: the server closed the connection: unexpected EOF (pipelined)",
+			err:   "pipelined CAPA: CAPA: the server closed the connection",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -169,10 +170,10 @@ func TestOpen(t *testing.T) {
 			if e := (*OpenError)(nil); errors.As(err, &e) {
 				got = e.Error()
 				if e.Pipelined {
-					got += " (pipelined)"
+					got = "pipelined " + got
 				}
 			}
-			if got != tt.err || (c == nil) != (tt.err != "") {
+			if !strings.HasPrefix(got, tt.err) || (c == nil) != (tt.err != "") || (err == nil) != (tt.err == "") {
 				t.Errorf("error %q, want %q", got, tt.err)
 			}
 		})

@@ -3,8 +3,8 @@ package pop3
 import "strings"
 
 // phrase is some words of a real server's refusals, in lower case, and what
-// they mean. Of a list the first that a text contains decides, so that what
-// is more special stands first.
+// they mean. In a list the first that a text contains decides, so the more
+// special ones stand first.
 type phrase struct {
 	words string
 	kind  Kind
@@ -26,30 +26,30 @@ var overrides = []phrase{
 	{"exceeded pop command or bandwidth", KindTooOften},    // Gmail
 	{"maximum number of connections", KindTooOften},        // Dovecot
 	{"temporary authentication failure", KindTemporary},    // Dovecot, [IN-USE] in old versions
-	{"web login required", KindPermanent},                  // Gmail: the password is right
-	{"login to your account via a web", KindPermanent},     // Hotmail
-	{"log in via your web browser", KindPermanent},         // Gmail
-	{"not enabled for pop access", KindPermanent},          // Gmail, Yahoo
+	{"web login required", KindWebLogin},                   // Gmail: the password is right
+	{"login to your account via a web", KindWebLogin},      // Hotmail
+	{"log in via your web browser", KindWebLogin},          // Gmail
+	{"not enabled for pop access", KindPOPDisabled},        // Gmail, to UIDL and not to the login; Yahoo
 	{"login frequency limited, or system is b", KindOther}, // QQ: one text for every reason there is
 }
 
 // ofLogins are refusals of USER, PASS, APOP and AUTH.
 var ofLogins = []phrase{
 	{"mechanism", KindProtocol},                        // of AUTH: unknown, unsupported
-	{"application-specific password", KindCredentials}, // Gmail
-	{"app password", KindCredentials},
-	{"pop3 access disabled", KindPermanent}, // Courier: for this account
-	{"pop3 is disabled", KindPermanent},
-	{"pop is disabled", KindPermanent},
-	{"basic authentication is", KindPermanent}, // Microsoft: disabled, not supported
-	{"plaintext authentication disallowed", KindPermanent},
-	{"encryption required", KindPermanent},
-	{"account is disabled", KindPermanent},
-	{"account disabled", KindPermanent},
-	{"suspended", KindPermanent},
-	{"account is locked", KindPermanent},
-	{"account locked", KindPermanent},
-	{"account has been locked", KindPermanent},
+	{"application-specific password", KindAppPassword}, // Gmail; also its SMTP: 534 5.7.9
+	{"app password", KindAppPassword},
+	{"pop3 access disabled", KindPOPDisabled}, // Courier: for this account
+	{"pop3 is disabled", KindPOPDisabled},
+	{"pop is disabled", KindPOPDisabled},
+	{"basic authentication is", KindOAuthOnly},            // Microsoft: disabled (SMTP: 5.7.139), not supported (5.7.30)
+	{"plaintext authentication disallowed", KindNeedsTLS}, // Dovecot
+	{"encryption required", KindNeedsTLS},
+	{"account is disabled", KindBlocked},
+	{"account disabled", KindBlocked},
+	{"suspended", KindBlocked},
+	{"account is locked", KindBlocked},
+	{"account locked", KindBlocked},
+	{"account has been locked", KindBlocked},
 	{"temporarily blocked", KindTooOften},
 	{"blocked", KindPermanent},
 	{"too many", KindTooOften}, // Yahoo: too many bad login attempts
@@ -77,8 +77,12 @@ var ofLogins = []phrase{
 	{"authorization failed", KindCredentials},
 	{"invalid credentials", KindCredentials},
 	{"access denied", KindCredentials},
-	{"permission denied", KindCredentials}, // RFC 1939, of APOP
-	{"not accepted", KindCredentials},      // Gmail: Username and password not accepted
+	{"permission denied", KindCredentials},    // RFC 1939, of APOP
+	{"not accepted", KindCredentials},         // Gmail: Username and password not accepted
+	{"pop3 disabled", KindPOPDisabled},        // Yandex: login failure or POP3 disabled
+	{"application password", KindAppPassword}, // Mail.ru
+	{"authorization code", KindAppPassword},   // QQ
+	{"authorized code", KindAppPassword},      // QQ, older
 	{"passwd", KindCredentials},
 	{"password", KindCredentials},
 }

@@ -15,39 +15,10 @@ import (
 
 // What follows reads the replies of real servers: by their codes where these
 // tell (RFC 3463, RFC 5248), else by words that are listed here in lower case.
+// Those of POP3 servers, and of providers on both sides, are in package pop3.
 var (
-	popOff = []string{
-		"not enabled for pop access", // Gmail, to UIDL and not to the login; Yahoo
-		"pop3 access disabled",       // Courier
-		"pop3 disabled",              // Yandex: login failure or POP3 disabled
-		"pop3 is disabled",
-		"pop is disabled",
-	}
-	appPassword = []string{
-		"application-specific password", // Gmail, also 534 5.7.9
-		"application password",          // Mail.ru
-		"app password",
-		"authorization code", // QQ
-		"authorized code",    // QQ, older
-	}
-	oauthNeeded = []string{
-		"basic authentication is", // Microsoft: disabled (5.7.139), not supported (5.7.30)
-	}
 	authOff = []string{
 		"smtpclientauthentication is disabled", // Microsoft, 5.7.139
-	}
-	webLogin = []string{
-		"web login required",           // Gmail
-		"log in via your web browser",  // Gmail
-		"login to your account via a ", // Hotmail: web browser
-	}
-	blocked = []string{
-		"account is locked", "account locked", "account has been locked",
-		"account is disabled", "account disabled", "suspended",
-	}
-	loginClear = []string{
-		"plaintext authentication disallowed", // Dovecot
-		"encryption required",
 	}
 	wantsTLS = []string{
 		"must issue a starttls",   // Postfix, Gmail: 530 5.7.0
@@ -103,12 +74,18 @@ func answer(o forwarder.Outcome) string {
 	return "the server says: " + o.Reply()
 }
 
-// says fits a refusal by a POP3 server in such words.
-func says(list []string) func(error) bool {
+// reason fits a refusal by a POP3 server whose words give this reason.
+func reason(k pop3.Kind) func(error) bool {
 	return func(err error) bool {
 		var e *pop3.Error
-		return errors.As(err, &e) && contains(e.Text, list)
+		return errors.As(err, &e) && e.Reason() == k
 	}
+}
+
+// ofReason fits a destination's reply likewise: one provider uses the same
+// words on both sides.
+func ofReason(k pop3.Kind) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Code >= 400 && (&pop3.Error{Text: o.Text}).Reason() == k }
 }
 
 // inWords fits a reply of a destination in such words.
