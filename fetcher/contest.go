@@ -65,7 +65,7 @@ func (p *plan) decide(v view, c contest, prints []string) {
 	matched := make([]match, len(c.Entries))
 	for _, byPrint := range []bool{true, false} {
 		for i, e := range c.Entries {
-			j := slices.IndexFunc(rows, func(k ledger.Known) bool { return byPrint == (k.Print != "") && is(k, prints[i], e.Size) })
+			j := slices.IndexFunc(rows, func(k ledger.Known) bool { return byPrint == (k.Fingerprint != "") && is(k, prints[i], e.Size) })
 			if matched[i].Known.ID != 0 || j < 0 {
 				continue
 			}
@@ -107,7 +107,7 @@ func (p *plan) found(v *view, m match, rivals []ledger.Known) {
 	}
 	before := len(p.Due)
 	p.known(v, m.Entry, &m.Known)
-	if len(p.Due) > before && m.Known.Print == "" { // its size alone proves nothing
+	if len(p.Due) > before && m.Known.Fingerprint == "" { // its size alone proves nothing
 		p.Due[before].Rivals = rivals
 	}
 }
@@ -116,8 +116,8 @@ func (p *plan) found(v *view, m match, rivals []ledger.Known) {
 // a row. A row without a fingerprint, of a message that was never fetched or
 // has nothing to tell it by, is told by its size.
 func is(k ledger.Known, print string, size int64) bool {
-	if k.Print == "" {
+	if k.Fingerprint == "" {
 		return size >= 0 && size == k.Size
 	}
-	return k.Print == print
+	return k.Fingerprint == print
 }

@@ -151,8 +151,8 @@ func (l *shakyLease) Drop(ctx context.Context, ids ...int64) error {
 	})
 }
 
-func (l *shakyLease) Seen(ctx context.Context, at time.Time, ids []int64) error {
-	return l.write(func() error { return l.Lease.Seen(ctx, at, ids) })
+func (l *shakyLease) SetMissing(ctx context.Context, at time.Time, ids []int64) error {
+	return l.write(func() error { return l.Lease.SetMissing(ctx, at, ids) })
 }
 
 func (l *shakyLease) Deleted(ctx context.Context, at time.Time, ids ...int64) error {

@@ -166,7 +166,7 @@ func (s *storm) person(r fetcher.Result) {
 	must(s.t, err)
 	a, err := l.Account(s.t.Context())
 	must(s.t, err)
-	a.Renumbered = false // resend
+	a.UIDs = ledger.UIDsStable // resend
 	must(s.t, l.PutAccount(s.t.Context(), a))
 	must(s.t, l.Release())
 }

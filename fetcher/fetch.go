@@ -44,8 +44,8 @@ func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
 	if err != nil {
 		return nil, r.ourFault(err)
 	}
-	if c.Known.Spool != "" {
-		if m, err := r.fetchKept(ctx, c, rec); m != nil || err != nil || c.Number == 0 || rec.Spool != "" {
+	if c.Known.CopyFile != "" {
+		if m, err := r.fetchKept(ctx, c, rec); m != nil || err != nil || c.Number == 0 || rec.CopyFile != "" {
 			return m, err
 		}
 	}
@@ -114,7 +114,7 @@ func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 	case err != nil || exact:
 		return m, err
 	case r.s.Outstanding() > 0:
-		r.s.Learnt.OddSizes, r.s.pipe.marked = true, true
+		r.s.Learnt.WrongSizes, r.s.pipe.marked = true, true
 		m.Item.Release()
 		if m, err = r.alone(ctx, c); err != nil {
 			return m, err

@@ -22,7 +22,7 @@ type Outlook struct {
 // Foresee tells what a poll of an account would do. It decides as a poll does,
 // and changes nothing.
 func Foresee(listing pop3.Listing, known []ledger.Known, row ledger.Account, policy Policy, now time.Time) Outlook {
-	p := identify(view{Entries: listing.Entries, Known: known, Policy: policy, Now: now, First: row.Listed.IsZero(), Adopt: row.Adopt})
+	p := identify(view{Entries: listing.Entries, Known: known, Policy: policy, Now: now, First: row.Listed.IsZero(), Adopt: row.UIDs == ledger.UIDsAdopting})
 	o := Outlook{Waiting: p.Waiting, Compare: len(p.Contests)}
 	for _, c := range p.Due {
 		o.Largest = max(o.Largest, c.Size)

@@ -164,8 +164,8 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) bool {
 		return false
 	}
 	failpoint("written")
-	if t.rec.Spool == "" {
-		r.unkeep(t.before.Spool)
+	if t.rec.CopyFile == "" {
+		r.unkeep(t.before.CopyFile)
 	}
 	r.tell(t, v)
 	r.weigh(ctx, t, v)

@@ -184,7 +184,7 @@ func live(rows []ledger.Known) []ledger.Known {
 // steady tells whether a row's message was in the last listing too, so that its
 // UID and size are enough to know it by. What was away may have come back as
 // another.
-func steady(k *ledger.Known) bool { return k.DeletedAt.IsZero() && k.LastSeen.IsZero() }
+func steady(k *ledger.Known) bool { return k.DeletedAt.IsZero() && k.MissingSince.IsZero() }
 
 // alive tells whether a row's message was not deleted so far as we know.
 func alive(k ledger.Known) bool { return k.DeletedAt.IsZero() }
@@ -199,7 +199,7 @@ func sameSize(e pop3.Entry, k ledger.Known) bool {
 func alike(entries []pop3.Entry, rows []ledger.Known) bool {
 	first := rows[0]
 	for _, k := range rows {
-		if k.Size != first.Size || k.Print != first.Print || k.State != first.State || !steady(&k) {
+		if k.Size != first.Size || k.Fingerprint != first.Fingerprint || k.State != first.State || !steady(&k) {
 			return false
 		}
 	}

@@ -16,7 +16,7 @@ func BenchmarkIdentify(b *testing.B) {
 	for i := range messages {
 		uid := fmt.Sprintf("%08x%08x", i, ^uint32(i))
 		v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: uid, Size: int64(i)})
-		v.Known = append(v.Known, ledger.Known{ID: int64(i + 1), UID: uid + "", State: ledger.Forwarded, Size: int64(i), Print: "print", Attempts: 1, ForwardedAt: noon})
+		v.Known = append(v.Known, ledger.Known{ID: int64(i + 1), UID: uid + "", State: ledger.Forwarded, Size: int64(i), Fingerprint: "print", Attempts: 1, ForwardedAt: noon})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

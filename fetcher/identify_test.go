@@ -29,7 +29,7 @@ func rows(list string) []ledger.Known {
 	var out []ledger.Known
 	for i, f := range strings.Fields(list) {
 		p := append(strings.Split(f, ":"), "", "")
-		k := ledger.Known{ID: int64(i + 1), UID: p[0], Print: p[3], Generation: i}
+		k := ledger.Known{ID: int64(i + 1), UID: p[0], Fingerprint: p[3], Generation: i}
 		_, _ = fmt.Sscan(p[1], &k.Size)
 		switch p[2] {
 		case "deleted":

@@ -113,7 +113,7 @@ func TestImportedFromElsewhere(t *testing.T) {
 	must(t, err)
 	a, err := l.Account(t.Context())
 	must(t, err)
-	a.Renumbered = false // popferry resend
+	a.UIDs = ledger.UIDsStable // popferry resend
 	must(t, l.PutAccount(t.Context(), a))
 	must(t, l.Release())
 	if r := w.poll(); r.Err != nil || r.Forwarded != 12 {

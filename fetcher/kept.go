@@ -24,7 +24,9 @@ import (
 // hides tells whether the server will not give a message a second time.
 func (r *run) hides() bool { return hides(r.s.Learnt, r.a.Source) }
 
-func hides(learnt ledger.Server, s Source) bool { return s.Hides || learnt.Expires || learnt.Hides }
+func hides(learnt ledger.ServerFacts, s Source) bool {
+	return s.Hides || learnt.Expires || learnt.RetrHides
+}
 
 // keptName is the file for the octets of a message. The ledger has the name
 // alone: the folder may be moved.
@@ -44,7 +46,7 @@ func (r *run) keep(ctx context.Context, m *fetched) error {
 		return r.ourFault(&spool.Error{Op: "keeping the copy of a message", Dir: r.Kept, Err: err})
 	}
 	failpoint("kept")
-	m.row.Spool, m.row.State, m.row.NextAttempt = name, ledger.Deferred, r.Now()
+	m.row.CopyFile, m.row.State, m.row.NextAttempt = name, ledger.Deferred, r.Now()
 	if err := r.lease.Put(ctx, m.row); err != nil {
 		m.Item.Release()
 		return r.ourFault(err)
@@ -96,7 +98,7 @@ func syncDir(dir string) error {
 
 // load reads a kept message back into the spool.
 func (r *run) load(c candidate) (*fetched, error) {
-	f, err := os.Open(filepath.Join(r.Kept, c.Known.Spool))
+	f, err := os.Open(filepath.Join(r.Kept, c.Known.CopyFile))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*
 	m, err := r.load(c)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		rec.Spool = ""
+		rec.CopyFile = ""
 		if c.Number > 0 {
 			return nil, nil
 		}
@@ -136,7 +138,7 @@ func keptDue(v view, planned []candidate) (due []candidate, waiting int) {
 	}
 	for _, k := range v.Known {
 		switch {
-		case k.Spool == "" || !k.State.Due() || have[k.ID]:
+		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
 		case !v.Asked && waits(v.Now, k.NextAttempt):
 			waiting++
 		default:
@@ -163,7 +165,7 @@ func (r *run) learnHiding(vanished, known []ledger.Known) {
 	}
 	last := func(k ledger.Known) bool {
 		switch {
-		case !alive(k) || k.Spool != "" || !k.LastSeen.IsZero():
+		case !alive(k) || k.CopyFile != "" || !k.MissingSince.IsZero():
 			return false
 		case k.State == ledger.Forwarded:
 			return r.a.Policy.Keep && r.a.Policy.KeepFor == 0 && !k.ForwardedAt.Before(r.lastLogin)
@@ -172,7 +174,7 @@ func (r *run) learnHiding(vanished, known []ledger.Known) {
 		}
 	}
 	if n := count(vanished, last); n >= least && n == count(known, last) && !r.hides() {
-		r.s.Learnt.Hides = true
+		r.s.Learnt.RetrHides = true
 		r.log.Warn("the server hides what was retrieved; from now on a copy is kept until it is forwarded")
 	}
 }

@@ -142,7 +142,7 @@ func TestServerThatIsSeenToHide(t *testing.T) {
 	if got := w.states()["uid-m5"]; got != "held" || len(w.kept()) != 1 {
 		t.Errorf("it is %s, kept: %v", got, w.kept())
 	}
-	text, err := os.ReadFile(filepath.Join(w.keptDir, w.record("uid-m5").Spool))
+	text, err := os.ReadFile(filepath.Join(w.keptDir, w.record("uid-m5").CopyFile))
 	if err != nil || string(text) != string(letter("m5")) {
 		t.Errorf("%v: %q", err, text)
 	}

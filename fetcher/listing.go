@@ -150,7 +150,7 @@ func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h messa
 	} else if broken != nil {
 		// Whatever it was, RETR is the way that has to work; but we cut it off ourselves where ctx is done.
 		if ctx.Err() == nil && !s.noTOP {
-			s.Learnt.NoTOP = s.Learnt.LastLogin
+			s.Learnt.TopFailedAt = s.Learnt.LastLogin
 		}
 		return message.Header{}, false, s.Source.error(StepTop, broken)
 	}

@@ -87,7 +87,7 @@ func (s *session) pipelines() bool {
 func (s *session) expect(due []candidate) {
 	s.pipe.todo = nil
 	for _, c := range due {
-		if c.Known.Spool == "" { // a copy is at hand
+		if c.Known.CopyFile == "" { // a copy is at hand
 			s.pipe.todo = append(s.pipe.todo, c)
 		}
 	}

@@ -17,7 +17,7 @@ func (r *run) plan(ctx context.Context) (plan, error) {
 		return plan{}, r.ourFault(err)
 	}
 	r.gens = nil
-	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.Adopt}
+	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.UIDs == ledger.UIDsAdopting}
 	r.view = v
 	if err := r.guard(ctx, &v); err != nil {
 		return plan{}, err
@@ -107,10 +107,10 @@ func (r *run) note(ctx context.Context, p plan) error {
 
 // noteAdopted ends what popferry adopt began: all that was there has its row.
 func (r *run) noteAdopted(ctx context.Context) error {
-	if !r.row.Adopt {
+	if r.row.UIDs != ledger.UIDsAdopting {
 		return nil
 	}
-	r.row.Adopt = false
+	r.row.UIDs = ledger.UIDsStable
 	if err := r.lease.PutAccount(ctx, r.row); err != nil {
 		return r.ourFault(err)
 	}

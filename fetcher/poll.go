@@ -104,7 +104,7 @@ type run struct {
 	// repeated tells that a session is repeated because pipelining may have
 	// broken it; before is what was known of its server until then.
 	repeated bool
-	before   ledger.Server
+	before   ledger.ServerFacts
 	// owes tells that a session could not be ended and its deletions were not
 	// made; sweeping that this one is for them alone.
 	owes, sweeping bool
@@ -235,7 +235,7 @@ func (r *run) prepare(ctx context.Context, p plan) (plan, error) {
 	if err := r.note(ctx, p); err != nil {
 		return p, err
 	}
-	if !r.row.Adopt {
+	if r.row.UIDs != ledger.UIDsAdopting {
 		return p, nil
 	}
 	due := p.Due
@@ -261,4 +261,4 @@ func (r *run) portion(due []candidate) (now, rest []candidate) {
 }
 
 // gap is the least time between two logins.
-func (r *run) gap() time.Duration { return max(r.a.Policy.MinInterval, r.row.Server.LoginGap) }
+func (r *run) gap() time.Duration { return max(r.a.Policy.MinInterval, r.row.Server.LoginDelay) }

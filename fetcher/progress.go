@@ -31,7 +31,7 @@ func (p *Progress) expect(due []candidate) {
 	}
 	octets := p.fetched.Load()
 	for _, c := range due {
-		if c.Known.Spool == "" { // else a copy is at hand
+		if c.Known.CopyFile == "" { // else a copy is at hand
 			octets += max(0, c.Size)
 		}
 	}

@@ -23,7 +23,7 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 	if m.row.Size < 0 {
 		m.row.Size = m.Octets // not listed, but something to tell it by
 	}
-	m.row.Print, m.row.MessageSize = m.Header.Fingerprint(), m.Octets
+	m.row.Fingerprint, m.row.MessageSize = m.Header.Fingerprint(), m.Octets
 	m.row.Excerpt = m.Header.Excerpt()
 	if r.hides() {
 		if err := r.keep(ctx, m); err != nil {
@@ -41,7 +41,7 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 // compare finds the row that a message really is. known tells that nothing is
 // to be done for it.
 func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
-	if m.row != nil && m.row.Print != "" && m.row.Print != m.Header.Fingerprint() {
+	if m.row != nil && m.row.Fingerprint != "" && m.row.Fingerprint != m.Header.Fingerprint() {
 		// The server gave the UID to another message. The one that it belonged to
 		// has left.
 		if err := r.dismiss(ctx, m); err != nil {
@@ -82,5 +82,5 @@ func (r *run) dismiss(ctx context.Context, m *fetched) error {
 // mayBe tells whether a rival is in question: its message has no row yet, or
 // one that proves less than the rival's would.
 func (m *fetched) mayBe(k ledger.Known) bool {
-	return m.row == nil || m.row.Print == "" && k.Print != "" && k.ID != m.row.ID
+	return m.row == nil || m.row.Fingerprint == "" && k.Fingerprint != "" && k.ID != m.row.ID
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
@@ -68,7 +69,7 @@ func TestAdoptThatIsStopped(t *testing.T) {
 	must(t, err)
 	a, err := l.Account(t.Context())
 	must(t, err)
-	a.Renumbered, a.Adopt = false, true
+	a.UIDs = ledger.UIDsAdopting
 	must(t, l.PutAccount(t.Context(), a))
 	must(t, l.Release())
 	stop := sync.OnceFunc(func() { close(w.stop) })

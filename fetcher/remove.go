@@ -16,7 +16,7 @@ func (r *run) remove(ctx context.Context, expired []match) error {
 	}
 	failpoint("forwarded")
 	if r.s.pipe.deep {
-		r.s.Learnt.Breaks = 0 // it went well
+		r.s.Learnt.PipelineCuts = 0 // it went well
 	}
 	if r.s.loose > 0 {
 		r.log.Warn("not every message that was given out is on disk; the session ends without QUIT, so that the server keeps them", "messages", r.s.loose)
@@ -129,7 +129,7 @@ func (r *run) proven(ctx context.Context, m match) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if shown && h.Fingerprint() == m.Known.Print && (m.Known.Print != "" || is(m.Known, "", m.Size)) {
+		if shown && h.Fingerprint() == m.Known.Fingerprint && (m.Known.Fingerprint != "" || is(m.Known, "", m.Size)) {
 			return true, nil
 		}
 	}

@@ -53,13 +53,13 @@ func renumbered(v *view) (vanished []ledger.Known, unknown []pop3.Entry, is bool
 // told the account waits for a person.
 func (r *run) guard(ctx context.Context, v *view) error {
 	vanished, unknown, is := renumbered(v)
-	if r.row.Renumbered && len(unknown) == 0 && len(v.Entries) >= guardLeast {
-		r.row.Renumbered = false // the old UIDs are back
+	if r.row.UIDs == ledger.UIDsRenumbered && len(unknown) == 0 && len(v.Entries) >= guardLeast {
+		r.row.UIDs = ledger.UIDsStable // the old UIDs are back
 	}
 	switch {
-	case r.row.Renumbered:
+	case r.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
-	case !is || r.row.Adopt || r.hides(): // where messages vanish as a rule, it tells nothing
+	case !is || r.row.UIDs == ledger.UIDsAdopting || r.hides(): // where messages vanish as a rule, it tells nothing
 		return nil
 	}
 	r.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(vanished), "unknown", len(unknown))
@@ -101,11 +101,11 @@ func rematch(vanished []ledger.Known, unknown []pop3.Entry, prints []string) (mo
 	byPrint := make(map[string][]ledger.Known)
 	blank := 0
 	for _, k := range vanished {
-		if k.Print == "" {
+		if k.Fingerprint == "" {
 			blank++
 			continue
 		}
-		byPrint[k.Print] = append(byPrint[k.Print], k)
+		byPrint[k.Fingerprint] = append(byPrint[k.Fingerprint], k)
 	}
 	rest := 0
 	for i, e := range unknown {
@@ -148,10 +148,10 @@ func (r *run) adopt(ctx context.Context, v *view, moved []match) error {
 // wait has the account wait for a person. The old UIDs count as missed from
 // now on, so that after "resend" all is new.
 func (r *run) wait(ctx context.Context, vanished []ledger.Known) error {
-	if err := r.lease.Seen(ctx, r.lastListing(), ids(vanished)); err != nil {
+	if err := r.lease.SetMissing(ctx, r.lastListing(), ids(vanished)); err != nil {
 		return r.ourFault(err)
 	}
-	r.row.Renumbered = true
+	r.row.UIDs = ledger.UIDsRenumbered
 	if err := r.lease.PutAccount(ctx, r.row); err != nil {
 		return r.ourFault(err)
 	}
@@ -178,8 +178,8 @@ func (r *run) missing(ctx context.Context, v view) error {
 	var left, back, all []ledger.Known
 	var gone []*ledger.Record
 	for i, k := range v.Known {
-		switch seen, listed := k.LastSeen.IsZero(), x.listed[i]; {
-		case !alive(k) || k.Spool != "" || seen == listed:
+		switch seen, listed := k.MissingSince.IsZero(), x.listed[i]; {
+		case !alive(k) || k.CopyFile != "" || seen == listed:
 		case listed:
 			back = append(back, k)
 		case k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held:
@@ -187,7 +187,7 @@ func (r *run) missing(ctx context.Context, v view) error {
 			if err != nil {
 				return r.ourFault(err)
 			}
-			rec.State, rec.LastSeen = ledger.Gone, r.lastListing()
+			rec.State, rec.MissingSince = ledger.Gone, r.lastListing()
 			r.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
 			gone, all = append(gone, rec), append(all, k)
 		default:
@@ -217,7 +217,7 @@ func (r *run) seen(ctx context.Context, list []ledger.Known, at time.Time) error
 	if len(list) == 0 {
 		return nil
 	}
-	if err := r.lease.Seen(ctx, at, ids(list)); err != nil {
+	if err := r.lease.SetMissing(ctx, at, ids(list)); err != nil {
 		return r.ourFault(err)
 	}
 	return nil

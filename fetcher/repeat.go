@@ -19,9 +19,9 @@ func (r *run) repeat(err error) bool {
 		*learnt = r.s.Learnt
 	}
 	r.before = *learnt
-	learnt.Breaks++
-	if broken.proves() || learnt.Breaks >= maxPipelineBreaks {
-		learnt.Lockstep, learnt.Breaks = r.Now(), 0
+	learnt.PipelineCuts++
+	if broken.proves() || learnt.PipelineCuts >= maxPipelineBreaks {
+		learnt.NoPipeliningSince, learnt.PipelineCuts = r.Now(), 0
 	}
 	if r.s != nil {
 		r.s.Learnt = *learnt // record takes it from there
@@ -43,6 +43,6 @@ func (r *run) notPipelining(err error) error {
 	if r.s != nil {
 		learnt = &r.s.Learnt
 	}
-	learnt.Lockstep, learnt.Breaks = r.before.Lockstep, r.before.Breaks
+	learnt.NoPipeliningSince, learnt.PipelineCuts = r.before.NoPipeliningSince, r.before.PipelineCuts
 	return err
 }

@@ -57,7 +57,7 @@ type session struct {
 	Source  Source
 	Policy  Policy
 	Listing pop3.Listing
-	Learnt  ledger.Server
+	Learnt  ledger.ServerFacts
 	caps    pop3.Capabilities
 	noUIDL  bool // UIDs of the listing are our own
 	noTOP   bool // headers are read by RETR
@@ -73,15 +73,15 @@ type session struct {
 type visit struct {
 	Source   Source
 	Policy   Policy
-	Learnt   ledger.Server // in earlier sessions
-	Lockstep bool          // nothing is to be sent ahead
+	Learnt   ledger.ServerFacts // in earlier sessions
+	Lockstep bool               // nothing is to be sent ahead
 	Now      time.Time
 }
 
 // open connects, logs in and reads the listing. What it learns of the server
 // is returned in any case. A server that hangs up on CAPA is asked once more,
 // without, and so is one that wants UTF-8 mode for the login.
-func (v visit) open(ctx context.Context) (*session, ledger.Server, error) {
+func (v visit) open(ctx context.Context) (*session, ledger.ServerFacts, error) {
 	learnt := v.Learnt
 	s, err := v.login(ctx)
 	if again := s.Learnt; err != nil && ctx.Err() == nil && (again.NoCAPA != learnt.NoCAPA || again.UTF8 != learnt.UTF8) {
@@ -103,10 +103,10 @@ func (v visit) open(ctx context.Context) (*session, ledger.Server, error) {
 // over, and only what it has learnt is of use.
 func (v visit) login(ctx context.Context) (*session, error) {
 	src := v.Source
-	s := &session{Source: src, Policy: v.Policy, Learnt: v.Learnt, noTOP: v.Now.Before(v.Learnt.NoTOP.Add(lockstepFor))}
+	s := &session{Source: src, Policy: v.Policy, Learnt: v.Learnt, noTOP: v.Now.Before(v.Learnt.TopFailedAt.Add(lockstepFor))}
 	s.pipe = pipeline{
-		lockstep: v.Lockstep || v.Now.Before(v.Learnt.Lockstep.Add(lockstepFor)),
-		marked:   v.Learnt.OddSizes,
+		lockstep: v.Lockstep || v.Now.Before(v.Learnt.NoPipeliningSince.Add(lockstepFor)),
+		marked:   v.Learnt.WrongSizes,
 		dropped:  make(map[int]bool),
 	}
 	conn, err := src.Dial(ctx)
@@ -176,7 +176,7 @@ func (s *session) capabilities(ctx context.Context) error {
 		s.Learnt.NoCAPA = s.Outstanding() == 0 && errors.Is(err, io.ErrUnexpectedEOF)
 		return s.Source.error(StepCapa, err)
 	}
-	s.Learnt.LoginGap, _ = s.caps.LoginDelay()
+	s.Learnt.LoginDelay, _ = s.caps.LoginDelay()
 	days, never, ok := s.caps.Expire()
 	s.Learnt.Expires, s.Learnt.ExpireDays = ok && !never && days == 0, 0
 	if ok && !never {

@@ -26,9 +26,9 @@ var (
 
 // Wanted is a message that a person wants to see.
 type Wanted struct {
-	ledger.Known                // its row
-	Rows         []ledger.Known // all rows under its UID, its own among them
-	Server       ledger.Server  // what was learnt of the server
+	ledger.Known                    // its row
+	Rows         []ledger.Known     // all rows under its UID, its own among them
+	Server       ledger.ServerFacts // what was learnt of the server
 }
 
 // Show writes a message to w as its server has it, octet by octet, in a

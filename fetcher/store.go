@@ -20,7 +20,7 @@ type Lease interface {
 // AccountRow reads and writes what is remembered of the account.
 type AccountRow interface {
 	Account(context.Context) (ledger.Account, error)
-	// PutAccount need not wait for the disk for what is not ledger.Account.Lasting.
+	// PutAccount need not wait for the disk for what is not ledger.Account.Durable.
 	PutAccount(context.Context, ledger.Account) error
 }
 
@@ -34,9 +34,9 @@ type Rows interface {
 	Put(context.Context, ...*ledger.Record) error
 	// Drop removes rows in state Sending, whose transaction did not happen.
 	Drop(ctx context.Context, ids ...int64) error
-	// Seen notes when rows that are missing in the listing were listed last;
-	// the zero time takes it back.
-	Seen(ctx context.Context, at time.Time, ids []int64) error
+	// SetMissing sets MissingSince of these rows; the zero time means that they
+	// are listed again.
+	SetMissing(ctx context.Context, since time.Time, ids []int64) error
 	// Deleted notes when the server confirmed that these forwarded messages
 	// are deleted; the zero time takes it back.
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error

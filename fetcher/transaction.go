@@ -104,7 +104,7 @@ func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
 	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
 	switch rec.State {
 	case ledger.Forwarded:
-		rec.ForwardedAt, rec.Spool = t.clock.Now, ""
+		rec.ForwardedAt, rec.CopyFile = t.clock.Now, ""
 	default:
 		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
 	}

@@ -82,7 +82,7 @@ func TestMoveThatCannotBeTold(t *testing.T) {
 			must(t, err)
 			a, err := l.Account(t.Context())
 			must(t, err)
-			a.Renumbered, a.Adopt = false, word == "adopt"
+			a.UIDs = map[string]ledger.UIDState{"adopt": ledger.UIDsAdopting, "resend": ledger.UIDsStable}[word]
 			must(t, l.PutAccount(t.Context(), a))
 			must(t, l.Release())
 			want := map[string]int{"adopt": 0, "resend": 12}[word]

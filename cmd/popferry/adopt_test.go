@@ -24,20 +24,20 @@ func TestRenumbered(t *testing.T) {
 		}
 		defer func() { _ = lease.Release() }()
 		row := want
-		row.Renumbered, row.Failures, row.NotBefore, row.Cause = true, 3, later, ledger.Cause{Code: "renumbered"}
+		row.UIDs, row.Failures, row.NotBefore, row.Cause = ledger.UIDsRenumbered, 3, later, ledger.Cause{Code: "renumbered"}
 		if err := lease.PutAccount(t.Context(), row); err != nil {
 			t.Fatal(err)
 		}
 	})
 	for _, test := range []struct {
 		answer, say string
-		adopt       bool
+		uids        ledger.UIDState
 	}{
-		{"adopt", "isp: the next poll notes the mail that is on the server as seen", true},
-		{"resend", "isp: the next poll sends the mail that is on the server as new", false},
+		{"adopt", "isp: the next poll notes the mail that is on the server as seen", ledger.UIDsAdopting},
+		{"resend", "isp: the next poll sends the mail that is on the server as new", ledger.UIDsStable},
 	} {
 		o.do(exitOK, []string{test.say}, test.answer, "isp")
-		want.Adopt = test.adopt
+		want.UIDs = test.uids
 		if got := o.accounts()["isp"]; got != want {
 			t.Errorf("%s: %+v, want %+v", test.answer, got, want)
 		}
@@ -57,7 +57,7 @@ func TestRenumberedMailbox(t *testing.T) {
 			}
 			o := newOffice(t, mail...)
 			o.poll(false)
-			o.change(func(r *ledger.Record) { r.Print = "" }) // as of messages that were only noted
+			o.change(func(r *ledger.Record) { r.Fingerprint = "" }) // as of messages that were only noted
 			o.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message {
 				for i := range all {
 					all[i].UID = "renumbered-" + all[i].UID
@@ -65,7 +65,7 @@ func TestRenumberedMailbox(t *testing.T) {
 				return all
 			})
 			o.do(exitAgain, []string{"popferry: isp: "}, "run", "--once", "--now")
-			if !o.accounts()["isp"].Renumbered {
+			if o.accounts()["isp"].UIDs != ledger.UIDsRenumbered {
 				t.Fatal("the account does not wait")
 			}
 			o.do(exitOK, nil, answer, "isp")
@@ -74,8 +74,8 @@ func TestRenumberedMailbox(t *testing.T) {
 			if n := len(o.sink.Messages()); n != sent {
 				t.Errorf("%d were sent, want %d", n, sent)
 			}
-			if row := o.accounts()["isp"]; row.Renumbered || row.Adopt {
-				t.Errorf("%+v", row)
+			if row := o.accounts()["isp"]; row.UIDs != ledger.UIDsStable {
+				t.Errorf("afterwards its UIDs are in state %d, want %d", row.UIDs, ledger.UIDsStable)
 			}
 		})
 	}

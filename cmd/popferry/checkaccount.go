@@ -54,8 +54,8 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 // tooEarly says why an account must not be logged in to again yet, "" if it may.
 // check is no exception to min_interval and LOGIN-DELAY: the provider does not
 // care who asks.
-func tooEarly(p fetcher.Policy, s ledger.Server, now time.Time) string {
-	gap, since := max(p.MinInterval, s.LoginGap), now.Sub(s.LastLogin)
+func tooEarly(p fetcher.Policy, s ledger.ServerFacts, now time.Time) string {
+	gap, since := max(p.MinInterval, s.LoginDelay), now.Sub(s.LastLogin)
 	if s.LastLogin.IsZero() || since < 0 || since >= gap {
 		return ""
 	}
@@ -92,7 +92,7 @@ type mailbox struct {
 // judge says what is in a mailbox, and what of it is new. The error is a reason
 // why nothing of it would be forwarded.
 func (m *mailbox) judge(l pop3.Listing, known []ledger.Known) (string, error) {
-	if m.row.Renumbered {
+	if m.row.UIDs == ledger.UIDsRenumbered {
 		return "", fetcher.ErrRenumbered
 	}
 	var all int64

@@ -45,7 +45,7 @@ func TestShowFromCopy(t *testing.T) {
 	if err := os.WriteFile(path, []byte("our copy"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.change(func(r *ledger.Record) { r.Spool = filepath.Base(path) })
+	o.change(func(r *ledger.Record) { r.CopyFile = filepath.Base(path) })
 	o.do(exitOK, []string{"our copy"}, "show", "isp", "uid-1")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

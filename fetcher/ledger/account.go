@@ -23,40 +23,51 @@ type Account struct {
 	NotBefore time.Time
 	Cause     Cause // of the last failure, zero after a success
 	OnServer  int   // messages in the last whole listing
-	Server    Server
-	// Renumbered is set by the guard: the server has given new UIDs to all
-	// messages, and nothing is sent until a person says adopt or resend.
-	Renumbered bool
-	// Adopt tells that a person wants what is on the server now to count as
-	// seen: the next poll notes whatever it does not know as Skipped, and
-	// clears this.
-	Adopt bool
+	Server    ServerFacts
+	UIDs      UIDState
 }
 
-// Lasting is a without what a ledger may forget when the power fails: when and
-// how polls went, and with it how long to wait. No message depends on it.
-func (a Account) Lasting() Account {
+// UIDState says whether the UIDs on the server can be compared with those in
+// the ledger.
+type UIDState uint8
+
+const (
+	// UIDsStable: a UID means the same message as before.
+	UIDsStable UIDState = iota
+	// UIDsRenumbered: the server has given new UIDs to all messages. Nothing
+	// is sent until the user says adopt or resend.
+	UIDsRenumbered
+	// UIDsAdopting: the user said adopt. The next poll records every message
+	// that it does not know as Skipped, and goes back to UIDsStable.
+	UIDsAdopting
+)
+
+// Durable returns a without the fields that a ledger may lose in a power
+// failure: when polls ran, how they ended and the back-off that follows. No
+// message depends on them.
+func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer = 0, Cause{}, 0
 	a.Server.LastLogin, a.Server.BadLogins = time.Time{}, 0
 	return a
 }
 
-// Server is what was learnt of an account's POP3 server.
-type Server struct {
-	NoCAPA     bool          `json:"no_capa,omitempty"`     // it hangs up on CAPA, or does not know it
-	LoginGap   time.Duration `json:"login_gap,omitempty"`   // LOGIN-DELAY (RFC 2449 6.5)
-	Expires    bool          `json:"expires,omitempty"`     // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
-	ExpireDays int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after so many days
-	Hides      bool          `json:"hides,omitempty"`       // it was seen to hide what was retrieved
-	HasUIDL    bool          `json:"has_uidl,omitempty"`    // UIDL has worked
-	NoTOP      time.Time     `json:"no_top_since,omitzero"` // when the connection broke at TOP
-	UTF8       bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
-	BadLogins  int           `json:"bad_logins,omitempty"`  // refused credentials in a row
-	LastLogin  time.Time     `json:"last_login,omitzero"`
-	OddSizes   bool          `json:"odd_sizes,omitempty"` // LIST tells other sizes than RETR gives
-	Lockstep   time.Time     `json:"lockstep,omitzero"`   // when it was seen not to stand PIPELINING
-	Breaks     int           `json:"breaks,omitempty"`    // pipelined sessions in a row that were cut
+// ServerFacts is what popferry has learnt about an account's POP3 server. The
+// JSON names are those of stored rows and never change.
+type ServerFacts struct {
+	NoCAPA            bool          `json:"no_capa,omitempty"`     // it closes the connection on CAPA, or does not know it
+	LoginDelay        time.Duration `json:"login_gap,omitempty"`   // LOGIN-DELAY (RFC 2449 6.5)
+	Expires           bool          `json:"expires,omitempty"`     // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
+	ExpireDays        int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after this many days
+	RetrHides         bool          `json:"hides,omitempty"`       // it no longer lists messages that were retrieved
+	HasUIDL           bool          `json:"has_uidl,omitempty"`    // UIDL has worked
+	TopFailedAt       time.Time     `json:"no_top_since,omitzero"` // when the connection last broke at TOP
+	UTF8              bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
+	BadLogins         int           `json:"bad_logins,omitempty"`  // consecutive logins with refused credentials
+	LastLogin         time.Time     `json:"last_login,omitzero"`
+	WrongSizes        bool          `json:"odd_sizes,omitempty"` // LIST gives other sizes than RETR
+	NoPipeliningSince time.Time     `json:"lockstep,omitzero"`   // when PIPELINING last failed
+	PipelineCuts      int           `json:"breaks,omitempty"`    // consecutive pipelined sessions that were cut off
 }
 
 // Identity tells a mailbox from every other: its UIDs mean nothing in another.

@@ -27,7 +27,7 @@ func (r *Record) Retry(now time.Time) bool {
 		r.Cause = Cause{} // no failure; the others keep theirs until the next attempt
 	}
 	r.State, r.Attempts, r.NextAttempt = Deferred, 0, now
-	r.LastSeen = time.Time{} // the next listing tells anew whether it is Gone
+	r.MissingSince = time.Time{} // the next listing tells anew whether it is Gone
 	for i := range r.Recipients {
 		if rcpt := &r.Recipients[i]; rcpt.State != Forwarded {
 			rcpt.State, rcpt.Attempts, rcpt.NextAttempt = Deferred, 0, now

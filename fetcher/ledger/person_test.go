@@ -15,7 +15,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func failed(s ledger.State) *ledger.Record {
 	later := noon.Add(time.Hour)
 	r := &ledger.Record{
-		Known: ledger.Known{ID: 1, UID: "1", State: s, Attempts: 7, NextAttempt: later, LastSeen: noon, Cause: ledger.Cause{Code: "refused", Text: "550"}, Spool: "file"},
+		Known: ledger.Known{ID: 1, UID: "1", State: s, Attempts: 7, NextAttempt: later, MissingSince: noon, Cause: ledger.Cause{Code: "refused", Text: "550"}, CopyFile: "file"},
 		Trace: "trace", FirstAttempt: noon.Add(-time.Hour),
 		Excerpt: ledger.Excerpt{MessageID: "<1@example.org>", From: "f", Subject: "s", Date: "d"},
 	}
@@ -35,7 +35,7 @@ func TestRetry(t *testing.T) {
 		}
 		if able[s] {
 			want.State, want.Attempts, want.NextAttempt = ledger.Deferred, 0, noon
-			want.LastSeen = time.Time{}
+			want.MissingSince = time.Time{}
 			for i := range want.Recipients[1:] { // the first has it
 				rcpt := &want.Recipients[1+i]
 				rcpt.State, rcpt.Attempts, rcpt.NextAttempt = ledger.Deferred, 0, noon

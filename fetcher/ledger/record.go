@@ -6,13 +6,13 @@ import "time"
 // read one for every message that was ever seen and is still remembered, so
 // it is small.
 type Known struct {
-	ID         int64
-	UID        string // raw octets as the server sent them
-	Generation int    // 0 for the first message under this UID, 1 for the next
-	State      State
-	Size       int64  // as listed by the server when last compared; -1: not listed
-	Print      string // fingerprint, see Record
-	Attempts   int
+	ID          int64
+	UID         string // raw octets as the server sent them
+	Generation  int    // 0 for the first message under this UID, 1 for the next
+	State       State
+	Size        int64  // as listed by the server when last compared; -1: not listed
+	Fingerprint string // from its header, "": not known
+	Attempts    int
 	// NextAttempt is when a Deferred or Unknown message is due.
 	NextAttempt time.Time
 	ForwardedAt time.Time // zero: not forwarded
@@ -20,12 +20,13 @@ type Known struct {
 	// Deletions is how often the server confirmed its deletion: more than once,
 	// if it came back all the same.
 	Deletions int
-	// LastSeen is zero while it is listed, so that a poll without news writes
-	// nothing; else the time of the last listing that had it.
-	LastSeen time.Time
-	// Spool is the file that holds the octets where the server will not give
-	// them a second time; "" for none.
-	Spool string
+	// MissingSince is zero while the message is listed, so that a poll without
+	// news writes nothing. Otherwise it is the time of the last poll before the
+	// listing that no longer had it.
+	MissingSince time.Time
+	// CopyFile is the name of the file that holds the retained copy of a message
+	// that the server will not send a second time; "" for none.
+	CopyFile string
 	// Cause is the last failure, its zero value after a success.
 	Cause Cause
 }

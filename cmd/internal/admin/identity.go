@@ -25,10 +25,13 @@ func (l *Leased) answerRenumbered(ctx context.Context, adopt bool) error {
 	if err != nil {
 		return err
 	}
-	if !row.Renumbered && !row.Adopt {
+	if row.UIDs == ledger.UIDsStable {
 		return fmt.Errorf("%s: %w", row.Name, ErrNotRenumbered)
 	}
-	row.Renumbered, row.Adopt = false, adopt
+	row.UIDs = ledger.UIDsStable
+	if adopt {
+		row.UIDs = ledger.UIDsAdopting
+	}
 	row.Failures, row.NotBefore, row.Cause = 0, time.Time{}, ledger.Cause{} // it waited for this answer
 	return l.lease.PutAccount(ctx, row)
 }

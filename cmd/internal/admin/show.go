@@ -24,8 +24,8 @@ func (l *Leased) Show(ctx context.Context, uid, copyDir string, source func() (f
 		return fmt.Errorf("%w; to list the account's messages: popferry messages --account %s", l.noMessage(uid), l.Name)
 	}
 	rec := latest(rows)
-	if rec.Spool != "" {
-		err = copyFile(w, filepath.Join(copyDir, rec.Spool))
+	if rec.CopyFile != "" {
+		err = copyFile(w, filepath.Join(copyDir, rec.CopyFile))
 	} else {
 		err = l.fetch(ctx, rec, rows, source, w)
 	}

@@ -50,10 +50,14 @@ func testAccount(t *testing.T, k Kind) {
 		ID: f.account.ID, Identity: f.account.Identity,
 		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
 		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30,
-		Server:     ledger.Server{NoCAPA: true, LoginGap: time.Minute, Expires: true, UTF8: true, NoTOP: at(9), HasUIDL: true, ExpireDays: 30, Hides: true, BadLogins: 2, LastLogin: at(7), OddSizes: true, Lockstep: at(8), Breaks: 1},
-		Renumbered: true, Adopt: true,
+		Server: ledger.ServerFacts{NoCAPA: true, LoginDelay: time.Minute, Expires: true, UTF8: true, TopFailedAt: at(9), HasUIDL: true, ExpireDays: 30, RetrHides: true, BadLogins: 2, LastLogin: at(7), WrongSizes: true, NoPipeliningSince: at(8), PipelineCuts: 1},
+		UIDs:   ledger.UIDsRenumbered,
 	}
 	mustBeFull(t, "Account", reflect.ValueOf(want))
+	must(t, f.lease.PutAccount(f, want))
+	f.sees(t, want)
+
+	want.UIDs = ledger.UIDsAdopting
 	must(t, f.lease.PutAccount(f, want))
 	f.sees(t, want)
 

@@ -87,9 +87,9 @@ func in(s ledger.State, uid string) *ledger.Record {
 // full returns a record that has something in every field.
 func full() *ledger.Record {
 	return &ledger.Record{
-		Known: ledger.Known{UID: "a\xff\x00b", Generation: 2, State: ledger.Forwarded, Size: 1 << 40, Print: "print", Attempts: 3,
+		Known: ledger.Known{UID: "a\xff\x00b", Generation: 2, State: ledger.Forwarded, Size: 1 << 40, Fingerprint: "print", Attempts: 3,
 			NextAttempt: epoch.Add(1), ForwardedAt: epoch.Add(2 * time.Hour), DeletedAt: epoch.Add(3 * time.Hour),
-			Spool: "spool/1", Deletions: 1, LastSeen: epoch.Add(5 * time.Hour), Cause: ledger.Cause{Code: "refused", Text: "550 5.7.1 müde\r\nzweite Zeile"}},
+			CopyFile: "spool/1", Deletions: 1, MissingSince: epoch.Add(5 * time.Hour), Cause: ledger.Cause{Code: "refused", Text: "550 5.7.1 müde\r\nzweite Zeile"}},
 		MessageSize:  1<<40 + 1,
 		Trace:        "trace",
 		FirstAttempt: epoch.Add(4 * time.Hour).In(time.FixedZone("", 3600)),

@@ -12,7 +12,7 @@ func testRename(t *testing.T, k Kind) {
 	f := setup(t, k)
 	f.put(t, in(ledger.Forwarded, "1"))
 	want := f.account
-	want.Failures, want.Server = 3, ledger.Server{NoCAPA: true, LastLogin: epoch}
+	want.Failures, want.Server = 3, ledger.ServerFacts{NoCAPA: true, LastLogin: epoch}
 	must(t, f.lease.PutAccount(f, want))
 	other := claim(t, f.store, ledger.Identity{Name: "other", Username: "o", Host: "h"})[0]
 
@@ -27,7 +27,7 @@ func testRename(t *testing.T, k Kind) {
 	must(t, err)
 	equal(t, "renamed", accounts, []ledger.Account{want, other})
 
-	want.Username, want.Host, want.Server = "eva", "pop.example.org", ledger.Server{}
+	want.Username, want.Host, want.Server = "eva", "pop.example.org", ledger.ServerFacts{}
 	must(t, f.lease.Rename(f, want.Identity))
 	accounts, err = f.store.Accounts(f)
 	must(t, err)

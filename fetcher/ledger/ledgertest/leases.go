@@ -30,7 +30,7 @@ func testLease(t *testing.T, k Kind) {
 		"Put":        f.lease.Put(f, r),
 		"Deleted":    f.lease.Deleted(f, epoch, r.ID),
 		"Drop":       f.lease.Drop(f),
-		"Seen":       f.lease.Seen(f, epoch, []int64{r.ID}),
+		"SetMissing": f.lease.SetMissing(f, epoch, []int64{r.ID}),
 		"PutAccount": f.lease.PutAccount(f, f.account),
 		"Rename":     f.lease.Rename(f, f.account.Identity),
 	} {

@@ -43,7 +43,7 @@ type Lease interface {
 	Put(context.Context, ...*ledger.Record) error
 	Drop(ctx context.Context, ids ...int64) error
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
-	Seen(ctx context.Context, at time.Time, missing []int64) error
+	SetMissing(ctx context.Context, since time.Time, ids []int64) error
 	Rename(context.Context, ledger.Identity) error
 	Forget(context.Context) (messages int, err error)
 	Release() error
@@ -71,7 +71,7 @@ func (k Kind) Run(t *testing.T) {
 		{"put under the wrong lease", testWrongAccount},
 		{"deleted", testDeleted},
 		{"drop", testDrop},
-		{"seen", testSeen},
+		{"missing", testSetMissing},
 		{"claim", testClaim},
 		{"accounts come back as they were put", testAccount},
 		{"rename", testRename},

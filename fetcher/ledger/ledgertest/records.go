@@ -118,7 +118,7 @@ func testWrongAccount(t *testing.T, k Kind) {
 		"Put new":    other.Put(f, &ledger.Record{Account: f.account.ID, Known: ledger.Known{UID: "2", State: ledger.Held}}),
 		"Deleted":    other.Deleted(f, epoch, mine.ID),
 		"Drop":       other.Drop(f, mine.ID),
-		"Seen":       other.Seen(f, epoch, []int64{mine.ID}),
+		"SetMissing": other.SetMissing(f, epoch, []int64{mine.ID}),
 		"PutAccount": other.PutAccount(f, f.account),
 	} {
 		if err == nil {
@@ -139,7 +139,7 @@ func rounded(r *ledger.Record) *ledger.Record {
 		rcpt.NextAttempt = round(rcpt.NextAttempt)
 		out.Recipients = append(out.Recipients, rcpt)
 	}
-	for _, at := range []*time.Time{&out.NextAttempt, &out.ForwardedAt, &out.DeletedAt, &out.FirstAttempt, &out.FirstSeen, &out.LastSeen} {
+	for _, at := range []*time.Time{&out.NextAttempt, &out.ForwardedAt, &out.DeletedAt, &out.FirstAttempt, &out.FirstSeen, &out.MissingSince} {
 		*at = round(*at)
 	}
 	return &out

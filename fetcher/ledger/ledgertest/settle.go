@@ -55,20 +55,20 @@ func testDrop(t *testing.T, k Kind) {
 	f.put(t, in(ledger.Sending, all[0].UID))
 }
 
-func testSeen(t *testing.T, k Kind) {
+func testSetMissing(t *testing.T, k Kind) {
 	f := setup(t, k)
 	there, missing := in(ledger.Forwarded, "there"), in(ledger.Held, "missing")
 	f.put(t, there, missing)
-	if err := f.lease.Seen(f, epoch, []int64{missing.ID, 1 << 40}); !errors.Is(err, ledger.ErrNotFound) {
+	if err := f.lease.SetMissing(f, epoch, []int64{missing.ID, 1 << 40}); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("no such row: %v", err)
 	}
 	equal(t, "after an error", f.record(t, missing.ID), missing)
-	must(t, f.lease.Seen(f, epoch, []int64{missing.ID}))
-	missing.LastSeen = epoch
+	must(t, f.lease.SetMissing(f, epoch, []int64{missing.ID}))
+	missing.MissingSince = epoch
 	equal(t, "missing", f.record(t, missing.ID), missing)
 	equal(t, "there", f.record(t, there.ID), there)
-	must(t, f.lease.Seen(f, time.Time{}, []int64{missing.ID}))
-	missing.LastSeen = time.Time{}
+	must(t, f.lease.SetMissing(f, time.Time{}, []int64{missing.ID}))
+	missing.MissingSince = time.Time{}
 	equal(t, "back", f.record(t, missing.ID), missing)
 }
 
@@ -77,7 +77,7 @@ func testPrune(t *testing.T, k Kind) {
 	old, fresh, kept := in(ledger.Forwarded, "old"), in(ledger.Forwarded, "fresh"), in(ledger.Forwarded, "kept")
 	old.DeletedAt, fresh.DeletedAt = epoch.Add(-time.Millisecond), epoch
 	old.Recipients = []ledger.Recipient{{Address: "a@example.org", State: ledger.Forwarded}}
-	kept.ForwardedAt, kept.LastSeen = epoch.AddDate(-9, 0, 0), epoch.AddDate(-9, 0, 0)
+	kept.ForwardedAt, kept.MissingSince = epoch.AddDate(-9, 0, 0), epoch.AddDate(-9, 0, 0)
 	f.put(t, old, fresh, kept)
 	n, err := f.store.Prune(f, epoch)
 	must(t, err)

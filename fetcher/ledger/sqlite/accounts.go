@@ -82,12 +82,19 @@ func queryAccounts(ctx context.Context, db querier, query string, args ...any) (
 	for rows.Next() {
 		var a ledger.Account
 		var server []byte
+		var renumbered, adopting bool
 		if err := rows.Scan(&a.ID, &a.Name, &a.Username, &a.Host, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
-			&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &server, &a.Renumbered, &a.Adopt); err != nil {
+			&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &server, &renumbered, &adopting); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal(server, &a.Server); err != nil {
 			return nil, fmt.Errorf("account %q: what was learnt of its server: %w", a.Name, err)
+		}
+		switch {
+		case renumbered:
+			a.UIDs = ledger.UIDsRenumbered
+		case adopting:
+			a.UIDs = ledger.UIDsAdopting
 		}
 		accounts = append(accounts, a)
 	}
@@ -105,7 +112,7 @@ func putAccount(c *session, a ledger.Account) error {
 	n, err := c.affect(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
 		failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
 		millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
-		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, string(server), a.Renumbered, a.Adopt, a.ID)
+		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, string(server), a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, a.ID)
 	if err == nil && n == 0 {
 		err = ledger.ErrNotFound
 	}

@@ -116,7 +116,7 @@ func BenchmarkClaim(b *testing.B) {
 func message(i int) *ledger.Record {
 	now := time.UnixMilli(1_770_000_000_000 + int64(i))
 	return &ledger.Record{
-		Known: ledger.Known{UID: fmt.Sprintf("%08x%08x", i, ^uint32(i)), State: ledger.Forwarded, Size: int64(i), Print: "0123456789abcdef0123456789abcdef",
+		Known: ledger.Known{UID: fmt.Sprintf("%08x%08x", i, ^uint32(i)), State: ledger.Forwarded, Size: int64(i), Fingerprint: "0123456789abcdef0123456789abcdef",
 			Attempts: 1, ForwardedAt: now},
 		Trace: "0123456789abcdef", FirstAttempt: now, FirstSeen: now,
 		Excerpt:    ledger.Excerpt{MessageID: "<0123456789abcdef@mail.example.org>"},

@@ -24,9 +24,9 @@ const (
 
 // knownFields are where knownColumns are scanned to.
 func knownFields(k *ledger.Known) []any {
-	return []any{&k.ID, (*octets)(&k.UID), (*number)(&k.Generation), (*state)(&k.State), &k.Size, &k.Print, (*number)(&k.Attempts),
+	return []any{&k.ID, (*octets)(&k.UID), (*number)(&k.Generation), (*state)(&k.State), &k.Size, &k.Fingerprint, (*number)(&k.Attempts),
 		(*millis)(&k.NextAttempt), (*millis)(&k.ForwardedAt), (*millis)(&k.DeletedAt),
-		(*number)(&k.Deletions), (*millis)(&k.LastSeen), &k.Cause.Code, &k.Cause.Text, &k.Spool}
+		(*number)(&k.Deletions), (*millis)(&k.MissingSince), &k.Cause.Code, &k.Cause.Text, &k.CopyFile}
 }
 
 // restFields are where restColumns are scanned to.
@@ -42,9 +42,9 @@ func keyValues(account int64, r *ledger.Record) []any {
 
 // putValues are the values for putColumns.
 func putValues(r *ledger.Record) []any {
-	return []any{state(r.State), r.Size, r.Print, r.Attempts,
+	return []any{state(r.State), r.Size, r.Fingerprint, r.Attempts,
 		millis(r.NextAttempt), millis(r.ForwardedAt), millis(r.DeletedAt),
-		r.Deletions, millis(r.LastSeen), r.Cause.Code, r.Cause.Text, r.MessageSize, r.Trace, millis(r.FirstAttempt), r.Spool,
+		r.Deletions, millis(r.MissingSince), r.Cause.Code, r.Cause.Text, r.MessageSize, r.Trace, millis(r.FirstAttempt), r.CopyFile,
 		r.Excerpt.MessageID, r.Excerpt.From, r.Excerpt.Subject, r.Excerpt.Date, millis(r.FirstSeen)}
 }
 

@@ -37,9 +37,9 @@ func TestWaitsForDisk(t *testing.T) {
 		}, normal},
 		"a clock with a part of a millisecond": {func(a *ledger.Account) { a.LastPoll = at.Add(time.Microsecond) }, normal},
 		"the first listing":                    {func(a *ledger.Account) { a.Listed = at.Add(time.Hour) }, full},
-		"a server that hides":                  {func(a *ledger.Account) { a.Server.Hides = true }, full},
-		"a new numbering":                      {func(a *ledger.Account) { a.Renumbered = true }, full},
-		"popferry adopt":                       {func(a *ledger.Account) { a.Adopt = true }, full},
+		"a server that hides":                  {func(a *ledger.Account) { a.Server.RetrHides = true }, full},
+		"a new numbering":                      {func(a *ledger.Account) { a.UIDs = ledger.UIDsRenumbered }, full},
+		"popferry adopt":                       {func(a *ledger.Account) { a.UIDs = ledger.UIDsAdopting }, full},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +55,7 @@ func TestWaitsForDisk(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			put(func(a *ledger.Account) { a.Listed, a.Server.Lockstep = at, at })
+			put(func(a *ledger.Account) { a.Listed, a.Server.NoPipeliningSince = at, at })
 			put(test.change)
 			if got := synchronous(t, s); got != test.want {
 				t.Errorf("PRAGMA synchronous is %d, want %d", got, test.want)

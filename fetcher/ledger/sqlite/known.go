@@ -110,7 +110,7 @@ func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
 	k.ID, ok[0] = v[0].(int64)
 	k.UID, ok[1] = v[1].(string)
 	k.Size, ok[2] = v[3].(int64)
-	k.Print, ok[3] = v[4].(string)
+	k.Fingerprint, ok[3] = v[4].(string)
 	attempts, ok[4] = v[5].(int64)
 	is, plain = v[8].(int64)
 	k.Attempts = int(attempts)

@@ -88,7 +88,7 @@ func (l *Lease) Account(ctx context.Context) (ledger.Account, error) {
 
 // PutAccount writes what is remembered of the account, all but its identity,
 // which only Claim and Rename change. It does not wait for the disk if only
-// such things change as may be forgotten (ledger.Account.Lasting): most polls
+// such things change as may be forgotten (ledger.Account.Durable): most polls
 // bring nothing new, and wake no disk.
 func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 	if a.ID != l.account {
@@ -99,7 +99,7 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 		return err
 	}
 	write := l.write
-	if a.Identity = before.Identity; a.Lasting() == before.Lasting() {
+	if a.Identity = before.Identity; a.Durable() == before.Durable() {
 		write = l.jot
 	}
 	defer l.row.Store(nil)

@@ -137,12 +137,12 @@ func (l *Lease) Drop(ctx context.Context, ids ...int64) error {
 	})
 }
 
-// Seen notes when messages that are missing in the last whole listing were
-// listed last; the zero time takes that back. Rows that are still listed need
-// no write. All must be rows of this account, or nothing changes.
-func (l *Lease) Seen(ctx context.Context, at time.Time, missing []int64) error {
+// SetMissing sets ledger.Known.MissingSince of these messages; the zero time
+// means that they are listed again. Messages that stay listed need no write.
+// All must be rows of this account, or nothing changes.
+func (l *Lease) SetMissing(ctx context.Context, since time.Time, ids []int64) error {
 	return l.write(ctx, func(c *session) error {
-		return l.each(c, missing, 0, "UPDATE messages SET last_seen = ? WHERE id = ?", millis(at))
+		return l.each(c, ids, 0, "UPDATE messages SET last_seen = ? WHERE id = ?", millis(since))
 	})
 }
 
