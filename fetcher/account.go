@@ -128,6 +128,6 @@ type Forwarder interface {
 	Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error)
 	// Workers is how many calls of Deliver are useful at once.
 	Workers() int
-	// Warm tells that messages are about to come.
-	Warm()
+	// Preconnect tells that messages are about to come.
+	Preconnect()
 }

@@ -25,7 +25,7 @@ func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
 	defer w.wait(pop) // also if something panics: their outcomes are to be written
 	r.s.expect(due)
 	if len(due) > 0 {
-		r.a.Destination.Forwarder.Warm()
+		r.a.Destination.Forwarder.Preconnect()
 	}
 	before := make(chan struct{})
 	close(before)

@@ -128,7 +128,7 @@ func (a *instance) sendLetter(ctx context.Context, d config.Destination, now tim
 	if d.From == config.SenderNull {
 		m.Sender = ""
 	}
-	outs, err := a.pools[d.Name].Deliver(ctx, m, func(context.Context) error { return nil })
+	outs, err := a.pools[d.Name].Send(ctx, m)
 	if err != nil {
 		return err
 	}

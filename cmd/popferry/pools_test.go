@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -59,13 +58,12 @@ func TestPools(t *testing.T) {
 	if got, err := passwords[0](t.Context()); second != first || err != nil || got != "second" {
 		t.Errorf("the password is %q, %v", got, err)
 	}
-	none := func(context.Context) error { return nil }
 	p.leave(first)
 	if len(p.open) != 1 {
 		t.Errorf("%d pools are open while one is used", len(p.open))
 	}
 	p.leave(second)
-	if _, err := first.Deliver(t.Context(), &forwarder.Message{}, none); len(p.open) != 0 || !errors.Is(err, smtp.ErrClosed) {
+	if _, err := first.Send(t.Context(), &forwarder.Message{}); len(p.open) != 0 || !errors.Is(err, smtp.ErrClosed) {
 		t.Errorf("%d pools are open while none is used; delivering: %v", len(p.open), err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// ErrClosed is returned by Deliver and Check after Close.
+	// ErrClosed is returned by Delivery.Wait and Check after Close.
 	ErrClosed = errors.New("the pool is closed")
 	// ErrNoSTARTTLS is the cause of an unusable session whose server does not
 	// offer the STARTTLS that Options demand.
@@ -24,6 +24,9 @@ var (
 // errUntouched tells that a session ended before it came to this message:
 // while it was idle, or at a message before.
 var errUntouched = errors.New("the connection ended at another message")
+
+// errDone is for a caller that waits for a delivery after its Done.
+var errDone = errors.New("the delivery is done already")
 
 // Error tells why no session could be had, or what a probe was refused.
 type Error struct {

@@ -36,7 +36,7 @@ func TestServerThatSwallowsConnections(t *testing.T) {
 					var calls sync.WaitGroup
 					for range 32 {
 						calls.Go(func() {
-							out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { return nil })
+							out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { return nil })
 							if err != nil || out[0].Kind == forwarder.Accepted {
 								t.Errorf("%+v, %v", out, err)
 							}

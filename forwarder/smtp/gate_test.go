@@ -28,7 +28,7 @@ func TestServerThatAllowsFewConnections(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 100 {
 		calls.Go(func() {
-			out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { return nil })
+			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { return nil })
 			if err != nil || out[0].Kind != forwarder.Accepted {
 				t.Errorf("%+v, %v", out, err)
 			}
@@ -50,7 +50,7 @@ func TestSmallBacklogNeedsOneConnection(t *testing.T) {
 	defer srv.Close()
 	p := smtp.New(smtp.Options{Dial: srv.Dial})
 	for range 20 {
-		if _, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { return nil }); err != nil {
+		if _, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -79,7 +79,7 @@ func TestStopped(t *testing.T) {
 					synctest.Wait() // for the silence
 					cancel()
 				}()
-				out, err := p.Deliver(ctx, message("hi\r\n\r\n"), ready)
+				out, err := deliver(ctx, p, message("hi\r\n\r\n"), ready)
 				if got := describe(out); got != tt.stopped {
 					t.Errorf("got %q, want %q", got, tt.stopped)
 				}
@@ -120,9 +120,9 @@ func TestDeadlines(t *testing.T) {
 				peer := newPeer(t, tt.script)
 				p := smtp.New(options(peer))
 				start := time.Now()
-				out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready)
+				out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 				if err != nil {
-					t.Errorf("Deliver: %v", err)
+					t.Errorf("deliver: %v", err)
 				}
 				if got := describe(out); got != tt.timeout {
 					t.Errorf("got %q, want %q", got, tt.timeout)
@@ -144,7 +144,7 @@ func TestDrip(t *testing.T) {
 		peer := newPeer(t, hello+mail+rcpt+body+"S% 250 queued as 1")
 		p := smtp.New(options(peer))
 		start := time.Now()
-		out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready)
+		out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 		if got, want := describe(out), "in doubt dot read pipe: i/o timeout"; got != want || err != nil {
 			t.Errorf("got %q and %v, want %q", got, err, want)
 		}
@@ -251,7 +251,7 @@ func TestBodies(t *testing.T) {
 					}
 					return io.MultiReader(tt.parts...)
 				}
-				out, err := p.Deliver(ctx, m, ready)
+				out, err := deliver(ctx, p, m, ready)
 				if got := describe(out); got != tt.want {
 					t.Errorf("got %q, want %q", got, tt.want)
 				}
@@ -303,7 +303,7 @@ func TestLastWords(t *testing.T) {
 	}})
 	defer p.Close()
 	m := message(strings.Repeat(large, 100))
-	out, err := p.Deliver(t.Context(), m, ready)
+	out, err := deliver(t.Context(), p, m, ready)
 	if got, want := describe(out), "refused body 552 5.3.4 too big"; got != want || err != nil {
 		t.Errorf("got %q and %v, want %q", got, err, want)
 	}

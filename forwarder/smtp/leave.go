@@ -24,11 +24,19 @@ func (q *queue) leaveSeat(s *session) {
 	q.stir()
 }
 
-// leavePlace gives a place back.
-func (q *queue) leavePlace(c *call) {
+// leave gives a place back, or takes a call that has none yet out of the queue.
+func (q *queue) leave(c *call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.places--
+	switch {
+	case c.over:
+		return
+	case c.placed:
+		q.places--
+		c.over = true
+	default:
+		c.refuse(nil, errDone)
+	}
 	q.quit(c)
 	q.stir()
 	q.change.Broadcast()
@@ -58,8 +66,8 @@ func (q *queue) waitedLong() {
 	q.stir()
 }
 
-// warm opens the first session before somebody waits for it.
-func (q *queue) warm() {
+// preconnect opens the first session before somebody waits for it.
+func (q *queue) preconnect() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed && len(q.usable())+q.opening == 0 && q.all() < q.window.connections {

@@ -20,7 +20,7 @@ func TestLeavingCounts(t *testing.T) {
 		o.Connections = 1
 		p := smtp.New(o)
 		deliver := func() {
-			out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready)
+			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 			if got := describe(out); got != "accepted dot 250 ok" || err != nil {
 				t.Errorf("got %q and %v", got, err)
 			}

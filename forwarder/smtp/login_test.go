@@ -132,7 +132,7 @@ func TestNoSecret(t *testing.T) {
 		locked := errors.New("the vault is locked")
 		o.Username, o.Secret = "leo", func(context.Context) (string, error) { return "", locked }
 		p := smtp.New(o)
-		out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), notReady(t))
+		out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), notReady(t))
 		if got, want := describe(out), "unusable auth password: the vault is locked"; got != want || err != nil {
 			t.Errorf("got %q and %v, want %q", got, err, want)
 		}

@@ -176,6 +176,13 @@ func options(p *peer) smtp.Options {
 // ready is a begin that has nothing to say.
 func ready(context.Context) error { return nil }
 
+// deliver takes one message from Submit to Done.
+func deliver(ctx context.Context, p *smtp.Pool, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
+	d := p.Submit(m)
+	defer d.Done()
+	return d.Wait(ctx, begin)
+}
+
 // describe writes outcomes one a line, without the recipients.
 func describe(out []forwarder.Outcome) string {
 	var lines []string

@@ -287,7 +287,7 @@ func TestPipelines(t *testing.T) {
 						n++
 						calls.Go(func() {
 							begun := 0
-							out, err := p.Deliver(t.Context(), message("hi\r\n"), func(context.Context) error { begun++; return nil })
+							out, err := deliver(t.Context(), p, message("hi\r\n"), func(context.Context) error { begun++; return nil })
 							got[i] = describe(out)
 							if err != nil || begun != 1 {
 								t.Errorf("message %d: %v, begun %d times", i+1, err, begun)
@@ -318,7 +318,7 @@ func TestStoppedAfter421(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := newPeer(t, proved+chunk+behind+behind+fine+"S: 421 4.3.2 closing\n C!")
 				p := smtp.New(options(peer))
-				if _, err := p.Deliver(t.Context(), message("hi\r\n"), ready); err != nil {
+				if _, err := deliver(t.Context(), p, message("hi\r\n"), ready); err != nil {
 					t.Error(err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
@@ -330,7 +330,7 @@ func TestStoppedAfter421(t *testing.T) {
 						its = ctx
 					}
 					calls.Go(func() {
-						out, err := p.Deliver(its, message("hi\r\n"), ready)
+						out, err := deliver(its, p, message("hi\r\n"), ready)
 						if got := describe(out); !strings.HasPrefix(got, want) || err != nil {
 							t.Errorf("message %d: %q and %v, want %q", n, got, err, want)
 						}
@@ -369,12 +369,12 @@ func TestChunks(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := newPeer(t, proved+tt.end)
 				p := smtp.New(options(peer))
-				if _, err := p.Deliver(t.Context(), message("hi\r\n"), ready); err != nil {
+				if _, err := deliver(t.Context(), p, message("hi\r\n"), ready); err != nil {
 					t.Error(err)
 				}
 				m := message("hi\r\n")
 				m.Size, m.Body = tt.size, func() io.Reader { return tt.body }
-				out, err := p.Deliver(t.Context(), m, ready)
+				out, err := deliver(t.Context(), p, m, ready)
 				if out != nil || err == nil || tt.err != nil && !errors.Is(err, tt.err) {
 					t.Errorf("got %v and %v", out, err)
 				}
@@ -391,10 +391,10 @@ func TestLargeChunk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, proved+envelope+"S: 250 2.1.0 ok\n S: 550 5.1.1 unknown\n"+bye)
 		p := smtp.New(options(peer))
-		if _, err := p.Deliver(t.Context(), message("hi\r\n"), ready); err != nil {
+		if _, err := deliver(t.Context(), p, message("hi\r\n"), ready); err != nil {
 			t.Error(err)
 		}
-		out, err := p.Deliver(t.Context(), message(strings.Repeat("x", 1<<20+1)), ready)
+		out, err := deliver(t.Context(), p, message(strings.Repeat("x", 1<<20+1)), ready)
 		if got, want := describe(out), "refused rcpt 550 5.1.1 unknown"; got != want || err != nil {
 			t.Errorf("got %q and %v, want %q", got, err, want)
 		}

@@ -2,7 +2,6 @@ package smtp
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/popferry/popferry/forwarder"
@@ -34,63 +33,8 @@ func New(o Options) *Pool {
 	return p
 }
 
-// Workers is how many calls of Deliver are useful at once.
+// Workers is how many deliveries are useful at once.
 func (p *Pool) Workers() int { return p.o.InFlight }
-
-// Deliver hands over m and returns one outcome for each recipient, in the order
-// of m.Recipients.
-//
-// begin is called once, when a session is ready and the message has a place in
-// the window, before the first command of the transaction: it is for the
-// caller to note that the message may be delivered from now on. It is not
-// called if no session can be had (Unusable) or the server can't take the
-// message for any recipient (Impossible).
-//
-// The error is for faults of our own: ctx was done before anything was sent,
-// begin failed, m.Body could not be read, the pool is closed. Nothing was
-// delivered then.
-func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
-	c, fail, err := p.queue.place(ctx, m.Queued)
-	switch {
-	case err != nil:
-		return nil, err
-	case fail != nil:
-		return unusable(ctx, m, fail)
-	}
-	defer p.settled(c, m.Settled)
-	if out, ok := c.offer.fit(m); !ok {
-		return out, nil
-	}
-	if err := begin(ctx); err != nil {
-		return nil, err
-	}
-	for tries := 0; tries < maxTries; {
-		out, err := p.try(ctx, c, m)
-		if !errors.Is(err, errUntouched) {
-			return out, err
-		}
-		if !c.turn.idle { // else that one had ended before; there are only so many
-			tries++
-		}
-	}
-	out := make([]forwarder.Outcome, len(m.Recipients))
-	for i, to := range m.Recipients {
-		out[i] = forwarder.Outcome{Recipient: to, Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errUntouched}
-	}
-	return out, nil
-}
-
-// settled gives back the place of a call when its message is settled.
-func (p *Pool) settled(c *call, settled <-chan struct{}) {
-	if settled == nil {
-		p.queue.leavePlace(c)
-		return
-	}
-	go func() { // its end is waited for by Close, that of settled is up to the caller
-		<-settled
-		p.queue.leavePlace(c)
-	}()
-}
 
 // try is one seat in a session. After errUntouched nothing was delivered, and
 // nothing was said about the message.
@@ -152,9 +96,9 @@ func (p *Pool) Check(ctx context.Context) error {
 	return err
 }
 
-// Warm opens a session, if there is none, for messages that are about to come.
+// Preconnect opens a session, if there is none, for messages that are about to come.
 // If that fails, the first of them is told.
-func (p *Pool) Warm() { p.queue.warm() }
+func (p *Pool) Preconnect() { p.queue.preconnect() }
 
 // Idle ends the sessions that no message is using, all at once.
 func (p *Pool) Idle() {
@@ -165,8 +109,8 @@ func (p *Pool) Idle() {
 	}
 }
 
-// Close waits for the calls of Deliver that are under way, ends all sessions
-// and refuses more calls. It may be called again.
+// Close waits until the deliveries that are in flight are done, ends all
+// sessions and refuses the rest with ErrClosed. It may be called again.
 func (p *Pool) Close() error {
 	p.queue.close()
 	p.Idle()
@@ -188,7 +132,7 @@ func (p *Pool) end(s *session) {
 	s.quit()
 }
 
-// unusable is the answer of Deliver when no session could be had; a ctx that is
+// unusable is the answer of Wait when no session could be had; a ctx that is
 // done is no fault of the server.
 func unusable(ctx context.Context, m *forwarder.Message, e *Error) ([]forwarder.Outcome, error) {
 	if ctx.Err() != nil {

@@ -114,7 +114,7 @@ func TestSessions(t *testing.T) {
 				p := smtp.New(options(peer))
 				for i, want := range tt.want {
 					begun := 0
-					out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { begun++; return nil })
+					out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { begun++; return nil })
 					if got := describe(out); got != want || err != nil {
 						t.Errorf("message %d: got %q and %v, want %q", i+1, got, err, want)
 					}
@@ -141,7 +141,7 @@ func TestIdleByClock(t *testing.T) {
 		o.Now = func() time.Time { return time.Now().Add(slept) }
 		p := smtp.New(o)
 		for range 2 {
-			out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready)
+			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 			if got := describe(out); got != "accepted dot 250 ok" || err != nil {
 				t.Errorf("got %q and %v", got, err)
 			}
@@ -161,11 +161,11 @@ func TestBeginFails(t *testing.T) {
 		peer := newPeer(t, hello+once+bye)
 		p := smtp.New(options(peer))
 		full := errors.New("the disk is full")
-		out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { return full })
+		out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { return full })
 		if out != nil || !errors.Is(err, full) {
 			t.Errorf("got %v and %v", out, err)
 		}
-		if out, err = p.Deliver(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
+		if out, err = deliver(t.Context(), p, message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
 			t.Errorf("got %v and %v", out, err)
 		}
 		_ = p.Close()
@@ -180,11 +180,11 @@ func TestStoppedBefore(t *testing.T) {
 		peer := newPeer(t, hello+bye)
 		p := smtp.New(options(peer))
 		ctx, cancel := context.WithCancel(t.Context())
-		out, err := p.Deliver(ctx, message("hi\r\n\r\n"), func(context.Context) error { cancel(); return nil })
+		out, err := deliver(ctx, p, message("hi\r\n\r\n"), func(context.Context) error { cancel(); return nil })
 		if out != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v and %v", out, err)
 		}
-		out, err = p.Deliver(ctx, message("hi\r\n\r\n"), notReady(t))
+		out, err = deliver(ctx, p, message("hi\r\n\r\n"), notReady(t))
 		if out != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v and %v", out, err)
 		}
@@ -211,7 +211,7 @@ func TestNotBegun(t *testing.T) {
 			"unusable greeting 554 no",
 			"impossible mail 552 5.3.4 the message has 1001 octets, the server announces a limit of 1000",
 		} {
-			out, err := p.Deliver(t.Context(), message(strings.Repeat("x", 1001)), notReady(t))
+			out, err := deliver(t.Context(), p, message(strings.Repeat("x", 1001)), notReady(t))
 			if got := describe(out); got != want || err != nil {
 				t.Errorf("got %q and %v, want %q", got, err, want)
 			}
@@ -225,7 +225,7 @@ func TestDialFails(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("connection refused")
 	p := smtp.New(smtp.Options{Dial: func(context.Context) (net.Conn, error) { return nil, refused }})
-	out, err := p.Deliver(t.Context(), message("hi\r\n\r\n", "b@example.org", "c@example.org"), notReady(t))
+	out, err := deliver(t.Context(), p, message("hi\r\n\r\n", "b@example.org", "c@example.org"), notReady(t))
 	if got, want := describe(out), "unusable dial connection refused\nunusable dial connection refused"; got != want || err != nil {
 		t.Errorf("got %q and %v, want %q", got, err, want)
 	}
@@ -274,7 +274,7 @@ func TestWindow(t *testing.T) {
 				var calls sync.WaitGroup
 				for range 2 * tt.sessions {
 					calls.Go(func() {
-						out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), func(context.Context) error { count(1); return nil })
+						out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { count(1); return nil })
 						count(-1)
 						if describe(out) != "accepted dot 250" {
 							t.Errorf("got %v and %v", out, err)
@@ -298,13 +298,13 @@ func TestIdleAndClose(t *testing.T) {
 		// The last one takes its time with an answer, and Close waits for it.
 		peer := newPeer(t, hello+once+bye, hello+mail+rcpt+body+"S% 250\\r\\n\n"+bye)
 		p := smtp.New(options(peer))
-		if out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
+		if out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
 			t.Errorf("got %v and %v", out, err)
 		}
 		p.Idle()
 		var calls sync.WaitGroup
 		calls.Go(func() {
-			if out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250" {
+			if out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250" {
 				t.Errorf("got %v and %v", out, err)
 			}
 		})
@@ -319,8 +319,8 @@ func TestIdleAndClose(t *testing.T) {
 			t.Errorf("Close waited %v", took)
 		}
 		calls.Wait()
-		if _, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), notReady(t)); !errors.Is(err, smtp.ErrClosed) {
-			t.Errorf("Deliver after Close: %v", err)
+		if _, err := deliver(t.Context(), p, message("hi\r\n\r\n"), notReady(t)); !errors.Is(err, smtp.ErrClosed) {
+			t.Errorf("Wait after Close: %v", err)
 		}
 		if err := p.Check(t.Context()); !errors.Is(err, smtp.ErrClosed) {
 			t.Errorf("Check after Close: %v", err)

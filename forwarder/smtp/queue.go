@@ -41,9 +41,11 @@ type queue struct {
 	ending   sync.WaitGroup // what goes on by itself
 }
 
-// call is one Deliver on its way through the queue.
+// call is one Delivery on its way through the queue.
 type call struct {
 	number  int
+	placed  bool          // has a place
+	over    bool          // gave it back, or will never have one
 	ready   bool          // waits for a seat
 	offer   offer         // of a session that is open, for a first look
 	granted chan struct{} // closed when what it waits for is there, or never will be
@@ -53,38 +55,41 @@ type call struct {
 	err     error
 }
 
-// place waits until the call may begin: a session is open, and there is room in
-// the window. Where it returns no call, there is no place to leave.
-func (q *queue) place(ctx context.Context, queued func()) (*call, *Error, error) {
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
-	}
+// submit puts a call at the end of the queue.
+func (q *queue) submit() *call {
 	c := &call{granted: make(chan struct{})}
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.closed {
-		q.mu.Unlock()
-		return nil, nil, ErrClosed
+		c.refuse(nil, ErrClosed)
+		return c
 	}
 	c.number = q.number
 	q.number++
 	q.want = append(q.want, c)
-	if queued != nil {
-		queued()
-	}
 	q.stir()
+	return c
+}
+
+// admitted waits until the call has a place: a session is open, and there is
+// room in the window.
+func (q *queue) admitted(ctx context.Context, c *call) (*Error, error) {
+	q.mu.Lock()
+	placed, over := c.placed, c.over
 	q.mu.Unlock()
-	patience := time.AfterFunc(longWait, q.waitedLong)
-	defer patience.Stop()
-	if fail, err := q.wait(ctx, c); fail != nil || err != nil {
-		return nil, fail, err
+	switch {
+	case placed && over:
+		return nil, errDone
+	case placed:
+		return nil, nil
 	}
-	return c, nil, nil
+	return q.wait(ctx, c)
 }
 
 // sit waits for a seat. Without a failure or an error there is one to leave.
 func (q *queue) sit(ctx context.Context, c *call) (*Error, error) {
 	q.mu.Lock()
-	c.granted, c.session, c.turn = make(chan struct{}), nil, nil
+	c.granted, c.session, c.turn, c.fail, c.err = make(chan struct{}), nil, nil, nil, nil
 	c.ready = true
 	q.lineUp(c)
 	q.stir()
@@ -98,6 +103,12 @@ func (q *queue) lineUp(c *call) {
 	if !there {
 		q.line = slices.Insert(q.line, at, c)
 	}
+}
+
+// refuse ends the call's wait without what it waits for.
+func (c *call) refuse(fail *Error, err error) {
+	c.fail, c.err, c.ready, c.over = fail, err, false, !c.placed
+	close(c.granted)
 }
 
 // quit takes a call that waits for nothing any more out of all lists.
@@ -123,9 +134,10 @@ func (q *queue) wait(ctx context.Context, c *call) (*Error, error) {
 		return c.fail, c.err
 	default:
 	}
+	c.refuse(nil, context.Cause(ctx))
 	q.quit(c)
 	q.stir()
-	return nil, context.Cause(ctx)
+	return nil, c.err
 }
 
 // stir grants what can be granted. It follows every change, with mu locked.
@@ -135,6 +147,7 @@ func (q *queue) stir() {
 		c := q.want[0]
 		q.want = q.want[1:]
 		q.places++
+		c.placed = true
 		c.offer = usable[0].offer
 		q.lineUp(c)
 		close(c.granted)
@@ -214,14 +227,12 @@ func (q *queue) opened(s *session, fail *Error, givenUp bool) {
 // refuse is the answer for all who wait.
 func (q *queue) refuse(fail *Error, err error) {
 	for _, c := range q.want {
-		c.fail, c.err = fail, err
-		close(c.granted)
+		c.refuse(fail, err)
 	}
 	q.want = nil
 	q.line = slices.DeleteFunc(q.line, func(c *call) bool {
 		if c.ready {
-			c.fail, c.err, c.ready = fail, err, false
-			close(c.granted)
+			c.refuse(fail, err)
 			return true
 		}
 		return false

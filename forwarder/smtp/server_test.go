@@ -95,7 +95,7 @@ func TestTransports(t *testing.T) {
 				want = append(want, sha256.Sum256([]byte(text)))
 				m := message(text, "b@example.org", "c@example.org")
 				m.EightBit = true
-				out, err := p.Deliver(t.Context(), m, ready)
+				out, err := deliver(t.Context(), p, m, ready)
 				if err != nil || out[0].Kind != forwarder.Accepted || out[1].Kind != forwarder.Accepted {
 					t.Fatalf("got %v and %v", out, err)
 				}
@@ -143,7 +143,7 @@ func TestLarge(t *testing.T) {
 	m.Body = func() io.Reader { return io.LimitReader(&repeat{line: line}, m.Size) }
 	hash := sha256.New()
 	_, _ = io.Copy(hash, m.Body())
-	if out, err := p.Deliver(t.Context(), m, ready); err != nil || out[0].Kind != forwarder.Accepted {
+	if out, err := deliver(t.Context(), p, m, ready); err != nil || out[0].Kind != forwarder.Accepted {
 		t.Fatalf("got %v and %v", out, err)
 	}
 	if got := srv.Messages()[0]; got.Size != m.Size || string(got.SHA256[:]) != string(hash.Sum(nil)) || got.Data != nil {
@@ -194,7 +194,7 @@ func TestTLSFails(t *testing.T) {
 				t.Error("the password was asked for")
 				return "", nil
 			}})
-			out, err := p.Deliver(t.Context(), message("hi\r\n\r\n"), notReady(t))
+			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), notReady(t))
 			if err != nil || len(out) != 1 || out[0].Kind != forwarder.Unusable || out[0].Stage != forwarder.StageTLS {
 				t.Fatalf("got %v and %v", out, err)
 			}
@@ -250,9 +250,9 @@ func TestMany(t *testing.T) {
 		calls.Go(func() {
 			for i := range 10 {
 				text := fmt.Sprintf("worker %d, message %d\r\n%s", worker, i, strings.Repeat("many\r\n", 6000))
-				out, err := p.Deliver(t.Context(), message(text), ready)
+				out, err := deliver(t.Context(), p, message(text), ready)
 				if err != nil {
-					t.Errorf("Deliver: %v", err)
+					t.Errorf("deliver: %v", err)
 					return
 				}
 				switch out[0].Kind {
@@ -296,7 +296,7 @@ func BenchmarkDeliver(b *testing.B) {
 			b.SetParallelism(16)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if out, err := p.Deliver(b.Context(), m, ready); err != nil || out[0].Kind != forwarder.Accepted {
+					if out, err := deliver(b.Context(), p, m, ready); err != nil || out[0].Kind != forwarder.Accepted {
 						b.Error(out, err)
 					}
 				}

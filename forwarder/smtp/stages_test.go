@@ -259,9 +259,9 @@ func stage(t *testing.T, lmtp bool, script string, to []string, want string) {
 	o.LMTP = lmtp
 	p := smtp.New(o)
 	m := message("hi\r\n\r\n", to...)
-	out, err := p.Deliver(t.Context(), m, ready)
+	out, err := deliver(t.Context(), p, m, ready)
 	if err != nil {
-		t.Errorf("Deliver: %v", err)
+		t.Errorf("deliver: %v", err)
 	}
 	if got := describe(out); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -82,7 +82,7 @@ func TestTraceScripts(t *testing.T) {
 				o.Username, o.Auth, o.Trace = "leo", tt.method, tr.trace
 				o.Secret = func(context.Context) (string, error) { return "s3cret", nil }
 				p := smtp.New(o)
-				_, err := p.Deliver(t.Context(), message("hi\r\n"), ready)
+				_, err := deliver(t.Context(), p, message("hi\r\n"), ready)
 				if err != nil {
 					t.Error(err)
 				}
@@ -131,7 +131,7 @@ func TestTraceTransports(t *testing.T) {
 			p := pool(t, po)
 			for i := range uint64(5) {
 				text := ".\r\n..\r\n\r\n.\r\n" + mailText(i)
-				out, err := p.Deliver(t.Context(), message(text), ready)
+				out, err := deliver(t.Context(), p, message(text), ready)
 				if err != nil || out[0].Kind != forwarder.Accepted || string(srv.Messages()[i].Data) != text {
 					t.Fatalf("message %d: %v, %v", i, out, err)
 				}

@@ -46,7 +46,7 @@ func Send(ctx context.Context, r Relay, m *forwarder.Message, report func(Step))
 	pool := smtp.New(silent.options())
 	defer pool.Close()
 	rec := newRecorder(report)
-	outs, err := pool.Deliver(ctx, m, func(context.Context) error { return nil })
+	outs, err := pool.Send(ctx, m)
 	if err != nil {
 		return rec.failed(StepSend, err)
 	}
