@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 )
 
 // forward fetches what is due, one after the other, and hands each message on
@@ -94,26 +96,26 @@ func (r *run) deliver(ctx context.Context, m *fetched) {
 // transact is the transaction itself, and what follows a refusal. Its error is
 // a fault of our own; nothing has to be written then but that it did not
 // happen.
-func (r *run) transact(ctx context.Context, t *transaction) (verdict, error) {
+func (r *run) transact(ctx context.Context, t *transaction) (outcome.Verdict, error) {
 	if len(t.pending) == 0 {
-		return settle(nil, t.env, t.before.Recipients, t.clock), nil
+		return outcome.Evaluate(nil, t.env, t.before.Recipients, t.clock), nil
 	}
 	<-t.previous // mail arrives in the order in which it lay there
 	outs, err := r.a.Destination.Forwarder.Deliver(ctx, t.message(r.a), func(ctx context.Context) error { return r.intend(ctx, t) })
 	failpoint("answered")
 	if err != nil {
-		return verdict{}, err
+		return outcome.Verdict{}, err
 	}
-	v := settle(outs, t.env, t.before.Recipients, t.clock)
+	v := outcome.Evaluate(outs, t.env, t.before.Recipients, t.clock)
 	better, err := r.reject(ctx, t, v)
 	switch {
 	case err == nil:
 		return better, nil
-	case !v.taken():
+	case !v.PossiblyDelivered():
 		return v, err
 	}
 	r.stop(err, true) // but some have it, or may, and that must not be forgotten
-	return v.later(t.clock), nil
+	return v.Deferred(t.clock), nil
 }
 
 // errHalted: the poll was stopped before a transaction had begun.
@@ -126,7 +128,8 @@ func (r *run) intend(ctx context.Context, t *transaction) error {
 	}
 	t.begun = true
 	defer failpoint("intended")
-	return r.lease.Put(ctx, t.intent(t.pending))
+	outcome.Intend(t.rec, t.before.Recipients, t.pending, t.clock)
+	return r.lease.Put(ctx, t.rec)
 }
 
 // undo takes an intent back: the transaction did not happen.
@@ -145,20 +148,20 @@ func (r *run) undo(ctx context.Context, t *transaction) error {
 
 // finish writes down what came of a transaction. It tells whether that is on
 // disk, and not undone.
-func (r *run) finish(ctx context.Context, t *transaction, v verdict) bool {
+func (r *run) finish(ctx context.Context, t *transaction, v outcome.Verdict) bool {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	if v.Blocked != nil {
-		v.Blocked.Name = r.a.Destination.Name
-		r.stop(v.Blocked, false)
+	if v.Fault != nil {
+		v.Fault.Name = r.a.Destination.Name
+		r.stop(v.Fault, false)
 	}
-	if v.Undo {
+	if v.Effect == outcome.Rollback {
 		if err := r.undo(ctx, t); err != nil {
 			r.stop(err, true)
 		}
 		return false
 	}
-	t.conclude(r.Describe, v)
+	outcome.Conclude(t.rec, t.before.Recipients, v, t.clock, r.Describe)
 	if err := r.lease.Put(ctx, t.rec); err != nil {
 		r.stop(fmt.Errorf("writing down the outcome of a message: %w", err), true)
 		return false
@@ -173,7 +176,7 @@ func (r *run) finish(ctx context.Context, t *transaction, v verdict) bool {
 }
 
 // tell counts and logs an outcome that is on disk.
-func (r *run) tell(t *transaction, v verdict) {
+func (r *run) tell(t *transaction, v outcome.Verdict) {
 	rec := t.rec
 	r.count(rec.State, t.Item.Size())
 	attrs := []any{"uid", shown(rec.UID), "forward", r.a.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
@@ -205,8 +208,45 @@ func (r *run) count(s ledger.State, octets int64) {
 	}
 }
 
-func (e *MessageError) Error() string {
-	return fmt.Sprintf("%s %s: %s", e.Outcome.Stage, e.Outcome.Kind, e.Outcome.Reply())
+// weigh says what a message's outcome means for those behind it.
+func (r *run) weigh(ctx context.Context, t *transaction, v outcome.Verdict) {
+	r.mu.Lock()
+	if t.rec.State == ledger.Forwarded && t.Number > 0 {
+		r.done = append(r.done, match{Entry: t.Entry, Known: t.rec.Known})
+	}
+	requeue, open := r.breaker.Record(outcome.Delivery{Before: t.before, After: t.rec, Envelope: t.env, Verdict: v})
+	r.mu.Unlock()
+	if len(requeue) > 0 {
+		if err := r.requeue(ctx, requeue); err != nil {
+			r.stop(err, true)
+		}
+	}
+	if open {
+		r.stop(&outcome.DestinationError{Name: r.a.Destination.Name, Outcome: v.Outcome}, false)
+	}
 }
 
-func (e *MessageError) Unwrap() error { return e.Outcome.Err }
+// requeue makes messages due again that were refused though the destination was
+// at fault.
+func (r *run) requeue(ctx context.Context, list []outcome.Refusal) error {
+	var recs []*ledger.Record
+	held := 0
+	for _, f := range list {
+		if f.Requeue(r.Now()) {
+			held++
+		}
+		recs = append(recs, f.Record)
+	}
+	if err := r.lease.Put(ctx, recs...); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done = slices.DeleteFunc(r.done, func(m match) bool {
+		return slices.ContainsFunc(recs, func(rec *ledger.Record) bool { return rec.ID == m.Known.ID })
+	})
+	r.res.Held -= held
+	r.res.Forwarded -= len(list) - held
+	r.res.Deferred += len(list)
+	return nil
+}

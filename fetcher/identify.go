@@ -155,7 +155,7 @@ func (p *plan) known(v *view, e pop3.Entry, k *ledger.Known) {
 	case k.State == ledger.Skipped && k.Cause.Code == causeTooLarge && e.Size >= 0 && v.Policy.allows(e.Size):
 		p.Due = append(p.Due, candidate{Entry: e, Known: *k}) // the limit was raised
 	case k.State != ledger.Gone && !k.State.Due(): // held or skipped: a person decides
-	case !v.Asked && waits(v.Now, k.NextAttempt):
+	case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
 		p.Waiting++
 	default:
 		p.Due = append(p.Due, candidate{Entry: e, Known: *k})

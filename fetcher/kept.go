@@ -139,7 +139,7 @@ func keptDue(v view, planned []candidate) (due []candidate, waiting int) {
 	for _, k := range v.Known {
 		switch {
 		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
-		case !v.Asked && waits(v.Now, k.NextAttempt):
+		case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
 			waiting++
 		default:
 			due = append(due, candidate{Entry: pop3.Entry{UID: k.UID, Size: k.Size}, Known: k})

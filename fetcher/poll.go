@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
@@ -112,17 +113,13 @@ type run struct {
 	// other message is the same.
 	claimed map[int64]bool
 
-	mu     sync.Mutex // guards what follows: transactions run side by side
-	res    Result
-	done   []match // forwarded in this session
-	unsent []int   // numbers of those that were given out and not sent
-	halt   error   // nothing new is begun
-	ours   bool    // halt is our own fault: nothing is deleted either
-	breaks int     // connections in a row that ended in a transaction
-	streak streak
-	faulty int // the code that the destination refused everything with, if it did
-	// accepted counts what the destination took in this poll.
-	accepted int
+	mu      sync.Mutex // guards what follows: transactions run side by side
+	res     Result
+	done    []match // forwarded in this session
+	unsent  []int   // numbers of those that were given out and not sent
+	halt    error   // nothing new is begun
+	ours    bool    // halt is our own fault: nothing is deleted either
+	breaker *outcome.Breaker
 }
 
 // poll is the whole story; record, at its end, is what the ledger keeps of it.
@@ -139,6 +136,7 @@ func (r *run) poll(ctx context.Context) {
 	if r.resting() {
 		return
 	}
+	r.breaker = outcome.NewBreaker(r.dest.LastSuccess)
 	r.lastLogin = r.row.Server.LastLogin
 	for more := true; more && !r.stopped(ctx); {
 		var err error

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -21,7 +22,7 @@ func (r *run) record(ctx context.Context) {
 	if r.s != nil {
 		r.row.Server = r.s.Learnt // RETR may have taught more
 	}
-	var blocked *DestinationError
+	var blocked *outcome.DestinationError
 	switch {
 	case r.halt == nil:
 		r.row.LastSuccess, r.row.Failures, r.row.NotBefore, r.row.Cause = now, 0, time.Time{}, ledger.Cause{}
@@ -46,16 +47,16 @@ func (r *run) record(ctx context.Context) {
 }
 
 // recordDestination writes down a destination's failure, or its end.
-func (r *run) recordDestination(ctx context.Context, blocked *DestinationError, now time.Time) error {
+func (r *run) recordDestination(ctx context.Context, blocked *outcome.DestinationError, now time.Time) error {
 	switch {
 	case blocked != nil:
-		if r.accepted > 0 {
+		if r.breaker.Accepted() > 0 {
 			r.dest.Failures, r.dest.LastSuccess = 0, now // it works, if not for all
 		}
 		r.dest.Failures++
-		r.dest.NotBefore = now.Add(doubling(firstWait, longestPollWait, r.dest.Failures))
+		r.dest.NotBefore = now.Add(outcome.PollBackoff(r.dest.Failures))
 		r.dest.Cause = r.Describe(blocked)
-	case r.accepted > 0:
+	case r.breaker.Accepted() > 0:
 		r.dest.Failures, r.dest.NotBefore, r.dest.Cause, r.dest.LastSuccess = 0, time.Time{}, ledger.Cause{}, now
 	default:
 		return nil
@@ -69,7 +70,7 @@ func (r *run) pollWait() time.Duration {
 	var refused *pop3.Error
 	var doubted *DoubtedLoginError
 	if errors.As(r.halt, &refused) && refused.Kind() == pop3.KindCredentials && !errors.As(r.halt, &doubted) {
-		return doubling(loginWait, rarelyGap, r.row.Server.BadLogins)
+		return outcome.LoginBackoff(r.row.Server.BadLogins)
 	}
-	return doubling(firstWait, longestPollWait, r.row.Failures)
+	return outcome.PollBackoff(r.row.Failures)
 }

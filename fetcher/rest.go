@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -33,7 +34,7 @@ func (r *run) resting() bool {
 		return true
 	}
 	for _, until := range []time.Time{r.row.NotBefore, r.dest.NotBefore} {
-		if !r.asked && waits(now, until) {
+		if !r.asked && ledger.Waiting(now, until) {
 			r.res.Rest, r.res.Until = BackingOff, until
 			return true
 		}

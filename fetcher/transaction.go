@@ -2,11 +2,10 @@ package fetcher
 
 import (
 	"io"
-	"slices"
-	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -16,9 +15,9 @@ type transaction struct {
 	before  ledger.Record
 	rec     *ledger.Record
 	pending []string
-	env     envelope
+	env     outcome.Envelope
 	sender  string
-	clock   attempt
+	clock   outcome.Attempt
 	begun   bool
 	settled chan struct{} // closed when it is in flight no more
 }
@@ -36,8 +35,8 @@ func (r *run) transaction(m *fetched) *transaction {
 		t.sender, t.env.OwnSender = m.Header.ReturnPath, true
 	}
 	rec.Attempts++
-	t.clock = attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
-	t.pending, rec.Recipients = pending(r.a.Destination.Recipients, rec.Recipients)
+	t.clock = outcome.Attempt{Now: r.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
+	t.pending, rec.Recipients = outcome.Pending(r.a.Destination.Recipients, rec.Recipients)
 	return t
 }
 
@@ -48,36 +47,6 @@ func (t *transaction) land() {
 	default:
 		close(t.settled)
 	}
-}
-
-// pending tells who still has to get a message: whoever the configuration
-// names now, less those who have it or refused it. The rows of the others are
-// kept, but for addresses that are not named any more.
-func pending(named []string, rows []ledger.Recipient) (todo []string, kept []ledger.Recipient) {
-	for _, r := range rows {
-		if r.State == ledger.Forwarded || r.State == ledger.Held {
-			kept = append(kept, r)
-		}
-	}
-	for _, a := range named {
-		if earlier(kept, a).State == 0 {
-			todo = append(todo, a)
-		}
-	}
-	return todo, kept
-}
-
-// intent is the row before the message is sent to these recipients.
-func (t *transaction) intent(to []string) *ledger.Record {
-	t.rec.State, t.rec.Cause = ledger.Sending, ledger.Cause{}
-	// A crash must not lead to a try at once, and another crash.
-	t.rec.NextAttempt = t.clock.next()
-	t.rec.Recipients = slices.DeleteFunc(slices.Clone(t.rec.Recipients), func(rc ledger.Recipient) bool { return slices.Contains(to, rc.Address) })
-	for _, a := range to {
-		was := earlier(t.before.Recipients, a)
-		t.rec.Recipients = append(t.rec.Recipients, ledger.Recipient{Address: a, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: t.rec.NextAttempt})
-	}
-	return t.rec
 }
 
 // message is what is handed over.
@@ -94,29 +63,3 @@ func (t *transaction) message(a Account) *forwarder.Message {
 		Settled:    t.settled,
 	}
 }
-
-// conclude puts a verdict into the row, and what follows from it.
-func (t *transaction) conclude(describe func(error) ledger.Cause, v verdict) {
-	rec := t.rec
-	_, kept := pending(nil, t.before.Recipients)
-	rec.Recipients = append(kept, v.Recipients...) // nobody is left if all are kept
-	rec.State = ledger.Worst(rec.Recipients)
-	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
-	switch rec.State {
-	case ledger.Forwarded:
-		rec.ForwardedAt, rec.CopyFile = t.clock.Now, ""
-	default:
-		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
-	}
-	if !rec.State.Due() && rec.State != ledger.Held {
-		rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
-	}
-	for _, rc := range rec.Recipients {
-		if rc.State.Due() && (rec.NextAttempt.IsZero() || rc.NextAttempt.Before(rec.NextAttempt)) {
-			rec.NextAttempt = rc.NextAttempt
-		}
-	}
-}
-
-// MessageError is what the destination said of one message.
-type MessageError struct{ Outcome forwarder.Outcome }

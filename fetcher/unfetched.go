@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -47,7 +48,7 @@ func (r *run) refusedByServer(ctx context.Context, c candidate, rec *ledger.Reco
 	r.s.learnUTF8(why)
 	now := r.Now()
 	rec.Attempts++
-	rec.State, rec.NextAttempt = ledger.Deferred, attempt{Now: now, First: rec.FirstSeen, Number: rec.Attempts}.next()
+	rec.State, rec.NextAttempt = ledger.Deferred, outcome.Attempt{Now: now, First: rec.FirstSeen, Number: rec.Attempts}.Next()
 	if gone {
 		rec.State = ledger.Gone
 	}

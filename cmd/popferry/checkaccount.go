@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -186,7 +187,7 @@ func (m *mailbox) measure(limit int64, told func(probe.Step)) {
 	if limit == 0 || m.largest <= limit {
 		return
 	}
-	told(probe.Step{Name: probe.StepSize, Err: &fetcher.MessageError{Outcome: forwarder.Outcome{
+	told(probe.Step{Name: probe.StepSize, Err: &outcome.MessageError{Outcome: forwarder.Outcome{
 		Kind: forwarder.Impossible, Stage: forwarder.StageMail, Code: 552, Enhanced: forwarder.EnhancedCode{5, 3, 4},
 		Text: fmt.Sprintf("the largest message that waits has %s, the destination announces a limit of %s",
 			terminal.Size(m.largest), terminal.Size(limit)),

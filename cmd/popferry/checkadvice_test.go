@@ -13,7 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/probe"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -61,7 +61,7 @@ func TestMismatchAdvice(t *testing.T) {
 func TestNoOtherWaysForLMTP(t *testing.T) {
 	t.Parallel()
 	k := checker{wiring: newWiring()}
-	failed := probe.Step{Name: probe.StepConnect, Err: &fetcher.DestinationError{Name: "main", Outcome: forwarder.Outcome{
+	failed := probe.Step{Name: probe.StepConnect, Err: &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{
 		Kind: forwarder.Unusable, Stage: forwarder.StageDial, Err: &dial.Error{Stage: dial.StageConnect, Addr: "127.0.0.1:24", Err: syscall.ECONNREFUSED},
 	}}}
 	server := config.Server{Host: "127.0.0.1", Port: 24, TLS: config.TLS{Mode: config.TLSNone}}

@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
@@ -102,31 +103,31 @@ var catalogue = []entry{
 
 	// The destination, then single messages.
 	{Cause{"relay", "the destination does not pass mail on for us", "Write username and password under forward, or set to to an address that this server itself is for."}, destination(noRelay)},
-	{Cause{"forward_later", "the destination says not now", "It is tried again by itself. Greylisting lets it in at the second or third try."}, either(destination(later), outcome(sessionLater))},
+	{Cause{"forward_later", "the destination says not now", "It is tried again by itself. Greylisting lets it in at the second or third try."}, either(destination(later), answered(sessionLater))},
 	{Cause{"forward_app_password", "the destination wants an app password", "Make one by the provider's web page, for popferry alone, and write it under forward in the place of your own."}, at(forwarder.StageAuth, ofReason(pop3.KindAppPassword))},
 	{Cause{"forward_oauth_needed", "the destination takes no passwords, only OAuth2", "popferry cannot do that for a destination yet: use another server to send through, or lmtp to one of your own."}, at(forwarder.StageAuth, ofReason(pop3.KindOAuthOnly))},
 	{Cause{"forward_auth_off", "sending with a login is switched off there", "The provider or the administrator has to switch SMTP AUTH on for this mailbox."}, at(forwarder.StageAuth, inWords(authOff))},
-	{Cause{"forward_wants_tls", "the destination wants to be encrypted first", "Set tls: starttls under forward, with port: 587, or tls: implicit with 465."}, outcome(inWords(wantsTLS))},
+	{Cause{"forward_wants_tls", "the destination wants to be encrypted first", "Set tls: starttls under forward, with port: 587, or tls: implicit with 465."}, answered(inWords(wantsTLS))},
 	{Cause{"forward_no_auth", "the destination offers no login here", "A login needs port: 587 with tls: starttls, or 465 with tls: implicit; a server of your own that trusts this machine needs none: leave username out."}, is(smtp.ErrNoAuth)},
-	{Cause{"forward_auth", "the destination refused the login", "Check username and password under forward; many providers want an app password."}, outcome(atStage(forwarder.StageAuth))},
+	{Cause{"forward_auth", "the destination refused the login", "Check username and password under forward; many providers want an app password."}, answered(atStage(forwarder.StageAuth))},
 	{Cause{"forward_no_starttls", "the destination does not offer to encrypt (no STARTTLS)", "Use port: 465 with tls: implicit if it has that; tls: none is for a server on this machine only. No password was sent."}, is(smtp.ErrNoSTARTTLS)},
-	{Cause{"forward_tls", "the destination refuses to encrypt", "Check tls and port under forward (587 starttls, 465 implicit)."}, outcome(atStage(forwarder.StageTLS))},
+	{Cause{"forward_tls", "the destination refuses to encrypt", "Check tls and port under forward (587 starttls, 465 implicit)."}, answered(atStage(forwarder.StageTLS))},
 	{Cause{"forward_not_smtp", "this is another kind of server, not SMTP", "Submission is on port 587 with tls: starttls, or on 465 with tls: implicit; POP3 and IMAP servers take no mail."}, otherReply},
-	{Cause{"listed", "the destination refuses mail from this network", "It has the address of this machine on a list. Send through your provider's server: port: 587, tls: starttls, with a login."}, outcome(inWords(listed))},
-	{Cause{"helo", "the destination refuses the name that popferry calls itself", "Set helo under forward to this machine's full name in the DNS."}, outcome(inWords(badHelo))},
-	{Cause{"forward_session", "no session with the destination", "Check host, port, tls and protocol under forward, and that the server is up. Nothing was lost: all waits on its server."}, outcome(ofKind(forwarder.Unusable))},
+	{Cause{"listed", "the destination refuses mail from this network", "It has the address of this machine on a list. Send through your provider's server: port: 587, tls: starttls, with a login."}, answered(inWords(listed))},
+	{Cause{"helo", "the destination refuses the name that popferry calls itself", "Set helo under forward to this machine's full name in the DNS."}, answered(inWords(badHelo))},
+	{Cause{"forward_session", "no session with the destination", "Check host, port, tls and protocol under forward, and that the server is up. Nothing was lost: all waits on its server."}, answered(ofKind(forwarder.Unusable))},
 	{Cause{"wants_login", "the destination wants a login first", "Write username and password under forward."}, destination(wantsLogin)},
 	{Cause{"bad_sender", "the destination does not take from for an address", "Check the spelling of from under forward."}, destination(syntax(forwarder.StageMail))},
 	{Cause{"sender", "the destination refuses the sender", "Set from under forward to an address that this server accepts from you: most often your own there."}, destination(notOurs)},
 	{Cause{"bad_recipient", "the destination does not take a recipient for an address", "Check the spelling of to."}, destination(syntax(forwarder.StageRcpt))},
 	{Cause{"recipient", "the destination refuses the recipient", "Check the spelling of to, and that the address exists there."}, destination(atStage(forwarder.StageRcpt))},
-	{Cause{"destination", "the destination is out of order", "Nothing was lost: all waits on its server and is tried again."}, a[*fetcher.DestinationError]},
+	{Cause{"destination", "the destination is out of order", "Nothing was lost: all waits on its server and is tried again."}, a[*outcome.DestinationError]},
 	{Cause{"loop", "the message goes round in a loop", "Look for a rule that forwards the inbox back to this mailbox."}, a[*message.LoopError]},
-	{Cause{"forward_size", "the message is larger than the destination takes", "Raise the limit there, or use a destination that takes more; with max_message_size such messages are left alone. It stays on its server."}, outcome(forwarder.Outcome.TooLarge)},
-	{Cause{"unsuited", "the destination cannot take this message", "It stays on its server; raise the limit there, or fetch it by other means."}, outcome(ofKind(forwarder.Impossible))},
-	{Cause{"in_doubt", "no answer whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be told."}, outcome(ofKind(forwarder.InDoubt))},
-	{Cause{"refused", "the destination refused this message", "It stays on its server; read the reply, then retry or skip it."}, outcome(forGood)},
-	{Cause{"deferred", "the destination wants it later", "It is tried again by itself."}, a[*fetcher.MessageError]},
+	{Cause{"forward_size", "the message is larger than the destination takes", "Raise the limit there, or use a destination that takes more; with max_message_size such messages are left alone. It stays on its server."}, answered(forwarder.Outcome.TooLarge)},
+	{Cause{"unsuited", "the destination cannot take this message", "It stays on its server; raise the limit there, or fetch it by other means."}, answered(ofKind(forwarder.Impossible))},
+	{Cause{"in_doubt", "no answer whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be told."}, answered(ofKind(forwarder.InDoubt))},
+	{Cause{"refused", "the destination refused this message", "It stays on its server; read the reply, then retry or skip it."}, answered(forGood)},
+	{Cause{"deferred", "the destination wants it later", "It is tried again by itself."}, a[*outcome.MessageError]},
 
 	// What is left when nothing more is known.
 	{Cause{"timeout", "no answer in time", "It is tried again by itself; if it goes on, raise timeout."}, is(os.ErrDeadlineExceeded, context.DeadlineExceeded)},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -41,7 +42,7 @@ func TestSummary(t *testing.T) {
 	t.Parallel()
 	late := &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	refused := func(stage forwarder.Stage, code int, text string) error {
-		return &fetcher.DestinationError{Name: "main", Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Code: code, Text: text}}
+		return &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Code: code, Text: text}}
 	}
 	for name, tt := range map[string]struct {
 		err  error
@@ -61,9 +62,9 @@ func TestSummary(t *testing.T) {
 		"a full mailbox":  {refused(forwarder.StageRcpt, 552, "full"), "recipient: the destination refuses the recipient: the server says: 552 full"},
 		"an odd sender":   {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
 		"nothing known":   {errors.New("x"), "other: something went wrong: x"},
-		"of a message":    {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot take this message: 8 bit"},
-		"an attachment":   {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
-		"too large":       {&fetcher.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination takes: the server says: 552 too big"},
+		"of a message":    {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot take this message: 8 bit"},
+		"an attachment":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
+		"too large":       {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination takes: the server says: 552 too big"},
 		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: something went wrong: x; y"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -43,8 +44,8 @@ var (
 func evidence(err error) string {
 	var (
 		source      *fetcher.SourceError
-		destination *fetcher.DestinationError
-		message     *fetcher.MessageError
+		destination *outcome.DestinationError
+		message     *outcome.MessageError
 		dialed      *dial.Error
 		network     *net.OpError
 	)
@@ -132,7 +133,7 @@ func otherGreeting(err error) bool {
 // otherReply: a POP3 or IMAP server greets where an SMTP server should.
 func otherReply(err error) bool {
 	var e textproto.ProtocolError
-	return outcome(atStage(forwarder.StageGreeting))(err) && errors.As(err, &e) && contains(e.Error(), []string{`"+ok`, `"* ok`, `"* preauth`})
+	return answered(atStage(forwarder.StageGreeting))(err) && errors.As(err, &e) && contains(e.Error(), []string{`"+ok`, `"* ok`, `"* preauth`})
 }
 
 func later(o forwarder.Outcome) bool { return o.Code >= 400 && o.Code < 500 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -58,11 +59,11 @@ func step(s fetcher.Step) func(error) bool {
 	}
 }
 
-// outcome fits what a destination answered, about itself or one message.
-func outcome(fits func(forwarder.Outcome) bool) func(error) bool {
+// answered fits what a destination answered, about itself or one message.
+func answered(fits func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
-		var d *fetcher.DestinationError
-		var m *fetcher.MessageError
+		var d *outcome.DestinationError
+		var m *outcome.MessageError
 		return errors.As(err, &d) && fits(d.Outcome) || errors.As(err, &m) && fits(m.Outcome)
 	}
 }
@@ -85,12 +86,12 @@ func either(one, other func(error) bool) func(error) bool {
 // destination fits a refusal of our own fixed addresses.
 func destination(fits func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
-		var d *fetcher.DestinationError
+		var d *outcome.DestinationError
 		return errors.As(err, &d) && d.Outcome.Kind == forwarder.Refused && fits(d.Outcome)
 	}
 }
 
 // at fits what was answered at a stage.
 func at(s forwarder.Stage, fits func(forwarder.Outcome) bool) func(error) bool {
-	return outcome(func(o forwarder.Outcome) bool { return o.Stage == s && fits(o) })
+	return answered(func(o forwarder.Outcome) bool { return o.Stage == s && fits(o) })
 }

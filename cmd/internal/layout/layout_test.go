@@ -37,7 +37,8 @@ func TestIslands(t *testing.T) {
 func TestFetcher(t *testing.T) {
 	t.Parallel()
 	needs := map[string][]string{
-		"fetcher":         {"fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher":         {"fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher/outcome": {"fetcher/ledger", "forwarder"},
 		"fetcher/spool":   {},
 		"fetcher/message": {"fetcher/spool", "fetcher/ledger"},
 	}

@@ -7,7 +7,7 @@ import (
 	"net"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
@@ -54,9 +54,9 @@ func Send(ctx context.Context, r Relay, m *forwarder.Message, report func(Step))
 		switch {
 		case o.Kind == forwarder.Accepted:
 		case o.Stage > forwarder.StageRcpt:
-			return rec.failed(StepSend, &fetcher.MessageError{Outcome: o})
+			return rec.failed(StepSend, &outcome.MessageError{Outcome: o})
 		default:
-			return rec.failed(StepSend, &fetcher.DestinationError{Name: r.Name, Outcome: o})
+			return rec.failed(StepSend, &outcome.DestinationError{Name: r.Name, Outcome: o})
 		}
 	}
 	rec.ok(StepSend, outs[0].Reply())
@@ -109,7 +109,7 @@ func (d *delivery) answered(o forwarder.Outcome) {
 		return
 	}
 	d.refused = true
-	d.record(Step{Name: name, Note: note, Err: &fetcher.DestinationError{Name: d.Name, Outcome: o}})
+	d.record(Step{Name: name, Note: note, Err: &outcome.DestinationError{Name: d.Name, Outcome: o}})
 }
 
 // fails tells of the step that ended the probe.
@@ -122,7 +122,7 @@ func (d *delivery) fails(err error) error {
 	if e.Stage == forwarder.StageDial {
 		name = stepOf(e.Err)
 	}
-	return d.failed(name, &fetcher.DestinationError{Name: d.Name, Outcome: e.Outcome()})
+	return d.failed(name, &outcome.DestinationError{Name: d.Name, Outcome: e.Outcome()})
 }
 
 // stepAt is the step of a stage.

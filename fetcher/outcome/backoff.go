@@ -1,0 +1,63 @@
+package outcome
+
+import (
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// The waits between tries. RFC 5321 4.5.4.1 asks for at least 30 minutes between
+// retries as a rule; greylisting servers accept after some minutes, so the first
+// retries come sooner.
+const (
+	firstWait   = time.Minute
+	longestWait = 6 * time.Hour
+	// retryHorizon is the age from which a message is tried only once in every
+	// slowRetryInterval.
+	retryHorizon      = 5 * 24 * time.Hour
+	slowRetryInterval = ledger.LongestWait
+	// loginWait is the first wait after refused credentials, doubling to
+	// slowRetryInterval: servers lock accounts that try too often.
+	loginWait = 10 * time.Minute
+	// longestPollWait ends the doubling of firstWait after other failed polls.
+	longestPollWait = time.Hour
+)
+
+// exponential is first·2^(n-1), at most longest.
+func exponential(first, longest time.Duration, n int) time.Duration {
+	d := first
+	for range n - 1 {
+		if d *= 2; d >= longest {
+			return longest
+		}
+	}
+	return d
+}
+
+// PollBackoff is how long an account or a destination waits after so many
+// failures in a row: 1 minute to 1 hour.
+func PollBackoff(failures int) time.Duration {
+	return exponential(firstWait, longestPollWait, failures)
+}
+
+// LoginBackoff is how long an account waits after its credentials were refused
+// so many times in a row: 10 minutes to 24 hours.
+func LoginBackoff(refused int) time.Duration {
+	return exponential(loginWait, slowRetryInterval, refused)
+}
+
+// Attempt is one try to send a message.
+type Attempt struct {
+	Now    time.Time
+	First  time.Time // of the first try
+	Number int       // 1 for the first
+}
+
+// Next is when a message that is deferred in this attempt is due again: after 1
+// minute, doubling to 6 hours, and from the fifth day on once a day.
+func (a Attempt) Next() time.Time {
+	if a.Now.Sub(a.First) >= retryHorizon {
+		return a.Now.Add(slowRetryInterval)
+	}
+	return a.Now.Add(exponential(firstWait, longestWait, a.Number))
+}

@@ -1,0 +1,39 @@
+package outcome
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAttemptNext(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		age    time.Duration
+		number int
+		want   time.Duration
+	}{
+		{0, 1, time.Minute},
+		{time.Minute, 2, 2 * time.Minute},
+		{time.Hour, 9, 256 * time.Minute},
+		{time.Hour, 10, 6 * time.Hour},
+		{4 * 24 * time.Hour, 1000, 6 * time.Hour},
+		{5 * 24 * time.Hour, 1, 24 * time.Hour},
+	} {
+		a := Attempt{Now: noon, First: noon.Add(-test.age), Number: test.number}
+		if got := a.Next().Sub(noon); got != test.want {
+			t.Errorf("attempt %d after %v waits %v, want %v", test.number, test.age, got, test.want)
+		}
+	}
+}
+
+func TestBackoffs(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int][2]time.Duration{
+		1: {time.Minute, 10 * time.Minute}, 2: {2 * time.Minute, 20 * time.Minute},
+		7: {time.Hour, 640 * time.Minute}, 9: {time.Hour, 24 * time.Hour}, 1000: {time.Hour, 24 * time.Hour},
+	} {
+		if poll, login := PollBackoff(n), LoginBackoff(n); poll != want[0] || login != want[1] {
+			t.Errorf("failure %d: polls wait %v and logins %v, want %v and %v", n, poll, login, want[0], want[1])
+		}
+	}
+}

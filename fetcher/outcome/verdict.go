@@ -1,0 +1,195 @@
+package outcome
+
+import (
+	"slices"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// Verdict is what a whole transaction means for its message.
+type Verdict struct {
+	// Recipients of the transaction with their new states.
+	Recipients []ledger.Recipient
+	// Fault, if set: the destination is at fault.
+	Fault *DestinationError
+	// Effect is what the transaction did beyond its recipients.
+	Effect Effect
+	// Quarantined are the recipients who refused the message and for whom it
+	// now is in quarantine.
+	Quarantined []string
+	// Outcome is the one that decided, for the log.
+	Outcome forwarder.Outcome
+}
+
+// Effect is what a transaction did to the connection or left open. The later in
+// this list, the graver.
+type Effect uint8
+
+const (
+	// NoEffect: every recipient has an answer.
+	NoEffect Effect = iota
+	// ConnectionLost: the connection ended in the middle.
+	ConnectionLost
+	// InDoubt: the message may have arrived.
+	InDoubt
+	// Rollback: the message stays as if it had not been tried.
+	Rollback
+)
+
+const (
+	// maxUnknown is how often in a row a message may stay without a reply before
+	// it is held: each time it may have arrived once more.
+	maxUnknown = 3
+	// maxLost is how often a message may end its connection and be tried again
+	// without a wait.
+	maxLost = 3
+)
+
+// Evaluate says what the outcomes of one transaction mean for the message.
+// before is what was known of its recipients. No outcomes: there was no one left
+// to send it to.
+func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a Attempt) Verdict {
+	e.Several = someoneHas(before) || len(outs) > 1 && !nobodyAccepted(outs)
+	var v Verdict
+	var worst Disposition
+	sent := false // some recipient has it, or may have it
+	for _, o := range outs {
+		d := Judge(o, e)
+		switch d {
+		case Delivered:
+			sent = true
+		case Unknown:
+			sent = true
+			v.Effect = max(v.Effect, InDoubt)
+		case Requeue:
+			v.Effect = max(v.Effect, ConnectionLost)
+		case DestinationFault:
+			v.Fault = &DestinationError{Outcome: o}
+		case Retry, Refused:
+		}
+		if d > worst {
+			worst, v.Outcome = d, o
+		}
+		v.Recipients = append(v.Recipients, recipient(o, d, Find(before, o.Recipient), a))
+	}
+	if v.Fault != nil && !sent {
+		v.Effect = Rollback
+	}
+	return v
+}
+
+// recipient is the new row of a recipient.
+func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a Attempt) ledger.Recipient {
+	r := ledger.Recipient{Address: o.Recipient, Code: o.Code, Text: o.Reply(), Attempts: before.Attempts + 1}
+	switch d {
+	case Delivered:
+		r.State = ledger.Forwarded
+	case Refused:
+		r.State = ledger.Held
+	case Unknown:
+		r.State, r.NextAttempt = ledger.Unknown, a.Next()
+		if before.State != ledger.Unknown {
+			r.Attempts = 1 // counts those in a row
+		}
+		if r.Attempts >= maxUnknown {
+			r.State, r.NextAttempt = ledger.Held, time.Time{}
+		}
+	case Requeue:
+		r.State, r.NextAttempt = ledger.Deferred, a.Now
+		if r.Attempts >= maxLost {
+			r.NextAttempt = a.Next()
+		}
+	case Retry, DestinationFault:
+		r.State, r.NextAttempt = ledger.Deferred, a.Next()
+	}
+	return r
+}
+
+// PossiblyDelivered reports whether a recipient has the message, or may have it.
+func (v Verdict) PossiblyDelivered() bool {
+	return slices.ContainsFunc(v.Recipients, func(rc ledger.Recipient) bool {
+		return rc.State == ledger.Forwarded || rc.State == ledger.Unknown
+	})
+}
+
+// Refused are the recipients who refused the message for good.
+func (v Verdict) Refused() []string {
+	var refused []string
+	for _, rc := range v.Recipients {
+		if rc.State == ledger.Held {
+			refused = append(refused, rc.Address)
+		}
+	}
+	return refused
+}
+
+// Deferred is the verdict with those who refused the message to be asked again.
+func (v Verdict) Deferred(a Attempt) Verdict {
+	v.Recipients = slices.Clone(v.Recipients)
+	for i := range v.Recipients {
+		if rc := &v.Recipients[i]; rc.State == ledger.Held {
+			rc.State, rc.NextAttempt = ledger.Deferred, a.Next()
+		}
+	}
+	return v
+}
+
+// Wrapped is the verdict after the refused message was sent once more as an
+// attachment, with the verdict w on that.
+func (v Verdict) Wrapped(w Verdict) Verdict {
+	for i, rc := range w.Recipients {
+		if rc.State == ledger.Forwarded {
+			w.Recipients[i].Text = "sent as an attachment, after: " + v.Outcome.Reply()
+		} else {
+			v.Outcome = w.Outcome // the present obstacle
+		}
+	}
+	v.Recipients = slices.Clone(v.Recipients)
+	for i, rc := range v.Recipients {
+		if n := Find(w.Recipients, rc.Address); n.State != 0 {
+			v.Recipients[i] = n
+		}
+	}
+	v.Fault = w.Fault
+	if w.Effect != Rollback { // the first transaction did happen
+		v.Effect = max(v.Effect, w.Effect)
+	}
+	return v
+}
+
+// Quarantine notes that the message is in quarantine at path for these
+// recipients.
+func (v *Verdict) Quarantine(path string, refused []string) {
+	for i, rc := range v.Recipients {
+		if slices.Contains(refused, rc.Address) {
+			v.Recipients[i].State = ledger.Forwarded
+			v.Recipients[i].Text = "in quarantine: " + path + ", after: " + v.Outcome.Reply()
+		}
+	}
+	v.Quarantined = refused
+}
+
+// someoneHas reports whether a recipient has the message already.
+func someoneHas(rows []ledger.Recipient) bool {
+	return slices.ContainsFunc(rows, func(rc ledger.Recipient) bool { return rc.State == ledger.Forwarded })
+}
+
+// nobodyAccepted reports whether every recipient was refused before DATA: then
+// the fault is the configuration's or the destination's, not one address's.
+func nobodyAccepted(outs []forwarder.Outcome) bool {
+	return !slices.ContainsFunc(outs, func(o forwarder.Outcome) bool {
+		return o.Kind != forwarder.Refused || o.Stage > forwarder.StageRcpt
+	})
+}
+
+// Find returns the row of a recipient, or one with the address alone.
+func Find(rows []ledger.Recipient, address string) ledger.Recipient {
+	for _, r := range rows {
+		if r.Address == address {
+			return r
+		}
+	}
+	return ledger.Recipient{Address: address}
+}
