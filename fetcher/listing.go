@@ -19,7 +19,7 @@ func (s *session) list(ctx context.Context, keep bool) (err error) {
 	case errors.Is(err, pop3.ErrNoUIDL) && s.Err() == nil:
 		s.noUIDL = true
 		return s.listByHeader(ctx, keep, err)
-	case err == nil && s.Listing.Junk > 0 && len(s.Listing.Entries) == 0:
+	case err == nil && s.Listing.Malformed > 0 && len(s.Listing.Entries) == 0:
 		return &pop3.ProtocolError{Command: "UIDL", Text: "no line of the listing makes sense"}
 	}
 	s.Learnt.HasUIDL = s.Learnt.HasUIDL || err == nil && len(s.Listing.Entries) > 0

@@ -217,7 +217,7 @@ func (r *run) open(ctx context.Context) (err error) {
 	if r.s, r.row.Server, err = v.open(ctx); err != nil {
 		return r.doubt(err)
 	}
-	if n := r.s.Listing.Junk; n > 0 {
+	if n := r.s.Listing.Malformed; n > 0 {
 		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
 	}
 	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.keepsLonger(days) {

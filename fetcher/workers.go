@@ -81,7 +81,7 @@ func (w *workers) await(ctx context.Context, done func() bool) {
 	if ask() {
 		return
 	}
-	silence := time.NewTimer(w.gap - w.r.s.Silence())
+	silence := time.NewTimer(w.gap - w.r.s.Idle())
 	defer silence.Stop()
 	for !ask() {
 		select {

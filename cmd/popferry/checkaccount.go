@@ -162,7 +162,7 @@ func quality(l pop3.Listing) []string {
 		{missing, "without a UID"},
 		{doubled, "with the UID of another"},
 		{long, fmt.Sprintf("with a UID of more than %d octets", maxUID)},
-		{l.Junk, "listed in lines that make no sense"},
+		{l.Malformed, "listed in lines that make no sense"},
 	} {
 		if n.count > 0 {
 			notes = append(notes, fmt.Sprintf("%d %s", n.count, n.what))

@@ -50,15 +50,11 @@ func DeleCommand(n int) Command { return Command{verbNumber("DELE", n), shapeLin
 // is, where e has neither UID nor size.
 func ConfirmCommand(e Entry) Command { return Command{e.confirmation(), shapeLine} }
 
-// NoopCommand is claimed by Client.Noop.
-func NoopCommand() Command { return Command{"NOOP", shapeLine} }
-
 // CapaCommand is claimed by Client.Capa.
 func CapaCommand() Command { return Command{"CAPA", shapeLines} }
 
-// UidlCommand is claimed by Client.Uidl, and by Client.Listing, which claims a
-// ListCommand behind it, too. If UIDL is refused, ListCommand stays for
-// Client.List.
+// UidlCommand is claimed by Client.Listing, which claims a ListCommand behind
+// it, too. If UIDL is refused, ListCommand stays for Client.List.
 func UidlCommand() Command { return Command{"UIDL", shapeLines} }
 
 // ListCommand is claimed by Client.List, and by Client.Listing.
@@ -100,8 +96,8 @@ func (c *Client) Ahead(ctx context.Context, cmds ...Command) error {
 		return err
 	case len(cmds) == 0:
 		return nil
-	case c.body == nil && c.unasked() > 0:
-		return c.fail(c.outOfStep(lines[0]))
+	case c.body == nil && c.unsolicited() > 0:
+		return c.fail(c.outOfSync(lines[0]))
 	}
 	defer c.watch(ctx)()
 	return c.begin(ps, lines...)

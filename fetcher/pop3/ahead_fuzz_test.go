@@ -37,7 +37,7 @@ func FuzzAhead(f *testing.F) {
 			func() error { return retr(1) },
 			func() error { return c.Confirm(t.Context(), e) },
 			func() error { return retr(2) },
-			func() error { _, err := c.Uidl(t.Context()); return err },
+			func() error { _, err := c.uidl(t.Context()); return err },
 			func() error { _, err := c.List(t.Context()); return err },
 			func() error { _, err := c.Capa(t.Context()); return err },
 			func() error { return c.Dele(t.Context(), 1) },

@@ -34,6 +34,9 @@ func message(t *testing.T, c *Client, n int) string {
 	return string(got)
 }
 
+// noop is NOOP, which no caller sends ahead.
+var noop = Command{"NOOP", shapeLine}
+
 // All that can be sent ahead, claimed by its method, in order; sent once.
 func TestAhead(t *testing.T) {
 	t.Parallel()
@@ -46,12 +49,12 @@ func TestAhead(t *testing.T) {
 	c := ready(t, lines...)
 	byUID, bySize := Entry{1, "a", 10}, Entry{2, "", 20}
 	ahead(t, c, CapaCommand(), UidlCommand(), ListCommand(), UidlCommand(), ListCommand(), RetrCommand(1), ConfirmCommand(byUID),
-		ConfirmCommand(bySize), TopCommand(2, 5), DeleCommand(1), NoopCommand(), QuitCommand())
+		ConfirmCommand(bySize), TopCommand(2, 5), DeleCommand(1), noop, QuitCommand())
 	ctx := t.Context()
 	for i, claim := range []func() error{
 		func() error { _, err := c.Capa(ctx); return err },
 		func() error { _, err := c.Listing(ctx); return err },
-		func() error { _, err := c.Uidl(ctx); return err },
+		func() error { _, err := c.uidl(ctx); return err },
 		func() error { _, err := c.List(ctx); return err },
 		func() error { message(t, c, 1); return nil },
 		func() error { return c.Confirm(ctx, byUID) },
@@ -86,7 +89,7 @@ func TestAheadInOnePiece(t *testing.T) {
 	c := ready(t, "C: RETR 1", "C: RETR 2", "C: NOOP")
 	w := &writes{Conn: c.conn}
 	c.conn = w
-	ahead(t, c, RetrCommand(1), RetrCommand(2), NoopCommand())
+	ahead(t, c, RetrCommand(1), RetrCommand(2), noop)
 	if w.n != 1 || c.Outstanding() != 3 {
 		t.Errorf("%d writes, %d outstanding", w.n, c.Outstanding())
 	}
@@ -150,13 +153,12 @@ func TestErrAhead(t *testing.T) {
 		"one further back":  func() error { return c.Quit(ctx) },
 		"Retr":              func() error { _, err := c.Retr(ctx, 1); return err },
 		"Listing":           func() error { _, err := c.Listing(ctx); return err },
-		"Stat":              func() error { _, _, err := c.Stat(ctx); return err },
 		"Capa":              func() error { _, err := c.Capa(ctx); return err },
 		"Login":             func() error { return c.Login(ctx, credentials) },
 		"StartTLS":          func() error { return c.StartTLS(ctx, clientTLS()) },
 		"Greeting":          func() error { _, err := c.Greeting(ctx); return err },
-		"behind QUIT":       func() error { return c.Ahead(ctx, NoopCommand()) },
-		"QUIT in front":     func() error { return c.Ahead(ctx, QuitCommand(), NoopCommand()) },
+		"behind QUIT":       func() error { return c.Ahead(ctx, noop) },
+		"QUIT in front":     func() error { return c.Ahead(ctx, QuitCommand(), noop) },
 		"none":              func() error { return c.Ahead(ctx, Command{}) },
 		"nothing confirmed": func() error { return c.Ahead(ctx, ConfirmCommand(Entry{1, "", -1})) },
 		"too many":          func() error { return c.Ahead(ctx, make([]Command, MaxAhead)...) },
@@ -171,7 +173,7 @@ func TestErrAhead(t *testing.T) {
 	if err := c.Quit(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := c.Ahead(ctx, NoopCommand()); err != ErrClosed {
+	if err := c.Ahead(ctx, noop); err != ErrClosed {
 		t.Errorf("after QUIT: %v", err)
 	}
 }
@@ -210,8 +212,8 @@ func TestSkip(t *testing.T) {
 		[]string{"S: +OK", "S: +OK", "S: ..", "R: a\n.\n\r\n", "S: .", "S: -ERR", "S: +OK"}, strings.Split(strings.TrimSpace(long), "\n"),
 		[]string{"S: .", "S: -ERR", "S: +OK", "S: TOP", "S: .", "S: +OK", "S: .", "S: -ERR", "S: +OK", "S: -ERR not all deleted"})
 	c := ready(t, lines...)
-	ahead(t, c, NoopCommand(), RetrCommand(1), RetrCommand(2), UidlCommand(), ListCommand(), CapaCommand(), TopCommand(1, 0), DeleCommand(1),
-		NoopCommand(), QuitCommand())
+	ahead(t, c, noop, RetrCommand(1), RetrCommand(2), UidlCommand(), ListCommand(), CapaCommand(), TopCommand(1, 0), DeleCommand(1),
+		noop, QuitCommand())
 	for left := 9; left >= 0; left-- {
 		if err := c.Skip(t.Context(), much); err != nil || c.Outstanding() != left {
 			t.Fatalf("%v, %d outstanding, want %d", err, c.Outstanding(), left)
@@ -272,12 +274,12 @@ func TestAheadAfterTheFact(t *testing.T) {
 		if err := c.Noop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		broken(t, c, c.Ahead(t.Context(), NoopCommand()), errProtocol)
+		broken(t, c, c.Ahead(t.Context(), noop), errProtocol)
 	})
 	t.Run("before the second Ahead", func(t *testing.T) {
 		t.Parallel()
 		c := ready(t, "C: NOOP", "S: +OK", "S: +OK one too many")
-		ahead(t, c, NoopCommand())
+		ahead(t, c, noop)
 		if err := c.Noop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -292,10 +294,10 @@ func TestAheadContext(t *testing.T) {
 		c := ready(t, "C: NOOP", "C: NOOP", "S: +OK")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := c.Ahead(ctx, NoopCommand()); !errors.Is(err, context.Canceled) || c.Err() != nil || c.Outstanding() != 0 {
+		if err := c.Ahead(ctx, noop); !errors.Is(err, context.Canceled) || c.Err() != nil || c.Outstanding() != 0 {
 			t.Fatalf("%v, %v", err, c.Err())
 		}
-		ahead(t, c, NoopCommand(), NoopCommand())
+		ahead(t, c, noop, noop)
 		if err := c.Noop(ctx); !errors.Is(err, context.Canceled) || c.Outstanding() != 2 {
 			t.Fatalf("%v, %d outstanding", err, c.Outstanding())
 		}
@@ -313,7 +315,7 @@ func TestAheadLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := ready(t, "C: NOOP", "C: DELE 1", "S: +OK", "S: +OK")
-		ahead(t, c, NoopCommand(), DeleCommand(1))
+		ahead(t, c, noop, DeleCommand(1))
 		time.Sleep(time.Hour)
 		if err := c.Noop(t.Context()); err != nil {
 			t.Fatal(err)
@@ -325,7 +327,7 @@ func TestAheadLimits(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c := ready(t, "C: NOOP")
-		ahead(t, c, NoopCommand())
+		ahead(t, c, noop)
 		time.Sleep(time.Hour)
 		start := time.Now()
 		broken(t, c, c.Noop(t.Context()), errTimeout)
@@ -342,6 +344,6 @@ func TestAheadWriteLimit(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
 		c := New(near, Options{})
-		broken(t, c, c.Ahead(t.Context(), NoopCommand()), errTimeout)
+		broken(t, c, c.Ahead(t.Context(), noop), errTimeout)
 	})
 }

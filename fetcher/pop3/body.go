@@ -33,16 +33,16 @@ func top(n, lines int) string {
 
 // fetch sends a command that is answered by a message.
 func (c *Client) fetch(ctx context.Context, cmd string) (*Body, error) {
-	leave, err := c.enter(ctx, cmd)
+	release, err := c.acquire(ctx, cmd)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := c.exchange(pending{name: cmd}, cmd); err != nil {
-		leave()
+		release()
 		return nil, err
 	}
-	c.wire.pace()
-	c.body = &Body{c: c, name: cmd, leave: leave, bol: true}
+	c.wire.enforceRate()
+	c.body = &Body{c: c, name: cmd, release: release, atBOL: true}
 	return c.body, nil
 }
 
@@ -51,14 +51,14 @@ func (c *Client) fetch(ctx context.Context, cmd string) (*Body, error) {
 // of any length. Only CRLF . CRLF ends it, so a line with a lone dot between
 // bare LFs is part of the message.
 type Body struct {
-	c      *Client
-	name   string
-	leave  func() bool
-	octets int64
-	bol    bool // the next octet begins a line
-	cr     bool // the last octet was a CR
-	glued  bool // the last octets were a dot and CRLF, but not a line of their own
-	err    error
+	c        *Client
+	name     string
+	release  func() bool
+	octets   int64
+	atBOL    bool // the next octet begins a line
+	cr       bool // the last octet was a CR
+	dotAtEOL bool // the last octets were a dot and CRLF, but not a line of their own
+	err      error
 }
 
 // Octets is how many octets of the message have been read.
@@ -140,7 +140,7 @@ func (b *Body) next(limit int) ([]byte, error) {
 		return nil, b.err
 	}
 	in := b.c.in
-	if b.bol {
+	if b.atBOL {
 		if done, err := b.lineStart(); done || err != nil {
 			return nil, err
 		}
@@ -193,7 +193,7 @@ func (b *Body) lineStart() (done bool, err error) {
 			return false, b.broken(err)
 		}
 	}
-	b.bol = false
+	b.atBOL = false
 	return false, nil
 }
 
@@ -203,8 +203,8 @@ func (b *Body) consume(p []byte) {
 	if n == 0 {
 		return
 	}
-	b.bol = b.cr && n == 1 && p[0] == '\n' || bytes.HasSuffix(p, []byte("\r\n"))
-	b.glued = bytes.HasSuffix(p, []byte(".\r\n"))
+	b.atBOL = b.cr && n == 1 && p[0] == '\n' || bytes.HasSuffix(p, []byte("\r\n"))
+	b.dotAtEOL = bytes.HasSuffix(p, []byte(".\r\n"))
 	b.cr = p[n-1] == '\r'
 	_, _ = b.c.in.Discard(n)
 	b.octets += int64(n)
@@ -219,8 +219,8 @@ func (b *Body) whole(err error) error {
 	switch {
 	case err != nil:
 		err = c.fail(connError(b.name, err))
-	case c.unasked() > 0:
-		err = c.fail(c.outOfStep(b.name))
+	case c.unsolicited() > 0:
+		err = c.fail(c.outOfSync(b.name))
 	default:
 		err = io.EOF
 	}
@@ -230,7 +230,7 @@ func (b *Body) whole(err error) error {
 // broken ends the body because it cannot be read on.
 func (b *Body) broken(err error) error {
 	err = connError(b.name, err)
-	if b.glued {
+	if b.dotAtEOL {
 		err = fmt.Errorf("%w; no line with the final dot came, only a last line that ends with one", err)
 	}
 	return b.end(b.c.fail(err))
@@ -240,8 +240,8 @@ func (b *Body) broken(err error) error {
 func (b *Body) end(err error) error {
 	b.err = err
 	b.c.trace(false, "(%d octets of a message: %v)", b.octets, err)
-	b.leave()
+	b.release()
 	b.c.body = nil
-	b.c.wire.unpace()
+	b.c.wire.ignoreRate()
 	return err
 }

@@ -26,7 +26,7 @@ func TestBody(t *testing.T) {
 		{"CR before the dot", "a\r.\r\n.\r\n", "a\r.\r\n"},
 		{"dot, CR and no LF", "a\r\n.\rb\r\n.\r\n", "a\r\n\rb\r\n"},
 		{"NUL and 8-bit", "a\x00b\r\n\xff\xfe\r\n.\r\n", "a\x00b\r\n\xff\xfe\r\n"},
-		{"glued dot", "abc.\r\n.\r\n", "abc.\r\n"},
+		{"dotAtEOL dot", "abc.\r\n.\r\n", "abc.\r\n"},
 		{"SMTP in it", "x\n.\r\nMAIL FROM:<a@b>\r\n.\r\n", "x\n.\r\nMAIL FROM:<a@b>\r\n"},
 		{"a line of 200 kB", strings.Repeat("x", 200_000) + "\r\n.\r\n", strings.Repeat("x", 200_000) + "\r\n"},
 		{"many dots", strings.Repeat("..\r\n", 50_000) + ".\r\n", strings.Repeat(".\r\n", 50_000)},
@@ -100,7 +100,7 @@ func TestBodyBroken(t *testing.T) {
 		{"cut at a line's end", []string{"R: abc\r\n", "X:"}, "abc\r\n", errEOF, ""},
 		{"cut in the terminator", []string{"R: abc\r\n.", "X:"}, "abc\r\n", errEOF, ""},
 		{"cut in the terminator's CRLF", []string{"R: abc\r\n.\r", "X:"}, "abc\r\n", errEOF, ""},
-		{"glued terminator, then the end", []string{"R: abc.\r\n", "X:"}, "abc.\r\n", errEOF, "no line with the final dot"},
+		{"dotAtEOL terminator, then the end", []string{"R: abc.\r\n", "X:"}, "abc.\r\n", errEOF, "no line with the final dot"},
 		{"unstuffed dot", []string{"S: abc", "S: .", "S: +OK line after", "S: ."}, "abc\r\n", errProtocol, "+OK line after"},
 		{"terminator and octets", []string{"S: abc", "S: .", "R: x"}, "abc\r\n", errProtocol, `"x"`},
 	} {
@@ -203,9 +203,9 @@ func TestBodyWriteTo(t *testing.T) {
 // simpleBody is what a Body has to do, octet by octet: the message, and
 // whether it is whole.
 func simpleBody(wire []byte) (message []byte, whole bool) {
-	bol := true
+	atBOL := true
 	for i := 0; i < len(wire); i++ {
-		if bol && wire[i] == '.' {
+		if atBOL && wire[i] == '.' {
 			rest := wire[i+1:]
 			if bytes.HasPrefix(rest, []byte("\r\n")) {
 				return message, len(rest) == 2
@@ -213,11 +213,11 @@ func simpleBody(wire []byte) (message []byte, whole bool) {
 			if len(rest) < 2 {
 				return message, false // it cannot be told yet what the dot is
 			}
-			bol = false
+			atBOL = false
 			continue
 		}
 		message = append(message, wire[i])
-		bol = bytes.HasSuffix(message, []byte("\r\n")) && i > 0 && wire[i-1] == '\r' && wire[i] == '\n'
+		atBOL = bytes.HasSuffix(message, []byte("\r\n")) && i > 0 && wire[i-1] == '\r' && wire[i] == '\n'
 	}
 	return message, false
 }

@@ -15,8 +15,7 @@ const maxCapabilities = 200
 // compared without case, and with "_" for "-", as some servers write them.
 // The zero value has none.
 type Capabilities struct {
-	names []string
-	args  map[string][]string
+	args map[string][]string // by keyword
 }
 
 // ParseCapabilities reads the lines of a reply to CAPA.
@@ -31,13 +30,10 @@ func ParseCapabilities(lines ...string) Capabilities {
 // add reads one line. Arguments of a keyword that comes twice are joined.
 func (c *Capabilities) add(line string) {
 	f := strings.Fields(line)
-	if len(f) == 0 || len(c.names) >= maxCapabilities {
+	if len(f) == 0 || len(c.args) >= maxCapabilities {
 		return
 	}
 	k := keyword(f[0])
-	if _, ok := c.args[k]; !ok {
-		c.names = append(c.names, k)
-	}
 	c.args[k] = append(c.args[k], f[1:]...)
 }
 
@@ -66,11 +62,6 @@ func (c Capabilities) Has(name string) bool {
 // Args are the words after a capability's name, as the server wrote them.
 func (c Capabilities) Args(name string) []string {
 	return c.args[keyword(name)]
-}
-
-// Names are the capabilities in the order of the reply, in upper case.
-func (c Capabilities) Names() []string {
-	return c.names
 }
 
 // SASL are the mechanisms of AUTH (RFC 5034 section 3) in upper case.
@@ -133,11 +124,11 @@ func (c *Client) Capabilities() Capabilities { return c.caps }
 // does not know CAPA gives an *Error; one that hangs up on it an error that
 // is an io.ErrUnexpectedEOF, and the session is broken.
 func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
-	leave, err := c.enter(ctx, "CAPA")
+	release, err := c.acquire(ctx, "CAPA")
 	if err != nil {
 		return Capabilities{}, err
 	}
-	defer leave()
+	defer release()
 	if _, err := c.exchange(pending{name: "CAPA"}, "CAPA"); err != nil {
 		return Capabilities{}, err
 	}
@@ -145,7 +136,7 @@ func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
 	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
 	defer func() { c.wire.replyEnd = time.Time{} }()
 	err = c.lines("CAPA", 64*maxCapabilities, func(line []byte) error {
-		caps.add(string(line[:min(len(line), maxKept)]))
+		caps.add(string(line[:min(len(line), maxText)]))
 		return nil
 	})
 	if err != nil {

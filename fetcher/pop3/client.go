@@ -15,8 +15,8 @@ const (
 	// maxLine is the longest line that is read outside of a body, in octets.
 	// RFC 2449 section 4 allows replies of 512; greetings of 4 kB are seen.
 	maxLine = 64 << 10
-	// maxKept is how much of a reply, or of a line of a listing, is looked at.
-	maxKept = 8 << 10
+	// maxText is how much of a reply, or of a line of a listing, is looked at.
+	maxText = 8 << 10
 )
 
 // Options are the limits of a session. The zero value is useful.
@@ -91,7 +91,7 @@ func New(conn net.Conn, o Options) *Client {
 	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		c.raw = t.NetConn()
 	}
-	c.wire = wire{timeout: c.o.Timeout, floor: c.o.MinRate, sessionEnd: time.Now().Add(c.o.SessionTimeout)}
+	c.wire = wire{timeout: c.o.Timeout, minRate: c.o.MinRate, sessionEnd: time.Now().Add(c.o.SessionTimeout)}
 	c.in = bufio.NewReaderSize(&c.wire, maxLine)
 	c.use(conn)
 	return c
@@ -112,11 +112,11 @@ func (c *Client) TLS() (tls.ConnectionState, bool) {
 	return tls.ConnectionState{}, false
 }
 
-// Silence is how long no command was sent and nothing of a reply came in, be it
+// Idle is how long no command was sent and nothing of a reply came in, be it
 // that replies are still due. Servers log out whoever says nothing for too long
 // (RFC 1939 3), but not while they are sending.
-func (c *Client) Silence() time.Duration {
-	return min(time.Since(c.sent), time.Since(c.wire.moved))
+func (c *Client) Idle() time.Duration {
+	return min(time.Since(c.sent), time.Since(c.wire.lastRead))
 }
 
 // Err returns why the session is broken, ErrClosed after Quit and Close, and

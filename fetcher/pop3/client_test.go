@@ -11,16 +11,11 @@ import (
 func TestDialogue(t *testing.T) {
 	t.Parallel()
 	c := ready(t,
-		"C: STAT", "S: +OK 2 320",
 		"C: NOOP", "S: +ok",
 		"C: DELE 1", "S: +OKmessage 1 deleted",
 		"C: DELE 9", "S: -err no such message",
-		"C: RSET", "S: +OK",
 		"C: QUIT", "S: +OK bye")
 	ctx := t.Context()
-	if n, octets, err := c.Stat(ctx); n != 2 || octets != 320 || err != nil {
-		t.Errorf("STAT: %d %d %v", n, octets, err)
-	}
 	if err := c.Noop(ctx); err != nil {
 		t.Error(err)
 	}
@@ -29,9 +24,6 @@ func TestDialogue(t *testing.T) {
 	}
 	if e := refused(t, c.Dele(ctx, 9)); e.Kind() != KindGone || e.Command != "DELE 9" {
 		t.Errorf("DELE 9: %+v", e)
-	}
-	if err := c.Rset(ctx); err != nil {
-		t.Error(err)
 	}
 	if err := c.Err(); err != nil {
 		t.Errorf("the session is broken: %v", err)
@@ -126,32 +118,6 @@ func TestOutOfStep(t *testing.T) {
 	broken(t, c, err, errProtocol)
 	if !strings.Contains(err.Error(), "one too many") {
 		t.Errorf("the error does not show what came: %v", err)
-	}
-}
-
-func TestStat(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		reply  string
-		n      int
-		octets int64
-		ok     bool
-	}{
-		{"+OK 0 0", 0, 0, true},
-		{"+OK  2\t320  extra", 2, 320, true},
-		{"+OK 2000000000 99999999999999", 2000000000, 99999999999999, true},
-		{"+OK", 0, 0, false},
-		{"+OK two messages", 0, 0, false},
-		{"+OK -1 5", 0, 0, false},
-		{"+OK 99999999999999999999 5", 0, 0, false},
-	} {
-		c := ready(t, "C: STAT", "S: "+tt.reply)
-		n, octets, err := c.Stat(t.Context())
-		if !tt.ok {
-			broken(t, c, err, errProtocol)
-		} else if n != tt.n || octets != tt.octets || err != nil {
-			t.Errorf("%s: %d %d %v", tt.reply, n, octets, err)
-		}
 	}
 }
 

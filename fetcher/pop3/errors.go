@@ -57,9 +57,9 @@ func (e *ProtocolError) Error() string {
 	return e.Command + ": the server does not keep to the protocol: " + e.Text
 }
 
-// outOfStep is the error for octets that came before the command.
-func (c *Client) outOfStep(name string) error {
-	b, _ := c.in.Peek(min(c.unasked(), 200)) // no more than is there: no error
+// outOfSync is the error for octets that came before the command.
+func (c *Client) outOfSync(name string) error {
+	b, _ := c.in.Peek(min(c.unsolicited(), 200)) // no more than is there: no error
 	return &ProtocolError{Command: name, Text: "out of step, these octets answer nothing: " + c.quote(b)}
 }
 
@@ -77,7 +77,7 @@ func connError(name string, err error) error {
 }
 
 // named says which limit a deadline came from.
-func named(err error, limit string) error {
+func withLimit(err error, limit string) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%s: %w", limit, os.ErrDeadlineExceeded)
 	}

@@ -16,9 +16,9 @@ import (
 func TestLenient(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name   string
-		handle handler
-		junk   int
+		name      string
+		handle    handler
+		malformed int
 	}{
 		{"sane", nil, 0},
 		{"CAPA unknown", on("CAPA", func(s *pop3test.Session, _ string) { s.Err("unknown command") }), 0},
@@ -82,8 +82,8 @@ func TestLenient(t *testing.T) {
 					t.Errorf("message %d is %q", n, out.bodies[n])
 				}
 			}
-			if out.listing.Junk != tt.junk {
-				t.Errorf("%d lines of junk", out.listing.Junk)
+			if out.listing.Malformed != tt.malformed {
+				t.Errorf("%d malformed lines", out.listing.Malformed)
 			}
 		})
 	}
@@ -165,7 +165,7 @@ func TestBadMessage(t *testing.T) {
 		{"cut", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire[:100]); s.Close() }, true},
 		{"reset", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire[:100]); s.Reset() }, true},
 		{"stalled", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire[:100]); s.Hang() }, true},
-		{"glued terminator", func(s *pop3test.Session) { s.Write("+OK\r\n" + strings.TrimSuffix(wire, "\r\n") + ".\r\n"); s.Hang() }, true},
+		{"dotAtEOL terminator", func(s *pop3test.Session) { s.Write("+OK\r\n" + strings.TrimSuffix(wire, "\r\n") + ".\r\n"); s.Hang() }, true},
 		{"lost terminator", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire); s.Hang() }, true},
 		{"an unstuffed dot", func(s *pop3test.Session) {
 			s.Write("+OK\r\nline before\r\n.\r\n" + strings.Repeat("+OK line after\r\n", 100) + ".\r\n")
@@ -190,7 +190,7 @@ func TestBadMessage(t *testing.T) {
 			s.Add("leo", box(3)...)
 			o := pop3.Options{}
 			switch tt.name {
-			case "stalled", "glued terminator", "lost terminator", "an unstuffed dot, the rest late":
+			case "stalled", "dotAtEOL terminator", "lost terminator", "an unstuffed dot, the rest late":
 				o.Timeout = time.Second
 			}
 			out := poll(t, s, o)

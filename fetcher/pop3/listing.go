@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -17,8 +18,8 @@ type Entry struct {
 
 // Listing is what Client.Listing returns.
 type Listing struct {
-	Entries []Entry // in ascending order of their numbers, each number once
-	Junk    int     // lines that could not be read
+	Entries   []Entry // in ascending order of their numbers, each number once
+	Malformed int     // lines that could not be read
 }
 
 // List returns numbers and sizes (RFC 1939 section 5), in ascending order.
@@ -28,7 +29,7 @@ func (c *Client) List(ctx context.Context) ([]Entry, error) {
 	err := c.list(ctx, "LIST", func(line []byte) error {
 		n, rest, ok := parseEntry(line)
 		if !ok {
-			t.junk++
+			t.malformed++
 			return nil
 		}
 		return t.add(n, nil, listedSize(rest), c.o.MaxEntries)
@@ -40,21 +41,10 @@ func (c *Client) List(ctx context.Context) ([]Entry, error) {
 	return t.entries, nil
 }
 
-// Uidl returns numbers and unique ids (RFC 1939 section 7), in ascending order
-// and with Size -1. Lines that cannot be read are left out. A server without
-// UIDL gives an ErrNoUIDL.
-func (c *Client) Uidl(ctx context.Context) ([]Entry, error) {
-	t, err := c.uidl(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(t.entries, func(e Entry) bool { return e.UID == "" }), nil
-}
-
 // Listing returns the messages by UIDL, with their sizes by LIST. UIDL decides
 // which messages there are; where LIST contradicts, refuses or leaves out,
 // sizes are -1. A line of UIDL with a number only is a message without a UID
-// if LIST knows it too, else junk. A server without UIDL gives an ErrNoUIDL;
+// if LIST knows it too, else malformed. A server without UIDL gives an ErrNoUIDL;
 // use List then. Memory is what the entries take, up to Options.MaxEntries.
 func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	t, err := c.uidl(ctx)
@@ -63,7 +53,7 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	}
 	err = c.list(ctx, "LIST", func(line []byte) error {
 		if n, rest, ok := parseEntry(line); !ok {
-			t.junk++
+			t.malformed++
 		} else if e := t.find(n); e != nil && e.Size < 0 {
 			e.Size = listedSize(rest)
 		}
@@ -74,16 +64,17 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	}
 	with := len(t.entries)
 	t.entries = slices.DeleteFunc(t.entries, func(e Entry) bool { return e.UID == "" && e.Size < 0 })
-	return Listing{Entries: t.entries, Junk: t.junk + with - len(t.entries)}, nil
+	return Listing{Entries: t.entries, Malformed: t.malformed + with - len(t.entries)}, nil
 }
 
-// uidl reads UIDL into a table in order, lines without a UID included.
+// uidl reads UIDL (RFC 1939 section 7) into a table in order, lines without a
+// UID included.
 func (c *Client) uidl(ctx context.Context) (*table, error) {
 	t := &table{}
 	err := c.list(ctx, "UIDL", func(line []byte) error {
 		n, uid, ok := parseEntry(line)
 		if !ok {
-			t.junk++
+			t.malformed++
 			return nil
 		}
 		return t.add(n, uid, -1, c.o.MaxEntries)
@@ -111,16 +102,16 @@ func noUIDL(refused *Error) error {
 
 // list sends LIST or UIDL and hands on each line of the answer.
 func (c *Client) list(ctx context.Context, verb string, f func(line []byte) error) error {
-	leave, err := c.enter(ctx, verb)
+	release, err := c.acquire(ctx, verb)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	if _, err := c.exchange(pending{name: verb}, verb); err != nil {
 		return err
 	}
-	c.wire.pace()
-	defer c.wire.unpace()
+	c.wire.enforceRate()
+	defer c.wire.ignoreRate()
 	return c.lines(verb, c.o.MaxEntries, f)
 }
 
@@ -142,4 +133,77 @@ func (c *Client) lines(name string, limit int, f func(line []byte) error) error 
 			return c.fail(&ProtocolError{Command: name, Text: err.Error()})
 		}
 	}
+}
+
+// parseEntry splits a line of LIST or UIDL into the message's number and the
+// rest, which may be empty, contain spaces and be of any octets. It tells
+// whether there is a number above 0 in front. RFC 1939 asks for one space
+// between the two; several, tabs, and trailing ones are seen.
+func parseEntry(line []byte) (n int, rest []byte, ok bool) {
+	if len(line) > maxText {
+		return 0, nil, false
+	}
+	first, rest := word(trim(line))
+	n, ok = number(first)
+	return n, trim(rest), ok && n > 0 // a stray CR may stand between them, too
+}
+
+// trim takes away what stands around the words of a listing's lines: spaces,
+// tabs, and a CR that was doubled.
+func trim(b []byte) []byte {
+	for len(b) > 0 && (blank(b[0]) || b[0] == '\r') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (blank(b[len(b)-1]) || b[len(b)-1] == '\r') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// word splits after the first word and what is blank behind it. Words are
+// short: the functions of bytes take longer to begin than this to end.
+func word(b []byte) (first, rest []byte) {
+	end := 0
+	for end < len(b) && !blank(b[end]) {
+		end++
+	}
+	next := end
+	for next < len(b) && blank(b[next]) {
+		next++
+	}
+	return b[:end], b[next:]
+}
+
+// blank tells what stands between words.
+func blank(c byte) bool { return c == ' ' || c == '\t' }
+
+// listedSize is the size that the rest of a line of LIST begins with, or -1.
+func listedSize(rest []byte) int64 {
+	first, _ := word(rest)
+	n, ok := size(first)
+	if !ok {
+		return -1
+	}
+	return n
+}
+
+// number reads a number of messages, 0 to 2^31-1.
+func number(b []byte) (int, bool) {
+	n, ok := size(b)
+	if !ok || n > math.MaxInt32 {
+		return 0, false
+	}
+	return int(n), true
+}
+
+// size reads a number of octets: digits only, at most 2^63-1.
+func size(b []byte) (int64, bool) {
+	var n int64
+	for _, d := range b {
+		if d < '0' || d > '9' || n > (math.MaxInt64-9)/10 {
+			return 0, false
+		}
+		n = n*10 + int64(d-'0')
+	}
+	return n, len(b) > 0
 }

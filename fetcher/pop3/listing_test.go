@@ -19,7 +19,7 @@ func TestListing(t *testing.T) {
 		name       string
 		uidl, list []string
 		want       []Entry
-		junk       int
+		malformed  int
 	}{
 		{"empty", nil, nil, nil, 0},
 		{"plain", []string{"1 a", "2 b"}, []string{"1 10", "2 20"}, []Entry{{1, "a", 10}, {2, "b", 20}}, 0},
@@ -46,8 +46,8 @@ func TestListing(t *testing.T) {
 			t.Parallel()
 			c := ready(t, slices.Concat(multi("UIDL", tt.uidl), multi("LIST", tt.list))...)
 			l, err := c.Listing(t.Context())
-			if err != nil || !slices.Equal(l.Entries, tt.want) || l.Junk != tt.junk {
-				t.Errorf("%+v, %v; want %+v and %d junk", l, err, tt.want, tt.junk)
+			if err != nil || !slices.Equal(l.Entries, tt.want) || l.Malformed != tt.malformed {
+				t.Errorf("%+v, %v; want %+v and %d malformed lines", l, err, tt.want, tt.malformed)
 			}
 		})
 	}
@@ -62,14 +62,11 @@ func multi(command string, lines []string) []string {
 	return append(out, "S: .")
 }
 
-func TestListAndUidl(t *testing.T) {
+func TestList(t *testing.T) {
 	t.Parallel()
-	c := ready(t, slices.Concat(multi("LIST", []string{"2 20", "junk", "1 10"}), multi("UIDL", []string{"1 a", "2", "3 c"}))...)
+	c := ready(t, multi("LIST", []string{"2 20", "junk", "1 10"})...)
 	if l, err := c.List(t.Context()); err != nil || !slices.Equal(l, []Entry{{1, "", 10}, {2, "", 20}}) {
 		t.Errorf("LIST %+v, %v", l, err)
-	}
-	if l, err := c.Uidl(t.Context()); err != nil || !slices.Equal(l, []Entry{{1, "a", -1}, {3, "c", -1}}) {
-		t.Errorf("UIDL %+v, %v", l, err)
 	}
 }
 
@@ -96,8 +93,8 @@ func TestListingRefused(t *testing.T) {
 			t.Errorf("the session does not go on: %v", err)
 		}
 	}
-	c := ready(t, append(multi("UIDL", []string{"1 a"}), "C: LIST", "S: -ERR no")...)
-	if l, err := c.Listing(t.Context()); err != nil || !slices.Equal(l.Entries, []Entry{{1, "a", -1}}) {
+	c := ready(t, append(multi("UIDL", []string{"1 a", "2", "3 c"}), "C: LIST", "S: -ERR no")...)
+	if l, err := c.Listing(t.Context()); err != nil || !slices.Equal(l.Entries, []Entry{{1, "a", -1}, {3, "c", -1}}) {
 		t.Errorf("LIST refused: %+v, %v", l, err)
 	}
 }
@@ -127,7 +124,7 @@ func TestListingBroken(t *testing.T) {
 	if _, err := c.Greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.Uidl(t.Context())
+	_, err := c.Listing(t.Context())
 	broken(t, c, err, errProtocol)
 }
 
@@ -163,7 +160,7 @@ func numbered(n int) []byte {
 	return b.Bytes()
 }
 
-// one command's answer at a time, so that nothing comes unasked.
+// one command's answer at a time, so that nothing comes unsolicited.
 type answers struct {
 	parts [][]byte
 }
@@ -192,8 +189,8 @@ func TestListingMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	l, err := c.Listing(t.Context())
 	runtime.ReadMemStats(&after)
-	if err != nil || len(l.Entries) != n || l.Entries[n-1].Size != 1_000_000_000+n-1 || l.Junk != 0 {
-		t.Fatalf("%d entries, %d junk, %v", len(l.Entries), l.Junk, err)
+	if err != nil || len(l.Entries) != n || l.Entries[n-1].Size != 1_000_000_000+n-1 || l.Malformed != 0 {
+		t.Fatalf("%d entries, %d malformed lines, %v", len(l.Entries), l.Malformed, err)
 	}
 	if objects := after.Mallocs - before.Mallocs; objects > n/100 {
 		t.Errorf("%d allocations for %d messages", objects, n)
@@ -231,8 +228,8 @@ func FuzzListing(f *testing.F) {
 			}
 			last = e.Number
 		}
-		if lines := bytes.Count(uidl, []byte("\n")) + bytes.Count(list, []byte("\n")); len(l.Entries)+l.Junk > lines {
-			t.Errorf("%d entries and %d junk of %d lines", len(l.Entries), l.Junk, lines)
+		if lines := bytes.Count(uidl, []byte("\n")) + bytes.Count(list, []byte("\n")); len(l.Entries)+l.Malformed > lines {
+			t.Errorf("%d entries and %d malformed lines of %d lines", len(l.Entries), l.Malformed, lines)
 		}
 	})
 }

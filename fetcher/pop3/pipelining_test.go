@@ -126,9 +126,9 @@ func TestDovecotPipelining(t *testing.T) {
 		caps, err := c.Capa(t.Context())
 		must(t, err)
 		if !caps.Pipelining() {
-			t.Fatalf("capabilities %v", caps.Names())
+			t.Fatalf("capabilities %v", caps)
 		}
-		must(t, c.Ahead(t.Context(), pop3.RetrCommand(9999), pop3.TopCommand(1, 0), pop3.RetrCommand(1), pop3.NoopCommand()))
+		must(t, c.Ahead(t.Context(), pop3.RetrCommand(9999), pop3.TopCommand(1, 0), pop3.RetrCommand(1), pop3.DeleCommand(9999)))
 		for c.Outstanding() > 0 {
 			must(t, c.Skip(t.Context(), 1<<20))
 		}

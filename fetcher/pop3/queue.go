@@ -20,8 +20,8 @@ type pending struct {
 // enter begins a call: it refuses if the session cannot be used, if a body is
 // being read, if the reply that comes next is another command's, or if octets
 // have come that nobody asked for. The context ends the session from now on
-// until leave is called.
-func (c *Client) enter(ctx context.Context, name string) (leave func() bool, err error) {
+// until release is called.
+func (c *Client) acquire(ctx context.Context, name string) (release func() bool, err error) {
 	if err := c.usable(ctx, name); err != nil {
 		return nil, err
 	}
@@ -30,8 +30,8 @@ func (c *Client) enter(ctx context.Context, name string) (leave func() bool, err
 		return nil, fmt.Errorf("%s: %w", name, ErrBodyOpen)
 	case len(c.queue) > 0 && c.queue[0].name != name:
 		return nil, fmt.Errorf("%s: %w: the reply to %s comes first", name, ErrAhead, c.queue[0].name)
-	case c.unasked() > 0:
-		return nil, c.fail(c.outOfStep(name))
+	case c.unsolicited() > 0:
+		return nil, c.fail(c.outOfSync(name))
 	}
 	return c.watch(ctx), nil
 }
@@ -47,10 +47,10 @@ func (c *Client) usable(ctx context.Context, name string) error {
 	return nil
 }
 
-// unasked is how many octets lie in the buffer that answer nothing: they came
+// unsolicited is how many octets lie in the buffer that answer nothing: they came
 // before the command was sent whose reply is the next. While a body is open
 // they are the body's.
-func (c *Client) unasked() int {
+func (c *Client) unsolicited() int {
 	n := c.in.Buffered()
 	if len(c.queue) == 0 {
 		return n
@@ -61,11 +61,11 @@ func (c *Client) unasked() int {
 // roundTrip sends one command and reads its reply. The error of a refusal is
 // an *Error.
 func (c *Client) roundTrip(ctx context.Context, name, line string) (reply, error) {
-	leave, err := c.enter(ctx, name)
+	release, err := c.acquire(ctx, name)
 	if err != nil {
 		return reply{}, err
 	}
-	defer leave()
+	defer release()
 	return c.exchange(pending{name: name}, line)
 }
 
@@ -102,7 +102,7 @@ func (c *Client) begin(ps []pending, lines ...string) error {
 		ps[i].after = c.wire.total
 	}
 	if _, err := c.conn.Write(c.out); err != nil {
-		return c.fail(connError(ps[0].name, named(err, limit)))
+		return c.fail(connError(ps[0].name, withLimit(err, limit)))
 	}
 	c.queue = append(c.queue, ps...)
 	return nil
@@ -112,11 +112,11 @@ func (c *Client) begin(ps []pending, lines ...string) error {
 // queue. A multi-line reply's lines are still to be read then.
 func (c *Client) finish() (reply, error) {
 	p := c.queue[0]
-	if c.unasked() > 0 {
-		return reply{}, c.fail(c.outOfStep(p.name))
+	if c.unsolicited() > 0 {
+		return reply{}, c.fail(c.outOfSync(p.name))
 	}
 	c.queue = slices.Delete(c.queue, 0, 1) // it is short, and its array stays
-	c.wire.unpace()
+	c.wire.ignoreRate()
 	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
 	defer func() { c.wire.replyEnd = time.Time{} }()
 	line, err := c.readLine(p.name)

@@ -31,20 +31,20 @@ type reply struct {
 func parseReply(line []byte) (reply, bool) {
 	switch {
 	case len(line) >= 3 && strings.EqualFold(string(line[:3]), "+OK"):
-		return reply{statusOK, kept(line[3:])}, true
+		return reply{statusOK, clip(line[3:])}, true
 	case len(line) >= 4 && strings.EqualFold(string(line[:4]), "-ERR"):
-		return reply{statusErr, kept(line[4:])}, true
+		return reply{statusErr, clip(line[4:])}, true
 	case len(line) >= 5 && strings.EqualFold(string(line[:5]), "+ERR "):
-		return reply{statusErr, kept(line[5:])}, true // hMailServer, up to 2026
+		return reply{statusErr, clip(line[5:])}, true // hMailServer, up to 2026
 	case len(line) >= 1 && line[0] == '+':
-		return reply{statusChallenge, kept(line[1:])}, true
+		return reply{statusChallenge, clip(line[1:])}, true
 	}
 	return reply{}, false
 }
 
 // kept is as much of a reply's text as is looked at.
-func kept(b []byte) string {
-	return string(bytes.TrimSpace(b[:min(len(b), maxKept)]))
+func clip(b []byte) string {
+	return string(bytes.TrimSpace(b[:min(len(b), maxText)]))
 }
 
 // splitCode takes the response code off a text (RFC 2449 section 8): upper

@@ -30,7 +30,7 @@ func TestParseReply(t *testing.T) {
 		{" +OK", 0, "", false},
 		{"-NO", 0, "", false},
 		{".", 0, "", false},
-		{"+OK" + strings.Repeat("x", 10_000), statusOK, strings.Repeat("x", maxKept), true},
+		{"+OK" + strings.Repeat("x", 10_000), statusOK, strings.Repeat("x", maxText), true},
 	} {
 		r, ok := parseReply([]byte(tt.line))
 		if r.status != tt.status || r.text != tt.text || ok != tt.ok {
@@ -67,7 +67,7 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte, secret string) {
 		r, ok := parseReply(line)
-		if !ok && r.text != "" || len(r.text) > maxKept {
+		if !ok && r.text != "" || len(r.text) > maxText {
 			t.Errorf("%+v %v", r, ok)
 		}
 		code, rest := splitCode(r.text)

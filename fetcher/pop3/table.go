@@ -17,15 +17,15 @@ const (
 
 // table collects entries in whatever order they come.
 type table struct {
-	entries  []Entry // after order all of them, before the last block
-	full     [][]Entry
-	uids     strings.Builder // the UIDs of the last entries, one after the other
-	count    int             // of all entries
-	octets   int             // of all UIDs
-	number   int             // of the last entry
-	unsorted bool
-	junk     int
-	last     int // where find stopped
+	entries   []Entry // after order all of them, before the last block
+	full      [][]Entry
+	uids      strings.Builder // the UIDs of the last entries, one after the other
+	count     int             // of all entries
+	octets    int             // of all UIDs
+	number    int             // of the last entry
+	unsorted  bool
+	malformed int
+	last      int // where find stopped
 }
 
 // add appends an entry, within limits. The entries lie in blocks until it is
@@ -60,7 +60,7 @@ func (t *table) keep(uid []byte) string {
 }
 
 // order joins the blocks and sorts by number. Of entries with one number the
-// first stays, the others are junk: only one message can be meant.
+// first stays, the others are malformed: only one message can be meant.
 func (t *table) order() {
 	if len(t.full) > 0 {
 		t.entries, t.full = slices.Concat(append(t.full, t.entries)...), nil
@@ -71,7 +71,7 @@ func (t *table) order() {
 	slices.SortStableFunc(t.entries, func(a, b Entry) int { return a.Number - b.Number })
 	all := len(t.entries)
 	t.entries = slices.CompactFunc(t.entries, func(a, b Entry) bool { return a.Number == b.Number })
-	t.junk += all - len(t.entries)
+	t.malformed += all - len(t.entries)
 }
 
 // find returns the entry with a number, or nil. It is quick for numbers that

@@ -12,14 +12,14 @@ type wire struct {
 	timeout    time.Duration // for each read and write
 	sessionEnd time.Time
 	replyEnd   time.Time // of the reply that is being read; zero: none
-	floor      int       // octets a second, see Options.MinRate
+	minRate    int       // octets a second, see Options.MinRate
 	total      int64     // octets read, ever
-	moved      time.Time // when the last of them were
+	lastRead   time.Time // when the last of them were
 
-	paced  bool          // the floor holds now
-	octets int           // read since the last measurement
-	waited time.Duration // spent in reads since then
-	slow   error         // the rate fell below the floor
+	enforced bool          // minRate is enforced now
+	octets   int           // read since the last measurement
+	waited   time.Duration // spent in reads since then
+	slow     error         // the rate fell below minRate
 }
 
 // Read reads once, with a deadline. That the server is too slow is said by the
@@ -36,16 +36,16 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.conn.Read(p)
 	w.total += int64(n)
 	if err != nil {
-		return n, named(err, limit)
+		return n, withLimit(err, limit)
 	}
-	w.moved = time.Now()
-	w.measure(n, w.moved.Sub(start))
+	w.lastRead = time.Now()
+	w.measure(n, w.lastRead.Sub(start))
 	return n, nil
 }
 
 // The limits that a deadline may come from.
 const (
-	limitWait    = "nothing moved for too long"
+	limitWait    = "no data for too long"
 	limitReply   = "the reply took too long"
 	limitSession = "the session took too long"
 )
@@ -63,21 +63,21 @@ func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
 	return end, limit
 }
 
-// pace starts the floor under the rate of what is read from now on, instead
+// enforceRate begins to enforce minRate on what is read from now on, instead
 // of a limit for the whole.
-func (w *wire) pace() {
-	w.paced, w.octets, w.waited, w.slow, w.replyEnd = true, 0, 0, nil, time.Time{}
+func (w *wire) enforceRate() {
+	w.enforced, w.octets, w.waited, w.slow, w.replyEnd = true, 0, 0, nil, time.Time{}
 }
 
-// unpace ends what pace began.
-func (w *wire) unpace() {
-	w.paced, w.slow = false, nil
+// ignoreRate ends what pace began.
+func (w *wire) ignoreRate() {
+	w.enforced, w.slow = false, nil
 }
 
-// measure notes what a read brought, and whether the rate fell below the floor
+// measure notes what a read brought, and whether the rate fell below minRate
 // over the last stretch of waiting.
 func (w *wire) measure(n int, d time.Duration) {
-	if !w.paced || w.floor < 0 {
+	if !w.enforced || w.minRate < 0 {
 		return
 	}
 	w.octets += n
@@ -85,7 +85,7 @@ func (w *wire) measure(n int, d time.Duration) {
 	if w.waited < w.timeout {
 		return
 	}
-	if float64(w.octets) < float64(w.floor)*w.waited.Seconds() {
+	if float64(w.octets) < float64(w.minRate)*w.waited.Seconds() {
 		w.slow = fmt.Errorf("%w: %d octets in %v", ErrTooSlow, w.octets, w.waited.Round(time.Millisecond))
 	}
 	w.octets, w.waited = 0, 0

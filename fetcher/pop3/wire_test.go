@@ -47,9 +47,9 @@ func drip(t *testing.T, o Options, octets string, piece int, pause time.Duration
 // Every wait has an end, and it is that of the limit.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	listing := "+OK\r\n" + strings.Repeat("1 abcdefgh\r\n", 100_000)
+	lines := "+OK\r\n" + strings.Repeat("1 abcdefgh\r\n", 100_000)
 	body := "+OK\r\n" + strings.Repeat("a line of the message\r\n", 100_000)
-	stat := func(c *Client) error { _, _, err := c.Stat(context.Background()); return err }
+	noop := func(c *Client) error { return c.Noop(context.Background()) }
 	retr := func(c *Client) error {
 		b, err := c.Retr(context.Background(), 1)
 		if err == nil {
@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 		}
 		return err
 	}
-	uidl := func(c *Client) error { _, err := c.Uidl(context.Background()); return err }
+	listing := func(c *Client) error { _, err := c.Listing(context.Background()); return err }
 	for _, tt := range []struct {
 		name   string
 		o      Options
@@ -68,11 +68,11 @@ func TestLimits(t *testing.T) {
 		err    error
 		after  time.Duration
 	}{
-		{"no reply", Options{}, "", 5, 0, stat, errTimeout, time.Minute},
-		{"no reply, other limit", Options{Timeout: time.Second}, "", 5, 0, stat, errTimeout, time.Second},
-		{"a reply without an end", Options{}, strings.Repeat("x", 1000), 5, 30 * time.Second, stat, errTimeout, 2 * time.Minute},
-		{"a listing that stalls", Options{}, listing[:2000], 100, time.Second, uidl, errTimeout, 79 * time.Second},
-		{"a listing at 5 octets a second", Options{}, listing, 5, time.Second, uidl, ErrTooSlow, time.Minute},
+		{"no reply", Options{}, "", 5, 0, noop, errTimeout, time.Minute},
+		{"no reply, other limit", Options{Timeout: time.Second}, "", 5, 0, noop, errTimeout, time.Second},
+		{"a reply without an end", Options{}, strings.Repeat("x", 1000), 5, 30 * time.Second, noop, errTimeout, 2 * time.Minute},
+		{"a listing that stalls", Options{}, lines[:2000], 100, time.Second, listing, errTimeout, 79 * time.Second},
+		{"a listing at 5 octets a second", Options{}, lines, 5, time.Second, listing, ErrTooSlow, time.Minute},
 		{"a body that stalls", Options{}, body[:2000], 100, time.Second, retr, errTimeout, 79 * time.Second},
 		{"a body at 10 octets a second", Options{}, body, 10, time.Second, retr, ErrTooSlow, time.Minute},
 		{"a body at 90 octets a second, floor 80", Options{MinRate: 80, SessionTimeout: time.Hour}, body, 90, time.Second, retr, errTimeout, time.Hour},

@@ -65,7 +65,7 @@ func TestTLS(t *testing.T) {
 		}
 		caps, err := c.Capa(t.Context())
 		if err != nil || caps.Has("STLS") == implicit {
-			t.Errorf("capabilities %v, %v", caps.Names(), err)
+			t.Errorf("capabilities %v, %v", caps, err)
 		}
 		if !implicit {
 			err = c.StartTLS(t.Context(), client)

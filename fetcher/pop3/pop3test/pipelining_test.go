@@ -81,7 +81,7 @@ func TestPipeliningOffered(t *testing.T) {
 		s := start(t, pop3test.Options{Pipelining: mode})
 		caps, err := must(t, s).Capa(t.Context())
 		if err != nil || caps.Pipelining() != want {
-			t.Errorf("%d: %v, %v", mode, caps.Names(), err)
+			t.Errorf("%d: %v, %v", mode, caps, err)
 		}
 	}
 }

@@ -26,11 +26,11 @@ func TestSilence(t *testing.T) {
 		if err := c.Noop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Silence(); got != 0 {
+		if got := c.Idle(); got != 0 {
 			t.Errorf("%v behind a reply", got)
 		}
 		time.Sleep(3 * time.Second)
-		if got, want := c.Silence(), 3*time.Second; got != want {
+		if got, want := c.Idle(), 3*time.Second; got != want {
 			t.Errorf("%v, want %v", got, want)
 		}
 	})

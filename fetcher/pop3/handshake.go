@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
 )
 
@@ -10,11 +11,11 @@ import (
 // done. A refusal is an *Error and breaks the session: nothing is sent to a
 // server that says no at once.
 func (c *Client) Greeting(ctx context.Context) (string, error) {
-	leave, err := c.enter(ctx, "greeting")
+	release, err := c.acquire(ctx, "greeting")
 	if err != nil {
 		return "", err
 	}
-	defer leave()
+	defer release()
 	if t, ok := c.conn.(interface{ HandshakeContext(context.Context) error }); ok {
 		if err := c.handshake(ctx, t, "greeting"); err != nil {
 			return "", err
@@ -39,7 +40,36 @@ func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(co
 		if ctx.Err() != nil {
 			return c.fail(contextError(ctx))
 		}
-		return c.fail(connError("TLS handshake", named(err, limit)))
+		return c.fail(connError("TLS handshake", withLimit(err, limit)))
 	}
+	return nil
+}
+
+// StartTLS turns the session into a TLS one (RFC 2595 section 4). It must come
+// before Login, and cfg names the server (ServerName). What is known of the
+// server's capabilities is forgotten, for it was said in clear: call Capa
+// again. A refusal is an *Error and leaves the session in clear. Octets that
+// came before the handshake may be an attacker's: a *ProtocolError. A failed
+// handshake or certificate breaks the session.
+func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
+	release, err := c.acquire(ctx, "STLS")
+	if err != nil {
+		return err
+	}
+	defer release()
+	if _, err := c.exchange(pending{name: "STLS"}, "STLS"); err != nil {
+		return err
+	}
+	if c.in.Buffered() > 0 {
+		return c.fail(c.outOfSync("STLS"))
+	}
+	t := tls.Client(c.raw, cfg)
+	if err := c.handshake(ctx, t, "STLS"); err != nil {
+		return err
+	}
+	c.use(t)
+	// RFC 2595 section 4: discard what was learnt before. The greeting's
+	// timestamp stays, there is no second one: a forged one makes APOP fail.
+	c.caps = Capabilities{}
 	return nil
 }

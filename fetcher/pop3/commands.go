@@ -1,0 +1,80 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+)
+
+// Dele marks message n to be deleted at Quit (RFC 1939 section 5). A refusal
+// is an *Error.
+func (c *Client) Dele(ctx context.Context, n int) error {
+	cmd := verbNumber("DELE", n)
+	_, err := c.roundTrip(ctx, cmd, cmd)
+	return err
+}
+
+// Noop does nothing (RFC 1939 section 5), so that the server does not take
+// the session for idle and log it out. It may be called between any two
+// commands.
+func (c *Client) Noop(ctx context.Context) error {
+	_, err := c.roundTrip(ctx, "NOOP", "NOOP")
+	return err
+}
+
+// Quit ends the session (RFC 1939 sections 4 and 6): now the server deletes
+// what Dele marked. It reads the reply and closes the connection, whatever
+// the reply is. An *Error means that some or all of it may not have been
+// deleted; any other error, above all an io.ErrUnexpectedEOF in place of the
+// reply, leaves the deletions in doubt. With an ErrBodyOpen or an ErrAhead, or
+// if ctx has ended before, nothing was sent and the session is as it was.
+func (c *Client) Quit(ctx context.Context) error {
+	_, err := c.roundTrip(ctx, "QUIT", "QUIT")
+	if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {
+		_ = c.Close() // the reply was read: how the connection ends no longer matters
+	}
+	return err
+}
+
+// Confirm makes sure that the session is in step: that nothing came behind the
+// body that was read last. A message with a line "." that its server did not
+// stuff ends early, and its rest would be taken for replies; any line of it
+// may look like one. So Confirm asks for something that the message cannot
+// know, its own UID (UIDL n, RFC 1939 section 7), or where e has none its size
+// (LIST n). Any other reply is a *ProtocolError; a refusal an *Error, and
+// nothing is confirmed then.
+func (c *Client) Confirm(ctx context.Context, e Entry) error {
+	cmd := e.confirmation()
+	if cmd == "" {
+		return errors.New("confirming a message: neither UID nor size are known")
+	}
+	r, err := c.roundTrip(ctx, cmd, cmd)
+	if err != nil {
+		return err
+	}
+	n, rest, ok := parseEntry([]byte(r.text))
+	if ok && n == e.Number && (e.UID == "" && listedSize(rest) == e.Size || e.UID != "" && string(rest) == e.UID) {
+		return nil
+	}
+	return c.fail(&ProtocolError{Command: cmd, Text: "out of step, this does not answer it: " + c.quote([]byte(r.text))})
+}
+
+// confirmation is the command that Confirm sends, "" if there is none.
+func (e Entry) confirmation() string {
+	switch {
+	case e.UID != "":
+		return verbNumber("UIDL", e.Number)
+	case e.Size >= 0:
+		return verbNumber("LIST", e.Number)
+	}
+	return ""
+}
+
+// UTF8 asks for messages with UTF-8 in their headers as they are, instead of
+// downgraded or refused with [UTF8] (RFC 6856 section 2.1). It belongs before
+// Login and after StartTLS, where the capability UTF8 is listed; with the
+// argument USER there, user names and passwords may be UTF-8 too. A refusal is
+// an *Error and changes nothing.
+func (c *Client) UTF8(ctx context.Context) error {
+	_, err := c.roundTrip(ctx, "UTF8", "UTF8")
+	return err
+}
