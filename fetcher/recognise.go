@@ -23,7 +23,7 @@ func (r *run) recognise(ctx context.Context, m *fetched) (*fetched, error) {
 	if m.row.Size < 0 {
 		m.row.Size = m.Octets // not listed, but something to tell it by
 	}
-	m.row.Fingerprint, m.row.MessageSize = m.Header.Fingerprint(), m.Octets
+	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
 	if r.hides() {
 		if err := r.keep(ctx, m); err != nil {

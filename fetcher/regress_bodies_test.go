@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -61,6 +62,42 @@ func TestMessageThatEndsEverySession(t *testing.T) {
 			same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2", "m3"})
 			if got := w.states()["uid-bad"]; got != "held" {
 				t.Errorf("it is %s", got)
+			}
+		})
+	}
+}
+
+// TestBrokenOffMessageHasNoSize: where a body broke off is not the size of its
+// message. After the third time at the same place the message is held.
+func TestBrokenOffMessageHasNoSize(t *testing.T) {
+	t.Parallel()
+	const beginning = "Subject: bad\r\n\r\nand then "
+	broken := int64(len(beginning))
+	type row struct {
+		State                 ledger.State
+		Attempts              int
+		MessageSize, BrokenAt int64
+	}
+	for name, last := range map[string]row{
+		"three times":           {ledger.Held, 3, 0, broken},
+		"twice, and then whole": {ledger.Forwarded, 3, int64(len(letter("bad"))), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var whole atomic.Bool
+			cut := retr("uid-bad", func(s *pop3test.Session, _ *pop3test.Message) {
+				s.Write("+OK\r\n" + beginning)
+				s.Close()
+			})
+			w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool { return !whole.Load() && cut(s, verb, arg) }})
+			w.add("bad")
+			for i, want := range []row{{ledger.Deferred, 1, 0, broken}, {ledger.Deferred, 2, 0, broken}, last} {
+				whole.Store(want.BrokenAt == 0)
+				w.poll()
+				r := w.record("uid-bad")
+				if got := (row{r.State, r.Attempts, r.MessageSize, r.BrokenAt}); got != want {
+					t.Errorf("after poll %d: %+v, want %+v", i+1, got, want)
+				}
 			}
 		})
 	}

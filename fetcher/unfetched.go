@@ -21,8 +21,8 @@ func (r *run) incomplete(ctx context.Context, c candidate, rec *ledger.Record, w
 		rec.Attempts = 0
 	}
 	rec.Attempts++
-	held := rec.Attempts >= maxIncomplete && rec.MessageSize == why.Got || rec.Attempts >= 2*maxIncomplete
-	rec.MessageSize = why.Got
+	held := rec.Attempts >= maxIncomplete && rec.BrokenAt == why.Got || rec.Attempts >= 2*maxIncomplete
+	rec.BrokenAt = why.Got
 	rec.State, rec.NextAttempt = ledger.Deferred, r.Now()
 	if held {
 		rec.State, rec.NextAttempt = ledger.Held, time.Time{}

@@ -37,8 +37,12 @@ type Record struct {
 	Known
 
 	Account int64
-	// MessageSize counts the octets that were fetched; 0: never fetched whole.
+	// MessageSize is the number of octets that were fetched; 0: the message was
+	// never fetched whole.
 	MessageSize int64
+	// BrokenAt is the number of octets that came before the last fetch broke off;
+	// 0: none came, or the last fetch was whole.
+	BrokenAt int64
 	// Trace names this message in its trace line, the same in every attempt.
 	Trace string
 	// FirstAttempt is when it was first sent: the date of its trace line.

@@ -2,7 +2,12 @@ package sqlite
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // TestMigrate: an older ledger is brought up step by step, and a step that
@@ -29,6 +34,59 @@ func TestMigrate(t *testing.T) {
 	if err := migrate(c, s.path, later[:len(steps)+1], false); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestMigrateFrom1: a ledger of the first version keeps its rows, and where a
+// body broke off is no longer the size of the message.
+func TestMigrateFrom1(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	statement(t, path, firstSchema(t)+`;
+		INSERT INTO accounts (name, username, host, server, renumbered) VALUES ('isp', 'leo', 'pop.example.net',
+			'{"no_capa":true,"login_gap":60000000000,"expires":true,"expire_days":30,"hides":true,"has_uidl":true,"no_top_since":"2026-01-02T03:04:05Z","utf8":true,
+			"bad_logins":2,"last_login":"2026-01-02T03:04:05Z","odd_sizes":true,"lockstep":"2026-01-02T03:04:05Z","breaks":1}', 1);
+		INSERT INTO accounts (name, username, host, adopt) VALUES ('work', 'leo', 'mail.example.com', 1);
+		INSERT INTO messages (account, uid, generation, state, size, print, attempts, message_size, cause_code, cause_text, trace, spool,
+			message_id, header_from, header_subject, header_date, last_seen) VALUES
+			(1, x'61', 0, 'deferred', 500, '', 2, 123, 'incomplete', 'it broke off', '', '', '', '', '', '', NULL),
+			(1, x'62', 0, 'forwarded', 500, 'print', 1, 510, '', '', 'trace', 'copy', '<b@example.org>', '', '', '', 1767323045000)`)
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	accounts, err := s.Accounts(t.Context())
+	wantAccounts := []ledger.Account{
+		{ID: 1, Identity: ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net"}, UIDs: ledger.UIDsRenumbered,
+			Server: ledger.ServerFacts{NoCAPA: true, LoginDelay: time.Minute, Expires: true, ExpireDays: 30, RetrHides: true, HasUIDL: true, TopFailedAt: at, UTF8: true,
+				BadLogins: 2, LastLogin: at, WrongSizes: true, NoPipeliningSince: at, PipelineCuts: 1}},
+		{ID: 2, Identity: ledger.Identity{Name: "work", Username: "leo", Host: "mail.example.com"}, UIDs: ledger.UIDsAdopting},
+	}
+	if err != nil || !reflect.DeepEqual(accounts, wantAccounts) {
+		t.Errorf("accounts\n got %+v, %v\nwant %+v", accounts, err, wantAccounts)
+	}
+	var got []ledger.Record
+	err = s.Messages(t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error { got = append(got, *r); return nil })
+	want := []ledger.Record{
+		{Known: ledger.Known{ID: 1, UID: "a", State: ledger.Deferred, Size: 500, Attempts: 2, Cause: ledger.Cause{Code: "incomplete", Text: "it broke off"}}, Account: 1, BrokenAt: 123},
+		{Known: ledger.Known{ID: 2, UID: "b", State: ledger.Forwarded, Size: 500, Fingerprint: "print", Attempts: 1, CopyFile: "copy", MissingSince: at}, Account: 1, MessageSize: 510, Trace: "trace",
+			Excerpt: ledger.Excerpt{MessageID: "<b@example.org>"}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("messages\n got %+v, %v\nwant %+v", got, err, want)
+	}
+}
+
+// firstSchema is the script that makes a ledger of the first version.
+func firstSchema(t *testing.T) string {
+	t.Helper()
+	steps, err := migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return steps[0] + fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1", applicationID)
 }
 
 // expect fails unless the schema has a version, and so many new tables.
