@@ -94,7 +94,7 @@ func (s *setup) first(ctx context.Context, x *side, candidates []discover.Candid
 			return best, fmt.Errorf("%s takes %w, which init cannot get; write the account yourself, with token_command (see README.md)", best.Addr(), errTokens)
 		}
 		for _, f := range failed {
-			if !f.Guess && f.Host != best.Host {
+			if !f.Guessed && f.Host != best.Host {
 				s.Failed("%s (%s): %s", f.Server, f.From, cause.Summary(f.Err))
 			}
 		}
@@ -112,7 +112,7 @@ func guessed(failed []discover.Attempt) string {
 	servers := make(map[string][]string)
 	for _, f := range failed {
 		what := cause.Of(f.Err).What
-		if !f.Guess {
+		if !f.Guessed {
 			continue
 		}
 		if servers[what] == nil {
@@ -133,7 +133,7 @@ var errTokens = errors.New("no passwords but OAuth2 access tokens")
 // agreeTo asks a person about a server that only the DNS knows, where anybody
 // on the way can forge answers (RFC 6186 section 6).
 func (s *setup) agreeTo(ctx context.Context, x *side, c discover.Candidate) (bool, error) {
-	if !c.Foreign {
+	if !c.Untrusted {
 		return true, nil
 	}
 	doubt := fmt.Sprintf("%s was found by %s, and is not part of %s. The DNS can be forged on its way, so make sure", c.Host, c.From, x.address.Domain)
@@ -148,7 +148,7 @@ func (s *setup) agreeTo(ctx context.Context, x *side, c discover.Candidate) (boo
 // nobody knows more of it: as a rule it is misspelled.
 func nameless(failed []discover.Attempt) bool {
 	for _, f := range failed {
-		if !f.Guess || cause.Of(f.Err).Code != "name" {
+		if !f.Guessed || cause.Of(f.Err).Code != "name" {
 			return false
 		}
 	}
@@ -167,7 +167,7 @@ func (s *setup) noServer(x *side, failed []discover.Attempt, replies []discover.
 		fmt.Fprintf(&b, "\n  - %s: %s", r.Who, r.Said)
 	}
 	for _, f := range failed {
-		if !f.Guess {
+		if !f.Guessed {
 			fmt.Fprintf(&b, "\n  - %s: %s", f.Server, cause.Summary(f.Err))
 		}
 	}

@@ -31,8 +31,8 @@ func ParseAddress(s string) (Address, error) {
 	return Address{Full: s, Local: s[:at], Domain: domain}, nil
 }
 
-// usernames are what a server may call the address's owner (RFC 6186 section
-// 4): most want the whole address.
+// usernames are the usual user names for an address (RFC 6186 section 4): most
+// servers want the whole address.
 func (a Address) usernames() []string { return []string{a.Full, a.Local} }
 
 // label is one part of a host's name (RFC 1123 section 2.1); underscores are
@@ -47,7 +47,7 @@ func hostName(s string) (string, bool) {
 	}
 	ascii, err := idna.Lookup.ToASCII(s)
 	if err != nil {
-		ascii = strings.ToLower(s) // it minds underscores, which the DNS does not
+		ascii = strings.ToLower(s) // IDNA refuses underscores, the DNS does not
 	}
 	if len(ascii) > 253 {
 		return "", false
@@ -60,13 +60,13 @@ func hostName(s string) (string, bool) {
 	return ascii, true
 }
 
-// within tells whether a host belongs to whoever has the domain: it is below
-// the domain, or below the name that was registered for it.
+// within reports whether a host belongs to the owner of the domain: it is below
+// the domain, or below the registered name that the domain is part of.
 func within(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain) || registered(domain) != "" && registered(host) == registered(domain)
 }
 
-// registered is the part of a name that somebody registered: example.co.uk of
+// registered is the registrable part of a name: example.co.uk of
 // pop.example.co.uk; "" if there is none.
 func registered(name string) string {
 	if _, err := netip.ParseAddr(name); err == nil {

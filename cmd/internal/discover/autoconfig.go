@@ -33,47 +33,47 @@ type namedService struct {
 	Logins   []string `xml:"authentication"`
 }
 
-// autoconfig asks a domain's own servers, first the one that is for nothing
-// else. Only the domain of the address is told the address.
-func (f *Finder) autoconfig(ctx context.Context, a Address, domain string) (offer, error) {
+// autoconfig asks a domain's own servers; the dedicated one has precedence.
+// Only the domain of the address learns the address.
+func (f *Finder) autoconfig(ctx context.Context, a Address, domain string) (findings, error) {
 	special := "https://autoconfig." + domain + "/mail/config-v1.1.xml"
 	if domain == a.Domain {
 		special += "?emailaddress=" + url.QueryEscape(a.Full)
 	}
 	places := []string{special, "https://" + domain + "/.well-known/autoconfig/mail/config-v1.1.xml"}
-	offers, failures := make([]offer, len(places)), make([]error, len(places))
+	answers, failures := make([]findings, len(places)), make([]error, len(places))
 	each(len(places), func(i int) {
-		offers[i], failures[i] = f.document(ctx, places[i], a, "the autoconfig of "+domain)
+		answers[i], failures[i] = f.document(ctx, places[i], a, "the autoconfig of "+domain)
 	})
 	for i := range places {
 		if failures[i] == nil {
-			return offers[i], nil
+			return answers[i], nil
 		}
 	}
-	return offer{}, failures[0]
+	return findings{}, failures[0]
 }
 
 // database asks Thunderbird's database for a domain.
-func (f *Finder) database(ctx context.Context, a Address, domain string) (offer, error) {
+func (f *Finder) database(ctx context.Context, a Address, domain string) (findings, error) {
 	return f.document(ctx, ispdb+url.PathEscape(domain), a, "Thunderbird's database, under "+domain)
 }
 
 // document fetches and reads one configuration.
-func (f *Finder) document(ctx context.Context, from string, a Address, who string) (offer, error) {
+func (f *Finder) document(ctx context.Context, from string, a Address, who string) (findings, error) {
 	text, err := f.fetch(ctx, from)
 	if err != nil {
-		return offer{}, err
+		return findings{}, err
 	}
 	return readDocument(text, a, who)
 }
 
-// readDocument takes what is of use out of a configuration.
-func readDocument(text []byte, a Address, who string) (offer, error) {
+// readDocument reads the servers of a configuration.
+func readDocument(text []byte, a Address, who string) (findings, error) {
 	var d document
 	if err := xml.Unmarshal(text, &d); err != nil {
-		return offer{}, fmt.Errorf("sends no configuration that can be read: %w", err)
+		return findings{}, fmt.Errorf("sends a configuration that cannot be read: %w", err)
 	}
-	var o offer
+	var o findings
 	for _, s := range d.Incoming {
 		if strings.EqualFold(s.Type, "pop3") {
 			o.addNamed(POP3, s, a, who)
@@ -87,8 +87,8 @@ func readDocument(text []byte, a Address, who string) (offer, error) {
 	return o, nil
 }
 
-// addNamed adds a server unless it has no TLS, or no proper name or port.
-func (o *offer) addNamed(p Protocol, s namedService, a Address, who string) {
+// addNamed adds a server that has TLS, a valid name and a valid port.
+func (o *findings) addNamed(p Protocol, s namedService, a Address, who string) {
 	mode, err := mode(s.Socket)
 	host, ok := hostName(a.fill(s.Host))
 	if err != nil || !ok || s.Port < 1 || s.Port > 65535 {
@@ -101,7 +101,7 @@ func (o *offer) addNamed(p Protocol, s namedService, a Address, who string) {
 	o.add(p, c)
 }
 
-// mode reads a socketType. There is no TLS in "plain".
+// mode reads a socketType; "plain" is an error.
 func mode(socket string) (dial.Mode, error) {
 	switch strings.ToUpper(strings.TrimSpace(socket)) {
 	case "SSL", "TLS":
@@ -112,13 +112,13 @@ func mode(socket string) (dial.Mode, error) {
 	return dial.None, errors.New("no TLS")
 }
 
-// fill puts the parts of an address into their places.
+// fill replaces the placeholders of a template by the parts of an address.
 func (a Address) fill(template string) string {
 	return strings.NewReplacer("%EMAILADDRESS%", a.Full, "%EMAILLOCALPART%", a.Local, "%EMAILDOMAIN%", a.Domain).
 		Replace(strings.TrimSpace(template))
 }
 
-// tokenOnly tells whether OAuth2 is the only way to log in.
+// tokenOnly reports whether OAuth2 is the only way to log in.
 func tokenOnly(logins []string) bool {
 	for _, l := range logins {
 		if !strings.EqualFold(strings.TrimSpace(l), "OAuth2") {

@@ -15,9 +15,9 @@ type Protocol uint8
 const (
 	// POP3 is how mail is fetched.
 	POP3 Protocol = iota
-	// Submission is SMTP for those who log in (RFC 6409, RFC 8314).
+	// Submission is SMTP with a login (RFC 6409, RFC 8314).
 	Submission
-	// LMTP is how mail is handed to a server that keeps mailboxes (RFC 2033).
+	// LMTP is how mail is handed to a server with mailboxes (RFC 2033).
 	LMTP
 )
 
@@ -52,36 +52,36 @@ func (s Server) String() string {
 // Candidate is a server that may be the one.
 type Candidate struct {
 	Server
-	// Usernames are what a person may be called there, the likeliest first.
+	// Usernames are what to log in as, the likeliest first.
 	Usernames []string
-	// From tells who named it, as "autoconfig.example.net" or "a guess".
+	// From is the source that named it, such as "the autoconfig of
+	// example.net" or "a guess".
 	From string
-	// Guess: nobody named it.
-	Guess bool
-	// Foreign: its name comes from the DNS and is not within the address's
-	// domain, so no password may go there before a person has agreed.
-	Foreign bool
+	// Guessed: no source named it.
+	Guessed bool
+	// Untrusted: its name comes from the DNS and is not within the address's
+	// domain, so no password may go there before the user has confirmed it.
+	Untrusted bool
 	// TokenOnly: logins there take OAuth2 access tokens and no passwords.
 	TokenOnly bool
 }
 
-// Reply is what came of asking somebody for candidates.
+// Reply is the result of asking one source.
 type Reply struct {
 	Who  string
 	Said string
 }
 
-// Found is what was found for an address. What has no candidates was named by
-// nobody.
+// Found is what was found for an address.
 type Found struct {
-	Provider   *provider.Provider // whose customer the address's owner is; nil: not known
+	Provider   *provider.Provider // that the address belongs to; nil: not known
 	POP3       []Candidate
 	Submission []Candidate
 	Replies    []Reply // in the order of trust
 }
 
-// add appends candidates that were not named before.
-func (f *Found) add(o offer) {
+// add appends the candidates that are new.
+func (f *Found) add(o findings) {
 	if f.Provider == nil {
 		f.Provider = o.provider
 	}
@@ -89,14 +89,14 @@ func (f *Found) add(o offer) {
 	f.Submission = appendNew(f.Submission, o.submission)
 }
 
-// offer is what one source names.
-type offer struct {
-	provider         *provider.Provider // nil: none that is known
+// findings are what one source names.
+type findings struct {
+	provider         *provider.Provider // nil: not known
 	pop3, submission []Candidate
 }
 
-// said is the offer in a few words.
-func (o offer) said() string {
+// summary is the findings in a few words.
+func (o findings) summary() string {
 	if len(o.pop3)+len(o.submission) == 0 {
 		return "names no server for POP3 or for sending with TLS"
 	}

@@ -28,27 +28,27 @@ type record struct {
 	tls      dial.Mode
 }
 
-// srv asks for the SRV records of a domain, which is the address's own or that
-// of who keeps its mail.
-func (f *Finder) srv(ctx context.Context, a Address, domain string) (offer, error) {
+// srv asks for the SRV records of a domain: the address's own, or that of its
+// mail host.
+func (f *Finder) srv(ctx context.Context, a Address, domain string) (findings, error) {
 	kinds := records()
 	answers := make([][]*net.SRV, len(kinds))
 	failures := make([]error, len(kinds))
 	each(len(kinds), func(i int) {
 		_, answers[i], failures[i] = f.o.Resolver.LookupSRV(ctx, kinds[i].service, "tcp", domain)
 	})
-	var o offer
+	var o findings
 	for i, k := range kinds {
 		for _, r := range answers[i] { // by priority, and those of one by weight
 			host, ok := hostName(r.Target)
-			if !ok { // "." says that there is no such service (RFC 6186 section 3.4)
+			if !ok { // "." means: no such service (RFC 6186 section 3.4)
 				continue
 			}
 			o.add(k.protocol, Candidate{
 				Server:    Server{Host: host, Port: int(r.Port), TLS: k.tls},
 				Usernames: a.usernames(),
 				From:      "the SRV records of " + domain,
-				Foreign:   foreign(host, a),
+				Untrusted: untrusted(host, a),
 			})
 		}
 	}
@@ -58,8 +58,8 @@ func (f *Finder) srv(ctx context.Context, a Address, domain string) (offer, erro
 	return o, unlessMissing(failures)
 }
 
-// add puts a candidate to those of its protocol.
-func (o *offer) add(p Protocol, c Candidate) {
+// add adds a candidate to those of its protocol.
+func (o *findings) add(p Protocol, c Candidate) {
 	if p == POP3 {
 		o.pop3 = append(o.pop3, c)
 	} else {
@@ -67,18 +67,18 @@ func (o *offer) add(p Protocol, c Candidate) {
 	}
 }
 
-// keeper is the host that takes a domain's mail in, the preferred one.
-func (f *Finder) keeper(ctx context.Context, domain string) (string, error) {
+// mxHost is the preferred host that receives a domain's mail.
+func (f *Finder) mxHost(ctx context.Context, domain string) (string, error) {
 	hosts, err := f.o.Resolver.LookupMX(ctx, domain)
 	if len(hosts) == 0 {
 		return "", unlessMissing([]error{err})
 	}
 	first := slices.MinFunc(hosts, func(a, b *net.MX) int { return int(a.Pref) - int(b.Pref) })
-	host, _ := hostName(first.Host) // "." says that it takes none (RFC 7505)
+	host, _ := hostName(first.Host) // "." means that it receives no mail (RFC 7505)
 	return strings.TrimPrefix(host, "."), nil
 }
 
-// unlessMissing is the first failure other than that there is no such record.
+// unlessMissing is the first failure other than a missing record.
 func unlessMissing(failures []error) error {
 	for _, err := range failures {
 		var dns *net.DNSError

@@ -13,17 +13,17 @@ const (
 	maxRedirects = 5
 )
 
-// newClient is an HTTP client that stays in HTTPS, so that what it brings is
-// from who it was asked of.
+// newClient is an HTTP client that never leaves HTTPS: every answer comes from
+// a server whose certificate was verified.
 func newClient(t http.RoundTripper) *http.Client {
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		switch {
 		case r.URL.Scheme != "https":
-			return fmt.Errorf("leads out of HTTPS, to %s://%s", r.URL.Scheme, r.URL.Host)
+			return fmt.Errorf("redirects out of HTTPS, to %s://%s", r.URL.Scheme, r.URL.Host)
 		case len(via) > maxRedirects:
-			return errors.New("leads from one place to the next, without end")
+			return errors.New("too many redirects")
 		}
-		// It would tell whoever comes next the URL before, with the address in it.
+		// It contains the previous URL, and with it the address.
 		r.Header.Del("Referer")
 		return nil
 	}}

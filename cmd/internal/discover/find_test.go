@@ -80,16 +80,16 @@ _submissions._tcp.example.test. SRV 0 1 465 smtp.example.test.
 _submission._tcp.example.test. SRV 0 0 0 .`,
 			pop3: []string{"first.example.test:995, TLS from the start (the SRV records of example.test)" + leo,
 				"second.example.test:1995, TLS from the start (the SRV records of example.test)" + leo,
-				"pop.elsewhere.test:110, STARTTLS (the SRV records of example.test) foreign" + leo},
+				"pop.elsewhere.test:110, STARTTLS (the SRV records of example.test) untrusted" + leo},
 			submission: []string{"smtp.example.test:465, TLS from the start (the SRV records of example.test)" + leo},
 		},
-		"who keeps the domain's mail": {
+		"the domain's mail host": {
 			zone: `example.test. MX 20 mx.other.test.
 example.test. MX 10 mx1.hoster.test.
 _submissions._tcp.hoster.test. SRV 0 1 465 smtp.hoster.test.`,
 			pages:      map[string]string{"autoconfig.hoster.test/mail/config-v1.1.xml": config("pop3 pop.hoster.test 995 SSL %EMAILADDRESS% password-cleartext")},
-			pop3:       []string{"pop.hoster.test:995, TLS from the start (the autoconfig of hoster.test) foreign leo@example.test"},
-			submission: []string{"smtp.hoster.test:465, TLS from the start (the SRV records of hoster.test) foreign" + leo},
+			pop3:       []string{"pop.hoster.test:995, TLS from the start (the autoconfig of hoster.test) untrusted leo@example.test"},
+			submission: []string{"smtp.hoster.test:465, TLS from the start (the SRV records of hoster.test) untrusted" + leo},
 		},
 		"the most trusted first, each once": {
 			zone:  "_pop3s._tcp.example.test. SRV 0 1 995 pop.example.test.\n_pop3._tcp.example.test. SRV 0 1 110 pop.example.test.",
@@ -208,7 +208,7 @@ func TestPresets(t *testing.T) {
 	for _, address := range []string{"leo@gmail.com", "leo@example.test"} {
 		found, pop3, submission := w.find(t, address)
 		if found.Provider == nil || found.Provider.Name != "gmail" || len(submission) == 0 || len(pop3) == 0 || !strings.HasPrefix(pop3[0], want) ||
-			strings.Contains(pop3[0], "foreign") {
+			strings.Contains(pop3[0], "untrusted") {
 			t.Errorf("%s: %+v", address, found)
 		}
 		if address == "leo@gmail.com" && (len(found.Replies) > 0 || len(w.asked) > 0) {

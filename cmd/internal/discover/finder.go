@@ -14,8 +14,8 @@ import (
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
 
-// patience is the limit of each step: what takes longer is not worth waiting
-// for, since a person who is asked knows the server or can look it up.
+// patience is the limit of each step. What takes longer is not worth waiting
+// for: the user knows the server or can look it up.
 const patience = 5 * time.Second
 
 // Options are what a Finder works with. The zero value is useful.
@@ -46,82 +46,82 @@ func New(o Options) *Finder {
 	return &Finder{o: o, client: newClient(o.Transport)}
 }
 
-// source is somebody who may know servers.
+// source is one that may know servers.
 type source struct {
 	who string
-	ask func(context.Context) (offer, error)
+	ask func(context.Context) (findings, error)
 }
 
-// Find asks all sources for the servers of an address. It does not fail: what
-// came of each source is in the replies, and guesses are always there.
+// Find asks all sources for the servers of an address. It does not fail: the
+// replies have the result of each source, and there are always guesses.
 func (f *Finder) Find(ctx context.Context, a Address) Found {
 	if p, ok := provider.ForAddress(a.Full); ok {
-		return Preset(p, a) // nobody knows better, and nobody else has to know
+		return Preset(p, a) // no other source knows better, and none has to learn the address
 	}
 	var found Found
 	ctx, cancel := context.WithTimeout(ctx, f.o.Patience)
 	defer cancel()
 	f.ask(ctx, &found,
-		source{"the autoconfig of " + a.Domain, func(ctx context.Context) (offer, error) { return f.autoconfig(ctx, a, a.Domain) }},
-		source{"Thunderbird's database", func(ctx context.Context) (offer, error) { return f.database(ctx, a, a.Domain) }},
-		source{"the SRV records of " + a.Domain, func(ctx context.Context) (offer, error) { return f.srv(ctx, a, a.Domain) }},
-		source{"who keeps the mail of " + a.Domain + " (MX)", func(ctx context.Context) (offer, error) { return f.viaKeeper(ctx, a) }},
+		source{"the autoconfig of " + a.Domain, func(ctx context.Context) (findings, error) { return f.autoconfig(ctx, a, a.Domain) }},
+		source{"Thunderbird's database", func(ctx context.Context) (findings, error) { return f.database(ctx, a, a.Domain) }},
+		source{"the SRV records of " + a.Domain, func(ctx context.Context) (findings, error) { return f.srv(ctx, a, a.Domain) }},
+		source{"the mail host of " + a.Domain + " (MX)", func(ctx context.Context) (findings, error) { return f.viaMX(ctx, a) }},
 	)
 	found.add(guesses(a))
 	return found
 }
 
-// ask asks sources side by side. Their offers count in the order of the list.
+// ask asks sources in parallel. Their answers count in the order of the list.
 func (f *Finder) ask(ctx context.Context, found *Found, sources ...source) {
-	offers, failures := make([]offer, len(sources)), make([]error, len(sources))
-	each(len(sources), func(i int) { offers[i], failures[i] = sources[i].ask(ctx) })
+	answers, failures := make([]findings, len(sources)), make([]error, len(sources))
+	each(len(sources), func(i int) { answers[i], failures[i] = sources[i].ask(ctx) })
 	for i, s := range sources {
-		said := offers[i].said()
+		said := answers[i].summary()
 		if failures[i] != nil {
 			said = words(failures[i])
 		}
-		found.add(offers[i])
+		found.add(answers[i])
 		found.Replies = append(found.Replies, Reply{Who: s.who, Said: said})
 	}
 }
 
-// viaKeeper looks at who keeps the mail of the address's domain: one of the
-// presets, or somebody whose own domain has answers.
-func (f *Finder) viaKeeper(ctx context.Context, a Address) (offer, error) {
-	host, err := f.keeper(ctx, a.Domain)
+// viaMX looks at the host that receives the mail of the address's domain: it
+// belongs to one of the presets, or its own domain may have answers.
+func (f *Finder) viaMX(ctx context.Context, a Address) (findings, error) {
+	host, err := f.mxHost(ctx, a.Domain)
 	if err != nil || host == "" {
-		return offer{}, err
+		return findings{}, err
 	}
 	if p, ok := provider.ForMX(host); ok {
 		return preset(p, a), nil
 	}
 	domain := registered(host)
 	if domain == "" || domain == a.Domain {
-		return offer{}, nil
+		return findings{}, nil
 	}
 	var found Found
 	f.ask(ctx, &found,
-		source{"", func(ctx context.Context) (offer, error) { return f.autoconfig(ctx, a, domain) }},
-		source{"", func(ctx context.Context) (offer, error) { return f.database(ctx, a, domain) }},
-		source{"", func(ctx context.Context) (offer, error) { return f.srv(ctx, a, domain) }},
+		source{"", func(ctx context.Context) (findings, error) { return f.autoconfig(ctx, a, domain) }},
+		source{"", func(ctx context.Context) (findings, error) { return f.database(ctx, a, domain) }},
+		source{"", func(ctx context.Context) (findings, error) { return f.srv(ctx, a, domain) }},
 	)
 	for _, list := range [][]Candidate{found.POP3, found.Submission} {
-		for i := range list { // even what HTTPS told was asked of whom the DNS named
-			list[i].Foreign = foreign(list[i].Host, a)
+		for i := range list { // HTTPS too was asked at a host that the DNS named
+			list[i].Untrusted = untrusted(list[i].Host, a)
 		}
 	}
-	return offer{pop3: found.POP3, submission: found.Submission}, nil
+	return findings{pop3: found.POP3, submission: found.Submission}, nil
 }
 
-// foreign tells whether a host that the DNS named may be anybody's.
-func foreign(host string, a Address) bool {
+// untrusted reports whether a host that the DNS named may belong to anyone.
+func untrusted(host string, a Address) bool {
 	if _, known := provider.ForHost(host); known {
 		return false
 	}
 	return !within(host, a.Domain)
 }
 
-// each calls do with 0 to n-1, side by side, and waits for all.
+// each calls do with 0 to n-1, in parallel, and waits for all.
 func each(n int, do func(int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -130,8 +130,8 @@ func each(n int, do func(int)) {
 	all.Wait()
 }
 
-// words are what a failure is told as. That a host is not there is what most
-// sources come to, and nothing to be read as trouble with the DNS.
+// words are how a failure is shown. Most sources end with a host that does not
+// exist, which must not read like trouble with the DNS.
 func words(err error) string {
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
@@ -140,8 +140,8 @@ func words(err error) string {
 	return err.Error()
 }
 
-// withoutURL takes an HTTP client's error off its URL, which has the address
-// in it.
+// withoutURL removes the URL from an HTTP client's error, because it contains
+// the address.
 func withoutURL(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {

@@ -1,9 +1,8 @@
 package discover
 
-// guesses are servers with the names that most have. All are within the
-// address's domain.
-func guesses(a Address) offer {
-	return offer{
+// guesses are servers with the usual names, all within the address's domain.
+func guesses(a Address) findings {
+	return findings{
 		pop3:       guess(POP3, a, "pop.", "pop3.", "mail.", ""),
 		submission: guess(Submission, a, "smtp.", "mail.", ""),
 	}
@@ -13,7 +12,7 @@ func guess(p Protocol, a Address, prefixes ...string) []Candidate {
 	var list []Candidate
 	for _, prefix := range prefixes {
 		for _, c := range (Hint{Host: prefix + a.Domain}).Candidates(p, a) {
-			c.From, c.Guess = "a guess", true
+			c.From, c.Guessed = "a guess", true
 			list = append(list, c)
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
 
-// preset is what is known of a provider by heart.
-func preset(p provider.Provider, a Address) offer {
-	o := offer{provider: &p}
+// preset is what is built in about a provider.
+func preset(p provider.Provider, a Address) findings {
+	o := findings{provider: &p}
 	for _, s := range p.POP3 {
 		o.pop3 = append(o.pop3, presetServer(p, s, a))
 	}
@@ -36,7 +36,7 @@ func presetServer(p provider.Provider, s provider.Server, a Address) Candidate {
 	return c
 }
 
-// Preset is what is found where the provider is known.
+// Preset is what is found for an address of a known provider.
 func Preset(p provider.Provider, a Address) Found {
 	var found Found
 	found.add(preset(p, a))

@@ -94,8 +94,8 @@ func (w *world) find(t *testing.T, address string) (found Found, pop3, submissio
 func lines(list []Candidate) (out []string) {
 	for _, c := range list {
 		line := c.Server.String() + " (" + c.From + ")"
-		if c.Foreign {
-			line += " foreign"
+		if c.Untrusted {
+			line += " untrusted"
 		}
 		if c.TokenOnly {
 			line += " token only"

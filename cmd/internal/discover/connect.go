@@ -19,12 +19,12 @@ type Attempt struct {
 }
 
 // First connects to all candidates at once and returns the first of the list
-// that answers, with what became of those before it. Where none does, ok is
-// false and all have failed.
+// that answers, and why those before it did not. If none does, ok is false and
+// all have failed.
 func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) (best Candidate, failed []Attempt, ok bool) {
 	limited, cancel := context.WithTimeout(ctx, f.o.Patience)
 	var all sync.WaitGroup
-	defer all.Wait() // nothing is left behind
+	defer all.Wait() // no goroutine outlives the call
 	defer cancel()
 	answers := make([]chan error, len(candidates))
 	for i, c := range candidates {

@@ -9,7 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
 
-// Hint is what a person said of a server. Only the host is needed.
+// Hint is what the user said about a server. Only the host is required.
 type Hint struct {
 	Host string // name or address, or unix:/path of a socket
 	Port int
@@ -17,9 +17,9 @@ type Hint struct {
 }
 
 // Candidates are the servers that a hint can mean, with implicit TLS first
-// where the port does not tell (RFC 8314 sections 3.2 and 3.3). One without
-// TLS is among them only if the hint says so, or if it is this very machine
-// and takes mail in.
+// where the port leaves it open (RFC 8314 sections 3.2 and 3.3). One without
+// TLS is among them only if the hint says so, or if it is on this machine and
+// is not for POP3.
 func (h Hint) Candidates(p Protocol, a Address) []Candidate {
 	var list []Candidate
 	for _, s := range h.servers(p) {
@@ -46,10 +46,10 @@ func (h Hint) servers(p Protocol) []Server {
 	return list
 }
 
-// IsSocket tells whether the host is a socket in the file system.
+// IsSocket reports whether the host is a socket in the file system.
 func (h Hint) IsSocket() bool { return strings.HasPrefix(h.Host, "unix:") }
 
-// preset are the servers of that host that are known by heart.
+// preset are the servers with that host among the presets.
 func (h Hint) preset(p Protocol) []Server {
 	known, _ := provider.ForHost(h.Host)
 	o := preset(known, Address{})
@@ -78,13 +78,13 @@ func (h Hint) modes(p Protocol) []dial.Mode {
 	return []dial.Mode{dial.Implicit, dial.StartTLS}
 }
 
-// isLocal tells whether the host is this machine, on which nobody listens in.
+// isLocal reports whether the host is this machine, where no network is used.
 func (h Hint) isLocal() bool {
 	ip, err := netip.ParseAddr(h.Host)
 	return strings.EqualFold(h.Host, "localhost") || err == nil && ip.IsLoopback()
 }
 
-// usualPort is where a protocol is spoken; 0: there is no such port.
+// usualPort is the registered port of a protocol; 0: it has none.
 func usualPort(p Protocol, m dial.Mode) int {
 	switch {
 	case p == POP3 && m == dial.Implicit:
