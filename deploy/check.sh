@@ -1,15 +1,15 @@
 #!/bin/bash
-# Checks everything in deploy/ with the tools that it is made for, on a Debian 12
-# with Go, as root where a package is missing:
+# Checks everything in deploy/ with the tools that will use it. Runs on a Debian 12
+# with Go, as root if packages are missing:
 #
 #	deploy/check.sh
 #
-# .ci/run calls it. What cannot be checked on some machine fails, and says why.
+# .ci/run calls it. What this machine cannot check is reported loudly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
-# in_image is what run_image does in a mount namespace of its own.
+# in_image is the part of run_image that has a mount namespace of its own.
 in_image() {
 	local root=$1 mounts=$2
 	mount --bind "$root" "$root"
@@ -18,7 +18,7 @@ in_image() {
 	mount --bind "$mounts/secrets" "$root/run/secrets"
 	mount --bind "$mounts/state" "$root/var/lib/popferry"
 	if touch "$root/written" 2>/dev/null; then
-		echo 'the root can be written'
+		echo 'the root file system is writable'
 		return 1
 	fi
 	local arguments
@@ -71,19 +71,19 @@ fail() {
 	exit 1
 }
 
-louds=()
-loud() { # what this machine cannot check; told here and at the end
+unchecked=()
+not_checked() { # reported here and at the end
 	printf '\n!!! NOT CHECKED: %s\n\n' "$*" >&2
-	louds+=("$*")
+	unchecked+=("$*")
 }
 
-# run_image runs an unpacked image as Kubernetes does: user 65532, nothing to
-# write but the state. It polls the servers of the demo, with a password from a file.
+# run_image runs an unpacked image as Kubernetes does: as user 65532, who can write
+# only to the state. It polls the demo's servers, with a password from a file.
 run_image() {
 	local root=$1 demo
 	if ! unshare --mount true 2>"$scratch/log"; then
 		cat "$scratch/log"
-		loud 'no mount namespaces on this machine: the container image was built, but NOT run'
+		not_checked 'no mount namespaces on this machine: the container image was built, but NOT run'
 		return
 	fi
 	: >"$scratch/demo"
@@ -104,7 +104,7 @@ run_image() {
 	chown -R 65532:65532 "$scratch/mnt"
 	unshare --mount deploy/check.sh in-image "$root" "$scratch/mnt" | tee "$scratch/log"
 	grep -qE '^work: [1-9][0-9]* forwarded, 0 held, 0 deferred' "$scratch/log" || fail 'the image forwards nothing'
-	[[ $(stat -c %u "$scratch/mnt/state/popferry.db") == 65532 ]] || fail 'the ledger is not of user 65532'
+	[[ $(stat -c %u "$scratch/mnt/state/popferry.db") == 65532 ]] || fail 'the ledger does not belong to user 65532'
 	kill "$server"
 	wait "$server" || true
 	server=
@@ -158,10 +158,10 @@ diff "$scratch/a/dist/SHA256SUMS" "$tree/dist/SHA256SUMS" || fail 'two builds di
 (cd "$tree/dist" && sha256sum -c SHA256SUMS)
 program=$tree/dist/linux_amd64/popferry
 "$program" version | grep -F 'popferry v0.0.1 '
-grep -q '"name": "modernc.org/sqlite"' "$tree"/dist/*.cdx.json || fail 'the SBOM knows nothing of SQLite'
+grep -q '"name": "modernc.org/sqlite"' "$tree"/dist/*.cdx.json || fail 'the SBOM does not list SQLite'
 
 step 'systemd units'
-# As they are, but for the place of the program, which is not installed here.
+# Unchanged, except for the path of the program, which is not installed here.
 mkdir "$scratch/units"
 for unit in deploy/systemd/*; do
 	sed "s|^ExecStart=/usr/bin/popferry|ExecStart=$program|" "$unit" >"$scratch/units/${unit##*/}"
@@ -185,7 +185,7 @@ step 'metrics that rules and dashboard use'
 grep -hoE 'popferry_[a-z_]+' deploy/prometheus/popferry.rules.yaml "$scratch/dashboard.yaml" |
 	sed 's/_bucket$//' | sort -u >"$scratch/used"
 while read -r metric; do
-	grep -rqF --include='*.go' "\"$metric\"" cmd/internal/web || fail "$metric is no metric of popferry"
+	grep -rqF --include='*.go' "\"$metric\"" cmd/internal/web || fail "popferry has no metric $metric"
 done <"$scratch/used"
 tr '\n' ' ' <"$scratch/used"
 
@@ -196,13 +196,13 @@ for overlay in daemon cronjob; do
 	"$scratch/bin/kustomize" build "$folder" >"$scratch/$overlay.yaml"
 	"$check" kubernetes <"$scratch/$overlay.yaml"
 	grep -q '^ *state_create: false$' "$scratch/$overlay.yaml" || fail "$overlay: state_create is not false"
-	# As README.md says for the first run.
+	# The first run, as README.md describes it.
 	sed -i 's/^#\(components:\)/\1/; s/^#\(  - .*first-run\)/\1/' "$folder/kustomization.yaml"
 	"$scratch/bin/kustomize" build "$folder" >"$scratch/first.yaml"
 	"$check" kubernetes <"$scratch/first.yaml" >/dev/null
 	grep -q '^ *state_create: true$' "$scratch/first.yaml" || fail "$overlay: first-run does not set state_create"
 done
-# The configuration is one that popferry takes; and without its ledger it refuses.
+# popferry accepts the configuration, and refuses to start without its ledger.
 cp -R deploy/kubernetes/base "$scratch/base"
 sed -i "s|^state: .*|state: $scratch/lost.db|" "$scratch/base/popferry.yaml"
 mkdir "$scratch/passwords"
@@ -211,7 +211,7 @@ code=0
 CREDENTIALS_DIRECTORY=$scratch/passwords "$program" run --once --config "$scratch/base/popferry.yaml" 2>"$scratch/log" || code=$?
 cat "$scratch/log"
 if [[ $code != 78 || -e $scratch/lost.db ]]; then
-	fail "without a ledger it ends with $code"
+	fail "without a ledger it exits with $code, want 78"
 fi
 same() { grep -vE '^#|^state_create' "$1"; }
 diff <(same deploy/kubernetes/base/popferry.yaml) <(same deploy/kubernetes/first-run/popferry.yaml) ||
@@ -225,8 +225,8 @@ step 'Debian package'
 deb=("$tree"/dist/*.deb)
 dpkg-deb --info "${deb[0]}"
 dpkg-deb --contents "${deb[0]}" | awk '{print $1, $2, $6}'
-[[ $(dpkg-deb --info "${deb[0]}" conffiles) == /etc/popferry/popferry.yaml ]] || fail 'the configuration is no conffile'
-# Into a root of its own, so that nothing is installed here.
+[[ $(dpkg-deb --info "${deb[0]}" conffiles) == /etc/popferry/popferry.yaml ]] || fail 'the configuration is not a conffile'
+# Into a root of its own: nothing is installed here.
 root=$scratch/root
 mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates"
 touch "$root/var/lib/dpkg/status"
@@ -235,7 +235,7 @@ dpkg --root="$root" --force-not-root --force-depends --force-script-chrootless -
 "$root/usr/bin/popferry" run --once --config "$root/etc/popferry/popferry.yaml" 2>"$scratch/log" && fail 'the example configuration runs'
 cat "$scratch/log"
 for page in "$root"/usr/share/man/man[157]/*.gz; do
-	[[ -z $(man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is no manual page"
+	[[ -z $(man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is not a valid manual page"
 done
 bash -n "$root/usr/share/bash-completion/completions/popferry"
 cp "${deb[0]}" "$scratch/first.deb"
@@ -251,9 +251,9 @@ export CONTAINERS_STORAGE_CONF=$storage BUILDAH_ISOLATION=chroot STORAGE_DRIVER=
 mkdir -p "$scratch/empty"
 echo 'FROM scratch' >"$scratch/empty/Containerfile"
 if ! buildah build --layers=false "$scratch/empty" >"$scratch/log" 2>&1; then
-	# Not even an empty one: that is this machine's fault, not the image's.
+	# Not even an empty image: the machine is at fault, not our image.
 	cat "$scratch/log"
-	loud 'buildah does not work on this machine: the container image was NOT built'
+	not_checked 'buildah does not work on this machine: the container image was NOT built'
 else
 	(cd "$tree" && deploy/image amd64)
 	first=$(buildah images -q --no-trunc localhost/popferry:amd64)
@@ -272,6 +272,6 @@ else
 fi
 
 step 'the end'
-if ((${#louds[@]})); then
-	printf 'NOT CHECKED: %s\n' "${louds[@]}"
+if ((${#unchecked[@]})); then
+	printf 'NOT CHECKED: %s\n' "${unchecked[@]}"
 fi
