@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
@@ -16,7 +17,7 @@ type Account struct {
 	ID          int64 // of the ledger
 	Name        string
 	Source      Source
-	Policy      Policy
+	Policy      identify.Policy
 	Destination Destination
 	Progress    *Progress // where set, counts in a poll
 }
@@ -46,46 +47,12 @@ type Source struct {
 	Trace func(sent bool, line string)
 }
 
-// Policy is what to take and what to leave.
-type Policy struct {
-	// Keep leaves messages on the server: for ever, or for KeepFor after they
-	// were forwarded if that is not 0. Not Keep deletes them once forwarded.
-	Keep    bool
-	KeepFor time.Duration
-	// OnlyNew skips what is there at the first poll.
-	OnlyNew bool
-	// MaxSize in octets: larger messages are skipped; 0: no limit.
-	MaxSize int64
-	// MinInterval is the least time between two logins, whoever asks.
-	MinInterval time.Duration
-}
-
-// expired tells whether a message forwarded at that time is to be deleted now.
-func (p Policy) expired(forwarded, now time.Time) bool {
-	switch {
-	case !p.Keep:
-		return true
-	case p.KeepFor == 0 || forwarded.IsZero():
-		return false
-	default:
-		return !now.Before(forwarded.Add(p.KeepFor))
-	}
-}
-
-// keepsLonger tells whether messages are to stay for more than so many days.
-func (p Policy) keepsLonger(days int) bool {
-	return p.Keep && (p.KeepFor == 0 || p.KeepFor > time.Duration(days)*24*time.Hour)
-}
-
-// allows tells whether a message of that size is to be fetched.
-func (p Policy) allows(size int64) bool { return p.MaxSize <= 0 || size <= p.MaxSize }
-
 // slack is by what factor listed sizes may be wrong.
 const slack = 4
 
 // bound is how many octets of a message of that size are taken before it counts
 // as one without an end.
-func (p Policy) bound(size int64) int64 {
+func bound(p identify.Policy, size int64) int64 {
 	most := p.MaxSize
 	if most <= 0 {
 		most = 1 << 40
@@ -95,12 +62,12 @@ func (p Policy) bound(size int64) int64 {
 
 // waste is how many of a message that is read only to be thrown away, or for its
 // header.
-func (p Policy) waste(size int64) int64 {
+func waste(p identify.Policy, size int64) int64 {
 	if p.MaxSize <= 0 {
 		const least = 64 << 20 // where no size is listed, or a wrong one
 		return max(least, slack*size)
 	}
-	return p.bound(size)
+	return bound(p, size)
 }
 
 // Destination is where the mail of an account goes.

@@ -6,12 +6,6 @@ import (
 	"strconv"
 )
 
-// The codes of causes that the fetcher itself looks at.
-const (
-	causeIncomplete = "incomplete"
-	causeTooLarge   = "too_large"
-)
-
 // ErrBeforeFirstRun: the message was there before the first run, and
 // first_run is "new".
 var ErrBeforeFirstRun = errors.New("it was in the mailbox before the first run (first_run: new)")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -96,7 +97,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 		}
 	}
 	s.world = newWorld(t, bend{pop: s.pops.handle, smtp: o})
-	s.account.Policy = oneOf(d, fetcher.Policy{}, fetcher.Policy{Keep: true}, fetcher.Policy{Keep: true, KeepFor: time.Duration(1+d.n(3)) * 24 * time.Hour})
+	s.account.Policy = oneOf(d, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+d.n(3)) * 24 * time.Hour})
 	if d.one(10) {
 		s.account.Policy.MaxSize = 2000
 	}

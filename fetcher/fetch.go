@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -14,7 +15,7 @@ import (
 
 // fetched is a message in the spool, whole.
 type fetched struct {
-	candidate
+	identify.Candidate
 	row *ledger.Record // without ID if it is new
 	*message.Body
 
@@ -39,7 +40,7 @@ const (
 // fetch brings one message into the spool. It returns nil where that message
 // is dealt with already: refused by its server, broken off, known after all.
 // Its error ends the session.
-func (r *run) fetch(ctx context.Context, c candidate) (*fetched, error) {
+func (r *run) fetch(ctx context.Context, c identify.Candidate) (*fetched, error) {
 	rec, err := r.rowOf(ctx, c.Known)
 	if err != nil {
 		return nil, r.ourFault(err)
@@ -101,7 +102,7 @@ func (r *run) rowOf(ctx context.Context, k ledger.Known) (*ledger.Record, error)
 // and it is as long as listed. Many servers list wrong sizes: a longer one is
 // whole if the session is confirmed to be in step behind it, a shorter one if
 // it also has the same length when it is asked for once more, alone.
-func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
+func (r *run) receive(ctx context.Context, c identify.Candidate) (*fetched, error) {
 	m, marked, err := r.retr(ctx, c, r.s.take)
 	exact := err == nil && c.Size > 0 && m.Octets == c.Size
 	switch {
@@ -130,7 +131,7 @@ func (r *run) receive(ctx context.Context, c candidate) (*fetched, error) {
 }
 
 // short makes sure of a message that is shorter than listed.
-func (r *run) short(ctx context.Context, c candidate, m *fetched) (*fetched, error) {
+func (r *run) short(ctx context.Context, c identify.Candidate, m *fetched) (*fetched, error) {
 	short := m.Octets
 	m.Item.Release()
 	if short == 0 {
@@ -149,8 +150,8 @@ func (r *run) short(ctx context.Context, c candidate, m *fetched) (*fetched, err
 }
 
 // alone fetches a message with nothing else outstanding.
-func (r *run) alone(ctx context.Context, c candidate) (*fetched, error) {
-	m, _, err := r.retr(ctx, c, func(ctx context.Context, c candidate) (*pop3.Body, bool, error) {
+func (r *run) alone(ctx context.Context, c identify.Candidate) (*fetched, error) {
+	m, _, err := r.retr(ctx, c, func(ctx context.Context, c identify.Candidate) (*pop3.Body, bool, error) {
 		body, err := r.s.Retr(ctx, c.Number)
 		return body, false, err
 	})
@@ -159,7 +160,7 @@ func (r *run) alone(ctx context.Context, c candidate) (*fetched, error) {
 
 // inStep makes sure that nothing came behind a body. If it can't, the body is
 // released.
-func (r *run) inStep(ctx context.Context, c candidate, m *fetched) error {
+func (r *run) inStep(ctx context.Context, c identify.Candidate, m *fetched) error {
 	err := r.s.confirm(ctx, c.Entry)
 	if err == nil {
 		return nil
@@ -169,7 +170,7 @@ func (r *run) inStep(ctx context.Context, c candidate, m *fetched) error {
 }
 
 // retr is one RETR into the spool. marked tells that a marker follows.
-func (r *run) retr(ctx context.Context, c candidate, ask func(context.Context, candidate) (*pop3.Body, bool, error)) (m *fetched, marked bool, err error) {
+func (r *run) retr(ctx context.Context, c identify.Candidate, ask func(context.Context, identify.Candidate) (*pop3.Body, bool, error)) (m *fetched, marked bool, err error) {
 	body, marked, err := ask(ctx, c)
 	var refused *pop3.Error
 	switch {
@@ -183,10 +184,10 @@ func (r *run) retr(ctx context.Context, c candidate, ask func(context.Context, c
 }
 
 // store reads a body into the spool.
-func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
-	b, err := message.Store(r.Spool.NewItem(), &bounded{body: body, left: r.a.Policy.bound(c.Size), progress: r.a.Progress})
+func (r *run) store(c identify.Candidate, body *pop3.Body) (*fetched, error) {
+	b, err := message.Store(r.Spool.NewItem(), &bounded{body: body, left: bound(r.a.Policy, c.Size), progress: r.a.Progress})
 	if err == nil {
-		return &fetched{candidate: c, Body: b}, nil
+		return &fetched{Candidate: c, Body: b}, nil
 	}
 	_ = body.Close()
 	var disk *spool.Error
@@ -194,7 +195,7 @@ func (r *run) store(c candidate, body *pop3.Body) (*fetched, error) {
 	case errors.As(err, &disk):
 		return nil, err
 	case errors.Is(err, errEndless): // at the same place each time, however it comes in
-		return nil, &IncompleteError{Got: r.a.Policy.bound(c.Size), Listed: c.Size, Err: err}
+		return nil, &IncompleteError{Got: bound(r.a.Policy, c.Size), Listed: c.Size, Err: err}
 	}
 	return nil, &IncompleteError{Got: body.Octets(), Listed: c.Size, Err: err}
 }

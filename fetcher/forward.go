@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
 )
@@ -14,7 +15,7 @@ import (
 // forward fetches what is due, one after the other, and hands each message on
 // while the next one is fetched. pop ends the fetching, ctx the transactions.
 // Its error is a PipelineError: the session is to be repeated.
-func (r *run) forward(ctx, pop context.Context, due []candidate) error {
+func (r *run) forward(ctx, pop context.Context, due []identify.Candidate) error {
 	if err := r.fetchAll(ctx, pop, due); err != nil {
 		return err
 	}
@@ -22,7 +23,7 @@ func (r *run) forward(ctx, pop context.Context, due []candidate) error {
 }
 
 // fetchAll returns when all transactions have ended.
-func (r *run) fetchAll(ctx, pop context.Context, due []candidate) error {
+func (r *run) fetchAll(ctx, pop context.Context, due []identify.Candidate) error {
 	w := r.newWorkers()
 	defer w.wait(pop) // also if something panics: their outcomes are to be written
 	r.s.expect(due)
@@ -212,7 +213,7 @@ func (r *run) count(s ledger.State, octets int64) {
 func (r *run) weigh(ctx context.Context, t *transaction, v outcome.Verdict) {
 	r.mu.Lock()
 	if t.rec.State == ledger.Forwarded && t.Number > 0 {
-		r.done = append(r.done, match{Entry: t.Entry, Known: t.rec.Known})
+		r.done = append(r.done, identify.Match{Entry: t.Entry, Known: t.rec.Known})
 	}
 	requeue, open := r.breaker.Record(outcome.Delivery{Before: t.before, After: t.rec, Envelope: t.env, Verdict: v})
 	r.mu.Unlock()
@@ -242,7 +243,7 @@ func (r *run) requeue(ctx context.Context, list []outcome.Refusal) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.done = slices.DeleteFunc(r.done, func(m match) bool {
+	r.done = slices.DeleteFunc(r.done, func(m identify.Match) bool {
 		return slices.ContainsFunc(recs, func(rec *ledger.Record) bool { return rec.ID == m.Known.ID })
 	})
 	r.res.Held -= held

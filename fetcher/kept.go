@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
-	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
@@ -97,7 +97,7 @@ func syncDir(dir string) error {
 }
 
 // load reads a kept message back into the spool.
-func (r *run) load(c candidate) (*fetched, error) {
+func (r *run) load(c identify.Candidate) (*fetched, error) {
 	f, err := os.Open(filepath.Join(r.Kept, c.Known.CopyFile))
 	if err != nil {
 		return nil, err
@@ -107,12 +107,12 @@ func (r *run) load(c candidate) (*fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fetched{candidate: c, Body: b}, nil
+	return &fetched{Candidate: c, Body: b}, nil
 }
 
 // fetchKept is fetch for a message that is kept. Should its file have gone, it
 // is nil, and the message is fetched anew if its server still has it.
-func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*fetched, error) {
+func (r *run) fetchKept(ctx context.Context, c identify.Candidate, rec *ledger.Record) (*fetched, error) {
 	m, err := r.load(c)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -130,51 +130,10 @@ func (r *run) fetchKept(ctx context.Context, c candidate, rec *ledger.Record) (*
 	return m, nil
 }
 
-// keptDue are the kept messages that are due and not in the plan by themselves.
-func keptDue(v view, planned []candidate) (due []candidate, waiting int) {
-	have := make(map[int64]bool, len(planned))
-	for _, c := range planned {
-		have[c.Known.ID] = true
-	}
-	for _, k := range v.Known {
-		switch {
-		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
-		case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
-			waiting++
-		default:
-			due = append(due, candidate{Entry: pop3.Entry{UID: k.UID, Size: k.Size}, Known: k})
-		}
-	}
-	return due, waiting
-}
-
 // unkeep removes the file of a message that is settled. One that stays is no
 // harm, and one too few would be: files without a row are left alone.
 func (r *run) unkeep(name string) {
 	if name != "" {
 		_ = os.Remove(filepath.Join(r.Kept, name))
-	}
-}
-
-// learnHiding notices a server that hides what was retrieved: of those that
-// the last session fetched and did not delete none is listed any more.
-func (r *run) learnHiding(vanished, known []ledger.Known) {
-	const least = 3
-	if len(vanished) < least {
-		return
-	}
-	last := func(k ledger.Known) bool {
-		switch {
-		case !alive(k) || k.CopyFile != "" || !k.MissingSince.IsZero():
-			return false
-		case k.State == ledger.Forwarded:
-			return r.a.Policy.Keep && r.a.Policy.KeepFor == 0 && !k.ForwardedAt.Before(r.lastLogin)
-		default:
-			return k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held
-		}
-	}
-	if n := count(vanished, last); n >= least && n == count(known, last) && !r.hides() {
-		r.s.Learnt.RetrHides = true
-		r.log.Warn("the server hides what was retrieved; from now on a copy is kept until it is forwarded")
 	}
 }

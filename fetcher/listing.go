@@ -136,7 +136,7 @@ func (s *session) header(ctx context.Context, ask asking, e pop3.Entry) (h messa
 	body, err := ask(ctx, e.Number)
 	if err == nil {
 		n := message.NewNormalizer(io.Discard)
-		if _, err = (&bounded{body: body, left: s.Policy.waste(e.Size)}).WriteTo(n); err == nil {
+		if _, err = (&bounded{body: body, left: waste(s.Policy, e.Size)}).WriteTo(n); err == nil {
 			return n.Header(), true, nil
 		}
 		_ = body.Close()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -63,9 +64,9 @@ func (e *PipelineError) proves() bool {
 
 // pipeline are the messages that a session is to fetch, in their order.
 type pipeline struct {
-	lockstep bool        // nothing is sent ahead
-	marked   bool        // with a marker behind each message
-	todo     []candidate // not asked for yet
+	lockstep bool                 // nothing is sent ahead
+	marked   bool                 // with a marker behind each message
+	todo     []identify.Candidate // not asked for yet
 	asked    []question
 	octets   int64        // of what is asked for, as listed
 	deep     bool         // more than one command was outstanding in this session
@@ -74,7 +75,7 @@ type pipeline struct {
 
 // question is a message that was asked for.
 type question struct {
-	candidate
+	identify.Candidate
 	marked bool
 }
 
@@ -84,7 +85,7 @@ func (s *session) pipelines() bool {
 }
 
 // expect says which messages will be asked for, in this order.
-func (s *session) expect(due []candidate) {
+func (s *session) expect(due []identify.Candidate) {
 	s.pipe.todo = nil
 	for _, c := range due {
 		if c.Known.CopyFile == "" { // a copy is at hand
@@ -95,7 +96,7 @@ func (s *session) expect(due []candidate) {
 
 // take asks for a message, and for those behind it, or claims it if it was
 // asked for before. marked tells that a marker follows.
-func (s *session) take(ctx context.Context, c candidate) (body *pop3.Body, marked bool, err error) {
+func (s *session) take(ctx context.Context, c identify.Candidate) (body *pop3.Body, marked bool, err error) {
 	p := &s.pipe
 	if len(p.asked) > 0 && p.asked[0].Number != c.Number {
 		if err := s.drop(ctx); err != nil {
@@ -121,14 +122,14 @@ func (s *session) given() bool { return len(s.pipe.dropped) > 0 }
 
 // fill sends what fits into the window, beginning with c. At least one message
 // is asked for behind it, whatever its size.
-func (s *session) fill(ctx context.Context, c candidate) error {
+func (s *session) fill(ctx context.Context, c identify.Candidate) error {
 	p := &s.pipe
 	if !s.pipelines() || len(p.asked) == 0 && (len(p.todo) == 0 || p.todo[0].Number != c.Number) {
 		return nil
 	}
 	var cmds []pop3.Command
 	for len(p.todo) > 0 && len(p.asked) < aheadMessages && (len(p.asked) < 2 || p.octets < aheadOctets) {
-		q := question{candidate: p.todo[0]}
+		q := question{Candidate: p.todo[0]}
 		p.todo = p.todo[1:]
 		cmds = append(cmds, pop3.RetrCommand(q.Number))
 		if marker := pop3.ConfirmCommand(s.mark(q.Entry)); p.marked && marker != (pop3.Command{}) {
@@ -151,18 +152,18 @@ func (s *session) send(ctx context.Context, cmds ...pop3.Command) error {
 // drop reads away what was asked for and is not wanted now.
 func (s *session) drop(ctx context.Context) error {
 	p := &s.pipe
-	most := s.Policy.waste(0)
+	most := waste(s.Policy, 0)
 	for _, q := range p.asked {
-		most = max(most, s.Policy.waste(q.Size))
+		most = max(most, waste(s.Policy, q.Size))
 	}
 	for s.Outstanding() > 0 {
 		if err := s.Skip(ctx, most); err != nil {
 			return err
 		}
 	}
-	again := make([]candidate, 0, len(p.asked)+len(p.todo))
+	again := make([]identify.Candidate, 0, len(p.asked)+len(p.todo))
 	for _, q := range p.asked {
-		again = append(again, q.candidate)
+		again = append(again, q.Candidate)
 		p.dropped[q.Number] = true
 	}
 	p.todo, p.asked, p.octets = append(again, p.todo...), nil, 0
@@ -188,7 +189,7 @@ func (s *session) tops(ctx context.Context, numbers []int, i int) error {
 // deles asks for the next deletions ahead, when the i-th is about to be asked
 // for, and behind the last one for the end of the session. More are sent when
 // half of those before are answered, so that no round trip goes by unused.
-func (s *session) deles(ctx context.Context, doomed []match, i int) error {
+func (s *session) deles(ctx context.Context, doomed []identify.Match, i int) error {
 	if !s.pipelines() || i > 0 && s.Outstanding() > aheadDeletions/2 {
 		return nil
 	}

@@ -5,30 +5,31 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // plan compares the listing with the ledger, and where that can't tell asks
 // the server for headers.
-func (r *run) plan(ctx context.Context) (plan, error) {
+func (r *run) plan(ctx context.Context) (identify.Plan, error) {
 	known, err := r.known()
 	if err != nil {
-		return plan{}, r.ourFault(err)
+		return identify.Plan{}, r.ourFault(err)
 	}
 	r.gens = nil
-	v := view{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.UIDs == ledger.UIDsAdopting}
+	v := identify.View{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.UIDs == ledger.UIDsAdopting}
 	r.view = v
 	if err := r.guard(ctx, &v); err != nil {
-		return plan{}, err
+		return identify.Plan{}, err
 	}
 	if err := r.missing(ctx, v); err != nil {
-		return plan{}, err
+		return identify.Plan{}, err
 	}
 	r.res.OnServer, r.row.OnServer = len(v.Entries), len(v.Entries)
 	r.view = v
-	p := identify(v)
-	kept, waiting := keptDue(v, p.Due)
+	p := identify.Compare(v)
+	kept, waiting := identify.DueCopies(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, kept...), p.Waiting+waiting
 	return p, nil
 }
@@ -48,15 +49,15 @@ func (r *run) readKnown(ctx context.Context) func() ([]ledger.Known, error) {
 
 // decide ends the contests of a plan, with headers from the server. It comes
 // behind the plain messages: a server that breaks at it keeps none of them.
-func (r *run) decide(ctx context.Context, p plan) (plan, error) {
-	contests := p.Contests
-	p.Contests, p.Due, p.Skip = nil, nil, nil // the rest is under way already
-	for _, c := range contests {
+func (r *run) decide(ctx context.Context, p identify.Plan) (identify.Plan, error) {
+	ambiguous := p.Ambiguous
+	p.Ambiguous, p.Due, p.Skip = nil, nil, nil // the rest is under way already
+	for _, c := range ambiguous {
 		prints, err := r.prints(ctx, c)
 		if err != nil {
 			return p, err
 		}
-		p.decide(r.view, c, prints)
+		p.ResolveByFingerprint(r.view, c, prints)
 	}
 	r.res.Waiting = p.Waiting
 	if p.Ignored > 0 {
@@ -70,7 +71,7 @@ func (r *run) decide(ctx context.Context, p plan) (plan, error) {
 }
 
 // prints asks for the fingerprint of each message of a contest.
-func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
+func (r *run) prints(ctx context.Context, c identify.Ambiguity) ([]string, error) {
 	out := make([]string, len(c.Entries))
 	numbers := numbersOf(c.Entries)
 	for i, e := range c.Entries {
@@ -87,7 +88,7 @@ func (r *run) prints(ctx context.Context, c contest) ([]string, error) {
 
 // note writes down what needs no transaction: messages that are skipped, and
 // that the mailbox was listed.
-func (r *run) note(ctx context.Context, p plan) error {
+func (r *run) note(ctx context.Context, p identify.Plan) error {
 	r.res.Waiting = p.Waiting
 	if err := r.noteSkipped(ctx, p.Skip); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (r *run) note(ctx context.Context, p plan) error {
 		return nil
 	}
 	r.row.Listed = r.Now()
-	if len(p.Due)+len(p.Contests) == 0 {
+	if len(p.Due)+len(p.Ambiguous) == 0 {
 		return nil // record will write it, and nothing else comes before
 	}
 	if err := r.lease.PutAccount(ctx, r.row); err != nil {
@@ -118,7 +119,7 @@ func (r *run) noteAdopted(ctx context.Context) error {
 }
 
 // noteSkipped writes down messages that are left alone.
-func (r *run) noteSkipped(ctx context.Context, skips []skip) error {
+func (r *run) noteSkipped(ctx context.Context, skips []identify.Skip) error {
 	var recs []*ledger.Record
 	for _, s := range skips {
 		recs = append(recs, r.skipped(s))
@@ -132,7 +133,7 @@ func (r *run) noteSkipped(ctx context.Context, skips []skip) error {
 
 // noteResized writes down sizes that the server lists otherwise than before: at
 // the first poll after an import those of all messages that were imported.
-func (r *run) noteResized(ctx context.Context, resized []match) error {
+func (r *run) noteResized(ctx context.Context, resized []identify.Match) error {
 	for group := range slices.Chunk(resized, groupSize) {
 		var recs []*ledger.Record
 		for _, m := range group {
@@ -165,18 +166,18 @@ func (r *run) put(ctx context.Context, recs []*ledger.Record) error {
 }
 
 // skipped is the row of a message that is left alone.
-func (r *run) skipped(s skip) *ledger.Record {
+func (r *run) skipped(s identify.Skip) *ledger.Record {
 	rec := r.newRow(s.Entry)
 	rec.State = ledger.Skipped
 	switch s.Reason {
-	case tooLarge:
-		rec.Cause = ledger.Cause{Code: causeTooLarge, Text: (&TooLargeError{Size: s.Size, Limit: r.a.Policy.MaxSize}).Error()}
+	case identify.TooLarge:
+		rec.Cause = ledger.Cause{Code: ledger.CauseTooLarge, Text: (&TooLargeError{Size: s.Size, Limit: r.a.Policy.MaxSize}).Error()}
 		r.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(s.UID), "size", s.Size, "outcome", "skipped")
-	case beforeFirstRun:
+	case identify.BeforeFirstRun:
 		rec.Cause = r.Describe(ErrBeforeFirstRun)
-	case copied:
+	case identify.Duplicate:
 		rec.Cause = s.Cause
-	case adopted:
+	case identify.Adopted:
 		rec.Cause = r.Describe(ErrAdopted)
 	}
 	return rec

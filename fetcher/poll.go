@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/spool"
@@ -98,7 +99,7 @@ type run struct {
 	known func() ([]ledger.Known, error) // waits for what is known of the messages
 	gens  map[string]int                 // the next generation of each UID that has rows; nil: see generation
 
-	view view
+	view identify.View
 	// lastLogin is when the session before this poll began.
 	lastLogin time.Time
 	refusals  int // of RETR, in a row
@@ -115,10 +116,10 @@ type run struct {
 
 	mu      sync.Mutex // guards what follows: transactions run side by side
 	res     Result
-	done    []match // forwarded in this session
-	unsent  []int   // numbers of those that were given out and not sent
-	halt    error   // nothing new is begun
-	ours    bool    // halt is our own fault: nothing is deleted either
+	done    []identify.Match // forwarded in this session
+	unsent  []int            // numbers of those that were given out and not sent
+	halt    error            // nothing new is begun
+	ours    bool             // halt is our own fault: nothing is deleted either
 	breaker *outcome.Breaker
 }
 
@@ -220,7 +221,7 @@ func (r *run) open(ctx context.Context) (err error) {
 	if n := r.s.Listing.Malformed; n > 0 {
 		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
 	}
-	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.keepsLonger(days) {
+	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.KeepsLonger(days) {
 		r.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
 	}
 	return nil
@@ -229,7 +230,7 @@ func (r *run) open(ctx context.Context) (err error) {
 // prepare writes down what needs no transaction. What a person wants to count
 // as seen is decided all at once, so that nothing that comes later is adopted
 // too.
-func (r *run) prepare(ctx context.Context, p plan) (plan, error) {
+func (r *run) prepare(ctx context.Context, p identify.Plan) (identify.Plan, error) {
 	if err := r.note(ctx, p); err != nil {
 		return p, err
 	}
@@ -251,7 +252,7 @@ const portionSize = 4000
 
 // portion is what this session fetches of what is due. A server that wants a
 // pause between logins has all at once.
-func (r *run) portion(due []candidate) (now, rest []candidate) {
+func (r *run) portion(due []identify.Candidate) (now, rest []identify.Candidate) {
 	if r.a.Policy.Keep || r.gap() > 0 || len(due) <= portionSize {
 		return due, nil
 	}

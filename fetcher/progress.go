@@ -1,6 +1,10 @@
 package fetcher
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/popferry/popferry/fetcher/identify"
+)
 
 // Progress is how far the poll of an account has come, for whoever looks on:
 // they read it when they like, and the poll, which only counts, never waits for
@@ -25,7 +29,7 @@ func (p *Progress) Tally() Tally {
 }
 
 // expect says what is still to come, all else being done.
-func (p *Progress) expect(due []candidate) {
+func (p *Progress) expect(due []identify.Candidate) {
 	if p == nil {
 		return
 	}

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -48,8 +49,8 @@ func (r *run) compare(ctx context.Context, m *fetched) (known bool, err error) {
 			return false, err
 		}
 	}
-	for _, k := range m.Rivals {
-		if r.claimed[k.ID] || !m.mayBe(k) || !is(k, m.Header.Fingerprint(), m.Size) {
+	for _, k := range m.Others {
+		if r.claimed[k.ID] || !m.mayBe(k) || !identify.Matches(k, m.Header.Fingerprint(), m.Size) {
 			continue
 		}
 		r.claimed[k.ID] = true

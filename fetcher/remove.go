@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // remove deletes what is forwarded and not to be kept, and ends the session.
 // Only then, after QUIT was answered, are the deletions real (RFC 1939 6), and
 // noted. After a broken session or a fault of our own nothing is deleted.
-func (r *run) remove(ctx context.Context, expired []match) error {
+func (r *run) remove(ctx context.Context, expired []identify.Match) error {
 	if r.s.Err() != nil || r.ourFaulted() {
 		return nil
 	}
@@ -82,8 +83,8 @@ func (r *run) ourFaulted() bool {
 
 // doomed lists what is to be deleted now: what this session fetched and
 // forwarded, and of earlier ones what is proven to be the same message.
-func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
-	var out []match
+func (r *run) doomed(ctx context.Context, expired []identify.Match) ([]identify.Match, error) {
+	var out []identify.Match
 	// others are rows whose UIDs were given to other messages: they have left.
 	var others []int64
 	if !r.Now().Before(r.row.LastPoll) { // else the clock contradicts the ledger
@@ -113,7 +114,7 @@ func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 		}
 	}
 	for _, m := range r.done {
-		if r.a.Policy.expired(m.Known.ForwardedAt, r.Now()) {
+		if r.a.Policy.Expired(m.Known.ForwardedAt, r.Now()) {
 			out = append(out, m)
 		}
 	}
@@ -123,13 +124,13 @@ func (r *run) doomed(ctx context.Context, expired []match) ([]match, error) {
 // proven tells whether the message on the server is the one that the ledger
 // means. A UID alone does not prove it: the header has to be the same, and
 // where that has nothing to tell by, the size too.
-func (r *run) proven(ctx context.Context, m match) (bool, error) {
+func (r *run) proven(ctx context.Context, m identify.Match) (bool, error) {
 	for _, ask := range []asking{r.s.Top0, r.s.Retr} {
 		h, shown, err := r.s.header(ctx, ask, m.Entry)
 		if err != nil {
 			return false, err
 		}
-		if shown && h.Fingerprint() == m.Known.Fingerprint && (m.Known.Fingerprint != "" || is(m.Known, "", m.Size)) {
+		if shown && h.Fingerprint() == m.Known.Fingerprint && (m.Known.Fingerprint != "" || identify.Matches(m.Known, "", m.Size)) {
 			return true, nil
 		}
 	}

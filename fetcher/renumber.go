@@ -3,8 +3,10 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
@@ -14,46 +16,13 @@ import (
 var ErrRenumbered = errors.New("nearly all UIDs that were left on the server are gone, as many unknown ones are there, " +
 	"and it cannot be told which of the messages were forwarded before")
 
-// The guard looks closer when so many UIDs have vanished, and such a part of
-// those that were left on the server.
-const (
-	guardLeast = 10
-	guardPart  = 0.9
-)
-
-// renumbered tells whether a listing looks like that of a server that was
-// moved: nearly all UIDs that the last listing had have vanished, and nearly as
-// many unknown ones or more appear. Not all, for some messages may have been
-// deleted on the way.
-func renumbered(v *view) (vanished []ledger.Known, unknown []pop3.Entry, is bool) {
-	x := v.indexed()
-	left := 0
-	for i := range v.Known {
-		k := &v.Known[i]
-		if !steady(k) {
-			continue
-		}
-		left++
-		if !x.listed[i] {
-			vanished = append(vanished, *k)
-		}
-	}
-	for i, e := range v.Entries {
-		if x.first[i] < 0 {
-			unknown = append(unknown, e)
-		}
-	}
-	n := len(vanished)
-	return vanished, unknown, n >= guardLeast && float64(n) >= guardPart*float64(left) && float64(len(unknown)) >= guardPart*float64(n)
-}
-
 // guard keeps a server that was moved from having everything forwarded again:
 // before anything is sent the headers are compared, one to one. Known messages
 // get their new UIDs in the ledger, the rest is new. Only where that cannot be
 // told the account waits for a person.
-func (r *run) guard(ctx context.Context, v *view) error {
-	vanished, unknown, is := renumbered(v)
-	if r.row.UIDs == ledger.UIDsRenumbered && len(unknown) == 0 && len(v.Entries) >= guardLeast {
+func (r *run) guard(ctx context.Context, v *identify.View) error {
+	vanished, unknown, is := identify.Renumbered(v)
+	if r.row.UIDs == ledger.UIDsRenumbered && len(unknown) == 0 && len(v.Entries) >= identify.MinRenumbered {
 		r.row.UIDs = ledger.UIDsStable // the old UIDs are back
 	}
 	switch {
@@ -67,7 +36,7 @@ func (r *run) guard(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	moved, tells := rematch(vanished, unknown, prints)
+	moved, tells := identify.Rematch(vanished, unknown, prints)
 	if !tells {
 		return r.wait(ctx, vanished)
 	}
@@ -95,35 +64,8 @@ func (r *run) printsForSure(ctx context.Context, entries []pop3.Entry) ([]string
 	return out, nil
 }
 
-// rematch pairs rows with messages of the same fingerprint, one to one. It does
-// not tell if messages are left over and so are rows without a fingerprint.
-func rematch(vanished []ledger.Known, unknown []pop3.Entry, prints []string) (moved []match, tells bool) {
-	byPrint := make(map[string][]ledger.Known)
-	blank := 0
-	for _, k := range vanished {
-		if k.Fingerprint == "" {
-			blank++
-			continue
-		}
-		byPrint[k.Fingerprint] = append(byPrint[k.Fingerprint], k)
-	}
-	rest := 0
-	for i, e := range unknown {
-		rows := byPrint[prints[i]]
-		if len(rows) == 0 {
-			rest++
-			continue
-		}
-		moved = append(moved, match{Entry: e, Known: rows[0]})
-		byPrint[prints[i]] = rows[1:]
-	}
-	// With many fingerprints of which none is there, the mailbox was emptied.
-	emptied := len(moved) == 0 && blank <= len(vanished)/2
-	return moved, blank == 0 || rest == 0 || emptied
-}
-
 // adopt gives known messages their new UIDs.
-func (r *run) adopt(ctx context.Context, v *view, moved []match) error {
+func (r *run) adopt(ctx context.Context, v *identify.View, moved []identify.Match) error {
 	var recs []*ledger.Record
 	for _, m := range moved {
 		rec, err := r.lease.Record(ctx, m.Known.ID)
@@ -141,7 +83,7 @@ func (r *run) adopt(ctx context.Context, v *view, moved []match) error {
 	if err != nil {
 		return r.ourFault(err)
 	}
-	v.Known, v.index = known, nil
+	*v = v.With(known)
 	return nil
 }
 
@@ -170,32 +112,24 @@ func ids(list []ledger.Known) []int64 {
 // which are back. An empty listing is not believed, and nothing that is noted
 // here can't be taken back by the next one: a server may show a part of a
 // mailbox only.
-func (r *run) missing(ctx context.Context, v view) error {
-	if len(v.Entries) == 0 {
-		return nil
+func (r *run) missing(ctx context.Context, v identify.View) error {
+	gone, left, back := identify.Missing(v)
+	vanished := slices.Concat(gone, left)
+	if !r.hides() && identify.RetrHides(v, vanished, r.lastLogin) {
+		r.s.Learnt.RetrHides = true
+		r.log.Warn("the server hides what was retrieved; from now on a copy is kept until it is forwarded")
 	}
-	x := v.indexed()
-	var left, back, all []ledger.Known
-	var gone []*ledger.Record
-	for i, k := range v.Known {
-		switch seen, listed := k.MissingSince.IsZero(), x.listed[i]; {
-		case !alive(k) || k.CopyFile != "" || seen == listed:
-		case listed:
-			back = append(back, k)
-		case k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held:
-			rec, err := r.lease.Record(ctx, k.ID)
-			if err != nil {
-				return r.ourFault(err)
-			}
-			rec.State, rec.MissingSince = ledger.Gone, r.lastListing()
-			r.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
-			gone, all = append(gone, rec), append(all, k)
-		default:
-			left, all = append(left, k), append(all, k)
+	var recs []*ledger.Record
+	for _, k := range gone {
+		rec, err := r.lease.Record(ctx, k.ID)
+		if err != nil {
+			return r.ourFault(err)
 		}
+		rec.State, rec.MissingSince = ledger.Gone, r.lastListing()
+		r.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
+		recs = append(recs, rec)
 	}
-	r.learnHiding(all, v.Known)
-	if err := r.put(ctx, gone); err != nil {
+	if err := r.put(ctx, recs); err != nil {
 		return err
 	}
 	if err := r.seen(ctx, left, r.lastListing()); err != nil {

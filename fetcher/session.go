@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
@@ -55,7 +56,7 @@ const (
 type session struct {
 	*pop3.Client
 	Source  Source
-	Policy  Policy
+	Policy  identify.Policy
 	Listing pop3.Listing
 	Learnt  ledger.ServerFacts
 	caps    pop3.Capabilities
@@ -72,7 +73,7 @@ type session struct {
 // visit is what a session begins with.
 type visit struct {
 	Source   Source
-	Policy   Policy
+	Policy   identify.Policy
 	Learnt   ledger.ServerFacts // in earlier sessions
 	Lockstep bool               // nothing is to be sent ahead
 	Now      time.Time

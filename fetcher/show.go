@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
@@ -63,7 +64,7 @@ func (s *session) find(ctx context.Context, m Wanted) (pop3.Entry, error) {
 	if len(under) == 0 {
 		return pop3.Entry{}, ErrNotListed
 	}
-	if len(under) == 1 && len(m.Rows) == 1 && alive(m.Known) && sameSize(under[0], m.Known) {
+	if len(under) == 1 && len(m.Rows) == 1 && identify.NotDeleted(m.Known) && identify.SameSize(under[0], m.Known) {
 		return under[0], nil
 	}
 	for _, e := range under {
@@ -79,7 +80,7 @@ func (s *session) find(ctx context.Context, m Wanted) (pop3.Entry, error) {
 func (s *session) same(ctx context.Context, e pop3.Entry, k ledger.Known) (bool, error) {
 	for _, ask := range []asking{s.Top0, s.Retr} {
 		h, shown, err := s.header(ctx, ask, e)
-		if err != nil || shown && is(k, h.Fingerprint(), e.Size) {
+		if err != nil || shown && identify.Matches(k, h.Fingerprint(), e.Size) {
 			return err == nil, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -12,11 +13,11 @@ import (
 // incomplete notes a body that did not come whole: due again, but held when it
 // breaks off for the third time and where it did before, or for the sixth time
 // at all. So it can't end every session before the others are through.
-func (r *run) incomplete(ctx context.Context, c candidate, rec *ledger.Record, why *IncompleteError) error {
+func (r *run) incomplete(ctx context.Context, c identify.Candidate, rec *ledger.Record, why *IncompleteError) error {
 	if rec == nil {
 		rec = r.newRow(c.Entry)
 	}
-	again := rec.Cause.Code == causeIncomplete
+	again := rec.Cause.Code == ledger.CauseIncomplete
 	if !again {
 		rec.Attempts = 0
 	}
@@ -27,13 +28,13 @@ func (r *run) incomplete(ctx context.Context, c candidate, rec *ledger.Record, w
 	if held {
 		rec.State, rec.NextAttempt = ledger.Held, time.Time{}
 	}
-	rec.Cause = ledger.Cause{Code: causeIncomplete, Text: why.Error()}
+	rec.Cause = ledger.Cause{Code: ledger.CauseIncomplete, Text: why.Error()}
 	return r.failed(ctx, rec, why)
 }
 
 // refusedByServer notes a -ERR to RETR: the others go on, unless the server
 // says that it has had enough of us.
-func (r *run) refusedByServer(ctx context.Context, c candidate, rec *ledger.Record, why *pop3.Error) error {
+func (r *run) refusedByServer(ctx context.Context, c identify.Candidate, rec *ledger.Record, why *pop3.Error) error {
 	if r.refusals++; saysStop(why) || r.refusals >= maxRefusals && why.Kind() == pop3.KindTemporary {
 		return r.a.Source.error(StepRetr, why)
 	}

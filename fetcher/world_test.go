@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -143,7 +144,7 @@ func (w *world) leo(id int64) fetcher.Account {
 			Credentials: pop3.Credentials{Username: "leo", Secret: func(context.Context) (string, error) { return "secret", nil }},
 			Timeout:     ample,
 		},
-		Policy:      fetcher.Policy{Keep: true},
+		Policy:      identify.Policy{Keep: true},
 		Destination: fetcher.Destination{Name: "main", Forwarder: w.pool, Sender: "leo@example.org", Recipients: []string{"me@example.org"}},
 	}
 }

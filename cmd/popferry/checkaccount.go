@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -55,7 +56,7 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 // tooEarly says why an account must not be logged in to again yet, "" if it may.
 // check is no exception to min_interval and LOGIN-DELAY: the provider does not
 // care who asks.
-func tooEarly(p fetcher.Policy, s ledger.ServerFacts, now time.Time) string {
+func tooEarly(p identify.Policy, s ledger.ServerFacts, now time.Time) string {
 	gap, since := max(p.MinInterval, s.LoginDelay), now.Sub(s.LastLogin)
 	if s.LastLogin.IsZero() || since < 0 || since >= gap {
 		return ""
@@ -85,7 +86,7 @@ func (k *checker) known(ctx context.Context, row ledger.Account) (known []ledger
 
 // mailbox is what is known of an account whose listing is judged.
 type mailbox struct {
-	policy  fetcher.Policy
+	policy  identify.Policy
 	row     ledger.Account
 	largest int64 // octets of the largest message that waits
 }
@@ -107,13 +108,13 @@ func (m *mailbox) judge(l pop3.Listing, known []ledger.Known) (string, error) {
 		}
 		return strings.Join(append(notes, "no UIDL: messages are told by their headers, and a poll shows which are new"), "; "), nil
 	}
-	o := fetcher.Foresee(l, known, m.row, m.policy, time.Now())
+	o := identify.Preview(l, known, m.row, m.policy, time.Now())
 	m.largest = o.Largest
 	return strings.Join(append(append(notes, outlook(o)...), quality(l)...), "; "), nil
 }
 
 // outlook says what a poll would do.
-func outlook(o fetcher.Outlook) []string {
+func outlook(o identify.Summary) []string {
 	notes := []string{fmt.Sprintf("%d new", o.New)}
 	for _, n := range []struct {
 		count int

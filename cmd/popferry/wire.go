@@ -8,6 +8,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
@@ -102,7 +103,7 @@ func (w wiring) account(c config.Account) (fetcher.Account, error) {
 			Hides:       c.RETRHides,
 			Trace:       w.tracing.of(c.Name),
 		},
-		Policy: fetcher.Policy{
+		Policy: identify.Policy{
 			Keep:        c.Leave.Keep,
 			KeepFor:     c.Leave.For,
 			OnlyNew:     c.FirstRun == config.FirstRunNew,

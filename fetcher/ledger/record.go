@@ -73,6 +73,12 @@ type Recipient struct {
 	NextAttempt time.Time
 }
 
+// The codes of causes that decide how a message is planned for.
+const (
+	CauseIncomplete = "incomplete" // it did not arrive whole
+	CauseTooLarge   = "too_large"  // larger than max_message_size
+)
+
 // Cause is a failure as it is shown: a code of the catalogue of causes, and
 // what happened in words, with the server's reply. The zero value: none.
 type Cause struct {

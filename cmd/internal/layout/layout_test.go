@@ -37,10 +37,11 @@ func TestIslands(t *testing.T) {
 func TestFetcher(t *testing.T) {
 	t.Parallel()
 	needs := map[string][]string{
-		"fetcher":         {"fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
-		"fetcher/outcome": {"fetcher/ledger", "forwarder"},
-		"fetcher/spool":   {},
-		"fetcher/message": {"fetcher/spool", "fetcher/ledger"},
+		"fetcher":          {"fetcher/identify", "fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher/identify": {"fetcher/pop3", "fetcher/ledger"},
+		"fetcher/outcome":  {"fetcher/ledger", "forwarder"},
+		"fetcher/spool":    {},
+		"fetcher/message":  {"fetcher/spool", "fetcher/ledger"},
 	}
 	for _, p := range packages(t) {
 		allowed, ok := needs[p.name()]

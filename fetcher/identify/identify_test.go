@@ -1,4 +1,4 @@
-package fetcher
+package identify
 
 import (
 	"fmt"
@@ -46,23 +46,23 @@ func rows(list string) []ledger.Known {
 }
 
 // shape writes a plan in one line.
-func shape(p plan) string {
+func shape(p Plan) string {
 	var out []string
 	for _, c := range p.Due {
 		out = append(out, fmt.Sprintf("due %d=%d", c.Number, c.Known.ID))
 	}
 	for _, s := range p.Skip {
-		out = append(out, fmt.Sprintf("skip %d", s.Number))
+		out = append(out, fmt.Sprintf("Skip %d", s.Number))
 	}
 	for _, m := range p.Expired {
 		out = append(out, fmt.Sprintf("expired %d=%d", m.Number, m.Known.ID))
 	}
-	for _, c := range p.Contests {
+	for _, c := range p.Ambiguous {
 		var n []string
 		for _, e := range c.Entries {
 			n = append(n, fmt.Sprint(e.Number))
 		}
-		out = append(out, fmt.Sprintf("contest %s of %d", strings.Join(n, ","), len(c.Rows)))
+		out = append(out, fmt.Sprintf("Ambiguity %s of %d", strings.Join(n, ","), len(c.Rows)))
 	}
 	if p.Waiting > 0 {
 		out = append(out, fmt.Sprintf("waiting %d", p.Waiting))
@@ -70,7 +70,7 @@ func shape(p plan) string {
 	return strings.Join(out, "; ")
 }
 
-func TestIdentify(t *testing.T) {
+func TestCompare(t *testing.T) {
 	t.Parallel()
 	keep, drop := Policy{Keep: true}, Policy{}
 	cases := []struct {
@@ -88,21 +88,21 @@ func TestIdentify(t *testing.T) {
 		{"deferred is due", "a:10", "a:10:deferred", keep, "due 1=1"},
 		{"unknown is due", "a:10", "a:10:unknown", keep, "due 1=1"},
 		{"gone is back", "a:10", "a:10:gone", keep, "due 1=1"},
-		{"another size under a known UID", "a:11", "a:10:forwarded:x", drop, "contest 1 of 1"},
-		{"back after its deletion", "a:10", "a:10:deleted:x", drop, "contest 1 of 1"},
+		{"another size under a known UID", "a:11", "a:10:forwarded:x", drop, "Ambiguity 1 of 1"},
+		{"back after its deletion", "a:10", "a:10:deleted:x", drop, "Ambiguity 1 of 1"},
 		{"back after its deletion, another generation known", "a:20", "a:10:deleted a:20:forwarded", keep, ""},
-		{"too large", "a:101 b:100", "", Policy{Keep: true, MaxSize: 100}, "due 2=0; skip 1"},
+		{"too large", "a:101 b:100", "", Policy{Keep: true, MaxSize: 100}, "due 2=0; Skip 1"},
 		{"one UID twice, new", "a:10 a:20", "", keep, "due 1=0; due 2=0"},
 		{"one UID twice, told by size, in another order", "a:20 a:10", "a:10:forwarded a:20:held", drop, "expired 2=1"},
 		{"one UID twice, nothing tells", "a:10 a:10", "a:10:forwarded:x a:10:forwarded:x", drop, "expired 1=1; expired 2=2"},
-		{"one UID twice, same size, other prints", "a:10 a:10", "a:10:forwarded:x a:10:held:y", drop, "contest 1,2 of 2"},
-		{"one UID three times, one of them known", "a:10 a:20 a:30", "a:20:forwarded", drop, "expired 2=1; contest 1,3 of 0"},
+		{"one UID twice, same size, other fingerprints", "a:10 a:10", "a:10:forwarded:x a:10:held:y", drop, "Ambiguity 1,2 of 2"},
+		{"one UID three times, one of them known", "a:10 a:20 a:30", "a:20:forwarded", drop, "expired 2=1; Ambiguity 1,3 of 0"},
 		{"one of a double left", "a:20", "a:10:forwarded a:20:held", drop, ""},
-		{"empty UIDs", ":10 :20", ":10:forwarded", keep, "contest 2 of 0"},
+		{"empty UIDs", ":10 :20", ":10:forwarded", keep, "Ambiguity 2 of 0"},
 		{"failed before goes last", "a:1 b:1 c:1", "a:1:deferred", keep, "due 1=1; due 2=0; due 3=0"},
 	}
 	for _, c := range cases {
-		got := shape(identify(view{Entries: entries(c.listing), Known: rows(c.rows), Policy: c.policy, Now: noon}))
+		got := shape(Compare(View{Entries: entries(c.listing), Known: rows(c.rows), Policy: c.policy, Now: noon}))
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -113,18 +113,18 @@ func TestIdentifyPutsFailuresLast(t *testing.T) {
 	t.Parallel()
 	known := rows("a:1:deferred b:1:unknown")
 	known[0].Attempts, known[1].Attempts = 2, 1
-	p := identify(view{Entries: entries("a:1 b:1 c:1"), Known: known, Now: noon})
+	p := Compare(View{Entries: entries("a:1 b:1 c:1"), Known: known, Now: noon})
 	if got := shape(p); got != "due 3=0; due 2=2; due 1=1" {
 		t.Error(got)
 	}
 }
 
-func TestDecide(t *testing.T) {
+func TestResolveByFingerprint(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name          string
 		listing, rows string
-		prints        []string
+		fingerprints  []string
 		want          string
 	}{
 		{"the same, listed with another size", "a:11", "a:10:forwarded:x", []string{"x"}, "expired 1=1"},
@@ -134,31 +134,31 @@ func TestDecide(t *testing.T) {
 		{"swapped", "a:10 a:10", "a:10:forwarded:x a:10:held:y", []string{"y", "x"}, "expired 2=1"},
 		{"deleted before, the same again", "a:10", "a:10:deleted:x", []string{"x"}, "expired 1=1"},
 		{"deleted before, another now", "a:10", "a:10:deleted:x", []string{"y"}, "due 1=0"},
-		{"one row, two alike", "a:10 a:10", "a:10:deleted:x", []string{"x", "x"}, "due 2=0; expired 1=1"},
+		{"one row, two indistinguishable", "a:10 a:10", "a:10:deleted:x", []string{"x", "x"}, "due 2=0; expired 1=1"},
 	}
 	for _, c := range cases {
-		v := view{Entries: entries(c.listing), Known: rows(c.rows), Now: noon}
-		p := identify(v)
-		if len(p.Contests) != 1 {
-			t.Fatalf("%s: no contest: %s", c.name, shape(p))
+		v := View{Entries: entries(c.listing), Known: rows(c.rows), Now: noon}
+		p := Compare(v)
+		if len(p.Ambiguous) != 1 {
+			t.Fatalf("%s: no Ambiguity: %s", c.name, shape(p))
 		}
-		contest := p.Contests[0]
-		p.Contests = nil
-		p.decide(v, contest, c.prints)
+		Ambiguity := p.Ambiguous[0]
+		p.Ambiguous = nil
+		p.ResolveByFingerprint(v, Ambiguity, c.fingerprints)
 		if got := shape(p); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
 
-// FuzzIdentify holds what must be true of every listing and ledger: each entry
+// FuzzCompare holds what must be true of every listing and ledger: each entry
 // has at most one fate, nothing is deleted that was not forwarded, no entry
 // without a row of its UID counts as known, no row is used twice.
-func FuzzIdentify(f *testing.F) {
+func FuzzCompare(f *testing.F) {
 	f.Add([]byte("abcabc"), []byte("aAbBcC"), false)
 	f.Add([]byte{0, 1, 0, 1, 7}, []byte{0, 0, 1, 9, 4}, true)
 	f.Fuzz(func(t *testing.T, list, led []byte, keep bool) {
-		v := view{Policy: Policy{Keep: keep, MaxSize: 6}, Now: noon}
+		v := View{Policy: Policy{Keep: keep, MaxSize: 6}, Now: noon}
 		for i, b := range list {
 			v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: string(rune('a' + b%4)), Size: int64(b/4%8) - 1})
 		}
@@ -172,18 +172,18 @@ func FuzzIdentify(f *testing.F) {
 			}
 			v.Known = append(v.Known, k)
 		}
-		p := identify(v)
-		for len(p.Contests) > 0 {
-			c := p.Contests[0]
-			p.Contests = p.Contests[1:]
-			prints := make([]string, len(c.Entries))
-			p.decide(v, c, prints)
+		p := Compare(v)
+		for len(p.Ambiguous) > 0 {
+			c := p.Ambiguous[0]
+			p.Ambiguous = p.Ambiguous[1:]
+			fingerprints := make([]string, len(c.Entries))
+			p.ResolveByFingerprint(v, c, fingerprints)
 		}
 		checkPlan(t, v, p)
 	})
 }
 
-func checkPlan(t *testing.T, v view, p plan) {
+func checkPlan(t *testing.T, v View, p Plan) {
 	t.Helper()
 	fate := make(map[int]string)
 	used := make(map[int64]bool)

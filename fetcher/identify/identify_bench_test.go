@@ -1,4 +1,4 @@
-package fetcher
+package identify
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
-// BenchmarkIdentify: a poll without news of a mailbox with 100,000 messages, as
+// BenchmarkCompare: a poll without news of a mailbox with 100,000 messages, as
 // far as it is the comparison of the listing with the ledger.
-func BenchmarkIdentify(b *testing.B) {
+func BenchmarkCompare(b *testing.B) {
 	const messages = 100_000
-	v := view{Now: noon, Policy: Policy{Keep: true}}
+	v := View{Now: noon, Policy: Policy{Keep: true}}
 	for i := range messages {
 		uid := fmt.Sprintf("%08x%08x", i, ^uint32(i))
 		v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: uid, Size: int64(i)})
@@ -21,10 +21,10 @@ func BenchmarkIdentify(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		v := v
-		if _, _, is := renumbered(&v); is {
+		if _, _, is := Renumbered(&v); is {
 			b.Fatal("taken for renumbered")
 		}
-		if p := identify(v); len(p.Due)+len(p.Contests)+len(p.Expired) > 0 {
+		if p := Compare(v); len(p.Due)+len(p.Ambiguous)+len(p.Expired) > 0 {
 			b.Fatal("there is news")
 		}
 	}

@@ -1,17 +1,17 @@
-package fetcher
+package identify
 
 import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
-// index tells which rows and which entries of a listing have one UID. A poll
-// asks for it several times, and nearly always there is one of each, so it is
-// made once and has no list for each UID.
+// index shows which rows and which entries of a listing share a UID. A poll uses
+// it several times, and nearly always there is one of each, so it is made once
+// and has no list for each UID.
 type index struct {
 	first []int32 // for each entry, the first row with its UID; -1: none
 	next  []int32 // for each row, the next one with its UID; -1: none. nil if there is none for any
-	// listed tells for each row whether its UID is in the listing.
+	// listed shows for each row whether its UID is in the listing.
 	listed []bool
 	// doubled are the entries whose UID stands more than once in the listing.
 	doubled map[string][]pop3.Entry

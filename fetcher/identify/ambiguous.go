@@ -1,0 +1,125 @@
+package identify
+
+import (
+	"slices"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// Ambiguity is a UID that does not show by itself which message is which.
+type Ambiguity struct {
+	Entries []pop3.Entry
+	Rows    []ledger.Known
+}
+
+// bySize matches the messages that have a size of their own. The rest, if any, is
+// ambiguous.
+func (p *Plan) bySize(v *View, entries []pop3.Entry, rows []ledger.Known) {
+	listed := make(map[int64]int)
+	for _, e := range entries {
+		listed[e.Size]++
+	}
+	bySize := make(map[int64][]ledger.Known)
+	for _, k := range rows {
+		bySize[k.Size] = append(bySize[k.Size], k)
+	}
+	var rest []pop3.Entry
+	matched := make(map[int64]bool)
+	for _, e := range entries {
+		same := bySize[e.Size]
+		if e.Size < 0 || listed[e.Size] != 1 || len(same) != 1 || !listedLastTime(&same[0]) {
+			rest = append(rest, e)
+			continue
+		}
+		// With the other rows: a listing with a wrong size may have made a second
+		// row of a message whose first one has no fingerprint.
+		p.found(v, Match{Entry: e, Known: same[0]}, without(rows, same[0]))
+		matched[same[0].ID] = true
+	}
+	if len(rest) > 0 {
+		left := slices.DeleteFunc(slices.Clone(rows), func(k ledger.Known) bool { return matched[k.ID] })
+		p.Ambiguous = append(p.Ambiguous, Ambiguity{Entries: rest, Rows: left})
+	}
+}
+
+// without are the rows except one.
+func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
+	return slices.DeleteFunc(slices.Clone(rows), func(r ledger.Known) bool { return r.ID == k.ID })
+}
+
+// ResolveByFingerprint matches the messages of an ambiguous UID with its rows, one
+// to one: first by fingerprint, then, for rows without one, by size. Messages
+// that are left over, or matched by size alone, are compared once more after
+// they were fetched, before they are sent.
+func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, fingerprints []string) {
+	if duplicates(c, fingerprints) {
+		p.found(&v, Match{Entry: c.Entries[0], Known: c.Rows[0]}, nil)
+		for _, e := range c.Entries[1:] {
+			p.Skip = append(p.Skip, Skip{Entry: e, Reason: Duplicate, Cause: c.Rows[0].Cause})
+		}
+		p.sort()
+		return
+	}
+	rows := slices.Clone(c.Rows)
+	matched := make([]Match, len(c.Entries))
+	for _, byFingerprint := range []bool{true, false} {
+		for i, e := range c.Entries {
+			j := slices.IndexFunc(rows, func(k ledger.Known) bool {
+				return byFingerprint == (k.Fingerprint != "") && Matches(k, fingerprints[i], e.Size)
+			})
+			if matched[i].Known.ID != 0 || j < 0 {
+				continue
+			}
+			matched[i] = Match{Entry: e, Known: rows[j]}
+			rows = slices.Delete(rows, j, j+1)
+		}
+	}
+	for i, e := range c.Entries {
+		if matched[i].Known.ID == 0 {
+			p.unknown(&v, e, rows)
+			continue
+		}
+		p.found(&v, matched[i], rows)
+	}
+	p.sort()
+}
+
+// duplicates reports whether all entries are the one message that another program
+// had fetched. Copies may share a UID (RFC 1939 section 7), and a program that
+// keeps a list of UIDs has seen each of them. Of messages that differ it has seen
+// only one, and it is not known which.
+func duplicates(c Ambiguity, fingerprints []string) bool {
+	if len(c.Rows) != 1 || !c.Rows[0].OnlyUID() || fingerprints[0] == "" {
+		return false
+	}
+	for i, e := range c.Entries {
+		if fingerprints[i] != fingerprints[0] || e.Size != c.Entries[0].Size {
+			return false
+		}
+	}
+	return true
+}
+
+// found plans for a message that was matched with a row. others are the rows that
+// were left over.
+func (p *Plan) found(v *View, m Match, others []ledger.Known) {
+	if m.Size != m.Known.Size {
+		p.Resized = append(p.Resized, m)
+	}
+	before := len(p.Due)
+	p.known(v, m.Entry, &m.Known)
+	if len(p.Due) > before && m.Known.Fingerprint == "" { // its size alone proves nothing
+		p.Due[before].Others = others
+	}
+}
+
+// Matches reports whether a message with this fingerprint and listed size is that
+// of a row. A row without a fingerprint, of a message that was never fetched or
+// that its header does not identify, is compared by size.
+func Matches(k ledger.Known, print string, size int64) bool {
+	if k.Fingerprint == "" {
+		return size >= 0 && size == k.Size
+	}
+	return k.Fingerprint == print
+}

@@ -1,0 +1,225 @@
+package identify
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// View is what Compare looks at.
+type View struct {
+	Entries []pop3.Entry
+	Known   []ledger.Known
+	Policy  Policy
+	Now     time.Time
+	// Asked: the user wants a poll now; back-offs do not count.
+	Asked bool
+	// First: this mailbox was never listed before.
+	First bool
+	// Adopt: the user said that all unknown messages count as seen.
+	Adopt bool
+
+	index *index // of Entries and Known; nil: not made yet
+}
+
+// indexed returns the index and keeps it.
+func (v *View) indexed() *index {
+	if v.index == nil {
+		v.index = newIndex(v.Entries, v.Known)
+	}
+	return v.index
+}
+
+// With is the view with other rows.
+func (v View) With(known []ledger.Known) View {
+	v.Known, v.index = known, nil
+	return v
+}
+
+// Match is a message on the server and what the ledger knows of it.
+type Match struct {
+	pop3.Entry
+	Known ledger.Known
+}
+
+// Candidate is a message to be fetched.
+type Candidate struct {
+	pop3.Entry
+	// Known is the row of an earlier attempt; its ID is 0 if there is none.
+	Known ledger.Known
+	// Others are rows that may turn out to be this message's once its
+	// fingerprint is known.
+	Others []ledger.Known
+}
+
+// Plan is what a poll has to do.
+type Plan struct {
+	Due       []Candidate // to be fetched and sent, in order
+	Skip      []Skip      // new, to be recorded only
+	Expired   []Match     // forwarded in an earlier session, to be deleted
+	Ambiguous []Ambiguity // to be resolved by fingerprint
+	Resized   []Match     // known, but listed with another size than before
+	Waiting   int         // deferred, not due yet
+	Ignored   int         // deleted often enough, and still there
+}
+
+// Skip is a message to be recorded and left alone.
+type Skip struct {
+	pop3.Entry
+	Reason SkipReason
+	Cause  ledger.Cause // that of the message whose copy it is
+}
+
+// SkipReason is why a message is left alone.
+type SkipReason uint8
+
+// The reasons.
+const (
+	TooLarge       SkipReason = iota + 1 // larger than max_message_size
+	BeforeFirstRun                       // there before the first run, and first_run is "new"
+	Adopted                              // there when the user said adopt
+	Duplicate                            // a copy of a message that another program had fetched
+)
+
+// maxDeletions is how often a message is deleted that comes back each time.
+const maxDeletions = 3
+
+// Compare tells new messages from known ones. It is a pure function of the
+// listing and the ledger. No row without an entry changes, so an empty, cut or
+// windowed listing does no harm; and no entry counts as known because of a UID
+// whose size has changed.
+func Compare(v View) Plan {
+	x := v.indexed()
+	var p Plan
+	for i, e := range v.Entries {
+		if len(x.doubled) > 0 && x.doubled[e.UID] != nil {
+			continue
+		}
+		p.place(&v, v.Entries[i:i+1:i+1], x.rows(i, v.Known))
+	}
+	for _, uid := range slices.Sorted(maps.Keys(x.doubled)) {
+		i := slices.IndexFunc(v.Entries, func(e pop3.Entry) bool { return e.UID == uid })
+		p.place(&v, x.doubled[uid], x.rows(i, v.Known))
+	}
+	p.sort()
+	return p
+}
+
+// place assigns the messages that share a UID, nearly always one, to its rows: by
+// size where that is unambiguous, the rest by fingerprint, never by position.
+func (p *Plan) place(v *View, entries []pop3.Entry, rows []ledger.Known) {
+	switch {
+	case len(rows) == 0:
+		for _, e := range entries {
+			p.unknown(v, e, nil)
+		}
+		return
+	case len(entries) == 1 && len(rows) == 1 && rows[0].OnlyUID():
+		p.found(v, Match{Entry: entries[0], Known: rows[0]}, nil) // from now on its size counts, too
+		return
+	case len(entries) == 1 && len(rows) == 1 && listedLastTime(&rows[0]) && SameSize(entries[0], rows[0]):
+		p.known(v, entries[0], &rows[0])
+		return
+	}
+	switch left := undeleted(rows); {
+	case len(left) == len(rows) && len(left) == len(entries) && indistinguishable(entries, left):
+		for i, e := range entries { // any order is right: they are indistinguishable
+			p.known(v, e, &left[i])
+		}
+	default:
+		p.bySize(v, entries, rows)
+	}
+}
+
+// unknown plans for a message without a row.
+func (p *Plan) unknown(v *View, e pop3.Entry, others []ledger.Known) {
+	switch {
+	case v.Adopt:
+		p.Skip = append(p.Skip, Skip{Entry: e, Reason: Adopted})
+	case v.First && v.Policy.OnlyNew:
+		p.Skip = append(p.Skip, Skip{Entry: e, Reason: BeforeFirstRun})
+	case !v.Policy.Allows(e.Size):
+		p.Skip = append(p.Skip, Skip{Entry: e, Reason: TooLarge})
+	default:
+		p.Due = append(p.Due, Candidate{Entry: e, Others: others})
+	}
+}
+
+// known plans for a message that has a row.
+func (p *Plan) known(v *View, e pop3.Entry, k *ledger.Known) {
+	switch {
+	case k.State == ledger.Forwarded:
+		switch {
+		case !v.Policy.Expired(k.ForwardedAt, v.Now):
+		case k.Deletions >= maxDeletions:
+			p.Ignored++
+		default:
+			p.Expired = append(p.Expired, Match{Entry: e, Known: *k})
+		}
+	case k.State == ledger.Skipped && k.Cause.Code == ledger.CauseTooLarge && e.Size >= 0 && v.Policy.Allows(e.Size):
+		p.Due = append(p.Due, Candidate{Entry: e, Known: *k}) // the limit was raised
+	case k.State != ledger.Gone && !k.State.Due(): // held or skipped: the user decides
+	case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
+		p.Waiting++
+	default:
+		p.Due = append(p.Due, Candidate{Entry: e, Known: *k})
+	}
+}
+
+// sort puts messages that failed before behind all others, so that one bad
+// message holds up none.
+func (p *Plan) sort() {
+	slices.SortStableFunc(p.Due, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
+	})
+}
+
+// undeleted are the rows whose message was not deleted as far as is known.
+func undeleted(rows []ledger.Known) []ledger.Known {
+	var out []ledger.Known
+	for _, k := range rows {
+		if NotDeleted(k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// listedLastTime reports whether a row's message was in the last listing, so that
+// UID and size are enough to recognise it. One that was missing may have come
+// back as another message.
+func listedLastTime(k *ledger.Known) bool { return k.DeletedAt.IsZero() && k.MissingSince.IsZero() }
+
+// NotDeleted reports whether a row's message was not deleted as far as is known.
+func NotDeleted(k ledger.Known) bool { return k.DeletedAt.IsZero() }
+
+// SameSize reports whether a listed size does not contradict a row's.
+func SameSize(e pop3.Entry, k ledger.Known) bool {
+	return e.Size < 0 || k.Size < 0 || e.Size == k.Size
+}
+
+// indistinguishable reports whether neither these entries nor these rows can be
+// told from each other.
+func indistinguishable(entries []pop3.Entry, rows []ledger.Known) bool {
+	first := rows[0]
+	for _, k := range rows {
+		if k.Size != first.Size || k.Fingerprint != first.Fingerprint || k.State != first.State || !listedLastTime(&k) {
+			return false
+		}
+	}
+	return count(entries, func(e pop3.Entry) bool { return e.Size == first.Size }) == len(entries)
+}
+
+func count[T any](list []T, f func(T) bool) int {
+	n := 0
+	for _, x := range list {
+		if f(x) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,38 @@
+package identify
+
+import "time"
+
+// Policy is what an account takes from its mailbox and what it leaves there.
+type Policy struct {
+	// Keep leaves messages on the server: forever, or for KeepFor after they
+	// were forwarded if that is not 0. Without it they are deleted once
+	// forwarded.
+	Keep    bool
+	KeepFor time.Duration
+	// OnlyNew skips what is there at the first poll.
+	OnlyNew bool
+	// MaxSize in octets: larger messages are skipped; 0: no limit.
+	MaxSize int64
+	// MinInterval is the least time between two logins, also on request.
+	MinInterval time.Duration
+}
+
+// Expired reports whether a message forwarded at that time is to be deleted now.
+func (p Policy) Expired(forwarded, now time.Time) bool {
+	switch {
+	case !p.Keep:
+		return true
+	case p.KeepFor == 0 || forwarded.IsZero():
+		return false
+	default:
+		return !now.Before(forwarded.Add(p.KeepFor))
+	}
+}
+
+// KeepsLonger reports whether messages are to stay for more than so many days.
+func (p Policy) KeepsLonger(days int) bool {
+	return p.Keep && (p.KeepFor == 0 || p.KeepFor > time.Duration(days)*24*time.Hour)
+}
+
+// Allows reports whether a message of that size is to be fetched.
+func (p Policy) Allows(size int64) bool { return p.MaxSize <= 0 || size <= p.MaxSize }
