@@ -268,7 +268,7 @@ func TestInitLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := v.init(dialogue, "--ca-file", v.ca)
-	if err == nil || !strings.Contains(err.Error(), "inbox.password is there already") {
+	if err == nil || !strings.Contains(err.Error(), "inbox.password already exists") {
 		t.Errorf("%v\n%s", err, v.screen.String())
 	}
 	if text, _ := os.ReadFile(inTheWay); string(text) != "other" || v.files() != "inbox.password -rw-------\n" {

@@ -7,8 +7,8 @@ import (
 
 // addresses sets a list of mail addresses; a single one needs no list.
 func addresses(p *[]string) setter {
-	return func(v value) {
-		list := []value{v}
+	return func(v yamlValue) {
+		list := []yamlValue{v}
 		if v.empty() || v.isList() {
 			list = v.items()
 		}
@@ -21,7 +21,7 @@ func addresses(p *[]string) setter {
 			case !isAddress(s):
 				item.fail("%q is not a mail address", s)
 			case seen[s]:
-				item.fail("%q is here twice", s)
+				item.fail("%q is listed twice", s)
 			default:
 				seen[s] = true
 				*p = append(*p, s)
@@ -32,18 +32,18 @@ func addresses(p *[]string) setter {
 
 // sender sets an envelope sender.
 func sender(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if ok && s != "" && s != SenderOriginal && s != SenderNull && !isAddress(s) {
-			v.fail("%q is neither a mail address nor original nor <>", s)
+			v.fail("%q is not a mail address, original or <>", s)
 			return
 		}
 		*p = s
 	}
 }
 
-// isAddress tells whether s is a mailbox as it stands in an envelope. The
-// domain may be missing, for LMTP servers know their users without one.
+// isAddress reports whether s is a mailbox in the form that an envelope has. The
+// domain may be missing: LMTP servers know their users without one.
 func isAddress(s string) bool {
 	full := s
 	if !strings.Contains(s, "@") {

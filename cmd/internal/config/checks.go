@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// lacksAll tells whether all of the keys are missing.
-func (d draft) lacksAll(names ...string) bool {
+// lacksAll reports whether all of the keys are missing.
+func (d mapping) lacksAll(names ...string) bool {
 	for _, name := range names {
 		if !d.lacks(name) {
 			return false
@@ -16,55 +16,56 @@ func (d draft) lacksAll(names ...string) bool {
 	return true
 }
 
-func (d draft) require(name string) {
+func (d mapping) require(name string) {
 	if d.lacks(name) {
 		d.key(name).fail("missing")
 	}
 }
 
-// checkPair reports a key that is without its other half.
-func (d draft) checkPair(name string, others ...string) {
+// checkPair reports a key whose other half is missing.
+func (d mapping) checkPair(name string, others ...string) {
 	if d.has(name) && d.lacksAll(others...) {
-		d.key(name).fail("needs %s", strings.Join(others, " or "))
+		d.key(name).fail("requires %s", strings.Join(others, " or "))
 	}
 	for _, key := range others {
 		if d.has(key) && d.lacks(name) {
-			d.key(key).fail("needs %s", name)
+			d.key(key).fail("requires %s", name)
 		}
 	}
 }
 
-// checkSecret reports more than one way to log in. What comes from defaults
-// was checked there.
-func (d draft) checkSecret() {
+// checkSecret reports more than one password or token. Those from defaults were
+// checked there.
+func (d mapping) checkSecret() {
 	first := ""
 	for _, name := range secretKeys() {
 		switch {
 		case !d.own(name):
 		case first != "":
-			d.key(name).fail("clashes with %s; one of them is enough", first)
+			d.key(name).fail("conflicts with %s; set only one of them", first)
 		default:
 			first = name
 		}
 	}
 }
 
-// checkToken reports a token that the way to log in has no use for.
-func (d draft) checkToken(s *Server) {
+// checkToken reports a token that auth cannot use.
+func (d mapping) checkToken(s *Server) {
 	if s.Token && !slices.Contains(tokenAuth(), s.Auth) {
-		d.key("token_command").fail("goes with auth: %s", strings.Join(tokenAuth(), ", "))
+		d.key("token_command").fail("can be used only with auth: %s", strings.Join(tokenAuth(), ", "))
 	}
 }
 
-// checkTLS reports keys for TLS where there is none, and warns of that.
-func (d draft) checkTLS(s *Server) {
+// checkTLS reports TLS keys next to tls: none, and warns of unencrypted servers
+// outside this machine.
+func (d mapping) checkTLS(s *Server) {
 	if s.TLS.Mode != TLSNone {
 		d.checkPair("tls_cert_file", "tls_key_file")
 		return
 	}
 	for _, name := range []string{"tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_cert_file", "tls_key_file"} {
 		if d.own(name) {
-			d.key(name).fail("clashes with tls: none")
+			d.key(name).fail("conflicts with tls: none")
 		}
 	}
 	if s.Host != "" && !loopback(s.Host) {
@@ -72,14 +73,14 @@ func (d draft) checkTLS(s *Server) {
 	}
 }
 
-// loopback tells whether a host is this machine.
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// checkDomains reports addresses without a domain, which only LMTP can take.
-func (d draft) checkDomains(name, protocol string, addresses ...string) {
+// checkDomains reports addresses without a domain, which only LMTP accepts.
+func (d mapping) checkDomains(name, protocol string, addresses ...string) {
 	for _, a := range addresses {
 		bare := a != "" && a != SenderOriginal && a != SenderNull && !strings.Contains(a, "@")
 		if bare && protocol != ProtocolLMTP && d.has(name) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Words of the configuration that code asks for.
+// Words of the configuration.
 const (
 	TLSImplicit = "implicit" // TLS from the first octet
 	TLSStart    = "starttls" // a plain connection that is upgraded
@@ -14,11 +14,11 @@ const (
 	ProtocolSMTP = "smtp"
 	ProtocolLMTP = "lmtp"
 
-	FirstRunAll = "all" // what is in the mailbox at the first poll is forwarded too
-	FirstRunNew = "new" // it is only noted
+	FirstRunAll = "all" // forward also what is in the mailbox at the first poll
+	FirstRunNew = "new" // only record it
 
-	// RejectHold, RejectWrap and RejectQuarantine are what becomes of mail that
-	// is refused for good.
+	// RejectHold, RejectWrap and RejectQuarantine say what to do with mail that
+	// the destination refuses permanently.
 	RejectHold       = "hold"
 	RejectWrap       = "wrap"
 	RejectQuarantine = "quarantine"
@@ -32,12 +32,12 @@ const (
 	SenderNull = "<>"
 )
 
-// Config is a checked configuration. Every default is filled in and every
-// path is relative to the working directory or absolute.
+// Config is a checked configuration. Every default is filled in. Paths are
+// absolute, or relative to the working directory.
 type Config struct {
 	Path        string // the file it was read from
 	State       string // the ledger's file
-	StateCreate bool   // whether a ledger that is missing may be made
+	StateCreate bool   // whether a missing ledger may be created
 	Schedule    string // cron expression or descriptor
 	Concurrency int    // accounts polled at once
 	PerHost     int    // sessions to one POP3 host at once
@@ -46,34 +46,34 @@ type Config struct {
 	Notify      Notify
 	Spool       Spool
 	Log         Log
-	Accounts    []Account     // in the order of the files, those that are not enabled too
+	Accounts    []Account     // in the order of the files, including disabled ones
 	Forward     []Destination // at least one
-	// Files are those that it was read from, and those with secrets and
-	// certificates that it names; Patterns are those of the files it includes.
+	// Files are the files that it was read from, and the files with secrets and
+	// certificates that it names. Patterns are those of include.
 	Files    []string
 	Patterns []string
-	// Warnings are for a person to read, one line each, as FILE:LINE: KEY: text.
+	// Warnings have one line each, FILE:LINE: KEY: text.
 	Warnings []string
 }
 
-// Web is for the status page.
+// Web configures the status page.
 type Web struct {
-	Password Secret // allows its buttons; zero: none are shown
+	Password Secret // enables logging in and the buttons; zero: neither
 }
 
-// Notify is for mail about accounts and messages that need a person.
+// Notify configures mail about accounts that fail and messages that are held.
 type Notify struct {
 	To    []string // empty: no such mail
 	After time.Duration
 }
 
-// Spool is where messages wait between their two servers.
+// Spool is where messages are stored between the two servers.
 type Spool struct {
 	Dir    string
-	Memory int64 // octets of small messages held in memory, all together
+	Memory int64 // octets of small messages kept in memory, in total
 }
 
-// Log is how the program logs.
+// Log configures logging.
 type Log struct {
 	Level  slog.Level
 	Format string // text or json
@@ -95,7 +95,7 @@ type Server struct {
 // TLS is how connections to a server are encrypted.
 type TLS struct {
 	Mode       string // TLSImplicit, TLSStart or TLSNone
-	CAFile     string // PEM; roots beside the system's
+	CAFile     string // PEM; roots in addition to the system's
 	Pin        string // sha256:HEX of the server's certificate, instead of a chain
 	ServerName string // default: the host
 	Min        string // "1.0" to "1.3"
@@ -103,35 +103,35 @@ type TLS struct {
 	KeyFile    string // PEM; its key
 }
 
-// Account is a POP3 mailbox. Forward, To, From and Schedule are those in
-// effect, from the destination and the global schedule where the account has
-// none of its own.
+// Account is a POP3 mailbox. Forward, To, From and Schedule are the effective
+// ones: those of the destination and the global schedule where the account has
+// none.
 type Account struct {
 	Name     string
 	Enabled  bool
-	Provider string // name of a preset; empty: none is named
+	Provider string // name of a preset; empty: none
 	Server
-	RETRHides   bool // the server is known not to list again what was retrieved
+	RETRHides   bool // the server hides a message once it was retrieved
 	Schedule    string
-	MinInterval time.Duration // never more often, whoever asks
+	MinInterval time.Duration // never poll more often
 	Leave       Leave
 	FirstRun    string // FirstRunAll or FirstRunNew
 	MaxSize     int64  // octets; 0: no limit
 	Forward     string // name of a destination
 	To          []string
 	From        string // address, SenderOriginal or SenderNull
-	File        string // where it is written
+	File        string // where it is defined
 	Line        int
 }
 
-// Leave is what becomes of messages that were forwarded.
+// Leave says how long forwarded messages stay on the server.
 type Leave struct {
 	Keep bool          // leave them on the server
-	For  time.Duration // how long; 0: for ever
+	For  time.Duration // how long; 0: forever
 }
 
-// Destination is an SMTP or LMTP server. To and From are those that accounts
-// without their own use; To can be empty if all have their own.
+// Destination is an SMTP or LMTP server. To and From apply to accounts without
+// their own; To can be empty if every account has its own.
 type Destination struct {
 	Name string
 	Server
@@ -140,9 +140,9 @@ type Destination struct {
 	From          string // as Account.From; empty only where To is too
 	To            []string
 	Connections   int    // at most, at once
-	InFlight      int    // transactions sent and not yet answered, at most
+	InFlight      int    // at most, transactions sent and not yet answered
 	OnReject      string // hold, wrap or quarantine
 	QuarantineDir string
-	File          string // where it is written
+	File          string // where it is defined
 	Line          int
 }

@@ -10,8 +10,8 @@ import (
 
 const examplePath = "../../../config.example.yaml"
 
-// switchedOff is a key of the example behind its #. A remark has a space there,
-// but for the inner keys of a group.
+// switchedOff matches a commented-out key of the example. Comments have a space
+// after the #, except for the inner keys of a group.
 var switchedOff = regexp.MustCompile(`(?m)^( *)#((?:  )?[a-z_]+:)`)
 
 func loadExample(t *testing.T, path string) *Config {
@@ -28,8 +28,8 @@ func loadExample(t *testing.T, path string) *Config {
 	return c
 }
 
-// TestExampleDefaults takes the # off every key of the example: if the values
-// there are the defaults, that changes nothing.
+// TestExampleDefaults: uncommenting every key of the example changes nothing,
+// because the values there are the defaults.
 func TestExampleDefaults(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(examplePath)
@@ -42,15 +42,15 @@ func TestExampleDefaults(t *testing.T) {
 	}
 	short, full := comparable(loadExample(t, examplePath)), comparable(loadExample(t, path))
 	if !reflect.DeepEqual(short, full) {
-		t.Errorf("as it is:\n%+v\nwith every key:\n%+v", short, full)
+		t.Errorf("with every key uncommented: got\n%+v\nwant\n%+v", full, short)
 	}
 	if len(full.Warnings) > 0 {
-		t.Errorf("warnings: %q", full.Warnings)
+		t.Errorf("warnings %q, want none", full.Warnings)
 	}
 }
 
-// comparable drops what depends on the file, and the secrets, which have no
-// equals.
+// comparable clears what depends on the file, and the secrets, which cannot be
+// compared.
 func comparable(c *Config) *Config {
 	c.Path, c.Warnings, c.Files = "", nil, nil
 	for i := range c.Accounts {
@@ -62,8 +62,7 @@ func comparable(c *Config) *Config {
 	return c
 }
 
-// TestExampleKeys looks for each key of the tables in the example, and for its
-// default where that is a word.
+// TestExampleKeys: the example has each key of the tables, with its default.
 func TestExampleKeys(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(examplePath)
@@ -72,17 +71,17 @@ func TestExampleKeys(t *testing.T) {
 	}
 	parts := regexp.MustCompile(`(?s)^(.*\naccounts:.*)(\nforward:.*)(\n# When to poll.*)$`).FindSubmatch(text)
 	if parts == nil {
-		t.Fatal("the example has other parts")
+		t.Fatal("the example does not have the parts accounts, forward and \"# When to poll\" in this order")
 	}
 	l := &loader{config: &Config{}}
-	find := func(part []byte, keys table) {
+	find := func(part []byte, keys keyTable) {
 		for _, e := range keys {
 			form := `\b` + e.name + `\b`
 			if e.def != "" {
 				form = `(?m)^[ #-]*` + e.name + `: "?` + regexp.QuoteMeta(e.def) + `"?$`
 			}
 			if !regexp.MustCompile(form).Match(part) {
-				t.Errorf("%s is not in the part %.40q", form, part)
+				t.Errorf("want %s in the part that begins %.40q", form, part)
 			}
 		}
 	}

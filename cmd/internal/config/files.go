@@ -9,19 +9,19 @@ import (
 	"runtime"
 )
 
-// path sets the path of a file or folder that need not be there. Relative ones
-// start at the folder of the file that they are written in.
+// path sets the path of a file or folder that need not exist. A relative path is
+// relative to the folder of the configuration file.
 func (l *loader) path(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		text(p)(v)
 		*p = l.expand(v, *p)
 	}
 }
 
-// file sets the path of a file that is there, among the service manager's
-// credentials first.
+// file sets the path of a file that must exist. Credentials of the service
+// manager come first.
 func (l *loader) file(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		text(p)(v)
 		if *p == "" {
 			return
@@ -29,13 +29,13 @@ func (l *loader) file(p *string) setter {
 		*p = l.locate(v, *p)
 		l.config.Files = append(l.config.Files, *p)
 		if _, err := os.Stat(*p); err != nil && !l.env.ReadOnly {
-			v.fail("%s cannot be read: %v", *p, reason(err))
+			v.fail("cannot read %s: %v", *p, reason(err))
 		}
 	}
 }
 
 // expand returns the path that name means in the file of v.
-func (l *loader) expand(v value, name string) string {
+func (l *loader) expand(v yamlValue, name string) string {
 	home := l.env.Getenv("HOME")
 	if rest, ok := cutHome(name); ok && home != "" {
 		return filepath.Join(home, rest)
@@ -43,7 +43,7 @@ func (l *loader) expand(v value, name string) string {
 	return under(filepath.Dir(v.file), name)
 }
 
-// cutHome cuts the ~ for the home folder.
+// cutHome cuts a leading ~/.
 func cutHome(name string) (rest string, ok bool) {
 	if len(name) > 1 && name[0] == '~' && os.IsPathSeparator(name[1]) {
 		return name[2:], true
@@ -51,7 +51,7 @@ func cutHome(name string) (rest string, ok bool) {
 	return name, false
 }
 
-// under returns name as seen from dir; an absolute one and "" stay.
+// under returns name relative to dir; an absolute name and "" stay as they are.
 func under(dir, name string) string {
 	if name == "" || filepath.IsAbs(name) {
 		return name
@@ -59,9 +59,9 @@ func under(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// locate returns the path of a file: a service manager's credential of this
-// name, if there is one, or the path that it means in the file of v.
-func (l *loader) locate(v value, name string) string {
+// locate returns the path of a file: the service manager's credential of this
+// name if there is one, otherwise the path that it means in the file of v.
+func (l *loader) locate(v yamlValue, name string) string {
 	if dir := l.env.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.IsLocal(name) {
 		if path := filepath.Join(dir, name); l.env.Exists(path) {
 			return path
@@ -70,29 +70,29 @@ func (l *loader) locate(v value, name string) string {
 	return l.expand(v, name)
 }
 
-// password sets a password that stands in the file itself, and warns once a
-// file if others can read it.
+// password sets a password that is in the configuration file. It warns once for
+// each file that other users can read.
 func (l *loader) password(p *Secret) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok || s == "" {
 			return
 		}
 		*p = NewSecret(cutNewline(s))
 		if v.report != nil && public(l.modes[v.file]) {
-			v.warn("others can read this file (mode %04o); chmod 600 %s, or use password_file", l.modes[v.file].Perm(), v.file)
+			v.warn("other users can read this file (mode %04o); run chmod 600 %s, or use password_file", l.modes[v.file].Perm(), v.file)
 			l.modes[v.file] = 0
 		}
 	}
 }
 
-// variableForm is how the names of environment variables look.
+// variableForm matches the names of environment variables.
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// passwordEnv sets a password from an environment variable. A name that can be
-// none is not shown: it may be the password itself.
+// passwordEnv sets a password from an environment variable. An invalid name is
+// not shown: it may be the password itself.
 func (l *loader) passwordEnv(p *Secret) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		switch {
 		case !ok || s == "":
@@ -107,16 +107,16 @@ func (l *loader) passwordEnv(p *Secret) setter {
 	}
 }
 
-// passwordFile sets a password that is the content of a file.
+// passwordFile sets a password that is read from a file.
 func (l *loader) passwordFile(p *Secret) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		var path string
 		if l.file(&path)(v); path == "" {
 			return
 		}
 		name := v.node.Value
 		if info, err := os.Stat(path); err == nil && public(info.Mode()) && path == l.expand(v, name) {
-			v.warn("others can read %s (mode %04o); chmod 600 %[1]s", path, info.Mode().Perm())
+			v.warn("other users can read %s (mode %04o); run chmod 600 %[1]s", path, info.Mode().Perm())
 		}
 		*p = secretFromFile(func() string { return l.locate(v, name) })
 	}
@@ -124,7 +124,7 @@ func (l *loader) passwordFile(p *Secret) setter {
 
 // passwordCommand sets a password that a command prints.
 func (l *loader) passwordCommand(p *Secret) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		var command string
 		if text(&command)(v); command != "" {
 			*p = secretFromCommand(command, filepath.Dir(v.file))
@@ -134,7 +134,7 @@ func (l *loader) passwordCommand(p *Secret) setter {
 
 // tokenCommand sets an access token that a command prints.
 func (l *loader) tokenCommand(s *Server) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		var command Secret
 		if l.passwordCommand(&command)(v); !command.IsZero() {
 			s.Secret, s.Token = tokenFrom(command), true
@@ -142,12 +142,12 @@ func (l *loader) tokenCommand(s *Server) setter {
 	}
 }
 
-// public tells whether others than its owner can read a file.
+// public reports whether users other than the owner and group can read a file.
 func public(mode fs.FileMode) bool {
 	return runtime.GOOS != "windows" && mode.Perm()&0o004 != 0
 }
 
-// reason cuts the operation and the path off a file's error.
+// reason returns a file error without its operation and path.
 func reason(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

@@ -12,19 +12,19 @@ const (
 	stateName  = program + ".db"
 )
 
-// NotFoundError says that there is no configuration at the usual places.
+// NotFoundError: there is no configuration in any of the usual places.
 type NotFoundError struct {
-	Looked []string
+	Looked []string // the places
 }
 
-// Error says where it was looked for and what to do.
+// Error names the places and says what to do.
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("no configuration found; looked for %s; name it with --config or $POPFERRY_CONFIG, or have popferry init make one",
+	return fmt.Sprintf("no configuration found (looked for %s); name one with --config or $POPFERRY_CONFIG, or create one with popferry init",
 		strings.Join(e.Looked, ", "))
 }
 
 // Find returns the path of the configuration: the flag's, that of
-// $POPFERRY_CONFIG, or the first that is there of ./popferry.yaml,
+// $POPFERRY_CONFIG, or the first that exists of ./popferry.yaml,
 // $XDG_CONFIG_HOME/popferry/popferry.yaml and /etc/popferry/popferry.yaml.
 // The error is a *NotFoundError.
 func Find(flag string, env Env) (string, error) {
@@ -48,11 +48,11 @@ func Find(flag string, env Env) (string, error) {
 	return "", &NotFoundError{Looked: places}
 }
 
-// DefaultState returns the ledger's place: the service manager's folder, or
-// the person's; "" if neither is known.
+// DefaultState returns the default path of the ledger: in the service manager's
+// state folder or in the user's; "" if neither is known.
 func DefaultState(env Env) string {
 	env = env.orDefaults()
-	// systemd separates several folders by colons.
+	// systemd separates several folders with colons.
 	if dir, _, _ := strings.Cut(env.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
 		return filepath.Join(dir, stateName)
 	}
@@ -62,8 +62,8 @@ func DefaultState(env Env) string {
 	return ""
 }
 
-// xdg returns a folder of the XDG Base Directory Specification. It says that a
-// relative path is to be ignored.
+// xdg returns a folder of the XDG Base Directory Specification, which says to
+// ignore relative paths.
 func xdg(env Env, variable, fallback string) string {
 	if dir := env.Getenv(variable); filepath.IsAbs(dir) {
 		return dir

@@ -34,16 +34,16 @@ func FuzzLoad(f *testing.F) {
 		var all *config.Errors
 		switch {
 		case err == nil && (len(c.Accounts) == 0 || len(c.Forward) == 0):
-			t.Error("a configuration without accounts or destinations")
+			t.Error("got a configuration without accounts or destinations, want an error")
 		case err != nil && (c != nil || !errors.As(err, &all) || len(all.List) == 0):
-			t.Errorf("got %v and %T: %v", c, err, err)
+			t.Errorf("got %v and %T (%v), want no configuration and a *config.Errors", c, err, err)
 		}
 		if err != nil {
 			return
 		}
 		for _, a := range c.Accounts {
 			if a.Name == "" || a.Host == "" || a.Port == 0 || a.Username == "" || a.Secret.IsZero() || len(a.To) == 0 || a.From == "" {
-				t.Errorf("an account lacks something: %+v", a)
+				t.Errorf("got %+v, want name, host, port, username, secret, to and from", a)
 			}
 		}
 	})

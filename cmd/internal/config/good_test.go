@@ -22,7 +22,7 @@ func load(t *testing.T, path string, vars map[string]string) *config.Config {
 	return c
 }
 
-// equal compares got with want where want says anything.
+// equal compares got with want.
 func equal[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -74,7 +74,7 @@ func TestThreeFacts(t *testing.T) {
 	})
 }
 
-// TestListenWithoutHost: whoever gives a port alone does not mean the world.
+// TestListenWithoutHost: a port alone means the loopback address.
 func TestListenWithoutHost(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{":8110": "127.0.0.1:8110", "0.0.0.0:8110": "0.0.0.0:8110", "[::1]:0": "[::1]:0"} {
@@ -94,7 +94,7 @@ func TestPageWarnings(t *testing.T) {
 		"127.0.0.1:8110": "",
 		"[::1]:8110":     "",
 		":8110":          "",
-		"0.0.0.0:8110":   ":2: listen: the page's password goes over the network unencrypted; let a web server with TLS stand in front of 127.0.0.1",
+		"0.0.0.0:8110":   ":2: listen: the password of the status page crosses the network unencrypted; listen on 127.0.0.1, behind a web server with TLS",
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "popferry.yaml")
@@ -180,7 +180,7 @@ func TestIncludeAndDefaults(t *testing.T) {
 		got = append(got, summary{a.Name, a.TLS.Mode, a.Leave.For, a.From, filepath.Base(a.File), a.Line})
 		password, err := a.Secret.Get(context.Background())
 		if password != "hunter2" || err != nil {
-			t.Errorf("%s: password %q, %v", a.Name, password, err)
+			t.Errorf("%s: password %q, %v; want hunter2", a.Name, password, err)
 		}
 	}
 	const fortnight = 14 * 24 * time.Hour
@@ -207,14 +207,14 @@ forward:
 `)
 	c := load(t, path, nil)
 	equal(t, "warnings", c.Warnings, []string{
-		path + ":5: accounts[one].password: others can read this file (mode 0644); chmod 600 " + path + ", or use password_file",
+		path + ":5: accounts[one].password: other users can read this file (mode 0644); run chmod 600 " + path + ", or use password_file",
 		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
-		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; each account forwards all of it for itself",
+		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; both accounts forward all of its mail",
 		path + ":7: accounts[three].password_env: the environment variable UNSET is not set",
 	})
 }
 
-func TestFind(t *testing.T) {
+func TestFindOrder(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -243,14 +243,14 @@ func TestFind(t *testing.T) {
 	env := environment(nil)
 	env.Exists = func(string) bool { return false }
 	_, err := config.Find("", env)
-	const want = "no configuration found; looked for popferry.yaml, /home/leo/.config/popferry/popferry.yaml, " +
-		"/etc/popferry/popferry.yaml; name it with --config or $POPFERRY_CONFIG, or have popferry init make one"
+	const want = "no configuration found (looked for popferry.yaml, /home/leo/.config/popferry/popferry.yaml, " +
+		"/etc/popferry/popferry.yaml); name one with --config or $POPFERRY_CONFIG, or create one with popferry init"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
-func TestStatePlaces(t *testing.T) {
+func TestDefaultState(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		vars map[string]string
@@ -264,7 +264,7 @@ func TestStatePlaces(t *testing.T) {
 		equal(t, "state", c.State, tt.want)
 	}
 	_, err := config.Load("testdata/good/three-facts.yaml", environment(map[string]string{"HOME": ""}))
-	const want = "testdata/good/three-facts.yaml: state: missing; its default needs $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME, and none of them is set"
+	const want = "testdata/good/three-facts.yaml: state: missing, and there is no default because none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// maxParallel bounds everything that is done so many times at once.
+// maxParallel bounds the keys that say how much is done at once.
 const maxParallel = 10_000
 
 // mainKeys are the keys of the configuration file.
-func (l *loader) mainKeys() table {
+func (l *loader) mainKeys() keyTable {
 	return append(l.settingKeys(), l.listKeys(&l.shared)...)
 }
 
-// includedKeys are the keys of a file that it includes. What all files have in
-// common is for the first to say.
-func (l *loader) includedKeys(shared *section) table {
+// includedKeys are the keys of an included file. Settings belong in the main
+// file.
+func (l *loader) includedKeys(shared *fields) keyTable {
 	t := l.listKeys(shared)
 	for _, e := range l.settingKeys() {
-		t = append(t, key(e.name, "", func(v value) { v.fail("is for the main file, not for an included one") }))
+		t = append(t, key(e.name, "", func(v yamlValue) { v.fail("belongs in the main file, not in an included one") }))
 	}
 	return t
 }
 
-func (l *loader) settingKeys() table {
+func (l *loader) settingKeys() keyTable {
 	c := l.config
-	return table{
+	return keyTable{
 		key("state", "", l.path(&c.State)),
 		key("state_create", "true", boolean(&c.StateCreate)),
 		key("schedule", "@every 10m", l.schedule(&c.Schedule)),
@@ -42,15 +42,15 @@ func (l *loader) settingKeys() table {
 			key("memory", "64MB", size(&c.Spool.Memory))),
 		group("log",
 			key("level", "info", level(&c.Log.Level)),
-			key("format", "text", oneOf(&c.Log.Format, these("text", "json")))),
+			key("format", "text", oneOf(&c.Log.Format, words("text", "json")))),
 		key("include", "", l.include),
 	}
 }
 
-// listKeys are the keys of every file. Defaults come first, for they fill in
-// the accounts behind them.
-func (l *loader) listKeys(shared *section) table {
-	return table{
+// listKeys are the keys of every file. Defaults come first, because the accounts
+// need them.
+func (l *loader) listKeys(shared *fields) keyTable {
+	return keyTable{
 		key("defaults", "", l.readDefaults(shared)),
 		key("accounts", "", l.readAccounts(shared)),
 		key("forward", "", l.readForward),
@@ -58,18 +58,18 @@ func (l *loader) listKeys(shared *section) table {
 }
 
 // accountKeys are the keys of an account, the name first.
-func (l *loader) accountKeys(a *Account) table {
-	return slices.Concat(table{
+func (l *loader) accountKeys(a *Account) keyTable {
+	return slices.Concat(keyTable{
 		key("name", "", text(&a.Name)),
 		key("enabled", "true", boolean(&a.Enabled)),
 		key("provider", "", providerName(&a.Provider)),
 		key("host", "", host(&a.Host)),
 		key("port", "", number(&a.Port, 1, 65535)),
-	}, l.serverKeys(&a.Server, TLSImplicit, accountAuth()), table{
+	}, l.serverKeys(&a.Server, TLSImplicit, accountAuth()), keyTable{
 		key("schedule", "", l.schedule(&a.Schedule)),
 		key("min_interval", "0s", duration(&a.MinInterval, 0)),
 		key("leave_on_server", "true", leave(&a.Leave)),
-		key("first_run", FirstRunAll, oneOf(&a.FirstRun, these(FirstRunAll, FirstRunNew))),
+		key("first_run", FirstRunAll, oneOf(&a.FirstRun, words(FirstRunAll, FirstRunNew))),
 		key("max_message_size", "50MB", limit(&a.MaxSize)),
 		key("timeout", "60s", duration(&a.Timeout, time.Second)),
 		key("forward", "", text(&a.Forward)),
@@ -79,32 +79,32 @@ func (l *loader) accountKeys(a *Account) table {
 }
 
 // forwardKeys are the keys of a destination.
-func (l *loader) forwardKeys(d *Destination) table {
-	return slices.Concat(table{
+func (l *loader) forwardKeys(d *Destination) keyTable {
+	return slices.Concat(keyTable{
 		key("name", "", text(&d.Name)),
 		key("host", "", hostOrSocket(&d.Host)),
 		key("port", "", number(&d.Port, 1, 65535)),
-		key("protocol", ProtocolSMTP, oneOf(&d.Protocol, these(ProtocolSMTP, ProtocolLMTP))),
-	}, l.serverKeys(&d.Server, TLSStart, forwardAuth()), table{
+		key("protocol", ProtocolSMTP, oneOf(&d.Protocol, words(ProtocolSMTP, ProtocolLMTP))),
+	}, l.serverKeys(&d.Server, TLSStart, forwardAuth()), keyTable{
 		key("helo", "", host(&d.Helo)),
 		key("from", "", sender(&d.From)),
 		key("to", "", addresses(&d.To)),
 		key("connections", "4", number(&d.Connections, 1, maxParallel)),
 		key("in_flight", "32", number(&d.InFlight, 1, maxParallel)),
-		key("on_reject", RejectHold, oneOf(&d.OnReject, these(RejectHold, RejectWrap, RejectQuarantine))),
+		key("on_reject", RejectHold, oneOf(&d.OnReject, words(RejectHold, RejectWrap, RejectQuarantine))),
 		key("quarantine_dir", "", l.path(&d.QuarantineDir)),
 		key("timeout", "5m", duration(&d.Timeout, time.Second)),
 	})
 }
 
 // serverKeys are the keys that accounts and destinations have in common.
-func (l *loader) serverKeys(s *Server, mode string, auth words) table {
-	return table{
-		key("tls", mode, oneOf(&s.TLS.Mode, these(TLSImplicit, TLSStart, TLSNone))),
+func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
+	return keyTable{
+		key("tls", mode, oneOf(&s.TLS.Mode, words(TLSImplicit, TLSStart, TLSNone))),
 		key("tls_ca_file", "", l.file(&s.TLS.CAFile)),
 		key("tls_pin", "", pin(&s.TLS.Pin)),
 		key("tls_server_name", "", host(&s.TLS.ServerName)),
-		key("tls_min", "1.2", oneOf(&s.TLS.Min, these("1.0", "1.1", "1.2", "1.3"))),
+		key("tls_min", "1.2", oneOf(&s.TLS.Min, words("1.0", "1.1", "1.2", "1.3"))),
 		key("tls_cert_file", "", l.file(&s.TLS.CertFile)),
 		key("tls_key_file", "", l.file(&s.TLS.KeyFile)),
 		key("username", "", text(&s.Username)),
@@ -117,12 +117,12 @@ func (l *loader) serverKeys(s *Server, mode string, auth words) table {
 	}
 }
 
-// passwordKeys are the ways to give a password.
+// passwordKeys are the keys that give a password.
 func passwordKeys() []string {
 	return []string{"password", "password_env", "password_file", "password_command"}
 }
 
-// secretKeys are the ways to log in, of which one is enough.
+// secretKeys are the keys that give a password or a token; only one may be set.
 func secretKeys() []string {
 	return append(passwordKeys(), "token_command")
 }

@@ -19,9 +19,10 @@ import (
 type Env struct {
 	// Getenv returns an environment variable. Default: os.Getenv.
 	Getenv func(string) string
-	// CheckSchedule says what is wrong with a cron expression. Default: nothing is.
+	// CheckSchedule returns an error for a bad cron expression. Default: every
+	// expression is accepted.
 	CheckSchedule func(string) error
-	// Exists tells whether there is a file. Default: os.Stat does.
+	// Exists reports whether a file exists. Default: by os.Stat.
 	Exists func(path string) bool
 	// ReadOnly: nothing will log in, so files with passwords and certificates may
 	// be missing, as the credentials of a service are for all other users.
@@ -41,8 +42,8 @@ func (e Env) orDefaults() Env {
 	return e
 }
 
-// Load reads the configuration file path and those it includes. The error is
-// an *Errors with all that is wrong.
+// Load reads a configuration file and the files that it includes. The error is
+// an *Errors with everything that is wrong.
 func Load(path string, env Env) (*Config, error) {
 	l := &loader{env: env.orDefaults(), config: &Config{Path: path}, modes: map[string]fs.FileMode{}}
 	if root, ok := l.parse(path); ok {
@@ -50,8 +51,8 @@ func Load(path string, env Env) (*Config, error) {
 		if s, ok := root.keys(t); ok {
 			t.decode(s)
 			l.readIncludes()
-			root.line = 0 // what is missing stands in no line
-			l.resolve(draft{root, s})
+			root.line = 0 // a missing key has no line
+			l.resolve(mapping{root, s})
 		}
 	}
 	if err := l.report.err(); err != nil {
@@ -62,21 +63,21 @@ func Load(path string, env Env) (*Config, error) {
 	return l.config, nil
 }
 
-// loader is the work on one configuration.
+// loader is the state of loading one configuration.
 type loader struct {
 	env      Env
 	report   report
 	config   *Config
-	shared   section // the main file's defaults
-	includes []value // patterns
-	accounts []*accountDraft
-	forwards []*forwardDraft
+	shared   fields      // the main file's defaults
+	includes []yamlValue // patterns
+	accounts []*accountMapping
+	forwards []*forwardMapping
 	modes    map[string]fs.FileMode // of the files read
 }
 
-// parse returns a file's one document.
-func (l *loader) parse(path string) (value, bool) {
-	root := value{file: path, report: &l.report}
+// parse returns the only document of a file.
+func (l *loader) parse(path string) (yamlValue, bool) {
+	root := yamlValue{file: path, report: &l.report}
 	l.config.Files = append(l.config.Files, path)
 	text, mode, err := readFile(path)
 	if err != nil {
@@ -92,7 +93,7 @@ func (l *loader) parse(path string) (value, bool) {
 		return root, false
 	}
 	if err := decoder.Decode(&second); err == nil {
-		root.at(&second, "").fail("a second document begins here; there can be only one")
+		root.at(&second, "").fail("a second YAML document begins here; only one is allowed")
 	} else if !errors.Is(err, io.EOF) {
 		syntax(root, text, err)
 	}
@@ -118,8 +119,8 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	return text, info.Mode(), err
 }
 
-// syntax reports what the YAML library says of a file.
-func syntax(root value, text []byte, err error) {
+// syntax reports an error of the YAML library.
+func syntax(root yamlValue, text []byte, err error) {
 	if errors.Is(err, io.EOF) {
 		root.line = 0
 		root.fail("is empty")
@@ -130,25 +131,25 @@ func syntax(root value, text []byte, err error) {
 		root.line, _ = strconv.Atoi(m[1])
 		message = message[len(m[0]):]
 	}
-	// The one message that shows a value: a password that begins with a *.
+	// This is the only message that shows a value: a password that begins with *.
 	if m := regexp.MustCompile(`^unknown anchor '(.*)'`).FindStringSubmatch(message); m != nil {
 		before, _, _ := bytes.Cut(text, []byte("*"+m[1]))
 		root.line = 1 + bytes.Count(before, []byte("\n"))
-		message = "a value that begins with * must stand in quotes"
+		message = "a value that begins with * must be quoted"
 	}
 	root.fail("not valid YAML: %s", message)
 }
 
-// include notes the patterns of files to include.
-func (l *loader) include(v value) {
+// include records the patterns of files to include.
+func (l *loader) include(v yamlValue) {
 	if v.empty() || v.isList() {
 		l.includes = v.items()
 		return
 	}
-	l.includes = []value{v}
+	l.includes = []yamlValue{v}
 }
 
-// readIncludes reads each file that a pattern matches, once.
+// readIncludes reads each file that matches a pattern, once.
 func (l *loader) readIncludes() {
 	seen := map[string]bool{filepath.Clean(l.config.Path): true}
 	for _, pattern := range l.includes {
@@ -161,9 +162,9 @@ func (l *loader) readIncludes() {
 		files, err := filepath.Glob(at)
 		switch {
 		case err != nil:
-			pattern.fail("%q is not a pattern", glob)
+			pattern.fail("%q is not a valid pattern", glob)
 		case len(files) == 0:
-			pattern.fail("%q matches no file", glob)
+			pattern.fail("no file matches %q", glob)
 		}
 		for _, path := range files {
 			if seen[path] {
@@ -171,7 +172,7 @@ func (l *loader) readIncludes() {
 			}
 			seen[path] = true
 			if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-				pattern.fail("%s is not a file", path) // and a pipe would wait for ever
+				pattern.fail("%s is not a regular file", path) // reading a pipe could block forever
 				continue
 			}
 			l.readIncluded(path)

@@ -31,13 +31,13 @@ func environment(vars map[string]string) config.Env {
 	}
 }
 
-// TestBad loads each testdata/bad/*.yaml and compares the error with the file
+// TestLoadReportsAllErrors loads each testdata/bad/*.yaml and compares the error with the file
 // NAME.want beside it.
-func TestBad(t *testing.T) {
+func TestLoadReportsAllErrors(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 15 {
-		t.Fatalf("%d files, %v", len(files), err)
+		t.Fatalf("%d files, %v; want at least 15", len(files), err)
 	}
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -45,17 +45,17 @@ func TestBad(t *testing.T) {
 			want, _ := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".want")
 			_, err := config.Load(path, environment(nil))
 			if err == nil {
-				t.Fatal("no error")
+				t.Fatal("no error, want one")
 			}
 			var all *config.Errors
 			if !errors.As(err, &all) {
-				t.Fatalf("a %T: %v", err, err)
+				t.Fatalf("got a %T (%v), want a *config.Errors", err, err)
 			}
 			if got := err.Error() + "\n"; got != string(want) {
 				t.Errorf("got:\n%swant:\n%s", got, want)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
-				t.Error("the error shows the password")
+				t.Error("the error shows the password, want it hidden")
 			}
 		})
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
 
-// providerName sets the name of a provider that is known and has POP3.
+// providerName sets the name of a known provider that offers POP3.
 func providerName(s *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		var name string
 		if text(&name)(v); name == "" {
 			return
@@ -16,9 +16,9 @@ func providerName(s *string) setter {
 		p, known := provider.ByName(name)
 		switch near := meant(name); {
 		case !known && near == "":
-			v.fail("%q is no provider that is known; popferry providers lists them, and others need host in its place", name)
+			v.fail("unknown provider %q; see popferry providers, or set host instead", name)
 		case !known:
-			v.fail("%q is no provider that is known; did you mean %q?", name, near)
+			v.fail("unknown provider %q; did you mean %q?", name, near)
 		case len(p.POP3) == 0:
 			v.fail("%s", p.Instead)
 		default:
@@ -27,7 +27,7 @@ func providerName(s *string) setter {
 	}
 }
 
-// meant is the name of the provider that was probably meant, or "".
+// meant returns the name of the provider that was probably meant, or "".
 func meant(word string) string {
 	if p, ok := provider.ForAddress(word); ok {
 		return p.Name
@@ -39,12 +39,11 @@ func meant(word string) string {
 	return p.Name
 }
 
-// noPasswords is what is wrong with one where only tokens are taken.
-const noPasswords = "passwords are not taken there, only OAuth2 access tokens; give token_command"
+const noPasswords = "the server accepts only OAuth2 access tokens, not passwords; set token_command"
 
-// resolveProvider fills in what an account leaves to its provider. What is a
-// matter of the server, whoever names it, goes for its host alone too.
-func (a *accountDraft) resolveProvider() {
+// resolveProvider fills in what an account leaves to its provider. What is known
+// about a server also applies if the account names only the host.
+func (a *accountMapping) resolveProvider() {
 	p, named := provider.ByName(a.Provider)
 	known := named
 	if named {
@@ -59,15 +58,16 @@ func (a *accountDraft) resolveProvider() {
 		a.checkTokenOnly(named)
 	}
 	host, _ := provider.ForHost(a.Host)
-	a.RETRHides = p.RETRHides || host.RETRHides // a wrong provider's name must not cost mail
+	a.RETRHides = p.RETRHides || host.RETRHides // a wrong provider name must not cost mail
 	if !a.has("min_interval") {
 		a.MinInterval = p.MinInterval()
 	}
 }
 
-// checkTokenOnly reports a password where it is of no use: as a mistake if the
-// account names the provider, else as doubtful, for the host may know better.
-func (a *accountDraft) checkTokenOnly(named bool) {
+// checkTokenOnly reports a password for a provider that accepts only tokens: as
+// an error if the account names the provider, otherwise as a warning, because
+// the host may have changed its mind.
+func (a *accountMapping) checkTokenOnly(named bool) {
 	if named {
 		a.Auth = provider.AuthOAuth2
 	}
@@ -80,10 +80,10 @@ func (a *accountDraft) checkTokenOnly(named bool) {
 	}
 }
 
-// takeServer takes the provider's first server that agrees with what the
-// account says of it. If none does, the account knows better, but for a host
-// that it does not name.
-func (a *accountDraft) takeServer(p provider.Provider) {
+// takeServer takes the provider's first server that agrees with the account's
+// own keys. If none does, the account's keys win; only a missing host is filled
+// in.
+func (a *accountMapping) takeServer(p provider.Provider) {
 	for _, s := range p.POP3 {
 		if a.has("host") && !strings.EqualFold(a.Host, s.Host) || a.has("port") && a.Port != s.Port || a.has("tls") && a.TLS.Mode != s.TLS {
 			continue

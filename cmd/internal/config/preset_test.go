@@ -7,9 +7,8 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// TestProviders: what an account says itself counts, what it leaves out comes
-// from its provider; the provider of a known host counts only for what the
-// host does.
+// TestProviders: an account's own keys win, and its provider fills in the rest. A
+// known host only fills in what depends on the server.
 func TestProviders(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/good/providers.yaml", nil)
@@ -41,8 +40,8 @@ func TestProviders(t *testing.T) {
 	}
 }
 
-// TestPasswordWhereTokensAreTaken: the host alone may know better than we do.
-func TestPasswordWhereTokensAreTaken(t *testing.T) {
+// TestPasswordForTokenOnlyHost: where only the host is known, it is a warning.
+func TestPasswordForTokenOnlyHost(t *testing.T) {
 	t.Parallel()
 	path := write(t, 0o600, `
 accounts:
@@ -54,6 +53,6 @@ forward:
 `)
 	c := load(t, path, nil)
 	equal(t, "warnings", c.Warnings, []string{
-		path + ":3: accounts[password].host: passwords are not taken there, only OAuth2 access tokens; give token_command",
+		path + ":3: accounts[password].host: the server accepts only OAuth2 access tokens, not passwords; set token_command",
 	})
 }

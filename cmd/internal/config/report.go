@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Error is one thing that is wrong in a file.
+// Error is one error in a file.
 type Error struct {
 	File string
 	Line int    // 0: the file as a whole
@@ -32,11 +32,12 @@ func (e Error) Error() string {
 	return b.String()
 }
 
-// Errors is all that is wrong, sorted by file and line. It is never empty.
+// Errors has everything that is wrong, sorted by file and line. It is never
+// empty.
 type Errors struct {
 	List []Error
-	// Files and Patterns are as in Config, as far as they were read: a change
-	// of one of them may mend it.
+	// Files and Patterns are as in Config, as far as they were read: a change of
+	// one of them may fix the error.
 	Files    []string
 	Patterns []string
 }
@@ -46,8 +47,7 @@ func (e *Errors) Error() string {
 	return strings.Join(lines(e.List), "\n")
 }
 
-// report collects what is wrong and what is worth a warning. A nil report
-// collects nothing.
+// report collects errors and warnings. A nil report collects nothing.
 type report struct {
 	errors, warnings []Error
 }
@@ -72,7 +72,7 @@ func (r *report) err() *Errors {
 	return &Errors{List: inOrder(r.errors)}
 }
 
-// inOrder sorts by place and drops what is said twice.
+// inOrder sorts by position and drops duplicates.
 func inOrder(list []Error) []Error {
 	slices.SortFunc(list, func(a, b Error) int {
 		return cmp.Or(

@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// resolve fills in the defaults that follow other keys, and reports what is
-// missing or does not go together. The main file's keys are for messages.
-func (l *loader) resolve(main draft) {
+// resolve fills in the defaults that follow other keys, and reports missing keys
+// and conflicts. main has the keys of the main file.
+func (l *loader) resolve(main mapping) {
 	l.resolvePlaces(main)
 	l.checkPage(main)
 	if len(l.forwards) == 0 && !main.has("forward") {
-		main.key("forward").fail("missing; at least one server that takes the mail is needed")
+		main.key("forward").fail("missing; at least one destination is required")
 	}
 	if len(l.accounts) == 0 && !main.has("accounts") {
-		main.key("accounts").fail("missing; at least one is needed")
+		main.key("accounts").fail("missing; at least one account is required")
 	}
-	names := map[string]draft{}
+	names := map[string]mapping{}
 	for _, d := range l.forwards {
 		d.resolve()
-		unique(names, d.draft, d.Name)
+		unique(names, d.mapping, d.Name)
 	}
-	names, mailboxes := map[string]draft{}, map[string]draft{}
+	names, mailboxes := map[string]mapping{}, map[string]mapping{}
 	for _, a := range l.accounts {
 		l.resolveAccount(a)
-		unique(names, a.draft, a.Name)
+		unique(names, a.mapping, a.Name)
 		warnOfDouble(mailboxes, a)
 	}
 	for _, d := range l.forwards {
@@ -36,8 +36,8 @@ func (l *loader) resolve(main draft) {
 	}
 }
 
-// checkPage warns of a password that opens nothing, or that is told to all.
-func (l *loader) checkPage(main draft) {
+// checkPage warns of a password without a page, or without encryption.
+func (l *loader) checkPage(main mapping) {
 	c := l.config
 	if c.Web.Password.IsZero() {
 		return
@@ -47,18 +47,18 @@ func (l *loader) checkPage(main draft) {
 	case c.Listen == "":
 		main.key("web").warn("password_file: has no effect without listen")
 	case err == nil && !loopback(host):
-		main.key("listen").warn("the page's password goes over the network unencrypted; let a web server with TLS stand in front of 127.0.0.1")
+		main.key("listen").warn("the password of the status page crosses the network unencrypted; listen on 127.0.0.1, behind a web server with TLS")
 	}
 }
 
-// resolvePlaces says where the ledger and the spool are.
-func (l *loader) resolvePlaces(main draft) {
+// resolvePlaces fills in where the ledger and the spool are.
+func (l *loader) resolvePlaces(main mapping) {
 	c := l.config
 	if c.State == "" {
 		c.State = DefaultState(l.env)
 	}
 	if c.State == "" {
-		main.key("state").fail("missing; its default needs $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME, and none of them is set")
+		main.key("state").fail("missing, and there is no default because none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
 		return
 	}
 	if c.Spool.Dir == "" {
@@ -66,40 +66,40 @@ func (l *loader) resolvePlaces(main draft) {
 	}
 }
 
-// unique reports a name that an earlier one has.
-func unique(seen map[string]draft, d draft, name string) {
+// unique reports a name that is already in use.
+func unique(seen map[string]mapping, d mapping, name string) {
 	if name == "" {
-		return // the account lacks what its name is made of, which was said
+		return // the keys that the name is made of are missing, which was reported
 	}
 	if first, doubled := seen[name]; doubled {
-		d.key("name").fail("%q is the name of another, in %s:%d", name, first.file, first.line)
+		d.key("name").fail("the name %q is already used in %s:%d", name, first.file, first.line)
 		return
 	}
 	seen[name] = d
 }
 
-// warnOfDouble warns of a mailbox that two accounts empty.
-func warnOfDouble(seen map[string]draft, a *accountDraft) {
+// warnOfDouble warns of a mailbox that two accounts fetch from.
+func warnOfDouble(seen map[string]mapping, a *accountMapping) {
 	mailbox := a.Username + "\x00" + strings.ToLower(a.Host)
 	if first, doubled := seen[mailbox]; doubled {
-		a.key("username").warn("the same mailbox as in %s:%d; each account forwards all of it for itself", first.file, first.line)
+		a.key("username").warn("the same mailbox as in %s:%d; both accounts forward all of its mail", first.file, first.line)
 		return
 	}
-	seen[mailbox] = a.draft
+	seen[mailbox] = a.mapping
 }
 
 // resolve completes a destination.
-func (d *forwardDraft) resolve() {
+func (d *forwardMapping) resolve() {
 	d.require("host")
 	if d.Name == "" {
 		d.Name = d.Host
 	}
 	d.checkSecret()
 	if d.own("token_command") {
-		d.key("token_command").fail("is not in this version yet")
+		d.key("token_command").fail("is not supported for destinations yet")
 	}
 	if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
-		d.key("on_reject").fail("quarantine needs quarantine_dir, the folder for refused messages")
+		d.key("on_reject").fail("quarantine requires quarantine_dir, the folder for refused messages")
 	}
 	d.checkPair("username", passwordKeys()...)
 	if strings.HasPrefix(d.Host, unixPrefix) {
@@ -115,9 +115,9 @@ func (d *forwardDraft) resolve() {
 	d.checkDomains("from", d.Protocol, d.From)
 }
 
-func (d *forwardDraft) resolveSocket() {
+func (d *forwardMapping) resolveSocket() {
 	if d.Protocol != ProtocolLMTP {
-		d.key("host").fail("a unix socket needs protocol: lmtp")
+		d.key("host").fail("a unix socket requires protocol: lmtp")
 	}
 	if d.has("port") {
 		d.key("port").fail("a unix socket has no port")
@@ -128,11 +128,11 @@ func (d *forwardDraft) resolveSocket() {
 	d.TLS.Mode = TLSNone
 }
 
-func (d *forwardDraft) resolvePort() {
+func (d *forwardMapping) resolvePort() {
 	switch {
 	case d.has("port"):
 	case d.Protocol == ProtocolLMTP:
-		d.key("port").fail("missing; LMTP has no port of its own, and 24 is only usual")
+		d.key("port").fail("missing; LMTP has no standard port (24 is common)")
 	case d.TLS.Mode == TLSImplicit:
 		d.Port = 465
 	case d.TLS.Mode == TLSStart:
@@ -143,7 +143,7 @@ func (d *forwardDraft) resolvePort() {
 }
 
 // defaultFrom returns the envelope sender that the server most likely accepts.
-func (d *forwardDraft) defaultFrom() string {
+func (d *forwardMapping) defaultFrom() string {
 	switch {
 	case d.Protocol == ProtocolLMTP:
 		return SenderOriginal
@@ -156,7 +156,7 @@ func (d *forwardDraft) defaultFrom() string {
 }
 
 // resolveAccount completes an account.
-func (l *loader) resolveAccount(a *accountDraft) {
+func (l *loader) resolveAccount(a *accountMapping) {
 	a.resolveProvider()
 	if a.lacks("provider") {
 		a.require("host")
@@ -169,9 +169,9 @@ func (l *loader) resolveAccount(a *accountDraft) {
 	a.checkToken(&a.Server)
 	switch {
 	case a.Auth == AuthExternal && a.lacks("tls_cert_file"):
-		a.key("auth").fail("external needs tls_cert_file and tls_key_file")
+		a.key("auth").fail("external requires tls_cert_file and tls_key_file")
 	case a.Auth != AuthExternal && a.lacksAll(secretKeys()...):
-		a.key("password").fail("missing; give password, password_env, password_file or password_command")
+		a.key("password").fail("missing; set password, password_env, password_file or password_command")
 	}
 	a.checkTLS(&a.Server)
 	switch {
@@ -187,8 +187,8 @@ func (l *loader) resolveAccount(a *accountDraft) {
 	l.resolveDelivery(a)
 }
 
-// resolveDelivery says where an account's mail goes.
-func (l *loader) resolveDelivery(a *accountDraft) {
+// resolveDelivery fills in where an account's mail goes.
+func (l *loader) resolveDelivery(a *accountMapping) {
 	d := l.destination(a)
 	if d == nil {
 		return
@@ -198,7 +198,7 @@ func (l *loader) resolveDelivery(a *accountDraft) {
 		a.To = d.To
 	}
 	if len(a.To) == 0 && !d.has("to") {
-		d.key("to").fail("missing; there are accounts without a to of their own")
+		d.key("to").fail("missing; some accounts have no to of their own")
 		return
 	}
 	if a.From == "" {
@@ -211,8 +211,8 @@ func (l *loader) resolveDelivery(a *accountDraft) {
 	a.checkDomains("from", d.Protocol, a.From)
 }
 
-// destination returns where an account forwards to, or nil.
-func (l *loader) destination(a *accountDraft) *forwardDraft {
+// destination returns the destination of an account, or nil.
+func (l *loader) destination(a *accountMapping) *forwardMapping {
 	if a.Forward == "" && len(l.forwards) > 0 {
 		return l.forwards[0]
 	}
@@ -224,7 +224,7 @@ func (l *loader) destination(a *accountDraft) *forwardDraft {
 		names = append(names, d.Name)
 	}
 	if len(names) > 0 {
-		a.key("forward").fail("there is no forward %q; there is %s", a.Forward, strings.Join(names, ", "))
+		a.key("forward").fail("no destination is named %q; defined: %s", a.Forward, strings.Join(names, ", "))
 	}
 	return nil
 }

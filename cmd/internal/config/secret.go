@@ -20,12 +20,12 @@ const (
 	hidden         = "***"
 )
 
-// Secret is a password that never shows itself. It is a function so that
-// nothing that prints, compares or encodes structs can find the words.
-// The zero value is no password.
+// Secret is a password that never shows itself. It is a function, so that code
+// that prints, compares or encodes structs cannot get at the password. The zero
+// value is no password.
 type Secret struct {
 	get  func(context.Context) (string, error)
-	ends func() time.Time // nil: nobody knows
+	ends func() time.Time // nil: not known
 }
 
 // NewSecret returns a Secret with a known value, for tests and demonstrations.
@@ -33,10 +33,9 @@ func NewSecret(password string) Secret {
 	return Secret{get: func(context.Context) (string, error) { return password, nil }}
 }
 
-// Get returns the password as it is now: its file, variable or command is read
-// at each call, so that a rotated password needs no restart. It is to be asked
-// at each login. The error is a *SecretError; it names the source and never what
-// came out of it.
+// Get returns the current password. Call it at each login: it reads the file,
+// variable or command each time, so that a new password needs no restart. The
+// error is a *SecretError; it names the source and never shows its content.
 func (s Secret) Get(ctx context.Context) (string, error) {
 	if s.get == nil {
 		return "", &SecretError{errors.New("no password is configured")}
@@ -51,14 +50,14 @@ func (s Secret) Get(ctx context.Context) (string, error) {
 	return password, nil
 }
 
-// SecretError: a password could not be had from where the configuration says.
+// SecretError: the password could not be read from its source.
 type SecretError struct{ Err error }
 
 func (e *SecretError) Error() string { return e.Err.Error() }
 func (e *SecretError) Unwrap() error { return e.Err }
 
-// Ends is when the access token ends that Get returned last; zero where that is
-// not known.
+// Ends returns when the access token that Get returned last expires; zero if
+// that is not known.
 func (s Secret) Ends() time.Time {
 	if s.ends == nil {
 		return time.Time{}
@@ -66,7 +65,7 @@ func (s Secret) Ends() time.Time {
 	return s.ends()
 }
 
-// IsZero tells whether there is no password.
+// IsZero reports whether there is no password.
 func (s Secret) IsZero() bool { return s.get == nil }
 
 // String returns "***".
@@ -92,7 +91,7 @@ func secretFromEnv(name string, getenv func(string) string) Secret {
 	}}
 }
 
-// secretFromFile reads the file that find returns, which is asked each time.
+// secretFromFile reads the file that find returns at each call.
 func secretFromFile(find func() string) Secret {
 	return Secret{get: func(context.Context) (string, error) {
 		f, err := os.Open(find())
@@ -108,28 +107,28 @@ func secretFromFile(find func() string) Secret {
 	}}
 }
 
-// secretFromCommand runs a command by the shell, in the folder dir.
+// secretFromCommand runs a shell command in the folder dir.
 func secretFromCommand(command, dir string) Secret {
 	return Secret{get: func(ctx context.Context) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
 		cmd.Dir = dir
-		// A child that outlives the shell would keep the pipes open for ever.
+		// A child that outlives the shell would keep the pipes open forever.
 		cmd.WaitDelay = time.Second
 		var out limited
 		var complaint tail
 		cmd.Stdout, cmd.Stderr = &out, &complaint
 		if err := cmd.Run(); err != nil {
-			// The first of these that is there is the reason of the others.
+			// The first of these that is not nil caused the others.
 			return "", commandError(cmp.Or(ctx.Err(), out.err, err), complaint.text)
 		}
 		return cutNewline(out.buf.String()), nil
 	}}
 }
 
-// commandError says why a password command failed. It shows neither the
-// command, which may hold a secret, nor what it printed on stdout.
+// commandError says why a password command failed. It shows neither the command,
+// which may contain a secret, nor what it printed to stdout.
 func commandError(err error, complaint []byte) error {
 	if words := strings.Join(strings.Fields(string(complaint)), " "); words != "" {
 		return fmt.Errorf("the password command: %w: %s", err, words)
@@ -137,14 +136,14 @@ func commandError(err error, complaint []byte) error {
 	return fmt.Errorf("the password command: %w", err)
 }
 
-// cutNewline cuts the one newline that editors and echo leave at the end.
+// cutNewline cuts the newline that editors and echo write at the end.
 func cutNewline(s string) string {
 	s = strings.TrimSuffix(s, "\n")
 	return strings.TrimSuffix(s, "\r")
 }
 
-// limited holds as much as a secret can be long, and refuses more. The buffer
-// is not embedded, for its ReadFrom would know no limit.
+// limited is a buffer for at most maxSecret octets. The buffer is not embedded,
+// because its ReadFrom would bypass the limit.
 type limited struct {
 	buf bytes.Buffer
 	err error
@@ -158,7 +157,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// tail holds the end of what a command complained.
+// tail keeps the end of what a command wrote to stderr.
 type tail struct{ text []byte }
 
 func (t *tail) Write(p []byte) (int, error) {

@@ -89,8 +89,8 @@ func TestSecretGet(t *testing.T) {
 	}
 }
 
-// TestSecretRotates changes the file between two logins.
-func TestSecretRotates(t *testing.T) {
+// TestSecretIsReadAgain: a file that changes between two logins needs no restart.
+func TestSecretIsReadAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "secret")
@@ -114,11 +114,11 @@ func TestSecretCommandIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := secret.Get(ctx); err == nil || !strings.Contains(err.Error(), "context canceled") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want context canceled", err)
 	}
 }
 
-// TestSecretsAreHidden prints a whole configuration in every way.
+// TestSecretsAreHidden: no way to print or encode a configuration shows them.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	path := write(t, 0o600, `
@@ -144,13 +144,13 @@ forward: [{host: smtp.example.org, username: leo, password: hunter2, to: leo@exa
 	}
 	for _, s := range shown {
 		if strings.Contains(s, "hunter2") || strings.Contains(s, fmt.Sprintf("%x", "hunter2")) {
-			t.Errorf("a password in %s", s)
+			t.Errorf("got %s, want no password in it", s)
 		}
 	}
 	if got := fmt.Sprintf("%v %#v %s", secret, secret, secret); got != "*** *** ***" {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want *** *** ***", got)
 	}
 	if !strings.Contains(string(encoded), `"Secret":"***"`) {
-		t.Errorf("JSON: %s", encoded)
+		t.Errorf("JSON %s, want \"Secret\":\"***\" in it", encoded)
 	}
 }

@@ -12,10 +12,10 @@ import (
 
 // text sets a string of one line. Its errors do not show the value.
 func text(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if ok && strings.IndexFunc(s, unicode.IsControl) >= 0 {
-			v.fail("must be one line without control characters")
+			v.fail("must be a single line without control characters")
 			return
 		}
 		*p = s
@@ -23,7 +23,7 @@ func text(p *string) setter {
 }
 
 func boolean(p *bool) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		switch s, ok := v.scalar(); {
 		case ok && (s == "true" || s == "false"):
 			*p = s == "true"
@@ -33,9 +33,9 @@ func boolean(p *bool) setter {
 	}
 }
 
-// number sets a whole number from least to most.
+// number sets an integer from least to most.
 func number(p *int, least, most int) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok {
 			return
@@ -50,8 +50,8 @@ func number(p *int, least, most int) setter {
 }
 
 // oneOf sets one of the words.
-func oneOf(p *string, w words) setter {
-	return func(v value) {
+func oneOf(p *string, w choices) setter {
+	return func(v yamlValue) {
 		if s, ok := v.scalar(); ok && w.check(v, s) {
 			*p = s
 		}
@@ -59,27 +59,27 @@ func oneOf(p *string, w words) setter {
 }
 
 func level(p *slog.Level) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		var word string
-		oneOf(&word, these("debug", "info", "warn", "error"))(v)
+		oneOf(&word, words("debug", "info", "warn", "error"))(v)
 		if word != "" {
-			_ = p.UnmarshalText([]byte(word)) // it knows these words
+			_ = p.UnmarshalText([]byte(word)) // which accepts these words
 		}
 	}
 }
 
-// duration sets a time that is not shorter than least.
+// duration sets a duration of at least least.
 func duration(p *time.Duration, least time.Duration) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok {
 			return
 		}
-		switch d, err := parseDuration(s); {
+		switch d, err := ParseDuration(s); {
 		case err != nil:
 			v.fail("%v", err)
 		case d < least:
-			v.fail("%q is too short; at least %s", s, least)
+			v.fail("%q is too short; the minimum is %s", s, least)
 		default:
 			*p = d
 		}
@@ -88,7 +88,7 @@ func duration(p *time.Duration, least time.Duration) setter {
 
 // size sets a number of octets.
 func size(p *int64) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok {
 			return
@@ -102,9 +102,9 @@ func size(p *int64) setter {
 	}
 }
 
-// limit sets a number of octets that can be unlimited, which is 0.
+// limit sets a number of octets; unlimited is 0.
 func limit(p *int64) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		if v.node.Value == "unlimited" {
 			*p = 0
 			return
@@ -113,21 +113,21 @@ func limit(p *int64) setter {
 	}
 }
 
-// leave sets what true, false and a time mean for forwarded messages.
+// leave sets how long forwarded messages stay: true, false or a duration.
 func leave(p *Leave) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok {
 			return
 		}
-		d, err := parseDuration(s)
+		d, err := ParseDuration(s)
 		switch {
 		case s == "true" || s == "false":
 			*p = Leave{Keep: s == "true"}
 		case err != nil:
-			v.fail("%q is neither true, false nor a time such as 14d", s)
+			v.fail("%q is not true, false or a duration such as 14d", s)
 		case d == 0:
-			v.fail("no time at all: write false to delete at once")
+			v.fail("must not be zero; use false to delete messages at once")
 		default:
 			*p = Leave{Keep: true, For: d}
 		}
@@ -140,33 +140,33 @@ const unixPrefix = "unix:"
 // host sets a server's name or address. Its error does not show the value,
 // which can be a URL with a password.
 func host(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		text(p)(v)
 		if strings.ContainsAny(*p, " /@[]") || strings.Contains(*p, ":") && net.ParseIP(*p) == nil {
-			v.fail("must be a name or an address and nothing else; a port is a key of its own")
+			v.fail("must be only a host name or an IP address; the port has its own key")
 		}
 	}
 }
 
-// hostOrSocket is host, and unix:/path besides.
+// hostOrSocket also accepts unix:/path.
 func hostOrSocket(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		path, socket := strings.CutPrefix(v.node.Value, unixPrefix)
 		switch {
 		case !socket:
 			host(p)(v)
 		case !strings.HasPrefix(path, "/"):
-			v.fail("a socket is written unix:/path/of/socket")
+			v.fail("write a socket as unix:/path/of/socket")
 		default:
 			text(p)(v)
 		}
 	}
 }
 
-// listen sets a host:port to listen on. Without a host it is this machine alone: whoever
-// means all of its addresses writes 0.0.0.0 or [::].
+// listen sets a host:port to listen on. Without a host it listens on the
+// loopback address only; for all addresses write 0.0.0.0 or [::].
 func listen(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		text(p)(v)
 		if *p == "" {
 			return
@@ -182,12 +182,12 @@ func listen(p *string) setter {
 	}
 }
 
-// pinForm is how a pin looks, once in small letters and without colons.
+// pinForm matches a pin in lower case and without colons.
 var pinForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// pin sets a certificate's fingerprint; openssl's colons and capitals are fine.
+// pin sets a certificate's fingerprint; openssl's colons and capitals are allowed.
 func pin(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok || s == "" {
 			return
@@ -195,7 +195,7 @@ func pin(p *string) setter {
 		method, sum, _ := strings.Cut(strings.ToLower(s), ":")
 		s = method + ":" + strings.ReplaceAll(sum, ":", "")
 		if !pinForm.MatchString(s) {
-			v.fail("must be sha256: and the 64 hexadecimal digits of the certificate's SHA-256")
+			v.fail("must be sha256: followed by the 64 hexadecimal digits of the certificate's SHA-256 fingerprint")
 			return
 		}
 		*p = s
@@ -204,13 +204,13 @@ func pin(p *string) setter {
 
 // schedule sets a cron expression.
 func (l *loader) schedule(p *string) setter {
-	return func(v value) {
+	return func(v yamlValue) {
 		var expression string
 		if text(&expression)(v); expression == "" {
 			return
 		}
 		if err := l.env.CheckSchedule(expression); err != nil {
-			v.fail("%q is no schedule: %v", expression, err)
+			v.fail("%q is not a schedule: %v", expression, err)
 		}
 		*p = expression
 	}

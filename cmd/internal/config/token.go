@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// tokenFrom is an access token out of what a command prints. It knows when the
-// last one ends, if the command says so.
+// tokenFrom returns the access token in what a command prints. Its Ends is the
+// expiry of the last one, if the command reports it.
 func tokenFrom(command Secret) Secret {
 	var last atomic.Pointer[time.Time]
 	return Secret{
@@ -34,16 +34,16 @@ func tokenFrom(command Secret) Secret {
 	}
 }
 
-// errToken is all that is told of it: the rest may be secret.
-var errToken = errors.New("the token command printed JSON that is no answer of a token endpoint: access_token, and expires_in or expiry")
+// errToken shows nothing of what was printed: it may be secret.
+var errToken = errors.New("the token command printed JSON without a valid access_token, expires_in or expiry")
 
-// longestToken is more than any token lives, in seconds: a year. What is beyond
-// the range of a time must not look as if it had ended.
+// longestToken is longer than any token is valid, in seconds: a year. A number
+// beyond the range of a time must not look like one in the past.
 const longestToken = 365 * 24 * 60 * 60
 
-// parseToken reads a token: as it is, or as JSON the way that token endpoints
-// answer (RFC 6749 5.1) or golang.org/x/oauth2 keeps it. The time is when it
-// ends, zero if that is not said.
+// parseToken reads a token: bare, or in JSON as token endpoints answer (RFC 6749
+// 5.1) or golang.org/x/oauth2 stores it. The time is its expiry, zero if none is
+// given.
 func parseToken(text string, now time.Time) (string, time.Time, error) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		return text, time.Time{}, nil

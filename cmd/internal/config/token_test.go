@@ -28,28 +28,28 @@ func TestParseToken(t *testing.T) {
 	} {
 		token, ends, err := parseToken(text, now)
 		if token != want.token || !ends.Equal(want.ends) || (err == nil) != (want.token != "") {
-			t.Errorf("%s: %q until %s, %v", text, token, ends, err)
+			t.Errorf("%s: got %q until %s, %v; want %q until %s", text, token, ends, err, want.token, want.ends)
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: the error shows it: %v", text, err)
+			t.Errorf("%s: got %v, want an error that does not show the token", text, err)
 		}
 	}
 }
 
-// TestTokenEnds: when the token ends that was given last is known to all copies
-// of the secret, and nothing before one was given.
+// TestTokenEnds: all copies of the secret know when the last token expires, and
+// nothing before there was one.
 func TestTokenEnds(t *testing.T) {
 	t.Parallel()
 	s := tokenFrom(NewSecret(`{"access_token": "t0ken", "expires_in": 3600}`))
 	other := s
 	if !other.Ends().IsZero() || !NewSecret("x").Ends().IsZero() {
-		t.Error("the end is known before there is a token")
+		t.Error("got an expiry before there is a token, want none")
 	}
 	before := time.Now()
 	if token, err := s.Get(t.Context()); err != nil || token != "t0ken" {
-		t.Fatalf("%q, %v", token, err)
+		t.Fatalf("got %q, %v; want t0ken", token, err)
 	}
 	if ends := other.Ends(); ends.Before(before.Add(time.Hour)) || ends.After(time.Now().Add(time.Hour)) {
-		t.Errorf("it ends at %s", ends)
+		t.Errorf("got expiry %s, want an hour from now", ends)
 	}
 }

@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// parseDuration reads a time as people write it: 14d, 1h30m, 60s, 0.
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads a duration in the form of the configuration: 14d, 1h30m,
+// 60s, 0.
+func ParseDuration(text string) (time.Duration, error) {
 	var sum float64
 	rest := text
 	for rest != "" {
 		number, after := leadingNumber(rest)
 		n, err := strconv.ParseFloat(number, 64)
 		if err != nil {
-			return 0, fmt.Errorf("%q is not a time such as 90s, 10m, 1h30m, 14d or 2w", text)
+			return 0, fmt.Errorf("%q is not a duration such as 90s, 10m, 1h30m, 14d or 2w", text)
 		}
 		unit, after := leadingLetters(after)
 		scale, ok := durationUnit(unit)
@@ -28,7 +29,7 @@ func parseDuration(text string) (time.Duration, error) {
 	}
 	switch {
 	case text == "":
-		return 0, errors.New("must be a time such as 90s, 10m, 1h30m, 14d or 2w")
+		return 0, errors.New("must be a duration such as 90s, 10m, 1h30m, 14d or 2w")
 	case sum >= math.MaxInt64:
 		return 0, fmt.Errorf("%q is too long", text)
 	}
@@ -53,8 +54,8 @@ func durationUnit(unit string) (time.Duration, bool) {
 	return 0, false
 }
 
-// parseSize reads a number of octets as people write it: 50MB, 1.5GB, 64 MiB,
-// 500k, 1000. Units count in thousands, those with an i in 1024s.
+// parseSize reads a number of octets in the form of the configuration: 50MB,
+// 1.5GB, 64 MiB, 500k, 1000. Units are powers of 1000, those with an i of 1024.
 func parseSize(text string) (int64, error) {
 	number, unit := leadingNumber(text)
 	n, err := strconv.ParseFloat(number, 64)
@@ -83,7 +84,7 @@ func sizeUnit(unit string) (float64, bool) {
 	return math.Pow(base, float64(power+1)), true
 }
 
-// leadingNumber splits text behind its digits and decimal point.
+// leadingNumber splits text after its leading digits and decimal points.
 func leadingNumber(text string) (number, rest string) {
 	rest = strings.TrimLeft(text, "0123456789.")
 	return text[:len(text)-len(rest)], rest

@@ -12,20 +12,20 @@ func TestParseDuration(t *testing.T) {
 		"0": 0, "0s": 0, "60s": time.Minute, "10m": 10 * time.Minute, "1h30m": 90 * time.Minute,
 		"14d": 14 * day, "2w": 14 * day, "1w 2d": 9 * day, "1.5h": 90 * time.Minute, "5 m": 5 * time.Minute, "250ms": 250 * time.Millisecond,
 	} {
-		if got, err := parseDuration(text); got != want || err != nil {
+		if got, err := ParseDuration(text); got != want || err != nil {
 			t.Errorf("%q: got %s, %v, want %s", text, got, err, want)
 		}
 	}
 	for text, want := range map[string]string{
-		"":          "must be a time such as 90s, 10m, 1h30m, 14d or 2w",
+		"":          "must be a duration such as 90s, 10m, 1h30m, 14d or 2w",
 		"10":        `"10" needs a unit after 10: s, m, h, d or w`,
 		"1y":        `"1y" needs a unit after 1: s, m, h, d or w`,
-		"h":         `"h" is not a time such as 90s, 10m, 1h30m, 14d or 2w`,
-		"-1h":       `"-1h" is not a time such as 90s, 10m, 1h30m, 14d or 2w`,
-		"1..5h":     `"1..5h" is not a time such as 90s, 10m, 1h30m, 14d or 2w`,
+		"h":         `"h" is not a duration such as 90s, 10m, 1h30m, 14d or 2w`,
+		"-1h":       `"-1h" is not a duration such as 90s, 10m, 1h30m, 14d or 2w`,
+		"1..5h":     `"1..5h" is not a duration such as 90s, 10m, 1h30m, 14d or 2w`,
 		"99999999w": `"99999999w" is too long`,
 	} {
-		if got, err := parseDuration(text); err == nil || err.Error() != want {
+		if got, err := ParseDuration(text); err == nil || err.Error() != want {
 			t.Errorf("%q: got %s, %v, want %s", text, got, err, want)
 		}
 	}

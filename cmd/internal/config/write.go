@@ -11,8 +11,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Sketch is a configuration that is yet to be written: what a person said or
-// another program knew. What is not in it gets its default when it is read.
+// Sketch is a configuration to be written, from a user's answers or the files of
+// another program. Keys that are not in it get their defaults when it is read.
 type Sketch struct {
 	Head     string // a comment at the top, without #; may have several lines
 	Settings Section
@@ -20,17 +20,17 @@ type Sketch struct {
 	Forward  []Section
 }
 
-// Section is the keys of a mapping in the order in which they are written.
+// Section has the keys of a mapping in the order in which they are written.
 type Section []Pair
 
-// Pair is one key and what it says.
+// Pair is one key with its value.
 type Pair struct {
 	Key     string
 	Value   any    // a string, number, bool, []string or Section
-	Comment string // stands behind the value, without #; may be empty
+	Comment string // after the value, without #; may be empty
 }
 
-// YAML is the sketch as a file.
+// YAML returns the content of the file.
 func (s Sketch) YAML() ([]byte, error) {
 	top, err := s.Settings.node()
 	if err != nil {
@@ -63,7 +63,6 @@ func (s Sketch) YAML() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// node is the section as YAML has it.
 func (s Section) node() (*yaml.Node, error) {
 	m := &yaml.Node{Kind: yaml.MappingNode}
 	for _, p := range s {
@@ -91,14 +90,14 @@ func (p Pair) node() (*yaml.Node, error) {
 	return v, nil
 }
 
-// Create writes a file that only its owner may read, for it may have secrets
-// in it. It is there whole or not at all. One that is there already stays as
-// it is; the error is fs.ErrExist then.
+// Create writes a new file that only its owner may read, because it may contain
+// secrets. The file is written whole or not at all. If it exists already it is
+// not changed, and the error is fs.ErrExist.
 func Create(path string, content []byte) error { return create(path, content, os.Link) }
 
-// create is Create. A link, unlike a rename, never takes the place of another
-// file; where the file system has none (FAT, shares of some NAS), an exclusive
-// file does not either, though a power cut may leave it empty.
+// create implements Create. A link never replaces another file, as a rename
+// would. Where the file system has no links (FAT, shares of some NAS), the file
+// is opened exclusively; a power failure may then leave it empty.
 func create(path string, content []byte, link func(from, to string) error) (err error) {
 	draft, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
@@ -113,14 +112,14 @@ func create(path string, content []byte, link func(from, to string) error) (err 
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s is there already: %w", path, fs.ErrExist)
+		return fmt.Errorf("%s already exists: %w", path, fs.ErrExist)
 	case err != nil:
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }
 
-// exclusive writes a file that must not be there.
+// exclusive writes a file that must not exist.
 func exclusive(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

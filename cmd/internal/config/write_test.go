@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestWrittenIsRead: a sketch is read back as what it says, whatever octets
-// stand in a password.
-func TestWrittenIsRead(t *testing.T) {
+// TestSketchRoundTrip: Load reads what a sketch says, whatever octets are in a
+// password.
+func TestSketchRoundTrip(t *testing.T) {
 	t.Parallel()
 	password := "no: \"yes\" #{[*&!|>'%@`\t\u00e9 "
 	sketch := Sketch{
@@ -46,15 +46,15 @@ func TestWrittenIsRead(t *testing.T) {
 	a, f := cfg.Accounts[0], cfg.Forward[0]
 	if a.Name != "on" || a.Username != "0123" || a.Port != 1995 || a.Leave.Keep || cfg.Schedule != "@every 5m" ||
 		cfg.Spool.Memory != 8_000_000 || len(f.To) != 2 {
-		t.Errorf("read %+v, %+v, %+v from\n%s", cfg, a, f, text)
+		t.Errorf("got %+v, %+v, %+v; want the values of\n%s", cfg, a, f, text)
 	}
 	if got, err := a.Secret.Get(t.Context()); err != nil || got != password {
-		t.Errorf("the password came back as another one: %v", err)
+		t.Errorf("the password: got %q, %v; want %q", got, err, password)
 	}
 }
 
-// TestCreateOverwritesNothing, and leaves nothing else in the folder; on file
-// systems without hard links too.
+// TestCreateOverwritesNothing: it also leaves no other file in the folder, and
+// works on file systems without hard links.
 func TestCreateOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	for name, link := range map[string]func(from, to string) error{
@@ -69,16 +69,16 @@ func TestCreateOverwritesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := create(path, []byte("second"), link); !errors.Is(err, fs.ErrExist) {
-				t.Errorf("the second one: %v", err)
+				t.Errorf("the second time: got %v, want %v", err, fs.ErrExist)
 			}
 			if got, err := os.ReadFile(path); err != nil || string(got) != "first" {
-				t.Errorf("there is %q, %v", got, err)
+				t.Errorf("the file: got %q, %v; want first", got, err)
 			}
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-				t.Errorf("its mode: %v, %v", info.Mode(), err)
+				t.Errorf("the mode: got %v, %v; want 0600", info.Mode(), err)
 			}
 			if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
-				t.Errorf("left behind: %v, %v", left, err)
+				t.Errorf("the folder: got %v, %v; want one file", left, err)
 			}
 		})
 	}

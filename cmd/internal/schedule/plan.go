@@ -30,7 +30,7 @@ func Check(expression string) error {
 func parse(expression string) (cron.Schedule, error) {
 	zone, _, behind := strings.Cut(expression, " ")
 	if !behind && strings.Contains(zone, "TZ=") { // the parser would panic
-		return nil, errors.New("a time zone and nothing else")
+		return nil, errors.New("a time zone without a schedule")
 	}
 	s, err := cron.ParseStandard(expression)
 	if err != nil {
@@ -40,7 +40,7 @@ func parse(expression string) (cron.Schedule, error) {
 		return s, checkEvery(expression, every.Delay)
 	}
 	if s.Next(time.Now()).IsZero() {
-		return nil, errors.New("there is no such time")
+		return nil, errors.New("it never occurs")
 	}
 	return s, nil
 }

@@ -23,10 +23,10 @@ func TestCheck(t *testing.T) {
 		"@every day":                    `failed to parse duration @every day: time: invalid duration "day"`,
 		"@every 0s":                     "0s is less than a second",
 		"@every -10m":                   "-10m is less than a second",
-		"TZ=UTC":                        "a time zone and nothing else",
+		"TZ=UTC":                        "a time zone without a schedule",
 		"TZ=Nowhere/Atlantis 0 8 * * *": "provided bad location Nowhere/Atlantis: unknown time zone Nowhere/Atlantis",
-		"0 0 30 2 *":                    "there is no such time",
-		", * * * *":                     "there is no such time",
+		"0 0 30 2 *":                    "it never occurs",
+		", * * * *":                     "it never occurs",
 	} {
 		got := ""
 		if err := schedule.Check(expression); err != nil {

@@ -8,8 +8,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// value is one node of a file and where it stands.
-type value struct {
+// yamlValue is one node of a file and its position.
+type yamlValue struct {
 	node   *yaml.Node
 	file   string
 	line   int
@@ -18,25 +18,25 @@ type value struct {
 	report *report
 }
 
-// section is a mapping's values by their keys.
-type section map[string]value
+// fields are the values of a mapping by key.
+type fields map[string]yamlValue
 
-// fail reports that the value is wrong.
-func (v value) fail(format string, args ...any) {
+// fail reports an error about the value.
+func (v yamlValue) fail(format string, args ...any) {
 	v.report.fail(v.say(format, args...))
 }
 
-// warn reports that the value is allowed but doubtful.
-func (v value) warn(format string, args ...any) {
+// warn reports a warning about the value.
+func (v yamlValue) warn(format string, args ...any) {
 	v.report.warn(v.say(format, args...))
 }
 
-func (v value) say(format string, args ...any) Error {
+func (v yamlValue) say(format string, args ...any) Error {
 	return Error{File: v.file, Line: v.line, Key: v.path, Text: fmt.Sprintf(format, args...), column: v.column}
 }
 
-// at returns the value of node, which stands in v under the path name.
-func (v value) at(node *yaml.Node, path string) value {
+// at returns the value of node, which is a part of v with the given path.
+func (v yamlValue) at(node *yaml.Node, path string) yamlValue {
 	v.line, v.column, v.path = node.Line, node.Column, path
 	for node.Kind == yaml.AliasNode {
 		node = node.Alias
@@ -46,7 +46,7 @@ func (v value) at(node *yaml.Node, path string) value {
 }
 
 // child returns the value of a key of v.
-func (v value) child(key, node *yaml.Node) value {
+func (v yamlValue) child(key, node *yaml.Node) yamlValue {
 	c := v.at(node, join(v.path, key.Value))
 	c.line, c.column = key.Line, key.Column
 	return c
@@ -59,37 +59,37 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// scalar returns the text of a scalar as it is written; a number is its digits.
-// Its errors do not show the value, which may be a secret.
-func (v value) scalar() (string, bool) {
+// scalar returns the text of a scalar as it is written in the file. Its errors
+// do not show the value, which may be a secret.
+func (v yamlValue) scalar() (string, bool) {
 	switch {
 	case v.node.Kind != yaml.ScalarNode:
 		v.fail("must be a single value, not %s", v.kind())
 	case v.null():
-		v.fail("has no value; give it one or take the key out")
+		v.fail("has no value; set one or remove the key")
 	case v.node.Style&yaml.TaggedStyle != 0:
-		v.fail("a value that begins with ! must stand in quotes")
+		v.fail("a value that begins with ! must be quoted")
 	default:
 		return v.node.Value, true
 	}
 	return "", false
 }
 
-// null tells whether a key stands there without a value.
-func (v value) null() bool {
+// null reports whether a key has no value.
+func (v yamlValue) null() bool {
 	return v.node.Kind == yaml.ScalarNode && v.node.ShortTag() == "!!null"
 }
 
-// empty tells whether the value says nothing.
-func (v value) empty() bool {
+// empty reports whether the value is missing, "" or an empty list or mapping.
+func (v yamlValue) empty() bool {
 	return v.null() || v.node.Value == "" && len(v.node.Content) == 0
 }
 
-// isList tells whether the value is written as a list.
-func (v value) isList() bool { return v.node.Kind == yaml.SequenceNode }
+// isList reports whether the value is a list.
+func (v yamlValue) isList() bool { return v.node.Kind == yaml.SequenceNode }
 
 // items returns the values of a list; an empty value is an empty list.
-func (v value) items() []value {
+func (v yamlValue) items() []yamlValue {
 	if v.empty() {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (v value) items() []value {
 		v.fail("must be a list, not %s", v.kind())
 		return nil
 	}
-	list := make([]value, len(v.node.Content))
+	list := make([]yamlValue, len(v.node.Content))
 	for i, n := range v.node.Content {
 		list[i] = v.at(n, fmt.Sprintf("%s[%d]", v.path, i))
 	}
@@ -105,8 +105,8 @@ func (v value) items() []value {
 }
 
 // section returns the values of a mapping; an empty value is an empty mapping.
-func (v value) section() (section, bool) {
-	s := section{}
+func (v yamlValue) section() (fields, bool) {
+	s := fields{}
 	if v.empty() {
 		return s, true
 	}
@@ -120,11 +120,11 @@ func (v value) section() (section, bool) {
 		first, doubled := s[key.Value]
 		switch {
 		case !isWord(key):
-			v.at(key, v.path).fail("not a key; a key is one word, and a space follows its colon")
+			v.at(key, v.path).fail("not a valid key; a key is one word, followed by a colon and a space")
 		case key.Value == "<<":
-			v.at(key, v.path).fail("<< is not read here; what accounts share goes into defaults")
+			v.at(key, v.path).fail("<< is not supported; put what accounts share into defaults")
 		case doubled:
-			c.fail("is here twice, first in line %d", first.line)
+			c.fail("is defined twice, first in line %d", first.line)
 		default:
 			s[key.Value] = c
 		}
@@ -132,8 +132,8 @@ func (v value) section() (section, bool) {
 	return s, true
 }
 
-// isWord tells whether a key can be shown: after a forgotten space the
-// key would be password:hunter2.
+// isWord reports whether a key can be shown: if the space after the colon is
+// missing, the key is password:hunter2.
 func isWord(key *yaml.Node) bool {
 	if key.Kind != yaml.ScalarNode || key.Value == "" || len(key.Value) > 40 {
 		return false
@@ -143,8 +143,8 @@ func isWord(key *yaml.Node) bool {
 	}) < 0
 }
 
-// kind says what the value is, for messages.
-func (v value) kind() string {
+// kind names the kind of the value for messages.
+func (v yamlValue) kind() string {
 	switch v.node.Kind {
 	case yaml.SequenceNode:
 		return "a list"

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/popferry/popferry/cmd/internal/spelling"
+)
+
+// A setter puts a value into its field, or reports with fail what is wrong.
+type setter func(yamlValue)
+
+// keyDef defines a key that a mapping may have.
+type keyDef struct {
+	name string
+	def  string // the default as a user would write it; "": the zero value, or resolve.go sets it
+	set  setter
+	sub  keyTable // instead of set: the value is a mapping
+}
+
+// keyTable has the keys that a mapping may have.
+type keyTable []keyDef
+
+func key(name, def string, set setter) keyDef {
+	return keyDef{name: name, def: def, set: set}
+}
+
+func group(name string, keys ...keyDef) keyDef {
+	return keyDef{name: name, sub: keys}
+}
+
+// decode sets all fields: the default first, so that a field with a wrong value
+// has a valid one for the checks that follow.
+func (t keyTable) decode(s fields) {
+	for _, e := range t {
+		v, given := s[e.name]
+		if e.sub != nil {
+			inner := fields{}
+			if given {
+				inner, _ = v.keys(e.sub)
+			}
+			e.sub.decode(inner)
+			continue
+		}
+		if e.def != "" {
+			e.set(yamlValue{node: &yaml.Node{Kind: yaml.ScalarNode, Value: e.def}})
+		}
+		if given {
+			e.set(v)
+		}
+	}
+}
+
+// keys returns the values of a mapping by key, and reports keys that are not in
+// t. It is not ok if v is not a mapping.
+func (v yamlValue) keys(t keyTable) (s fields, ok bool) {
+	s, ok = v.section()
+	for name, c := range s {
+		if t.has(name) {
+			continue
+		}
+		hint := ""
+		if near := t.near(name); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		c.path = v.path
+		c.fail("unknown key %q%s", name, hint)
+	}
+	return s, ok
+}
+
+func (t keyTable) has(name string) bool {
+	for _, e := range t {
+		if e.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// near returns the key that was probably meant, or "".
+func (t keyTable) near(name string) string {
+	var keys []string
+	for _, e := range t {
+		if len(name) > 2 && strings.HasPrefix(e.name, name) {
+			return e.name
+		}
+		keys = append(keys, e.name)
+	}
+	return spelling.Nearest(name, keys, len(name)/3+1) // what is further away is another word
+}
