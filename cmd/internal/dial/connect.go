@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// nextAddress is how long one address has for itself before the next one is
-// tried as well (RFC 8305 section 5); net.Dialer's default, too.
+// nextAddress is the head start of one address before the next one is tried as
+// well (RFC 8305 section 5); also net.Dialer's default.
 const nextAddress = 300 * time.Millisecond
 
-// connect makes the connection below TLS. Its errors are those of Network.Over's
-// function, by default a net.Dialer's.
-func (d *Dialer) connect(ctx context.Context, passed func(Stage)) (net.Conn, error) {
+// connect makes the connection below TLS. Its errors are those of the function
+// given to Network.Over, by default a net.Dialer's.
+func (d *Dialer) connect(ctx context.Context, done func(Stage)) (net.Conn, error) {
 	if d.name == "" {
 		return d.over(ctx, d.network, d.addr)
 	}
@@ -20,16 +20,16 @@ func (d *Dialer) connect(ctx context.Context, passed func(Stage)) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	passed(StageName)
+	done(StageName)
 	conn, err := d.race(ctx, a.addrs)
 	if err == nil {
 		return conn, nil
 	}
-	if ctx.Err() != nil { // no time is left, but who comes next should not find what led nowhere
+	if ctx.Err() != nil { // no time is left, but the next caller should not get these addresses
 		d.names.forget(d.name, a)
 		return nil, err
 	}
-	b, moved, lookupErr := d.names.anew(ctx, d.name, a)
+	b, moved, lookupErr := d.names.lookupAgain(ctx, d.name, a)
 	switch {
 	case lookupErr != nil:
 		return nil, lookupErr
@@ -39,16 +39,16 @@ func (d *Dialer) connect(ctx context.Context, passed func(Stage)) (net.Conn, err
 	return nil, err
 }
 
-// attempt is how the try of one address ended.
+// attempt is the result of trying one address.
 type attempt struct {
 	number int
 	conn   net.Conn
 	err    error
 }
 
-// race tries the addresses one after the other, the next one whenever one
-// fails or takes its time, and returns the first connection. If there is none,
-// the error is that of the first address. Nothing is left behind.
+// race tries the addresses in order, the next one as soon as one fails or takes
+// longer than nextAddress, and returns the first connection. If all fail, the
+// error is that of the first address. No goroutine outlives the call.
 func (d *Dialer) race(ctx context.Context, addrs []net.IPAddr) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	addrs = alternate(addrs)
@@ -62,19 +62,19 @@ func (d *Dialer) race(ctx context.Context, addrs []net.IPAddr) (net.Conn, error)
 			}
 		}
 	}()
-	patience := time.NewTimer(0)
-	defer patience.Stop()
+	start := time.NewTimer(0)
+	defer start.Stop()
 	var first error
 	for {
 		select {
-		case <-patience.C:
+		case <-start.C:
 			go func(number int) {
 				conn, err := d.over(ctx, d.network, net.JoinHostPort(addrs[number].String(), d.port))
 				ended <- attempt{number, conn, err}
 			}(next)
 			next, running = next+1, running+1
 			if next < len(addrs) {
-				patience.Reset(nextAddress)
+				start.Reset(nextAddress)
 			}
 		case a := <-ended:
 			running--
@@ -85,7 +85,7 @@ func (d *Dialer) race(ctx context.Context, addrs []net.IPAddr) (net.Conn, error)
 				first = a.err
 			}
 			if next < len(addrs) {
-				patience.Reset(0)
+				start.Reset(0)
 			} else if running == 0 {
 				return nil, first
 			}
@@ -93,9 +93,9 @@ func (d *Dialer) race(ctx context.Context, addrs []net.IPAddr) (net.Conn, error)
 	}
 }
 
-// alternate returns the addresses with the families taking turns, beginning
-// with that of the first (RFC 8305 section 4), so that a machine whose IPv6
-// leads nowhere gets to IPv4 with its second try.
+// alternate returns the addresses with the families alternating, the family of
+// the first one first (RFC 8305 section 4). A machine without working IPv6 then
+// tries IPv4 second.
 func alternate(addrs []net.IPAddr) []net.IPAddr {
 	var one, other []net.IPAddr
 	for _, a := range addrs {

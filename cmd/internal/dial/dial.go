@@ -35,16 +35,16 @@ type Dialer struct {
 	names   *resolver
 	timeout time.Duration
 	mode    Mode
-	tls     *tls.Config // nil without TLS; other Dialers have it too
+	tls     *tls.Config // nil without TLS; shared with other Dialers
 	over    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// New checks a target and reads the files it names. It does not connect. The
-// errors name the setting or the file. The Dialer shares nothing with others.
+// New checks a target and reads the files it names. It does not connect. Errors
+// name the setting or the file. The Dialer shares nothing with others.
 func New(t Target) (*Dialer, error) { return NewNetwork().New(t) }
 
-// New is as the function New, but that the Dialer shares with the network's
-// others what is the same for both.
+// New is like the function New, but the Dialer shares with the network's others
+// what is the same for both.
 func (n *Network) New(t Target) (*Dialer, error) {
 	d := &Dialer{network: "tcp", names: n.names, over: n.over, mode: t.TLS.Mode, timeout: t.Timeout}
 	if d.timeout <= 0 {
@@ -82,7 +82,7 @@ func (n *Network) New(t Target) (*Dialer, error) {
 	return d, nil
 }
 
-// Addr is the server's address as shown to people: host:port, or unix:/path.
+// Addr is the server's address as users see it: host:port, or unix:/path.
 func (d *Dialer) Addr() string {
 	if d.network == "unix" {
 		return unixPrefix + d.addr
@@ -90,28 +90,28 @@ func (d *Dialer) Addr() string {
 	return d.addr
 }
 
-// SameTLS tells whether another Dialer of the same Network encrypts as this one
-// does: with the same settings, and with what is in the files that they name.
+// SameTLS reports whether another Dialer of the same Network has the same TLS
+// settings, and the files that they name have the same content.
 func (d *Dialer) SameTLS(o *Dialer) bool { return d.tls == o.tls }
 
 // Dial connects, within the target's timeout, and does the TLS handshake where
 // TLS is implicit; the connection is then a *tls.Conn. Every error is an
-// *Error that tells the stage.
+// *Error with its stage.
 func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
-	return d.DialTold(ctx, func(Stage) {})
+	return d.DialStages(ctx, func(Stage) {})
 }
 
-// DialTold is Dial for who wants to follow it: passed is called for each stage
-// that is behind it, StageName (where there is a name to look up), StageConnect
-// and StageTLS (where it is implicit).
-func (d *Dialer) DialTold(ctx context.Context, passed func(Stage)) (net.Conn, error) {
+// DialStages is Dial with a report of its progress: done is called after each
+// stage, StageName (where a name is looked up), StageConnect, and StageTLS
+// (where it is implicit).
+func (d *Dialer) DialStages(ctx context.Context, done func(Stage)) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	raw, err := d.connect(limited, passed)
+	raw, err := d.connect(limited, done)
 	if err != nil {
 		return nil, d.connectError(err)
 	}
-	passed(StageConnect)
+	done(StageConnect)
 	if d.mode != Implicit {
 		return raw, nil
 	}
@@ -123,13 +123,13 @@ func (d *Dialer) DialTold(ctx context.Context, passed func(Stage)) (net.Conn, er
 		}
 		return nil, d.handshakeError(err)
 	}
-	passed(StageTLS)
+	done(StageTLS)
 	return conn, nil
 }
 
-// StartTLSConfig is what to negotiate STARTTLS or STLS with; nil for other
-// modes. Others use it too, so it is not to be changed. A handshake with it that
-// fails because of the certificate returns a *CertificateError.
+// StartTLSConfig is the configuration for STARTTLS or STLS; nil for other modes.
+// It is shared and must not be changed. A handshake that fails because of the
+// certificate returns a *CertificateError.
 func (d *Dialer) StartTLSConfig() *tls.Config {
 	if d.mode != StartTLS {
 		return nil

@@ -8,23 +8,22 @@ import (
 	"net"
 )
 
-// ErrNotTLS: the server answered the TLS handshake in plain text. The port is
-// most likely one for STARTTLS, or for no TLS at all.
+// ErrNotTLS: the server answered the TLS handshake in plain text. Most likely
+// the port is for STARTTLS, or for no TLS at all.
 var ErrNotTLS = errors.New("the server does not speak TLS on this port")
 
-// Stage is how far a connection came before it failed.
+// Stage is a part of connecting.
 type Stage uint8
 
 const (
-	// StageName: the host's name has no address, or could not be looked up;
-	// Error.Err is a *net.DNSError.
+	// StageName is the lookup of the host's name; Error.Err is a *net.DNSError.
 	StageName Stage = iota + 1
-	// StageConnect: no connection; Error.Err is a *net.OpError.
+	// StageConnect is the connection; Error.Err is a *net.OpError.
 	StageConnect
-	// StageTLS: the handshake failed; Error.Err may be ErrNotTLS.
+	// StageTLS is the handshake; Error.Err may be ErrNotTLS.
 	StageTLS
-	// StageCertificate: the server's certificate was not accepted; Error.Err
-	// is a *CertificateError.
+	// StageCertificate is the verification of the server's certificate;
+	// Error.Err is a *CertificateError.
 	StageCertificate
 )
 
@@ -51,7 +50,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Addr, e.Stag
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// connectError tells a name without address from a server that is out of reach.
+// connectError distinguishes a failed lookup from a failed connection.
 func (d *Dialer) connectError(err error) *Error {
 	var noName *net.DNSError
 	if errors.As(err, &noName) {
@@ -60,8 +59,7 @@ func (d *Dialer) connectError(err error) *Error {
 	return &Error{Stage: StageConnect, Addr: d.Addr(), Err: err}
 }
 
-// handshakeError puts what went wrong in a handshake into words that tell
-// more than crypto/tls does.
+// handshakeError explains a failed handshake better than crypto/tls does.
 func (d *Dialer) handshakeError(err error) *Error {
 	var (
 		bad   *CertificateError
@@ -73,7 +71,7 @@ func (d *Dialer) handshakeError(err error) *Error {
 	case errors.As(err, &plain) && plain.Conn != nil: // set for the first record only
 		err = fmt.Errorf("%w (it began with %q)", ErrNotTLS, plain.RecordHeader[:])
 	case errors.Is(err, io.EOF):
-		err = fmt.Errorf("the server hung up in the handshake: %w", err)
+		err = fmt.Errorf("the server closed the connection during the handshake: %w", err)
 	}
 	return &Error{Stage: StageTLS, Addr: d.Addr(), Err: err}
 }

@@ -9,17 +9,17 @@ import (
 )
 
 // Network makes Dialers that share what is the same for them: the addresses of
-// a name, the roots of a CA file, the TLS configuration of one server and its
-// sessions. Five thousand mailboxes on one host then cost little more than one.
+// a name, the roots of a CA file, and the TLS configuration and sessions of a
+// server. Five thousand mailboxes on one host cost little more than one.
 // Its methods may be used concurrently.
 type Network struct {
 	names *resolver
 	over  func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu      sync.Mutex
-	roots   kept[string, *x509.CertPool]
-	pairs   kept[[2]string, []tls.Certificate]
-	configs kept[setting, *tls.Config]
+	roots   cache[string, *x509.CertPool]
+	pairs   cache[[2]string, []tls.Certificate]
+	configs cache[setting, *tls.Config]
 }
 
 // NewNetwork returns a Network that asks the system's resolver.
@@ -30,24 +30,24 @@ func NewNetworkWith(names *net.Resolver) *Network {
 	return &Network{
 		names:   newResolver(names),
 		over:    new(net.Dialer).DialContext, // its zero value sends keep-alives
-		roots:   make(kept[string, *x509.CertPool]),
-		pairs:   make(kept[[2]string, []tls.Certificate]),
-		configs: make(kept[setting, *tls.Config]),
+		roots:   make(cache[string, *x509.CertPool]),
+		pairs:   make(cache[[2]string, []tls.Certificate]),
+		configs: make(cache[setting, *tls.Config]),
 	}
 }
 
-// Over returns a Network without what n has learnt, whose Dialers make the
-// connections below TLS by this function: over a proxy, or in a test's own
-// world. Names are still looked up here.
+// Over returns a Network with empty caches, except of names, whose Dialers make
+// the connections below TLS with this function: over a proxy, or in a test.
+// Names are still looked up here.
 func (n *Network) Over(connect func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
 	o := NewNetwork()
 	o.names, o.over = n.names, connect
 	return o
 }
 
-// setting is what tells one TLS configuration from another. The address is
-// part of it, for the sessions: those of another port are of another server,
-// and one that was opened with one client's certificate is not for another.
+// setting identifies a TLS configuration. The address is part of it because of
+// the sessions: another port is another server, and a session that was opened
+// with one client certificate must not be used with another.
 type setting struct {
 	tls        TLS
 	name, addr string
@@ -56,7 +56,7 @@ type setting struct {
 // config returns the one configuration for these settings. The files are read
 // again once they have changed.
 func (n *Network) config(t TLS, name, addr string) (*tls.Config, error) {
-	t.Mode = Implicit // when the handshake comes makes no difference to it
+	t.Mode = Implicit // the mode makes no difference to the configuration
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.configs.get(setting{t, name, addr}, stampOf(t.CAFile, t.CertFile, t.KeyFile), func() (*tls.Config, error) {

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// remember is how long the addresses of a name are used again. Go's
-	// resolver tells no TTL, so it must be short enough for any: half a minute
-	// is what names get that move at all, and it takes the lookups of thousands
-	// of accounts on one host down to two a minute.
-	remember = 30 * time.Second
-	// fresh is for how long asking again would tell nothing new.
-	fresh = time.Second
+	// cacheTTL is how long the addresses of a name are reused. Go's resolver
+	// does not return the TTL, so it must be short enough for any: half a
+	// minute is the shortest in common use, and it reduces the lookups of
+	// thousands of accounts on one host to two a minute.
+	cacheTTL = 30 * time.Second
+	// requeryAfter is how old an answer must be to be worth asking again.
+	requeryAfter = time.Second
 )
 
-// resolver looks up the addresses of hosts. Who asks for one name at once
-// shares a query, which goes on when one of them gives up; who comes later gets
-// the answer that is remembered. Failures are not.
+// resolver looks up the addresses of hosts. Concurrent callers for one name
+// share a query, which continues when one of them gives up; later ones get the
+// cached answer. Failures are not cached.
 type resolver struct {
 	system *net.Resolver // nil is Go's own choice
 	now    func() time.Time
@@ -35,7 +35,7 @@ type resolver struct {
 	known map[string]answer // as many as the configuration has hosts
 }
 
-// answer is what a name was found to be. It is not to be changed.
+// answer is the addresses of a name. It must not be changed.
 type answer struct {
 	addrs []net.IPAddr // the best first (RFC 6724)
 	at    time.Time
@@ -52,9 +52,9 @@ func (r *resolver) lookup(ctx context.Context, host string) (answer, error) {
 	if a, ok := r.remembered(host); ok {
 		return a, nil
 	}
-	came := r.asking.DoChan(host, func() (any, error) { return r.ask(context.WithoutCancel(ctx), host) })
+	result := r.asking.DoChan(host, func() (any, error) { return r.ask(context.WithoutCancel(ctx), host) })
 	select {
-	case res := <-came:
+	case res := <-result:
 		a, _ := res.Val.(answer)
 		return a, res.Err
 	case <-ctx.Done():
@@ -64,7 +64,7 @@ func (r *resolver) lookup(ctx context.Context, host string) (answer, error) {
 	}
 }
 
-// ask is one query, unless its answer came just before.
+// ask is one query, unless the answer has come in the meantime.
 func (r *resolver) ask(ctx context.Context, host string) (answer, error) {
 	if a, ok := r.remembered(host); ok {
 		return a, nil
@@ -80,19 +80,19 @@ func (r *resolver) ask(ctx context.Context, host string) (answer, error) {
 	return a, nil
 }
 
-// remembered is an answer that is not too old.
+// remembered is a cached answer that is not too old.
 func (r *resolver) remembered(host string) (answer, bool) {
 	r.mu.Lock()
 	a, ok := r.known[host]
 	r.mu.Unlock()
-	return a, ok && r.younger(a, remember)
+	return a, ok && r.younger(a, cacheTTL)
 }
 
-// anew is lookup for who could connect to none of a's addresses. It is not ok
-// if there are no others now; their order means nothing, for many servers turn
-// it with each answer.
-func (r *resolver) anew(ctx context.Context, host string, a answer) (b answer, ok bool, err error) {
-	if r.younger(a, fresh) {
+// lookupAgain is lookup for a caller that could connect to none of a's
+// addresses. ok reports whether there are new ones now; their order does not
+// count, because many servers rotate it with each answer.
+func (r *resolver) lookupAgain(ctx context.Context, host string, a answer) (b answer, ok bool, err error) {
+	if r.younger(a, requeryAfter) {
 		return a, false, nil
 	}
 	r.forget(host, a)
@@ -115,13 +115,13 @@ func (r *resolver) forget(host string, a answer) {
 	}
 }
 
-// younger tells whether an answer is less than so old. One from the future is
-// not: the clock was set back.
+// younger reports whether an answer is younger than limit. One from the future
+// is not: the clock was set back.
 func (r *resolver) younger(a answer, limit time.Duration) bool {
 	age := r.clock().Sub(a.at)
 	return age >= 0 && age < limit
 }
 
-// clock is the wall's: the other one stands still while a machine sleeps, which
+// clock is the wall clock: the monotonic one stops while a machine sleeps, which
 // is when laptops change networks.
 func (r *resolver) clock() time.Time { return r.now().Round(0) }

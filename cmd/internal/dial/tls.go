@@ -20,7 +20,7 @@ const (
 	// StartTLS: TLS by a command of the protocol (RFC 2595, RFC 3207), and no
 	// connection without it.
 	StartTLS
-	// None: plain text, passwords too.
+	// None: plain text, including passwords.
 	None
 )
 
@@ -41,10 +41,10 @@ func ParseMode(word string) (Mode, error) {
 			return Mode(m), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is none of %s", word, strings.Join(modes[:], ", "))
+	return 0, fmt.Errorf("%q is not one of %s", word, strings.Join(modes[:], ", "))
 }
 
-// TLS says how a connection is encrypted and how its server proves who it is.
+// TLS says how a connection is encrypted and how its server is verified.
 type TLS struct {
 	Mode       Mode
 	CAFile     string // PEM; roots beside the system's
@@ -58,12 +58,12 @@ type TLS struct {
 const pinPrefix = "sha256:"
 
 // ParsePin reads a pin as TLS.Pin takes it and CertificateError.SHA256 writes
-// it. Either case will do, and the colons that openssl puts between octets.
+// it, in either case, with or without the colons that openssl writes.
 func ParsePin(pin string) (sum [sha256.Size]byte, err error) {
 	digits, ok := strings.CutPrefix(strings.ToLower(pin), pinPrefix)
 	octets, err := hex.DecodeString(strings.ReplaceAll(digits, ":", ""))
 	if !ok || err != nil || len(octets) != len(sum) {
-		return sum, fmt.Errorf("%q is no pin: it must be %s and %d hexadecimal digits", pin, pinPrefix, 2*len(sum))
+		return sum, fmt.Errorf("%q is not a pin: it must be %s followed by %d hexadecimal digits", pin, pinPrefix, 2*len(sum))
 	}
 	copy(sum[:], octets)
 	return sum, nil
@@ -82,11 +82,11 @@ func ParseVersion(version string) (uint16, error) {
 	case "1.3":
 		return tls.VersionTLS13, nil
 	}
-	return 0, fmt.Errorf("TLS version %q is none of 1.0, 1.1, 1.2, 1.3", version)
+	return 0, fmt.Errorf("TLS version %q is not one of 1.0, 1.1, 1.2, 1.3", version)
 }
 
-// newConfig turns settings, and what was read of their files, into a
-// configuration that verifies the server called name.
+// newConfig makes a configuration of settings and of what was read from their
+// files. It verifies that the server is the one called name.
 func newConfig(t TLS, name string, roots *x509.CertPool, client []tls.Certificate) (*tls.Config, error) {
 	least, err := ParseVersion(t.Min)
 	if err != nil {
@@ -108,14 +108,13 @@ func newConfig(t TLS, name string, roots *x509.CertPool, client []tls.Certificat
 		MinVersion:         least,
 		CipherSuites:       ciphers(least),
 		Certificates:       client,
-		InsecureSkipVerify: true, // VerifyConnection does it, see doc.go; also for a session that is taken up again
+		InsecureSkipVerify: true, // VerifyConnection verifies instead, see doc.go; also a resumed session
 		VerifyConnection:   v.verify,
 		ClientSessionCache: tls.NewLRUClientSessionCache(1), // there is one server
 	}, nil
 }
 
-// roots are the system's and those of the file. nil stands for the system's
-// alone.
+// roots are the system's and those of the file; nil means the system's alone.
 func roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -139,9 +138,9 @@ func clientCertificates(certFile, keyFile string) ([]tls.Certificate, error) {
 	case certFile == "" && keyFile == "":
 		return nil, nil
 	case keyFile == "":
-		return nil, fmt.Errorf("client certificate %s: its key file is not given", certFile)
+		return nil, fmt.Errorf("client certificate %s: its key file is missing", certFile)
 	case certFile == "":
-		return nil, fmt.Errorf("client key %s: its certificate file is not given", keyFile)
+		return nil, fmt.Errorf("client key %s: its certificate file is missing", keyFile)
 	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
@@ -151,8 +150,7 @@ func clientCertificates(certFile, keyFile string) ([]tls.Certificate, error) {
 }
 
 // ciphers is nil, Go's choice, unless a version below 1.2 is allowed: servers
-// that old often know no ECDHE, which Go's choice has not done without since
-// 1.22.
+// that old often lack ECDHE, which Go's choice has required since 1.22.
 func ciphers(least uint16) []uint16 {
 	if least >= tls.VersionTLS12 {
 		return nil

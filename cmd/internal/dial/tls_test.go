@@ -11,10 +11,10 @@ func TestModes(t *testing.T) {
 	t.Parallel()
 	for _, m := range []Mode{Implicit, StartTLS, None} {
 		if got, err := ParseMode(m.String()); err != nil || got != m {
-			t.Errorf("%v becomes %v, %v", m, got, err)
+			t.Errorf("%v parsed is %v, %v", m, got, err)
 		}
 	}
-	if _, err := ParseMode("ssl"); err == nil || err.Error() != `"ssl" is none of implicit, starttls, none` {
+	if _, err := ParseMode("ssl"); err == nil || err.Error() != `"ssl" is not one of implicit, starttls, none` {
 		t.Error(err)
 	}
 }
@@ -48,9 +48,9 @@ func TestNewErrors(t *testing.T) {
 		"port":             {Target{Host: "h"}, "port 0"},
 		"socket":           {Target{Host: "unix:"}, "path of a socket"},
 		"TLS on a socket":  {Target{Host: "unix:/s"}, "server name or a pin"},
-		"version":          {Target{Host: "h", Port: 1, TLS: TLS{Min: "1.4"}}, `"1.4" is none of`},
-		"short pin":        {Target{Host: "h", Port: 1, TLS: TLS{Pin: "sha256:00"}}, "no pin"},
-		"pin of SHA-1":     {Target{Host: "h", Port: 1, TLS: TLS{Pin: "sha1:00"}}, "no pin"},
+		"version":          {Target{Host: "h", Port: 1, TLS: TLS{Min: "1.4"}}, `"1.4" is not one of`},
+		"short pin":        {Target{Host: "h", Port: 1, TLS: TLS{Pin: "sha256:00"}}, "is not a pin"},
+		"pin of SHA-1":     {Target{Host: "h", Port: 1, TLS: TLS{Pin: "sha1:00"}}, "is not a pin"},
 		"CA missing":       {Target{Host: "h", Port: 1, TLS: TLS{CAFile: missing}}, missing},
 		"CA empty":         {Target{Host: "h", Port: 1, TLS: TLS{CAFile: empty}}, empty},
 		"client without":   {Target{Host: "h", Port: 1, TLS: TLS{CertFile: empty}}, "key file"},

@@ -16,15 +16,15 @@ import (
 type Reason uint8
 
 const (
-	// OtherReason: anything else; CertificateError.Err tells.
+	// OtherReason: anything else; see CertificateError.Err.
 	OtherReason Reason = iota
-	// Expired: its time, or that of one above it, has ended.
+	// Expired: it, or a certificate above it, is no longer valid.
 	Expired
-	// NotYetValid: its time has not begun. The clock may be wrong.
+	// NotYetValid: it is not valid yet. The clock may be wrong.
 	NotYetValid
 	// NameMismatch: it is for other names.
 	NameMismatch
-	// UnknownAuthority: it was not issued by anybody who is trusted.
+	// UnknownAuthority: no trusted authority issued it.
 	UnknownAuthority
 	// PinMismatch: it is not the one that is pinned.
 	PinMismatch
@@ -41,8 +41,8 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason %d", uint8(r))
 }
 
-// CertificateError is a certificate that was not accepted, with what a person
-// needs to decide about it.
+// CertificateError is a certificate that was not accepted, with what the user
+// needs in order to decide about it.
 type CertificateError struct {
 	Reason Reason
 	Host   string   // the name that was expected
@@ -55,8 +55,8 @@ type CertificateError struct {
 	Err                 error  // from crypto/x509; nil for PinMismatch
 }
 
-// namesShown bounds what Error lists: hosters have certificates with hundreds
-// of names.
+// namesShown limits the names in Error: hosting companies have certificates with
+// hundreds of names.
 const namesShown = 5
 
 // Error says what is wrong with the certificate and what it holds.
@@ -112,7 +112,7 @@ func (v verifier) verify(state tls.ConnectionState) error {
 	return nil
 }
 
-// reason sorts the errors of x509.Certificate.Verify.
+// reason classifies the errors of x509.Certificate.Verify.
 func reason(err error) Reason {
 	var (
 		invalid x509.CertificateInvalidError
@@ -147,8 +147,8 @@ func (v verifier) refuse(leaf *x509.Certificate, why Reason, err error) *Certifi
 	}
 }
 
-// names lists what a certificate is for. A common name alone is never enough
-// to be accepted, but it is what people will recognise.
+// names lists the names of a certificate. A common name alone is never enough to
+// be accepted, but users recognise it.
 func names(c *x509.Certificate) []string {
 	var out []string
 	for _, name := range c.DNSNames {
@@ -163,8 +163,8 @@ func names(c *x509.Certificate) []string {
 	return out
 }
 
-// printable keeps what a stranger wrote into a certificate from steering a
-// terminal.
+// printable replaces what could control a terminal: anyone can write a
+// certificate.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

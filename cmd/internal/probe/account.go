@@ -87,7 +87,7 @@ func (p *mailboxProbe) dial(ctx context.Context) (net.Conn, error) {
 	if p.dialed {
 		return p.Dialer.Dial(ctx)
 	}
-	conn, err := p.Dialer.DialTold(ctx, p.connected)
+	conn, err := p.Dialer.DialStages(ctx, p.connected)
 	if err != nil {
 		return nil, err
 	}

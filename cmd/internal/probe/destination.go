@@ -74,7 +74,7 @@ type delivery struct {
 func (d *delivery) options() smtp.Options {
 	o := d.Options
 	o.Dial = func(ctx context.Context) (net.Conn, error) {
-		conn, err := d.Dialer.DialTold(ctx, d.connected)
+		conn, err := d.Dialer.DialStages(ctx, d.connected)
 		if t, ok := conn.(*tls.Conn); ok {
 			d.encrypted(t.ConnectionState())
 		}

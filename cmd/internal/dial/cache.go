@@ -2,29 +2,29 @@ package dial
 
 import "os"
 
-// kept holds what was made of settings and of the files that they name, for as
-// long as the files stay as they were. Errors are not held.
-type kept[K comparable, V any] map[K]made[V]
+// cache holds values that are built from settings and the files they name, until
+// a file changes. Errors are not cached.
+type cache[K comparable, V any] map[K]cached[V]
 
-type made[V any] struct {
+type cached[V any] struct {
 	from  stamp
 	value V
 }
 
-// get returns what is held, or else makes it.
-func (k kept[K, V]) get(key K, from stamp, build func() (V, error)) (V, error) {
-	if m, ok := k[key]; ok && m.from.same(from) {
+// get returns the cached value, or builds it.
+func (c cache[K, V]) get(key K, from stamp, build func() (V, error)) (V, error) {
+	if m, ok := c[key]; ok && m.from.same(from) {
 		return m.value, nil
 	}
 	value, err := build()
 	if err == nil {
-		k[key] = made[V]{from, value}
+		c[key] = cached[V]{from, value}
 	}
 	return value, err
 }
 
-// stamp is how files were when they were looked at; nil for one that is not
-// named or cannot be looked at, which reading it will tell better.
+// stamp is the state of files at one time; nil for one that is not named or that
+// os.Stat fails for: reading it gives the better error.
 type stamp []os.FileInfo
 
 func stampOf(files ...string) stamp {
@@ -37,7 +37,7 @@ func stampOf(files ...string) stamp {
 	return s
 }
 
-// same tells whether the files were neither changed nor replaced.
+// same reports whether the files were neither changed nor replaced.
 func (s stamp) same(now stamp) bool {
 	for i, then := range s {
 		switch {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestDialTold: each stage is told once it is behind.
-func TestDialTold(t *testing.T) {
+// TestDialStages: each stage is reported once it is done.
+func TestDialStages(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
 	port := serve(t, greetTLS(&tls.Config{Certificates: []tls.Certificate{a.server(nil)}}))
@@ -29,11 +29,11 @@ func TestDialTold(t *testing.T) {
 			d, err := New(tt.target)
 			check(t, err)
 			var got []Stage
-			if conn, err := d.DialTold(t.Context(), func(s Stage) { got = append(got, s) }); err == nil {
+			if conn, err := d.DialStages(t.Context(), func(s Stage) { got = append(got, s) }); err == nil {
 				conn.Close()
 			}
 			if !slices.Equal(got, tt.want) {
-				t.Errorf("told %v, want %v", got, tt.want)
+				t.Errorf("reported %v, want %v", got, tt.want)
 			}
 		})
 	}
