@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Authority issues certificates. The zero value is none.
+// Authority issues certificates; see New.
 type Authority struct {
 	tb   testing.TB
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// New makes an authority that nobody trusts yet.
+// New makes an authority that nothing trusts yet.
 func New(tb testing.TB) *Authority {
 	tb.Helper()
 	a := &Authority{tb: tb}
@@ -32,15 +32,15 @@ func New(tb testing.TB) *Authority {
 	return a
 }
 
-// Server issues a certificate for a server of these names or IP addresses, good
-// for an hour.
+// Server issues a certificate for a server with these names or IP addresses,
+// valid for an hour.
 func (a *Authority) Server(names ...string) tls.Certificate {
 	a.tb.Helper()
 	now := time.Now()
 	return a.ServerFrom(now.Add(-time.Hour), now.Add(time.Hour), names...)
 }
 
-// ServerFrom is Server for other times.
+// ServerFrom is Server with other times.
 func (a *Authority) ServerFrom(from, to time.Time, names ...string) tls.Certificate {
 	a.tb.Helper()
 	t := &x509.Certificate{NotBefore: from, NotAfter: to, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
@@ -55,7 +55,7 @@ func (a *Authority) ServerFrom(from, to time.Time, names ...string) tls.Certific
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }
 
-// Pool has the authority alone in it.
+// Pool contains only the authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)

@@ -1,4 +1,4 @@
-// Package dnstest is a DNS server on loopback, for tests of what asks the DNS.
+// Package dnstest is a DNS server on loopback for tests.
 package dnstest
 
 import (
@@ -36,7 +36,7 @@ func Start(tb testing.TB, zone string) *net.Resolver {
 	}}
 }
 
-// records answers queries. It is never changed.
+// records answers queries. They never change.
 type records []dns.RR
 
 func read(tb testing.TB, zone string) records {
@@ -52,8 +52,8 @@ func read(tb testing.TB, zone string) records {
 	return r
 }
 
-// ServeDNS answers with the records of the name asked for. One that has none is
-// said not to exist.
+// ServeDNS answers with the records of the name asked for. A name without any
+// does not exist.
 func (r records) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	answer := new(dns.Msg).SetRcode(query, dns.RcodeNameError)
 	for _, rr := range r {
@@ -66,5 +66,5 @@ func (r records) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 			answer.Answer = append(answer.Answer, rr)
 		}
 	}
-	_ = w.WriteMsg(answer) // who asked asks again
+	_ = w.WriteMsg(answer) // the client asks again
 }

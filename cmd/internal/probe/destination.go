@@ -12,21 +12,21 @@ import (
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
-// Relay is a server to be tried that mail goes to.
+// Relay is a destination to be tried.
 type Relay struct {
-	Name      string // as errors call it
+	Name      string // in errors
 	Dialer    *dial.Dialer
 	Options   smtp.Options    // Dial, StartTLS and Passed are filled in
-	Envelopes []smtp.Envelope // none: as far as the login
+	Envelopes []smtp.Envelope // none: the probe ends after the login
 }
 
-// ErrRefused is the error of a probe some of whose steps failed; the steps have
-// the reasons.
+// ErrRefused is the error of a probe in which some envelopes failed; the steps
+// have the reasons.
 var ErrRefused = errors.New("a sender or recipient was refused")
 
-// Destination tries a server and tells each step as it is done: name, connect,
+// Destination tries a server and reports each step as it is done: name, connect,
 // tls, greeting, login, and mail and rcpt for each envelope. No message is sent.
-// limit is the size that the server announces for a message, in octets; 0: none.
+// limit is the maximum message size that the server announces, in octets; 0: none.
 // The error is that of the last step, or ErrRefused.
 func Destination(ctx context.Context, r Relay, report func(Step)) (limit int64, err error) {
 	d := delivery{Relay: r, recorder: newRecorder(report)}
@@ -97,7 +97,7 @@ func (d *delivery) options() smtp.Options {
 	return o
 }
 
-// answered tells of MAIL or RCPT.
+// answered reports MAIL or RCPT.
 func (d *delivery) answered(o forwarder.Outcome) {
 	name, note := stepAt(o.Stage), "to <"+o.Recipient+">"
 	if o.Stage == forwarder.StageMail {
@@ -112,7 +112,7 @@ func (d *delivery) answered(o forwarder.Outcome) {
 	d.record(Step{Name: name, Note: note, Err: &outcome.DestinationError{Name: d.Name, Outcome: o}})
 }
 
-// fails tells of the step that ended the probe.
+// fails reports the step that ended the probe.
 func (d *delivery) fails(err error) error {
 	var e *smtp.Error
 	if !errors.As(err, &e) {

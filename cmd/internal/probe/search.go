@@ -11,7 +11,7 @@ import (
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
-// Protocol is what a server is expected to speak.
+// Protocol is what a server should speak.
 type Protocol uint8
 
 // The protocols.
@@ -21,7 +21,7 @@ const (
 	LMTP
 )
 
-// Way is how a host may be reached.
+// Way is a port and how TLS begins there.
 type Way struct {
 	Port int
 	Mode dial.Mode
@@ -30,8 +30,9 @@ type Way struct {
 // String is the way as the configuration writes it.
 func (w Way) String() string { return fmt.Sprintf("port: %d, tls: %v", w.Port, w.Mode) }
 
-// Ways are the registered ports of a protocol, the best first (RFC 8314 3 and
-// 4, RFC 6409 3.1). LMTP has none, and those of SMTP speak no LMTP (RFC 2033 5).
+// Ways are the registered ports of a protocol, the best first (RFC 8314 sections
+// 3 and 4, RFC 6409 section 3.1). LMTP has none, and must not be spoken on those
+// of SMTP (RFC 2033 section 5).
 func (p Protocol) Ways() []Way {
 	switch p {
 	case SMTP:
@@ -45,17 +46,17 @@ func (p Protocol) Ways() []Way {
 // Answer is a way that leads to a server.
 type Answer struct {
 	Way
-	// Err is a *dial.CertificateError where all but the certificate is right.
+	// Err is a *dial.CertificateError if only the certificate is wrong.
 	Err error
 }
 
-// patience is for each way: what takes longer is no help.
+// patience is the limit for each way: a slower one is of no help.
 const patience = 5 * time.Second
 
 // Search tries ways to a host, all at once, and returns those that answer, in
-// the order of ways. Nobody logs in. One that answers and does not encrypt comes
-// back with dial.None. The target tells the host and what is expected of its
-// certificate.
+// the order of ways, without a login. One that answers but does not encrypt is
+// returned with dial.None. The target has the host and what its certificate is
+// verified by.
 func Search(ctx context.Context, network *dial.Network, target dial.Target, p Protocol, ways []Way) []Answer {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -73,7 +74,7 @@ func Search(ctx context.Context, network *dial.Network, target dial.Target, p Pr
 	return answers
 }
 
-// try tries one way; nil if there is nothing.
+// try tries one way; nil if nothing answers.
 func try(ctx context.Context, network *dial.Network, target dial.Target, p Protocol, w Way) *Answer {
 	target.Port, target.TLS.Mode, target.Timeout = w.Port, w.Mode, patience
 	d, err := network.New(target)
@@ -97,8 +98,8 @@ func try(ctx context.Context, network *dial.Network, target dial.Target, p Proto
 	return nil
 }
 
-// errClear: the server is there, but it does not encrypt.
-var errClear = errors.New("it answers only in clear")
+// errClear: there is a server, but it does not encrypt.
+var errClear = errors.New("the server does not encrypt")
 
 func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 	c, _, err := pop3.Open(ctx, pop3.Config{

@@ -8,7 +8,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 )
 
-// The names of steps, in their order. With STARTTLS, the greeting comes before
+// The names of steps, in their order. With STARTTLS the greeting comes before
 // TLS.
 const (
 	StepName     = "name"     // of the host; left out for an address
@@ -27,8 +27,8 @@ const (
 type Step struct {
 	Name string
 	Took time.Duration
-	Note string // what is worth knowing; "" for nothing
-	Err  error  // nil if it went well; cause.Of has the words
+	Note string // what is worth knowing; may be empty
+	Err  error  // nil if the step succeeded; cause.Of has the words
 }
 
 // recorder reports the steps of one probe and takes their times.
@@ -39,10 +39,10 @@ type recorder struct {
 
 func newRecorder(report func(Step)) *recorder { return &recorder{report, time.Now()} }
 
-// ok reports a step that went well.
+// ok reports a step that succeeded.
 func (r *recorder) ok(name, note string) { r.record(Step{Name: name, Note: note}) }
 
-// failed reports a step that did not, and returns its error.
+// failed reports a step that failed, and returns its error.
 func (r *recorder) failed(name string, err error) error {
 	r.record(Step{Name: name, Err: err})
 	return err
@@ -81,11 +81,11 @@ func (r *recorder) connected(s dial.Stage) {
 // encrypted reports TLS.
 func (r *recorder) encrypted(s tls.ConnectionState) { r.ok(StepTLS, describe(s, time.Now())) }
 
-// soon is when a certificate should have been renewed: those that are good for
-// 90 days are renewed after 60, as a rule.
+// soon is how long before its end a certificate should have been renewed: those
+// that are valid for 90 days are usually renewed after 60.
 const soon = 14 * 24 * time.Hour
 
-// describe says what TLS it is, and whether its certificate ends soon.
+// describe names the TLS version, and a certificate that ends soon.
 func describe(s tls.ConnectionState, now time.Time) string {
 	note := tls.VersionName(s.Version)
 	if len(s.PeerCertificates) == 0 {
@@ -93,14 +93,14 @@ func describe(s tls.ConnectionState, now time.Time) string {
 	}
 	end := s.PeerCertificates[0].NotAfter
 	if end.Sub(now) < soon {
-		note += "; its certificate ends on " + end.UTC().Format(time.DateOnly) + ", and has not been renewed yet"
+		note += "; its certificate ends on " + end.UTC().Format(time.DateOnly) + " and has not been renewed yet"
 	}
 	return note
 }
 
-// observed is a configuration that tells of each handshake that its own checks
-// accept. nil stays nil.
-func observed(c *tls.Config, tell func(tls.ConnectionState)) *tls.Config {
+// observed is a configuration that reports each handshake that passes its own
+// checks. nil stays nil.
+func observed(c *tls.Config, report func(tls.ConnectionState)) *tls.Config {
 	if c == nil {
 		return nil
 	}
@@ -112,7 +112,7 @@ func observed(c *tls.Config, tell func(tls.ConnectionState)) *tls.Config {
 				return err
 			}
 		}
-		tell(s)
+		report(s)
 		return nil
 	}
 	return c

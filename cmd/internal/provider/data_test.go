@@ -27,7 +27,7 @@ func TestEntries(t *testing.T) {
 			}
 			for _, name := range slices.Concat(p.Domains, p.MX, p.hosts()) {
 				if !hostForm.MatchString(name) {
-					t.Errorf("%q is no host or domain in small letters", name)
+					t.Errorf("%q is not a host or domain in lower case", name)
 				}
 			}
 			if len(p.Domains)+len(p.MX)+len(p.POP3) == 0 {
@@ -102,7 +102,7 @@ func checkSources(t *testing.T, p Provider) {
 func checkURL(t *testing.T, s string) {
 	t.Helper()
 	if u, err := url.Parse(s); err != nil || u.Scheme != "https" || !hostForm.MatchString(u.Host) {
-		t.Errorf("%q is no https URL (%v)", s, err)
+		t.Errorf("%q is not an https URL (%v)", s, err)
 	}
 }
 

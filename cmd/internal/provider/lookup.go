@@ -15,7 +15,7 @@ import (
 //go:embed providers.json
 var file string
 
-// read decodes the file once. That it can be decoded is for the tests to hold.
+// read decodes the file once. The tests make sure that it can be decoded.
 var read = sync.OnceValue(func() []Provider {
 	var all []Provider
 	d := json.NewDecoder(bytes.NewBufferString(file))
@@ -29,20 +29,20 @@ var read = sync.OnceValue(func() []Provider {
 // All returns the providers in the order of their names.
 func All() []Provider { return slices.Clone(read()) }
 
-// ByName returns the provider that the configuration calls so.
+// ByName returns the provider with that name in the configuration.
 func ByName(name string) (Provider, bool) {
 	return find(func(p Provider) bool { return strings.EqualFold(p.Name, name) })
 }
 
 // ForAddress returns the provider of a mail address, or of a domain, by the
-// domain alone: one's own domain is known by ForMX.
+// domain alone; for customers' own domains see ForMX.
 func ForAddress(address string) (Provider, bool) {
 	domain := canonical(address[strings.LastIndex(address, "@")+1:])
 	return find(func(p Provider) bool { return slices.Contains(p.Domains, domain) })
 }
 
-// ForMX returns the provider that runs a mail exchanger, and so hosts the
-// domain that names it. Of several it is the one that says it most closely.
+// ForMX returns the provider that runs a mail exchanger, and so hosts the domain
+// that names it. Of several the one with the longest match wins.
 func ForMX(host string) (Provider, bool) {
 	host = canonical(host)
 	var best Provider
@@ -57,8 +57,8 @@ func ForMX(host string) (Provider, bool) {
 	return best, longest > 0
 }
 
-// ForHost returns the provider whose POP3 or SMTP server has that name: the one
-// that runs it, not one that is hosted there.
+// ForHost returns the provider that runs the POP3 or SMTP server with that name,
+// not one that is hosted there.
 func ForHost(host string) (Provider, bool) {
 	host = canonical(host)
 	return find(func(p Provider) bool {
@@ -66,9 +66,9 @@ func ForHost(host string) (Provider, bool) {
 	})
 }
 
-// Near returns the provider with a name, domain or server that is spelled
-// nearly so, and that spelling: gmail.com for gmial.com. It is "" if nothing
-// is near, or if the word is right as it is.
+// Near returns the provider with a name, domain or server that is spelled almost
+// like word, and that spelling: gmail.com for gmial.com. It is "" if nothing is
+// near, or if the word itself is right.
 func Near(word string) (Provider, string) {
 	word = canonical(word)
 	for _, p := range read() {
@@ -80,14 +80,14 @@ func Near(word string) (Provider, string) {
 	for _, p := range read() {
 		all = append(all, p.spellings()...)
 	}
-	near := spelling.Nearest(word, all, slips(word))
+	near := spelling.Nearest(word, all, maxTypos(word))
 	p, _ := find(func(p Provider) bool { return near != "" && slices.Contains(p.spellings(), near) })
 	return p, near
 }
 
-// slips is how many of them a word may have: in a short one, two make another
-// word of it.
-func slips(word string) int {
+// maxTypos is how many typing errors a word may have: two make another word of a
+// short one.
+func maxTypos(word string) int {
 	if len(word) < 8 {
 		return 1
 	}
@@ -117,8 +117,8 @@ func (p Provider) spellings() []string {
 	return slices.Concat([]string{p.Name}, p.Domains, p.hosts())
 }
 
-// canonical is a name as the file writes it: in small letters, without the dot
-// that ends a name in the DNS.
+// canonical is a name as the file writes it: in lower case, without the final
+// dot of the DNS.
 func canonical(name string) string {
 	return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
 }
