@@ -123,15 +123,15 @@ forward:
 	}
 	for name, want := range map[string]string{
 		"password": `the login was refused: login \(leo at 127.0.0.1:\d+\): .*-ERR.*\. Check username and password`,
-		"name":     `the host's name was not found: pop.host.invalid:995: name: .*\. Check the spelling of host`,
-		"port":     `nothing listens there: 127.0.0.1:1: connect: .*refused\. Check host and port`,
+		"name":     `the host was not found: pop.host.invalid:995: name: .*\. Check the spelling of host`,
+		"port":     `nothing listens on this port: 127.0.0.1:1: connect: .*refused\. Check host and port`,
 		"expired":  `the server's certificate has expired: .*sha256:[0-9a-fA-F]{64}.*\. Its owner has to renew it`,
 		"mismatch": `the server's certificate is for another name: .*other\.example\.net.*sha256:.*\. Set host to one of its names`,
-		"stranger": `nobody we trust signed the server's certificate: .*sha256:.*\. Set tls_ca_file`,
+		"stranger": `the server's certificate is not signed by a trusted authority: .*sha256:.*\. Set tls_ca_file`,
 		"nottls":   `the server does not speak TLS on this port: .*\. Most likely the port wants tls: starttls`,
-		"nostls":   `the server refuses to encrypt: STLS .*\. Use tls: implicit with port 995`,
-		"command":  `the password cannot be had: login \(leo at .*it is locked`,
-		"smtp":     `nothing listens there: destination down: dial: .*\. Check host and port`,
+		"nostls":   `the server refused to start TLS: STLS .*\. Use tls: implicit with port 995`,
+		"command":  `cannot get the password: login \(leo at .*it is locked`,
+		"smtp":     `nothing listens on this port: destination down: dial: .*\. Check host and port`,
 	} {
 		lines := regexp.MustCompile(`(?m)^popferry: `+name+`: .*$`).FindAllString(errs, -1)
 		if len(lines) != 1 || !regexp.MustCompile(want).MatchString(lines[0]) {

@@ -138,7 +138,7 @@ func TestInitNoLogin(t *testing.T) {
 	err := v.init(nil, "--address", "leo@isp.test", "--username", "leo", "--password-file", v.secret, "--host", "pop.isp.test:"+v.pop3Port,
 		"--ca-file", v.ca, "--to", "leo@isp.test", "--smtp-host", "smtp.isp.test:"+v.smtpPort)
 	if err == nil || !strings.Contains(err.Error(), "a sender or recipient was refused; nothing was written") ||
-		!strings.Contains(v.screen.String(), "the destination wants a login first") {
+		!strings.Contains(v.screen.String(), "the destination requires a login") {
 		t.Errorf("%v\n%s", err, v.screen.String())
 	}
 	v.nothing()
@@ -206,7 +206,7 @@ func TestInitForeign(t *testing.T) {
 			{"Password at pop.isp.test", "wrong"},
 			{"Try again", "quit"},
 		}, "--ca-file", v.ca)
-		if !errors.Is(err, terminal.ErrStopped) || !strings.Contains(v.screen.String(), "  - guesses, nothing listens there: pop.isp.test:995, pop.isp.test:110") {
+		if !errors.Is(err, terminal.ErrStopped) || !strings.Contains(v.screen.String(), "  - guesses, nothing listens on this port: pop.isp.test:995, pop.isp.test:110") {
 			t.Errorf("%v\n%s", err, v.screen.String())
 		}
 		v.nothing()

@@ -238,7 +238,7 @@ forward:
 `, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, p.SMTP()))
 	p.Stop()
 	code, _, errs := popferry(t, "run", "--once", "--config", cfg)
-	if code != 75 || !strings.Contains(errs, "isp: nothing listens there") || !strings.Contains(errs, "Check host and port") || d.Count("isp") != 10 {
+	if code != 75 || !strings.Contains(errs, "isp: nothing listens on this port") || !strings.Contains(errs, "Check host and port") || d.Count("isp") != 10 {
 		t.Errorf("exit %d, %d left\n%s", code, d.Count("isp"), errs)
 	}
 	p.Start()
@@ -246,7 +246,7 @@ forward:
 		t.Errorf("it does not back off: exit %d\n%s", code, errs)
 	}
 	d.Stop()
-	if code, _, errs = popferry(t, "run", "--once", "--now", "--config", cfg); code != 75 || !strings.Contains(errs, "isp: nothing listens there") {
+	if code, _, errs = popferry(t, "run", "--once", "--now", "--config", cfg); code != 75 || !strings.Contains(errs, "isp: nothing listens on this port") {
 		t.Errorf("exit %d\n%s", code, errs)
 	}
 	d.Start()

@@ -9,21 +9,21 @@ import (
 // Cause is one entry of the catalogue.
 type Cause struct {
 	Code   string // stable, lower case with underscores
-	What   string // what happened, a phrase without a full stop
-	Remedy string // what to do, a sentence; "" if nothing is to be done
+	What   string // what happened: a phrase without a full stop
+	Remedy string // what to do: a sentence; "" if there is nothing to do
 }
 
-// Of finds the entry that fits an error. There is always one.
+// Of returns the first entry that matches an error. There is always one.
 func Of(err error) Cause {
 	for _, e := range catalogue {
-		if e.fits(err) {
+		if e.matches(err) {
 			return e.Cause
 		}
 	}
 	return other
 }
 
-// ByCode finds an entry by its code, as the ledger keeps it.
+// ByCode returns the entry with a code, as stored in the ledger.
 func ByCode(code string) Cause {
 	for _, e := range catalogue {
 		if e.Code == code {
@@ -33,18 +33,18 @@ func ByCode(code string) Cause {
 	return other
 }
 
-// Describe is what the ledger keeps of an error.
+// Describe returns what the ledger stores of an error.
 func Describe(err error) ledger.Cause {
 	return ledger.Cause{Code: Of(err).Code, Text: oneLine(err.Error())}
 }
 
-// Line tells of a failure in one line: who, what happened, the evidence, what
-// to do.
+// Line describes a failure in one line: who, what happened, the evidence, what to
+// do.
 func Line(who string, err error) string {
 	return line(who, Of(err), oneLine(err.Error()))
 }
 
-// Explain is an error whose text is its Line.
+// Explain wraps an error so that its text is its Line.
 func Explain(who string, err error) error { return &explained{who, err} }
 
 type explained struct {
@@ -55,13 +55,13 @@ type explained struct {
 func (e *explained) Error() string { return Line(e.who, e.err) }
 func (e *explained) Unwrap() error { return e.err }
 
-// StoredLine is Line for what the ledger kept of an error.
+// StoredLine is Line for an error that is stored in the ledger.
 func StoredLine(who string, c ledger.Cause) string {
 	return line(who, ByCode(c.Code), c.Text)
 }
 
-// Summary says what happened and the innermost evidence, for who shows the rest
-// beside it: who it is about, at which step, and what to do.
+// Summary says what happened, with the innermost evidence. It is for callers that
+// show the account, the step and the remedy next to it.
 func Summary(err error) string { return words(Of(err), oneLine(evidence(err))) }
 
 func words(c Cause, evidence string) string {
@@ -80,7 +80,7 @@ func line(who string, c Cause, evidence string) string {
 	return s
 }
 
-// oneLine puts errors that were joined on one line.
+// oneLine puts joined errors on one line.
 func oneLine(s string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(s, "\n", "; ")), " ")
 }

@@ -17,26 +17,27 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// TestCatalogue: each code once, and words in the form that Line relies on.
+// TestCatalogue: each code occurs once, and the words have the form that Line
+// needs.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	code := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	seen := make(map[string]bool)
 	for _, e := range append([]entry{{Cause: other}}, catalogue...) {
 		if seen[e.Code] || !code.MatchString(e.Code) {
-			t.Errorf("code %q is not one, or is there twice", e.Code)
+			t.Errorf("code %q, want lower case with underscores, and each once", e.Code)
 		}
 		seen[e.Code] = true
 		if e.What == "" || strings.HasSuffix(e.What, ".") {
-			t.Errorf("%s: what: %q", e.Code, e.What)
+			t.Errorf("%s: What is %q, want a phrase without a full stop", e.Code, e.What)
 		}
 		if e.Remedy != "" && !strings.HasSuffix(e.Remedy, ".") {
-			t.Errorf("%s: remedy: %q", e.Code, e.Remedy)
+			t.Errorf("%s: Remedy is %q, want a sentence with a full stop", e.Code, e.Remedy)
 		}
 	}
 }
 
-// TestWords: the innermost evidence, once. What check says in full is in
+// TestSummary: the innermost evidence, once. The full texts of check are in
 // cmd/popferry/testdata/check/setups.txt.
 func TestSummary(t *testing.T) {
 	t.Parallel()
@@ -54,18 +55,18 @@ func TestSummary(t *testing.T) {
 		},
 		"hung up at the login": {
 			&fetcher.SourceError{Step: fetcher.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
-			"hung_up: the server hung up at the login: PASS: unexpected EOF",
+			"hung_up: the server hung up during the login: PASS: unexpected EOF",
 		},
-		"port 25":         {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: nothing comes back from port 25: i/o timeout"},
-		"another port":    {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:2525", Err: late}, "connect: no connection: i/o timeout"},
+		"port 25":         {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: no answer from port 25: i/o timeout"},
+		"another port":    {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:2525", Err: late}, "connect: cannot connect: i/o timeout"},
 		"not TLS":         {&dial.Error{Stage: dial.StageTLS, Err: dial.ErrNotTLS}, "not_tls: the server does not speak TLS on this port"},
 		"a full mailbox":  {refused(forwarder.StageRcpt, 552, "full"), "recipient: the destination refuses the recipient: the server says: 552 full"},
 		"an odd sender":   {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
-		"nothing known":   {errors.New("x"), "other: something went wrong: x"},
-		"of a message":    {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot take this message: 8 bit"},
+		"nothing known":   {errors.New("x"), "other: unexpected error: x"},
+		"of a message":    {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot accept this message: 8 bit"},
 		"an attachment":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
-		"too large":       {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination takes: the server says: 552 too big"},
-		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: something went wrong: x; y"},
+		"too large":       {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination accepts: the server says: 552 too big"},
+		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: unexpected error: x; y"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,9 +14,9 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// What follows reads the replies of real servers: by their codes where these
-// tell (RFC 3463, RFC 5248), else by words that are listed here in lower case.
-// Those of POP3 servers, and of providers on both sides, are in package pop3.
+// The phrases, in lower case, of replies whose codes (RFC 3463, RFC 5248) do not
+// say enough. Those of POP3 servers, and of providers on both sides, are in
+// package pop3.
 var (
 	authOff = []string{
 		"smtpclientauthentication is disabled", // Microsoft, 5.7.139
@@ -40,7 +40,7 @@ var (
 	relaying  = []string{"relay"}                   // Postfix: Relay access denied, 454 or 554; Exim: relay not permitted; Exchange: Unable to relay
 )
 
-// evidence is what was said or what happened, without where.
+// evidence returns the reply or the innermost error, without the place.
 func evidence(err error) string {
 	var (
 		source      *fetcher.SourceError
@@ -59,23 +59,23 @@ func evidence(err error) string {
 	case errors.As(err, &dialed):
 		return evidence(dialed.Err)
 	case errors.As(err, &network):
-		return network.Err.Error() // its own text has addresses that tell nobody anything
+		return network.Err.Error() // without the addresses, which do not help
 	}
 	return err.Error()
 }
 
-// answer is what a destination said, or what happened in its place.
+// answer returns a destination's reply, or the error if there was none.
 func answer(o forwarder.Outcome) string {
 	if o.Err != nil {
 		return evidence(o.Err)
 	}
 	if o.Kind == forwarder.Impossible {
-		return o.Text // it is ours
+		return o.Text // the text is popferry's
 	}
 	return "the server says: " + o.Reply()
 }
 
-// reason fits a refusal by a POP3 server whose words give this reason.
+// reason matches a refusal by a POP3 server whose text gives this reason.
 func reason(k pop3.Kind) func(error) bool {
 	return func(err error) bool {
 		var e *pop3.Error
@@ -83,13 +83,13 @@ func reason(k pop3.Kind) func(error) bool {
 	}
 }
 
-// ofReason fits a destination's reply likewise: one provider uses the same
+// ofReason does the same with a destination's reply: a provider uses the same
 // words on both sides.
 func ofReason(k pop3.Kind) func(forwarder.Outcome) bool {
 	return func(o forwarder.Outcome) bool { return o.Code >= 400 && (&pop3.Error{Text: o.Text}).Reason() == k }
 }
 
-// inWords fits a reply of a destination in such words.
+// inWords matches a reply of a destination that has one of the phrases.
 func inWords(list []string) func(forwarder.Outcome) bool {
 	return func(o forwarder.Outcome) bool { return o.Code >= 400 && contains(o.Text, list) }
 }
@@ -104,33 +104,33 @@ func contains(text string, list []string) bool {
 	return false
 }
 
-// noDNS: it is not the name's fault.
+// noDNS matches failed lookups, as opposed to names that do not exist.
 func noDNS(err error) bool {
 	var e *net.DNSError
 	return stage(dial.StageName)(err) && errors.As(err, &e) && !e.IsNotFound
 }
 
-// port25: what goes to that port is dropped on its way, as most networks for
-// private customers do.
+// port25 matches a timeout on port 25, which most networks for private customers
+// block.
 func port25(err error) bool {
 	var e *dial.Error
 	var late net.Error
 	return errors.As(err, &e) && e.Stage == dial.StageConnect && strings.HasSuffix(e.Addr, ":25") && errors.As(e.Err, &late) && late.Timeout()
 }
 
-// noVersion: crypto/tls has no type for it, neither for the server's alert nor
-// for its own.
+// noVersion matches by text: crypto/tls has no type for the server's alert, nor
+// for its own error.
 func noVersion(err error) bool {
 	return contains(err.Error(), []string{"tls: protocol version not supported", "tls: server selected unsupported protocol version"})
 }
 
-// otherGreeting: an SMTP or IMAP server greets where a POP3 server should.
+// otherGreeting matches the greeting of an SMTP or IMAP server instead of POP3.
 func otherGreeting(err error) bool {
 	var e *pop3.ProtocolError
 	return errors.As(err, &e) && e.Command == "greeting" && contains(e.Text, []string{`"220`, `"* ok`, `"* preauth`})
 }
 
-// otherReply: a POP3 or IMAP server greets where an SMTP server should.
+// otherReply matches the greeting of a POP3 or IMAP server instead of SMTP.
 func otherReply(err error) bool {
 	var e textproto.ProtocolError
 	return answered(atStage(forwarder.StageGreeting))(err) && errors.As(err, &e) && contains(e.Error(), []string{`"+ok`, `"* ok`, `"* preauth`})
@@ -140,12 +140,12 @@ func later(o forwarder.Outcome) bool { return o.Code >= 400 && o.Code < 500 }
 
 func sessionLater(o forwarder.Outcome) bool { return o.Kind == forwarder.Unusable && later(o) }
 
-// hungUp: at the login, of all places.
+// hungUp matches a connection that the server closed during the login.
 func hungUp(err error) bool {
 	return step(fetcher.StepLogin)(err) && errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// wantsLogin: 530 has no other meaning once there is TLS (RFC 4954 6).
+// wantsLogin: once there is TLS, 530 has no other meaning (RFC 4954 6).
 func wantsLogin(o forwarder.Outcome) bool {
 	return o.Code == 530 || contains(o.Text, needsLogin)
 }
@@ -154,13 +154,13 @@ func noRelay(o forwarder.Outcome) bool {
 	return o.Stage == forwarder.StageRcpt && contains(o.Text, relaying)
 }
 
-// notOurs: the sender, at whatever command it is refused.
+// notOurs matches a refused sender, at whichever command.
 func notOurs(o forwarder.Outcome) bool {
 	return o.Stage == forwarder.StageMail || contains(o.Text, badSender)
 }
 
-// syntax: 501 is for arguments, x.1.3 and x.1.7 for addresses that are none
-// (RFC 5321 4.2.2, RFC 3463 3.2).
+// syntax matches a refused address: 501 is for invalid arguments, x.1.3 and x.1.7
+// are for invalid addresses (RFC 5321 4.2.2, RFC 3463 3.2).
 func syntax(s forwarder.Stage) func(forwarder.Outcome) bool {
 	return func(o forwarder.Outcome) bool {
 		form := o.Enhanced[1] == 1 && (o.Enhanced[2] == 3 || o.Enhanced[2] == 7)

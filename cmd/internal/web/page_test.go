@@ -20,7 +20,7 @@ func TestPage(t *testing.T) {
 	}
 	contains(t, body,
 		"1 of 5 accounts is failing",
-		"The login was refused.", "4 polls in a row.", "many providers want an app password", "-ERR [AUTH] Authentication failed.",
+		"The login was refused.", "4 polls in a row.", "Many providers require an app password", "-ERR [AUTH] Authentication failed.",
 		`<span class="word amber">1 message needs you</span>`, `<span class="word green">working</span>`,
 		`<span class="word grey">not polled yet</span>`, `<span class="word grey">disabled</span>`,
 		`<b>1284</b> forwarded`, "3 min ago", "in 7 min", `datetime="2026-11-20T11:57:00Z"`,

@@ -10,10 +10,10 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// never is for causes that the ledger knows without an error.
+// never is for causes that only the ledger records, without an error.
 func never(error) bool { return false }
 
-// is fits errors that wrap one of these.
+// is matches errors that wrap one of these, as errors.Is does.
 func is(targets ...error) func(error) bool {
 	return func(err error) bool {
 		for _, t := range targets {
@@ -25,8 +25,8 @@ func is(targets ...error) func(error) bool {
 	}
 }
 
-// a fits errors that wrap one of type T.
-func a[T error](err error) bool {
+// as matches errors that wrap one of type T, as errors.As does.
+func as[T error](err error) bool {
 	var t T
 	return errors.As(err, &t)
 }
@@ -59,12 +59,12 @@ func step(s fetcher.Step) func(error) bool {
 	}
 }
 
-// answered fits what a destination answered, about itself or one message.
-func answered(fits func(forwarder.Outcome) bool) func(error) bool {
+// answered matches what a destination answered, about itself or one message.
+func answered(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
 		var d *outcome.DestinationError
 		var m *outcome.MessageError
-		return errors.As(err, &d) && fits(d.Outcome) || errors.As(err, &m) && fits(m.Outcome)
+		return errors.As(err, &d) && matches(d.Outcome) || errors.As(err, &m) && matches(m.Outcome)
 	}
 }
 
@@ -78,20 +78,20 @@ func ofKind(k forwarder.Kind) func(forwarder.Outcome) bool {
 
 func forGood(o forwarder.Outcome) bool { return o.Code >= 500 }
 
-// either fits what one of two others fits.
+// either matches what one of two others matches.
 func either(one, other func(error) bool) func(error) bool {
 	return func(err error) bool { return one(err) || other(err) }
 }
 
-// destination fits a refusal of our own fixed addresses.
-func destination(fits func(forwarder.Outcome) bool) func(error) bool {
+// destination matches a refusal of our own fixed addresses.
+func destination(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
 		var d *outcome.DestinationError
-		return errors.As(err, &d) && d.Outcome.Kind == forwarder.Refused && fits(d.Outcome)
+		return errors.As(err, &d) && d.Outcome.Kind == forwarder.Refused && matches(d.Outcome)
 	}
 }
 
-// at fits what was answered at a stage.
-func at(s forwarder.Stage, fits func(forwarder.Outcome) bool) func(error) bool {
-	return answered(func(o forwarder.Outcome) bool { return o.Stage == s && fits(o) })
+// at matches what was answered at a stage.
+func at(s forwarder.Stage, matches func(forwarder.Outcome) bool) func(error) bool {
+	return answered(func(o forwarder.Outcome) bool { return o.Stage == s && matches(o) })
 }
