@@ -3,35 +3,48 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
+// selectAccounts reads the columns that accountFields are scanned from.
 const selectAccounts = `SELECT id, name, username, host, listed, last_poll, last_success, next_poll,
-	failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt FROM accounts`
+	failures, not_before, cause_code, cause_text, on_server, server,
+	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END FROM accounts`
 
-// querier is a connection, a pool of them, or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+func accountFields(a *ledger.Account) []any {
+	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
+		&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, (*facts)(&a.Server), &a.UIDs}
 }
 
 // Accounts returns all accounts that were ever claimed, by name.
 func (s *Store) Accounts(ctx context.Context) ([]ledger.Account, error) {
-	accounts, err := queryAccounts(ctx, s.read, selectAccounts+" ORDER BY name")
+	accounts, err := query(ctx, s.read, accountFields, selectAccounts+" ORDER BY name")
 	return accounts, explain("read the ledger", s.path, err)
 }
 
+// account reads one account, or returns ledger.ErrNotFound.
+func (s *Store) account(ctx context.Context, id int64) (ledger.Account, error) {
+	accounts, err := query(ctx, preparedQueries{s.read}, accountFields, selectAccounts+" WHERE id = ?", id)
+	switch {
+	case err != nil:
+		return ledger.Account{}, explain("read the ledger", s.path, err)
+	case len(accounts) == 0:
+		return ledger.Account{}, fmt.Errorf("account %d: %w", id, ledger.ErrNotFound)
+	}
+	return accounts[0], nil
+}
+
 // Claim makes these identities the accounts of this configuration, by the
-// rules of ledger.Claim: known ones are found, renamed ones take their rows
-// along, new ones are made. The answer has one account for each claim, in
-// order, all with an ID. On an error, as ledger.ErrIdentity, nothing changes.
+// rules of ledger.Claim: known ones are found, renamed ones keep their rows,
+// new ones are inserted. It returns one account for each claim, in order, all
+// with an ID. On an error, such as ledger.ErrIdentity, nothing changes.
 func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.Account, error) {
 	var accounts []ledger.Account
-	err := s.write(ctx, func(c *session) error {
-		known, err := queryAccounts(context.Background(), c.conn, selectAccounts+" ORDER BY id")
+	err := s.write(ctx, func(c *writeConn) error {
+		known, err := query(context.Background(), c.conn, accountFields, selectAccounts+" ORDER BY id")
 		if err != nil {
 			return err
 		}
@@ -44,9 +57,9 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.A
 		}
 		for i := range accounts {
 			if a := accounts[i]; a.ID != 0 && before[a.ID] == a.Identity {
-				continue // a start without news writes nothing
+				continue // a start that changes no account writes nothing
 			}
-			if err := identify(c, &accounts[i]); err != nil {
+			if err := putIdentity(c, &accounts[i]); err != nil {
 				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
 			}
 		}
@@ -58,8 +71,9 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.A
 	return accounts, nil
 }
 
-// identify writes the identity of an account, and makes it if it has no ID.
-func identify(c *session, a *ledger.Account) error {
+// putIdentity writes the identity of an account, and inserts the account if it
+// has no ID.
+func putIdentity(c *writeConn, a *ledger.Account) error {
 	if a.ID != 0 {
 		_, err := c.exec("UPDATE accounts SET (name, username, host) = (?, ?, ?) WHERE id = ?", a.Name, a.Username, a.Host, a.ID)
 		return err
@@ -72,49 +86,72 @@ func identify(c *session, a *ledger.Account) error {
 	return err
 }
 
-// queryAccounts reads the rows of a query that begins with selectAccounts.
-func queryAccounts(ctx context.Context, db querier, query string, args ...any) (accounts []ledger.Account, err error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
+// Account returns what is remembered of the account.
+func (l *Lease) Account(ctx context.Context) (ledger.Account, error) {
+	if row := l.row.Load(); row != nil {
+		return *row, nil
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var a ledger.Account
-		var server []byte
-		var renumbered, adopting bool
-		if err := rows.Scan(&a.ID, &a.Name, &a.Username, &a.Host, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
-			&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &server, &renumbered, &adopting); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(server, &a.Server); err != nil {
-			return nil, fmt.Errorf("account %q: what was learnt of its server: %w", a.Name, err)
-		}
-		switch {
-		case renumbered:
-			a.UIDs = ledger.UIDsRenumbered
-		case adopting:
-			a.UIDs = ledger.UIDsAdopting
-		}
-		accounts = append(accounts, a)
-	}
-	return accounts, rows.Err()
+	return l.store.account(ctx, l.account)
 }
 
-// putAccount writes all but the identity, which only Claim and Rename change:
-// a process that still runs with an older configuration must not bring the old
-// name back.
-func putAccount(c *session, a ledger.Account) error {
-	server, err := json.Marshal(a.Server)
+// PutAccount writes all of the account except its identity: only Claim and
+// Rename change that, because a process that still runs with an older
+// configuration must not bring an old name back. PutAccount does not wait for
+// the disk if only fields change that may be lost (ledger.Account.Durable).
+// Most polls find nothing new, and wake no disk.
+func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
+	if a.ID != l.account {
+		return fmt.Errorf("account %d written under the lease of %d", a.ID, l.account)
+	}
+	before, err := l.Account(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := c.affect(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
-		failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
-		millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
-		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, string(server), a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, a.ID)
-	if err == nil && n == 0 {
-		err = ledger.ErrNotFound
+	write := l.store.write
+	if a.Identity = before.Identity; a.Durable() == before.Durable() {
+		write = l.store.writeAsync
 	}
-	return err
+	defer l.row.Store(nil)
+	return l.change(ctx, write, func(c *writeConn) error {
+		return c.affectOne(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
+			failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
+			millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
+			a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, facts(a.Server),
+			a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, a.ID)
+	})
+}
+
+// Rename gives the account another name, and with another user name or host
+// another mailbox, in which its UIDs count as seen. What was learnt of a server
+// is forgotten with its host. If another account has the name, that is
+// ledger.ErrNameTaken, and nothing changes.
+func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
+	defer l.row.Store(nil)
+	return l.write(ctx, func(c *writeConn) error {
+		var other int64
+		switch err := c.scan("SELECT id FROM accounts WHERE name = ? AND id <> ?", []any{to.Name, l.account}, &other); {
+		case err == nil:
+			return ledger.ErrNameTaken
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+		return c.affectOne(`UPDATE accounts SET server = CASE WHEN host = ? COLLATE NOCASE THEN server ELSE '{}' END,
+			(name, username, host) = (?, ?, ?) WHERE id = ?`, to.Host, to.Name, to.Username, to.Host, l.account)
+	})
+}
+
+// Forget removes the account with all its messages and counts, and returns the
+// number of messages. After that the lease can only be released.
+func (l *Lease) Forget(ctx context.Context) (messages int, err error) {
+	defer l.row.Store(nil)
+	err = l.write(ctx, func(c *writeConn) error {
+		if err := c.scan("SELECT count(*) FROM messages WHERE account = ?", []any{l.account}, &messages); err != nil {
+			return err
+		}
+		return c.affectOne("DELETE FROM accounts WHERE id = ?", l.account) // its rows in other tables go with it
+	})
+	if err != nil {
+		return 0, err
+	}
+	return messages, nil
 }

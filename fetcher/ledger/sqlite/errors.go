@@ -12,7 +12,7 @@ import (
 
 var (
 	// ErrReleased: a lease was used after its Release.
-	ErrReleased = errors.New("the account's lease was given back")
+	ErrReleased = errors.New("the account's lease was released")
 	// ErrLost: the lock file of a lease was removed or replaced, so that
 	// another process may hold the account by now.
 	ErrLost = errors.New("the account's lease was lost: its lock file was removed")
@@ -20,21 +20,21 @@ var (
 	ErrClosed = errors.New("the ledger is closed")
 )
 
-// Kind says what is wrong with the database, as far as a person can mend it.
+// Kind says what is wrong with the database, where the operator can mend it.
 type Kind uint8
 
 const (
-	// Other: nothing that is known here.
+	// Other: any other failure.
 	Other Kind = iota
 	// Full: the disk or a quota is full.
 	Full
-	// ReadOnly: the file system or the file cannot be written.
+	// ReadOnly: the file system or the file is read-only.
 	ReadOnly
 	// Denied: no permission for the file or its folder, or no such folder.
 	Denied
 	// Corrupt: the database is damaged.
 	Corrupt
-	// Foreign: not a database, or one of another program.
+	// Foreign: the file is not a database, or another program's.
 	Foreign
 	// Busy: another program keeps the database locked.
 	Busy
@@ -54,7 +54,7 @@ func (k Kind) String() string {
 	case Corrupt:
 		return "the database is damaged"
 	case Foreign:
-		return "this is no ledger of popferry"
+		return "this is not a popferry ledger"
 	case Busy:
 		return "another program keeps it locked"
 	case IO:
@@ -64,24 +64,24 @@ func (k Kind) String() string {
 	}
 }
 
-// Hint says what a person can do about it; "" if there is nothing to say.
+// Hint says what the operator can do about it; "" for Other.
 func (k Kind) Hint() string {
 	switch k {
 	case Full:
-		return "free some space or raise the quota; popferry then goes on where it stopped"
+		return "free some space or raise the quota; popferry then continues where it stopped"
 	case ReadOnly:
-		return "mount its file system read-write, or set `state` to a place that can be written"
+		return "mount its file system read-write, or set `state` to a writable path"
 	case Denied:
-		return "check that the folder is there and that popferry's user may write to it and to the file"
+		return "check that the folder exists and that popferry's user may write to it and to the file"
 	case Corrupt:
-		return "stop popferry, copy the file and its -wal to a safe place, then restore a backup or let `sqlite3 FILE .recover` save the rows; " +
-			"without its ledger popferry forwards again what is still on the servers"
+		return "stop popferry, copy the file and its -wal to a safe place, then restore a backup or save the rows with `sqlite3 FILE .recover`; " +
+			"with an empty ledger, popferry forwards all mail that is still on the servers again"
 	case Foreign:
 		return "nothing was changed; set `state` to another path"
 	case Busy:
-		return "find who has it open (`fuser FILE`) and end it"
+		return "find the program that has it open (`fuser FILE`) and end it"
 	case IO:
-		return "look at the system's log for errors of the disk"
+		return "check the system log for disk errors"
 	default:
 		return ""
 	}
@@ -107,8 +107,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// explain makes an *Error of a failure of SQLite or of the operating system.
-// Any other error, as ledger.ErrNotFound, is returned as it is.
+// explain wraps a failure of SQLite or of the operating system in an *Error. It
+// returns any other error, such as ledger.ErrNotFound, unchanged.
 func explain(doing, path string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
@@ -122,7 +122,7 @@ func explain(doing, path string, err error) error {
 	return &Error{Doing: doing, Path: path, Kind: kindOf(err), Err: err}
 }
 
-// kindOf is the one place that says what a failure means.
+// kindOf says what a failure means.
 func kindOf(err error) Kind {
 	var e *driver.Error
 	switch {
@@ -147,7 +147,7 @@ func kindOfCode(code int) Kind {
 	case codes.SQLITE_FULL:
 		return Full
 	case codes.SQLITE_IOERR:
-		if code == codes.SQLITE_IOERR_SHMSIZE { // no room for the memory that processes share
+		if code == codes.SQLITE_IOERR_SHMSIZE { // no space for the shared memory file
 			return Full
 		}
 		return IO

@@ -16,7 +16,7 @@ func TestFull(t *testing.T) {
 	l := lease(t, s)
 	limit := func(pages int) {
 		t.Helper()
-		if err := s.write(t.Context(), func(c *session) error { return c.script(fmt.Sprintf("PRAGMA max_page_count = %d", pages)) }); err != nil {
+		if err := s.write(t.Context(), func(c *writeConn) error { return c.script(fmt.Sprintf("PRAGMA max_page_count = %d", pages)) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,14 +61,14 @@ func TestBusy(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	l := lease(t, s)
 	other.writer.close()
-	if err := other.writer.session.script("BEGIN IMMEDIATE"); err != nil {
+	if err := other.writer.conn.script("BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
 	mustBe(t, l.Put(t.Context(), held("1")), Busy)
 	if n := count(t, l); n != 0 { // reading does not wait for the lock
 		t.Errorf("%d rows", n)
 	}
-	if err := other.writer.session.script("ROLLBACK"); err != nil {
+	if err := other.writer.conn.script("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Put(t.Context(), held("1")); err != nil {

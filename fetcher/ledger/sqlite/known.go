@@ -13,34 +13,33 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Nearly all rows of a large mailbox are plain: of what a poll compares they
-// have no more than plainQuery's columns. Each column costs as much as
-// everything else that is done for a row, so the others are read only for
-// the rows that need them.
+// Nearly all rows of a large mailbox are plain: plainQuery's columns have all
+// that a poll compares. Each column costs as much as all other work for a row,
+// so the other columns are read only for the rows that need them.
 const (
 	plainRow = `m.generation = 0 AND m.next_attempt IS NULL AND m.deletions = (m.deleted_at IS NOT NULL)
 		AND m.last_seen IS NULL AND m.cause_code = '' AND m.cause_text = '' AND m.spool = ''`
-	// A number needs no memory, a text is copied once and not twice, and keeps
-	// all octets. The rows come state by state, as the index has them: for SQLite
-	// to sort them takes longer than to read them.
+	// A number for the most common state needs no allocation, and a text is copied
+	// once where a BLOB is copied twice; it keeps all octets. The rows come in the
+	// order of the index, by state: sorting in SQLite takes longer than reading.
 	plainQuery = `SELECT m.id, CAST(m.uid AS TEXT), CASE m.state WHEN 'forwarded' THEN 0 ELSE m.state END,
 		m.size, m.print, m.attempts, m.forwarded_at, m.deleted_at, ` + plainRow + `
 		FROM messages m WHERE m.account = ?`
 	restQuery = "SELECT " + knownColumns + " FROM messages m WHERE m.account = ? AND NOT (" + plainRow + ") ORDER BY m.id"
 )
 
-// Known returns what a listing is compared with: one entry for each message
-// of the account, in the order in which they were first written.
+// Known returns the rows that a listing is compared with: all messages of the
+// account, in the order in which they were first written.
 func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
 	known, err := l.known(ctx)
 	return known, explain("read the ledger", l.store.path, err)
 }
 
-// known reads the plain rows, and then what the others have besides, as of one
-// moment.
+// known reads the plain rows and then the other columns of the rest, all from
+// one snapshot.
 func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
-	// The number saves growing the slice, for memory counts with 100,000 rows,
-	// and most of the work where there is nothing yet.
+	// Counting first saves growing the slice, which matters with 100,000 rows, and
+	// saves most of the work with none.
 	var n int
 	err = l.store.read.scan(ctx, "SELECT count(*) FROM messages WHERE account = ?", []any{l.account}, &n)
 	if err != nil || n == 0 {
@@ -51,12 +50,12 @@ func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	// Watching ctx costs at each row; plainRows looks at it now and then.
+	// database/sql would watch ctx at each row; plainRows checks it now and then.
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = tx.Rollback() }() // it has read only
+	defer func() { _ = tx.Rollback() }() // it only reads
 	known = make([]ledger.Known, 0, n)
 	var rest int
 	if err := conn.Raw(func(c any) (err error) {
@@ -72,11 +71,11 @@ func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
 	return known, l.restRows(ctx, tx, known, rest)
 }
 
-// plainRows appends a row for each message, and counts those that are not whole
-// by that. It asks the driver itself: database/sql takes as long for a row as
-// SQLite does.
+// plainRows appends an entry for each message, and returns the number of those
+// that need restRows. It uses the driver itself, because database/sql takes as
+// long for a row as SQLite does.
 func plainRows(ctx context.Context, db driver.QueryerContext, account int64, known []ledger.Known) (_ []ledger.Known, rest int, err error) {
-	const often = 4096 // rows take microseconds
+	const checkEvery = 4096 // rows; each takes microseconds
 	rows, err := db.QueryContext(context.WithoutCancel(ctx), plainQuery, []driver.NamedValue{{Ordinal: 1, Value: account}})
 	if err != nil {
 		return nil, 0, err
@@ -89,7 +88,7 @@ func plainRows(ctx context.Context, db driver.QueryerContext, account int64, kno
 		} else if err != nil {
 			return nil, 0, err
 		}
-		if len(known)%often == 0 && ctx.Err() != nil {
+		if len(known)%checkEvery == 0 && ctx.Err() != nil {
 			return nil, 0, ctx.Err()
 		}
 		k, plain, err := plainKnown(values)
@@ -103,19 +102,19 @@ func plainRows(ctx context.Context, db driver.QueryerContext, account int64, kno
 	}
 }
 
-// plainKnown makes of a row of plainQuery what it has; plain: that is all.
+// plainKnown converts a row of plainQuery. plain reports whether k is complete.
 func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
 	var ok [5]bool
-	var attempts, is int64
+	var attempts, isPlain int64
 	k.ID, ok[0] = v[0].(int64)
 	k.UID, ok[1] = v[1].(string)
 	k.Size, ok[2] = v[3].(int64)
 	k.Fingerprint, ok[3] = v[4].(string)
 	attempts, ok[4] = v[5].(int64)
-	is, plain = v[8].(int64)
+	isPlain, plain = v[8].(int64)
 	k.Attempts = int(attempts)
 	if ok != [5]bool{true, true, true, true, true} || !plain {
-		return k, false, fmt.Errorf("a message's row has other types of columns: %T", v)
+		return k, false, fmt.Errorf("message %v: unexpected types of columns", v[0])
 	}
 	if _, number := v[2].(int64); number {
 		k.State = ledger.Forwarded
@@ -126,11 +125,11 @@ func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
 	if !k.DeletedAt.IsZero() {
 		k.Deletions = 1
 	}
-	return k, is != 0, err
+	return k, isPlain != 0, err
 }
 
-// restRows reads all columns of the rows that are not plain into known, which is
-// in the order of their IDs.
+// restRows reads all columns of the rest rows that are not plain into known,
+// which is sorted by ID.
 func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, rest int) (err error) {
 	rows, err := db.QueryContext(context.WithoutCancel(ctx), restQuery, l.account)
 	if err != nil {
@@ -147,7 +146,7 @@ func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, 
 			i++
 		}
 		if i == len(known) || known[i].ID != k.ID {
-			return errors.New("another message than a moment before")
+			return errChanged
 		}
 		known[i] = k
 		rest--
@@ -155,5 +154,7 @@ func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, 
 	if err := rows.Err(); err != nil || rest == 0 {
 		return err
 	}
-	return errors.New("other messages than a moment before")
+	return errChanged
 }
+
+var errChanged = errors.New("the messages table changed while it was being read")

@@ -61,7 +61,7 @@ func TestReleaseWaits(t *testing.T) {
 	running, finish := make(chan struct{}), make(chan struct{})
 	written, released := make(chan error, 1), make(chan error, 1)
 	go func() {
-		written <- l.write(t.Context(), func(c *session) error {
+		written <- l.write(t.Context(), func(c *writeConn) error {
 			close(running)
 			<-finish
 			_, err := l.put(c, &ledger.Record{Known: ledger.Known{UID: "1", State: ledger.Sending}})

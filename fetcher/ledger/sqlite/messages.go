@@ -15,7 +15,7 @@ const selectRecords = "SELECT " + knownColumns + ", " + restColumns + ", " + rec
 // Record returns a message of the account, or ledger.ErrNotFound.
 func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
 	var found *ledger.Record
-	err := records(ctx, keptQueries{l.store.read}, func(r *ledger.Record) error { found = r; return nil },
+	err := records(ctx, preparedQueries{l.store.read}, func(r *ledger.Record) error { found = r; return nil },
 		selectRecords+" WHERE m.id = ? AND m.account = ? ORDER BY r.position", id, l.account)
 	switch {
 	case err != nil:
@@ -26,48 +26,48 @@ func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
 	return found, nil
 }
 
-// Messages yields all messages that pass the filter, with their account's
-// name: by account, each in the order in which they were first written. They
-// are read as they are yielded, as of one moment. An error of yield ends it
-// and is returned.
+// Messages yields all messages that pass the filter, with the name of their
+// account: by account, then in the order in which they were first written. It
+// reads them one by one from a snapshot. An error of yield ends it and is
+// returned.
 func (s *Store) Messages(ctx context.Context, f ledger.Filter, yield func(account string, r *ledger.Record) error) error {
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return explain("read the ledger", s.path, err)
 	}
 	defer func() { _ = tx.Rollback() }() // it has read only
-	accounts, err := queryAccounts(ctx, tx, selectAccounts+" WHERE ? IN ('', name) ORDER BY name", f.Account)
+	accounts, err := query(ctx, tx, accountFields, selectAccounts+" WHERE ? IN ('', name) ORDER BY name", f.Account)
 	for i := 0; err == nil && i < len(accounts); i++ {
-		query, args := filtered(accounts[i].ID, f)
-		err = records(ctx, tx, func(r *ledger.Record) error { return yield(accounts[i].Name, r) }, query, args...)
+		text, args := filtered(accounts[i].ID, f)
+		err = records(ctx, tx, func(r *ledger.Record) error { return yield(accounts[i].Name, r) }, text, args...)
 	}
 	return explain("read the ledger", s.path, err)
 }
 
 // filtered is the query for the messages of one account that pass the filter.
-func filtered(account int64, f ledger.Filter) (query string, args []any) {
-	query, args = selectRecords+" WHERE m.account = ?", []any{account}
+func filtered(account int64, f ledger.Filter) (text string, args []any) {
+	text, args = selectRecords+" WHERE m.account = ?", []any{account}
 	if f.State != 0 {
-		query, args = query+" AND m.state = ?", append(args, state(f.State))
+		text, args = text+" AND m.state = ?", append(args, state(f.State))
 	}
 	if f.UID != "" {
-		query, args = query+" AND m.uid = ?", append(args, octets(f.UID))
+		text, args = text+" AND m.uid = ?", append(args, octets(f.UID))
 	}
-	return query + " ORDER BY m.id, r.position", args
+	return text + " ORDER BY m.id, r.position", args
 }
 
-// records yields the messages of a query that begins with selectRecords and
-// is ordered by message: one row for each recipient.
-func records(ctx context.Context, db querier, yield func(*ledger.Record) error, query string, args ...any) (err error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+// records yields the messages of a query that begins with selectRecords and is
+// ordered by message. It has a row for each recipient.
+func records(ctx context.Context, db querier, yield func(*ledger.Record) error, text string, args ...any) (err error) {
+	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var current *ledger.Record
 	for rows.Next() {
-		r, rcpt, there := &ledger.Record{}, ledger.Recipient{}, false
-		fields := append(append(knownFields(&r.Known), restFields(r)...), recipientFields(&there, &rcpt)...)
+		r, rcpt, exists := &ledger.Record{}, ledger.Recipient{}, false
+		fields := append(append(knownFields(&r.Known), restFields(r)...), recipientFields(&exists, &rcpt)...)
 		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func records(ctx context.Context, db querier, yield func(*ledger.Record) error, 
 			}
 			current = r
 		}
-		if there {
+		if exists {
 			current.Recipients = append(current.Recipients, rcpt)
 		}
 	}

@@ -2,8 +2,9 @@ package sqlite
 
 import "golang.org/x/sys/unix"
 
-// networkFS names the network file system that a folder is on; "" if it is on
-// none that is known. FUSE is let through: it does not tell what is behind it.
+// networkFS returns the name of the network file system that a folder is on; ""
+// if it is not on a known one. FUSE is accepted, because it does not tell what
+// is behind it.
 func networkFS(dir string) (string, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -12,8 +13,8 @@ func networkFS(dir string) (string, error) {
 	return networkName(uint32(st.Type)), nil
 }
 
-// networkName names the network file system with this magic number, see
-// statfs(2); "" for any other.
+// networkName returns the name of the network file system with this magic
+// number (statfs(2)); "" for any other.
 func networkName(magic uint32) string {
 	switch magic {
 	case unix.NFS_SUPER_MAGIC:

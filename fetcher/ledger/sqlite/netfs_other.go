@@ -2,5 +2,5 @@
 
 package sqlite
 
-// networkFS would name a network file system; only Linux is asked.
+// networkFS does not detect network file systems outside Linux.
 func networkFS(string) (string, error) { return "", nil }

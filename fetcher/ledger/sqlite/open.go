@@ -13,27 +13,25 @@ import (
 )
 
 const (
-	// defaultBusy is long because transactions of other processes take
-	// milliseconds, or as long as the disk does: under load, a single fsync of
-	// 28 s has been seen.
+	// defaultBusy is long because a transaction of another process takes as long
+	// as the disk does: under load, a single fsync of 28 s has been seen.
 	defaultBusy = time.Minute
-	// readers is how many connections are open for reading at most. Each, like the
-	// writer's, has up to 2 MB of pages in memory (SQLite's cache_size), which the
-	// process takes bit by bit while the ledger grows, and keeps.
+	// readers is the greatest number of connections for reading. Each of them, and
+	// the writer's, caches up to 2 MB of pages (SQLite's cache_size). The process
+	// takes that memory as the ledger grows, and keeps it.
 	readers = 4
 )
 
-// Options change how a ledger is opened. The zero value opens one that must
-// be there.
+// Options say how to open a ledger. The zero value opens one that must exist.
 type Options struct {
-	// Create makes the file, its folder and its tables if they are not there.
-	// Without it that is ledger.ErrMissing: a volume that was lost must not
-	// have everything forwarded again.
+	// Create makes the file, its folder and its tables if they do not exist.
+	// Without it, that is ledger.ErrMissing: a lost volume must not cause
+	// everything to be forwarded again.
 	Create bool
-	// Now tells the day that an outcome is counted for. Default: time.Now.
+	// Now gives the day for which an outcome is counted. Default: time.Now.
 	Now func() time.Time
-	// Busy is how long to wait for another process that is writing, before
-	// that is an *Error of kind Busy. Default: 1 min.
+	// Busy is how long to wait for another process that is writing; after that
+	// a call fails with an *Error of kind Busy. Default: 1 min.
 	Busy time.Duration
 }
 
@@ -54,7 +52,7 @@ type Store struct {
 // *Error it returns errors that wrap ledger.ErrMissing, ledger.ErrNetworkFS
 // or ledger.ErrNewer.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	real, err := locate(path, o.Create)
+	resolved, err := locate(path, o.Create)
 	if err != nil {
 		return nil, explain("open the ledger", path, err)
 	}
@@ -64,14 +62,15 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Busy == 0 {
 		o.Busy = defaultBusy
 	}
-	s := &Store{path: real, now: o.Now}
+	s := &Store{path: resolved, now: o.Now}
 	if err := s.open(ctx, o); err != nil {
-		return nil, explain("open the ledger", real, err)
+		return nil, explain("open the ledger", resolved, err)
 	}
 	return s, nil
 }
 
-// open connects for reading and writing, and migrates in between.
+// open connects for reading and for writing, prepares the database and starts
+// the writer.
 func (s *Store) open(ctx context.Context, o Options) (err error) {
 	unlock, err := lockOpening(ctx, s.path)
 	if err != nil {
@@ -98,26 +97,20 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 			_ = errors.Join(s.read.Close(), s.db.Close())
 		}
 	}()
-	return s.begin(ctx, o.Create)
-}
-
-// begin takes the one connection that writes, migrates and starts the writer.
-func (s *Store) begin(ctx context.Context, create bool) error {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	c := newSession(conn)
-	if err := prepare(c, s.path, create); err != nil {
+	c := newWriteConn(conn)
+	if err := prepare(c, s.path, o.Create); err != nil {
 		return errors.Join(err, c.close())
 	}
 	s.writer = startWriter(c)
 	return nil
 }
 
-// prepare brings a database that was just opened to the newest schema and to
-// write-ahead logging.
-func prepare(c *session, path string, create bool) error {
+// prepare brings the database to the newest schema and to write-ahead logging.
+func prepare(c *writeConn, path string, create bool) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
@@ -130,18 +123,18 @@ func prepare(c *session, path string, create bool) error {
 		return err
 	}
 	if mode != "wal" {
-		return fmt.Errorf("%s: its file system has no shared memory, which SQLite's WAL mode needs (the mode stays %q); set `state` to a path on another", path, mode)
+		return fmt.Errorf("%s: its file system does not support shared memory, which SQLite's WAL mode needs (the mode stays %q); set `state` to a path on another file system", path, mode)
 	}
 	return nil
 }
 
-// connect prepares connections with SQLite's open mode and these pragmas; none
-// is made yet.
+// connect returns a pool of connections with SQLite's open mode and these
+// pragmas. It opens none yet.
 func connect(path, mode string, busy time.Duration, pragmas ...string) (*sql.DB, error) {
 	q := url.Values{
 		"mode":      {mode},
-		"_dqs":      {"0"}, // a misspelt column is no string
-		"_error_rc": {"1"}, // no stale words in errors
+		"_dqs":      {"0"}, // a misspelt column is not a string
+		"_error_rc": {"1"}, // no stale text in errors
 		"_pragma":   append([]string{fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds())}, pragmas...),
 	}
 	uri := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}
@@ -159,21 +152,21 @@ func (s *Store) Ping(ctx context.Context) error {
 	return explain("read the ledger", s.path, err)
 }
 
-// write has a change run by the writer and returns when it is on disk; see
-// writer.do for what ctx can stop.
+// write has the writer run a change, and returns when it is on disk. See
+// writer.do for what the end of ctx can stop.
 func (s *Store) write(ctx context.Context, do change) error {
-	return explain("write the ledger", s.path, s.writer.do(ctx, do, false))
+	return explain("write the ledger", s.path, s.writer.do(ctx, &request{change: do}))
 }
 
-// jot is a write that does not wait for the disk: when the power fails, it may
-// be gone. What is written later never survives without it.
-func (s *Store) jot(ctx context.Context, do change) error {
-	return explain("write the ledger", s.path, s.writer.do(ctx, do, true))
+// writeAsync is a write that does not wait for the disk: a power failure may
+// undo it. Nothing that is written later survives without it.
+func (s *Store) writeAsync(ctx context.Context, do change) error {
+	return explain("write the ledger", s.path, s.writer.do(ctx, &request{change: do, async: true}))
 }
 
-// Close waits for the change that is being written, moves the log into the
-// database if no other process reads it, and closes. Leases must be released
-// before. A second call returns what the first did.
+// Close waits for the current change, moves the log into the database if no
+// other process reads it, and closes. Release all leases first. A second call
+// returns the result of the first.
 func (s *Store) Close() error {
 	s.closing.Do(func() { s.closeErr = explain("close the ledger", s.path, s.close()) })
 	return s.closeErr
@@ -181,10 +174,10 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	s.writer.close()
-	// The readers go first: the last connection of all moves the log into the
-	// database and removes it, and a connection for reading cannot.
+	// The readers go first: the last connection to close moves the log into the
+	// database and removes it, which a read-only connection cannot do.
 	err := s.read.Close()
-	// PASSIVE waits for nobody. What it leaves is safe in the log.
-	_, checkpoint := s.writer.session.exec("PRAGMA wal_checkpoint(PASSIVE)")
-	return errors.Join(err, checkpoint, s.writer.session.close(), s.db.Close())
+	// PASSIVE does not wait for other processes. What it leaves is safe in the log.
+	_, checkpoint := s.writer.conn.exec("PRAGMA wal_checkpoint(PASSIVE)")
+	return errors.Join(err, checkpoint, s.writer.conn.close(), s.db.Close())
 }

@@ -11,14 +11,13 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Put writes records with all their fields and recipients: those without an
-// ID are new and get one, the others replace their rows. It returns nil when
-// all are on disk; after an error none is, and no ID was set. A record that
-// comes into a state other than Sending is counted for the day; one that is
-// written again in the state it was in is not.
+// Put writes records with all their fields and recipients. Those without an ID
+// are new and get one; the others replace their rows. It returns nil when all
+// are on disk; after an error none is, and no ID was set. A record that enters
+// a state other than Sending is counted for the day.
 func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
 	ids := make([]int64, len(recs))
-	err := l.write(ctx, func(c *session) (err error) {
+	err := l.write(ctx, func(c *writeConn) (err error) {
 		for i, r := range recs {
 			if ids[i], err = l.put(c, r); err != nil {
 				return fmt.Errorf("message with UID %q: %w", r.UID, err)
@@ -36,9 +35,9 @@ func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
 }
 
 // put writes one record and returns its ID.
-func (l *Lease) put(c *session, r *ledger.Record) (int64, error) {
+func (l *Lease) put(c *writeConn, r *ledger.Record) (int64, error) {
 	if r.Account != 0 && r.Account != l.account {
-		return 0, fmt.Errorf("it is of account %d, the lease of %d", r.Account, l.account)
+		return 0, fmt.Errorf("it belongs to account %d, the lease to %d", r.Account, l.account)
 	}
 	id, before, err := l.putMessage(c, r)
 	if err != nil {
@@ -50,15 +49,15 @@ func (l *Lease) put(c *session, r *ledger.Record) (int64, error) {
 	return id, putRecipients(c, id, r.Recipients, before.recipients)
 }
 
-// before is what has to be known of a row to replace it.
+// before describes the row that is replaced.
 type before struct {
 	state      ledger.State // 0: there is none
-	sameKey    bool         // whether its UID and generation stay
-	recipients int          // at most
+	sameKey    bool         // its UID and generation stay
+	recipients int          // their greatest number
 }
 
-// putMessage writes the message itself, and tells what was there before.
-func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, b before, err error) {
+// putMessage writes the message without its recipients.
+func (l *Lease) putMessage(c *writeConn, r *ledger.Record) (id int64, b before, err error) {
 	if r.ID == 0 {
 		res, err := c.exec("INSERT INTO messages ("+keyColumns+", "+putColumns+") VALUES (?, ?, ?, "+putMarks+")", append(keyValues(l.account, r), putValues(r)...)...)
 		if err != nil {
@@ -67,8 +66,8 @@ func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, b before, er
 		id, err = res.LastInsertId()
 		return id, b, err
 	}
-	// Nearly always this is the outcome of what was being sent. To try saves to
-	// ask.
+	// Nearly always this is the outcome of a message in state Sending. Trying
+	// that first saves a query.
 	n, err := c.affect("UPDATE messages SET ("+putColumns+") = ("+putMarks+") WHERE id = ? AND (account, uid, generation, state) = (?, ?, ?, 'sending')",
 		append(append(putValues(r), r.ID), keyValues(l.account, r)...)...)
 	if err != nil || n > 0 {
@@ -77,7 +76,7 @@ func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, b before, er
 	if b, err = l.before(c, r); err != nil {
 		return 0, b, err
 	}
-	if !b.sameKey { // to set these is to write their indexes anew, so that is not done without need
+	if !b.sameKey { // setting these rewrites their indexes
 		if _, err := c.exec("UPDATE messages SET ("+keyColumns+") = (?, ?, ?) WHERE id = ?", append(keyValues(l.account, r), r.ID)...); err != nil {
 			return 0, b, err
 		}
@@ -86,8 +85,8 @@ func (l *Lease) putMessage(c *session, r *ledger.Record) (id int64, b before, er
 	return r.ID, b, err
 }
 
-// before reads what has to be known of a row, or returns ledger.ErrNotFound.
-func (l *Lease) before(c *session, r *ledger.Record) (b before, err error) {
+// before reads the row that is replaced, or returns ledger.ErrNotFound.
+func (l *Lease) before(c *writeConn, r *ledger.Record) (b before, err error) {
 	err = c.scan("SELECT state, (uid, generation) = (?, ?), (SELECT count(*) FROM recipients WHERE message = m.id) FROM messages m WHERE id = ? AND account = ?",
 		[]any{octets(r.UID), r.Generation, r.ID, l.account}, (*state)(&b.state), &b.sameKey, (*number)(&b.recipients))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -96,9 +95,9 @@ func (l *Lease) before(c *session, r *ledger.Record) (b before, err error) {
 	return b, err
 }
 
-// putRecipients replaces the recipients of a message, of which there were so
-// many before at most.
-func putRecipients(c *session, id int64, rcpts []ledger.Recipient, before int) error {
+// putRecipients replaces the recipients of a message; before is the greatest
+// number of recipients that it had.
+func putRecipients(c *writeConn, id int64, rcpts []ledger.Recipient, before int) error {
 	if before > len(rcpts) {
 		if _, err := c.exec("DELETE FROM recipients WHERE message = ? AND position >= ?", id, len(rcpts)); err != nil {
 			return err
@@ -115,24 +114,24 @@ func putRecipients(c *session, id int64, rcpts []ledger.Recipient, before int) e
 	return nil
 }
 
-// Deleted notes when the server confirmed that these messages are deleted,
-// and counts it; the zero time takes the former back, not the latter. All must be rows of this account in state
-// Forwarded, or nothing changes.
+// Deleted sets when the server confirmed that these messages are deleted, and
+// counts the deletion. The zero time unsets it, and the count stays. All must
+// be rows of this account in state Forwarded, or nothing changes.
 func (l *Lease) Deleted(ctx context.Context, at time.Time, ids ...int64) error {
 	confirmed := 1
 	if at.IsZero() {
 		confirmed = 0
 	}
-	return l.write(ctx, func(c *session) error {
+	return l.write(ctx, func(c *writeConn) error {
 		return l.each(c, ids, ledger.Forwarded, "UPDATE messages SET deleted_at = ?, deletions = deletions + ? WHERE id = ?", millis(at), confirmed)
 	})
 }
 
-// Drop removes rows in state Sending, whose transaction did not happen: their
-// messages are new again. All must be rows of this account in that state, or
-// nothing changes.
+// Drop removes rows in state Sending whose transaction did not happen, so that
+// their messages are new again. All must be rows of this account in that
+// state, or nothing changes.
 func (l *Lease) Drop(ctx context.Context, ids ...int64) error {
-	return l.write(ctx, func(c *session) error {
+	return l.write(ctx, func(c *writeConn) error {
 		return l.each(c, ids, ledger.Sending, "DELETE FROM messages WHERE id = ?")
 	})
 }
@@ -141,35 +140,43 @@ func (l *Lease) Drop(ctx context.Context, ids ...int64) error {
 // means that they are listed again. Messages that stay listed need no write.
 // All must be rows of this account, or nothing changes.
 func (l *Lease) SetMissing(ctx context.Context, since time.Time, ids []int64) error {
-	return l.write(ctx, func(c *session) error {
+	return l.write(ctx, func(c *writeConn) error {
 		return l.each(c, ids, 0, "UPDATE messages SET last_seen = ? WHERE id = ?", millis(since))
 	})
 }
 
-// each runs a statement for each message, whose id is its last argument. All
-// must be of this account and in this state, 0 for any.
-func (l *Lease) each(c *session, ids []int64, in ledger.State, query string, args ...any) error {
+// Prune deletes the rows of messages whose deletion was confirmed before a
+// time, and returns their number. Messages that may still be on their server
+// stay.
+func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
+	var n int64
+	err := s.write(ctx, func(c *writeConn) (err error) {
+		n, err = c.affect("DELETE FROM messages WHERE deleted_at < ?", before.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}
+
+// each runs a statement for each message, with the id as its last argument.
+// All must be of this account and in state want; 0 stands for any.
+func (l *Lease) each(c *writeConn, ids []int64, want ledger.State, query string, args ...any) error {
 	for _, id := range ids {
-		switch is, err := l.stateOf(c, id); {
+		var is ledger.State
+		err := c.scan("SELECT state FROM messages WHERE id = ? AND account = ?", []any{id, l.account}, (*state)(&is))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("message %d: %w", id, ledger.ErrNotFound)
 		case err != nil:
 			return fmt.Errorf("message %d: %w", id, err)
-		case in != 0 && is != in:
-			return fmt.Errorf("message %d is %s, not %s", id, is, in)
+		case want != 0 && is != want:
+			return fmt.Errorf("message %d is %s, not %s", id, is, want)
 		}
 		if _, err := c.exec(query, append(args[:len(args):len(args)], id)...); err != nil {
 			return fmt.Errorf("message %d: %w", id, err)
 		}
 	}
 	return nil
-}
-
-// stateOf reads the state of a message of this account, or returns
-// ledger.ErrNotFound.
-func (l *Lease) stateOf(c *session, id int64) (ledger.State, error) {
-	var s ledger.State
-	err := c.scan("SELECT state FROM messages WHERE id = ? AND account = ?", []any{id, l.account}, (*state)(&s))
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, ledger.ErrNotFound
-	}
-	return s, err
 }

@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// reader is the pool of connections for reading. The queries of every poll are
-// kept prepared: to prepare one takes longer than to run it.
+// reader is the pool of connections for reading. It keeps the queries of every
+// poll prepared, because preparing one takes longer than running it. Their
+// texts must be few and fixed.
 type reader struct {
 	*sql.DB
 	mu         sync.Mutex
@@ -19,8 +20,8 @@ func newReader(db *sql.DB) *reader {
 	return &reader{DB: db, statements: make(map[string]*sql.Stmt)}
 }
 
-// kept is a query of which there are few and fixed texts.
-func (r *reader) kept(ctx context.Context, query string) (*sql.Stmt, error) {
+// prepared returns the statement of a query, which it keeps.
+func (r *reader) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if st, ok := r.statements[query]; ok {
@@ -34,9 +35,9 @@ func (r *reader) kept(ctx context.Context, query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
-// scan reads the first row of a kept query; none is sql.ErrNoRows.
+// scan reads the first row of a prepared query, or returns sql.ErrNoRows.
 func (r *reader) scan(ctx context.Context, query string, args []any, dest ...any) error {
-	st, err := r.kept(ctx, query) //nolint:sqlclosecheck // closed with the reader
+	st, err := r.prepared(ctx, query) //nolint:sqlclosecheck // closed with the reader
 	if err != nil {
 		return err
 	}
@@ -54,14 +55,36 @@ func (r *reader) Close() error {
 	return errors.Join(append(errs, r.DB.Close())...)
 }
 
-// keptQueries runs queries through statements that are kept.
-type keptQueries struct{ *reader }
+// querier is a connection, a pool of them, or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// preparedQueries is a querier that keeps its queries prepared.
+type preparedQueries struct{ *reader }
 
 // QueryContext implements querier.
-func (k keptQueries) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := k.kept(ctx, query) //nolint:sqlclosecheck // closed with the reader
+func (p preparedQueries) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := p.prepared(ctx, query) //nolint:sqlclosecheck // closed with the reader
 	if err != nil {
 		return nil, err
 	}
 	return st.QueryContext(ctx, args...)
+}
+
+// query returns all rows, each scanned into the fields of a T.
+func query[T any](ctx context.Context, db querier, fields func(*T) []any, text string, args ...any) (list []T, err error) {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var row T
+		if err := rows.Scan(fields(&row)...); err != nil {
+			return nil, err
+		}
+		list = append(list, row)
+	}
+	return list, rows.Err()
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// applicationID marks a database as popferry's (PRAGMA application_id, shown
-// by file(1)): "popf".
+// applicationID marks a database as popferry's: "popf" (PRAGMA application_id,
+// shown by file(1)).
 const applicationID = 0x706f7066
 
 //go:embed schema/*.sql
 var schemaFiles embed.FS
 
-// migrations returns the steps of the schema: the n-th leads from version n
-// to n+1. A step that was released is never changed.
+// migrations returns the steps of the schema; the n-th, counted from 0, leads
+// from version n to n+1. A released step never changes.
 func migrations() ([]string, error) {
 	names, err := fs.Glob(schemaFiles, "schema/*.sql") // sorted
 	if err != nil {
@@ -34,11 +34,11 @@ func migrations() ([]string, error) {
 	return steps, nil
 }
 
-// migrate brings the database to the last of the steps, in one transaction.
-// A newer one is ledger.ErrNewer, one of another program an *Error of kind
-// Foreign; an empty one is ledger.ErrMissing unless create. The caller keeps
-// other processes from migrating at the same time.
-func migrate(c *session, path string, steps []string, create bool) error {
+// migrate takes the remaining steps of the schema in one transaction. It returns
+// ledger.ErrNewer for a newer database, an *Error of kind Foreign for one of
+// another program, and ledger.ErrMissing for an empty one unless create. The
+// caller keeps other processes from migrating at the same time.
+func migrate(c *writeConn, path string, steps []string, create bool) error {
 	version, err := checkVersion(c, path, len(steps))
 	switch {
 	case err != nil:
@@ -46,9 +46,9 @@ func migrate(c *session, path string, steps []string, create bool) error {
 	case version == 0 && !create:
 		return missing(path)
 	case version == len(steps):
-		return nil // without a transaction: this must not wait for who is writing
+		return nil // without a transaction, so as not to wait for a writing process
 	}
-	own, all := c.transaction(func(c *session) error {
+	results, err := c.transaction(func(c *writeConn) error {
 		for ; version < len(steps); version++ {
 			mark := fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
 			if err := c.script(steps[version] + mark); err != nil {
@@ -57,11 +57,11 @@ func migrate(c *session, path string, steps []string, create bool) error {
 		}
 		return nil
 	})
-	return errors.Join(append(own, all)...)
+	return errors.Join(append(results, err)...)
 }
 
 // checkVersion returns the version of the schema, 0 for an empty database.
-func checkVersion(c *session, path string, newest int) (int, error) {
+func checkVersion(c *writeConn, path string, newest int) (int, error) {
 	var id, version, tables int
 	err := c.scan("SELECT a.application_id, v.user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id a, pragma_user_version v",
 		nil, &id, &version, &tables)
@@ -69,7 +69,7 @@ func checkVersion(c *session, path string, newest int) (int, error) {
 	case err != nil:
 		return 0, err
 	case id == applicationID && version > newest:
-		return 0, fmt.Errorf("%s has version %d of the schema, this popferry knows %d: %w; run the newer one", path, version, newest, ledger.ErrNewer)
+		return 0, fmt.Errorf("%s has version %d of the schema, and this popferry knows versions up to %d: %w; run the newer popferry", path, version, newest, ledger.ErrNewer)
 	case id != applicationID && (id != 0 || version != 0 || tables != 0):
 		return 0, &Error{Doing: "open the ledger", Path: path, Kind: Foreign, Err: fmt.Errorf("application id %d, version %d, %d tables", id, version, tables)}
 	}

@@ -16,7 +16,7 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	s := create(t, newPath(t))
 	s.writer.close() // the session is the test's now
-	c := s.writer.session
+	c := s.writer.conn
 	steps, err := migrations()
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func firstSchema(t *testing.T) string {
 }
 
 // expect fails unless the schema has a version, and so many new tables.
-func expect(t *testing.T, c *session, version, tables int) {
+func expect(t *testing.T, c *writeConn, version, tables int) {
 	t.Helper()
 	var v, n int
 	if err := errors.Join(c.scan("PRAGMA user_version", nil, &v),
@@ -109,7 +109,7 @@ func TestPragmas(t *testing.T) {
 	s.writer.close()
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "60000"} {
 		var got string
-		if err := s.writer.session.scan("PRAGMA "+pragma, nil, &got); err != nil || got != want {
+		if err := s.writer.conn.scan("PRAGMA "+pragma, nil, &got); err != nil || got != want {
 			t.Errorf("%s is %s, %v, want %s", pragma, got, err, want)
 		}
 	}

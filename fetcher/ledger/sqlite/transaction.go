@@ -5,30 +5,45 @@ import (
 	"fmt"
 )
 
-// change is what one request does inside a transaction. After an error
-// nothing of it stays. It may be run a second time, after what it did the
-// first time was taken back.
-type change func(*session) error
+// change is what one request does inside a transaction. After an error nothing
+// of it stays. It may run a second time, after its first run was undone.
+type change func(*writeConn) error
 
-// transaction runs changes and commits once. The first result holds what
-// became of each; the second is an error that took the whole transaction with
-// it.
+// changeError is the failure of one change.
+type changeError struct{ err error }
+
+func (e *changeError) Error() string { return e.err.Error() }
+
+func (e *changeError) Unwrap() error { return e.err }
+
+// transaction runs changes and commits once. It returns the result of each
+// change, or an error that undid the whole transaction.
 //
-// Nearly always all of them succeed, and a savepoint for each would cost a copy
-// of every page that it touches. So they are first run without; if one fails,
-// all is taken back and done again, each in a savepoint of its own.
-func (c *session) transaction(changes ...change) (own []error, all error) {
-	if err := c.attempt(func() error { return c.plainly(changes) }); err == nil {
-		return make([]error, len(changes)), nil
-	} else if e := (*changeError)(nil); !errors.As(err, &e) {
+// Nearly always all changes succeed, and a savepoint for each would cost a copy
+// of every page that it touches. So they first run without savepoints. If one
+// fails, all are undone and run again, each in a savepoint of its own.
+func (c *writeConn) transaction(changes ...change) (results []error, err error) {
+	err = c.commit(func() error {
+		for _, do := range changes {
+			if err := do(c); err != nil {
+				return &changeError{err}
+			}
+		}
+		return nil
+	})
+	results = make([]error, len(changes))
+	var failed *changeError
+	switch {
+	case err == nil:
+		return results, nil
+	case !errors.As(err, &failed):
 		return nil, err
-	} else if len(changes) == 1 {
-		return []error{e.err}, nil
+	case len(changes) == 1:
+		return []error{failed.err}, nil
 	}
-	own = make([]error, len(changes))
-	return own, c.attempt(func() (err error) {
+	return results, c.commit(func() (err error) {
 		for i, do := range changes {
-			if own[i], err = c.savepoint(do); err != nil {
+			if results[i], err = c.savepoint(do); err != nil {
 				return err
 			}
 		}
@@ -36,10 +51,10 @@ func (c *session) transaction(changes ...change) (own []error, all error) {
 	})
 }
 
-// attempt is one transaction around run. After an error nothing of it stays.
-func (c *session) attempt(run func() error) error {
-	// IMMEDIATE takes the lock for writing now, where waiting for other
-	// processes is possible; a lock that is widened later fails at once.
+// commit is one transaction around run. After an error nothing of it stays.
+func (c *writeConn) commit(run func() error) error {
+	// IMMEDIATE takes the lock for writing now, when SQLite can still wait for
+	// other processes. Upgrading a lock later would fail at once.
 	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -49,60 +64,36 @@ func (c *session) attempt(run func() error) error {
 	if err == nil {
 		err = c.putCounts()
 	}
+	if err == nil {
+		// If the fsync in COMMIT fails, the transaction is undone here, but its
+		// octets may survive in the log and come back after a crash. That does no
+		// harm: each change records something that has happened or was about to.
+		_, err = c.exec("COMMIT")
+	}
 	if err != nil {
-		return c.rollback(err)
+		_, _ = c.exec("ROLLBACK") // fails if SQLite has already rolled back by itself
 	}
-	// If the fsync in COMMIT fails, the transaction is undone here, but its
-	// octets may survive in the log and come back after a crash. That does no
-	// harm: each change tells of something that did happen or was about to.
-	if _, err := c.exec("COMMIT"); err != nil {
-		return c.rollback(err)
-	}
-	return nil
-}
-
-// changeError is the failure of one change.
-type changeError struct{ err error }
-
-func (e *changeError) Error() string { return e.err.Error() }
-
-func (e *changeError) Unwrap() error { return e.err }
-
-// plainly runs changes up to the first that fails: a *changeError.
-func (c *session) plainly(changes []change) error {
-	for _, do := range changes {
-		if err := do(c); err != nil {
-			return &changeError{err}
-		}
-	}
-	return nil
+	return err
 }
 
 // savepoint runs one change so that its failure leaves the transaction as it
-// was before. Some failures, as a full disk, can make SQLite roll back all of
-// the transaction by itself; the savepoint is gone then too, and that is
-// returned as the second error.
-func (c *session) savepoint(do change) (own, all error) {
+// was before. After some failures, such as a full disk, SQLite may roll back
+// the whole transaction by itself, and the savepoint with it; savepoint returns
+// that as err.
+func (c *writeConn) savepoint(do change) (result, err error) {
 	if _, err := c.exec("SAVEPOINT request"); err != nil {
 		return nil, err
 	}
 	counted := len(c.counts)
-	own = do(c)
-	if own != nil {
+	result = do(c)
+	if result != nil {
 		c.counts = c.counts[:counted]
 		if _, err := c.exec("ROLLBACK TO request"); err != nil {
-			return nil, fmt.Errorf("the transaction is lost: %w", own)
+			return nil, fmt.Errorf("the transaction was rolled back: %w", result)
 		}
 	}
 	if _, err := c.exec("RELEASE request"); err != nil {
-		return nil, errors.Join(err, own)
+		return nil, errors.Join(err, result)
 	}
-	return own, nil
-}
-
-// rollback ends a transaction that failed with err, and returns err.
-func (c *session) rollback(err error) error {
-	// SQLite may have done it already; then this fails, and that is all right.
-	_, _ = c.exec("ROLLBACK")
-	return err
+	return result, nil
 }

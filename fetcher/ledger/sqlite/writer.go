@@ -8,24 +8,24 @@ import (
 // writer runs all changes of this process, in groups: one transaction, one
 // commit and so one fsync for all that wait.
 type writer struct {
-	session  *session
-	requests chan *request // not buffered: what was received is taken, what was not is not
+	conn     *writeConn
+	requests chan *request // unbuffered: a request is taken when it is received
 	stop     chan struct{} // closed to end it
 	stopOnce sync.Once
 	done     chan struct{} // closed when it has ended
 }
 
-// request is one caller's change and the place for its answer.
+// request is one caller's change.
 type request struct {
 	change change
-	jotted bool       // it need not be on disk when it is answered
+	async  bool       // it may be answered before it is on disk
 	answer chan error // holds one, so that answering never waits
 }
 
-// startWriter starts the goroutine that owns the session until close.
-func startWriter(c *session) *writer {
+// startWriter starts the goroutine that owns the connection until close.
+func startWriter(c *writeConn) *writer {
 	w := &writer{
-		session:  c,
+		conn:     c,
 		requests: make(chan *request),
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
@@ -34,17 +34,18 @@ func startWriter(c *session) *writer {
 	return w
 }
 
-// do has the change run and returns when it is on disk, or, if it is jotted, in
-// the database, which outlives this process but not the power; after an error
-// nothing of it is. The caller may stop waiting through ctx only until the
-// writer has taken the change. From then on do waits for the outcome,
-// whatever ctx says, so that nobody takes for failed what in fact happened.
-// The change runs in another goroutine, and never after do returned.
-func (w *writer) do(ctx context.Context, change change, jotted bool) error {
+// do has the request's change run in the writer's goroutine. It returns when
+// the change is on disk or, if it is async, in the database, where it outlives
+// this process but not a power failure. After an error nothing of it is there.
+//
+// The end of ctx stops the waiting only until the writer has taken the change.
+// From then on do waits for the result: a change that happened must not be
+// taken for one that failed. A change never runs after do has returned.
+func (w *writer) do(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
-		return err // select would choose by chance
+		return err // select would choose at random
 	}
-	r := &request{change: change, jotted: jotted, answer: make(chan error, 1)}
+	r.answer = make(chan error, 1)
 	select {
 	case w.requests <- r:
 		return <-r.answer
@@ -55,7 +56,7 @@ func (w *writer) do(ctx context.Context, change change, jotted bool) error {
 	}
 }
 
-// close ends the writer after the group at hand and waits for it.
+// close ends the writer after the current group and waits for it.
 func (w *writer) close() {
 	w.stopOnce.Do(func() { close(w.stop) })
 	<-w.done
@@ -87,23 +88,24 @@ func (w *writer) gather(first *request) []*request {
 	}
 }
 
-// commit runs a group and answers each of it, after the commit and not before.
+// commit runs a group and answers its requests after the commit.
 func (w *writer) commit(group []*request) {
 	changes := make([]change, len(group))
-	jotted := true
+	durable := false
 	for i, r := range group {
 		changes[i] = r.change
-		jotted = jotted && r.jotted
+		durable = durable || !r.async
 	}
-	own, all := make([]error, len(group)), w.session.await(!jotted)
-	if all == nil {
-		own, all = w.session.transaction(changes...)
+	results := make([]error, len(group))
+	err := w.conn.setSync(durable)
+	if err == nil {
+		results, err = w.conn.transaction(changes...)
 	}
 	for i, r := range group {
-		if all != nil {
-			r.answer <- all
+		if err != nil {
+			r.answer <- err
 		} else {
-			r.answer <- own[i]
+			r.answer <- results[i]
 		}
 	}
 }

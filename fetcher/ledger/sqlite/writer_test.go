@@ -10,7 +10,7 @@ var errOwn = errors.New("own failure")
 
 // note is a change that leaves a row behind.
 func note(name string) change {
-	return func(c *session) error {
+	return func(c *writeConn) error {
 		_, err := c.exec("INSERT INTO destinations VALUES (?, 0, NULL, '', '', NULL)", name)
 		return err
 	}
@@ -34,16 +34,16 @@ func TestTransaction(t *testing.T) {
 		left string // what is left of the group
 	}{
 		"one fails after a write": {
-			bad: func(c *session) error { return errors.Join(note("bad")(c), errOwn) }, left: "a z",
+			bad: func(c *writeConn) error { return errors.Join(note("bad")(c), errOwn) }, left: "a z",
 		},
 		"one breaks a constraint": {
 			bad: note("a"), left: "a z",
 		},
 		"SQLite rolls all back by itself": {
-			bad: func(c *session) error { return errors.Join(c.script("ROLLBACK"), errOwn) }, all: true,
+			bad: func(c *writeConn) error { return errors.Join(c.script("ROLLBACK"), errOwn) }, all: true,
 		},
 		"the commit fails": {
-			bad: func(c *session) error {
+			bad: func(c *writeConn) error {
 				return c.script("PRAGMA defer_foreign_keys = ON; INSERT INTO days VALUES ('2026-01-01', 99, 'held', 1)")
 			}, all: true,
 		},
@@ -52,7 +52,7 @@ func TestTransaction(t *testing.T) {
 			t.Parallel()
 			s := create(t, newPath(t))
 			s.writer.close() // the session is the test's now
-			own, all := s.writer.session.transaction(note("a"), test.bad, note("z"))
+			own, all := s.writer.conn.transaction(note("a"), test.bad, note("z"))
 			switch {
 			case (all != nil) != test.all:
 				t.Errorf("error for all: %v", all)
@@ -62,7 +62,7 @@ func TestTransaction(t *testing.T) {
 			if got := noted(t, s); got != test.left {
 				t.Errorf("%q is left, want %q", got, test.left)
 			}
-			if own, all := s.writer.session.transaction(note("later")); all != nil || own[0] != nil {
+			if own, all := s.writer.conn.transaction(note("later")); all != nil || own[0] != nil {
 				t.Errorf("the next transaction: %v, %v", own, all)
 			}
 		})
@@ -78,7 +78,7 @@ func TestContext(t *testing.T) {
 	running, finish := make(chan struct{}), make(chan struct{})
 	first := make(chan error)
 	go func() {
-		first <- s.write(ctx, func(c *session) error {
+		first <- s.write(ctx, func(c *writeConn) error {
 			close(running)
 			<-finish
 			return note("taken")(c)
@@ -108,7 +108,7 @@ func TestClose(t *testing.T) {
 	running, finish := make(chan struct{}), make(chan struct{})
 	first, closed := make(chan error), make(chan error)
 	go func() {
-		first <- s.write(t.Context(), func(c *session) error {
+		first <- s.write(t.Context(), func(c *writeConn) error {
 			close(running)
 			<-finish
 			return note("at hand")(c)

@@ -11,7 +11,7 @@ import (
 func synchronous(t *testing.T, s *Store) (level int) {
 	t.Helper()
 	s.writer.close() // the session is the test's now
-	if err := s.writer.session.scan("PRAGMA synchronous", nil, &level); err != nil {
+	if err := s.writer.conn.scan("PRAGMA synchronous", nil, &level); err != nil {
 		t.Fatal(err)
 	}
 	return level
@@ -69,23 +69,23 @@ func TestWaitsForDisk(t *testing.T) {
 func TestGroupWaitsForDisk(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		groups [][]bool // of changes that are jotted
+		groups [][]bool // of changes that are async
 		want   int
 	}{
-		"at the beginning":          {nil, full},
-		"jotted":                    {[][]bool{{true, true}}, normal},
-		"jotted and one that waits": {[][]bool{{true, false, true}}, full},
-		"one that waits later":      {[][]bool{{true}, {false}}, full},
-		"jotted again":              {[][]bool{{true}, {false}, {true}}, normal},
+		"at the beginning":         {nil, full},
+		"async":                    {[][]bool{{true, true}}, normal},
+		"async and one that waits": {[][]bool{{true, false, true}}, full},
+		"one that waits later":     {[][]bool{{true}, {false}}, full},
+		"async again":              {[][]bool{{true}, {false}, {true}}, normal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := create(t, newPath(t))
 			s.writer.close()
-			for _, jotted := range test.groups {
+			for _, async := range test.groups {
 				var group []*request
-				for _, j := range jotted {
-					group = append(group, &request{change: func(*session) error { return nil }, jotted: j, answer: make(chan error, 1)})
+				for _, j := range async {
+					group = append(group, &request{change: func(*writeConn) error { return nil }, async: j, answer: make(chan error, 1)})
 				}
 				s.writer.commit(group)
 				for _, r := range group {

@@ -16,10 +16,10 @@ func TestCountsOfAGroup(t *testing.T) {
 	l := lease(t, s)
 	s.writer.close() // the session is the test's now
 	runs := 0
-	own, all := s.writer.session.transaction(
-		func(c *session) error { runs++; l.count(c, ledger.Held, 1); return nil },
-		func(c *session) error { l.count(c, ledger.Held, 10); return errOwn },
-		func(c *session) error { l.count(c, ledger.Held, 100); return nil },
+	own, all := s.writer.conn.transaction(
+		func(c *writeConn) error { runs++; l.count(c, ledger.Held, 1); return nil },
+		func(c *writeConn) error { l.count(c, ledger.Held, 10); return errOwn },
+		func(c *writeConn) error { l.count(c, ledger.Held, 100); return nil },
 	)
 	if all != nil || own[0] != nil || !errors.Is(own[1], errOwn) || own[2] != nil || runs != 2 {
 		t.Errorf("%v, %v, run %d times", own, all, runs)
@@ -28,9 +28,9 @@ func TestCountsOfAGroup(t *testing.T) {
 	if err != nil || len(days) != 1 || days[0].Count != 101 {
 		t.Errorf("%v, %v", days, err)
 	}
-	own, all = s.writer.session.transaction(
-		func(c *session) error { l.count(c, ledger.Held, 1); return nil },
-		func(c *session) error { _, err := c.exec("DELETE FROM accounts"); return err },
+	own, all = s.writer.conn.transaction(
+		func(c *writeConn) error { l.count(c, ledger.Held, 1); return nil },
+		func(c *writeConn) error { _, err := c.exec("DELETE FROM accounts"); return err },
 		note("other"),
 	)
 	if err := errors.Join(append(own, all)...); err != nil || noted(t, s) != "other" {
