@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	base64In  = 57 // octets of a line before they are encoded
+	base64In  = 57 // octets of a line before encoding
 	base64Out = 78 // and after it, with CRLF (RFC 2045 6.8)
 )
 
-// base64Size is how many octets a base64Reader makes of n.
+// base64Size is the number of octets that a base64Reader makes of n.
 func base64Size(n int64) int64 {
 	lines := (n + base64In - 1) / base64In
 	return (n+2)/3*4 + lines*int64(len("\r\n"))
 }
 
-// base64Reader reads src encoded, in lines that all have an end.
+// base64Reader encodes src, in lines that all have an end.
 type base64Reader struct {
 	src  io.Reader
 	in   [64 * base64In]byte
 	out  [64 * base64Out]byte
 	left []byte // of out
-	err  error  // of src, for when nothing is left
+	err  error  // of src, returned when nothing is left
 }
 
 func (b *base64Reader) Read(p []byte) (int, error) {
@@ -38,7 +38,7 @@ func (b *base64Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill encodes as many whole lines as there is room for; only the last one of
+// fill encodes as many whole lines as there is room for. Only the last line of
 // all can be shorter.
 func (b *base64Reader) fill() {
 	n := 0

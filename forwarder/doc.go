@@ -1,10 +1,10 @@
-// Package forwarder holds what is said between the fetcher and whatever takes
-// its messages: the Message that is handed over and the Outcome that comes
-// back for each of its recipients.
+// Package forwarder defines what the fetcher and a destination exchange: the
+// Message that is delivered, and the Outcome for each of its recipients.
 //
-// An Outcome is evidence, not a judgement: where the transaction ended and
-// what the server said. What that means for the message is decided in one
-// place, fetcher/settle.go. forwarder/smtp delivers over SMTP and LMTP;
-// forwarder/maildir puts aside what was refused, and Wrap makes a message of it
-// that can be delivered all the same.
+// An Outcome is evidence: where the transaction ended and what the server said.
+// Its predicates say what a reply is about, and fetcher/outcome decides what
+// that means for the message.
+//
+// Package smtp delivers over SMTP and LMTP. Package maildir keeps messages that
+// were refused, and Wrap makes a message of a refused one that can be delivered.
 package forwarder

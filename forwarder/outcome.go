@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Kind tells how a transaction ended for one recipient.
+// Kind is how a transaction ended for one recipient.
 type Kind uint8
 
 const (
 	// Accepted: the server answered 2xx to the whole message for this
 	// recipient. Responsibility has moved (RFC 5321 6.1).
 	Accepted Kind = iota + 1
-	// Refused: the server answered 4xx or 5xx; Stage, Code, Enhanced and Text
-	// tell which.
+	// Refused: the server answered 4xx or 5xx, as in Stage, Code, Enhanced and
+	// Text.
 	Refused
-	// Broken: the connection ended, or the server spoke nonsense, before the
+	// Broken: the connection ended, or the server broke the protocol, before the
 	// final dot was sent. The message was not delivered.
 	Broken
-	// InDoubt: the final dot was sent and no whole reply to it was read. The
+	// InDoubt: the final dot was sent, and no whole reply to it was read. The
 	// message may have been delivered or not (RFC 1047).
 	InDoubt
 	// Unusable: no session could be had: name, connection, TLS, greeting, EHLO
@@ -39,7 +39,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Stage tells how far a session or transaction had come.
+// Stage is how far a session or transaction got.
 type Stage uint8
 
 // The stages in the order in which a session goes through them.
@@ -67,11 +67,11 @@ func (s Stage) String() string {
 	return fmt.Sprintf("stage %d", uint8(s))
 }
 
-// EnhancedCode is an enhanced status code (RFC 3463); the zero value: none
-// was given.
+// EnhancedCode is an enhanced status code (RFC 3463). The zero value means that
+// there was none.
 type EnhancedCode [3]int
 
-// String writes the code with dots, "" for none.
+// String is the code with dots, "" if there was none.
 func (e EnhancedCode) String() string {
 	if e == (EnhancedCode{}) {
 		return ""
@@ -79,7 +79,7 @@ func (e EnhancedCode) String() string {
 	return fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2])
 }
 
-// Outcome is what became of a message for one recipient.
+// Outcome is the result of a transaction for one recipient.
 type Outcome struct {
 	Recipient string
 	Kind      Kind
@@ -87,10 +87,10 @@ type Outcome struct {
 	Code      int          // the reply's code, 0 if there was no reply
 	Enhanced  EnhancedCode // if the reply had one
 	Text      string       // the reply's text without codes, line ends as spaces
-	Err       error        // the cause, when it was no reply
+	Err       error        // the cause, if it was not a reply
 }
 
-// Reply writes the server's reply as it was given, or the error in its place.
+// Reply is the server's reply in one line, or the error if there was none.
 func (o Outcome) Reply() string {
 	if o.Code == 0 {
 		if o.Err != nil {

@@ -2,9 +2,9 @@ package forwarder
 
 import "strings"
 
-// The predicates say what a reply is about. Each is defined here and nowhere
-// else, so that the fetcher, smtp and the user's explanations agree. What
-// follows from it for the message is up to the fetcher.
+// The predicates say what a reply is about. Each is defined only here, so that
+// the fetcher, smtp and the explanations that users read agree. What follows for
+// the message is decided by the fetcher.
 
 // OutOfSync reports whether the server did not understand a command, or not at
 // this point (RFC 5321 4.2.2, RFC 3463 3.6): the two ends may disagree about

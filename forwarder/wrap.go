@@ -18,45 +18,45 @@ import (
 
 // Explanation is what the message around a refused one says.
 type Explanation struct {
-	// From is our own address, without angle brackets. It stands in the header
-	// and in the envelope, so that SPF and DMARC judge us and nobody else.
+	// From is our own address, without angle brackets, for the header and the
+	// envelope: then SPF and DMARC are about us.
 	From string
-	// To are the addresses that the header names. The recipients may become
-	// fewer from one try to the next; the octets must not change with them.
+	// To are the addresses in the header. There may be fewer recipients at the
+	// next try, but the octets must not change with them.
 	To      []string
 	Subject string    // of the refused message, decoded; any octets
-	Reply   string    // why it was refused, as Outcome.Reply tells it; any octets
+	Reply   string    // why it was refused, as from Outcome.Reply; any octets
 	Account string    // where it came from; any octets
-	Trace   string    // names the message: up to 40 letters, digits, "-" and "_"
+	Trace   string    // identifies the message: up to 40 letters, digits, "-" and "_"
 	Date    time.Time // when it was first wrapped
-	// Top stands before everything else: whole header fields, such as trace
-	// lines, by which a wrapped message that comes back is known again.
+	// Top comes first: whole header fields, such as trace lines, by which a
+	// wrapped message that comes back is recognised.
 	Top []byte
 }
 
 const (
-	headerLine  = 78  // octets of a line that we write, without CRLF (RFC 5322 2.1.1)
+	headerLine  = 78  // octets of a header line that we write, without CRLF (RFC 5322 2.1.1)
 	longestLine = 998 // octets of a line that 7bit allows, without CRLF (RFC 2045 2.7)
-	mostRunes   = 500 // that are shown of a foreign text
+	maxRunes    = 500 // of a text that is not ours
 )
 
 // Wrap makes a message that says why m was refused and has m attached,
 // unchanged. Whatever octets m has, the result is 7-bit with no line above 998
-// octets (only addresses that are not ASCII stand as they are, RFC 6532). It
-// goes from e.From to m's recipients. The same m and e give the same octets,
-// each time that Body is called.
+// octets (except for addresses that are not ASCII, RFC 6532). It goes from
+// e.From to m's recipients. The same m and e give the same octets, each time
+// that Body is called.
 //
-// Wrap reads m.Body once, and so does each reading of the result; none of it
-// is kept. The error is for a body that cannot be read or has not the size that
-// m tells, and for an address or a trace id that cannot stand in a header.
+// Wrap reads m.Body once, and so does each reading of the result; nothing is
+// kept in memory. The error is for a body that cannot be read or is not of
+// m.Size, and for an address or a trace id that a header cannot have.
 func Wrap(m *Message, e Explanation) (*Message, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("wrapping a message: %w", err)
 	}
 	// No line in quoted-printable or base64 can begin with "--=_" (RFC 2045
-	// 6.7, 6.8). If one of m does, m is no plain text for scan.
+	// 6.7, 6.8). If a line of m does, isPlain says no.
 	boundary := "=_popferry_" + e.Trace
-	plain, err := scan(m, "--"+boundary)
+	plain, err := isPlain(m, "--"+boundary)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping a message: reading it: %w", err)
 	}
@@ -79,22 +79,22 @@ func Wrap(m *Message, e Explanation) (*Message, error) {
 	}, nil
 }
 
-// check tells what would break the header. Texts can't: they are encoded.
+// check returns an error for what would break the header. Texts cannot: they are
+// encoded.
 func (e Explanation) check() error {
 	const safe = "-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	if e.Trace == "" || len(e.Trace) > 40 || strings.Trim(e.Trace, safe) != "" {
-		return fmt.Errorf("%q is no trace id", e.Trace)
+		return fmt.Errorf("%q is not a trace id", e.Trace)
 	}
 	for _, a := range append([]string{e.From}, e.To...) {
 		if p, err := mail.ParseAddress(full(a)); err != nil || p.Address != full(a) {
-			return fmt.Errorf("%q is no mail address", a)
+			return fmt.Errorf("%q is not a mail address", a)
 		}
 	}
 	return nil
 }
 
-// full is an address as a header needs it: LMTP servers know their users
-// without a domain, too.
+// full is an address as a header needs it. With LMTP, users may have no domain.
 func full(address string) string {
 	if strings.Contains(address, "@") {
 		return address
@@ -112,7 +112,7 @@ func (e Explanation) header(boundary string) string {
 	if to != "" {
 		s += field("To", to[len(", "):])
 	}
-	return s + field("Subject", "Refused: "+encoded(oneLine(e.Subject))) +
+	return s + field("Subject", "Refused: "+encoded(shortLine(e.Subject))) +
 		field("Date", e.Date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")) +
 		field("Message-ID", "<popferry."+e.Trace+from[strings.LastIndexByte(from, '@'):]+">") +
 		field("Auto-Submitted", "auto-generated") + // RFC 3834 5
@@ -120,14 +120,14 @@ func (e Explanation) header(boundary string) string {
 		field("Content-Type", `multipart/mixed; boundary="`+boundary+`"`) + "\r\n"
 }
 
-// text writes the part for a person to read.
+// text writes the part that people read.
 func (e Explanation) text(boundary string) string {
 	var b strings.Builder
 	b.WriteString("--" + boundary + "\r\n" + field("Content-Type", "text/plain; charset=utf-8") +
 		field("Content-Transfer-Encoding", "quoted-printable") + "\r\n")
 	w := quotedprintable.NewWriter(&b) // makes every line end a CRLF
 	fmt.Fprintf(w, `popferry fetched a message from the account %s.
-The mail server did not take it as it is:
+The mail server refused it:
 
     %s
 
@@ -135,11 +135,11 @@ It is attached, unchanged, as original.eml. Its subject:
 
     %s
 
-The server may have had a good reason. Unless you expected this message,
+The server may have had a good reason: unless you expected this message,
 be careful with its links and attachments.
 
 Trace: %s
-`, oneLine(e.Account), oneLine(e.Reply), oneLine(e.Subject), e.Trace)
+`, shortLine(e.Account), shortLine(e.Reply), shortLine(e.Subject), e.Trace)
 	w.Close()
 	return b.String()
 }
@@ -170,24 +170,18 @@ func field(name, value string) string {
 	return folded + line + "\r\n"
 }
 
-// oneLine makes any octets one line that can be shown.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > mostRunes {
-		return string(r[:mostRunes]) + "…"
+// shortLine makes any octets one printable line that is not too long.
+func shortLine(s string) string {
+	s = OneLine(s)
+	if r := []rune(s); len(r) > maxRunes {
+		return string(r[:maxRunes]) + "…"
 	}
 	return s
 }
 
-// encoded writes a line for a header: as it is, if it is ASCII that can be
-// folded and does not look encoded already; else in encoded words of at most
-// 75 octets and of whole characters (RFC 2047 2, 5).
+// encoded writes a text for a header: unchanged if it is ASCII, can be folded and
+// does not look encoded, or else in encoded words of at most 75 octets and of
+// whole characters (RFC 2047 2, 5).
 func encoded(s string) string {
 	const longest, chunk = 60, 45 // octets; 45 make 60 in base64
 	long := func(word string) bool { return len(word) > longest }
@@ -206,14 +200,14 @@ func encoded(s string) string {
 	return strings.Join(words, " ")
 }
 
-// isASCII tells whether s has no octet above 127.
+// isASCII reports whether s has no octet above 127.
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// scan reads a message through and tells whether it can be sent as 7bit
-// (RFC 2045 2.7), and has no line that begins with delimiter (RFC 2046 5.1.1).
-func scan(m *Message, delimiter string) (bool, error) {
+// isPlain reads the whole message and reports whether it can be sent as 7bit
+// (RFC 2045 2.7) and has no line that begins with delimiter (RFC 2046 5.1.1).
+func isPlain(m *Message, delimiter string) (bool, error) {
 	r := bufio.NewReader(m.Body()) // a line that fills its buffer is too long
 	plain := true
 	for n := int64(0); ; {
@@ -233,7 +227,7 @@ func scan(m *Message, delimiter string) (bool, error) {
 	}
 }
 
-// sevenBit tells whether a line, with its end if it has one, is 7bit.
+// sevenBit reports whether a line, with its end if it has one, is 7bit.
 func sevenBit(line []byte) bool {
 	line = bytes.TrimSuffix(line, []byte("\r\n"))
 	return len(line) <= longestLine && !slices.ContainsFunc(line, func(c byte) bool {

@@ -175,12 +175,12 @@ func TestWrapErrors(t *testing.T) {
 		change func(*forwarder.Message, *forwarder.Explanation)
 		want   string
 	}{
-		{"no sender", func(_ *forwarder.Message, e *forwarder.Explanation) { e.From = "" }, `"" is no mail address`},
-		{"sender", func(_ *forwarder.Message, e *forwarder.Explanation) { e.From = "a@b\r\nBcc: c@d" }, "is no mail address"},
-		{"recipient", func(_ *forwarder.Message, e *forwarder.Explanation) { e.To = []string{"Leo <leo@example.org>"} }, "is no mail address"},
-		{"no trace", func(_ *forwarder.Message, e *forwarder.Explanation) { e.Trace = "" }, `"" is no trace id`},
-		{"trace", func(_ *forwarder.Message, e *forwarder.Explanation) { e.Trace = `a"b` }, "is no trace id"},
-		{"long trace", func(_ *forwarder.Message, e *forwarder.Explanation) { e.Trace = strings.Repeat("a", 41) }, "is no trace id"},
+		{"no sender", func(_ *forwarder.Message, e *forwarder.Explanation) { e.From = "" }, `"" is not a mail address`},
+		{"sender", func(_ *forwarder.Message, e *forwarder.Explanation) { e.From = "a@b\r\nBcc: c@d" }, "is not a mail address"},
+		{"recipient", func(_ *forwarder.Message, e *forwarder.Explanation) { e.To = []string{"Leo <leo@example.org>"} }, "is not a mail address"},
+		{"no trace", func(_ *forwarder.Message, e *forwarder.Explanation) { e.Trace = "" }, `"" is not a trace id`},
+		{"trace", func(_ *forwarder.Message, e *forwarder.Explanation) { e.Trace = `a"b` }, "is not a trace id"},
+		{"long trace", func(_ *forwarder.Message, e *forwarder.Explanation) { e.Trace = strings.Repeat("a", 41) }, "is not a trace id"},
 		{"size", func(m *forwarder.Message, _ *forwarder.Explanation) { m.Size++ }, "octets where there should be"},
 		{"body", func(m *forwarder.Message, _ *forwarder.Explanation) {
 			m.Body = func() io.Reader { return iotest.ErrReader(cut) }

@@ -8,10 +8,11 @@ import (
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+	"github.com/popferry/popferry/forwarder"
 )
 
-// mechanism picks the SASL mechanism for the method out of what the server
-// offers. It returns ErrNoAuth if there is none.
+// mechanism returns the SASL client for the method, of those that the server
+// offers. Its error is ErrNoAuth if there is none.
 func mechanism(c *gosmtp.Client, m Method, username, secret string) (sasl.Client, error) {
 	for _, try := range []struct {
 		method Method
@@ -28,12 +29,12 @@ func mechanism(c *gosmtp.Client, m Method, username, secret string) (sasl.Client
 	if offered == "" {
 		offered = "none"
 	}
-	return nil, fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, m, oneLine(offered))
+	return nil, fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, m, forwarder.OneLine(offered))
 }
 
 // loginClient is the LOGIN mechanism. go-sasl's sends the name with the AUTH
-// command and accepts no other challenge than "Password:"; servers differ in
-// both, and all of them ask for the name first and the password second.
+// command and accepts only the challenge "Password:". Servers differ in both,
+// but all of them ask for the name first and for the password second.
 type loginClient struct {
 	answers []string
 }
@@ -51,7 +52,7 @@ func (l *loginClient) Next([]byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
-// secretForms are a password and what is sent in its place.
+// secretForms are a password and the forms in which it is sent.
 func secretForms(username, secret string) []string {
 	if secret == "" {
 		return nil
@@ -60,14 +61,14 @@ func secretForms(username, secret string) []string {
 	return []string{encode([]byte("\x00" + username + "\x00" + secret)), encode([]byte(secret)), secret}
 }
 
-// hideSecret keeps a password out of an error of a login: there are servers
-// that repeat the line that they did not like.
+// hideSecret keeps the password out of a login's error: some servers repeat the
+// line that they refuse.
 func hideSecret(err error, username, secret string) error {
 	for _, f := range secretForms(username, secret) {
 		if !strings.Contains(err.Error(), f) {
 			continue
 		}
-		const hidden = "(not shown, for it repeats the password)"
+		const hidden = "(not shown because it contains the password)"
 		var r *gosmtp.SMTPError
 		if errors.As(err, &r) {
 			return &gosmtp.SMTPError{Code: r.Code, EnhancedCode: r.EnhancedCode, Message: hidden}

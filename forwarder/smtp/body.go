@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +12,10 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// lastWords is how long a server that cut the message short has to have said
-// why.
-const lastWords = time.Second
-
-// data writes the message behind a 354, and the final dot. The error is for a
-// body that could not be read or has not the size that was announced: it never
-// gets its dot.
-func (t *transaction) data() error {
+// writeData writes the message behind a 354, and the final dot. The error is for
+// a body that could not be read or does not have the size that was announced: it
+// never gets its dot.
+func (t *transaction) writeData() error {
 	d := newDotWriter(t.s.w)
 	_, err := io.Copy(d, t.m.Body())
 	if err := t.readError(err, d.err, d.n); err != nil || d.err != nil {
@@ -25,17 +23,17 @@ func (t *transaction) data() error {
 		return err
 	}
 	t.sent, t.cut = d.end()
-	t.written = time.Now()
+	t.finishedAt = time.Now()
 	return nil
 }
 
-// chunk writes the message as one BDAT (RFC 3030 section 2). The error is for a
-// body that could not be read or has not the size that was announced: the
+// writeChunk writes the message as one BDAT (RFC 3030 2). The error is for a
+// body that could not be read or does not have the size that was announced: the
 // server still waits for octets then.
-func (t *transaction) chunk() error {
-	t.turn.chunked = true
+func (t *transaction) writeChunk() error {
+	t.slot.chunked = true
 	_ = t.s.send(fmt.Sprintf("BDAT %d LAST", t.m.Size)) // a failure shows below
-	w := &exactly{w: t.s.w, left: t.m.Size}
+	w := &limitedWriter{w: t.s.w, left: t.m.Size}
 	_, err := io.Copy(w, t.m.Body())
 	if err := t.readError(err, w.err, t.m.Size-w.left); err != nil || w.err != nil {
 		t.cut = w.err
@@ -43,12 +41,13 @@ func (t *transaction) chunk() error {
 	}
 	t.cut = t.s.w.Flush()
 	t.sent = t.cut == nil || t.s.w.Buffered() == 0
-	t.written = time.Now()
+	t.finishedAt = time.Now()
 	return nil
 }
 
-// readError is why the message could not be copied, if that is our own fault:
-// not the connection's, whose error is write.
+// readError is why the message could not be copied if that is our own fault:
+// err, or n octets that are not the announced size. write is the connection's
+// error, which is not.
 func (t *transaction) readError(err, write error, n int64) error {
 	switch {
 	case write != nil:
@@ -61,108 +60,122 @@ func (t *transaction) readError(err, write error, n int64) error {
 	return nil
 }
 
-// errTooLong tells that a message goes on behind the size that was announced.
-var errTooLong = errors.New("it is longer than announced")
-
-// exactly passes on no more than so many octets, for what lies behind a chunk
-// is taken for a command. It keeps the first failure to write, so that it can
-// be told from one of the message's source.
-type exactly struct {
-	w    io.Writer
-	left int64
-	err  error
-}
-
-func (e *exactly) Write(p []byte) (int, error) {
-	if int64(len(p)) > e.left {
-		return 0, errTooLong
-	}
-	n, err := e.w.Write(p)
-	e.left -= int64(n)
-	if e.err == nil {
-		e.err = err
-	}
-	return n, err
-}
-
-// nothing ends a message that the server asks for though nobody gets it
-// (RFC 2920 section 3.1).
-func (t *transaction) nothing(ctx context.Context) {
+// sendEmptyBody ends a message that the server asks for though no recipient gets
+// it (RFC 2920 3.1).
+func (t *transaction) sendEmptyBody(ctx context.Context) {
 	_ = t.s.send(".") // a failure shows in the next line
 	if _, err := t.s.reply(t.s.o.DotTimeout); err != nil {
 		t.lose(ctx, forwarder.StageDot, err)
 	}
 }
 
-// lastWords settles a message that the server did not take to its end. Some
-// say why before they close the connection.
-func (t *transaction) lastWords(ctx context.Context) {
-	if ctx.Err() == nil {
-		if r, err := t.s.read(lastWords); err == nil && r.refusal() {
-			settle(t.out, r.outcome(forwarder.Refused, forwarder.StageBody))
-		}
-	}
-	t.lose(ctx, forwarder.StageBody, t.cut)
+// errTooLong is for a message that goes on behind the size that was announced.
+var errTooLong = errors.New("it is longer than announced")
+
+// limitedWriter passes on no more than so many octets, because the server takes
+// what follows a chunk for a command. It keeps the first error of w, so that it
+// can be told from one of the message's source.
+type limitedWriter struct {
+	w    io.Writer
+	left int64
+	err  error
 }
 
-// replies reads what the server says to the whole message: one reply for all
-// accepted recipients, in LMTP one for each in their order (RFC 2033 4.2).
-func (t *transaction) replies(ctx context.Context) {
-	if !t.s.o.LMTP {
-		t.final(ctx, t.out)
-		return
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) > l.left {
+		return 0, errTooLong
 	}
-	for i := range t.out {
-		if open(t.out[i:i+1]) && !t.final(ctx, t.out[i:i+1]) {
-			return
+	n, err := l.w.Write(p)
+	l.left -= int64(n)
+	if l.err == nil {
+		l.err = err
+	}
+	return n, err
+}
+
+// dotWriter writes a message's body with dot-stuffing (RFC 5321 4.5.2) and
+// leaves every other octet alone. Line ends are CRLF already. A dot behind a
+// bare LF is stuffed too, because there are servers that end the message there.
+//
+// Nothing but end ever writes the final dot.
+type dotWriter struct {
+	w    *bufio.Writer
+	n    int64   // octets of the message so far
+	last [2]byte // the last two of them
+	err  error   // the first failure to write
+}
+
+// newDotWriter starts a body on w.
+func newDotWriter(w *bufio.Writer) *dotWriter {
+	// The line end of the DATA command stands before the first octet.
+	return &dotWriter{w: w, last: [2]byte{'\r', '\n'}}
+}
+
+// Write implements io.Writer. It keeps its error, so that it can be told from one
+// of the message's source.
+func (d *dotWriter) Write(p []byte) (int, error) {
+	if d.err != nil {
+		return 0, d.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if d.last[1] == '\n' && p[0] == '.' {
+		d.stuff()
+	}
+	rest := p
+	for {
+		i := bytes.Index(rest, []byte("\n."))
+		if i < 0 {
+			break
 		}
+		d.put(rest[:i+1])
+		d.stuff()
+		rest = rest[i+1:]
+	}
+	d.put(rest)
+	if d.err != nil {
+		return 0, d.err
+	}
+	d.n += int64(len(p))
+	d.last[0] = d.last[1]
+	if len(p) > 1 {
+		d.last[0] = p[len(p)-2]
+	}
+	d.last[1] = p[len(p)-1]
+	return len(p), nil
+}
+
+// put writes p, unless something failed before.
+func (d *dotWriter) put(p []byte) {
+	if d.err == nil {
+		_, d.err = d.w.Write(p)
 	}
 }
 
-// final reads one reply to the message. It speaks for scope; if there is none,
-// all who are open stay in doubt.
-func (t *transaction) final(ctx context.Context, scope []forwarder.Outcome) bool {
-	stage, wait := forwarder.StageDot, t.s.o.DotTimeout
-	if !t.sent {
-		stage, wait = forwarder.StageBody, lastWords
+// stuff writes the dot that hides the one behind it.
+func (d *dotWriter) stuff() {
+	if d.err == nil {
+		d.err = d.w.WriteByte('.')
 	}
-	r, err := t.s.next(wait)
-	switch {
-	case err != nil:
-		t.lose(ctx, stage, err)
-		return false
-	case r.positive() && (t.hasty || t.bdat && t.s.signs.toEnvelope(r)):
-		t.misplaced(ctx, stage, r)
-		return false
-	case r.positive():
-		t.s.signs.noteMessage(r)
-		t.took = time.Since(t.written)
-		settle(scope, r.outcome(forwarder.Accepted, stage))
-	case !r.refusal():
-		t.lose(ctx, stage, r.unexpected())
-		return false
-	default:
-		if t.turn.chunked {
-			t.turn.dirty = true
-		}
-		t.refused(r, scope, stage)
-	}
-	return true
 }
 
-// refused settles those of scope who were still to get the message.
-func (t *transaction) refused(r reply, scope []forwarder.Outcome, stage forwarder.Stage) {
-	waited := open(scope)
-	o := r.outcome(forwarder.Refused, stage)
-	settle(scope, o)
-	if r.closing() {
-		// In LMTP replies for the others may still follow.
-		t.s.closing = &r
-		t.s.over.Store(true)
+// end writes the final dot, on a line of its own even if the body's last line
+// has no end, and flushes. If it fails, sent reports whether the dot may have
+// been sent nevertheless.
+func (d *dotWriter) end() (sent bool, err error) {
+	if d.last != [2]byte{'\r', '\n'} {
+		d.put([]byte("\r\n"))
 	}
-	if o.OutOfSync() && waited && t.closed == nil {
-		t.s.quirk.noBDAT.Store(t.s.quirk.noBDAT.Load() || t.turn.chunked)
-		t.s.quirk.lockstep.Store(true)
-		t.s.over.Store(true)
+	// Make room first: then the dot and its line end are the last octets of one
+	// buffer, and as long as any of it is left they were not sent.
+	if d.err == nil && d.w.Available() < len(".\r\n") {
+		d.err = d.w.Flush()
 	}
+	if d.err != nil {
+		return false, d.err
+	}
+	d.put([]byte(".\r\n"))
+	d.err = d.w.Flush()
+	return d.w.Buffered() == 0, d.err
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// Delivery is one message in the pool: its place in the order, and, from the
-// moment when it may be sent, one of the InFlight. A fetch loop submits its
-// messages one after the other; each has a goroutine of its own, which waits:
+// Delivery is one message in the pool: its place in the order and, once it may
+// be sent, one of the InFlight. A fetch loop submits its messages one after the
+// other and waits for each in a goroutine of its own:
 //
-//	d := pool.Submit(m)           // in the loop: the order is that of the calls
+//	d := pool.Submit(m) // in the loop: the order is that of the calls
 //	go func() {
-//		defer d.Done()            // whatever happens, or those behind it wait for ever
+//		defer d.Done() // whatever happens, or those behind it wait for ever
 //		outs, err := d.Wait(ctx, intent)
-//		... write the outcome to disk; only then is it done
+//		// write the outcome to disk
 //	}()
 //
-// Wait and Resend are called one after the other, Done when they have returned
+// Wait and Resend are called one after the other; Done when they have returned,
 // or instead of them.
 type Delivery struct {
 	p *Pool
@@ -27,8 +27,12 @@ type Delivery struct {
 	c *call
 }
 
-// Submit takes m's place in the order: no message that is submitted later is
-// put on a session before it. It does not block. The caller has to call Done.
+// maxTries is how often a message is put on the wire if each session ends
+// before it gets to the message.
+const maxTries = 3
+
+// Submit takes m's place in the order: what is submitted later is not put on a
+// session before it. It does not block. The caller has to call Done.
 func (p *Pool) Submit(m *forwarder.Message) *Delivery {
 	return &Delivery{p, m, p.queue.submit()}
 }
@@ -36,18 +40,18 @@ func (p *Pool) Submit(m *forwarder.Message) *Delivery {
 // Wait delivers the message and returns one outcome for each recipient, in the
 // order of Message.Recipients.
 //
-// begin, if not nil, is called once, when a session is ready and there is room
-// for the message in flight, before the first command of the transaction: the
-// caller notes there that the message may be delivered from now on. It is not
-// called if no session can be had (Unusable) or the server cannot take the
-// message for any recipient (Impossible).
+// begin, if not nil, is called once, when a session is open and there is room
+// in flight, before the first command of the transaction: the caller writes
+// there that the message may be delivered from now on. It is not called if no
+// session can be had (Unusable) or the server cannot take the message for any
+// recipient (Impossible).
 //
 // The error is for faults of our own: ctx was done before anything was sent,
 // begin failed, Message.Body could not be read, the pool is closed. Nothing was
 // delivered then.
 func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) ([]forwarder.Outcome, error) {
-	long := time.AfterFunc(longWait, d.p.queue.waitedLong)
-	fail, err := d.p.queue.admitted(ctx, d.c)
+	long := time.AfterFunc(longWait, d.p.queue.onLongWait)
+	fail, err := d.p.queue.admit(ctx, d.c)
 	long.Stop()
 	switch {
 	case err != nil:
@@ -57,7 +61,7 @@ func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) 
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	if out, ok := d.c.offer.fit(d.m); !ok {
+	if out, ok := d.c.ext.check(d.m); !ok {
 		return out, nil
 	}
 	if begin != nil {
@@ -66,35 +70,57 @@ func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) 
 		}
 	}
 	for tries := 0; tries < maxTries; {
-		out, err := d.p.try(ctx, d.c, d.m)
-		if !errors.Is(err, errUntouched) {
+		out, err := d.try(ctx)
+		if !errors.Is(err, errNotStarted) {
 			return out, err
 		}
-		if !d.c.turn.idle { // else that one had ended before; there are only so many
+		if !d.c.slot.idle { // an idle session had ended before; there are only so many of these
 			tries++
 		}
 	}
-	out := make([]forwarder.Outcome, len(d.m.Recipients))
-	for i, to := range d.m.Recipients {
-		out[i] = forwarder.Outcome{Recipient: to, Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errUntouched}
+	return same(d.m, forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errNotStarted}), nil
+}
+
+// try puts the message on a session. After errNotStarted nothing was delivered,
+// and nothing was said about the message.
+func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
+	q, c := &d.p.queue, d.c
+	fail, err := q.assign(ctx, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case fail != nil:
+		return unusable(ctx, d.m, fail)
 	}
+	defer q.releaseSession(c.session)
+	out, ok := c.session.ext.check(d.m)
+	if !ok {
+		c.slot.skip()
+		return out, nil
+	}
+	took, err := c.session.deliver(ctx, c.slot, d.m, out)
+	if err != nil {
+		return nil, err
+	}
+	q.onOutcome(out, took)
 	return out, nil
 }
 
 // Resend is Wait for another form of the message, such as a refused one that
-// was wrapped. It goes in the same place: before those that were submitted later
-// and are not on a session yet, and as the same one in flight.
+// was wrapped. It keeps the message's place: it goes before those that were
+// submitted later and are not on a session yet, and is the same one in flight.
 func (d *Delivery) Resend(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
 	d.m = m
 	return d.Wait(ctx, begin)
 }
 
-// Done gives the message's place back. Until then it counts as in flight, so it
-// is called when the outcome is on disk. A message that was not waited for is
-// not sent. It may be called again.
-func (d *Delivery) Done() { d.p.queue.leave(d.c) }
+// Done gives the message's place back. Until then it counts as in flight, so
+// call it when the outcome is on disk. A message that was not waited for is not
+// sent. Done may be called again.
+func (d *Delivery) Done() { d.p.queue.release(d.c) }
 
-// Send delivers one message for a caller that has nothing to write to disk.
+// Send is Submit, Wait and Done in one, for a caller that has nothing to write
+// to disk.
 func (p *Pool) Send(ctx context.Context, m *forwarder.Message) ([]forwarder.Outcome, error) {
 	d := p.Submit(m)
 	defer d.Done()

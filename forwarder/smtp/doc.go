@@ -1,26 +1,26 @@
 // Package smtp delivers messages over SMTP (RFC 5321) and LMTP (RFC 2033).
 //
-// A Pool keeps a few sessions with one server and hands each message to one of
-// them. go-smtp opens a session: greeting, EHLO or LHLO, AUTH. From there on
-// the mail transaction is put on the wire here, because it has to know exactly
-// which octets went out: a message whose body or final dot is cut off must
-// never reach its end by accident, and whether it has reached it decides
-// between "not delivered" and "nobody knows" (RFC 1047).
+// A Pool keeps a few sessions with one server and puts each message on one of
+// them. go-smtp opens a session: greeting, EHLO or LHLO, AUTH. From then on the
+// mail transaction is written here, because it has to know exactly which octets
+// were sent: a message whose body or final dot is cut off must never reach its
+// end by accident, and whether it has reached it decides between "not delivered"
+// and "nobody knows" (RFC 1047).
 //
-//	Deliver > a place > begin > a seat in a session's line > its turn: envelope, message > replies > outcomes
+//	Submit > Wait: admitted > begin > a slot on a session: envelope, message > replies > outcomes > Done
 //
 // Many transactions are under way at a time. How many, and over how many
-// sessions, is up to the queue and its window: it grows from one with the
-// backlog, no further than the time of an answer makes it worth while. On one
-// session they follow each other: each writes when the one before has written,
-// and reads when the one before has read. How far a transaction goes without a
-// reply depends on what the server offers (transaction).
+// sessions, is decided by the queue and its window, which grows from one with
+// the backlog, as far as the round-trip time makes it worthwhile. On one session
+// the transactions follow each other in slots: each writes when the one before
+// has written, and reads when the one before has read. How far a transaction
+// goes without a reply depends on what the server offers (transaction).
 //
 // A session in which anything went wrong below the level of replies is never
 // used again, not even for QUIT: its connection is closed as it is.
 //
-// The package judges nothing: what an outcome means for the message is not its
-// business, nor is a second try, save for one: a message that was not delivered
-// because its session had ended before it, by a long rest or at another message,
-// takes another session.
+// The package does not judge: what an outcome means for the message is up to its
+// caller, and so is a second try, with one exception. A message that was not
+// sent because its session had ended before it, after a long rest or at another
+// message, is put on another session.
 package smtp

@@ -8,33 +8,31 @@ import (
 )
 
 var (
-	// ErrClosed is returned by Delivery.Wait and Check after Close.
+	// ErrClosed is returned by Delivery.Wait and Pool.Check after Pool.Close.
 	ErrClosed = errors.New("the pool is closed")
-	// ErrNoSTARTTLS is the cause of an unusable session whose server does not
-	// offer the STARTTLS that Options demand.
+	// ErrNoSTARTTLS is the cause if the server does not offer the STARTTLS that
+	// Options demand.
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
-	// ErrNoAuth is the cause of an unusable session whose server does not offer
-	// a wanted AUTH method.
+	// ErrNoAuth is the cause if the server does not offer a wanted AUTH method.
 	ErrNoAuth = errors.New("the server does not offer a usable AUTH method")
-	// ErrProtocol is the cause of an outcome where the server said what is no
-	// SMTP.
-	ErrProtocol = errors.New("the server does not keep to the protocol")
+	// ErrProtocol is the cause if the server said something that is not SMTP.
+	ErrProtocol = errors.New("protocol violation")
 )
 
-// errUntouched tells that a session ended before it came to this message:
-// while it was idle, or at a message before.
-var errUntouched = errors.New("the connection ended at another message")
+// errNotStarted is for a message whose session ended before it: while the
+// session was idle, or at an earlier message.
+var errNotStarted = errors.New("the connection ended before this message")
 
-// errDone is for a caller that waits for a delivery after its Done.
+// errDone is for a Wait after Done.
 var errDone = errors.New("the delivery is done already")
 
-// Error tells why no session could be had, or what a probe was refused.
+// Error is why no session could be had, or why a probe was refused.
 type Error struct {
-	Stage    forwarder.Stage        // from StageDial to StageAuth, of a probe to StageRcpt
+	Stage    forwarder.Stage        // StageDial to StageAuth; in a probe, also StageMail and StageRcpt
 	Code     int                    // the server's reply, 0 if there was none
 	Enhanced forwarder.EnhancedCode // if the reply had one
 	Text     string                 // the reply's text
-	Err      error                  // the cause, when it was no reply
+	Err      error                  // the cause, if it was not a reply
 }
 
 // Error names the stage and the reply or the cause.
@@ -42,7 +40,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%v: %s", e.Stage, e.Outcome().Reply())
 }
 
-// Unwrap returns the cause when it was no reply.
+// Unwrap returns the cause, if it was not a reply.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Outcome is the error as an outcome without its recipient.

@@ -12,7 +12,7 @@ import (
 // the address literal of the connection's own end.
 func heloName(name string, local net.Addr) string {
 	if name == "" {
-		// An error leaves the name empty, and that is no domain either.
+		// An error leaves the name empty, which is not a domain either.
 		name, _ = os.Hostname()
 	}
 	if name = strings.TrimSuffix(name, "."); isDomain(name) {
@@ -25,7 +25,7 @@ func heloName(name string, local net.Addr) string {
 	if tcp, ok := local.(*net.TCPAddr); ok {
 		return literal(tcp.AddrPort().Addr())
 	}
-	return "localhost" // a unix socket: both ends are this host
+	return "localhost" // a Unix socket: both ends are this host
 }
 
 // literal writes an address literal (RFC 5321 4.1.3).
@@ -37,8 +37,8 @@ func literal(ip netip.Addr) string {
 	return "[IPv6:" + ip.String() + "]"
 }
 
-// isDomain tells whether name is made of the labels of RFC 5321 4.1.2 and is
-// no address. An underscore, as in many a host's name, makes servers refuse it.
+// isDomain reports whether name consists of the labels of RFC 5321 4.1.2 and is
+// not an address. Servers refuse the underscore that many host names have.
 func isDomain(name string) bool {
 	if name == "" || len(name) > 255 {
 		return false

@@ -10,14 +10,14 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// Method names a way to log in, in the words of the configuration.
+// Method is a way to log in, named as in the configuration.
 type Method string
 
 // The methods. The zero value is Auto.
 const (
-	Auto  Method = "auto"  // PLAIN, else LOGIN, of what the server offers
+	Auto  Method = "auto"  // PLAIN if the server offers it, else LOGIN
 	Plain Method = "plain" // RFC 4616
-	Login Method = "login" // draft-murchison-sasl-login; obsolete, and all that some servers offer
+	Login Method = "login" // draft-murchison-sasl-login; obsolete, but some servers offer nothing else
 )
 
 // Options say how to reach and use one server. Only Dial is required.
@@ -25,57 +25,57 @@ type Options struct {
 	// Dial returns a connection, with TLS done where TLS is implicit. Its
 	// errors are passed on with %w.
 	Dial func(ctx context.Context) (net.Conn, error)
-	// StartTLS, where set, demands STARTTLS (RFC 3207): without it nothing goes
-	// on. It has to carry the ServerName. Where it is nil and Dial returns a
-	// connection without TLS, a password goes in clear: set it or dial TLS
-	// unless the user wrote otherwise.
+	// StartTLS, if set, demands STARTTLS (RFC 3207): there is no session without
+	// it. It has to have a ServerName. If it is nil and Dial returns a connection
+	// without TLS, the password is sent in clear: set it or dial TLS unless the
+	// user chose otherwise.
 	StartTLS *tls.Config
 	// LMTP speaks RFC 2033 instead of RFC 5321.
 	LMTP bool
-	// Helo is the name for EHLO or LHLO; default: the host's name. What is no
-	// domain is replaced by the connection's address literal.
+	// Helo is the name for EHLO or LHLO; default: the host's name. If it is not a
+	// domain, the connection's address literal is used instead.
 	Helo string
 
 	// Username to log in with (RFC 4954); "": no AUTH.
 	Username string
-	// Secret returns the password and is asked at each login.
+	// Secret returns the password; it is called at each login.
 	Secret func(ctx context.Context) (string, error)
 	// Auth is the method to log in with.
 	Auth Method
 
 	// Connections at most at once; default 4.
 	Connections int
-	// InFlight bounds the transactions that have begun and are not answered
-	// yet, over all connections; default 32.
+	// InFlight bounds the deliveries that have begun and are not done yet, over
+	// all connections; default 32.
 	InFlight int
 
-	// Timeout for each write and each reply; default 5 min, the longest of
-	// RFC 5321 4.5.3.2 but one.
+	// Timeout for each write and each reply; default 5 min, the second longest of
+	// RFC 5321 4.5.3.2.
 	Timeout time.Duration
 	// DotTimeout for the reply to the final dot; default 10 min
-	// (RFC 5321 4.5.3.2.6): shorter ones make duplicates.
+	// (RFC 5321 4.5.3.2.6). A shorter one causes duplicates.
 	DotTimeout time.Duration
-	// Passed, where set, is told each stage that the opening of a session has
-	// behind it: StageHello (with the greeting), StageTLS for STARTTLS, StageAuth.
-	// It must not wait.
+	// Passed, if set, is called after each stage of a session's handshake:
+	// StageHello (with the greeting), StageTLS for STARTTLS, StageAuth. It must not
+	// block.
 	Passed func(stage forwarder.Stage)
-	// Now tells the time; default time.Now.
+	// Now is the clock; default time.Now.
 	Now func() time.Time
-	// Trace, where set, is asked at each new connection who is to be told its
-	// dialogue, line by line and under TLS too, but without passwords, and of
-	// messages only their length. The connection waits meanwhile.
-	Trace func() (tell func(sent bool, line string))
+	// Trace, if set, is called for each new connection. It returns a function that
+	// is called with each line of the dialogue, under TLS too: without passwords,
+	// and with the length only of messages. The connection waits meanwhile.
+	Trace func() (report func(sent bool, line string))
 }
 
 const (
-	// idleLimit is how long a session may wait for the next message: servers
-	// under load end idle ones after little more.
+	// idleLimit is how long a session may wait for the next message: busy servers
+	// end idle ones after little more.
 	idleLimit = 30 * time.Second
-	// quitTimeout bounds the courtesy of QUIT, on which nothing depends.
+	// quitTimeout bounds QUIT, on which nothing depends.
 	quitTimeout = 5 * time.Second
 )
 
-// withDefaults fills in what was left out.
+// withDefaults fills in the defaults.
 func (o Options) withDefaults() Options {
 	o.Auth = cmp.Or(o.Auth, Auto)
 	o.Connections = cmp.Or(max(o.Connections, 0), 4)

@@ -170,7 +170,7 @@ var pipelines = []struct {
 		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n S: 554 5.7.1 spam\n S: 554 5.7.1 spam\n" + fine + "C!"},
 		batches: []int{1, 2},
 		want: []string{"accepted dot 250 ok", "refused dot 554 5.7.1 spam",
-			`broken data the server does not keep to the protocol: reply 250 "ok" has no place here`},
+			`broken data protocol violation: unexpected reply 250 "ok"`},
 	},
 	{
 		name:    "an acceptance before the message",
@@ -258,7 +258,7 @@ var pipelines = []struct {
 			"S: 500 what?\n C!"},
 		batches: []int{1, 2},
 		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
-			`in doubt dot the server does not keep to the protocol: reply 500 "what?" has no place here`},
+			`in doubt dot protocol violation: unexpected reply 500 "what?"`},
 	},
 }
 
@@ -267,7 +267,7 @@ var slow = strings.ReplaceAll(mail, " SIZE=6", "") + rcpt
 
 // misread is the outcome of a message whose replies are not its own.
 func misread(reply string) string {
-	return "in doubt dot the server does not keep to the protocol: reply " + reply + " has no place here"
+	return "in doubt dot protocol violation: unexpected reply " + reply
 }
 
 func TestPipelines(t *testing.T) {

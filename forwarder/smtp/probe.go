@@ -6,29 +6,29 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// Envelope is a sender and recipients to be tried.
+// Envelope is a sender and recipients to try.
 type Envelope struct {
 	Sender     string // "" is the null reverse-path
 	Recipients []string
 }
 
-// probeSize is what a probe says its message would have, in octets.
+// probeSize is the size that a probe announces for its message, in octets.
 const probeSize = 1000
 
 // Probe opens a session of its own and tries envelopes by MAIL and RCPT, each
-// taken back by RSET (RFC 5321 4.1.1.5): no message is sent. told is called with
+// ended by RSET (RFC 5321 4.1.1.5): no message is sent. report is called with
 // the outcome of each command as it comes: Accepted, Refused or Impossible, at
-// StageMail or StageRcpt. limit is the size that the server announces for a
-// message, in octets (RFC 1870); 0: none. The error is an *Error if it is about
-// the server; there is nothing after it.
-func Probe(ctx context.Context, o Options, envelopes []Envelope, told func(forwarder.Outcome)) (limit int64, err error) {
+// StageMail or StageRcpt. limit is the message size that the server announces,
+// in octets (RFC 1870); 0: none. The error is an *Error if it is about the
+// server; nothing is reported after it.
+func Probe(ctx context.Context, o Options, envelopes []Envelope, report func(forwarder.Outcome)) (limit int64, err error) {
 	o = o.withDefaults()
 	s, fail := dial(ctx, &o, &quirks{})
 	if fail == nil {
 		defer context.AfterFunc(ctx, s.abort)()
-		limit = s.offer.size
+		limit = s.ext.size
 		for i := 0; fail == nil && i < len(envelopes); i++ {
-			fail = prober{s, told}.try(envelopes[i])
+			fail = prober{s, report}.try(envelopes[i])
 		}
 	}
 	switch {
@@ -47,17 +47,17 @@ func Probe(ctx context.Context, o Options, envelopes []Envelope, told func(forwa
 // prober tries envelopes on a session.
 type prober struct {
 	*session
-	told func(forwarder.Outcome)
+	report func(forwarder.Outcome)
 }
 
-// try tries one envelope and takes it back.
+// try tries one envelope and ends it by RSET.
 func (p prober) try(e Envelope) *Error {
-	mail := p.offer.fitAddress(e.Sender, forwarder.StageMail)
+	mail := p.ext.checkAddress(e.Sender, forwarder.StageMail)
 	mail.Stage = forwarder.StageMail
 	m := &forwarder.Message{Sender: e.Sender, Recipients: e.Recipients, Size: probeSize}
-	ok, fail := p.ask(p.offer.mailCommand(m), mail)
+	ok, fail := p.ask(p.ext.mailCommand(m), mail)
 	for i := 0; ok && fail == nil && i < len(e.Recipients); i++ {
-		rcpt := p.offer.fitAddress(e.Recipients[i], forwarder.StageRcpt)
+		rcpt := p.ext.checkAddress(e.Recipients[i], forwarder.StageRcpt)
 		rcpt.Stage, rcpt.Recipient = forwarder.StageRcpt, e.Recipients[i]
 		_, fail = p.ask("RCPT TO:<"+e.Recipients[i]+">", rcpt)
 	}
@@ -73,8 +73,8 @@ func (p prober) try(e Envelope) *Error {
 	return nil
 }
 
-// ask sends one command, unless its outcome is known already, and tells the
-// outcome. It is ok if the server said yes.
+// ask sends one command, unless its outcome is known already, and reports the
+// outcome. ok says whether it was accepted.
 func (p prober) ask(line string, out forwarder.Outcome) (ok bool, fail *Error) {
 	if out.Kind == 0 {
 		r, err := p.command(line)
@@ -91,6 +91,6 @@ func (p prober) ask(line string, out forwarder.Outcome) (ok bool, fail *Error) {
 			out.Kind = forwarder.Refused
 		}
 	}
-	p.told(out)
+	p.report(out)
 	return out.Kind == forwarder.Accepted, nil
 }

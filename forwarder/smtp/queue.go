@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// queue decides which call may go on, and over which session. It is one
-// structure under one lock, for its decisions hang together:
+// queue decides which message goes next, and over which session. It is one
+// structure under one lock, because its decisions depend on each other:
 //
-//   - a place: the transaction may begin; there are as many as the window has
-//   - a seat: a session puts it on the wire, behind what others have there
-//   - another session is to be opened
+//   - admit: the message may begin, there is room in the window
+//   - assign: a session with room puts it on the wire, in its next slot
+//   - open another session
 //
-// Calls get their places in the order in which they came, and their seats in
-// the same one: messages should arrive about as they were sent.
+// Messages are admitted in the order of Submit, and assigned in the same order:
+// they should arrive about as they were sent.
 type queue struct {
-	// open opens one more session and tells the queue of it by opened. It is
-	// called with mu locked and must not wait.
+	// open opens one more session in the background and reports it by opened.
+	// It is called with mu locked and must not block.
 	open func()
 	// abandon breaks off what open began, under the same conditions.
 	abandon func()
@@ -26,36 +26,36 @@ type queue struct {
 	// expire ends a session that was idle for too long.
 	expire func(*session)
 
-	mu       sync.Mutex
-	change   *sync.Cond // something ended
-	window   window
-	places   int        // calls that have one
-	seats    int        // of these, those that have a seat too
-	sessions []*session // until they are closed, but for those that are
-	leaving  int        // saying QUIT: the server still counts them
-	opening  int
-	number   int
-	want     []*call // wait for a place
-	line     []*call // have one and are to have a seat, in order of their numbers
-	closed   bool
-	ending   sync.WaitGroup // what goes on by itself
+	mu         sync.Mutex
+	changed    *sync.Cond // something ended
+	window     window
+	inFlight   int        // calls that are admitted
+	onWire     int        // of these, those that have a session
+	sessions   []*session // those that are open
+	quitting   int        // sessions that are sending QUIT: the server still counts them
+	opening    int
+	submitted  int     // calls so far
+	waiting    []*call // to be admitted
+	ready      []*call // admitted and not on a session yet, in order of their numbers
+	closed     bool
+	background sync.WaitGroup // sessions that are being opened or ended
 }
 
 // call is one Delivery on its way through the queue.
 type call struct {
-	number  int
-	placed  bool          // has a place
-	over    bool          // gave it back, or will never have one
-	ready   bool          // waits for a seat
-	offer   offer         // of a session that is open, for a first look
-	granted chan struct{} // closed when what it waits for is there, or never will be
-	session *session      // its seat
-	turn    *turn         // there
-	fail    *Error        // no session can be had
-	err     error
+	number       int
+	admitted     bool          // counts as in flight
+	done         bool          // not any more, or never will
+	wantsSession bool          // waits in ready for a session
+	ext          extensions    // of an open session, for a first check
+	granted      chan struct{} // closed when what it waits for is there, or never will be
+	session      *session      // the one that it is on
+	slot         *slot         // its place there
+	fail         *Error        // why no session can be had
+	err          error         // another reason to end the wait
 }
 
-// submit puts a call at the end of the queue.
+// submit puts a new call at the end of the queue.
 func (q *queue) submit() *call {
 	c := &call{granted: make(chan struct{})}
 	q.mu.Lock()
@@ -64,64 +64,50 @@ func (q *queue) submit() *call {
 		c.refuse(nil, ErrClosed)
 		return c
 	}
-	c.number = q.number
-	q.number++
-	q.want = append(q.want, c)
-	q.stir()
+	c.number = q.submitted
+	q.submitted++
+	q.waiting = append(q.waiting, c)
+	q.schedule()
 	return c
 }
 
-// admitted waits until the call has a place: a session is open, and there is
-// room in the window.
-func (q *queue) admitted(ctx context.Context, c *call) (*Error, error) {
+// admit waits until the call is admitted: a session is open, and there is room
+// in the window.
+func (q *queue) admit(ctx context.Context, c *call) (*Error, error) {
 	q.mu.Lock()
-	placed, over := c.placed, c.over
+	admitted, done := c.admitted, c.done
 	q.mu.Unlock()
 	switch {
-	case placed && over:
+	case admitted && done:
 		return nil, errDone
-	case placed:
+	case admitted:
 		return nil, nil
 	}
-	return q.wait(ctx, c)
+	return q.await(ctx, c)
 }
 
-// sit waits for a seat. Without a failure or an error there is one to leave.
-func (q *queue) sit(ctx context.Context, c *call) (*Error, error) {
+// assign waits until a session puts the call on the wire. Without a failure or
+// an error the caller has to release that session.
+func (q *queue) assign(ctx context.Context, c *call) (*Error, error) {
 	q.mu.Lock()
-	c.granted, c.session, c.turn, c.fail, c.err = make(chan struct{}), nil, nil, nil, nil
-	c.ready = true
-	q.lineUp(c)
-	q.stir()
+	c.granted, c.session, c.slot, c.fail, c.err = make(chan struct{}), nil, nil, nil, nil
+	c.wantsSession = true
+	q.addReady(c)
+	q.schedule()
 	q.mu.Unlock()
-	return q.wait(ctx, c)
+	return q.await(ctx, c)
 }
 
-// lineUp puts a call where its number belongs, unless it is there already.
-func (q *queue) lineUp(c *call) {
-	at, there := slices.BinarySearchFunc(q.line, c.number, func(o *call, n int) int { return o.number - n })
+// addReady puts a call where its number belongs, unless it is there already.
+func (q *queue) addReady(c *call) {
+	at, there := slices.BinarySearchFunc(q.ready, c.number, func(o *call, n int) int { return o.number - n })
 	if !there {
-		q.line = slices.Insert(q.line, at, c)
+		q.ready = slices.Insert(q.ready, at, c)
 	}
 }
 
-// refuse ends the call's wait without what it waits for.
-func (c *call) refuse(fail *Error, err error) {
-	c.fail, c.err, c.ready, c.over = fail, err, false, !c.placed
-	close(c.granted)
-}
-
-// quit takes a call that waits for nothing any more out of all lists.
-func (q *queue) quit(c *call) {
-	is := func(o *call) bool { return o == c }
-	q.want, q.line = slices.DeleteFunc(q.want, is), slices.DeleteFunc(q.line, is)
-	if q.waiting() == 0 {
-		q.abandon()
-	}
-}
-
-// wait waits until the call was granted what it waits for, or was refused it.
-func (q *queue) wait(ctx context.Context, c *call) (*Error, error) {
+// await waits until the call is granted what it waits for, or refused it.
+func (q *queue) await(ctx context.Context, c *call) (*Error, error) {
 	select {
 	case <-c.granted:
 		return c.fail, c.err
@@ -135,106 +121,102 @@ func (q *queue) wait(ctx context.Context, c *call) (*Error, error) {
 	default:
 	}
 	c.refuse(nil, context.Cause(ctx))
-	q.quit(c)
-	q.stir()
+	q.remove(c)
+	q.schedule()
 	return nil, c.err
 }
 
-// stir grants what can be granted. It follows every change, with mu locked.
-func (q *queue) stir() {
+// refuse ends the call's wait. The caller takes it out of the lists.
+func (c *call) refuse(fail *Error, err error) {
+	c.fail, c.err, c.wantsSession, c.done = fail, err, false, !c.admitted
+	close(c.granted)
+}
+
+// refuseAll refuses everyone who waits.
+func (q *queue) refuseAll(fail *Error, err error) {
+	for _, c := range q.waiting {
+		c.refuse(fail, err)
+	}
+	q.waiting = nil
+	q.ready = slices.DeleteFunc(q.ready, func(c *call) bool {
+		if c.wantsSession {
+			c.refuse(fail, err)
+			return true
+		}
+		return false
+	})
+}
+
+// remove takes a call out of all lists. If nobody waits then, no session has to
+// be opened any more.
+func (q *queue) remove(c *call) {
+	is := func(o *call) bool { return o == c }
+	q.waiting, q.ready = slices.DeleteFunc(q.waiting, is), slices.DeleteFunc(q.ready, is)
+	if q.pending() == 0 {
+		q.abandon()
+	}
+}
+
+// schedule grants what can be granted. It is called after each change, with mu
+// locked.
+func (q *queue) schedule() {
 	usable := q.usable()
-	for len(usable) > 0 && len(q.want) > 0 && q.places < q.window.begun() {
-		c := q.want[0]
-		q.want = q.want[1:]
-		q.places++
-		c.placed = true
-		c.offer = usable[0].offer
-		q.lineUp(c)
+	for len(usable) > 0 && len(q.waiting) > 0 && q.inFlight < q.window.limit() {
+		c := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		q.inFlight++
+		c.admitted = true
+		c.ext = usable[0].ext
+		q.addReady(c)
 		close(c.granted)
 	}
-	for len(q.line) > 0 && q.line[0].ready && q.seats < q.window.onWire() {
+	for len(q.ready) > 0 && q.ready[0].wantsSession && q.onWire < q.window.onWire() {
 		s := leastLoaded(usable)
 		if s == nil {
 			break
 		}
-		c := q.line[0]
-		q.line = q.line[1:]
-		c.ready = false
-		q.seats++
-		c.session, c.turn = s, s.join(q.now())
+		c := q.ready[0]
+		q.ready = q.ready[1:]
+		c.wantsSession = false
+		q.onWire++
+		c.session, c.slot = s, s.newSlot(q.now())
 		close(c.granted)
 	}
-	if q.waiting() > 0 {
-		for range q.window.wanted(q.seats+q.waiting(), len(usable), q.all(), q.opening) {
+	if q.pending() > 0 {
+		for range q.window.wanted(q.onWire+q.pending(), len(usable), q.total(), q.opening) {
 			q.opening++
 			q.open()
 		}
 	}
 }
 
-// all is how many sessions the server has of us.
-func (q *queue) all() int { return len(q.sessions) + q.leaving }
+// total is how many sessions the server has with us.
+func (q *queue) total() int { return len(q.sessions) + q.quitting }
 
-// waiting is how many calls wait for something.
-func (q *queue) waiting() int { return len(q.want) + len(q.line) }
+// pending is how many calls are in a list.
+func (q *queue) pending() int { return len(q.waiting) + len(q.ready) }
 
-// usable are the sessions that take more. Those that have been idle for too
-// long are given up: a timer stands still while a laptop sleeps, the server's
-// does not.
+// usable returns the sessions that may get another transaction. Those that have
+// been idle for too long are closed: our timers stand still while a laptop
+// sleeps, the server's do not.
 func (q *queue) usable() []*session {
 	for _, s := range q.sessions {
-		if s.load == 0 && !s.since.IsZero() && q.now().Sub(s.since) > idleLimit {
+		if s.load == 0 && !s.idleSince.IsZero() && q.now().Sub(s.idleSince) > idleLimit {
 			s.over.Store(true)
-			q.remove(s)
+			q.closeSession(s)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(q.sessions), func(s *session) bool { return s.over.Load() })
 }
 
-// leastLoaded is the session that has the least to do, nil if all have as much
-// as they can take.
+// leastLoaded returns the session with the fewest transactions, nil if all are
+// full.
 func leastLoaded(sessions []*session) *session {
 	var best *session
 	for _, s := range sessions {
-		if s.load < s.depth && (best == nil || s.load < best.load) {
+		if s.load < s.maxLoad && (best == nil || s.load < best.load) {
 			best = s
 		}
 	}
 	return best
-}
-
-// opened takes a new session in, or notes why there is none. If nobody has one
-// then, that is the answer for all who wait: they need not find out one after
-// the other. Given up tells that the opening was broken off.
-func (q *queue) opened(s *session, fail *Error, givenUp bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.opening--
-	switch {
-	case fail == nil:
-		q.sessions = append(q.sessions, s)
-		q.rest(s)
-	case givenUp:
-	case len(q.usable())+q.opening > 0:
-		q.window.fewer(len(q.usable()))
-	default:
-		q.refuse(fail, nil)
-	}
-	q.stir()
-	q.change.Broadcast()
-}
-
-// refuse is the answer for all who wait.
-func (q *queue) refuse(fail *Error, err error) {
-	for _, c := range q.want {
-		c.refuse(fail, err)
-	}
-	q.want = nil
-	q.line = slices.DeleteFunc(q.line, func(c *call) bool {
-		if c.ready {
-			c.refuse(fail, err)
-			return true
-		}
-		return false
-	})
 }

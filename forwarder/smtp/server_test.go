@@ -211,8 +211,8 @@ func TestSTARTTLSScripts(t *testing.T) {
 	offered := "S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 STARTTLS\n C: STARTTLS\n"
 	tests := []struct{ name, script, want string }{
 		{"refused", offered + "S: 454 4.7.0 not now\n C!", "tls: 454 4.7.0 not now"},
-		{"another reply", offered + "S: 250 ok\n C!", `tls: the server does not keep to the protocol: reply 250 "ok" has no place here`},
-		{"more than a reply", offered + `S: 220 go\r\n250 mx` + "\n C!", "tls: the server does not keep to the protocol: more than a reply to STARTTLS"},
+		{"another reply", offered + "S: 250 ok\n C!", `tls: protocol violation: unexpected reply 250 "ok"`},
+		{"more than a reply", offered + `S: 220 go\r\n250 mx` + "\n C!", "tls: protocol violation: more data behind the reply to STARTTLS"},
 		{"cut", offered + "S!", "tls: unexpected EOF"},
 		{"HELO only", "S: 220 mx\n C: EHLO client.example\n S: 502 what?\n C: HELO client.example\n S: 250 mx\n C!",
 			"tls: the server does not offer STARTTLS"},

@@ -79,12 +79,12 @@ var stages = []struct {
 	{
 		name:   "MAIL answered with nonsense",
 		script: hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: fine!\n C!",
-		want:   `broken mail the server does not keep to the protocol: "fine!" is no reply`,
+		want:   `broken mail protocol violation: "fine!" is not a reply`,
 	},
 	{
 		name:   "MAIL answered with 354",
 		script: hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 354 go ahead\n C!",
-		want:   `broken mail the server does not keep to the protocol: reply 354 "go ahead" has no place here`,
+		want:   `broken mail protocol violation: unexpected reply 354 "go ahead"`,
 	},
 	{
 		name:   "MAIL cut",
@@ -137,7 +137,7 @@ var stages = []struct {
 	{
 		name:   "DATA answered with 250",
 		script: hello + mail + rcpt + "C: DATA\n S: 250 ok\n C!",
-		want:   `broken data the server does not keep to the protocol: reply 250 "ok" has no place here`,
+		want:   `broken data protocol violation: unexpected reply 250 "ok"`,
 	},
 	{
 		name:   "DATA cut",
@@ -177,12 +177,12 @@ var stages = []struct {
 	{
 		name:   "nonsense to the dot",
 		script: hello + mail + rcpt + body + "S: 354 more\n C!",
-		want:   `in doubt dot the server does not keep to the protocol: reply 354 "more" has no place here`,
+		want:   `in doubt dot protocol violation: unexpected reply 354 "more"`,
 	},
 	{
 		name:   "two codes in one reply",
 		script: hello + mail + rcpt + body + "S: 250-fine\\r\\n550 no\n C!",
-		want:   "in doubt dot the server does not keep to the protocol: 550 in a reply of 250",
+		want:   "in doubt dot protocol violation: a line of 550 in a reply of 250",
 	},
 }
 
@@ -231,7 +231,7 @@ var lmtpStages = []struct {
 		name:   "nonsense for the second",
 		script: "S: 250 ok b\n S: ok c\n C!",
 		want: "accepted dot 250 ok b\n" + strings.TrimSuffix(strings.Repeat(
-			`in doubt dot the server does not keep to the protocol: "ok c" is no reply`+"\n", 2), "\n"),
+			`in doubt dot protocol violation: "ok c" is not a reply`+"\n", 2), "\n"),
 	},
 }
 

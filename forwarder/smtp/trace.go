@@ -6,32 +6,33 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"unicode"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
-// tracedLine bounds what is told of a line.
+// tracedLine is how many octets of a line are reported.
 const tracedLine = 500
 
-// traced is a connection whose dialogue is told to somebody. Without
-// Options.Trace there is none, and nothing is looked at.
+// traced is a connection that reports its dialogue. Without Options.Trace there
+// is none.
 type traced struct {
 	net.Conn
-	tell func(sent bool, line string)
+	report func(sent bool, line string)
 
 	mu      sync.Mutex
-	out, in []byte   // lines that are not at their end yet
-	secrets []string // forms of the password: not to be shown, whoever says them
-	login   bool     // what goes out is secret
+	out, in []byte   // lines without their end so far
+	secrets []string // forms of the password, hidden in both directions
+	login   bool     // what is sent is secret
 	data    dataEnd
-	message int64 // octets of it so far
-	chunk   int64 // octets that are to come of a BDAT
+	message int64 // its octets so far
+	chunk   int64 // octets of a BDAT that are still to come
 }
 
 // NetConn returns the connection below.
 func (t *traced) NetConn() net.Conn { return t.Conn }
 
-// Write implements net.Conn. What goes out is told before it does, or the reply
-// could be told first.
+// Write implements net.Conn. It reports before it writes, or the reply could be
+// reported first.
 func (t *traced) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	t.sent(p)
@@ -51,7 +52,7 @@ func (t *traced) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// loggingIn tells that a login begins, or has ended.
+// loggingIn notes that a login begins, or has ended.
 func (t *traced) loggingIn(now bool, secrets []string) {
 	if t == nil {
 		return
@@ -61,7 +62,7 @@ func (t *traced) loggingIn(now bool, secrets []string) {
 	t.login, t.secrets = now, append(t.secrets, secrets...)
 }
 
-// sent tells commands line by line, and messages by their length.
+// sent reports commands line by line, and messages by their length.
 func (t *traced) sent(p []byte) {
 	for len(p) > 0 {
 		n := len(p)
@@ -86,8 +87,8 @@ func (t *traced) sent(p []byte) {
 	}
 }
 
-// command tells a command, and notes where a message follows it at once (RFC
-// 3030 2).
+// command reports a command, and notes whether a message follows it at once
+// (RFC 3030 2).
 func (t *traced) command(line string) {
 	if _, err := fmt.Sscanf(line, "BDAT %d", &t.chunk); err != nil {
 		t.chunk = 0
@@ -95,10 +96,10 @@ func (t *traced) command(line string) {
 	if t.login && line != "*" {
 		line = maskedAuth(line)
 	}
-	t.tell(true, shown(line))
+	t.report(true, shown(line))
 }
 
-// maskedAuth is a line of a login without what is secret (RFC 4954 4).
+// maskedAuth is a line of a login without its secret part (RFC 4954 4).
 func maskedAuth(line string) string {
 	words := strings.SplitN(line, " ", 3)
 	switch {
@@ -110,28 +111,28 @@ func maskedAuth(line string) string {
 	return "AUTH " + words[1] + " ***"
 }
 
-// messageSent counts octets of a message, and tells how many at its end.
+// messageSent counts octets of a message, and reports the number at its end.
 func (t *traced) messageSent(octets int, end bool) {
 	t.message += int64(octets)
 	if end {
-		t.tell(true, fmt.Sprintf("(%d octets of a message)", t.message))
+		t.report(true, fmt.Sprintf("(%d octets of a message)", t.message))
 		t.message = 0
 	}
 }
 
-// received tells a line of a reply, and notes where the server asks for a
+// received reports a line of a reply, and notes whether the server asks for a
 // message (RFC 5321 4.1.1.4).
 func (t *traced) received(line string) {
 	switch {
 	case t.login && strings.HasPrefix(line, "334"):
-		line = "334 ***" // it may have in it what the response is made of
+		line = "334 ***" // the challenge may contain what the response is made of
 	case strings.HasPrefix(line, "3") && t.data == notData:
 		t.data = beginning
 	}
 	for _, s := range t.secrets {
 		line = strings.ReplaceAll(line, s, "***")
 	}
-	t.tell(false, shown(line))
+	t.report(false, shown(line))
 }
 
 // nextLine takes the first line off what has come, without its end.
@@ -145,21 +146,16 @@ func nextLine(b *[]byte) (string, bool) {
 	return text, true
 }
 
-// shown is a line as it can be shown, not all of it if it is very long.
+// shown is a line made printable, cut if it is very long.
 func shown(line string) string {
-	line = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(line, "?"))
+	line = forwarder.Printable(line)
 	if len(line) > tracedLine {
 		return fmt.Sprintf("%s... (%d octets)", strings.ToValidUTF8(line[:tracedLine], ""), len(line))
 	}
 	return line
 }
 
-// dataEnd is how much of the end of a message, CRLF "." CRLF, has been seen.
+// dataEnd is how much of the end of a message, CRLF "." CRLF, was seen.
 type dataEnd int
 
 const (
@@ -171,7 +167,7 @@ const (
 	lastCR                   // CRLF "." CR
 )
 
-// in looks through a part of a message and returns how much of p belongs to it.
+// in scans a part of a message and returns how much of p belongs to it.
 func (d *dataEnd) in(p []byte) int {
 	for i, c := range p {
 		switch {

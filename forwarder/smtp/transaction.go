@@ -13,92 +13,95 @@ import (
 
 // transaction is one message on its way through a session (RFC 5321 3.3).
 //
-// It takes three forms, by what the server offers. Without PIPELINING each
-// command waits for its reply. With it (RFC 2920), the envelope and DATA go out
-// together, right behind the final dot of the message before. With CHUNKING
-// (RFC 3030) as well, the whole message goes out with its envelope, and nothing
-// waits for anything; but a large one waits until somebody wants it.
+// It takes three forms, depending on what the server offers. Without PIPELINING
+// each command waits for its reply. With it (RFC 2920), the envelope and DATA
+// are sent together, right behind the final dot of the message before. With
+// CHUNKING (RFC 3030) as well, the whole message is sent with its envelope, and
+// nothing waits for anything; but a large one waits until a recipient is
+// accepted.
 //
-// Replies to BDAT can't be told from those to MAIL or RCPT by their codes. A
-// server that answered one command twice would have each later reply taken for
-// another, and a refusal for the acceptance of the message before. So BDAT is
-// spoken only where the texts tell (signs), which the first message of a session
-// shows: it goes out by DATA, whose 354 has only one place.
+// Replies to BDAT have the same codes as those to MAIL and RCPT. If a server
+// answered one command twice, each later reply would be taken for another one,
+// and a refusal for the acceptance of the message before. So BDAT is used only
+// where the texts can be told apart (replySignatures). The first message of a
+// session shows that: it is sent by DATA, whose 354 cannot be mistaken.
 type transaction struct {
 	s    *session
-	turn *turn
+	slot *slot
 	m    *forwarder.Message
-	// out has an outcome for each recipient. Those with Kind 0 are open: to be
-	// said at RCPT, or accepted there.
+	// out has an outcome for each recipient. Kind 0 is open: RCPT is still to be
+	// sent, or was accepted.
 	out []forwarder.Outcome
 
-	ahead bool          // commands go out without a wait for replies
-	bdat  bool          // the message goes out by BDAT
-	early bool          // and with its envelope
-	sent  bool          // its last octet may have gone out
-	hasty bool          // a reply lay there before the message went out
-	wait  time.Duration // for each reply but that to the message
-	cut   error         // the server did not take the message to its end
+	pipelined     bool          // commands are sent without a wait for replies
+	bdat          bool          // the message is sent by BDAT
+	pipelinedBody bool          // together with its envelope
+	wait          time.Duration // for each reply except the final one
 
-	heard     bool               // the server has said something to it
-	closed    *forwarder.Outcome // the server ended the session at the envelope
-	stray     bool               // it wants a message that is for nobody
-	untouched bool               // the session ended before it came to this
-	written   time.Time          // when the last octet went out
-	took      time.Duration      // until that was answered
+	sent       bool          // the message's last octet may have been sent
+	cut        error         // the server did not take the message to its end
+	finishedAt time.Time     // when the last octet was sent
+	took       time.Duration // until that was answered
+
+	gotReply           bool               // the server has said something to this transaction
+	replyBeforeData    bool               // a reply came before the message was sent
+	closed421          *forwarder.Outcome // the 421 that ended the session at the envelope
+	data354AfterReject bool               // the server asks for a message that no recipient gets
+	notStarted         bool               // the session ended before it got to this transaction
 }
 
-// earlySize is the size up to which a message goes out before it is known
-// whether anybody takes it.
-const earlySize = 1 << 20
+// maxPipelinedBody is the size, in octets, up to which a message is sent before
+// it is known whether any recipient is accepted.
+const maxPipelinedBody = 1 << 20
 
-// deliver puts one message on the wire, in its turn. out comes from fit and is
-// filled in; took is how long the answer to the last octet took, 0 if there was
+// deliver puts one message on the wire in its slot. out comes from check and is
+// filled in. took is how long the answer to the last octet took, 0 if there was
 // none. The error is for a body that could not be read, for a ctx that was done
-// before the first command, and errUntouched; nothing was delivered then.
-func (s *session) deliver(ctx context.Context, turn *turn, m *forwarder.Message, out []forwarder.Outcome) (took time.Duration, err error) {
-	err = turn.toWrite(ctx)
+// before the first command, and errNotStarted; nothing was delivered then.
+func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, out []forwarder.Outcome) (took time.Duration, err error) {
+	err = sl.awaitWrite(ctx)
 	switch {
 	case err != nil:
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case s.over.Load():
-		err = errUntouched
-	case (turn.first || turn.idle) && s.r.Buffered() > 0: // a reply to nothing: who knows what the next is about
+		err = errNotStarted
+	case (sl.first || sl.idle) && s.r.Buffered() > 0: // a reply to nothing: nobody knows what the next one is about
 		s.over.Store(true)
-		err = errUntouched
+		err = errNotStarted
 	}
 	if err != nil {
-		turn.pass()
+		sl.skip()
 		return 0, err
 	}
-	t := &transaction{s: s, turn: turn, m: m, out: out, wait: s.o.Timeout}
-	t.ahead, t.bdat = s.pipelines(), s.chunks() && s.signs.tell.Load()
-	// What has rested may have ended unnoticed: nothing is risked on it.
-	t.early = t.ahead && t.bdat && !turn.rested && m.Size <= earlySize
+	t := &transaction{s: s, slot: sl, m: m, out: out, wait: s.o.Timeout}
+	t.pipelined, t.bdat = s.pipelines(), s.chunks() && s.signatures.distinguishable.Load()
+	// No message is put in doubt on a session that may have ended unnoticed.
+	t.pipelinedBody = t.pipelined && t.bdat && !sl.maybeStale && m.Size <= maxPipelinedBody
 	stop := context.AfterFunc(ctx, s.abort)
-	mine, err := t.run(ctx)
+	hadRead, err := t.run(ctx)
 	if !stop() {
 		s.over.Store(true) // it is closed, or about to be
 	}
-	if mine {
-		turn.done()
+	if hadRead {
+		sl.done()
 	} else {
-		turn.pass()
+		sl.skip()
 	}
-	if err == nil && t.untouched {
-		err = errUntouched
+	if err == nil && t.notStarted {
+		err = errNotStarted
 	}
 	return t.took, err
 }
 
-// run goes through the transaction. mine tells that it had the right to read.
-func (t *transaction) run(ctx context.Context) (mine bool, err error) {
+// run goes through the transaction. hadRead reports whether it got the right to
+// read.
+func (t *transaction) run(ctx context.Context) (hadRead bool, err error) {
 	cmds := t.envelope()
-	if t.ahead {
-		err = t.write(cmds)
+	if t.pipelined {
+		err = t.writeAhead(cmds)
 	}
-	if stopped := t.turn.toRead(ctx); stopped != nil {
+	if stopped := t.slot.awaitRead(ctx); stopped != nil {
 		t.s.over.Store(true)
 		t.settleLost(ctx, forwarder.StageMail, stopped)
 		return false, nil
@@ -108,95 +111,85 @@ func (t *transaction) run(ctx context.Context) (mine bool, err error) {
 		t.s.end(err)
 		return true, err
 	case t.s.lost != nil:
-		t.victim()
+		t.failQueued()
 		return true, nil //nolint:nilerr // it stands in the outcomes
 	}
-	if !t.talk(ctx, cmds) {
+	if !t.readReplies(ctx, cmds) {
 		return true, nil
 	}
-	if !t.early {
-		if err := t.late(ctx); err != nil || !t.sent {
+	if !t.pipelinedBody {
+		if err := t.writeBody(ctx); err != nil || !t.sent {
 			return true, err
 		}
 	}
-	t.replies(ctx)
+	t.readFinalReplies(ctx)
 	return true, nil
 }
 
-// write writes what goes out before any reply is read.
-func (t *transaction) write(cmds []command) error {
+// writeAhead writes everything that is sent before a reply is read.
+func (t *transaction) writeAhead(cmds []command) error {
 	for _, c := range cmds {
-		_ = t.s.send(c.line) // a failure shows again when all is written out
+		_ = t.s.send(c.line) // a failure shows again when the buffer is flushed
 	}
-	if !t.early {
-		_ = t.s.w.Flush() // and where the replies are missing
+	if !t.pipelinedBody {
+		_ = t.s.w.Flush() // and in the missing replies
 		return nil
 	}
-	err := t.chunk()
+	err := t.writeChunk()
 	if err != nil || t.cut != nil {
 		t.s.over.Store(true)
 	}
-	t.turn.wrote()
+	t.slot.releaseWrite()
 	return err
 }
 
-// late writes the message after its envelope was answered, if anybody wants it.
-// Then the next transaction may write.
-func (t *transaction) late(ctx context.Context) error {
-	defer t.turn.wrote()
+// writeBody writes the message after the replies to its envelope, if a recipient
+// was accepted. Then the next transaction may write.
+func (t *transaction) writeBody(ctx context.Context) error {
+	defer t.slot.releaseWrite()
 	if !open(t.out) {
-		t.turn.dirty = true
-		if t.stray {
-			t.nothing(ctx)
+		t.slot.needsRset = true
+		if t.data354AfterReject {
+			t.sendEmptyBody(ctx)
 		}
 		return nil
 	}
-	t.hasty = t.s.r.Buffered() > 0 // with all commands answered
-	write := t.data
+	t.replyBeforeData = t.s.r.Buffered() > 0 // with all commands answered
+	write := t.writeData
 	if t.bdat {
-		write = t.chunk
+		write = t.writeChunk
 	}
 	err := write()
 	switch {
 	case err != nil:
 		t.s.end(err)
 	case t.cut != nil && !t.sent:
-		t.lastWords(ctx)
+		t.readCloseReply(ctx)
 	}
 	return err
 }
 
-// victim settles a transaction that comes to read when another one has lost the
-// connection already. A server that said 421 and hung up has done nothing that
-// it was told behind it: it closes the channel with it, and takes commands in
-// their order (RFC 5321 section 3.8, RFC 2920 section 3.2).
-func (t *transaction) victim() {
-	if t.sent && !t.s.gaveUp(t.s.lost) {
-		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: t.s.lost})
-		return
-	}
-	t.untouched = true
-}
-
-// lose notes that nothing can be read any more, and settles what is open.
+// lose ends the session because nothing can be read any more, and settles the
+// open recipients.
 func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) && stage < forwarder.StageBody {
-		t.s.quirk.lockstep.Store(true) // maybe it lost what came too early
+		t.s.quirk.noPipelining.Store(true) // it may have lost what came too early
 	}
 	t.s.end(err)
 	t.settleLost(ctx, stage, err)
 }
 
-// settleLost says what the loss of the connection means for those who are open.
+// settleLost says what the loss of the connection means for the open recipients.
+// The first case that fits counts.
 func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err error) {
 	ended := ctx.Err() == nil && hungUp(err)
 	switch {
-	case ended && t.hadEnough():
-		t.untouched = true
-	case t.closed != nil:
-		settle(t.out, *t.closed)
-	case ended && !t.heard && (t.s.gaveUp(err) || !t.turn.first && !t.sent):
-		t.untouched = true
+	case ended && t.closed421AtMail():
+		t.notStarted = true
+	case t.closed421 != nil:
+		settle(t.out, *t.closed421)
+	case ended && !t.gotReply && (t.s.closedAfter421(err) || !t.slot.first && !t.sent):
+		t.notStarted = true
 	case t.sent:
 		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: cause(ctx, err)})
 	case t.cut != nil:
@@ -206,40 +199,33 @@ func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err
 	}
 }
 
-// hungUp tells whether a connection was lost because it was closed: not to
-// silence or nonsense, in which the server may be doing as it was told.
+// failQueued settles a transaction that finds the connection lost when its turn
+// to read comes. A server that said 421 and hung up has not done what was sent
+// behind it: it closes the channel then, and takes commands in their order
+// (RFC 5321 3.8, RFC 2920 3.2).
+func (t *transaction) failQueued() {
+	if t.sent && !t.s.closedAfter421(t.s.lost) {
+		settle(t.out, forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: t.s.lost})
+		return
+	}
+	t.notStarted = true
+}
+
+// hungUp reports whether the connection was lost because it was closed. After
+// silence or nonsense the server may still be doing what it was told.
 func hungUp(err error) bool {
 	return !errors.Is(err, ErrProtocol) && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// gaveUp tells that the server said 421 and then hung up. Where we did, because
-// somebody's ctx was done, nobody knows what it went on to do.
-func (s *session) gaveUp(err error) bool {
+// closedAfter421 reports whether the server said 421 and then hung up. If we
+// closed the connection because a ctx was done, nobody knows what the server did
+// next.
+func (s *session) closedAfter421(err error) bool {
 	ours := errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
-	return s.closing != nil && hungUp(err) && !ours
+	return s.closing421 != nil && hungUp(err) && !ours
 }
 
-// next reads the next reply of a transaction. One that comes behind a 421 shows
-// that the server goes on, whatever it said.
-func (s *session) next(wait time.Duration) (reply, error) {
-	r, err := s.read(wait)
-	if err == nil {
-		s.closing = nil
-	}
-	return r, err
-}
-
-// end closes the session's connection because of err. It takes the right to
-// read.
-func (s *session) end(err error) {
-	s.over.Store(true)
-	if s.lost == nil {
-		s.lost = err
-	}
-	s.abort()
-}
-
-// cause is why the connection failed: ctx, if that closed it, or else err.
+// cause is why the connection failed: ctx if that closed it, or else err.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -257,7 +243,7 @@ func settle(scope []forwarder.Outcome, o forwarder.Outcome) {
 	}
 }
 
-// open tells whether a recipient of scope is open.
+// open reports whether a recipient of scope has no outcome yet.
 func open(scope []forwarder.Outcome) bool {
 	for _, o := range scope {
 		if o.Kind == 0 {

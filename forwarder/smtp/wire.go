@@ -2,29 +2,39 @@ package smtp
 
 import (
 	"bufio"
+	"errors"
+	"fmt"
+	"io"
 	"net"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
 const (
 	// writeSize is what is gathered before it is written: two TLS records.
 	writeSize = 32 << 10
-	// chunkSize bounds what one deadline has to cover: at 5 min it leaves even
-	// a line of 10 kbit/s time.
+	// chunkSize bounds what one deadline has to cover: with 5 min it leaves time
+	// even on a line of 10 kbit/s.
 	chunkSize = 256 << 10
+	// maxReply bounds the octets of one reply, however many lines it has. RFC 5321
+	// 4.5.3.1.5 has 512 for a line; the longest seen have a few thousand in all.
+	maxReply = 64 << 10
 )
 
-// wire is a connection that speaks lines and replies, each with its deadline.
-// Commands are gathered until a reply is wanted, so that several can go out
+// wire is a connection that carries commands and replies, each with a deadline.
+// Commands are gathered until a reply is wanted, so that several can be sent
 // together.
 type wire struct {
 	conn    net.Conn
 	r       *bufio.Reader
 	w       *bufio.Writer
-	timeout time.Duration // for each write and for a reply that has none of its own
+	timeout time.Duration // for each write, and for replies without another one
 }
 
-// newWire speaks on conn from now on.
+// newWire uses conn from now on.
 func newWire(conn net.Conn, timeout time.Duration) *wire {
 	return &wire{
 		conn:    conn,
@@ -34,7 +44,7 @@ func newWire(conn net.Conn, timeout time.Duration) *wire {
 	}
 }
 
-// send gathers one command without its line end.
+// send gathers one command, given without its line end.
 func (w *wire) send(line string) error {
 	if _, err := w.w.WriteString(line); err != nil {
 		return err
@@ -43,7 +53,7 @@ func (w *wire) send(line string) error {
 	return err
 }
 
-// reply writes out what is gathered and reads the next reply.
+// reply writes what is gathered and reads the next reply.
 func (w *wire) reply(wait time.Duration) (reply, error) {
 	if err := w.w.Flush(); err != nil {
 		return reply{}, err
@@ -51,8 +61,8 @@ func (w *wire) reply(wait time.Duration) (reply, error) {
 	return w.read(wait)
 }
 
-// read reads the next reply, which has to be there in whole within wait: a
-// server that drips octets has no more time than one that is silent.
+// read reads the next reply, which has to be complete within wait: a server
+// that sends octet by octet has no more time than one that is silent.
 func (w *wire) read(wait time.Duration) (reply, error) {
 	if err := w.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return reply{}, err
@@ -74,8 +84,8 @@ type timedWriter struct {
 	timeout time.Duration
 }
 
-// Write writes p to the connection. The count it returns with an error is
-// exact: what it leaves out was not handed to the connection.
+// Write writes p to the connection. The count that it returns with an error is
+// exact: the rest was not handed to the connection.
 func (t timedWriter) Write(p []byte) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -89,4 +99,130 @@ func (t timedWriter) Write(p []byte) (int, error) {
 		}
 	}
 	return done, nil
+}
+
+// reply is one whole reply of the server (RFC 5321 4.2).
+type reply struct {
+	code     int
+	enhanced forwarder.EnhancedCode
+	text     string
+}
+
+// positive reports whether the command was done: 2xx.
+func (r reply) positive() bool { return r.code/100 == 2 }
+
+// refusal reports whether the command was refused: 4xx or 5xx.
+func (r reply) refusal() bool { return r.code/100 == 4 || r.code/100 == 5 }
+
+// closing reports whether the server ends the session, which it may do at any
+// point (RFC 5321 3.8).
+func (r reply) closing() bool { return r.code == 421 }
+
+// outcome is the reply as an outcome without its recipient.
+func (r reply) outcome(k forwarder.Kind, s forwarder.Stage) forwarder.Outcome {
+	return forwarder.Outcome{Kind: k, Stage: s, Code: r.code, Enhanced: r.enhanced, Text: r.text}
+}
+
+// unexpected is the error for a reply that may not come at this point.
+func (r reply) unexpected() error {
+	return fmt.Errorf("%w: unexpected reply %d %q", ErrProtocol, r.code, r.text)
+}
+
+// readReply reads one reply with all its lines. Its error is ErrProtocol for
+// anything that is not a reply, and io.ErrUnexpectedEOF for one that is cut
+// short: "250" without its line end is not an answer.
+func readReply(br *bufio.Reader) (reply, error) {
+	var r reply
+	var lines []string
+	for left := maxReply; ; {
+		line, err := readLine(br, &left)
+		if err != nil {
+			return reply{}, err
+		}
+		code, text, more, err := parseLine(line)
+		if err != nil {
+			return reply{}, err
+		}
+		if len(lines) > 0 && code != r.code {
+			return reply{}, fmt.Errorf("%w: a line of %d in a reply of %d", ErrProtocol, code, r.code)
+		}
+		r.code = code
+		lines = append(lines, text)
+		if !more {
+			break
+		}
+	}
+	r.enhanced, r.text = splitEnhanced(r.code, lines)
+	return r, nil
+}
+
+// readLine reads up to LF and takes the octets from left.
+func readLine(br *bufio.Reader, left *int) (string, error) {
+	var line strings.Builder
+	for {
+		part, err := br.ReadSlice('\n')
+		if *left -= len(part); *left < 0 {
+			return "", fmt.Errorf("%w: a reply of more than %d octets", ErrProtocol, maxReply)
+		}
+		line.Write(part)
+		switch {
+		case err == nil:
+			return strings.TrimRight(line.String(), "\r\n"), nil
+		case errors.Is(err, io.EOF):
+			return "", io.ErrUnexpectedEOF
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return "", err
+		}
+	}
+}
+
+// parseLine splits one line of a reply. The text may be missing together with
+// its space: "250" alone is a reply (RFC 5321 4.2).
+func parseLine(line string) (code int, text string, more bool, err error) {
+	digits, text := line, ""
+	if len(line) > 3 {
+		digits, text = line[:3], line[4:]
+		more = line[3] == '-'
+	}
+	code, err = strconv.Atoi(digits)
+	if err != nil || code < 200 || code > 599 || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+		return 0, "", false, fmt.Errorf("%w: %.200q is not a reply", ErrProtocol, line)
+	}
+	return code, text, more, nil
+}
+
+// splitEnhanced takes the enhanced status code (RFC 2034 4) off the front of
+// each line and joins the lines to one.
+func splitEnhanced(code int, lines []string) (forwarder.EnhancedCode, string) {
+	word, _, _ := strings.Cut(lines[0], " ")
+	enhanced := parseEnhanced(code, word)
+	if enhanced != (forwarder.EnhancedCode{}) {
+		for i, l := range lines {
+			if rest, ok := strings.CutPrefix(l, word); ok && (rest == "" || rest[0] == ' ') {
+				lines[i] = rest
+			}
+		}
+	}
+	return enhanced, forwarder.OneLine(strings.Join(lines, " "))
+}
+
+// parseEnhanced reads class.subject.detail (RFC 3463 2). It returns zero for
+// anything else, and where the class contradicts the code.
+func parseEnhanced(code int, word string) forwarder.EnhancedCode {
+	parts := strings.Split(word, ".")
+	if len(parts) != 3 {
+		return forwarder.EnhancedCode{}
+	}
+	var e forwarder.EnhancedCode
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 10)
+		if err != nil {
+			return forwarder.EnhancedCode{}
+		}
+		e[i] = int(n)
+	}
+	if e[0] != code/100 {
+		return forwarder.EnhancedCode{}
+	}
+	return e
 }
