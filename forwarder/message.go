@@ -20,6 +20,6 @@ type Message struct {
 	// without dot-stuffing. It can be called again for another try.
 	Body func() io.Reader
 	// Queued and Settled are for smtp.Pool.Deliver, and go together with it.
-	Queued func()
+	Queued  func()
 	Settled <-chan struct{}
 }
