@@ -249,7 +249,7 @@ func run(t *testing.T, path, dir, addr string) {
 }
 
 // must fails the test.
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -65,6 +65,7 @@ func TestOneImporter(t *testing.T) {
 		"modernc.org/sqlite":        "fetcher/ledger/sqlite",
 		"github.com/spf13/cobra":    "cmd/popferry",
 		"github.com/vbauerster/mpb": "cmd/internal/progress",
+		"github.com/knadh/go-pop3":  "(tests)",
 	}
 	for _, p := range packages(t) {
 		for _, path := range p.Imports {
