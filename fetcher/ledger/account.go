@@ -12,13 +12,13 @@ import (
 type Account struct {
 	ID int64
 	Identity
-	// Listed is when the first whole listing was read: from then on what is
-	// new is new mail.
+	// Listed is when the first whole listing was read. Messages that appear later
+	// are new mail.
 	Listed      time.Time
 	LastPoll    time.Time
 	LastSuccess time.Time
 	NextPoll    time.Time // as the running daemon planned it; zero if none runs
-	Failures    int       // polls in a row that failed
+	Failures    int       // consecutive polls that failed
 	// NotBefore is when the account may be polled again after failures.
 	NotBefore time.Time
 	Cause     Cause // of the last failure, zero after a success
@@ -34,11 +34,11 @@ type UIDState uint8
 const (
 	// UIDsStable: a UID means the same message as before.
 	UIDsStable UIDState = iota
-	// UIDsRenumbered: the server has given new UIDs to all messages. Nothing
-	// is sent until the user says adopt or resend.
+	// UIDsRenumbered: the server has given new UIDs to all messages. Nothing is
+	// sent until the user runs popferry adopt or popferry resend.
 	UIDsRenumbered
-	// UIDsAdopting: the user said adopt. The next poll records every message
-	// that it does not know as Skipped, and goes back to UIDsStable.
+	// UIDsAdopting: the user has run popferry adopt. The next poll records every
+	// unknown message as Skipped, and goes back to UIDsStable.
 	UIDsAdopting
 )
 
@@ -70,27 +70,28 @@ type ServerFacts struct {
 	PipelineCuts      int           `json:"breaks,omitempty"`    // consecutive pipelined sessions that were cut off
 }
 
-// Identity tells a mailbox from every other: its UIDs mean nothing in another.
+// Identity identifies a mailbox. UIDs mean nothing outside of their mailbox.
 type Identity struct {
 	Name     string // the account's name in the configuration
 	Username string
 	Host     string
 }
 
-// sameMailbox tells whether two identities mean one mailbox, under whatever name.
+// sameMailbox reports whether two identities mean one mailbox; the name does not
+// matter.
 func (i Identity) sameMailbox(o Identity) bool {
 	return i.Username == o.Username && strings.EqualFold(i.Host, o.Host)
 }
 
-// ErrIdentity: an account's name is known for another mailbox.
+// ErrIdentity: the ledger knows an account's name for another mailbox.
 var ErrIdentity = errors.New("another mailbox under a known name")
 
-// Claim says which known account each configured one is. The answer has one
-// Account for each claim, in order; an ID of 0 means that it is new. An
-// account that nobody claims by name goes, with its rows, to the claim for
-// the same mailbox under a new name. A name that is known for another mailbox
-// is an ErrIdentity: the UIDs of one mailbox must never count as seen in
-// another. All such errors are returned, joined.
+// Claim finds the known account of each configured one. It returns one Account
+// for each claim, in order; an ID of 0 means that it is new. A known account
+// whose name is not claimed goes, with its rows, to a claim for the same mailbox
+// under a new name. A name that is known for another mailbox is ErrIdentity,
+// because the UIDs of one mailbox must never count as seen in another. All such
+// errors are returned, joined.
 func Claim(known []Account, claims []Identity) ([]Account, error) {
 	byName := make(map[string]Account, len(known))
 	for _, a := range known {
@@ -106,9 +107,9 @@ func Claim(known []Account, claims []Identity) ([]Account, error) {
 		a, ok := byName[c.Name]
 		switch {
 		case ok && !a.sameMailbox(c):
-			errs = append(errs, fmt.Errorf("account %[1]q: %[2]w: so far it was %[3]s at %[4]s, now it is %[5]s at %[6]s; "+
-				"if the mailbox has moved, say popferry rename %[1]q %[1]q --username %[5]q --host %[6]q; "+
-				"if the old one is of no interest any more, popferry forget %[1]q; else give the new mailbox a name of its own",
+			errs = append(errs, fmt.Errorf("account %[1]q: %[2]w: it was %[3]s at %[4]s, and is now %[5]s at %[6]s; "+
+				"if the mailbox has moved, run popferry rename %[1]q %[1]q --username %[5]q --host %[6]q; "+
+				"if you no longer need the old one, run popferry forget %[1]q; otherwise give the new mailbox another name",
 				c.Name, ErrIdentity, a.Username, a.Host, c.Username, c.Host))
 		case !ok:
 			a = takeOver(known, claimed, c)
@@ -122,8 +123,8 @@ func Claim(known []Account, claims []Identity) ([]Account, error) {
 	return out, nil
 }
 
-// takeOver finds the account of the same mailbox that no claim names, marks
-// it as claimed, and returns the zero Account if there is none.
+// takeOver finds a known account of the same mailbox whose name is not claimed,
+// and marks it as claimed. It returns the zero Account if there is none.
 func takeOver(known []Account, claimed map[string]bool, c Identity) Account {
 	for _, a := range known {
 		if a.sameMailbox(c) && !claimed[a.Name] {

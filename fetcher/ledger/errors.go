@@ -3,13 +3,13 @@ package ledger
 import "errors"
 
 var (
-	// ErrLeased: another process, or another poll in this one, holds the
+	// ErrLeased: another process, or another poll of this process, holds the
 	// account's lease.
 	ErrLeased = errors.New("another process is polling this account")
-	// ErrMissing: the ledger does not exist and was not to be created.
+	// ErrMissing: the ledger does not exist, and creating it was not allowed.
 	ErrMissing = errors.New("the ledger does not exist")
-	// ErrNetworkFS: the ledger lies on a network file system, where locks and
-	// syncs cannot be trusted.
+	// ErrNetworkFS: the ledger is on a network file system, where locks and syncs
+	// cannot be trusted.
 	ErrNetworkFS = errors.New("the ledger is on a network file system")
 	// ErrNewer: the ledger was written by a newer version of popferry.
 	ErrNewer = errors.New("the ledger was written by a newer version")

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// CauseImported is the code of the cause of a message that another program had
-// fetched before.
+// CauseImported is the code of the cause of a message that another program
+// fetched before popferry.
 const CauseImported = "imported"
 
-// Imported is the row of a message that another program had fetched before:
-// Skipped, so that it is neither forwarded nor deleted, until a person has it
-// retried. Nothing but its UID is known of it.
+// Imported is the row of a message that another program fetched before popferry.
+// It is Skipped, so neither forwarded nor deleted unless the user has it
+// retried. Only its UID is known.
 func Imported(uid, program string, now time.Time) *Record {
 	return &Record{
 		Known: Known{UID: uid, State: Skipped, Size: -1,
@@ -20,8 +20,8 @@ func Imported(uid, program string, now time.Time) *Record {
 	}
 }
 
-// OnlyUID tells whether a row was imported, and no listing has told more of
-// its message since. Its UID is all that it can be known by.
+// OnlyUID reports whether a row was imported and no listing has had its message
+// since, so that only the UID can identify it.
 func (k *Known) OnlyUID() bool {
 	return k.Cause.Code == CauseImported && k.Size < 0
 }

@@ -2,9 +2,8 @@ package ledger
 
 import "time"
 
-// Known is the part of a Record that a poll compares a listing with. Polls
-// read one for every message that was ever seen and is still remembered, so
-// it is small.
+// Known is the part of a Record that a poll compares a listing with. A poll
+// reads one for every message that is still remembered, so it is small.
 type Known struct {
 	ID          int64
 	UID         string // raw octets as the server sent them
@@ -17,17 +16,17 @@ type Known struct {
 	NextAttempt time.Time
 	ForwardedAt time.Time // zero: not forwarded
 	DeletedAt   time.Time // zero: not deleted, or its deletion was never confirmed
-	// Deletions is how often the server confirmed its deletion: more than once,
-	// if it came back all the same.
+	// Deletions is how often the server confirmed its deletion: more than once if
+	// the message came back.
 	Deletions int
 	// MissingSince is zero while the message is listed, so that a poll without
-	// news writes nothing. Otherwise it is the time of the last poll before the
-	// listing that no longer had it.
+	// news writes nothing. Otherwise it is the time of the poll before the first
+	// listing without the message, or of that listing if there was none before.
 	MissingSince time.Time
 	// CopyFile is the name of the file that holds the retained copy of a message
 	// that the server will not send a second time; "" for none.
 	CopyFile string
-	// Cause is the last failure, its zero value after a success.
+	// Cause is the last failure; zero after a success.
 	Cause Cause
 }
 
@@ -45,17 +44,18 @@ type Record struct {
 	BrokenAt int64
 	// Trace names this message in its trace line, the same in every attempt.
 	Trace string
-	// FirstAttempt is when it was first sent: the date of its trace line.
+	// FirstAttempt is when it was first sent, which is the date of its trace line.
 	FirstAttempt time.Time
-	// Excerpt is from the header. From, Subject and Date are kept only while a
-	// person may have to decide: in Held and Deferred.
+	// Excerpt is from the header. From, Subject and Date are kept only while the
+	// user may have to decide: in Held and Deferred.
 	Excerpt   Excerpt
 	FirstSeen time.Time
 
 	Recipients []Recipient
 }
 
-// Excerpt is what is shown of a message's header, decoded as far as it can be.
+// Excerpt is the part of a message's header that is shown, decoded as far as
+// possible.
 type Excerpt struct {
 	MessageID string
 	From      string
@@ -63,11 +63,11 @@ type Excerpt struct {
 	Date      string
 }
 
-// Recipient is what became of a message for one recipient.
+// Recipient is the outcome of a message for one recipient.
 type Recipient struct {
 	Address     string
 	State       State // Sending, Forwarded, Deferred, Held or Unknown
-	Code        int   // of the last reply, 0 for none
+	Code        int   // of the last reply; 0: none
 	Text        string
 	Attempts    int
 	NextAttempt time.Time
@@ -79,17 +79,18 @@ const (
 	CauseTooLarge   = "too_large"  // larger than max_message_size
 )
 
-// Cause is a failure as it is shown: a code of the catalogue of causes, and
-// what happened in words, with the server's reply. The zero value: none.
+// Cause is a failure as it is shown: a code of the catalogue of causes, and what
+// happened, with the server's reply. The zero value means none.
 type Cause struct {
 	Code string
 	Text string
 }
 
-// Worst is the state of a message whose recipients are in these states: the
-// one that asks for most. Unknown before Deferred, since what may have
-// arrived must be sent again with the same octets; Held when nothing is left
-// to try. Only if all have it, it is Forwarded; whatever is unclear is Unknown.
+// Worst is the state of a message with these recipients: the one of their states
+// that needs most. Unknown comes before Deferred, because a message that may
+// have arrived must be sent again with the same octets. It is Held when nothing
+// is left to try, and Forwarded only if all have it. Without recipients, or with
+// one in any other state, it is Unknown.
 func Worst(rs []Recipient) State {
 	clear := len(rs) > 0
 	worst := Forwarded

@@ -1,13 +1,13 @@
 package ledger
 
-// Filter says which messages are wanted. A zero field means any.
+// Filter selects messages. A zero field matches all.
 type Filter struct {
 	Account string // the account's name
 	State   State
 	UID     string // raw octets
 }
 
-// Day counts the messages of one account that came to one outcome on one day.
+// Day is the number of messages of one account with one outcome on one day.
 type Day struct {
 	Account int64
 	Date    string // 2006-01-02, in UTC

@@ -5,25 +5,26 @@ import (
 	"strings"
 )
 
-// State is what became of a message so far.
+// State is how far a message has come.
 type State uint8
 
 const (
-	// Sending: a transaction was about to begin. Found when an account's lease
-	// is taken, it becomes Unknown: the process died before it wrote the end.
+	// Sending: a transaction is about to begin or under way. If it is found when
+	// a lease is taken, the process died before it wrote the outcome, and the
+	// message becomes Unknown.
 	Sending State = iota + 1
 	// Forwarded: accepted for every recipient. The only state in which a
 	// message may be deleted on its server.
 	Forwarded
 	// Deferred: to be tried again at Record.NextAttempt.
 	Deferred
-	// Held: refused for good, or not whole three times; a person decides.
+	// Held: refused for good, or broken off repeatedly; the user decides.
 	Held
-	// Skipped: larger than max_message_size, there before the first run, or
-	// fetched by another program before.
+	// Skipped: larger than max_message_size, older than the first run, adopted,
+	// imported from another program, or skipped by the user.
 	Skipped
-	// Unknown: the message was sent, and whether it was accepted is not known.
-	// It is tried again as if it were Deferred, with the same octets.
+	// Unknown: the message was sent, and it is not known whether it was accepted.
+	// It is tried again like a Deferred one, with the same octets.
 	Unknown
 	// Gone: left its server before it was forwarded.
 	Gone
@@ -55,8 +56,8 @@ func ParseState(name string) (State, error) {
 	for _, s := range States() {
 		names = append(names, s.String())
 	}
-	return 0, fmt.Errorf("%q is no state; there are %s", name, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%q is not a state; the states are %s", name, strings.Join(names, ", "))
 }
 
-// Due tells whether a message in this state is to be tried again by itself.
+// Due reports whether a message in this state is tried again by itself.
 func (s State) Due() bool { return s == Deferred || s == Unknown || s == Sending }

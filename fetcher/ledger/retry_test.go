@@ -60,7 +60,7 @@ func TestSkip(t *testing.T) {
 		}
 		if able[s] {
 			want.State, want.NextAttempt = ledger.Skipped, time.Time{}
-			want.Cause = ledger.Cause{Code: ledger.CauseSkipped, Text: "skipped by a person"}
+			want.Cause = ledger.Cause{Code: ledger.CauseSkipped, Text: "skipped by the user"}
 			want.Excerpt = ledger.Excerpt{MessageID: "<1@example.org>"}
 		}
 		if !reflect.DeepEqual(r, want) {
