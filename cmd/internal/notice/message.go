@@ -9,21 +9,21 @@ import (
 	"mime/quotedprintable"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/forwarder"
 )
 
-// mostHeld is how many held messages of an account are named.
-const mostHeld = 10
+// maxHeld is how many held messages of an account are listed.
+const maxHeld = 10
 
-// Message writes the news as a message from one address to others.
+// Message composes a notice.
 func Message(now time.Time, n News, from string, to []string) *forwarder.Message {
 	return Compose(now, from, to, n.subject(), n.text())
 }
 
-// Compose writes a message from one address to others that nobody is to answer.
+// Compose composes a message that asks not to be answered.
 func Compose(now time.Time, from string, to []string, subject, text string) *forwarder.Message {
 	var b bytes.Buffer
 	domain := "popferry.invalid"
@@ -36,7 +36,7 @@ func Compose(now time.Time, from string, to []string, subject, text string) *for
 		"Subject: " + mime.QEncoding.Encode("utf-8", "popferry: "+subject),
 		"Date: " + now.Format(time.RFC1123Z),
 		"Message-ID: <" + idPrefix + rand.Text() + "@" + domain + ">",
-		"Auto-Submitted: auto-generated", // RFC 3834 5: nobody is to answer by itself
+		"Auto-Submitted: auto-generated", // RFC 3834 5: no automatic answers
 		"X-Auto-Response-Suppress: All",
 		"MIME-Version: 1.0",
 		"Content-Type: text/plain; charset=utf-8",
@@ -66,13 +66,13 @@ func (n News) subject() string {
 	return strings.Join(parts, "; ")
 }
 
-// names names the first accounts.
+// names lists the names of the first accounts.
 func names(list []Account) string {
-	const most = 3
+	const shown = 3
 	var all []string
 	for i, a := range list {
-		if i == most {
-			return fmt.Sprintf("%s and %d more", strings.Join(all, ", "), len(list)-most)
+		if i == shown {
+			return fmt.Sprintf("%s and %d more", strings.Join(all, ", "), len(list)-shown)
 		}
 		all = append(all, plain(a.Name))
 	}
@@ -90,41 +90,29 @@ func (n News) text() string {
 	for i, a := range n.Held {
 		fmt.Fprintf(&b, "%s: %s\n\n", plain(a.Name), heldWords(len(a.Held), n.New[i]))
 		for i, r := range a.Held {
-			if i == mostHeld {
-				fmt.Fprintf(&b, "  and %d more\n", len(a.Held)-mostHeld)
+			if i == maxHeld {
+				fmt.Fprintf(&b, "  and %d more\n", len(a.Held)-maxHeld)
 				break
 			}
 			fmt.Fprintf(&b, "  from %s: %s\n    %s\n", plain(r.Excerpt.From), plain(r.Excerpt.Subject), plain(r.Cause.Text))
 		}
-		b.WriteString("\npopferry messages --state held lists them; popferry show, retry and skip settle them.\n\n")
+		b.WriteString("\nTo list them, use popferry messages --state held. To deal with them, use popferry show, retry or skip.\n\n")
 	}
-	b.WriteString("-- \npopferry, which fetches your mail. It will not write about these again before something changes.\n")
+	b.WriteString("-- \nSent by popferry, which collects your mail. It will not write about this again until something changes.\n")
 	return b.String()
 }
 
 // heldWords says how many messages are held.
 func heldWords(all, fresh int) string {
-	words := "1 message is held and waits on its server for your decision"
+	words := "1 message is held and waits on the server for your decision"
 	if all > 1 {
-		words = fmt.Sprintf("%d messages are held and wait on their server for your decision", all)
+		words = fmt.Sprintf("%d messages are held and wait on the server for your decision", all)
 	}
 	if fresh < all {
-		words += fmt.Sprintf("; new are the first %d", fresh)
+		words += fmt.Sprintf("; the first %d are new", fresh)
 	}
 	return words + ":"
 }
 
-// plain makes a foreign text one line that is not too long.
-func plain(s string) string {
-	const most = 500
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return s
-}
+// plain makes a text one line of bounded length without control characters.
+func plain(s string) string { return terminal.Printable(s, 500) }

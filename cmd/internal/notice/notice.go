@@ -1,6 +1,3 @@
-// Package notice decides what a person is told by mail, and writes the letter:
-// accounts that have failed for long, that work again, and messages that are
-// held. It sends nothing and remembers nothing.
 package notice
 
 import (
@@ -11,34 +8,34 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// digestGap is how long after one letter about held messages the next may come.
+// digestGap is the least time between two notices about held messages.
 const digestGap = 24 * time.Hour
 
-// Account is an account as it is now.
+// Account is the current state of an account.
 type Account struct {
 	ledger.Account
-	Held []*ledger.Record // all of them, but for letters of our own
+	Held []*ledger.Record // all of them, except our own notices
 }
 
-// failing tells whether the last poll did not get through to its end. One that
-// was stopped has no cause.
+// failing reports whether the last poll failed. A poll that was stopped has no
+// cause.
 func (a Account) failing() bool {
 	return a.Failures > 0 || a.Cause.Code != "" && a.LastSuccess.Before(a.LastPoll)
 }
 
-// News is what there is to tell.
+// News is the content of a notice.
 type News struct {
 	Failing   []Account
-	Since     []time.Time // of those, from when
+	Since     []time.Time // for each of Failing: since when
 	Recovered []Account
 	Held      []Account // each with its new messages first
-	New       []int     // of those: how many
+	New       []int     // for each of Held: how many are new
 }
 
-// Empty reports whether there is nothing.
+// Empty reports whether there is nothing to send.
 func (n News) Empty() bool { return len(n.Failing)+len(n.Recovered)+len(n.Held) == 0 }
 
-// About is an account of the news; there is one unless there are none.
+// About returns an account of the news, the zero Account if they are empty.
 func (n News) About() Account {
 	for _, list := range [][]Account{n.Failing, n.Held, n.Recovered} {
 		if len(list) > 0 {
@@ -48,19 +45,18 @@ func (n News) About() Account {
 	return Account{}
 }
 
-// Decide compares the accounts with what was told of them. An account that
-// fails is told once, when it has failed for longer than after, and once more
-// when it works again. Held messages are told when there are some that the
-// person does not know of, once a day at most.
+// Decide compares the accounts with earlier notices about them. There is one
+// notice when an account has been failing for longer than after, and one when it
+// works again. There is a notice about held messages when some of them are new,
+// at most once a day.
 //
-// seen are the rows that change without a letter: they are to be written in any
-// case, told once the letter is sent.
+// Store the rows seen in any case, and the rows told once the notice was sent.
 func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledger.Notice) (n News, seen, told []ledger.Notice) {
 	before := make(map[int64]ledger.Notice, len(rows))
-	var digest time.Time // the last one
+	var digest time.Time // of the last notice about held messages
 	for _, r := range rows {
 		before[r.Account] = r
-		if r.HeldAt.After(digest) && !r.HeldAt.After(now) { // a clock that was ahead does not silence us
+		if r.HeldAt.After(digest) && !r.HeldAt.After(now) { // a clock that was ahead must not suppress notices
 			digest = r.HeldAt
 		}
 	}
@@ -100,8 +96,8 @@ func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledge
 	return n, seen, told
 }
 
-// newFirst sorts held messages: first those that are not among the known ones,
-// of which it returns the rest, that are still held.
+// newFirst sorts held messages, those that are not known first. It also returns
+// the known ones that are still held.
 func newFirst(held []*ledger.Record, known []int64) (sorted []*ledger.Record, still []int64) {
 	var old []*ledger.Record
 	for _, r := range held {
@@ -114,7 +110,7 @@ func newFirst(held []*ledger.Record, known []int64) (sorted []*ledger.Record, st
 	return append(sorted, old...), idsOf(old)
 }
 
-// idsOf are the messages' ids, ascending.
+// idsOf returns the ids of messages in ascending order.
 func idsOf(list []*ledger.Record) (ids []int64) {
 	for _, r := range list {
 		ids = append(ids, r.ID)
@@ -123,16 +119,16 @@ func idsOf(list []*ledger.Record) (ids []int64) {
 	return ids
 }
 
-// same tells whether two rows have the same in them.
+// same reports whether two rows are equal.
 func same(a, b ledger.Notice) bool {
 	return a.Account == b.Account && a.Since.Equal(b.Since) && a.Told.Equal(b.Told) && a.HeldAt.Equal(b.HeldAt) && slices.Equal(a.Held, b.Held)
 }
 
-// idPrefix begins the Message-ID of each letter.
+// idPrefix begins the Message-ID of each notice.
 const idPrefix = "popferry-notice."
 
-// Own tells whether a held message is a letter of ours, which is never told of:
-// it would cause the next.
+// Own reports whether a held message is one of our own notices. There must be no
+// notice about it, because that could be held, too.
 func Own(r *ledger.Record) bool {
 	return strings.HasPrefix(strings.TrimLeft(r.Excerpt.MessageID, "<"), idPrefix)
 }

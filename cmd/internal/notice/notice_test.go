@@ -14,7 +14,7 @@ import (
 
 var start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
-// held are held messages with these ids.
+// held returns held messages with these ids.
 func held(ids ...int64) (out []*ledger.Record) {
 	for _, id := range ids {
 		out = append(out, &ledger.Record{Known: ledger.Known{ID: id},
@@ -23,8 +23,8 @@ func held(ids ...int64) (out []*ledger.Record) {
 	return out
 }
 
-// TestDecide: one account through time, hour by hour; each step has what the
-// one before has left.
+// TestDecide: one account, hour by hour. Each step has the rows that the one
+// before has stored.
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	var rows []ledger.Notice
@@ -33,9 +33,9 @@ func TestDecide(t *testing.T) {
 		fails   bool
 		blocked bool // by its destination
 		held    []int64
-		unsent  bool // the letter does not get through
+		unsent  bool // sending fails
 		want    string
-		first   int64 // the message that the letter names first
+		first   int64 // the message that is listed first
 	}{
 		{hour: 0},
 		{hour: 1, fails: true},
@@ -88,10 +88,10 @@ func TestDecide(t *testing.T) {
 			t.Errorf("at %d: %q, want %q", step.hour, s, step.want)
 		}
 		if step.first != 0 && (n.Held[0].Held[0].ID != step.first || n.New[0] != 1) {
-			t.Errorf("at %d: %d new ones, first message %d", step.hour, n.New[0], n.Held[0].Held[0].ID)
+			t.Errorf("at %d: %d new messages, message %d first; want 1 and %d", step.hour, n.New[0], n.Held[0].Held[0].ID, step.first)
 		}
 		if n.Empty() != (step.want == "") || len(told) > 0 != (step.want != "") {
-			t.Errorf("at %d: %+v, rows %v", step.hour, n, told)
+			t.Errorf("at %d: got %+v and rows %v, want both empty: %t", step.hour, n, told, step.want == "")
 		}
 		if len(seen) > 0 {
 			rows = seen
@@ -102,36 +102,36 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestLetter: it is a message that says it was sent by a program, and that what
-// others wrote does not change.
-func TestLetter(t *testing.T) {
+// TestMessage: the header says that a program sent it, and text from others
+// cannot change the header.
+func TestMessage(t *testing.T) {
 	t.Parallel()
 	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}, Held: held(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
 	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Held: []notice.Account{a}, New: []int{2}, Recovered: []notice.Account{a}}
 	l := notice.Message(start, n, "me@example.org", []string{"a@example.org", "b@example.org"})
 	octets, err := io.ReadAll(l.Body())
 	if err != nil || int64(len(octets)) != l.Size {
-		t.Fatalf("%d octets of %d, %v", len(octets), l.Size, err)
+		t.Fatalf("read %d octets, %v; want %d", len(octets), err, l.Size)
 	}
 	m, err := mail.ReadMessage(strings.NewReader(string(octets)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("Bcc") != "" {
-		t.Errorf("%v", m.Header)
+		t.Errorf("header %v, want Auto-Submitted: auto-generated and no Bcc", m.Header)
 	}
 	for _, c := range octets {
 		if c > 126 || c == 0x1b {
-			t.Fatalf("octet %#x in\n%s", c, octets)
+			t.Fatalf("octet %#x, want only printable ASCII in\n%s", c, octets)
 		}
 	}
-	for _, want := range []string{"12 messages are held", "new are the first 2", "and 2 more"} {
+	for _, want := range []string{"12 messages are held", "the first 2 are new", "and 2 more"} {
 		if !strings.Contains(strings.ReplaceAll(string(octets), "=\r\n", ""), want) {
-			t.Errorf("no %q in %s", want, octets)
+			t.Errorf("want %q in %s", want, octets)
 		}
 	}
 	id := m.Header.Get("Message-ID")
 	if !notice.Own(&ledger.Record{Excerpt: ledger.Excerpt{MessageID: id}}) || notice.Own(held(1)[0]) {
-		t.Errorf("its own letter %s is not known", id)
+		t.Errorf("Own: want true for %s, false for other mail", id)
 	}
 }

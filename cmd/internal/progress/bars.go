@@ -12,27 +12,27 @@ import (
 )
 
 const (
-	barsGap      = 200 * time.Millisecond
-	barsPatience = time.Second
-	barWidth     = 24 // columns, or what is left of them
+	barsInterval = 200 * time.Millisecond
+	barsDelay    = time.Second
+	barWidth     = 24 // columns, or fewer if the terminal is narrow
 )
 
-// Bars shows polls as bars on a terminal. What is written to it comes in lines
-// above them. They have no colours, so that NO_COLOR asks for nothing else.
+// Bars shows polls as bars on a terminal. Lines that are written to it appear
+// above the bars. The bars have no colours, so NO_COLOR changes nothing.
 type Bars struct {
 	out  *os.File
 	all  *mpb.Progress
 	bars map[string]*bar
 }
 
-// bar is one account's.
+// bar is the bar of an account.
 type bar struct {
 	*mpb.Bar
 	text atomic.Pointer[string]
 }
 
-// CanShow tells whether bars can be drawn on a file: a terminal that can move
-// its cursor, as TERM=dumb cannot.
+// CanShow reports whether bars can be drawn on f: it must be a terminal that can
+// move its cursor, which TERM=dumb cannot.
 func CanShow(f *os.File, env func(string) string) bool {
 	return env("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
@@ -41,13 +41,13 @@ func CanShow(f *os.File, env func(string) string) bool {
 func NewBars(out *os.File) *Bars {
 	return &Bars{
 		out:  out,
-		all:  mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(barsGap), mpb.WithWidth(barWidth)),
+		all:  mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(barsInterval), mpb.WithWidth(barWidth)),
 		bars: make(map[string]*bar),
 	}
 }
 
 // Interval implements View.
-func (b *Bars) Interval() (gap, patience time.Duration) { return barsGap, barsPatience }
+func (b *Bars) Interval() (every, delay time.Duration) { return barsInterval, barsDelay }
 
 // Show implements View.
 func (b *Bars) Show(s Status) {
@@ -71,8 +71,8 @@ func (b *Bars) Show(s Status) {
 	a.SetCurrent(done)
 }
 
-// add puts a bar below the others. Its total, being none at first, can be
-// changed, and that it is reached does not end it.
+// add adds a bar below the others. Its total is 0 at first, so that it can be
+// changed and does not end the bar when it is reached.
 func (b *Bars) add(account string, a *bar) (*mpb.Bar, error) {
 	return b.all.Add(0, mpb.BarStyle().Build(),
 		mpb.PrependDecorators(decor.Name(label(account), decor.WCSyncWidthR)),
@@ -87,7 +87,7 @@ func (b *Bars) Done(account string) {
 	}
 }
 
-// Write writes whole lines above the bars, or where there are none any more.
+// Write writes whole lines above the bars, also after Close.
 func (b *Bars) Write(p []byte) (int, error) {
 	n, err := b.all.Write(p)
 	if errors.Is(err, mpb.ErrDone) {
@@ -96,8 +96,7 @@ func (b *Bars) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements View. What is written from now on goes straight to the
-// terminal.
+// Close implements View. Later writes go straight to the terminal.
 func (b *Bars) Close() {
 	for account := range b.bars {
 		b.Done(account)

@@ -21,8 +21,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// terminal is one with so many columns, and what was written to it.
-func terminal(t *testing.T, columns uint16) (tty *os.File, written func() string) {
+// openTerminal opens a terminal of so many columns. written returns what was
+// written to it.
+func openTerminal(t *testing.T, columns uint16) (tty *os.File, written func() string) {
 	t.Helper()
 	master, tty, err := pty.Open()
 	if err != nil {
@@ -69,15 +70,15 @@ func await(t *testing.T, what string, written func() string, holds func() bool) 
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatalf("no %s: %q", what, shown(t, written()))
+			t.Fatalf("waited three minutes for the %s; the terminal shows %q", what, shown(t, written()))
 		}
 	}
 }
 
-// lineUp is what moves the cursor up so many lines and erases all below it.
+// lineUp moves the cursor up and erases everything below it.
 var lineUp = regexp.MustCompile(`^\x1b\[(\d+)A\x1b\[J`)
 
-// shown is what a terminal shows after all that was written to it.
+// shown returns what a terminal shows after it was written to.
 func shown(t *testing.T, written string) []string {
 	t.Helper()
 	screen := []string{""}
@@ -102,11 +103,11 @@ func shown(t *testing.T, written string) []string {
 	return screen
 }
 
-// TestBarsTearNothing: lines that many write while bars are drawn stand there
-// whole, each once, with the bars below; in the end there are no bars.
-func TestBarsTearNothing(t *testing.T) {
+// TestBarsKeepLinesWhole: lines that are written while bars are drawn appear
+// whole, each once, above the bars. In the end there are no bars.
+func TestBarsKeepLinesWhole(t *testing.T) {
 	t.Parallel()
-	tty, written := terminal(t, 100)
+	tty, written := openTerminal(t, 100)
 	bars := NewBars(tty)
 	var want []string
 	tally := fetcher.Tally{Messages: 4, Octets: 4000}
@@ -136,34 +137,35 @@ func TestBarsTearNothing(t *testing.T) {
 	got := shown(t, written())
 	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got[1:], want) { // behind the last line end is nothing
-		t.Errorf("the terminal shows %q", got)
+	if !slices.Equal(got[1:], want) { // nothing follows the last line end
+		t.Errorf("the terminal shows %q, want %q", got[1:], want)
 	}
 	if regexp.MustCompile(`\x1b\[[0-9;]*m`).MatchString(written()) {
-		t.Error("there are colours")
+		t.Error("got colours, want none")
 	}
 }
 
-// TestNarrow: a line is never wider than the terminal, or it could not be
-// drawn over.
-func TestNarrow(t *testing.T) {
+// TestBarsFitNarrowTerminal: a line that is wider than the terminal could not be
+// overwritten.
+func TestBarsFitNarrowTerminal(t *testing.T) {
 	t.Parallel()
-	tty, written := terminal(t, 30)
+	tty, written := openTerminal(t, 30)
 	bars := NewBars(tty)
 	bars.Show(newStatus("a very long name of an account", fetcher.Tally{Messages: 4, Octets: 4000}, 1000))
 	await(t, "bar", written, func() bool { return strings.Contains(written(), "a very long name") })
 	for _, line := range shown(t, written()) {
 		if n := len([]rune(line)); n > 30 {
-			t.Errorf("%d columns: %q", n, line)
+			t.Errorf("%d columns, want at most 30: %q", n, line)
 		}
 	}
 	bars.Close()
 }
 
-// TestTerminalGone: a terminal that was closed ends the bars, and nobody hangs.
-func TestTerminalGone(t *testing.T) {
+// TestBarsEndWithTerminal: when the terminal is closed, writes fail and nothing
+// hangs.
+func TestBarsEndWithTerminal(t *testing.T) {
 	t.Parallel()
-	tty, _ := terminal(t, 80)
+	tty, _ := openTerminal(t, 80)
 	bars := NewBars(tty)
 	_ = tty.Close()
 	for limit := time.Now().Add(3 * time.Minute); ; {
@@ -172,7 +174,7 @@ func TestTerminalGone(t *testing.T) {
 			break
 		}
 		if time.Now().After(limit) {
-			t.Fatal("it goes on")
+			t.Fatal("writes succeed for three minutes after the terminal was closed, want an error")
 		}
 	}
 	bars.Done("isp")
@@ -181,7 +183,7 @@ func TestTerminalGone(t *testing.T) {
 
 func TestCanShow(t *testing.T) {
 	t.Parallel()
-	tty, _ := terminal(t, 80)
+	tty, _ := openTerminal(t, 80)
 	file, err := os.Create(t.TempDir() + "/log")
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +205,7 @@ func TestCanShow(t *testing.T) {
 		"/dev/null":       {null, "xterm", false},
 	} {
 		if got := CanShow(c.f, func(string) string { return c.term }); got != c.want {
-			t.Errorf("%s: %t", name, got)
+			t.Errorf("%s: got %t, want %t", name, got, c.want)
 		}
 	}
 }

@@ -1,9 +1,9 @@
-// Package progress shows how far polls have come: as bars on a terminal (Bars),
-// elsewhere as lines of the log (Lines).
+// Package progress shows the progress of polls: as bars on a terminal (Bars), or
+// as lines in the log (Lines).
 //
-// A poll only counts (fetcher.Progress). The Tracker looks at the counts of those
-// that take long, works out rate and time left, and has them shown; so nobody
-// who looks on can hold up a poll.
+// A poll only counts (fetcher.Progress). The Tracker reads the counts of polls
+// that take long, computes the rate and the remaining time, and has them shown.
+// So a slow terminal cannot hold up a poll.
 //
 // The package is the only importer of the library that draws bars.
 package progress

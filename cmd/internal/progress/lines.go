@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// linesGap is how often a line is written about a poll that takes long.
-const linesGap = 30 * time.Second
+// linesInterval is how often a line is written about a poll that takes long.
+const linesInterval = 30 * time.Second
 
 // lines shows polls in the log.
 type lines struct{ log *slog.Logger }
 
-// Lines writes a line into the log now and then.
+// Lines returns a View that writes lines to the log.
 func Lines(log *slog.Logger) View { return lines{log} }
 
-func (lines) Interval() (gap, patience time.Duration) { return linesGap, linesGap }
+func (lines) Interval() (every, delay time.Duration) { return linesInterval, linesInterval }
 
 func (l lines) Show(s Status) {
 	l.log.Info("polling", "account", s.Account, "done", s.Done, "messages", s.Messages,

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// paceWindow is how long what was fetched tells of the rate, roughly: that of
-// mail of many sizes is uneven, and a line that has become slow should show.
+// paceWindow is the time constant of the average: long enough for mail of uneven
+// sizes, short enough to show a connection that has become slow.
 const paceWindow = 10 * time.Second
 
-// pace is a rate that forgets, an exponentially weighted moving average.
+// pace is an exponentially weighted moving average of a rate.
 type pace struct {
 	at     time.Time // of the last note
-	octets int64     // then
+	octets int64     // at that time
 	sum    float64
-	weight float64 // of all that is in sum: 1 in the long run
+	weight float64 // of what is in sum; approaches 1
 }
 
-// note tells how many octets there are now.
+// note records the number of octets at a time.
 func (p *pace) note(now time.Time, octets int64) {
 	gap := now.Sub(p.at)
 	if gap <= 0 {
@@ -29,7 +29,7 @@ func (p *pace) note(now time.Time, octets int64) {
 	p.at, p.octets = now, octets
 }
 
-// rate is in octets a second.
+// rate returns the rate in octets a second.
 func (p *pace) rate() float64 {
 	if p.weight == 0 {
 		return 0

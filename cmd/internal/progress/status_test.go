@@ -28,7 +28,7 @@ func TestStatus(t *testing.T) {
 		"no sizes listed":    {fetcher.Tally{Messages: 9, Done: 7, Fetched: 3 * mb}, mb, "7 of 9 messages"},
 	} {
 		if got := newStatus("isp", c.tally, c.rate).String(); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 }
@@ -38,7 +38,7 @@ func TestLabel(t *testing.T) {
 	for account, want := range map[string]string{
 		"isp":                              "isp",
 		"Köln":                             "Köln",
-		"a\x1b[31mred\nname":               "a?[31mred?name",
+		"a\x1b[31mred\nname":               "a?[31mred name",
 		"leopold@mail.example.net.invalid": "leopold@mail.example.ne…",
 	} {
 		if got := label(account); got != want {
@@ -47,14 +47,14 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// TestPace: an even rate is told from the first note on, whatever the gaps; a
-// change shows, and what has stopped ends.
+// TestPace: an even rate is right from the first note on, whatever the intervals.
+// A change shows, and the rate goes to zero when nothing comes any more.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	p := pace{at: began}
 	if p.rate() != 0 {
-		t.Errorf("%f before the first note", p.rate())
+		t.Errorf("before the first note: got %f, want 0", p.rate())
 	}
 	now, octets := began, int64(0)
 	after := func(gap time.Duration, came int64, low, high float64) {
@@ -62,7 +62,7 @@ func TestPace(t *testing.T) {
 		now, octets = now.Add(gap), octets+came
 		p.note(now, octets)
 		if r := p.rate(); r < low || r > high {
-			t.Errorf("after %s: %f, want %f to %f", now.Sub(began), r, low, high)
+			t.Errorf("after %s: got %f, want %f to %f", now.Sub(began), r, low, high)
 		}
 	}
 	after(200*time.Millisecond, 200, 999, 1001)

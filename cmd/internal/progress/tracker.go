@@ -10,32 +10,32 @@ import (
 	"github.com/popferry/popferry/fetcher"
 )
 
-// View shows polls. One goroutine calls its methods.
+// View shows polls. Its methods are called from one goroutine.
 type View interface {
-	// Interval is how often it is told, and after how long the first time: polls
-	// that end sooner are not shown.
-	Interval() (gap, patience time.Duration)
+	// Interval returns how often polls are shown, and how long a poll must last to
+	// be shown at all.
+	Interval() (every, delay time.Duration)
 	Show(Status)
-	// Done tells that a poll has ended that was shown.
+	// Done is called when a poll that was shown has ended.
 	Done(account string)
-	// Close ends it: whatever is still shown goes.
+	// Close removes what is still shown.
 	Close()
 }
 
-// Tracker knows the polls that are under way. A nil one takes no notice of them.
+// Tracker keeps track of running polls. A nil Tracker does nothing.
 type Tracker struct {
-	view     View
-	patience time.Duration
+	view  View
+	delay time.Duration // before a poll is shown
 
 	mu    sync.Mutex
 	polls map[string]*poll // by account
-	gone  []string         // that were shown, and have ended since
+	ended []string         // accounts whose poll was shown and has ended
 
-	stop  func()
-	ended sync.WaitGroup
+	stop    func()
+	stopped sync.WaitGroup
 }
 
-// poll is one that is under way.
+// poll is a running poll.
 type poll struct {
 	account string
 	began   time.Time
@@ -44,86 +44,86 @@ type poll struct {
 	shown   bool
 }
 
-// Watch shows polls, and closes the view when Stop is called.
+// Watch returns a Tracker that shows polls on v until Stop, which also closes v.
 func Watch(v View) *Tracker {
-	gap, patience := v.Interval()
+	every, delay := v.Interval()
 	stop := make(chan struct{})
-	b := &Tracker{view: v, patience: patience, polls: make(map[string]*poll), stop: sync.OnceFunc(func() { close(stop) })}
-	b.ended.Go(func() {
+	t := &Tracker{view: v, delay: delay, polls: make(map[string]*poll), stop: sync.OnceFunc(func() { close(stop) })}
+	t.stopped.Go(func() {
 		defer v.Close()
-		tick := time.NewTicker(gap)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case now := <-tick.C:
-				b.look(now)
+				t.update(now)
 			case <-stop:
 				return
 			}
 		}
 	})
-	return b
+	return t
 }
 
-// Stop ends it. It may be called again.
-func (b *Tracker) Stop() {
-	if b == nil {
+// Stop ends the tracking. It may be called more than once.
+func (t *Tracker) Stop() {
+	if t == nil {
 		return
 	}
-	b.stop()
-	b.ended.Wait()
+	t.stop()
+	t.stopped.Wait()
 }
 
-// Start tells that a poll begins, which is to count in what is returned, and
-// end when it has ended.
-func (b *Tracker) Start(account string) (counts *fetcher.Progress, end func()) {
-	if b == nil {
+// Start is called when a poll starts. The poll has to count in counts, and to
+// call done at its end.
+func (t *Tracker) Start(account string) (counts *fetcher.Progress, done func()) {
+	if t == nil {
 		return nil, func() {}
 	}
 	now := time.Now()
 	p := &poll{account: account, began: now, pace: pace{at: now}}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.polls[account] == nil { // else the account is leased, and this one ends at once
-		b.polls[account] = p
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.polls[account] == nil { // otherwise the account is leased, and this poll ends at once
+		t.polls[account] = p
 	}
 	return &p.counts, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.polls[account] == p {
-			delete(b.polls, account)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.polls[account] == p {
+			delete(t.polls, account)
 		}
 		if p.shown {
-			b.gone = append(b.gone, account)
+			t.ended = append(t.ended, account)
 		}
 	}
 }
 
-// look has the view show what has changed.
-func (b *Tracker) look(now time.Time) {
-	long, gone := b.changes(now)
-	for _, account := range gone {
-		b.view.Done(account)
+// update shows the current state on the view.
+func (t *Tracker) update(now time.Time) {
+	running, ended := t.changes(now)
+	for _, account := range ended {
+		t.view.Done(account)
 	}
-	for _, s := range long {
-		b.view.Show(s)
+	for _, s := range running {
+		t.view.Show(s)
 	}
 }
 
-// changes are the polls to be shown, the oldest first, and those that no longer
-// are.
-func (b *Tracker) changes(now time.Time) (long []Status, gone []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// changes returns the polls to show, oldest first, and the accounts of those that
+// have ended.
+func (t *Tracker) changes(now time.Time) (running []Status, ended []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	oldest := func(x, y *poll) int { return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.account, y.account)) }
-	for _, p := range slices.SortedFunc(maps.Values(b.polls), oldest) {
-		t := p.counts.Tally()
-		p.pace.note(now, t.Fetched)
-		if now.Sub(p.began) >= b.patience {
+	for _, p := range slices.SortedFunc(maps.Values(t.polls), oldest) {
+		tally := p.counts.Tally()
+		p.pace.note(now, tally.Fetched)
+		if now.Sub(p.began) >= t.delay {
 			p.shown = true
-			long = append(long, newStatus(p.account, t, p.pace.rate()))
+			running = append(running, newStatus(p.account, tally, p.pace.rate()))
 		}
 	}
-	gone, b.gone = b.gone, nil
-	return long, gone
+	ended, t.ended = t.ended, nil
+	return running, ended
 }

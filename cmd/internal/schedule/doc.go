@@ -1,12 +1,13 @@
 // Package schedule decides which account is polled when. It is the only
 // importer of the cron library.
 //
-// Two halves meet in a queue. On one side one goroutine keeps the time: it
-// queues the jobs that are due, unless they are queued or running. (The runner
-// of the cron library starts a goroutine for each; where a machine has slept,
-// that is all of them at once. Only its expressions are used.) On the other side a fixed number of workers take the job that has waited longest
-// and whose host has room; so a slow host holds up its own accounts only, and
-// ten thousand accounts need no more goroutines than there are workers.
+// One goroutine, the timekeeper, queues the jobs that are due, unless they are
+// already queued or running. A fixed number of workers take jobs from the queue:
+// each time the one that has waited longest and whose host has a free slot. So a
+// slow host holds up only its own accounts, and ten thousand accounts need no
+// more goroutines than there are workers. (The runner of the cron library would
+// start a goroutine for each job, all at once after a machine has slept. Only
+// its expressions are used.)
 //
-// The package knows nothing of polls and accounts but names and hosts.
+// Of accounts and polls the package knows only names and hosts.
 package schedule

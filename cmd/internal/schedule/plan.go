@@ -11,16 +11,15 @@ import (
 )
 
 const (
-	// spreadShare of the gap between two times is what is added to each at
-	// most, so that not all accounts come at once.
+	// spreadShare is the largest share of the interval that is added to each
+	// time, so that not all accounts are polled at once.
 	spreadShare = 0.1
-	// maxSpread bounds that: who asks for eight o'clock means about eight,
-	// though the gap is a day.
+	// maxSpread bounds that: eight o'clock every day still means about eight.
 	maxSpread = 10 * time.Minute
 )
 
-// Check says what is wrong with an expression: the five fields of cron, a
-// descriptor such as @hourly, or @every and a time, all of them also behind
+// Check returns an error for an invalid expression. Valid are the five fields of
+// cron, a descriptor such as @hourly, and @every with a duration, each also after
 // TZ=ZONE.
 func Check(expression string) error {
 	_, err := parse(expression)
@@ -45,7 +44,7 @@ func parse(expression string) (cron.Schedule, error) {
 	return s, nil
 }
 
-// checkEvery reports a time that the parser would take as one second.
+// checkEvery reports a duration that the parser would round up to one second.
 func checkEvery(expression string, parsed time.Duration) error {
 	_, text, _ := strings.Cut(expression, "@every ")
 	if asked, err := time.ParseDuration(text); err != nil || asked < parsed {
@@ -54,19 +53,18 @@ func checkEvery(expression string, parsed time.Duration) error {
 	return nil
 }
 
-// plan is when one job is due. Only the goroutine that keeps the time plans.
+// plan is when a job is due. Only the timekeeper changes it.
 type plan struct {
 	job   *job
 	base  cron.Schedule
 	rand  func() float64
-	first time.Duration // from the start to the first time
+	first time.Duration // delay from Start to the first time
 
 	mu   sync.Mutex
 	next time.Time // zero before the start
 }
 
-// plan sets the time that follows now: the first one, or else that of the
-// schedule.
+// plan sets the next time after now: the first time, or that of the schedule.
 func (p *plan) plan(now time.Time) {
 	next := p.after(now)
 	p.mu.Lock()
@@ -90,13 +88,13 @@ func (p *plan) after(now time.Time) time.Time {
 	return next.Add(part(spread, p.rand()))
 }
 
-// part returns a share of d in whole seconds, so that where jobs are many their
-// times coincide, and take one waking a second at most.
+// part returns a share of d in whole seconds, so that the times of many jobs
+// coincide and the timekeeper wakes at most once a second.
 func part(d time.Duration, share float64) time.Duration {
 	return time.Duration(share * float64(d)).Truncate(time.Second)
 }
 
-// planned returns the time that was planned last.
+// planned returns the next time.
 func (p *plan) planned() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -38,8 +38,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// FuzzCheck holds that an expression that is fine can be scheduled, and that
-// none makes the parser panic.
+// FuzzCheck: Check and New agree on every expression, and none makes the parser
+// panic.
 func FuzzCheck(f *testing.F) {
 	for _, expression := range []string{"*/5 * * * *", "0 8-20/2 * jan,feb mon-fri", "@every 90s", "TZ=UTC @daily"} {
 		f.Add(expression)

@@ -5,31 +5,31 @@ import (
 	"sync"
 )
 
-// queue holds the jobs that wait. What is taken next is the job that has
-// waited longest among those whose host has room.
+// queue holds the waiting jobs. The next one taken is the one that has waited
+// longest among those whose host has a free slot.
 type queue struct {
-	perHost int // jobs of one host that run at once
+	perHost int // jobs of one host that may run at once
 
 	mu      sync.Mutex
 	changed sync.Cond
-	last    uint64 // number of the job that was queued last
+	last    uint64 // number of the last job queued
 	waiting int
-	ready   hosts // that have room and a waiting job, by how long it waits
-	ending  bool  // with the last waiting job
+	ready   hosts // with a free slot and a waiting job
+	ending  bool  // take returns false once no job waits
 	closed  bool
 }
 
-// job is one account, in the queue or not.
+// job is an account, queued or not.
 type job struct {
 	name    string
 	host    *host
-	number  uint64 // its place in the queue
+	number  uint64 // its position in the queue
 	waiting bool
 	running bool
-	again   bool // once it has run, since it was asked for meanwhile
+	rerun   bool // queue it again after this run
 }
 
-// host is a server that has several jobs.
+// host is a server with its jobs.
 type host struct {
 	waiting []*job
 	running int
@@ -41,35 +41,36 @@ func newQueue(perHost int) *queue {
 	return q
 }
 
-// add queues a job, unless it is waiting or running, and tells whether it did.
+// add queues a job that is due. It reports false if the job is waiting or running.
 func (q *queue) add(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if j.waiting || j.running || q.closed {
 		return false
 	}
-	q.put(j)
+	q.enqueue(j)
 	return true
 }
 
-// ask queues a job for somebody who wants what is there now. One that runs may
-// be past that, so it comes once more when it has ended.
-func (q *queue) ask(j *job) bool {
+// request queues a job on request. If the job is running, it runs once more
+// afterwards, because it may have looked before there was something to see. It
+// reports false if the job is waiting already.
+func (q *queue) request(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case j.waiting || j.again || q.closed:
+	case j.waiting || j.rerun || q.closed:
 		return false
 	case j.running:
-		j.again = true
+		j.rerun = true
 	default:
-		q.put(j)
+		q.enqueue(j)
 	}
 	return true
 }
 
-// put has a job wait.
-func (q *queue) put(j *job) {
+// enqueue adds a job at the end. The caller holds mu.
+func (q *queue) enqueue(j *job) {
 	q.last++
 	j.waiting, j.number = true, q.last
 	j.host.waiting = append(j.host.waiting, j)
@@ -80,7 +81,7 @@ func (q *queue) put(j *job) {
 }
 
 // take waits for a job and marks it as running. It is not ok once the queue is
-// closed, or has ended.
+// closed, or has been ended and is empty.
 func (q *queue) take() (j *job, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -103,23 +104,24 @@ func (q *queue) take() (j *job, ok bool) {
 	return j, true
 }
 
-// done tells that a job no longer runs.
+// done marks a job as no longer running.
 func (q *queue) done(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	j.running = false
 	full := j.host.running == q.perHost
 	j.host.running--
-	if full { // or else it is among the ready ones, or has nothing waiting
+	if full { // otherwise the host is ready already, or nothing waits for it
 		q.offer(j.host)
 	}
-	if j.again && !q.closed {
-		j.again = false
-		q.put(j)
+	if j.rerun && !q.closed {
+		j.rerun = false
+		q.enqueue(j)
 	}
 }
 
-// offer lets a worker take the host's first job, if it has one and room for it.
+// offer makes a host ready if it has a waiting job and a free slot. The caller
+// holds mu.
 func (q *queue) offer(h *host) {
 	if len(h.waiting) > 0 && h.running < q.perHost {
 		heap.Push(&q.ready, h)
@@ -127,7 +129,7 @@ func (q *queue) offer(h *host) {
 	}
 }
 
-// end lets take return once nothing waits any more.
+// end makes take return false once no job waits.
 func (q *queue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -135,7 +137,7 @@ func (q *queue) end() {
 	q.changed.Broadcast()
 }
 
-// close lets take return at once, whatever waits.
+// close makes take return false at once.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -143,7 +145,7 @@ func (q *queue) close() {
 	q.changed.Broadcast()
 }
 
-// hosts is a heap by the number of the first job.
+// hosts is a heap, ordered by the number of the first waiting job.
 type hosts []*host
 
 func (h hosts) Len() int           { return len(h) }

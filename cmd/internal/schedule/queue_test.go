@@ -16,9 +16,9 @@ func jobsOn(hosts int) []*job {
 	return newJobs(list)
 }
 
-// TestOldestFirst: whose host has room is taken in the order of coming, also
-// behind thousands whose host has none.
-func TestOldestFirst(t *testing.T) {
+// TestQueueTakesOldestWithFreeSlot: also behind a thousand jobs whose host has no
+// free slot.
+func TestQueueTakesOldestWithFreeSlot(t *testing.T) {
 	t.Parallel()
 	q := newQueue(2)
 	var list []Job
@@ -43,19 +43,19 @@ func TestOldestFirst(t *testing.T) {
 		take(want)
 	}
 	if len(q.ready) != 0 {
-		t.Error("a host without room is offered")
+		t.Errorf("%d hosts are ready, want none without a free slot", len(q.ready))
 	}
-	for i := 2; i < 1000; i++ { // one slot of the big host goes on, one hangs
+	for i := 2; i < 1000; i++ { // one slot of the big host is used again and again, the other hangs
 		q.done(first)
 		first = take(fmt.Sprint("big", i))
 	}
 	if j, ok := q.take(); ok {
-		t.Errorf("%s is left", j.name)
+		t.Errorf("got %s, want no job left", j.name)
 	}
 }
 
-// BenchmarkQueue is 10,000 accounts that are due at once and go through: from
-// one host on which few may run, to one host each.
+// BenchmarkQueue queues and runs 10,000 accounts that are due at once: from all
+// on one host to one host each.
 func BenchmarkQueue(b *testing.B) {
 	for _, hosts := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
@@ -76,9 +76,8 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// BenchmarkTimes is what one account's turn costs the goroutine that keeps the
-// time for 10,000.
-func BenchmarkTimes(b *testing.B) {
+// BenchmarkTimetable is what one due job costs the timekeeper of 10,000.
+func BenchmarkTimetable(b *testing.B) {
 	s, err := New(Options{Jobs: func() (list []Job) {
 		for i := range 10_000 {
 			list = append(list, Job{Name: fmt.Sprint("account", i), Schedule: "@every 10m"})

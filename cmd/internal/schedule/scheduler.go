@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	// At the start every account is due. They come one after the other in
-	// startSpread for each, maxStartSpread for all.
+	// At the start every account is due. They are spread over startSpread each,
+	// at most maxStartSpread in all.
 	startSpread    = 50 * time.Millisecond
 	maxStartSpread = time.Minute
 )
 
 // Job is an account as the scheduler sees it.
 type Job struct {
-	Name     string // no two have the same
-	Host     string // its POP3 server
-	Schedule string // as Check takes it
+	Name     string // unique
+	Host     string // the POP3 server
+	Schedule string // as Check accepts it
 }
 
 // Options are what a Scheduler needs.
 type Options struct {
 	Jobs        []Job
-	Concurrency int // runs at once; at least one
-	PerHost     int // runs at once that share a host; at least one
-	// Run polls an account. It is never called twice at once for one job, and
-	// ctx is that of Start. A panic is logged and ends only the run.
+	Concurrency int // runs at once; at least 1
+	PerHost     int // runs at once on one host; at least 1
+	// Run polls an account, with the context given to Start. No job runs twice at
+	// once. A panic is logged and ends only this run.
 	Run func(ctx context.Context, name string)
 	// Rand returns a number in [0, 1) for the spread. Default: math/rand.
 	Rand func() float64
@@ -54,15 +54,15 @@ type Scheduler struct {
 	queue    *queue
 	jobs     []*job
 	byName   map[string]*plan
-	times    timetable // of the goroutine that keeps the time
+	times    timetable // used only by the timekeeper
 	pings    chan struct{}
 	stopping context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
 
-// New returns a Scheduler that Start sets to work. The error names the job
-// whose schedule is wrong or whose name another has.
+// New returns a Scheduler; Start starts it. The error names the job with an
+// invalid schedule or a name that is not unique.
 func New(o Options) (*Scheduler, error) {
 	o = o.orDefaults()
 	s := &Scheduler{
@@ -94,8 +94,8 @@ func New(o Options) (*Scheduler, error) {
 	return s, nil
 }
 
-// Start begins: every job comes once within seconds, then on its schedule. It
-// is to be called once. No run begins once ctx has ended.
+// Start runs every job once within a minute, then on its schedule. Call it once.
+// No run starts after the end of ctx.
 func (s *Scheduler) Start(ctx context.Context) {
 	startWorkers(&s.running, s.queue, min(s.options.Concurrency, len(s.jobs)), s.options.Log, func(name string) {
 		if ctx.Err() == nil {
@@ -105,10 +105,9 @@ func (s *Scheduler) Start(ctx context.Context) {
 	s.running.Go(func() { s.times.keep(s.stopping, s.pings, func(j *job) { s.queue.add(j) }) })
 }
 
-// Queue has these jobs run as soon as there is room, or all of them if none is
-// named: what runs already runs once more after that, for it may have looked
-// before there was something to see. Those that wait already, and names that no
-// job has, are left alone. It returns how many will run for this call.
+// Queue runs these jobs, or all if none is named, as soon as there is a free
+// slot. A job that is running runs once more afterwards. Jobs that are waiting
+// already, and unknown names, are ignored. It returns how many runs it queued.
 func (s *Scheduler) Queue(names ...string) int {
 	jobs := s.jobs
 	if len(names) > 0 {
@@ -121,15 +120,15 @@ func (s *Scheduler) Queue(names ...string) int {
 	}
 	queued := 0
 	for _, j := range jobs {
-		if s.queue.ask(j) {
+		if s.queue.request(j) {
 			queued++
 		}
 	}
 	return queued
 }
 
-// Ping waits until the goroutine that keeps the time has answered and the queue
-// could be looked into: the error is that of ctx, or that it was stopped.
+// Ping returns nil once the timekeeper has answered and the queue could be
+// locked. The error is ctx's, or ErrStopped.
 func (s *Scheduler) Ping(ctx context.Context) error {
 	select {
 	case s.pings <- struct{}{}:
@@ -143,20 +142,20 @@ func (s *Scheduler) Ping(ctx context.Context) error {
 	}
 }
 
-// ErrStopped is what Ping returns after Stop.
+// ErrStopped: Ping was called after Stop.
 var ErrStopped = errors.New("the schedule was stopped")
 
-// Stop begins no more runs, waits for those that are under way, and for all
-// goroutines. To end the runs too, cancel the context given to Start. Start
-// cannot be called again.
+// Stop starts no more runs and waits for the running ones and for all
+// goroutines. To end the runs as well, cancel the context given to Start. A
+// Scheduler cannot be started again.
 func (s *Scheduler) Stop() {
 	s.queue.close()
 	s.stop()
 	s.running.Wait()
 }
 
-// Next returns when a job is due next: zero before the start, without a next
-// time, and for a name that no job has.
+// Next returns when a job is due next: zero before Start, if there is no next
+// time, and for an unknown name.
 func (s *Scheduler) Next(name string) time.Time {
 	if p := s.byName[name]; p != nil {
 		return p.planned()

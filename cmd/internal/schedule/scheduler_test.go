@@ -16,7 +16,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/schedule"
 )
 
-// journal notes what ran when, in seconds since it began.
+// journal records what ran when, in seconds since it was made.
 type journal struct {
 	mu    sync.Mutex
 	start time.Time
@@ -31,7 +31,7 @@ func (j *journal) note(text string) {
 	j.lines = append(j.lines, fmt.Sprintf("%s@%d", text, int(time.Since(j.start).Seconds())))
 }
 
-// is compares the notes in the order of time, and of text within a second.
+// is compares the records.
 func (j *journal) is(t *testing.T, want ...string) {
 	t.Helper()
 	j.mu.Lock()
@@ -54,7 +54,7 @@ func start(t *testing.T, ctx context.Context, o schedule.Options) *schedule.Sche
 	return s
 }
 
-func TestTimes(t *testing.T) {
+func TestRunsFollowTheSchedule(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, schedule string
@@ -95,7 +95,7 @@ func TestSpreadIsBounded(t *testing.T) {
 		defer s.Stop()
 		synctest.Wait()
 		if next := s.Next("a").UTC(); next.Hour() != 8 || next.Minute() != 5 {
-			t.Errorf("next at %s", next)
+			t.Errorf("next at %s, want 8:05", next)
 		}
 	})
 }
@@ -131,7 +131,7 @@ func TestNext(t *testing.T) {
 	})
 }
 
-// TestNeverTwiceAtOnce has a run that outlasts its schedule.
+// TestNeverTwiceAtOnce: a run lasts longer than its schedule's interval.
 func TestNeverTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -155,9 +155,9 @@ func TestNeverTwiceAtOnce(t *testing.T) {
 	})
 }
 
-// TestAskedWhileRunning: whoever asks while a job runs, however near its end,
-// has it run once more after that, and once only.
-func TestAskedWhileRunning(t *testing.T) {
+// TestQueueWhileRunning: a job that is requested while it runs, however near its
+// end, runs once more afterwards, and only once.
+func TestQueueWhileRunning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
@@ -170,9 +170,9 @@ func TestAskedWhileRunning(t *testing.T) {
 			},
 		})
 		time.Sleep(5 * time.Second)
-		for _, want := range []int{1, 0} { // b waits, and comes before a does again
+		for _, want := range []int{1, 0} { // b is waiting, and runs before a runs again
 			if n := s.Queue(); n != want {
-				t.Errorf("%d queued, want %d", n, want)
+				t.Errorf("got %d queued, want %d", n, want)
 			}
 		}
 		time.Sleep(time.Minute)
@@ -180,14 +180,14 @@ func TestAskedWhileRunning(t *testing.T) {
 		s.Queue("a")
 		time.Sleep(time.Second)
 		s.Queue("a")
-		s.Stop() // after which nothing begins
+		s.Stop() // after which nothing starts
 		j.is(t, "a@0", "b@10", "a@20", "a@65")
 	})
 }
 
-// TestSlowHost holds that jobs of one host wait for each other and for nobody
-// else, the oldest first.
-func TestSlowHost(t *testing.T) {
+// TestSlowHostHoldsUpOnlyItself: jobs of one host wait only for each other, the
+// oldest first.
+func TestSlowHostHoldsUpOnlyItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
@@ -208,7 +208,7 @@ func TestSlowHost(t *testing.T) {
 	})
 }
 
-func TestStopWaits(t *testing.T) {
+func TestStopWaitsForRuns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
@@ -229,7 +229,7 @@ func TestStopWaits(t *testing.T) {
 	})
 }
 
-func TestContextEndsAtOnce(t *testing.T) {
+func TestContextEndsRuns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
@@ -250,7 +250,7 @@ func TestContextEndsAtOnce(t *testing.T) {
 	})
 }
 
-func TestPanic(t *testing.T) {
+func TestPanicEndsOnlyItsRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -268,7 +268,7 @@ func TestPanic(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		s.Stop()
 		if runs.Load() != 2 || !strings.Contains(log.String(), `account=a panic="out of order"`) {
-			t.Errorf("%d runs, log: %s", runs.Load(), log.String())
+			t.Errorf("got %d runs, want 2 and the panic in the log: %s", runs.Load(), log.String())
 		}
 	})
 }
@@ -303,7 +303,7 @@ func many() []schedule.Job {
 	return jobs
 }
 
-// gauge counts what goes on at once.
+// gauge counts what runs at once.
 type gauge struct {
 	mu            sync.Mutex
 	now, most     map[string]int
@@ -325,7 +325,7 @@ func (g *gauge) leave(name string) {
 	g.now[name]--
 }
 
-func TestTenThousand(t *testing.T) {
+func TestTenThousandJobsKeepTheLimits(t *testing.T) {
 	hostOf := map[string]string{}
 	for _, j := range many() {
 		hostOf[j.Name] = j.Host
@@ -348,16 +348,16 @@ func TestTenThousand(t *testing.T) {
 		time.Sleep(9 * time.Minute)
 		s.Stop()
 		if g.runs/3 != 10_000 || g.most[""] != 100 {
-			t.Errorf("%d runs, %d at once", g.runs/3, g.most[""])
+			t.Errorf("got %d runs, %d at once; want 10000, 100 at once", g.runs/3, g.most[""])
 		}
 		for name, most := range g.most {
 			if strings.HasPrefix(name, "account") && most != 1 || strings.HasPrefix(name, "host") && most > 2 {
-				t.Errorf("%s: %d at once", name, most)
+				t.Errorf("%s: %d at once, want at most 1 an account, 2 a host", name, most)
 			}
 		}
-		// 100 workers, the one that keeps the time, and this one.
+		// 100 workers, the timekeeper, and this one.
 		if g.threads-before > 100+3 {
-			t.Errorf("%d goroutines", g.threads-before)
+			t.Errorf("got %d goroutines, want at most %d", g.threads-before, 100+3)
 		}
 	})
 }

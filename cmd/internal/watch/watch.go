@@ -1,10 +1,9 @@
-// Package watch tells when files have changed.
+// Package watch notices when files change.
 //
-// It looks at them every few seconds. The kernel's notices would come sooner,
-// but they do not come for every file system (network shares, bind mounts of
-// containers), are about folders and links that a ConfigMap's swap replaces
-// under the watch, and are limited in number; a look is right for all of them,
-// and costs a stat for each file.
+// It polls them every few seconds. The kernel's notifications would be faster,
+// but they do not work on every file system (network shares, bind mounts of
+// containers), do not follow the links that an update of a ConfigMap replaces,
+// and are limited in number. Polling always works, and costs one stat a file.
 package watch
 
 import (
@@ -17,41 +16,40 @@ import (
 	"time"
 )
 
-// Set is what to look at.
+// Set is the files to watch.
 type Set struct {
-	Files    []string // they need not be there
-	Patterns []string // of more files, as filepath.Glob takes them
+	Files    []string // they need not exist
+	Patterns []string // of more files, as for filepath.Glob
 }
 
-// Watcher looks at one Set after the other. Its methods may be called from
-// several goroutines.
+// Watcher watches a Set. Its methods may be called from several goroutines.
 type Watcher struct {
 	mu      sync.Mutex
 	set     Set
-	known   prints
-	pending prints // what has changed, and may still be changing; nil: nothing
+	known   snapshot
+	pending snapshot // differs from known, and may still be changing; nil: no change
 }
 
-// New returns a Watcher that takes the files as they are now for known.
+// New returns a Watcher that knows the files as they are now.
 func New(s Set) *Watcher {
 	w := &Watcher{}
 	w.Use(s)
 	return w
 }
 
-// Mark takes the files as they are now for known: it comes before they are read.
+// Mark makes the current files the known ones. Call it before reading them.
 func (w *Watcher) Mark() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.known, w.pending = w.set.look(), nil
+	w.known, w.pending = w.set.snapshot(), nil
 }
 
-// Use goes over to another set. What was known before stays as it was known, so
-// that a change since Mark is told.
+// Use switches to another set. Files that were in the old set stay known as they
+// were, so that a change since Mark is noticed.
 func (w *Watcher) Use(s Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := s.look()
+	now := s.snapshot()
 	for f := range now {
 		if p, ok := w.known[f]; ok {
 			now[f] = p
@@ -60,12 +58,13 @@ func (w *Watcher) Use(s Set) {
 	w.set, w.known, w.pending = s, now, nil
 }
 
-// Changed tells whether something has changed and then been the same for two
-// looks, so that no half of a file is read. It tells so once for each change.
+// Changed reports whether the files differ from the known ones and have been the
+// same for two calls, so that no half-written file is read. It reports each
+// change once.
 func (w *Watcher) Changed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.set.look()
+	now := w.set.snapshot()
 	switch {
 	case now.equal(w.known):
 		w.pending = nil
@@ -78,10 +77,10 @@ func (w *Watcher) Changed() bool {
 	return false
 }
 
-// Run looks that often, until ctx ends, and puts something into a channel
-// after each change, unless it is full.
-func (w *Watcher) Run(ctx context.Context, gap time.Duration, changed chan<- struct{}) {
-	tick := time.NewTicker(gap)
+// Run calls Changed at this interval until ctx ends, and sends to changed after
+// each change, unless the channel is full.
+func (w *Watcher) Run(ctx context.Context, interval time.Duration, changed chan<- struct{}) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -99,39 +98,39 @@ func (w *Watcher) Run(ctx context.Context, gap time.Duration, changed chan<- str
 	}
 }
 
-// prints are what files look like from outside, by path.
-type prints map[string]print
+// snapshot has the state of files by path.
+type snapshot map[string]state
 
-// print is that of one file: zero if it is not there.
-type print struct {
+// state is the state of a file, zero if it does not exist.
+type state struct {
 	target  string // where its links lead
 	size    int64
 	changed time.Time
 	info    os.FileInfo
 }
 
-func (s Set) look() prints {
+func (s Set) snapshot() snapshot {
 	files := slices.Clone(s.Files)
 	for _, p := range s.Patterns {
-		more, _ := filepath.Glob(p) // only a wrong pattern is an error
+		more, _ := filepath.Glob(p) // the only error is a bad pattern
 		files = append(files, more...)
 	}
-	out := make(prints, len(files))
+	out := make(snapshot, len(files))
 	for _, f := range files {
 		info, err := os.Stat(f)
 		if err != nil {
-			out[f] = print{}
+			out[f] = state{}
 			continue
 		}
-		// A swap of links can lead to a file of the same size and time.
+		// A changed link can lead to a file of the same size and time.
 		target, _ := filepath.EvalSymlinks(f)
-		out[f] = print{target, info.Size(), info.ModTime(), info}
+		out[f] = state{target, info.Size(), info.ModTime(), info}
 	}
 	return out
 }
 
-func (p prints) equal(o prints) bool {
-	return maps.EqualFunc(p, o, func(a, b print) bool {
+func (p snapshot) equal(o snapshot) bool {
+	return maps.EqualFunc(p, o, func(a, b state) bool {
 		if a.info == nil || b.info == nil {
 			return a.info == nil && b.info == nil
 		}

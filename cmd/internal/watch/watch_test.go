@@ -29,14 +29,14 @@ func link(t *testing.T, to, path string) {
 	}
 }
 
-// TestChanged: every way in which a configuration changes is seen once, after
-// a look at which nothing more has changed.
+// TestChanged: every kind of change is reported once, by the second call that sees
+// it.
 func TestChanged(t *testing.T) {
 	t.Parallel()
 	old := time.Unix(1, 0) // as the files of some images have it
 	for name, change := range map[string]func(t *testing.T, dir string){
 		"written over": func(t *testing.T, dir string) { write(t, dir+"/a.yaml", "other") },
-		"another file in its place, same size and time": func(t *testing.T, dir string) {
+		"replaced, same size and time": func(t *testing.T, dir string) {
 			write(t, dir+"/new", "A")
 			if err := os.Chtimes(dir+"/new", old, old); err != nil {
 				t.Fatal(err)
@@ -50,9 +50,9 @@ func TestChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"missing one appears":      func(t *testing.T, dir string) { write(t, dir+"/missing", "") },
-		"one more for the pattern": func(t *testing.T, dir string) { write(t, dir+"/more.d/2.yaml", "") },
-		"ConfigMap's swap":         func(t *testing.T, dir string) { link(t, "..v2", dir+"/..data") },
+		"missing one appears":         func(t *testing.T, dir string) { write(t, dir+"/missing", "") },
+		"one more for the pattern":    func(t *testing.T, dir string) { write(t, dir+"/more.d/2.yaml", "") },
+		"link of a ConfigMap changed": func(t *testing.T, dir string) { link(t, "..v2", dir+"/..data") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,23 +70,23 @@ func TestChanged(t *testing.T) {
 				Patterns: []string{dir + "/more.d/*.yaml"},
 			})
 			if changedTwice(w) {
-				t.Error("nothing has changed yet")
+				t.Error("Changed before a change: got true, want false")
 			}
 			change(t, dir)
 			if w.Changed() {
-				t.Error("told while it may still be changing")
+				t.Error("first call after the change: got true, want false")
 			}
 			if !w.Changed() {
-				t.Error("not told")
+				t.Error("second call that sees the change: got false, want true")
 			}
 			if changedTwice(w) {
-				t.Error("told twice")
+				t.Error("after it was reported: got true, want false")
 			}
 		})
 	}
 }
 
-// TestStillChanging: nothing is told until two looks in a row see the same.
+// TestStillChanging: nothing is reported until two calls in a row see the same.
 func TestStillChanging(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.yaml")
@@ -95,27 +95,27 @@ func TestStillChanging(t *testing.T) {
 	for _, text := range []string{"", "ab", "abc"} {
 		write(t, path, text)
 		if w.Changed() {
-			t.Errorf("told at %q", text)
+			t.Errorf("while it changes to %q: got true, want false", text)
 		}
 	}
 	if !w.Changed() {
-		t.Error("not told")
+		t.Error("second call that sees the change: got false, want true")
 	}
 	write(t, path, "abcd")
 	w.Mark()
 	w.Use(watch.Set{Files: []string{path, path + "2"}})
 	if changedTwice(w) {
-		t.Error("told what was read already")
+		t.Error("a change before Mark: got true, want false")
 	}
 	w.Mark()
 	write(t, path, "abcde")
 	w.Use(watch.Set{Files: []string{path}})
 	if w.Changed(); !w.Changed() {
-		t.Error("not told what has changed while it was read")
+		t.Error("a change after Mark: got false, want true")
 	}
 }
 
-// changedTwice looks twice, as it takes to be sure of a change.
+// changedTwice calls Changed twice, which is enough to report a change.
 func changedTwice(w *watch.Watcher) bool {
 	first := w.Changed()
 	return w.Changed() || first

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// wakeUp is how late a time can come after the machine has slept: timers stand
-// still meanwhile, so the clock is looked at now and then.
+// wakeUp is how late a job can be after the machine has slept: timers stop during
+// sleep, so the timekeeper also looks at the clock at this interval.
 const wakeUp = time.Minute
 
-// timetable is a heap of plans by their next time.
+// timetable is a heap of plans, ordered by their next time.
 type timetable []*plan
 
-// keep plans all jobs and hands each to due when its time has come, until ctx
-// ends. It takes what comes from pings.
+// keep is the timekeeper: it plans all jobs and calls due for each when its time
+// has come, until ctx ends. It answers pings.
 func (t *timetable) keep(ctx context.Context, pings <-chan struct{}, due func(*job)) {
-	// Without its monotonic part a time is compared by the wall clock, which
-	// goes on while a machine sleeps.
+	// Without their monotonic part times are compared by the wall clock, which
+	// also runs while the machine sleeps.
 	now := time.Now().Round(0)
 	for _, p := range *t {
 		p.plan(now)
@@ -45,11 +45,11 @@ func (t *timetable) keep(ctx context.Context, pings <-chan struct{}, due func(*j
 	}
 }
 
-// advance hands over the job that is due and plans it anew.
+// advance calls due for the first job and plans its next time.
 func (t *timetable) advance(now time.Time, due func(*job)) {
 	p := (*t)[0]
 	due(p.job)
-	if p.plan(now); p.next.IsZero() { // its schedule has come to its end
+	if p.plan(now); p.next.IsZero() { // the schedule has ended
 		heap.Pop(t)
 		return
 	}

@@ -7,9 +7,8 @@ import (
 	"sync"
 )
 
-// Each runs every job once, as many at once as the limits allow, and returns
-// when all have ended. A run that should not begin any more ends at once by
-// itself.
+// Each runs every job once, as many at the same time as the limits allow, and
+// returns when all have ended. To stop early, run has to return at once.
 func Each(jobs []Job, concurrency, perHost int, run func(name string)) {
 	q := newQueue(perHost)
 	for _, j := range newJobs(jobs) {
@@ -21,7 +20,7 @@ func Each(jobs []Job, concurrency, perHost int, run func(name string)) {
 	workers.Wait()
 }
 
-// newJobs returns the jobs, those of one host with one *host.
+// newJobs returns the jobs; those of one host share a *host.
 func newJobs(list []Job) []*job {
 	byName := map[string]*host{}
 	jobs := make([]*job, len(list))
@@ -35,7 +34,7 @@ func newJobs(list []Job) []*job {
 	return jobs
 }
 
-// startWorkers starts n goroutines, at least one, that run what is queued.
+// startWorkers starts n goroutines, at least one, that run the queued jobs.
 func startWorkers(group *sync.WaitGroup, q *queue, n int, log *slog.Logger, run func(name string)) {
 	for range max(n, 1) {
 		group.Go(func() {
@@ -51,7 +50,7 @@ func startWorkers(group *sync.WaitGroup, q *queue, n int, log *slog.Logger, run 
 	}
 }
 
-// guard keeps a panic in one run from ending the others.
+// guard recovers from a panic in a run, so that the others go on.
 func guard(log *slog.Logger, name string, run func(string)) {
 	defer func() {
 		if p := recover(); p != nil {
