@@ -9,7 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // Reason is why a certificate was not accepted.
@@ -143,33 +144,23 @@ func (v verifier) refuse(leaf *x509.Certificate, why Reason, err error) *Certifi
 	return &CertificateError{
 		Reason: why, Host: v.name, Names: names(leaf),
 		NotBefore: dated.NotBefore, NotAfter: dated.NotAfter,
-		Issuer: printable(leaf.Issuer.String()), SHA256: pinPrefix + hex.EncodeToString(sum[:]), Err: err,
+		Issuer: terminal.Printable(leaf.Issuer.String(), 0), SHA256: pinPrefix + hex.EncodeToString(sum[:]), Err: err,
 	}
 }
 
-// names lists the names of a certificate. A common name alone is never enough to
+// names lists the names of a certificate. Anyone can write one, so they are made
+// printable. A common name alone is never enough to
 // be accepted, but users recognise it.
 func names(c *x509.Certificate) []string {
 	var out []string
 	for _, name := range c.DNSNames {
-		out = append(out, printable(name))
+		out = append(out, terminal.Printable(name, 0))
 	}
 	for _, ip := range c.IPAddresses {
 		out = append(out, ip.String())
 	}
 	if len(out) == 0 {
-		out = append(out, printable(c.Subject.CommonName))
+		out = append(out, terminal.Printable(c.Subject.CommonName, 0))
 	}
 	return out
-}
-
-// printable replaces what could control a terminal: anyone can write a
-// certificate.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, s)
 }
