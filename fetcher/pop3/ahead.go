@@ -8,12 +8,12 @@ import (
 )
 
 // MaxAhead is how many commands may be outstanding at once. Their lines, 8 kB
-// at most, fit into what any connection buffers: so a server that does not
-// read while it writes (RFC 2449 section 6.6 warns of it) cannot hold up a
-// client that does not read while it writes.
+// at most, fit into the buffers of any connection. Otherwise client and server
+// could wait for each other, each writing and not reading (RFC 2449 section
+// 6.6).
 const MaxAhead = 256
 
-// ErrAhead: a call does not fit the commands that were sent ahead. It is a
+// ErrAhead: a call does not match the commands that were sent ahead, which is a
 // mistake of the caller. Nothing was sent, the session is as it was.
 var ErrAhead = errors.New("commands sent ahead")
 
@@ -27,8 +27,8 @@ const (
 )
 
 // Command is a command that can be sent ahead. Each is made by the function
-// that is named after the method that claims it, from the same arguments. The
-// zero value is none.
+// named after the method that claims it, with the same arguments. The zero value
+// is invalid.
 type Command struct {
 	line  string
 	shape shape
@@ -46,15 +46,15 @@ func TopCommand(n, lines int) Command { return Command{top(n, lines), shapeBody}
 // DeleCommand is claimed by Client.Dele.
 func DeleCommand(n int) Command { return Command{verbNumber("DELE", n), shapeLine} }
 
-// ConfirmCommand is claimed by Client.Confirm. It is none, as the zero value
-// is, where e has neither UID nor size.
+// ConfirmCommand is claimed by Client.Confirm. It is the zero value if e has
+// neither UID nor size.
 func ConfirmCommand(e Entry) Command { return Command{e.confirmation(), shapeLine} }
 
 // CapaCommand is claimed by Client.Capa.
 func CapaCommand() Command { return Command{"CAPA", shapeLines} }
 
-// UidlCommand is claimed by Client.Listing, which claims a ListCommand behind
-// it, too. If UIDL is refused, ListCommand stays for Client.List.
+// UidlCommand is claimed by Client.Listing, together with a ListCommand behind
+// it. If UIDL is refused, ListCommand stays for Client.List.
 func UidlCommand() Command { return Command{"UIDL", shapeLines} }
 
 // ListCommand is claimed by Client.List, and by Client.Listing.
@@ -66,22 +66,22 @@ func QuitCommand() Command { return Command{"QUIT", shapeLine} }
 // verbNumber is the line of a command for message n.
 func verbNumber(verb string, n int) string { return verb + " " + strconv.Itoa(n) }
 
-// Ahead puts commands on the wire, in one piece, and does not wait for the
-// replies (RFC 2449 section 6.6): only after the login, and only where
-// Capabilities.Pipelining tells that the server can do it. Their replies come
-// in this order. The ordinary methods claim them: one that would send the
-// oldest command outstanding does not send it again but reads its reply, with
-// the same results and errors as ever; its limits in time begin then. Any
-// other call, but Ahead, Skip, Close and those that do no I/O, is an ErrAhead.
+// Ahead sends commands in one write and does not wait for the replies (RFC 2449
+// section 6.6). It is for use after the login, and only if
+// Capabilities.Pipelining reports that the server supports it. The replies come
+// in the same order. The ordinary methods claim them: one that would send the
+// oldest outstanding command reads its reply instead, with the usual results and
+// errors; its time limits begin then. Any other call, except Ahead, Skip, Close
+// and those that do no I/O, is an ErrAhead.
 //
-// It may be called while a Body is open, to ask for the next message before
-// the end of this one, but as all calls from the goroutine that reads it. That
-// octets behind the end of a body were not asked for can only be told of those
-// that came before Ahead sent something; make sure by Confirm.
+// It may be called while a Body is open, to ask for the next message before the
+// end of this one, but only from the goroutine that reads it. Octets behind the
+// end of a body are known to be unsolicited only if they came before Ahead sent
+// something; Confirm makes sure.
 //
-// More than MaxAhead outstanding, anything behind a QuitCommand, or a Command
-// that is none, is an ErrAhead. All other errors break the session, but for a
-// context that has ended before.
+// More than MaxAhead outstanding commands, anything behind a QuitCommand, or an
+// invalid Command is an ErrAhead. All other errors break the session, except a
+// context that had ended before.
 func (c *Client) Ahead(ctx context.Context, cmds ...Command) error {
 	if err := c.usable(ctx, "sending ahead"); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (c *Client) Ahead(ctx context.Context, cmds ...Command) error {
 	return c.begin(ps, lines...)
 }
 
-// mayFollow tells whether the lines may be sent behind those in the queue.
+// mayFollow checks that the lines may be sent behind those in the queue.
 func (c *Client) mayFollow(lines []string) error {
 	if n := len(c.queue) + len(lines); n > MaxAhead {
 		return fmt.Errorf("%w: %d would be outstanding, %d at most", ErrAhead, n, MaxAhead)
@@ -112,7 +112,7 @@ func (c *Client) mayFollow(lines []string) error {
 	for _, line := range lines {
 		switch {
 		case line == "":
-			return fmt.Errorf("%w: one that is none", ErrAhead)
+			return fmt.Errorf("%w: an invalid one", ErrAhead)
 		case ended:
 			return fmt.Errorf("%w: %s behind QUIT", ErrAhead, line)
 		}
@@ -121,16 +121,15 @@ func (c *Client) mayFollow(lines []string) error {
 	return nil
 }
 
-// Outstanding is how many commands that Ahead has sent are not claimed.
+// Outstanding is how many commands sent by Ahead are not claimed yet.
 func (c *Client) Outstanding() int {
 	return len(c.queue)
 }
 
-// Skip reads the answer to the oldest command outstanding to its end and
-// throws it away, be it a refusal, a listing or a message of most octets at the
-// most. Its errors are those that break the session, ErrTooLong for a message
-// that goes on; with nothing outstanding it is an ErrAhead, while a Body is open
-// an ErrBodyOpen.
+// Skip reads and discards the answer to the oldest outstanding command: a
+// refusal, a listing or a message of at most so many octets. Its errors break
+// the session, ErrTooLong for a longer message among them, except ErrAhead with
+// nothing outstanding and ErrBodyOpen while a Body is open.
 func (c *Client) Skip(ctx context.Context, most int64) error {
 	if len(c.queue) == 0 {
 		return fmt.Errorf("%w: none is outstanding", ErrAhead)

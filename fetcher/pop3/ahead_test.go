@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// ahead sends commands that have to be accepted.
+// ahead sends commands; they have to be accepted.
 func ahead(t *testing.T, c *Client, cmds ...Command) {
 	t.Helper()
 	if err := c.Ahead(t.Context(), cmds...); err != nil {
@@ -20,7 +20,7 @@ func ahead(t *testing.T, c *Client, cmds ...Command) {
 	}
 }
 
-// message reads one that has to be whole.
+// message reads a message; it has to be whole.
 func message(t *testing.T, c *Client, n int) string {
 	t.Helper()
 	b, err := c.Retr(t.Context(), n)
@@ -130,10 +130,10 @@ func TestAheadBodyOpen(t *testing.T) {
 	}
 	_, err = c.Retr(t.Context(), 3)
 	if refused(t, err).Command != "RETR 3" {
-		t.Errorf("%v", err)
+		t.Errorf("error %v, want that of RETR 3", err)
 	}
 	if err := c.Noop(t.Context()); err != nil || c.Outstanding() != 0 {
-		t.Errorf("%v, %d outstanding", err, c.Outstanding())
+		t.Errorf("%v, %d outstanding; want none", err, c.Outstanding())
 	}
 }
 
@@ -164,7 +164,7 @@ func TestErrAhead(t *testing.T) {
 		"too many":          func() error { return c.Ahead(ctx, make([]Command, MaxAhead)...) },
 	} {
 		if err := call(); !errors.Is(err, ErrAhead) || c.Err() != nil || c.Outstanding() != 2 {
-			t.Errorf("%s: %v; session %v, %d outstanding", name, err, c.Err(), c.Outstanding())
+			t.Errorf("%s: %v; session %v, %d outstanding; want ErrAhead, no error and 2", name, err, c.Err(), c.Outstanding())
 		}
 	}
 	if err := c.Dele(ctx, 1); err != nil {
@@ -196,11 +196,11 @@ func TestAheadListing(t *testing.T) {
 		t.Fatalf("%v, %d outstanding", err, c.Outstanding())
 	}
 	if l, err := c.List(t.Context()); err != nil || !slices.Equal(l, []Entry{{1, "", 10}}) {
-		t.Errorf("%v, %v", l, err)
+		t.Errorf("%v, %v; want the one message without UID", l, err)
 	}
 	ahead(t, c, UidlCommand()) // LIST is then sent by Listing itself
 	if l, err := c.Listing(t.Context()); err != nil || !slices.Equal(l.Entries, []Entry{{1, "a", -1}}) {
-		t.Errorf("%v, %v", l, err)
+		t.Errorf("%v, %v; want the one message without size", l, err)
 	}
 }
 
@@ -243,15 +243,15 @@ func TestAheadBroken(t *testing.T) {
 			c := ready(t, append([]string{"C: RETR 1", "C: RETR 2", "S: +OK", "S: one"}, tt.lines...)...)
 			ahead(t, c, RetrCommand(1), RetrCommand(2))
 			if got := message(t, c, 1); got != "one\r\n" {
-				t.Errorf("%q", got)
+				t.Errorf("message 1 is %q, want %q", got, "one\r\n")
 			}
 			broken(t, c, c.Skip(t.Context(), much), tt.want)
 		})
 	}
 }
 
-// What lay in the buffer before a command went out cannot be its answer, even
-// if it looks like one.
+// What was in the buffer before a command was sent cannot be its reply, even if
+// it looks like one.
 func TestAheadAfterTheFact(t *testing.T) {
 	t.Parallel()
 	t.Run("behind a body that is open", func(t *testing.T) {
@@ -337,7 +337,7 @@ func TestAheadLimits(t *testing.T) {
 	})
 }
 
-// A server that does not read holds up nobody for ever.
+// A server that does not read does not block the client for ever.
 func TestAheadWriteLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // errAbandoned: a body was closed before its end.
-var errAbandoned = errors.New("given up in the middle of the message")
+var errAbandoned = errors.New("abandoned in the middle of the message")
 
 // Retr asks for message n (RFC 1939 section 5). A refusal is an *Error. The
 // context governs the Body until its end. No other command may be called
@@ -20,13 +20,13 @@ func (c *Client) Retr(ctx context.Context, n int) (*Body, error) {
 }
 
 // Top asks for the header of message n and so many lines of its body (RFC 1939
-// section 7); the rest is as for Retr. Servers are seen that send less, more,
-// or a second reply line within: it is good for looking, not for forwarding.
+// section 7); otherwise it is like Retr. Some servers send less, more, or a
+// second reply line within, so the result is not fit to be forwarded.
 func (c *Client) Top(ctx context.Context, n, lines int) (*Body, error) {
 	return c.fetch(ctx, top(n, lines))
 }
 
-// top is TOP's line.
+// top is the line of TOP.
 func top(n, lines int) string {
 	return verbNumber(verbNumber("TOP", n), lines)
 }
@@ -46,10 +46,10 @@ func (c *Client) fetch(ctx context.Context, cmd string) (*Body, error) {
 	return c.body, nil
 }
 
-// Body is a message as it comes in: dot-stuffing is removed (RFC 1939 section
-// 3), every other octet is left alone, be it NUL, a bare CR or LF, or a line
-// of any length. Only CRLF . CRLF ends it, so a line with a lone dot between
-// bare LFs is part of the message.
+// Body is a message as it arrives: dot-stuffing is removed (RFC 1939 section 3),
+// every other octet stays, including NUL, bare CR and LF, and lines of any
+// length. Only CRLF . CRLF ends it, so a dot between bare LFs is part of the
+// message.
 type Body struct {
 	c        *Client
 	name     string
@@ -67,9 +67,9 @@ func (b *Body) Octets() int64 {
 }
 
 // Read reads the next octets of the message, io.EOF after its terminator. Any
-// other error breaks the session and means that the message is not whole: an
-// end of the connection is an io.ErrUnexpectedEOF, octets behind the
-// terminator, where no other command is in flight, are a *ProtocolError.
+// other error breaks the session and means that the message is incomplete. The
+// end of the connection is an io.ErrUnexpectedEOF; octets behind the terminator
+// are a *ProtocolError unless another command is in flight.
 func (b *Body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -80,9 +80,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo writes what is left of the message, without a copy in between. The
-// errors are those of Read and of w. After an error of w the body can be read
-// on, or closed.
+// WriteTo writes the rest of the message to w, without copying it. The errors
+// are those of Read and of w. After an error of w the body can be read on, or
+// closed.
 func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
@@ -105,8 +105,8 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// discard throws away what is left of the message, unless it has more than most
-// octets: then it breaks the session.
+// discard discards the rest of the message. If the message has more than most
+// octets, it breaks the session.
 func (b *Body) discard(most int64) error {
 	for {
 		chunk, err := b.next(math.MaxInt)
@@ -123,8 +123,8 @@ func (b *Body) discard(most int64) error {
 	}
 }
 
-// Close ends the reading. Before the end of the message it breaks the session:
-// the connection is closed and nothing more is sent. It returns nil.
+// Close stops reading. Before the end of the message it breaks the session: the
+// connection is closed and nothing more is sent. It returns nil.
 func (b *Body) Close() error {
 	if b.err == nil {
 		_ = b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, errAbandoned))) // every later call returns it
@@ -132,9 +132,9 @@ func (b *Body) Close() error {
 	return nil
 }
 
-// next returns the octets of the message that lie in the buffer, at most limit
-// of them and none from behind the end of a line before a dot; it fills the
-// buffer if it is empty. consume has to follow.
+// next returns octets of the message from the buffer, at most limit, and none
+// beyond the end of a line that is followed by a dot. It fills the buffer if it
+// is empty. consume has to follow.
 func (b *Body) next(limit int) ([]byte, error) {
 	if b.err != nil {
 		return nil, b.err
@@ -156,9 +156,9 @@ func (b *Body) next(limit int) ([]byte, error) {
 	return p[:beforeDot(p)], nil
 }
 
-// beforeDot is where the first line of p that begins with a dot begins, len(p)
-// if there is none. Line by line is quicker than bytes.Index of all three
-// octets, which stops at each CR.
+// beforeDot is the offset of the first line in p that begins with a dot, len(p)
+// if there is none. Line by line is faster than bytes.Index of all three octets,
+// which stops at each CR.
 func beforeDot(p []byte) int {
 	for i := 0; ; {
 		lf := bytes.IndexByte(p[i:], '\n')
@@ -172,8 +172,8 @@ func beforeDot(p []byte) int {
 	}
 }
 
-// lineStart takes the dot of a stuffed line away, and tells whether this line
-// is the terminator.
+// lineStart removes the dot of a stuffed line; done reports whether the line is
+// the terminator.
 func (b *Body) lineStart() (done bool, err error) {
 	in := b.c.in
 	p, err := in.Peek(1)
@@ -197,7 +197,7 @@ func (b *Body) lineStart() (done bool, err error) {
 	return false, nil
 }
 
-// consume notes p as read, the beginning of what next returned.
+// consume takes p, the beginning of what next returned, as read.
 func (b *Body) consume(p []byte) {
 	n := len(p)
 	if n == 0 {
@@ -210,10 +210,9 @@ func (b *Body) consume(p []byte) {
 	b.octets += int64(n)
 }
 
-// whole ends the body after its terminator. With nothing in flight there can
-// be nothing behind it, else nothing that came before the next command went
-// out: what there is, is the rest of a message with a dot that was not
-// stuffed, and what was read is a stump.
+// whole ends the body after its terminator. Unsolicited octets behind it are the
+// rest of a message with a dot that was not stuffed: what was read is only its
+// beginning.
 func (b *Body) whole(err error) error {
 	c := b.c
 	switch {
@@ -231,12 +230,12 @@ func (b *Body) whole(err error) error {
 func (b *Body) broken(err error) error {
 	err = connError(b.name, err)
 	if b.dotAtEOL {
-		err = fmt.Errorf("%w; no line with the final dot came, only a last line that ends with one", err)
+		err = fmt.Errorf("%w; the line with the final dot is missing; the last line ends with a dot", err)
 	}
 	return b.end(b.c.fail(err))
 }
 
-// end makes err what every later read returns.
+// end ends the body; every later read returns err.
 func (b *Body) end(err error) error {
 	b.err = err
 	b.c.trace(false, "(%d octets of a message: %v)", b.octets, err)

@@ -26,7 +26,7 @@ func TestBody(t *testing.T) {
 		{"CR before the dot", "a\r.\r\n.\r\n", "a\r.\r\n"},
 		{"dot, CR and no LF", "a\r\n.\rb\r\n.\r\n", "a\r\n\rb\r\n"},
 		{"NUL and 8-bit", "a\x00b\r\n\xff\xfe\r\n.\r\n", "a\x00b\r\n\xff\xfe\r\n"},
-		{"dotAtEOL dot", "abc.\r\n.\r\n", "abc.\r\n"},
+		{"a dot at the end of a line", "abc.\r\n.\r\n", "abc.\r\n"},
 		{"SMTP in it", "x\n.\r\nMAIL FROM:<a@b>\r\n.\r\n", "x\n.\r\nMAIL FROM:<a@b>\r\n"},
 		{"a line of 200 kB", strings.Repeat("x", 200_000) + "\r\n.\r\n", strings.Repeat("x", 200_000) + "\r\n"},
 		{"many dots", strings.Repeat("..\r\n", 50_000) + ".\r\n", strings.Repeat(".\r\n", 50_000)},
@@ -52,7 +52,7 @@ func TestBody(t *testing.T) {
 						t.Errorf("%s: %.60q (%d octets), %v; want %.60q", name, got, b.Octets(), err, tt.want)
 					}
 					if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-						t.Errorf("%s: after the end %d, %v", name, n, err)
+						t.Errorf("%s: after the end %d, %v; want 0, io.EOF", name, n, err)
 					}
 					if err := c.Noop(t.Context()); err != nil {
 						t.Errorf("%s: the session does not go on: %v", name, err)
@@ -86,7 +86,7 @@ func readSmall(r io.Reader) ([]byte, error) {
 	}
 }
 
-// What cannot be told to be whole is an error and breaks the session.
+// A message that may be incomplete is an error and breaks the session.
 func TestBodyBroken(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -100,7 +100,7 @@ func TestBodyBroken(t *testing.T) {
 		{"cut at a line's end", []string{"R: abc\r\n", "X:"}, "abc\r\n", errEOF, ""},
 		{"cut in the terminator", []string{"R: abc\r\n.", "X:"}, "abc\r\n", errEOF, ""},
 		{"cut in the terminator's CRLF", []string{"R: abc\r\n.\r", "X:"}, "abc\r\n", errEOF, ""},
-		{"dotAtEOL terminator, then the end", []string{"R: abc.\r\n", "X:"}, "abc.\r\n", errEOF, "no line with the final dot"},
+		{"terminator at the end of a line, then the end", []string{"R: abc.\r\n", "X:"}, "abc.\r\n", errEOF, "the line with the final dot is missing"},
 		{"unstuffed dot", []string{"S: abc", "S: .", "S: +OK line after", "S: ."}, "abc\r\n", errProtocol, "+OK line after"},
 		{"terminator and octets", []string{"S: abc", "S: .", "R: x"}, "abc\r\n", errProtocol, `"x"`},
 	} {
@@ -113,7 +113,7 @@ func TestBodyBroken(t *testing.T) {
 			}
 			got, err := io.ReadAll(b)
 			if string(got) != tt.got || err == nil || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("%q, %v", got, err)
+				t.Errorf("%q, %v; want %q and an error with %q", got, err, tt.got, tt.says)
 			}
 			broken(t, c, err, tt.want)
 		})
@@ -132,7 +132,7 @@ func TestBodyRefused(t *testing.T) {
 	}
 }
 
-// While a body is open no command may be sent; nothing breaks by trying.
+// While a body is open no command may be sent; trying breaks nothing.
 func TestBodyOpen(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: RETR 1", "S: +OK", "S: abc", "S: .", "C: NOOP", "S: +OK")
@@ -141,10 +141,10 @@ func TestBodyOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.Noop(t.Context()); !errors.Is(err, ErrBodyOpen) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want %v", err, ErrBodyOpen)
 	}
 	if got, err := io.ReadAll(b); string(got) != "abc\r\n" || err != nil {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("%q, %v; want the whole message", got, err)
 	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
@@ -184,7 +184,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// An error of the writer is not one of the session.
+// An error of the writer does not break the session.
 func TestBodyWriteTo(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: RETR 1", "S: +OK", "S: abc", "S: ..def", "S: .")
@@ -193,10 +193,10 @@ func TestBodyWriteTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := b.WriteTo(&limited{4}); n != 4 || err != io.ErrShortBuffer || b.Octets() != 4 {
-		t.Errorf("%d, %v, %d", n, err, b.Octets())
+		t.Errorf("%d written, %v, %d read; want 4 and %v", n, err, b.Octets(), io.ErrShortBuffer)
 	}
 	if got, err := io.ReadAll(b); string(got) != "\n.def\r\n" || err != nil || c.Err() != nil {
-		t.Errorf("%q, %v, %v", got, err, c.Err())
+		t.Errorf("%q, %v, session %v; want the rest of the message", got, err, c.Err())
 	}
 }
 

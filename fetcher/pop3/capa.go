@@ -11,8 +11,8 @@ import (
 // maxCapabilities is how many lines of CAPA's reply are kept.
 const maxCapabilities = 200
 
-// Capabilities are what a server says it can do (RFC 2449). Keywords are
-// compared without case, and with "_" for "-", as some servers write them.
+// Capabilities are what a server says it supports (RFC 2449). Keywords are
+// compared without case, and "_" counts as "-" because some servers write it.
 // The zero value has none.
 type Capabilities struct {
 	args map[string][]string // by keyword
@@ -27,7 +27,7 @@ func ParseCapabilities(lines ...string) Capabilities {
 	return caps
 }
 
-// add reads one line. Arguments of a keyword that comes twice are joined.
+// add reads one line. The arguments of a repeated keyword are joined.
 func (c *Capabilities) add(line string) {
 	f := strings.Fields(line)
 	if len(f) == 0 || len(c.args) >= maxCapabilities {
@@ -37,12 +37,12 @@ func (c *Capabilities) add(line string) {
 	c.args[k] = append(c.args[k], f[1:]...)
 }
 
-// keyword is a capability's name as it is compared.
+// keyword is the form of a capability's name for comparison.
 func keyword(s string) string {
 	return strings.ReplaceAll(upper(s), "_", "-")
 }
 
-// upper makes ASCII's letters capitals and leaves every other octet alone.
+// upper converts ASCII letters to upper case and keeps every other octet.
 func upper(s string) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -53,7 +53,7 @@ func upper(s string) string {
 	return string(b)
 }
 
-// Has tells whether a capability is listed.
+// Has reports whether a capability is listed.
 func (c Capabilities) Has(name string) bool {
 	_, ok := c.args[keyword(name)]
 	return ok
@@ -73,19 +73,19 @@ func (c Capabilities) SASL() []string {
 	return out
 }
 
-// offers tells whether a mechanism of AUTH is listed.
+// offers reports whether a mechanism of AUTH is listed.
 func (c Capabilities) offers(mechanism string) bool {
 	return slices.Contains(c.SASL(), upper(mechanism))
 }
 
-// Pipelining tells whether commands may be sent before the replies to earlier
-// ones have come (RFC 2449 section 6.6).
+// Pipelining reports whether commands may be sent before the replies to earlier
+// ones have arrived (RFC 2449 section 6.6).
 func (c Capabilities) Pipelining() bool {
 	return c.Has("PIPELINING")
 }
 
 // LoginDelay is the least time between logins (RFC 2449 section 6.5), and
-// whether there is one. It may change at login, where it is per user.
+// whether there is one. It may be another after the login, where it is per user.
 func (c Capabilities) LoginDelay() (time.Duration, bool) {
 	args := c.Args("LOGIN-DELAY")
 	if len(args) == 0 {
@@ -98,9 +98,9 @@ func (c Capabilities) LoginDelay() (time.Duration, bool) {
 	return time.Duration(s) * time.Second, true
 }
 
-// Expire is for how many days the server keeps messages (RFC 2449 section
-// 6.7); 0 means that what was retrieved is gone after QUIT. never means that
-// they stay, ok that the server says anything about it.
+// Expire is for how many days the server keeps messages (RFC 2449 section 6.7);
+// 0 means that retrieved messages are gone after QUIT. never means that they
+// stay, ok that the server says anything about it.
 func (c Capabilities) Expire() (days int, never, ok bool) {
 	args := c.Args("EXPIRE")
 	if len(args) == 0 {
@@ -119,10 +119,10 @@ func (c Capabilities) Expire() (days int, never, ok bool) {
 // Capabilities are what Capa last listed. StartTLS and Login forget them.
 func (c *Client) Capabilities() Capabilities { return c.caps }
 
-// Capa asks what the server can do (RFC 2449 section 5). Ask again after
-// StartTLS and after Login, where the answer may be another. A server that
-// does not know CAPA gives an *Error; one that hangs up on it an error that
-// is an io.ErrUnexpectedEOF, and the session is broken.
+// Capa asks for the capabilities (RFC 2449 section 5). Ask again after StartTLS
+// and after Login: the answer may differ. A server that does not know CAPA gives
+// an *Error. One that hangs up on it gives an io.ErrUnexpectedEOF, and the
+// session is broken.
 func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
 	release, err := c.acquire(ctx, "CAPA")
 	if err != nil {

@@ -42,7 +42,7 @@ func TestCapa(t *testing.T) {
 	}
 	c := ready(t, "C: CAPA", "S: -ERR unknown command")
 	if _, err := c.Capa(t.Context()); refused(t, err).Kind() != KindProtocol || c.Err() != nil {
-		t.Errorf("%v, %v", err, c.Err())
+		t.Errorf("%v, session %v; want a refusal because of the protocol", err, c.Err())
 	}
 }
 
@@ -74,7 +74,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	for _, line := range []string{"LOGIN-DELAY", "LOGIN-DELAY x", "LOGIN-DELAY -5", "TOP"} {
 		if d, ok := ParseCapabilities(line).LoginDelay(); ok || d != 0 {
-			t.Errorf("%s: %v", line, d)
+			t.Errorf("%s: login delay %v, want none", line, d)
 		}
 	}
 	if zero := (Capabilities{}); zero.Has("TOP") || zero.SASL() != nil || names(zero) != nil {

@@ -10,34 +10,34 @@ import (
 	"time"
 )
 
-// Limits that protect the client; no server that means well comes near them.
+// Limits that protect the client. No honest server comes near them.
 const (
-	// maxLine is the longest line that is read outside of a body, in octets.
-	// RFC 2449 section 4 allows replies of 512; greetings of 4 kB are seen.
+	// maxLine is the longest line outside a body, in octets. RFC 2449 section 4
+	// allows replies of 512; greetings of 4 kB have been seen.
 	maxLine = 64 << 10
-	// maxText is how much of a reply, or of a line of a listing, is looked at.
+	// maxText is how much of a reply, or of a line of a listing, is parsed.
 	maxText = 8 << 10
 )
 
 // Options are the limits of a session. The zero value is useful.
 type Options struct {
-	// Timeout is for each read and write; 60 s if zero.
+	// Timeout is the limit of each read and write; 60 s if zero.
 	Timeout time.Duration
-	// CommandTimeout is for a whole reply that is neither a body nor a
-	// listing, however it trickles in; twice Timeout if zero.
+	// CommandTimeout is the limit of a whole reply that is neither a body nor
+	// a listing; twice Timeout if zero.
 	CommandTimeout time.Duration
-	// SessionTimeout is for all that happens after New; 6 h if zero.
+	// SessionTimeout is the limit of the session; 6 h if zero.
 	SessionTimeout time.Duration
-	// MinRate is the least rate, in octets a second, at which a body or a
-	// listing must come in; 100 if zero, no floor if negative. It is measured
+	// MinRate is the least rate, in octets per second, at which a body or a
+	// listing must arrive; 100 if zero, no minimum if negative. It is measured
 	// over each Timeout spent waiting for the server, so a slow reader of the
 	// body does not count against the server.
 	MinRate int
 	// MaxEntries is how many messages a listing may have; 4 million if zero.
 	MaxEntries int
-	// Trace, where set, is told each line of the dialogue without its end, but
-	// the octets of messages and most of a listing: sent by us or not. What is
-	// secret comes as ***. It must not wait.
+	// Trace, if set, receives each line of the dialogue without its line end,
+	// except the octets of messages and most of a listing. sent is true for
+	// the client's lines. Secrets are replaced by ***. It must not block.
 	Trace func(sent bool, line string)
 }
 
@@ -60,32 +60,32 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ErrClosed is the state of a session after Quit or Close.
+// ErrClosed is the error of a session after Quit or Close.
 var ErrClosed = errors.New("POP3 session is closed")
 
 // Client is one POP3 session. See the package's documentation for errors and
 // concurrency.
 type Client struct {
 	o    Options
-	conn net.Conn // what is spoken on: the raw connection, or TLS over it
+	conn net.Conn // in use: the raw connection, or TLS over it
 	raw  net.Conn // closed to end any wait: closing a tls.Conn can block
 	wire wire
 	in   *bufio.Reader
 
 	queue   []pending // commands whose replies have not been read, oldest first
-	out     []byte    // what begin writes: one array for all commands
+	out     []byte    // reused by begin for the lines it writes
 	sent    time.Time // when the last command was
 	body    *Body     // the body that has not been read to its end, if any
 	caps    Capabilities
 	banner  string   // the greeting's text, for APOP
-	secrets []string // what must not show in the error of a login
+	secrets []string // must not appear in the error of a login
 
 	mu  sync.Mutex
 	err error // why the session is broken
 }
 
-// New starts a session on a connection, which it then owns. It does no I/O.
-// For implicit TLS (RFC 8314 section 3.3) conn is a *tls.Conn.
+// New starts a session on a connection and takes ownership of it. It does no
+// I/O. For implicit TLS (RFC 8314 section 3.3) conn is a *tls.Conn.
 func New(conn net.Conn, o Options) *Client {
 	c := &Client{o: o.withDefaults(), raw: conn, sent: time.Now()}
 	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
@@ -97,14 +97,14 @@ func New(conn net.Conn, o Options) *Client {
 	return c
 }
 
-// use makes conn the connection that is spoken on.
+// use makes conn the connection in use.
 func (c *Client) use(conn net.Conn) {
 	c.conn, c.wire.conn = conn, conn
 	c.in.Reset(&c.wire)
 }
 
-// TLS returns the state of the session's TLS, and whether there is any.
-func (c *Client) TLS() (tls.ConnectionState, bool) {
+// TLS returns the TLS state of the session; ok reports whether TLS is in use.
+func (c *Client) TLS() (state tls.ConnectionState, ok bool) {
 	if t, ok := c.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		s := t.ConnectionState()
 		return s, s.HandshakeComplete
@@ -112,9 +112,9 @@ func (c *Client) TLS() (tls.ConnectionState, bool) {
 	return tls.ConnectionState{}, false
 }
 
-// Idle is how long no command was sent and nothing of a reply came in, be it
-// that replies are still due. Servers log out whoever says nothing for too long
-// (RFC 1939 3), but not while they are sending.
+// Idle is how long no command was sent and nothing was received, even if replies
+// are due. Servers log out clients that are silent for too long (RFC 1939
+// section 3), but not while they are sending.
 func (c *Client) Idle() time.Duration {
 	return min(time.Since(c.sent), time.Since(c.wire.lastRead))
 }
@@ -127,14 +127,15 @@ func (c *Client) Err() error {
 	return c.err
 }
 
-// Close closes the connection at once and sends nothing, so the server
-// deletes nothing (RFC 1939 section 6). It may be called at any time, from any
-// goroutine, more than once.
+// Close closes the connection at once and sends nothing, so the server deletes
+// nothing (RFC 1939 section 6). It may be called at any time, from any
+// goroutine, and more than once.
 func (c *Client) Close() error {
 	return c.abort(ErrClosed)
 }
 
-// abort breaks the session, unless it is broken, and closes the connection.
+// abort breaks the session, unless it is broken already, and closes the
+// connection.
 func (c *Client) abort(why error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,15 +146,14 @@ func (c *Client) abort(why error) error {
 	return c.raw.Close()
 }
 
-// fail breaks the session because of err and returns why it is broken: err
-// itself, or what closed the connection under the read or write that failed.
+// fail breaks the session because of err and returns why it is broken: err, or
+// what had closed the connection and so made a read or write fail.
 func (c *Client) fail(err error) error {
-	_ = c.abort(err) // why it is closed matters, not how the closing went
+	_ = c.abort(err) // an error of closing does not matter
 	return c.Err()
 }
 
-// watch closes the connection when ctx ends, until the returned function is
-// called.
+// watch closes the connection when ctx ends, until stop is called.
 func (c *Client) watch(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = c.abort(contextError(ctx)) })
 }

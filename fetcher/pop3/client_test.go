@@ -66,7 +66,7 @@ func TestGreeting(t *testing.T) {
 				return
 			}
 			if got != tt.want || err != nil {
-				t.Errorf("greeting %q, %v", got, err)
+				t.Errorf("greeting %q, %v; want %q", got, err, tt.want)
 			}
 		})
 	}
@@ -79,7 +79,7 @@ func TestGreetingRefused(t *testing.T) {
 	if e := refused(t, err); e.Kind() != KindTooOften {
 		t.Errorf("kind %v", e.Kind())
 	}
-	// Nothing is sent to a server that said no, above all no password.
+	// Nothing is sent to a server that has refused, above all no password.
 	if err := c.Login(t.Context(), Credentials{Username: "u", Secret: password("p")}); err != c.Err() {
 		t.Errorf("login after the refusal: %v", err)
 	}
@@ -107,8 +107,8 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// A reply that nobody asked for would be taken for that of the next command.
-func TestOutOfStep(t *testing.T) {
+// An unsolicited reply would be taken for that of the next command.
+func TestUnsolicitedReply(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: NOOP", "S: +OK", "S: +OK one too many")
 	if err := c.Noop(t.Context()); err != nil {
@@ -228,7 +228,7 @@ func TestArgumentWithLineBreak(t *testing.T) {
 		{Method: MethodPlain, Username: "u", Secret: password("p\x00q")},
 	} {
 		if err := c.Login(t.Context(), cr); !errors.Is(err, ErrLine) {
-			t.Errorf("%q: error %v", cr.Username, err)
+			t.Errorf("%q: error %v, want %v", cr.Username, err, ErrLine)
 		}
 	}
 	if c.Err() != nil {

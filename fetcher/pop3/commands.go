@@ -13,39 +13,38 @@ func (c *Client) Dele(ctx context.Context, n int) error {
 	return err
 }
 
-// Noop does nothing (RFC 1939 section 5), so that the server does not take
-// the session for idle and log it out. It may be called between any two
-// commands.
+// Noop does nothing (RFC 1939 section 5) and keeps the server from ending an idle
+// session. It may be called between any two commands.
 func (c *Client) Noop(ctx context.Context) error {
 	_, err := c.roundTrip(ctx, "NOOP", "NOOP")
 	return err
 }
 
-// Quit ends the session (RFC 1939 sections 4 and 6): now the server deletes
-// what Dele marked. It reads the reply and closes the connection, whatever
-// the reply is. An *Error means that some or all of it may not have been
-// deleted; any other error, above all an io.ErrUnexpectedEOF in place of the
-// reply, leaves the deletions in doubt. With an ErrBodyOpen or an ErrAhead, or
-// if ctx has ended before, nothing was sent and the session is as it was.
+// Quit ends the session (RFC 1939 sections 4 and 6): the server now deletes what
+// Dele marked. It reads the reply and closes the connection. An *Error means
+// that some or all of the messages may not have been deleted. Any other error,
+// such as an io.ErrUnexpectedEOF instead of the reply, leaves the deletions in
+// doubt. After an ErrBodyOpen or an ErrAhead, or if ctx had ended before,
+// nothing was sent and the session is as it was.
 func (c *Client) Quit(ctx context.Context) error {
 	_, err := c.roundTrip(ctx, "QUIT", "QUIT")
 	if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {
-		_ = c.Close() // the reply was read: how the connection ends no longer matters
+		_ = c.Close() // the reply was read: an error of closing does not matter
 	}
 	return err
 }
 
-// Confirm makes sure that the session is in step: that nothing came behind the
+// Confirm makes sure that the session is in sync: that nothing came behind the
 // body that was read last. A message with a line "." that its server did not
-// stuff ends early, and its rest would be taken for replies; any line of it
-// may look like one. So Confirm asks for something that the message cannot
-// know, its own UID (UIDL n, RFC 1939 section 7), or where e has none its size
-// (LIST n). Any other reply is a *ProtocolError; a refusal an *Error, and
+// stuff ends early, its rest would be taken for replies, and any line of it may
+// look like one. So Confirm asks for something that the message cannot contain,
+// its own UID (UIDL n, RFC 1939 section 7), or its size if e has no UID
+// (LIST n). Any other reply is a *ProtocolError; a refusal is an *Error, and
 // nothing is confirmed then.
 func (c *Client) Confirm(ctx context.Context, e Entry) error {
 	cmd := e.confirmation()
 	if cmd == "" {
-		return errors.New("confirming a message: neither UID nor size are known")
+		return errors.New("confirming a message: neither its UID nor its size is known")
 	}
 	r, err := c.roundTrip(ctx, cmd, cmd)
 	if err != nil {
@@ -55,10 +54,10 @@ func (c *Client) Confirm(ctx context.Context, e Entry) error {
 	if ok && n == e.Number && (e.UID == "" && listedSize(rest) == e.Size || e.UID != "" && string(rest) == e.UID) {
 		return nil
 	}
-	return c.fail(&ProtocolError{Command: cmd, Text: "out of step, this does not answer it: " + c.quote([]byte(r.text))})
+	return c.fail(&ProtocolError{Command: cmd, Text: "out of sync, this does not answer it: " + c.quote([]byte(r.text))})
 }
 
-// confirmation is the command that Confirm sends, "" if there is none.
+// confirmation is the line that Confirm sends, "" if e has neither.
 func (e Entry) confirmation() string {
 	switch {
 	case e.UID != "":
@@ -69,11 +68,11 @@ func (e Entry) confirmation() string {
 	return ""
 }
 
-// UTF8 asks for messages with UTF-8 in their headers as they are, instead of
-// downgraded or refused with [UTF8] (RFC 6856 section 2.1). It belongs before
-// Login and after StartTLS, where the capability UTF8 is listed; with the
-// argument USER there, user names and passwords may be UTF-8 too. A refusal is
-// an *Error and changes nothing.
+// UTF8 turns UTF-8 mode on (RFC 6856 section 2.1): messages with UTF-8 in their
+// headers are then neither downgraded nor refused with [UTF8]. It belongs after
+// StartTLS and before Login, if the capability UTF8 is listed; with its argument
+// USER, user names and passwords may be UTF-8 too. A refusal is an *Error and
+// changes nothing.
 func (c *Client) UTF8(ctx context.Context) error {
 	_, err := c.roundTrip(ctx, "UTF8", "UTF8")
 	return err

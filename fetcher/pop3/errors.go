@@ -10,15 +10,15 @@ import (
 )
 
 var (
-	// ErrNoUIDL: the server does not have UIDL (RFC 1939 section 7).
-	ErrNoUIDL = errors.New("the server does not give messages unique ids (no UIDL)")
+	// ErrNoUIDL: the server has no UIDL (RFC 1939 section 7).
+	ErrNoUIDL = errors.New("the server has no unique message ids (no UIDL)")
 	// ErrBodyOpen: a command was called while a Body had not been read to its
 	// end. The session is as it was.
-	ErrBodyOpen = errors.New("a message's body has not been read to its end")
-	// ErrTooSlow: a body or listing came in at less than Options.MinRate.
+	ErrBodyOpen = errors.New("the body of a message has not been read to its end")
+	// ErrTooSlow: a body or listing arrived more slowly than Options.MinRate.
 	ErrTooSlow = errors.New("the server sends too slowly")
-	// ErrTooLong: a message that is read away goes on beyond the given bound.
-	ErrTooLong = errors.New("the message goes on for too long")
+	// ErrTooLong: a message to be skipped has more octets than the limit.
+	ErrTooLong = errors.New("the message is too long")
 	// ErrLine: an argument contains CR, LF or NUL. Nothing was sent.
 	ErrLine = errors.New("a line break or NUL cannot be sent")
 	// ErrMethod: the login method cannot be used in this session. Nothing was
@@ -26,7 +26,7 @@ var (
 	ErrMethod = errors.New("login method cannot be used")
 )
 
-// Error is a refusal, a -ERR reply. The session goes on, but for a greeting.
+// Error is a refusal, a -ERR reply. The session goes on, except after a greeting.
 type Error struct {
 	Command string // the verb, with the message's number where there is one
 	Code    string // response code (RFC 2449 section 8) in upper case, or ""
@@ -45,27 +45,27 @@ func (e *Error) Error() string {
 	return s
 }
 
-// ProtocolError is an answer that is none, or one that nobody asked for. It
-// breaks the session.
+// ProtocolError is a reply that violates the protocol, or one that was not asked
+// for. It breaks the session.
 type ProtocolError struct {
-	Command string // what was being done when it came
-	Text    string // what is wrong, with the beginning of what came
+	Command string // that was in progress
+	Text    string // what is wrong, with the beginning of the reply
 }
 
-// Error gives the command and what is wrong with its answer.
+// Error gives the command and what is wrong with its reply.
 func (e *ProtocolError) Error() string {
-	return e.Command + ": the server does not keep to the protocol: " + e.Text
+	return e.Command + ": protocol violation: " + e.Text
 }
 
-// outOfSync is the error for octets that came before the command.
+// outOfSync is the error for octets that came before the command was sent.
 func (c *Client) outOfSync(name string) error {
-	b, _ := c.in.Peek(min(c.unsolicited(), 200)) // no more than is there: no error
-	return &ProtocolError{Command: name, Text: "out of step, these octets answer nothing: " + c.quote(b)}
+	b, _ := c.in.Peek(min(c.unsolicited(), 200)) // no more than is buffered: no error
+	return &ProtocolError{Command: name, Text: "out of sync, these octets answer no command: " + c.quote(b)}
 }
 
-// connError is the error of a read or write that failed. However the server
-// ended the connection, it is an io.ErrUnexpectedEOF: a clean end, one
-// without TLS's close_notify, and a reset mean the same in POP3.
+// connError is the error of a read or write that failed. Whichever way the server
+// ended the connection, it is an io.ErrUnexpectedEOF: a clean end, one without
+// TLS's close_notify, and a reset mean the same in POP3.
 func connError(name string, err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -76,7 +76,7 @@ func connError(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// named says which limit a deadline came from.
+// withLimit adds to a timeout which limit it came from.
 func withLimit(err error, limit string) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%s: %w", limit, os.ErrDeadlineExceeded)
@@ -86,5 +86,5 @@ func withLimit(err error, limit string) error {
 
 // contextError is why a session ended with its context.
 func contextError(ctx context.Context) error {
-	return fmt.Errorf("POP3 session given up: %w", context.Cause(ctx))
+	return fmt.Errorf("POP3 session aborted: %w", context.Cause(ctx))
 }

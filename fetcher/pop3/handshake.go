@@ -7,9 +7,9 @@ import (
 )
 
 // Greeting reads the server's first line (RFC 1939 section 3) and returns its
-// text. With implicit TLS the handshake comes first, if it is still to be
+// text. With implicit TLS it does the handshake first, if that is still to be
 // done. A refusal is an *Error and breaks the session: nothing is sent to a
-// server that says no at once.
+// server that refuses at once.
 func (c *Client) Greeting(ctx context.Context) (string, error) {
 	release, err := c.acquire(ctx, "greeting")
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *Client) Greeting(ctx context.Context) (string, error) {
 	return c.clean(r.text), nil
 }
 
-// handshake does TLS's handshake within the limits of a read.
+// handshake does the TLS handshake within the limits of a read.
 func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(context.Context) error }, name string) error {
 	end, limit := c.wire.deadline(time.Now())
 	if err := c.raw.SetDeadline(end); err != nil {
@@ -45,12 +45,12 @@ func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(co
 	return nil
 }
 
-// StartTLS turns the session into a TLS one (RFC 2595 section 4). It must come
-// before Login, and cfg names the server (ServerName). What is known of the
-// server's capabilities is forgotten, for it was said in clear: call Capa
-// again. A refusal is an *Error and leaves the session in clear. Octets that
-// came before the handshake may be an attacker's: a *ProtocolError. A failed
-// handshake or certificate breaks the session.
+// StartTLS upgrades the session to TLS (RFC 2595 section 4). It must come before
+// Login, and cfg names the server (ServerName). The capabilities are forgotten,
+// because they came in clear: call Capa again. A refusal is an *Error and leaves
+// the session in clear. Octets that came before the handshake may be an
+// attacker's: they are a *ProtocolError. A failed handshake or certificate
+// breaks the session.
 func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	release, err := c.acquire(ctx, "STLS")
 	if err != nil {
@@ -69,7 +69,8 @@ func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	}
 	c.use(t)
 	// RFC 2595 section 4: discard what was learnt before. The greeting's
-	// timestamp stays, there is no second one: a forged one makes APOP fail.
+	// timestamp stays, because there is no second one; a forged one makes APOP
+	// fail.
 	c.caps = Capabilities{}
 	return nil
 }

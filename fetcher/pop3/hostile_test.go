@@ -12,7 +12,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// Servers that err in their form alone: all messages come.
+// Servers that err only in form: all messages arrive.
 func TestLenient(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -67,7 +67,7 @@ func TestLenient(t *testing.T) {
 		{"LIST lacks one", on("LIST", func(s *pop3test.Session, _ string) { s.Lines("", "1 100", "2 100") }), 0},
 		{"sizes too small", on("LIST", func(s *pop3test.Session, _ string) { s.Lines("", "1 0", "2 1", "3 2") }), 0},
 		{"sizes too large", on("LIST", func(s *pop3test.Session, _ string) { s.Lines("", "1 999999", "2 9223372036854775807", "3 99999") }), 0},
-		{"a TOP that is none", on("TOP", func(s *pop3test.Session, _ string) { s.Write("+OK\r\n+OK top follows\r\nSubject: x\r\n.\r\n") }), 0},
+		{"a TOP that is not one", on("TOP", func(s *pop3test.Session, _ string) { s.Write("+OK\r\n+OK top follows\r\nSubject: x\r\n.\r\n") }), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestLenient(t *testing.T) {
 	}
 }
 
-// Servers that cannot be served: one clear error, in time.
+// Hopeless servers: one clear error, in time.
 func TestHopeless(t *testing.T) {
 	t.Parallel()
 	flood := func(s *pop3test.Session, _ string) {
@@ -151,7 +151,7 @@ func TestHopeless(t *testing.T) {
 	}
 }
 
-// One bad message: it is not taken for whole, and those before it are.
+// One bad message: it is not taken for whole, those before it are.
 func TestBadMessage(t *testing.T) {
 	t.Parallel()
 	wire := string(message(2))
@@ -165,7 +165,7 @@ func TestBadMessage(t *testing.T) {
 		{"cut", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire[:100]); s.Close() }, true},
 		{"reset", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire[:100]); s.Reset() }, true},
 		{"stalled", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire[:100]); s.Hang() }, true},
-		{"dotAtEOL terminator", func(s *pop3test.Session) { s.Write("+OK\r\n" + strings.TrimSuffix(wire, "\r\n") + ".\r\n"); s.Hang() }, true},
+		{"terminator at the end of a line", func(s *pop3test.Session) { s.Write("+OK\r\n" + strings.TrimSuffix(wire, "\r\n") + ".\r\n"); s.Hang() }, true},
 		{"lost terminator", func(s *pop3test.Session) { s.Write("+OK\r\n" + wire); s.Hang() }, true},
 		{"an unstuffed dot", func(s *pop3test.Session) {
 			s.Write("+OK\r\nline before\r\n.\r\n" + strings.Repeat("+OK line after\r\n", 100) + ".\r\n")
@@ -190,7 +190,7 @@ func TestBadMessage(t *testing.T) {
 			s.Add("leo", box(3)...)
 			o := pop3.Options{}
 			switch tt.name {
-			case "stalled", "dotAtEOL terminator", "lost terminator", "an unstuffed dot, the rest late":
+			case "stalled", "terminator at the end of a line", "lost terminator", "an unstuffed dot, the rest late":
 				o.Timeout = time.Second
 			}
 			out := poll(t, s, o)
@@ -204,7 +204,7 @@ func TestBadMessage(t *testing.T) {
 	}
 }
 
-// Odd messages come octet by octet as they are.
+// Odd messages arrive octet by octet.
 func TestOddMessages(t *testing.T) {
 	t.Parallel()
 	for name, octets := range map[string]string{

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestSilence: a reply that takes its time ends it as a command does.
-func TestSilence(t *testing.T) {
+// TestIdle: a late reply ends the idle time just as a command does.
+func TestIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -27,7 +27,7 @@ func TestSilence(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := c.Idle(); got != 0 {
-			t.Errorf("%v behind a reply", got)
+			t.Errorf("idle for %v right after a reply, want 0", got)
 		}
 		time.Sleep(3 * time.Second)
 		if got, want := c.Idle(), 3*time.Second; got != want {

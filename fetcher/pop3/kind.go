@@ -68,9 +68,9 @@ var codes = map[string]Kind{
 	"UTF8":        KindPermanent,
 }
 
-// Kind is what the refusal means: by its response code, which says it for
-// certain, else by words that real servers use. A few words go before the
-// code, where servers are known to send the wrong one.
+// Kind is what the refusal means: by its response code, which is certain, else by
+// words that real servers use. A few words have precedence over the code,
+// because servers are known to send the wrong one with them.
 func (e *Error) Kind() Kind {
 	text := strings.ToLower(e.Text)
 	if k, ok := lookUp(overrides, text); ok {

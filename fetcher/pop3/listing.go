@@ -11,19 +11,19 @@ import (
 
 // Entry is one message of a mailbox's listing.
 type Entry struct {
-	Number int    // from 1, good in this session only
+	Number int    // from 1, valid in this session only
 	UID    string // raw octets, as the server sent them; "" if it gave none
-	Size   int64  // octets as the server counts them, often wrong; -1: it did not tell
+	Size   int64  // octets as the server counts them, often wrong; -1: not listed
 }
 
-// Listing is what Client.Listing returns.
+// Listing is the result of Client.Listing.
 type Listing struct {
 	Entries   []Entry // in ascending order of their numbers, each number once
-	Malformed int     // lines that could not be read
+	Malformed int     // lines that could not be parsed
 }
 
 // List returns numbers and sizes (RFC 1939 section 5), in ascending order.
-// Lines that cannot be read are left out.
+// Malformed lines are left out.
 func (c *Client) List(ctx context.Context) ([]Entry, error) {
 	var t table
 	err := c.list(ctx, "LIST", func(line []byte) error {
@@ -42,10 +42,11 @@ func (c *Client) List(ctx context.Context) ([]Entry, error) {
 }
 
 // Listing returns the messages by UIDL, with their sizes by LIST. UIDL decides
-// which messages there are; where LIST contradicts, refuses or leaves out,
-// sizes are -1. A line of UIDL with a number only is a message without a UID
-// if LIST knows it too, else malformed. A server without UIDL gives an ErrNoUIDL;
-// use List then. Memory is what the entries take, up to Options.MaxEntries.
+// which messages there are; where LIST contradicts it, is refused or lacks a
+// message, sizes are -1. A line of UIDL with only a number is a message without
+// a UID if LIST has it too, else it is malformed. A server without UIDL gives an
+// ErrNoUIDL; use List then. Memory is what the entries take, up to
+// Options.MaxEntries.
 func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	t, err := c.uidl(ctx)
 	if err != nil {
@@ -89,9 +90,9 @@ func (c *Client) uidl(ctx context.Context) (*table, error) {
 	return t, nil
 }
 
-// noUIDL is the error for a refused UIDL. A server that is locked or wants to
-// be left alone may well have UIDL, so only what is no passing trouble counts
-// as having none.
+// noUIDL is the error for a refused UIDL. A server that is locked or overloaded
+// may well have UIDL, so a refusal for such a temporary reason does not count as
+// having none.
 func noUIDL(refused *Error) error {
 	switch refused.Kind() {
 	case KindLocked, KindTooOften, KindTemporary, KindCredentials:
@@ -100,7 +101,7 @@ func noUIDL(refused *Error) error {
 	return fmt.Errorf("%w: %w", ErrNoUIDL, refused)
 }
 
-// list sends LIST or UIDL and hands on each line of the answer.
+// list sends LIST or UIDL and calls f with each line of the reply.
 func (c *Client) list(ctx context.Context, verb string, f func(line []byte) error) error {
 	release, err := c.acquire(ctx, verb)
 	if err != nil {
@@ -116,7 +117,7 @@ func (c *Client) list(ctx context.Context, verb string, f func(line []byte) erro
 }
 
 // lines reads the lines of a multi-line reply up to its final dot (RFC 1939
-// section 3), at most limit of them. An error of f is the server's fault.
+// section 3), at most limit of them. An error of f is a protocol violation.
 func (c *Client) lines(name string, limit int, f func(line []byte) error) error {
 	for n := 0; ; n++ {
 		line, err := c.readLine(name)
@@ -136,20 +137,19 @@ func (c *Client) lines(name string, limit int, f func(line []byte) error) error 
 }
 
 // parseEntry splits a line of LIST or UIDL into the message's number and the
-// rest, which may be empty, contain spaces and be of any octets. It tells
-// whether there is a number above 0 in front. RFC 1939 asks for one space
-// between the two; several, tabs, and trailing ones are seen.
+// rest, which may be empty, contain spaces and consist of any octets. ok reports
+// whether the line begins with a number above 0. RFC 1939 requires one space
+// between the two; several, tabs, and trailing ones have been seen.
 func parseEntry(line []byte) (n int, rest []byte, ok bool) {
 	if len(line) > maxText {
 		return 0, nil, false
 	}
 	first, rest := word(trim(line))
 	n, ok = number(first)
-	return n, trim(rest), ok && n > 0 // a stray CR may stand between them, too
+	return n, trim(rest), ok && n > 0 // a stray CR may be between them, too
 }
 
-// trim takes away what stands around the words of a listing's lines: spaces,
-// tabs, and a CR that was doubled.
+// trim removes spaces, tabs and stray CRs from both ends of a line.
 func trim(b []byte) []byte {
 	for len(b) > 0 && (blank(b[0]) || b[0] == '\r') {
 		b = b[1:]
@@ -160,8 +160,8 @@ func trim(b []byte) []byte {
 	return b
 }
 
-// word splits after the first word and what is blank behind it. Words are
-// short: the functions of bytes take longer to begin than this to end.
+// word splits after the first word and the blanks behind it. Words are so short
+// that this is faster than the functions of package bytes.
 func word(b []byte) (first, rest []byte) {
 	end := 0
 	for end < len(b) && !blank(b[end]) {
@@ -174,7 +174,7 @@ func word(b []byte) (first, rest []byte) {
 	return b[:end], b[next:]
 }
 
-// blank tells what stands between words.
+// blank reports whether c separates words.
 func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // listedSize is the size that the rest of a line of LIST begins with, or -1.
@@ -187,7 +187,7 @@ func listedSize(rest []byte) int64 {
 	return n
 }
 
-// number reads a number of messages, 0 to 2^31-1.
+// number parses a message number, 0 to 2^31-1.
 func number(b []byte) (int, bool) {
 	n, ok := size(b)
 	if !ok || n > math.MaxInt32 {
@@ -196,7 +196,7 @@ func number(b []byte) (int, bool) {
 	return int(n), true
 }
 
-// size reads a number of octets: digits only, at most 2^63-1.
+// size parses a number of octets: digits only, at most 2^63-1.
 func size(b []byte) (int64, bool) {
 	var n int64
 	for _, d := range b {

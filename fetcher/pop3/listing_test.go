@@ -86,7 +86,7 @@ func TestListingRefused(t *testing.T) {
 		c := ready(t, "C: UIDL", "S: "+tt.reply, "C: NOOP", "S: +OK")
 		_, err := c.Listing(t.Context())
 		if errors.Is(err, ErrNoUIDL) != tt.noUIDL {
-			t.Errorf("%s: %v", tt.reply, err)
+			t.Errorf("%s: %v; want ErrNoUIDL: %v", tt.reply, err, tt.noUIDL)
 		}
 		refused(t, err)
 		if err := c.Noop(t.Context()); err != nil {
@@ -99,7 +99,7 @@ func TestListingRefused(t *testing.T) {
 	}
 }
 
-// A listing that is not whole is none.
+// An incomplete listing is an error.
 func TestListingBroken(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -209,7 +209,7 @@ func FuzzListing(f *testing.F) {
 	f.Add([]byte("9 \rb\r\n.\r\n"), []byte("9 \r7\r\n.\r\n"))
 	f.Fuzz(func(t *testing.T, uidl, list []byte) {
 		if bytes.Contains(uidl, []byte("\n.\r\n")) != bytes.HasSuffix(uidl, []byte("\n.\r\n")) {
-			return // an answer that ends early is out of step
+			return // a reply that ends early is out of sync
 		}
 		ok := []byte("+OK\r\n")
 		c, done := from(&answers{[][]byte{slices.Concat(ok, uidl), slices.Concat(ok, list)}})
@@ -217,7 +217,7 @@ func FuzzListing(f *testing.F) {
 		l, err := c.Listing(t.Context())
 		if err != nil {
 			if l.Entries != nil || c.Err() == nil {
-				t.Errorf("%+v with error %v", l, err)
+				t.Errorf("entries %+v with error %v, session %v; want none and a broken session", l, err, c.Err())
 			}
 			return
 		}

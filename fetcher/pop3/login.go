@@ -14,23 +14,23 @@ import (
 type Credentials struct {
 	Method   Method // "" is MethodAuto
 	Username string
-	// Secret gives the password, or the access token of MethodXOAuth2 and
-	// MethodOAuthBearer. It is asked once for each login, not before it is
-	// known how to log in, and not at all for MethodExternal.
+	// Secret returns the password, or the access token for MethodXOAuth2 and
+	// MethodOAuthBearer. It is called once for each login, after the method
+	// is chosen, and not at all for MethodExternal.
 	Secret func(context.Context) (string, error)
-	// Token tells that Secret gives an access token: MethodAuto is then
+	// Token means that Secret returns an access token: MethodAuto is then
 	// XOAUTH2 or OAUTHBEARER.
 	Token bool
 }
 
-// Login logs in. MethodAuto takes what Capa last listed: under TLS the first of
-// PLAIN, USER and PASS, LOGIN, SCRAM, CRAM-MD5; in clear SCRAM and CRAM-MD5
-// come first; USER and PASS where nothing of it is listed. A refusal is an
-// *Error whose Kind tells wrong credentials from a server that is busy; the
-// session can go on to Quit. A method that cannot be used in this session is
-// an ErrMethod, with nothing sent. Whether a password may go out in clear is
-// for the caller to decide, before New. After a login nothing is known of the
-// capabilities: they may be others now, so ask again.
+// Login logs in. MethodAuto chooses from what Capa last listed: under TLS the
+// first of PLAIN, USER and PASS, LOGIN, SCRAM, CRAM-MD5; in clear SCRAM and
+// CRAM-MD5 come first; USER and PASS if none is listed. A refusal is an *Error
+// whose Kind distinguishes wrong credentials from a busy server; the session can
+// go on to Quit. A method that cannot be used in this session is an ErrMethod,
+// and nothing was sent. Whether a password may be sent in clear is for the
+// caller to decide, before New. A login forgets the capabilities, because they
+// may be others now: call Capa again.
 func (c *Client) Login(ctx context.Context, cr Credentials) error {
 	release, err := c.acquire(ctx, "login")
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *Client) Login(ctx context.Context, cr Credentials) error {
 // secret asks for the password or token.
 func (cr Credentials) secret(ctx context.Context) (string, error) {
 	if cr.Secret == nil {
-		return "", errors.New("login: no password was given")
+		return "", errors.New("login: no password")
 	}
 	s, err := cr.Secret(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (cr Credentials) secret(ctx context.Context) (string, error) {
 	return s, nil
 }
 
-// login logs in by a method that is settled.
+// login logs in by the chosen method.
 func (c *Client) login(m Method, username, secret string) error {
 	switch m {
 	case MethodUser:
@@ -90,7 +90,7 @@ func (c *Client) login(m Method, username, secret string) error {
 // contain spaces: it is the rest of the line.
 func (c *Client) userPass(username, password string) error {
 	if strings.ContainsAny(password, "\r\n") {
-		return fmt.Errorf("PASS: %w", ErrLine) // before USER is sent in vain
+		return fmt.Errorf("PASS: %w", ErrLine) // before USER is sent
 	}
 	if _, err := c.exchange(pending{name: "USER"}, "USER "+username); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (c *Client) userPass(username, password string) error {
 	return err
 }
 
-// timestamp is what a greeting contains if the server has APOP.
+// timestamp matches what a greeting contains if the server has APOP.
 var timestamp = regexp.MustCompile(`<[^<>@\s]+@[^<>@\s]+>`)
 
 // apop logs in by APOP (RFC 1939 section 7): an MD5 of the greeting's
@@ -116,7 +116,7 @@ func (c *Client) apop(username, password string) error {
 	return err
 }
 
-// hide keeps words out of the texts of errors.
+// hide keeps secrets out of the texts of errors.
 func (c *Client) hide(secrets ...string) {
 	for _, s := range secrets {
 		if strings.TrimSpace(s) != "" {
@@ -128,9 +128,9 @@ func (c *Client) hide(secrets ...string) {
 // Method is a way to log in.
 type Method string
 
-// The methods, by the words of the configuration.
+// The methods, named as in the configuration.
 const (
-	MethodAuto        Method = "auto"          // the best that is offered and safe here
+	MethodAuto        Method = "auto"          // the best one that is offered and safe
 	MethodPlain       Method = "plain"         // PLAIN (RFC 4616)
 	MethodLogin       Method = "login"         // LOGIN (draft-murchison-sasl-login)
 	MethodUser        Method = "user"          // USER and PASS (RFC 1939 section 7)
@@ -143,14 +143,14 @@ const (
 	MethodExternal    Method = "external"      // EXTERNAL (RFC 4422 appendix A), by TLS's client certificate
 )
 
-// saslNames are the names of the methods that AUTH knows.
+// saslNames are the names of the mechanisms of AUTH.
 var saslNames = map[Method]string{
 	MethodPlain: "PLAIN", MethodLogin: "LOGIN", MethodCRAMMD5: "CRAM-MD5", MethodSCRAMSHA1: "SCRAM-SHA-1",
 	MethodSCRAMSHA256: "SCRAM-SHA-256", MethodXOAuth2: "XOAUTH2", MethodOAuthBearer: "OAUTHBEARER", MethodExternal: "EXTERNAL",
 }
 
-// Under TLS the password is safe, and what every server gets right comes
-// first. In clear it must not be readable on the way, if that can be had.
+// Under TLS the password is safe, so the methods that every server gets right
+// come first. In clear, those that do not reveal it come first.
 var (
 	orderTLS   = []Method{MethodPlain, MethodUser, MethodLogin, MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
 	orderClear = []Method{MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5, MethodPlain, MethodUser, MethodLogin}
@@ -158,11 +158,11 @@ var (
 	orderToken = []Method{MethodXOAuth2, MethodOAuthBearer}
 )
 
-// choose settles the method. For MethodAuto it is the first of the order that
-// is offered, and USER and PASS if nothing is: many servers don't list them,
-// and those without CAPA have nothing else. APOP is never chosen: many greet
-// with a timestamp and refuse it. With a token it is XOAUTH2 unless only
-// OAUTHBEARER is offered.
+// choose returns the method to use. For MethodAuto it is the first of the order
+// that is offered, and USER and PASS if none is: many servers do not list them,
+// and those without CAPA have nothing else. APOP is never chosen, because many
+// servers greet with a timestamp and refuse it. With a token it is XOAUTH2
+// unless only OAUTHBEARER is offered.
 func (c *Client) choose(cr Credentials) (Method, error) {
 	m := cr.Method
 	if m == "" || m == MethodAuto {
@@ -181,7 +181,7 @@ func (c *Client) choose(cr Credentials) (Method, error) {
 		return last, nil
 	}
 	if _, ok := saslNames[m]; !ok && m != MethodUser && m != MethodAPOP {
-		return "", fmt.Errorf("%w: %q is none of them", ErrMethod, string(m))
+		return "", fmt.Errorf("%w: %q is not a login method", ErrMethod, string(m))
 	}
 	return m, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/xdg-go/scram"
 )
 
-// mechanism is SASL's client side of a method.
+// mechanism returns the SASL client of a method.
 func mechanism(m Method, username, secret string) (sasl.Client, error) {
 	switch m {
 	case MethodPlain:
@@ -30,22 +30,22 @@ func mechanism(m Method, username, secret string) (sasl.Client, error) {
 	case MethodExternal:
 		return sasl.NewExternalClient(username), nil
 	}
-	return nil, fmt.Errorf("%w: %q is none of AUTH", ErrMethod, string(m))
+	return nil, fmt.Errorf("%w: %q is not a mechanism of AUTH", ErrMethod, string(m))
 }
 
-// saslName writes a name as OAUTHBEARER and SCRAM need it (RFC 5801 section 4).
+// saslName escapes a name for OAUTHBEARER (RFC 5801 section 4).
 func saslName(s string) string {
 	return strings.NewReplacer("=", "=3D", ",", "=2C").Replace(s)
 }
 
-// loginMechanism is LOGIN. The library's insists on the exact words of the
-// challenges, which differ between servers; their order does not.
+// loginMechanism is LOGIN. The library requires the exact words of the
+// challenges, but these differ between servers; only their order does not.
 type loginMechanism struct {
 	username, password string
 	asked              int
 }
 
-// Start begins without an initial response: not every server takes one.
+// Start begins without an initial response: not every server accepts one.
 func (l *loginMechanism) Start() (string, []byte, error) {
 	return sasl.Login, nil, nil
 }
@@ -84,13 +84,13 @@ func (m *cramMD5) Next(challenge []byte) ([]byte, error) {
 	return []byte(m.username + " " + hex.EncodeToString(h.Sum(nil))), nil
 }
 
-// bearer is XOAUTH2 and OAUTHBEARER (RFC 7628). When the token is refused the
-// server says why in a challenge, and only refuses after an answer to that:
-// the library's gives up before, and some servers then hang up.
+// bearer is XOAUTH2 and OAUTHBEARER (RFC 7628). A server that refuses the token
+// says why in a challenge, and sends -ERR only after a response to it. The
+// library stops before that, and some servers then hang up.
 type bearer struct {
 	name  string
 	first string // the initial response
-	last  []byte // the answer to the server's reason (RFC 7628 section 3.2.3)
+	last  []byte // the response to the server's reason (RFC 7628 section 3.2.3)
 	why   string
 }
 
@@ -113,8 +113,8 @@ func (b *bearer) explanation() string {
 	return b.why
 }
 
-// maxIterations is how much work a server may ask for with SCRAM. OWASP
-// recommends 600,000; a hostile server could keep us busy for hours.
+// maxIterations limits the work that a server may demand with SCRAM. OWASP
+// recommends 600,000; a hostile server could keep the client busy for hours.
 const maxIterations = 2_000_000
 
 // scramMechanism is SCRAM (RFC 5802, RFC 7677) without channel binding.
@@ -123,8 +123,8 @@ type scramMechanism struct {
 	conv *scram.ClientConversation
 }
 
-// newSCRAM prepares a conversation. Passwords that SASLprep (RFC 4013) does
-// not allow are taken as they are, as most servers do.
+// newSCRAM prepares a conversation. Passwords that SASLprep (RFC 4013) forbids
+// are used as they are, as most servers do.
 func newSCRAM(m Method, username, password string) (*scramMechanism, error) {
 	hash := scram.SHA256
 	if m == MethodSCRAMSHA1 {
@@ -147,7 +147,7 @@ func (s *scramMechanism) Start() (string, []byte, error) {
 }
 
 // Next answers the server's first message with the proof, and its final one,
-// once it is found to be right, with nothing.
+// after verifying it, with an empty response.
 func (s *scramMechanism) Next(challenge []byte) ([]byte, error) {
 	if err := affordable(string(challenge)); err != nil {
 		return nil, err
@@ -156,12 +156,12 @@ func (s *scramMechanism) Next(challenge []byte) ([]byte, error) {
 	return []byte(response), err
 }
 
-// verified tells whether the server's final message came and was right.
+// verified reports whether the server's final message came and was right.
 func (s *scramMechanism) verified() bool {
 	return s.conv.Valid()
 }
 
-// affordable refuses a server's message that asks for too many iterations.
+// affordable refuses a server's message that demands too many iterations.
 func affordable(message string) error {
 	for _, field := range strings.Split(message, ",") {
 		i, ok := strings.CutPrefix(field, "i=")
@@ -169,7 +169,7 @@ func affordable(message string) error {
 			continue
 		}
 		if n, err := strconv.Atoi(i); err != nil || n > maxIterations {
-			return fmt.Errorf("the server asks for more than %d iterations", maxIterations)
+			return fmt.Errorf("the server demands more than %d iterations", maxIterations)
 		}
 	}
 	return nil

@@ -2,8 +2,7 @@ package pop3
 
 import "strings"
 
-// phrase is some words of a real server's refusals, in lower case, and what
-// they mean. In a list the first that a text contains decides, so the more
+// phrase is words of real servers' refusals, in lower case, and what they mean. In a list the first that a text contains decides, so the more
 // special ones stand first.
 type phrase struct {
 	words string
@@ -20,8 +19,8 @@ func lookUp(list []phrase, text string) (Kind, bool) {
 	return KindOther, false
 }
 
-// overrides are refusals that mean something else than the response code they
-// come with, which is for the most part [AUTH].
+// overrides are refusals that mean something else than their response code, which
+// is usually [AUTH].
 var overrides = []phrase{
 	{"exceeded pop command or bandwidth", KindTooOften},    // Gmail
 	{"maximum number of connections", KindTooOften},        // Dovecot
@@ -87,7 +86,7 @@ var ofLogins = []phrase{
 	{"password", KindCredentials},
 }
 
-// ofMessages are refusals of what is asked of one message.
+// ofMessages are refusals of commands for one message, and of listings.
 var ofMessages = []phrase{
 	{"download exceed", KindTooOften}, // 163
 	{"no such message", KindGone},     // RFC 1939
@@ -104,7 +103,7 @@ var ofMessages = []phrase{
 	{"no longer", KindGone},
 }
 
-// anywhere are refusals of any command, and of the connection.
+// anywhere are refusals of any command and of the connection.
 var anywhere = []phrase{
 	{"login allowed only every", KindTooOften}, // Hotmail, even to STAT
 	{"exceeded the login limit", KindTooOften}, // Hotmail

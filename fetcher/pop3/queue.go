@@ -12,15 +12,14 @@ import (
 type pending struct {
 	name      string // as errors name it: the verb, for some the message's number; never a secret
 	challenge bool   // a challenge ("+ ") may be the reply (RFC 5034 section 4)
-	ahead     bool   // sent by Ahead, and no call has claimed it; its name is its line
+	ahead     bool   // sent by Ahead and not claimed; its name is its line
 	shape     shape  // what Skip has to read, for those sent by Ahead
-	after     int64  // octets that had been read when it was sent: its reply is none of them
+	after     int64  // octets that had been read when it was sent: its reply comes later
 }
 
-// enter begins a call: it refuses if the session cannot be used, if a body is
-// being read, if the reply that comes next is another command's, or if octets
-// have come that nobody asked for. The context ends the session from now on
-// until release is called.
+// acquire begins a call. It fails if the session cannot be used, if a body is
+// being read, if the next reply belongs to another command, or if unsolicited
+// octets have come. Until release is called, the end of ctx ends the session.
 func (c *Client) acquire(ctx context.Context, name string) (release func() bool, err error) {
 	if err := c.usable(ctx, name); err != nil {
 		return nil, err
@@ -36,7 +35,7 @@ func (c *Client) acquire(ctx context.Context, name string) (release func() bool,
 	return c.watch(ctx), nil
 }
 
-// usable refuses if the session is broken or ctx has ended.
+// usable fails if the session is broken or ctx has ended.
 func (c *Client) usable(ctx context.Context, name string) error {
 	if err := c.Err(); err != nil {
 		return err
@@ -47,9 +46,9 @@ func (c *Client) usable(ctx context.Context, name string) error {
 	return nil
 }
 
-// unsolicited is how many octets lie in the buffer that answer nothing: they came
-// before the command was sent whose reply is the next. While a body is open
-// they are the body's.
+// unsolicited is how many octets in the buffer answer no command: they came
+// before the command was sent whose reply is next. While a body is open they are
+// the body's.
 func (c *Client) unsolicited() int {
 	n := c.in.Buffered()
 	if len(c.queue) == 0 {
@@ -69,11 +68,11 @@ func (c *Client) roundTrip(ctx context.Context, name, line string) (reply, error
 	return c.exchange(pending{name: name}, line)
 }
 
-// exchange is roundTrip within a call that has entered. What Ahead has sent is
-// not sent again.
+// exchange is roundTrip in a call that has acquired the session. What Ahead has
+// sent is not sent again.
 func (c *Client) exchange(p pending, line string) (reply, error) {
 	if len(c.queue) > 0 && c.queue[0].ahead {
-		c.queue[0].ahead = false // by enter it is this one
+		c.queue[0].ahead = false // acquire has checked that it is this one
 		return c.finish()
 	}
 	if err := c.begin([]pending{p}, line); err != nil {
@@ -82,8 +81,8 @@ func (c *Client) exchange(p pending, line string) (reply, error) {
 	return c.finish()
 }
 
-// begin is the write side: it puts one line for each command on the wire, all
-// at once, and appends them to the queue of those whose replies are due.
+// begin is the write side: it sends one line for each command, all in one write,
+// and appends them to the queue of those whose replies are due.
 func (c *Client) begin(ps []pending, lines ...string) error {
 	c.out = c.out[:0]
 	for i, line := range lines {
@@ -108,14 +107,14 @@ func (c *Client) begin(ps []pending, lines ...string) error {
 	return nil
 }
 
-// finish is the read side: it reads the reply to the oldest command in the
-// queue. A multi-line reply's lines are still to be read then.
+// finish is the read side: it reads the reply to the oldest command in the queue,
+// but not the lines of a multi-line reply.
 func (c *Client) finish() (reply, error) {
 	p := c.queue[0]
 	if c.unsolicited() > 0 {
 		return reply{}, c.fail(c.outOfSync(p.name))
 	}
-	c.queue = slices.Delete(c.queue, 0, 1) // it is short, and its array stays
+	c.queue = slices.Delete(c.queue, 0, 1) // short, and keeps its array
 	c.wire.ignoreRate()
 	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
 	defer func() { c.wire.replyEnd = time.Time{} }()

@@ -19,15 +19,15 @@ const (
 	statusChallenge               // + and base64 (RFC 5034 section 4)
 )
 
-// reply is the first line of an answer.
+// reply is the first line of a reply.
 type reply struct {
 	status status
 	text   string // what follows the status, without spaces around it
 }
 
-// parseReply reads a reply's line, and tells whether it is one. RFC 1939
-// section 3 asks for "+OK" and "-ERR" in upper case and a space before any
-// text; servers are seen that do neither.
+// parseReply parses the line of a reply, and reports whether it is one. RFC 1939
+// section 3 requires "+OK" and "-ERR" in upper case and a space before any text;
+// some servers do neither.
 func parseReply(line []byte) (reply, bool) {
 	switch {
 	case len(line) >= 3 && strings.EqualFold(string(line[:3]), "+OK"):
@@ -42,12 +42,12 @@ func parseReply(line []byte) (reply, bool) {
 	return reply{}, false
 }
 
-// kept is as much of a reply's text as is looked at.
+// clip is as much of a reply's text as is parsed.
 func clip(b []byte) string {
 	return string(bytes.TrimSpace(b[:min(len(b), maxText)]))
 }
 
-// splitCode takes the response code off a text (RFC 2449 section 8): upper
+// splitCode splits the response code from a text (RFC 2449 section 8): in upper
 // case, "" if there is none.
 func splitCode(text string) (code, rest string) {
 	if !strings.HasPrefix(text, "[") {
@@ -60,7 +60,7 @@ func splitCode(text string) (code, rest string) {
 	return upper(code), strings.TrimSpace(rest)
 }
 
-// notCode tells the octets that no response code has.
+// notCode reports whether r cannot be part of a response code.
 func notCode(r rune) bool {
 	return r <= ' ' || r > '~' || r == '['
 }
@@ -78,9 +78,9 @@ func (c *Client) readLine(name string) ([]byte, error) {
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
 }
 
-// clean makes a server's text fit to be shown: what is not UTF-8 is read as
-// Latin-1, control characters become spaces, and the secrets of a login are
-// taken out, for some servers echo the line that they refuse.
+// clean makes a server's text safe to show: what is not UTF-8 is read as Latin-1,
+// control characters become spaces, and the secrets of a login are removed,
+// because some servers echo the line that they refuse.
 func (c *Client) clean(text string) string {
 	for _, s := range c.secrets {
 		text = strings.ReplaceAll(text, s, "***")
@@ -100,8 +100,8 @@ func (c *Client) clean(text string) string {
 	}, text))
 }
 
-// quote is the beginning of a line that should not have come. It is cleaned
-// before it is cut, so that no part of a secret is left at the cut.
+// quote is the beginning of an unexpected line. It is cleaned before it is cut,
+// so that no part of a secret is left at the cut.
 func (c *Client) quote(line []byte) string {
 	text := c.clean(string(line))
 	if len(text) > 200 {

@@ -52,7 +52,7 @@ func TestSplitCode(t *testing.T) {
 		{"[[AUTH] no", "", "[[AUTH] no"},
 	} {
 		if code, rest := splitCode(tt.text); code != tt.code || rest != tt.rest {
-			t.Errorf("%q: %q %q", tt.text, code, rest)
+			t.Errorf("%q: code %q, rest %q; want %q, %q", tt.text, code, rest, tt.code, tt.rest)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte, secret string) {
 		r, ok := parseReply(line)
 		if !ok && r.text != "" || len(r.text) > maxText {
-			t.Errorf("%+v %v", r, ok)
+			t.Errorf("reply %+v, %v; want no text unless it is a reply, and %d octets at most", r, ok, maxText)
 		}
 		code, rest := splitCode(r.text)
 		if strings.ContainsAny(code, "[] ") || code != strings.ToUpper(code) {

@@ -16,20 +16,20 @@ const (
 	maxRounds = 10
 )
 
-// explainer is a mechanism that was told in a challenge why it failed.
+// explainer is a mechanism that learns from a challenge why it failed.
 type explainer interface {
 	explanation() string
 }
 
-// verifier is a mechanism that can tell, at its end, whether the server proved
+// verifier is a mechanism that reports, at its end, whether the server proved
 // that it knows the password too.
 type verifier interface {
 	verified() bool
 }
 
-// authenticate runs AUTH (RFC 5034 section 4). The initial response goes with
-// the command if the line is then not too long, else it waits for an empty
-// challenge. A mechanism that gives up cancels the exchange.
+// authenticate runs AUTH (RFC 5034 section 4). The initial response is sent with
+// the command unless the line would be too long; then it waits for an empty
+// challenge. A mechanism that fails cancels the exchange.
 func (c *Client) authenticate(m sasl.Client) error {
 	mech, first, err := m.Start()
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Client) authenticate(m sasl.Client) error {
 	r, err := c.exchange(p, line)
 	for round := 0; err == nil && r.status == statusChallenge; round++ {
 		if round == maxRounds {
-			return c.fail(&ProtocolError{Command: p.name, Text: "a login without an end"})
+			return c.fail(&ProtocolError{Command: p.name, Text: "too many challenges"})
 		}
 		response := first
 		if first = nil; response == nil {
@@ -58,7 +58,7 @@ func (c *Client) authenticate(m sasl.Client) error {
 	return c.outcome(m, p, err)
 }
 
-// outcome adds what the mechanism knows to the end of an exchange.
+// outcome adds what the mechanism knows to the result of an exchange.
 func (c *Client) outcome(m sasl.Client, p pending, err error) error {
 	var refused *Error
 	if e, ok := m.(explainer); ok && errors.As(err, &refused) && e.explanation() != "" {
@@ -79,9 +79,9 @@ func answer(m sasl.Client, challenge string) ([]byte, error) {
 	return m.Next(octets)
 }
 
-// cancel ends an exchange that the mechanism gave up on (RFC 5034 section 4).
-// A server that takes the cancelling for a login is out of its mind. The
-// mechanism's error quotes the server, who may quote the password.
+// cancel ends an exchange that the mechanism failed in (RFC 5034 section 4). A
+// server that answers it with +OK breaks the session. The mechanism's error
+// quotes the server, which may quote the password.
 func (c *Client) cancel(p pending, why error) error {
 	why = fmt.Errorf("%s: %s", p.name, c.clean(why.Error()))
 	var refused *Error
@@ -95,8 +95,8 @@ func (c *Client) cancel(p pending, why error) error {
 	return err
 }
 
-// encode is a response in base64, which is kept out of errors too. An empty
-// one is written as given: "=" with the command, else as nothing.
+// encode is a response in base64, which is kept out of errors too. empty is the
+// form of an empty one: "=" with the command, else "".
 func (c *Client) encode(response []byte, empty string) string {
 	if len(response) == 0 {
 		return empty

@@ -151,7 +151,7 @@ func refused(t *testing.T, err error) *Error {
 	t.Helper()
 	var e *Error
 	if !errors.As(err, &e) {
-		t.Fatalf("error %v is no *Error", err)
+		t.Fatalf("error %v is not an *Error", err)
 	}
 	return e
 }
@@ -162,7 +162,7 @@ func broken(t *testing.T, c *Client, err, want error) {
 	t.Helper()
 	var protocol *ProtocolError
 	if want == errProtocol && !errors.As(err, &protocol) || want != errProtocol && !errors.Is(err, want) {
-		t.Fatalf("error %v is no %v", err, want)
+		t.Fatalf("error %v is not %v", err, want)
 	}
 	if c.Err() == nil || c.Err().Error() != err.Error() {
 		t.Errorf("the session's error is %v, want %v", c.Err(), err)

@@ -20,7 +20,7 @@ func TestSkipEndless(t *testing.T) {
 		t.Fatalf("as long as the bound: %v", err)
 	}
 	if err := c.Skip(t.Context(), 150); !errors.Is(err, ErrTooLong) || errors.Is(err, io.EOF) {
-		t.Errorf("%v", err)
+		t.Errorf("error %v, want %v", err, ErrTooLong)
 	}
 	if !errors.Is(c.Err(), ErrTooLong) {
 		t.Errorf("the session goes on: %v", c.Err())

@@ -36,7 +36,7 @@ func TestStartTLS(t *testing.T) {
 		t.Error("what was said in clear is still believed")
 	}
 	if caps, err := c.Capa(t.Context()); err != nil || !caps.Has("UIDL") {
-		t.Errorf("%v, %v", caps, err)
+		t.Errorf("capabilities %v, %v; want UIDL", caps, err)
 	}
 	if err := c.Quit(t.Context()); err != nil {
 		t.Error(err)

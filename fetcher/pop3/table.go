@@ -9,17 +9,17 @@ import (
 const (
 	// maxUIDs is how many octets the UIDs of a listing may have together.
 	maxUIDs = 128 << 20
-	// maxBlock is how many entries of a table lie together at most while they
-	// come in, and uidBlock how many octets of UIDs: it is what one UID that
-	// is kept for longer than its listing may hold with it.
+	// maxBlock is how many entries of a table are allocated at once, and
+	// uidBlock how many octets of UIDs: this much memory may be held by one
+	// UID that outlives its listing.
 	maxBlock, uidBlock = 4096, 4 << 10
 )
 
-// table collects entries in whatever order they come.
+// table collects entries in the order they arrive.
 type table struct {
-	entries   []Entry // after order all of them, before the last block
+	entries   []Entry // after order all of them, before that the last block
 	full      [][]Entry
-	uids      strings.Builder // the UIDs of the last entries, one after the other
+	uids      strings.Builder // the UIDs of the last entries
 	count     int             // of all entries
 	octets    int             // of all UIDs
 	number    int             // of the last entry
@@ -28,8 +28,8 @@ type table struct {
 	last      int // where find stopped
 }
 
-// add appends an entry, within limits. The entries lie in blocks until it is
-// known how many they are: a slice that grows copies itself over and over.
+// add appends an entry, within limits. The entries are in blocks until their
+// number is known, because a growing slice is copied over and over.
 func (t *table) add(n int, uid []byte, size int64, limit int) error {
 	if t.octets += len(uid); t.octets > maxUIDs || t.count >= limit {
 		return fmt.Errorf("a listing of more than %d messages or %d octets", limit, maxUIDs)
@@ -47,8 +47,8 @@ func (t *table) add(n int, uid []byte, size int64, limit int) error {
 	return nil
 }
 
-// keep makes a UID a string. Many lie in one block, for a string of its own
-// costs more than most have octets.
+// keep makes a UID a string. Many share one block, because a separate string
+// costs more than the octets of most.
 func (t *table) keep(uid []byte) string {
 	if t.uids.Cap()-t.uids.Len() < len(uid) {
 		t.uids.Reset()
@@ -59,8 +59,8 @@ func (t *table) keep(uid []byte) string {
 	return t.uids.String()[start:]
 }
 
-// order joins the blocks and sorts by number. Of entries with one number the
-// first stays, the others are malformed: only one message can be meant.
+// order joins the blocks and sorts by number. Of entries with the same number the
+// first stays and the others count as malformed.
 func (t *table) order() {
 	if len(t.full) > 0 {
 		t.entries, t.full = slices.Concat(append(t.full, t.entries)...), nil
@@ -74,8 +74,8 @@ func (t *table) order() {
 	t.malformed += all - len(t.entries)
 }
 
-// find returns the entry with a number, or nil. It is quick for numbers that
-// come in order.
+// find returns the entry with a number, or nil. It is fast for numbers that come
+// in order.
 func (t *table) find(n int) *Entry {
 	if t.last < len(t.entries) && t.entries[t.last].Number == n {
 		t.last++

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// tracedLines is how many lines of a listing Options.Trace is told.
+// tracedLines is how many lines of a listing Options.Trace receives.
 const tracedLines = 10
 
-// trace tells Options.Trace a line of the dialogue.
+// trace hands a line of the dialogue to Options.Trace.
 func (c *Client) trace(sent bool, format string, args ...any) {
 	if c.o.Trace != nil {
 		c.o.Trace(sent, c.clean(fmt.Sprintf(format, args...)))
 	}
 }
 
-// traceSent tells what is about to be sent.
+// traceSent traces what is about to be sent.
 func (c *Client) traceSent(ps []pending, lines []string) {
 	if c.o.Trace == nil {
 		return
@@ -25,7 +25,7 @@ func (c *Client) traceSent(ps []pending, lines []string) {
 	}
 }
 
-// masked is a command without what is secret in it, whatever was said to be:
+// masked is a command without its secrets, even those that are not hidden yet:
 // the words behind PASS, the digest of APOP, the responses of AUTH.
 func masked(name, line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
@@ -46,8 +46,8 @@ func masked(name, line string) string {
 	return "***"
 }
 
-// traceReply tells a reply. A challenge may have in it what the response is
-// made of.
+// traceReply traces a reply. A challenge is secret: the response is computed from
+// it.
 func (c *Client) traceReply(p pending, r reply, line []byte) {
 	if r.status == statusChallenge && p.challenge {
 		c.trace(false, "+ ***")
@@ -56,7 +56,7 @@ func (c *Client) traceReply(p pending, r reply, line []byte) {
 	c.trace(false, "%s", line)
 }
 
-// traceLine tells the n-th line of a listing, but not of one without end.
+// traceLine traces the n-th line of a listing, up to a limit.
 func (c *Client) traceLine(n int, line []byte) {
 	switch {
 	case c.o.Trace == nil:

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// wire is the read side of the connection under its limits in time.
+// wire is the read side of the connection with its time limits.
 type wire struct {
 	conn       net.Conn
 	timeout    time.Duration // for each read and write
@@ -16,14 +16,14 @@ type wire struct {
 	total      int64     // octets read, ever
 	lastRead   time.Time // when the last of them were
 
-	enforced bool          // minRate is enforced now
+	enforced bool          // minRate applies now
 	octets   int           // read since the last measurement
 	waited   time.Duration // spent in reads since then
 	slow     error         // the rate fell below minRate
 }
 
-// Read reads once, with a deadline. That the server is too slow is said by the
-// read after the one that showed it: it may have brought the end.
+// Read reads once, with a deadline. It fails because of a slow server only one
+// read later: the slow read may have been the last one.
 func (w *wire) Read(p []byte) (int, error) {
 	if w.slow != nil {
 		return 0, w.slow
@@ -50,7 +50,7 @@ const (
 	limitSession = "the session took too long"
 )
 
-// deadline is the end of a read or write that starts now, and the limit that
+// deadline is the deadline of a read or write that starts now, and the limit that
 // it comes from.
 func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
 	end, limit = now.Add(w.timeout), limitWait
@@ -63,19 +63,19 @@ func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
 	return end, limit
 }
 
-// enforceRate begins to enforce minRate on what is read from now on, instead
-// of a limit for the whole.
+// enforceRate applies minRate to what is read from now on, instead of a time
+// limit for the whole reply.
 func (w *wire) enforceRate() {
 	w.enforced, w.octets, w.waited, w.slow, w.replyEnd = true, 0, 0, nil, time.Time{}
 }
 
-// ignoreRate ends what pace began.
+// ignoreRate ends what enforceRate began.
 func (w *wire) ignoreRate() {
 	w.enforced, w.slow = false, nil
 }
 
-// measure notes what a read brought, and whether the rate fell below minRate
-// over the last stretch of waiting.
+// measure counts what a read returned, and notes whether the rate was below
+// minRate over the last timeout's worth of waiting.
 func (w *wire) measure(n int, d time.Duration) {
 	if !w.enforced || w.minRate < 0 {
 		return

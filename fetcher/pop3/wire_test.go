@@ -146,14 +146,14 @@ func TestContextDeadline(t *testing.T) {
 		}
 		got, err := io.ReadAll(b)
 		if string(got) != "half a mess" || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("%q, %v; want %q, %v", got, err, "half a mess", context.DeadlineExceeded)
 		}
 		broken(t, c, err, context.DeadlineExceeded)
 	})
 }
 
-// The read that brings a body's end may show that it came too slowly; that is
-// no matter any more, least of all of the next command.
+// The read that brings the end of a body may show that it came too slowly. That
+// no longer matters, least of all to the next command.
 func TestSlowEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,10 +163,10 @@ func TestSlowEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := io.ReadAll(b); string(got) != "a line\r\n" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("%q, %v; want the whole message", got, err)
 		}
 		if c.Err() != nil || c.wire.slow != nil {
-			t.Errorf("%v, %v", c.Err(), c.wire.slow)
+			t.Errorf("session %v, too slow: %v; want neither", c.Err(), c.wire.slow)
 		}
 	})
 }

@@ -17,20 +17,19 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// The witness is github.com/knadh/go-pop3, a client that was written by others.
-// It reads what our client reads, and both have to get the same: numbers, UIDs,
-// sizes and octets. It differs by intention or by mistake in these points, so
-// the messages below say what it keeps of them:
+// The witness is github.com/knadh/go-pop3, an independent client. It reads what
+// our client reads, and both have to get the same numbers, UIDs, sizes and
+// octets, except where the witness is known to differ (TestWitnessDiffers):
 //
-//   - Each line end of a message becomes CRLF, be it a bare LF in the message.
+//   - A bare LF in a message becomes CRLF.
 //   - A line "." between bare LFs ends the message; the rest of it is then read
 //     as replies.
-//   - A dot at the beginning of any line is removed, also behind a bare LF,
-//     where servers do not stuff one.
+//   - A dot at the beginning of a line is removed after a bare LF too, where
+//     servers do not stuff one.
 //   - A UID ends at its first space, and a listing at the first line that has
 //     fewer than two words.
 
-// witnessLogIn is a session of the witness.
+// witnessLogIn begins a session of the witness.
 func witnessLogIn(t testing.TB, addr, user, password string) *witness.Conn {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -75,8 +74,8 @@ func witnessListing(t *testing.T, c *witness.Conn) []pop3.Entry {
 	return entries
 }
 
-// letters are messages with everything in which clients may differ. What the
-// witness keeps of them is the same octets, but for those in brokenLetters.
+// letters are messages with everything in which clients may differ, and which the
+// witness keeps octet by octet.
 func letters() [][]byte {
 	var all [][]byte
 	for _, s := range []string{
@@ -145,8 +144,8 @@ func TestWitnessReadsTheSameFromTestServer(t *testing.T) {
 	witnessAgrees(t, logIn(t, s), witnessLogIn(t, s.Addr(), "leo", "secret"), letters())
 }
 
-// Dovecot stores with LF or CRLF, and sends CRLF in any case: so both clients
-// get CRLF here, also where a bare LF was stored.
+// Dovecot sends CRLF whether a message was stored with LF or CRLF, so both
+// clients get CRLF here.
 func TestWitnessReadsTheSameFromDovecot(t *testing.T) {
 	t.Parallel()
 	d := startDovecot(t)
@@ -168,7 +167,7 @@ func TestWitnessReadsTheSameFromDovecot(t *testing.T) {
 	witnessAgrees(t, again, witnessLogIn(t, d.addr, "leo", strange), bodies)
 }
 
-// TestWitnessDiffers: where the witness does not keep a message, ours does.
+// TestWitnessDiffers: our client keeps the octets that the witness does not.
 func TestWitnessDiffers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

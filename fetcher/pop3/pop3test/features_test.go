@@ -103,7 +103,7 @@ func TestLogins(t *testing.T) {
 			err = c.Login(t.Context(), pop3.Credentials{Method: m, Username: "leo", Secret: func(context.Context) (string, error) { return password, nil }})
 			var refused *pop3.Error
 			if ok := password == "secret"; ok != (err == nil) || !ok && (!errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials) {
-				t.Errorf("%s with %q: %v", m, password, err)
+				t.Errorf("%s with %q: %v; want success only with the right password", m, password, err)
 			}
 			if err := c.Quit(t.Context()); err != nil {
 				t.Error(err)
@@ -155,7 +155,7 @@ func TestNoUpdateWithoutQuit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l, err := must(t, s).Listing(t.Context()); err != nil || len(l.Entries) != 1 {
-		t.Errorf("%+v, %v", l, err)
+		t.Errorf("listing %+v, %v; want one message", l, err)
 	}
 }
 

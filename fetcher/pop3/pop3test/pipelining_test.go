@@ -71,7 +71,7 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// It is offered, but where it shall not be.
+// PIPELINING is offered unless it is to be hidden.
 func TestPipeliningOffered(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[pop3test.Pipelining]bool{
