@@ -6,13 +6,12 @@ import (
 	"io"
 )
 
-// SendBody sends a message's octets, dots stuffed, with a CRLF at the end if
-// they have none, and the terminator. With lines >= 0 only the header and so
-// many lines of what follows it are sent (TOP). It sends nothing more when
-// the client is gone.
+// SendBody sends a message's octets, dot-stuffed, with a CRLF at the end if they
+// have none, and the terminator. With lines >= 0 it sends only the header and so
+// many lines of the body (TOP). It stops when the client is gone.
 func (s *Session) SendBody(octets io.Reader, lines int) {
 	in := bufio.NewReaderSize(octets, 64<<10)
-	st := stuffer{out: s.out, bol: true}
+	st := stuffer{out: s.out, atBOL: true}
 	header := true
 	for lines != 0 || header {
 		p, err := in.ReadSlice('\n')
@@ -23,7 +22,7 @@ func (s *Session) SendBody(octets io.Reader, lines int) {
 			break
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			s.Close() // a reader that fails is a disk that fails: the message breaks off
+			s.Close() // as if the disk failed: the message breaks off
 			return
 		}
 		if err == nil && !header && lines > 0 {
@@ -38,31 +37,31 @@ func (s *Session) SendBody(octets io.Reader, lines int) {
 
 // stuffer writes pieces of a message.
 type stuffer struct {
-	out *bufio.Writer
-	bol bool // a line begins, by CRLF
-	cr  bool // the last octet was a CR
+	out   *bufio.Writer
+	atBOL bool // at the beginning of a line, after CRLF
+	cr    bool // the last octet was a CR
 }
 
-// line writes a piece that has a line feed at its end or none at all.
+// line writes a piece that has no line feed except at its end.
 func (st *stuffer) line(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if st.bol && p[0] == '.' {
+	if st.atBOL && p[0] == '.' {
 		if err := st.out.WriteByte('.'); err != nil {
 			return err
 		}
 	}
 	_, err := st.out.Write(p)
 	last := len(p) - 1
-	st.bol = p[last] == '\n' && (last > 0 && p[last-1] == '\r' || last == 0 && st.cr)
+	st.atBOL = p[last] == '\n' && (last > 0 && p[last-1] == '\r' || last == 0 && st.cr)
 	st.cr = p[last] == '\r'
 	return err
 }
 
 // end writes the terminator.
 func (st *stuffer) end() {
-	if !st.bol {
+	if !st.atBOL {
 		_, _ = st.out.WriteString("\r\n") // errors of a bufio.Writer stay
 	}
 	_, _ = st.out.WriteString(".\r\n")

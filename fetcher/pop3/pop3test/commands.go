@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// beforeLogin and afterLogin are the commands and the states they are for
-// (RFC 1939 sections 4 and 5).
+// beforeLogin and afterLogin are the commands of each state (RFC 1939 sections 4
+// and 5).
 var (
 	beforeLogin = map[string]func(*Session, string){
 		"": (*Session).greet, "CAPA": (*Session).capa, "STLS": (*Session).stls, "USER": (*Session).userName,
@@ -20,8 +20,8 @@ var (
 	}
 )
 
-// Do answers a command as the server would by itself. The verb is in upper
-// case; "" is the greeting.
+// Do answers a command in the default way. The verb is in upper case; "" is the
+// greeting.
 func (s *Session) Do(verb, arg string) {
 	commands := beforeLogin
 	if s.user != "" {
@@ -68,7 +68,7 @@ func (s *Session) uidl(arg string) {
 	s.listing(arg, func(n int, m *Message) string { return strconv.Itoa(n) + " " + m.UID })
 }
 
-// listing answers for one message, or for all.
+// listing answers LIST or UIDL for one message, or for all.
 func (s *Session) listing(arg string, line func(n int, m *Message) string) {
 	if arg != "" {
 		if i := s.index(arg); i >= 0 {
@@ -87,8 +87,7 @@ func (s *Session) listing(arg string, line func(n int, m *Message) string) {
 	s.Write(".\r\n")
 }
 
-// index is a message's place by the number in an argument, -1 if there is no
-// such message.
+// index is the index of the message with the number in arg, -1 if there is none.
 func (s *Session) index(arg string) int {
 	n, err := strconv.Atoi(strings.TrimSpace(arg))
 	if err != nil || n < 1 || n > len(s.messages) || s.deleted[s.messages[n-1]] {

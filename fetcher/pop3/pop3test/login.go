@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Mechanism is one of AUTH (RFC 5034). initial is nil if none came; ask sends
-// a challenge and returns the response. The result is the user who is logged
-// in; an error's text becomes that of the -ERR.
+// Mechanism is a mechanism of AUTH (RFC 5034). initial is the initial response,
+// nil if there is none; ask sends a challenge and returns the response. The
+// result is the user who is logged in; an error's text becomes that of -ERR.
 type Mechanism func(s *Session, initial []byte, ask func(challenge []byte) ([]byte, error)) (user string, err error)
 
-// errWrong refuses a login for good (RFC 3206 section 5).
+// errWrong refuses a login because of the credentials (RFC 3206 section 5).
 var errWrong = errors.New("[AUTH] invalid user name or password")
 
-// check tells whether a password is right.
+// check reports whether a password is right.
 func (s *Session) check(user, password string) bool {
 	want, ok := s.srv.o.Users[user]
 	return ok && want == password
@@ -90,7 +90,7 @@ func (s *Session) stls(string) {
 	s.use(tls.Server(s.raw, s.srv.o.TLS)) // what the client injected before the handshake is lost
 }
 
-// mechanisms are the names of all that AUTH takes.
+// mechanisms are the names of all mechanisms of AUTH.
 func (s *Session) mechanisms() []string {
 	names := []string{"PLAIN", "LOGIN"}
 	for n := range s.srv.o.SASL {
@@ -102,7 +102,7 @@ func (s *Session) mechanisms() []string {
 	return names
 }
 
-// mechanism is that of a name, or nil.
+// mechanism is the mechanism with a name, or nil.
 func (s *Session) mechanism(name string) Mechanism {
 	if m, ok := s.srv.o.SASL[name]; ok {
 		return m

@@ -9,9 +9,9 @@ import (
 // Message is a message in a mailbox.
 type Message struct {
 	UID    string
-	Octets []byte // as they are; dots are stuffed when they are sent
-	// Open gives the octets instead, if not nil, for messages that need no
-	// memory; Size then says how many there are.
+	Octets []byte // raw; dots are stuffed when they are sent
+	// Open, if not nil, returns the octets instead, for messages that are not
+	// in memory; Size is then their number.
 	Open func() io.Reader
 	Size int64
 }
@@ -24,7 +24,7 @@ func (m *Message) open() io.Reader {
 	return bytes.NewReader(m.Octets)
 }
 
-// size is what LIST tells: the octets that are sent, without stuffing.
+// size is the size in LIST: the octets that are sent, without stuffing.
 func (m *Message) size() int64 {
 	switch {
 	case m.Open != nil:
@@ -35,10 +35,10 @@ func (m *Message) size() int64 {
 	return int64(len(m.Octets)) + 2 // the CRLF that is sent behind it
 }
 
-// mailbox is what one user has. The server's lock guards it.
+// mailbox is the mailbox of one user. The server's lock guards it.
 type mailbox struct {
 	messages []*Message
-	users    int // sessions that have it
+	users    int // sessions that use it
 }
 
 // box returns a user's mailbox. The server's lock is held.
@@ -51,8 +51,7 @@ func (s *Server) box(user string) *mailbox {
 	return b
 }
 
-// Add puts messages at the end of a mailbox. Sessions that have begun don't
-// see them.
+// Add appends messages to a mailbox. Sessions that have begun do not see them.
 func (s *Server) Add(user string, messages ...Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,9 +72,9 @@ func (s *Server) Messages(user string) []Message {
 	return out
 }
 
-// Change replaces a mailbox's contents by what f makes of them: what another
-// client, a migration or a restored backup does. Messages of the same UID and
-// the same octets stay the same to sessions that have begun.
+// Change replaces the contents of a mailbox by the result of f, as another
+// client, a migration or a restored backup would. Messages with the same UID and
+// the same octets stay the same for sessions that have begun.
 func (s *Server) Change(user string, f func([]Message) []Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Options say what a server is like. The zero value is a server in clear that
-// nobody can log in to.
+// Options are the properties of a server. The zero value is a server without TLS
+// and users.
 type Options struct {
 	Users map[string]string // passwords by user name
 	// TLS is for STLS, or from the first octet on if ImplicitTLS.
@@ -18,17 +18,17 @@ type Options struct {
 	// Greeting is the text after the first +OK; "popferry test server" if
 	// empty. With an APOP timestamp ("<...@...>") in it, APOP works.
 	Greeting string
-	// Capabilities are the lines of CAPA; nil: what the server can do, STLS
-	// added where it is possible.
+	// Capabilities are the lines of CAPA; nil: what the server supports. STLS
+	// is added where it is possible.
 	Capabilities []string
 	// SASL are more mechanisms of AUTH, by name in upper case.
 	SASL map[string]Mechanism
-	// Pipelining is what becomes of commands that are sent ahead.
+	// Pipelining is how commands that are sent ahead are treated.
 	Pipelining Pipelining
-	// Lock allows one session a mailbox; others get [IN-USE].
+	// Lock allows one session per mailbox; others get [IN-USE].
 	Lock bool
-	// Handle sees each command before the server does, the verb in upper
-	// case; true means that it was answered. Verb "" is the greeting.
+	// Handle is called for each command first, with the verb in upper case;
+	// it returns whether it has answered. Verb "" is the greeting.
 	Handle func(s *Session, verb, arg string) bool
 }
 
@@ -57,7 +57,7 @@ func (s *Server) Start() error {
 	return s.Listen("127.0.0.1:0")
 }
 
-// Listen listens on an address of TCP and serves it until Close.
+// Listen listens on a TCP address and serves it until Close.
 func (s *Server) Listen(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -68,12 +68,12 @@ func (s *Server) Listen(addr string) error {
 	return nil
 }
 
-// Addr is the address that is listened on, "127.0.0.1:12345".
+// Addr is the listening address, such as "127.0.0.1:12345".
 func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Close ends all sessions and waits until nothing of the server runs any more.
+// Close ends all sessions and waits for all goroutines.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -139,8 +139,8 @@ func (c Command) Verb() string {
 	return strings.ToUpper(verb)
 }
 
-// maxLog is how many commands are remembered at least; a server that runs for
-// long forgets older ones.
+// maxLog is how many commands are kept at least; a server that runs for long
+// drops older ones.
 const maxLog = 1 << 19
 
 // note logs a command.
@@ -161,7 +161,7 @@ func (s *Server) Log() []Command {
 }
 
 // Commands returns the lines that were sent in sessions logged in as user,
-// those of the login itself left out.
+// without those of the login itself.
 func (s *Server) Commands(user string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

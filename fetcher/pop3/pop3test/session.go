@@ -34,7 +34,7 @@ func newSession(srv *Server, conn net.Conn, number int) *Session {
 	return s
 }
 
-// use makes conn the connection that is spoken on.
+// use makes conn the connection in use.
 func (s *Session) use(conn net.Conn) {
 	s.conn, s.in, s.out = conn, bufio.NewReaderSize(conn, 16<<10), bufio.NewWriterSize(conn, 32<<10)
 }
@@ -53,7 +53,7 @@ func (s *Session) serve() {
 		}
 		verb, arg, _ := strings.Cut(line, " ")
 		s.dispatch(strings.ToUpper(verb), arg)
-		s.settle()
+		s.misbehave()
 	}
 }
 
@@ -65,13 +65,13 @@ func (s *Session) dispatch(verb, arg string) {
 	s.Do(verb, arg)
 }
 
-// end ends the session. Deletions are done before the last reply goes out, so
-// that who reads it can rely on them. What the client has sent and nobody has
-// read would turn the end into a reset, and the client might lose that reply:
-// so our side is closed first and the rest is swallowed.
+// end ends the session. Deletions are done before the last reply is sent, so the
+// client can rely on them. Unread octets of the client would turn the end into a
+// reset, and the client might lose that reply: so this side is closed first and
+// the rest is read and discarded.
 func (s *Session) end() {
 	s.leave()
-	_ = s.out.Flush() // the client may be gone: nobody is left to tell
+	_ = s.out.Flush() // the client may be gone
 	if t, ok := s.raw.(*net.TCPConn); ok && t.CloseWrite() == nil {
 		_, _ = io.Copy(io.Discard, t)
 	}
@@ -91,14 +91,14 @@ func (s *Session) leave() {
 	s.user = ""
 }
 
-// kill closes the connection under whatever goes on; from any goroutine.
+// kill closes the connection at once; from any goroutine.
 func (s *Session) kill() {
-	_ = s.raw.Close() // an end is an end, however it went
+	_ = s.raw.Close() // an error of closing does not matter
 }
 
-// ReadLine reads the next line that the client sends, without its line end,
-// and logs it. What was written before is sent first, unless the line is there
-// already: the replies to pipelined commands go out together.
+// ReadLine reads the client's next line, without its line end, and logs it. What
+// was written before is sent first, unless the line has arrived already: the
+// replies to pipelined commands are sent together.
 func (s *Session) ReadLine() (string, error) {
 	if !s.hasLine() {
 		if err := s.out.Flush(); err != nil {
@@ -115,14 +115,13 @@ func (s *Session) ReadLine() (string, error) {
 	return line, nil
 }
 
-// Write sends octets as they are. Errors end the session with the next
-// command.
+// Write sends raw octets. Errors end the session at the next command.
 func (s *Session) Write(raw string) {
 	_, _ = s.out.WriteString(raw)
 }
 
-// Flush sends what was written so far, in a segment of its own unless the
-// network joins it with the next. It fails when the client is gone.
+// Flush sends what was written so far, usually in a TCP segment of its own. It
+// fails when the client is gone.
 func (s *Session) Flush() error {
 	return s.out.Flush()
 }
@@ -137,7 +136,7 @@ func (s *Session) Err(format string, args ...any) {
 	s.Write(strings.TrimRight("-ERR "+fmt.Sprintf(format, args...), " ") + "\r\n")
 }
 
-// Lines answers +OK and several lines, stuffed and ended by a dot.
+// Lines answers +OK and several lines, dot-stuffed, with the final dot.
 func (s *Session) Lines(text string, lines ...string) {
 	s.OK("%s", text)
 	for _, l := range lines {
@@ -149,13 +148,13 @@ func (s *Session) Lines(text string, lines ...string) {
 	s.Write(".\r\n")
 }
 
-// User is who is logged in, "" if nobody is.
+// User is the user who is logged in, "" before the login.
 func (s *Session) User() string { return s.user }
 
-// TLS tells whether the session is on TLS.
+// TLS reports whether the session uses TLS.
 func (s *Session) TLS() bool { return s.conn != s.raw }
 
-// Message is the message of a number as RETR takes it, nil if there is none.
+// Message is the message with a number as in RETR, nil if there is none.
 func (s *Session) Message(number string) *Message {
 	if i := s.index(number); i >= 0 {
 		return s.messages[i]
@@ -163,22 +162,22 @@ func (s *Session) Message(number string) *Message {
 	return nil
 }
 
-// Close ends the session after what was written: the client sees the end of
-// the connection, without TLS's close_notify, as with many servers.
+// Close ends the session once what was written is sent: the client sees the end
+// of the connection, without TLS's close_notify, as with many servers.
 func (s *Session) Close() {
 	s.over = true
 }
 
-// Reset ends the session by a RST; what was written may get lost.
+// Reset ends the session by a RST; what was written may be lost.
 func (s *Session) Reset() {
 	s.over = true
 	if t, ok := s.raw.(*net.TCPConn); ok {
-		_ = t.SetLinger(0) // without it the end is an orderly one
+		_ = t.SetLinger(0) // else the end would be an orderly one
 	}
 	s.kill()
 }
 
-// Hang says nothing more until the client gives up. What it sends is logged.
+// Hang sends nothing more until the client gives up, and logs what it sends.
 func (s *Session) Hang() {
 	s.over = true
 	for {
