@@ -44,6 +44,6 @@ func TestNames(t *testing.T) {
 		}
 	}
 	if got := forwarder.Kind(0).String() + ", " + forwarder.Stage(99).String(); got != "kind 0, stage 99" {
-		t.Errorf("got %q", got)
+		t.Errorf("got %q, want \"kind 0, stage 99\"", got)
 	}
 }

@@ -13,31 +13,30 @@ import (
 type Box struct {
 	dir  string
 	disk disk
-	turn chan struct{} // full while a Store is at work
+	busy chan struct{} // full while a Store is running
 }
 
 // New returns the Maildir in dir. It does no I/O.
 func New(dir string) *Box {
-	return &Box{dir: dir, disk: system{}, turn: make(chan struct{}, 1)}
+	return &Box{dir: dir, disk: system{}, busy: make(chan struct{}, 1)}
 }
 
-// Store keeps what r gives and returns the file's path. The folders are made
-// if they are missing; they and the file are for their owner only.
+// Store stores the octets of r and returns the file's path. Missing folders are
+// made; they and the file are readable by their owner only.
 //
-// name has to be the same whenever the same message is stored, and another one
-// for any other; it may have any octets. If a file of that name with the same
-// octets is in new/ or cur/, it counts as stored. One with other octets stays,
-// and the message gets a name beside it.
+// name identifies the message and may have any octets. If a file of that name
+// with the same octets is in new/ or cur/, the message counts as stored. One with
+// other octets stays, and the message gets a numbered name.
 //
-// Failures of the file system are *Error. Those of r and of ctx, which is
-// looked at until the message is written, are returned as what they are. After
-// an error the message may be there all the same; storing it again is safe.
+// Failures of the file system are *Error. Those of r are returned unchanged, and
+// so is the cause of ctx, which counts until the message is written. After an
+// error the message may be there nevertheless; storing it again is safe.
 func (b *Box) Store(ctx context.Context, name string, r io.Reader) (path string, err error) {
-	// One at a time: then a file in tmp/ is free for the next try, and nobody
-	// takes a name between the look whether it is free and the rename.
+	// One at a time: then a file in tmp/ is left over and may be replaced, and a
+	// name that was free is still free at the rename.
 	select {
-	case b.turn <- struct{}{}:
-		defer func() { <-b.turn }()
+	case b.busy <- struct{}{}:
+		defer func() { <-b.busy }()
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
@@ -46,7 +45,7 @@ func (b *Box) Store(ctx context.Context, name string, r io.Reader) (path string,
 	}
 	base := fileName(name)
 	tmp := filepath.Join(b.dir, "tmp", base)
-	defer os.Remove(tmp) // gone already if all is well
+	defer os.Remove(tmp) // moved already if all is well
 	sum, err := b.write(ctx, tmp, r)
 	if err != nil {
 		return "", err
@@ -54,14 +53,14 @@ func (b *Box) Store(ctx context.Context, name string, r io.Reader) (path string,
 	if path, err = b.publish(tmp, base, sum); err != nil {
 		return "", err
 	}
-	// Also if it was there already: the process before may have ended here.
+	// Also if it was there already: an earlier process may have ended here.
 	if err := errors.Join(b.sync(filepath.Dir(path)), b.sync(filepath.Dir(tmp))); err != nil {
 		return "", err
 	}
 	return path, nil
 }
 
-// folders makes what is missing of the Maildir.
+// folders makes the Maildir's folders that are missing.
 func (b *Box) folders() error {
 	for _, name := range []string{"tmp", "new", "cur"} {
 		if err := b.folder(filepath.Join(b.dir, name)); err != nil {
@@ -71,7 +70,7 @@ func (b *Box) folders() error {
 	return nil
 }
 
-// folder makes a folder, and those above it, if it is missing.
+// folder makes a folder and its parents, if they are missing.
 func (b *Box) folder(path string) error {
 	parent := filepath.Dir(path)
 	err := b.disk.Mkdir(path)
@@ -82,19 +81,19 @@ func (b *Box) folder(path string) error {
 		err = b.disk.Mkdir(path)
 	}
 	switch {
-	case errors.Is(err, os.ErrExist): // if it is no folder, the next step says so
+	case errors.Is(err, os.ErrExist): // if it is a file, the next step says so
 		return nil
 	case err != nil:
-		return &Error{Doing: "making the folder", Path: path, Err: err}
+		return &Error{Doing: "creating the folder", Path: path, Err: err}
 	}
 	return b.sync(parent)
 }
 
-// write puts a message into a new file, on disk, and returns its hash.
+// write writes a message to a new file, with fsync, and returns its hash.
 func (b *Box) write(ctx context.Context, path string, r io.Reader) (sum hash, err error) {
 	f, err := b.disk.Create(path)
 	if err != nil {
-		return sum, &Error{Doing: "making", Path: path, Err: err}
+		return sum, &Error{Doing: "creating", Path: path, Err: err}
 	}
 	src, h := &source{ctx: ctx, r: r}, sha256.New()
 	_, err = io.Copy(io.MultiWriter(f, h), src)
@@ -113,8 +112,8 @@ func (b *Box) write(ctx context.Context, path string, r io.Reader) (sum hash, er
 	return hash(h.Sum(nil)), nil
 }
 
-// publish moves a message that is on disk to new/, unless it is there or in
-// cur/ already.
+// publish moves a message from tmp/ to new/, unless it is there or in cur/
+// already.
 func (b *Box) publish(tmp, base string, sum hash) (path string, err error) {
 	for n := 1; ; n++ {
 		name := numbered(base, n)
@@ -129,7 +128,7 @@ func (b *Box) publish(tmp, base string, sum hash) (path string, err error) {
 			}
 			return path, nil
 		}
-		if is, err := hashFile(found); err != nil || is == sum {
+		if other, err := hashFile(found); err != nil || other == sum {
 			return found, err
 		}
 	}
@@ -144,7 +143,7 @@ func (b *Box) find(name string) (string, error) {
 	case !errors.Is(err, os.ErrNotExist):
 		return "", &Error{Doing: "looking for", Path: path, Err: err}
 	}
-	// Only then in cur/, for messages move from new/ to there.
+	// new/ first: readers move messages from there to cur/.
 	cur := filepath.Join(b.dir, "cur")
 	seen, err := withFlags(cur, name)
 	if err != nil {
@@ -156,10 +155,10 @@ func (b *Box) find(name string) (string, error) {
 	return filepath.Join(cur, seen), nil
 }
 
-// sync puts a folder's entries on disk.
+// sync puts a folder's entries on disk. See the package comment for its errors.
 func (b *Box) sync(folder string) error {
 	if err := b.disk.SyncFolder(folder); err != nil {
-		return &Error{Doing: "putting on disk the folder", Path: folder, Err: err}
+		return &Error{Doing: "syncing the folder", Path: folder, Err: err}
 	}
 	return nil
 }

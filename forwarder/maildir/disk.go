@@ -10,19 +10,20 @@ import (
 	"syscall"
 )
 
-// disk is how a message gets to its place, step by step. Tests let each fail.
+// disk is what Store asks of the file system. Tests let each step fail.
 type disk interface {
 	// Mkdir makes a folder for its owner only.
 	Mkdir(path string) error
-	// Create makes a file for its owner only, in place of one that an earlier
+	// Create makes a file for its owner only, and replaces one that an earlier
 	// process has left.
 	Create(path string) (file, error)
 	Rename(from, to string) error
-	// SyncFolder puts a folder's entries on disk.
+	// SyncFolder puts a folder's entries on disk. It succeeds where the file system
+	// does not support that.
 	SyncFolder(path string) error
 }
 
-// file is a file that is written. Sync puts it on disk.
+// file is a file to write. Sync puts it on disk.
 type file interface {
 	io.WriteCloser
 	Sync() error
@@ -43,7 +44,7 @@ func (system) Create(path string) (file, error) {
 }
 
 func (system) SyncFolder(path string) error {
-	if runtime.GOOS == "windows" { // has no such thing
+	if runtime.GOOS == "windows" { // does not support it
 		return nil
 	}
 	f, err := os.Open(path)
@@ -52,15 +53,16 @@ func (system) SyncFolder(path string) error {
 	}
 	defer f.Close()
 	err = f.Sync()
-	// Some file systems (FUSE, SMB) have no such thing either.
+	// Some file systems (FUSE, SMB) do not support it either. Any other error means
+	// that the entry may be lost at a power failure.
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
 		return nil
 	}
 	return err
 }
 
-// source reads a message until ctx is done, and keeps its error, so that it can
-// be told from the disk's.
+// source reads a message until ctx is done. It keeps its error, so that it can be
+// told from the disk's.
 type source struct {
 	ctx context.Context
 	r   io.Reader
@@ -79,10 +81,10 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hash tells one message's octets from another's.
+// hash identifies a message's octets.
 type hash [sha256.Size]byte
 
-// hashFile reads a file through.
+// hashFile is the hash of a whole file.
 func hashFile(path string) (hash, error) {
 	f, err := os.Open(path)
 	if err != nil {

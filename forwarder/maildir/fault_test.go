@@ -155,7 +155,7 @@ func TestFileForFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := New(dir).Store(t.Context(), "a", strings.NewReader(message))
-	if want := "making the folder " + filepath.Join(dir, "tmp") + ": not a directory; a file is where a folder should be"; err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := "creating the folder " + filepath.Join(dir, "tmp") + ": not a directory; a file is in the way"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

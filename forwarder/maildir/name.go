@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// longestName keeps room for a number and a reader's flags below the 255 octets
+// longestName leaves room for a number and a reader's flags within the 255 octets
 // that file systems allow.
 const longestName = 180
 
-// fileName makes a name that is valid in a Maildir: no "/" and ":", no dot in
-// front. Different names stay different. What is neither letter, digit nor one
-// of "-._@" becomes "%" and two hex digits; of too long a name the beginning and
-// a hash are left. "~" is never in a name as it was given.
+// fileName makes a name that is valid in a Maildir: without "/" and ":", and not
+// beginning with a dot. Different names stay different. Anything except letters,
+// digits and "-._@" becomes "%" and two hex digits. A name that is too long is cut
+// and gets a hash. "~" is never from the given name.
 func fileName(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -28,7 +28,7 @@ func fileName(name string) string {
 	}
 	switch s := b.String(); {
 	case s == "":
-		return "~" // the file needs some name
+		return "~" // a file needs a name
 	case len(s) > longestName:
 		return fmt.Sprintf("%s~%x", s[:longestName/2], sha256.Sum256([]byte(name)))
 	default:
@@ -36,12 +36,12 @@ func fileName(name string) string {
 	}
 }
 
-// plain tells which octets stay in a file's name.
+// plain reports whether an octet stays in a file's name.
 func plain(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._@", c) >= 0
 }
 
-// numbered is the n-th name for messages that should have had the same one.
+// numbered is the n-th name for messages of one name.
 func numbered(base string, n int) string {
 	if n == 1 {
 		return base
@@ -50,7 +50,7 @@ func numbered(base string, n int) string {
 }
 
 // withFlags finds a name in a folder, as it is or with the flags that readers
-// put behind it (":2,S"). "" if it is not there.
+// append (":2,S"). It returns "" if the name is not there.
 func withFlags(dir, name string) (string, error) {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -68,7 +68,7 @@ func FuzzDotWriter(f *testing.F) {
 			in += "\r\n"
 		}
 		if i := strings.Index("\r\n"+out, "\r\n.\r\n"); i != len(out)-len(".\r\n") {
-			t.Errorf("%q ends at %d", out, i)
+			t.Errorf("%q ends at %d, want %d", out, i, len(out)-len(".\r\n"))
 		}
 		lines := strings.SplitAfter(strings.TrimSuffix(out, ".\r\n"), "\r\n")
 		for i, l := range lines {

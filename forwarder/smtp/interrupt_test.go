@@ -66,7 +66,7 @@ var silences = []struct {
 	},
 }
 
-func TestStopped(t *testing.T) {
+func TestWaitStoppedAtEachStage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range silences {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,14 +104,14 @@ func TestCheckStopped(t *testing.T) {
 			cancel()
 		}()
 		if err := p.Check(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
+			t.Errorf("got %v, want %v", err, context.Canceled)
 		}
 		_ = p.Close()
 		peer.done()
 	})
 }
 
-func TestDeadlines(t *testing.T) {
+func TestDeadlineOfEachStage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range silences {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestDeadlines(t *testing.T) {
 }
 
 // Octets that drip in must not move the deadline of a reply.
-func TestDrip(t *testing.T) {
+func TestDrippingReplyHitsTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, hello+mail+rcpt+body+"S% 250 queued as 1")
@@ -149,7 +149,7 @@ func TestDrip(t *testing.T) {
 			t.Errorf("got %q and %v, want %q", got, err, want)
 		}
 		if took := time.Since(start); took != 10*time.Minute {
-			t.Errorf("took %v", took)
+			t.Errorf("took %v, want 10m", took)
 		}
 		_ = p.Close()
 		peer.done()
@@ -160,7 +160,7 @@ func TestDrip(t *testing.T) {
 var large = strings.Repeat("0123456789012345678901234567890123456789012345678901234567890\r\n", 2000)
 
 // A body that comes to no good end must not get its final dot.
-func TestBodies(t *testing.T) {
+func TestBrokenBodyGetsNoFinalDot(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the disk is gone")
 	tests := []struct {
@@ -276,7 +276,7 @@ func (s stopper) Read([]byte) (int, error) {
 }
 
 // A server that cuts the body short may say why.
-func TestLastWords(t *testing.T) {
+func TestReplyOfServerThatCutsTheBody(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

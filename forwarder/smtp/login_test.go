@@ -124,7 +124,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-func TestNoSecret(t *testing.T) {
+func TestLoginWithoutSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, offers("PLAIN")+"C!")
@@ -137,7 +137,7 @@ func TestNoSecret(t *testing.T) {
 			t.Errorf("got %q and %v, want %q", got, err, want)
 		}
 		if len(out) != 1 || out[0].Stage != forwarder.StageAuth || !errors.Is(out[0].Err, locked) {
-			t.Errorf("got %+v", out)
+			t.Errorf("got %+v, want it unusable at auth by %v", out, locked)
 		}
 		_ = p.Close()
 		peer.done()

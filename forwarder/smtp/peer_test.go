@@ -113,7 +113,7 @@ func play(c net.Conn, script string) error {
 		case "C!":
 			var rest []byte
 			if rest, err = io.ReadAll(br); len(rest) > 0 {
-				err = fmt.Errorf("%q before the end", rest)
+				err = fmt.Errorf("got %q before the end, want nothing", rest)
 			}
 		case "C~":
 			var rest []byte
@@ -138,7 +138,7 @@ func expect(br *bufio.Reader, want string) error {
 			return err
 		}
 		if got != line+"\r\n" {
-			return fmt.Errorf("got %q", got)
+			return fmt.Errorf("got %q, want %q", got, line)
 		}
 	}
 	return nil

@@ -348,7 +348,7 @@ func TestStoppedAfter421(t *testing.T) {
 
 // A chunk that cannot be filled is never filled with something else, and what is
 // longer than announced is not taken for a command.
-func TestChunks(t *testing.T) {
+func TestBrokenChunkIsNotFilled(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the disk is gone")
 	tests := []struct {
@@ -376,7 +376,7 @@ func TestChunks(t *testing.T) {
 				m.Size, m.Body = tt.size, func() io.Reader { return tt.body }
 				out, err := deliver(t.Context(), p, m, ready)
 				if out != nil || err == nil || tt.err != nil && !errors.Is(err, tt.err) {
-					t.Errorf("got %v and %v", out, err)
+					t.Errorf("got %v and %v, want only an error, %v", out, err, tt.err)
 				}
 				_ = p.Close()
 				peer.done()
@@ -386,7 +386,7 @@ func TestChunks(t *testing.T) {
 }
 
 // A large message waits until somebody wants it.
-func TestLargeChunk(t *testing.T) {
+func TestLargeChunkWaitsForRecipients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, proved+envelope+"S: 250 2.1.0 ok\n S: 550 5.1.1 unknown\n"+bye)

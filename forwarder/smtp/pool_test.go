@@ -131,7 +131,7 @@ func TestSessions(t *testing.T) {
 }
 
 // A clock that jumps, as after a laptop's sleep, leaves the timers behind.
-func TestIdleByClock(t *testing.T) {
+func TestIdleSessionAfterClockJump(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, hello+once+"C!", hello+once+bye)
@@ -142,7 +142,7 @@ func TestIdleByClock(t *testing.T) {
 		for range 2 {
 			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 			if got := describe(out); got != "accepted dot 250 ok" || err != nil {
-				t.Errorf("got %q and %v", got, err)
+				t.Errorf("got %q and %v, want it accepted", got, err)
 			}
 			slept += time.Hour
 		}
@@ -154,7 +154,7 @@ func TestIdleByClock(t *testing.T) {
 
 // Nothing of a message is sent unless begin agrees, and the session is as good
 // as before.
-func TestBeginFails(t *testing.T) {
+func TestBeginFailsSendsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, hello+once+bye)
@@ -162,10 +162,10 @@ func TestBeginFails(t *testing.T) {
 		full := errors.New("the disk is full")
 		out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { return full })
 		if out != nil || !errors.Is(err, full) {
-			t.Errorf("got %v and %v", out, err)
+			t.Errorf("got %v and %v, want only %v", out, err, full)
 		}
 		if out, err = deliver(t.Context(), p, message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
-			t.Errorf("got %v and %v", out, err)
+			t.Errorf("got %v and %v, want it accepted", out, err)
 		}
 		_ = p.Close()
 		peer.done()
@@ -173,7 +173,7 @@ func TestBeginFails(t *testing.T) {
 }
 
 // A ctx that ends within begin, or before, sends nothing.
-func TestStoppedBefore(t *testing.T) {
+func TestStoppedBeforeItBeginsSendsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, hello+bye)
@@ -181,11 +181,11 @@ func TestStoppedBefore(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		out, err := deliver(ctx, p, message("hi\r\n\r\n"), func(context.Context) error { cancel(); return nil })
 		if out != nil || !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v and %v", out, err)
+			t.Errorf("got %v and %v, want only %v", out, err, context.Canceled)
 		}
 		out, err = deliver(ctx, p, message("hi\r\n\r\n"), notReady(t))
 		if out != nil || !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v and %v", out, err)
+			t.Errorf("got %v and %v, want only %v", out, err, context.Canceled)
 		}
 		_ = p.Close()
 		peer.done()
@@ -201,7 +201,7 @@ func notReady(t *testing.T) func(context.Context) error {
 }
 
 // begin is for messages that may be delivered from then on.
-func TestNotBegun(t *testing.T) {
+func TestBeginNotCalledIfUnusableOrImpossible(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(t, "S: 554 no\n C!", hello+bye)
@@ -229,11 +229,11 @@ func TestDialFails(t *testing.T) {
 		t.Errorf("got %q and %v, want %q", got, err, want)
 	}
 	if !errors.Is(out[1].Err, refused) || out[1].Recipient != "c@example.org" {
-		t.Errorf("got %+v", out[1])
+		t.Errorf("got %+v, want c@example.org refused by the dialer", out[1])
 	}
 	var e *smtp.Error
 	if err := p.Check(t.Context()); !errors.As(err, &e) || e.Stage != forwarder.StageDial || !errors.Is(err, refused) {
-		t.Errorf("Check: %v", err)
+		t.Errorf("Check: %v, want %v at dial", err, refused)
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)
@@ -248,13 +248,13 @@ func TestCloseWaits(t *testing.T) {
 		peer := newPeer(t, hello+once+bye, hello+mail+rcpt+body+"S% 250\\r\\n\n"+bye)
 		p := smtp.New(options(peer))
 		if out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" {
-			t.Errorf("got %v and %v", out, err)
+			t.Errorf("got %v and %v, want it accepted", out, err)
 		}
 		time.Sleep(31 * time.Second) // until the first session is ended
 		var calls sync.WaitGroup
 		calls.Go(func() {
 			if out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250" {
-				t.Errorf("got %v and %v", out, err)
+				t.Errorf("got %v and %v, want it accepted", out, err)
 			}
 		})
 		synctest.Wait()
@@ -269,10 +269,10 @@ func TestCloseWaits(t *testing.T) {
 		}
 		calls.Wait()
 		if _, err := deliver(t.Context(), p, message("hi\r\n\r\n"), notReady(t)); !errors.Is(err, smtp.ErrClosed) {
-			t.Errorf("Wait after Close: %v", err)
+			t.Errorf("Wait after Close: %v, want %v", err, smtp.ErrClosed)
 		}
 		if err := p.Check(t.Context()); !errors.Is(err, smtp.ErrClosed) {
-			t.Errorf("Check after Close: %v", err)
+			t.Errorf("Check after Close: %v, want %v", err, smtp.ErrClosed)
 		}
 		peer.done()
 	})
@@ -289,7 +289,7 @@ func TestQuitUnanswered(t *testing.T) {
 			t.Error(err)
 		}
 		if took := time.Since(start); took != 5*time.Second {
-			t.Errorf("took %v", took)
+			t.Errorf("took %v, want 5s", took)
 		}
 		_ = p.Close()
 		peer.done()

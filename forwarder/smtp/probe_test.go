@@ -97,7 +97,7 @@ func TestProbeStages(t *testing.T) {
 }
 
 // TestProbeGivenUp: the error is the context's.
-func TestProbeGivenUp(t *testing.T) {
+func TestProbeStopped(t *testing.T) {
 	t.Parallel()
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -106,6 +106,6 @@ func TestProbeGivenUp(t *testing.T) {
 		return smtptest.Fault{Stall: true}
 	}})
 	if _, err := smtp.Probe(ctx, smtp.Options{Dial: srv.Dial}, nil, nil); !errors.Is(err, why) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, why)
 	}
 }

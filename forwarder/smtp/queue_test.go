@@ -37,7 +37,7 @@ func TestServerThatAllowsFewConnections(t *testing.T) {
 		calls.Go(func() {
 			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 			if err != nil || out[0].Kind != forwarder.Accepted {
-				t.Errorf("got %+v and %v", out, err)
+				t.Errorf("got %+v and %v, want it accepted", out, err)
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func TestServerThatSwallowsConnections(t *testing.T) {
 						calls.Go(func() {
 							out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
 							if err != nil || out[0].Kind == forwarder.Accepted {
-								t.Errorf("got %+v and %v", out, err)
+								t.Errorf("got %+v and %v, want it not accepted", out, err)
 							}
 						})
 					}
@@ -181,7 +181,7 @@ func TestWindowLimits(t *testing.T) {
 						out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { count(1); return nil })
 						count(-1)
 						if describe(out) != "accepted dot 250" {
-							t.Errorf("got %v and %v", out, err)
+							t.Errorf("got %v and %v, want it accepted", out, err)
 						}
 					})
 				}

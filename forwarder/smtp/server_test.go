@@ -97,7 +97,7 @@ func TestTransports(t *testing.T) {
 				m.EightBit = true
 				out, err := deliver(t.Context(), p, m, ready)
 				if err != nil || out[0].Kind != forwarder.Accepted || out[1].Kind != forwarder.Accepted {
-					t.Fatalf("got %v and %v", out, err)
+					t.Fatalf("got %v and %v, want both accepted", out, err)
 				}
 			}
 			for i, m := range srv.Messages() {
@@ -106,7 +106,7 @@ func TestTransports(t *testing.T) {
 				}
 			}
 			if n := len(srv.Messages()); n != len(want) {
-				t.Errorf("%d messages", n)
+				t.Errorf("%d messages arrived, want %d", n, len(want))
 			}
 			wantConnections := 1
 			if tt.server.PerConnection > 0 {
@@ -131,8 +131,8 @@ func mailText(seed uint64) string {
 	return b.String() + "\r\n"
 }
 
-// A message is passed on as it is read.
-func TestLarge(t *testing.T) {
+// A message is sent as it is read, not kept in memory.
+func TestLargeMessageIsStreamed(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, smtptest.Options{HashOnly: true})
 	p := pool(t, smtp.Options{Dial: srv.Dial})
@@ -144,10 +144,10 @@ func TestLarge(t *testing.T) {
 	hash := sha256.New()
 	_, _ = io.Copy(hash, m.Body())
 	if out, err := deliver(t.Context(), p, m, ready); err != nil || out[0].Kind != forwarder.Accepted {
-		t.Fatalf("got %v and %v", out, err)
+		t.Fatalf("got %v and %v, want it accepted", out, err)
 	}
 	if got := srv.Messages()[0]; got.Size != m.Size || string(got.SHA256[:]) != string(hash.Sum(nil)) || got.Data != nil {
-		t.Errorf("got %d octets, %x", got.Size, got.SHA256)
+		t.Errorf("got %d octets, %x, want %d, %x", got.Size, got.SHA256, m.Size, hash.Sum(nil))
 	}
 }
 
@@ -164,8 +164,8 @@ func (r *repeat) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Without the TLS that is demanded nothing goes on.
-func TestTLSFails(t *testing.T) {
+// Without the TLS that is demanded there is no session.
+func TestTLSFailsUnusable(t *testing.T) {
 	t.Parallel()
 	server, client := certificates(t)
 	other := client.Clone()
@@ -196,10 +196,10 @@ func TestTLSFails(t *testing.T) {
 			}})
 			out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), notReady(t))
 			if err != nil || len(out) != 1 || out[0].Kind != forwarder.Unusable || out[0].Stage != forwarder.StageTLS {
-				t.Fatalf("got %v and %v", out, err)
+				t.Fatalf("got %v and %v, want unusable at tls", out, err)
 			}
 			if tt.is != nil && !errors.Is(out[0].Err, tt.is) || tt.as != nil && !errors.As(out[0].Err, tt.as) {
-				t.Errorf("cause %v", out[0].Err)
+				t.Errorf("cause %v, want %v or a %T", out[0].Err, tt.is, tt.as)
 			}
 		})
 	}
@@ -236,7 +236,7 @@ func TestSTARTTLSScripts(t *testing.T) {
 }
 
 // Many messages at once over few connections, with a server that drops some.
-func TestMany(t *testing.T) {
+func TestManyAtOnceWithDrops(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, smtptest.Options{HashOnly: true, Fault: func(e smtptest.Event) smtptest.Fault {
 		drop := e.Stage == forwarder.StageBody && e.Message%5 == 0
@@ -262,7 +262,7 @@ func TestMany(t *testing.T) {
 					mu.Unlock()
 				case forwarder.Broken, forwarder.InDoubt: // the server closed before it had read all
 				default:
-					t.Errorf("got %+v", out[0])
+					t.Errorf("got %+v, want accepted, broken or in doubt", out[0])
 				}
 			}
 		})

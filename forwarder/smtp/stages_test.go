@@ -186,7 +186,7 @@ var stages = []struct {
 	},
 }
 
-func TestStages(t *testing.T) {
+func TestReplyAtEachStage(t *testing.T) {
 	t.Parallel()
 	for _, tt := range stages {
 		t.Run(tt.name, func(t *testing.T) {
@@ -235,7 +235,7 @@ var lmtpStages = []struct {
 	},
 }
 
-func TestLMTPStages(t *testing.T) {
+func TestLMTPReplies(t *testing.T) {
 	t.Parallel()
 	transaction := lhlo + "C: MAIL FROM:<a@example.org>\n S: 250 ok\n" + rcpt +
 		"C: RCPT TO:<x@example.org>\n S: 550 5.1.1 unknown\n" +

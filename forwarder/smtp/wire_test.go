@@ -67,7 +67,7 @@ func FuzzReadReply(f *testing.F) {
 			return
 		}
 		if r.code < 200 || r.code > 599 || strings.ContainsAny(r.text, "\r\n\x00\x1b") {
-			t.Errorf("%+v", r)
+			t.Errorf("%q gives %+v, want a code of 200 to 599 and a text in one line", in, r)
 		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// listener hands out connections that the server can hide and end.
+// listener wraps the connections that it accepts.
 type listener struct {
 	net.Listener
 	s *Server
@@ -27,8 +27,8 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// conn is a connection as go-smtp sees it. Behind STARTTLS it carries TLS
-// records, which it leaves alone.
+// conn is a connection that can hide extensions and end at any point. Behind
+// STARTTLS it carries TLS records, which it does not change.
 type conn struct {
 	net.Conn
 	s      *Server
@@ -49,16 +49,16 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// over tells whether the connection was closed: what still lies in its buffer
-// then counts for nothing.
+// over reports whether the connection was closed: what is still in its buffer
+// does not count then.
 func (c *conn) over() bool {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	return c.ended
 }
 
-// Write writes replies, which come one line at a time: those that announce a
-// hidden extension are made meaningless, and 421 is the last one.
+// Write writes replies, which come one line at a time. A line that announces a
+// hidden extension is replaced, and 421 is the last one.
 func (c *conn) Write(p []byte) (int, error) {
 	line := p
 	if keyword, ok := announced(p); ok && slices.Contains(c.s.o.Hide, keyword) {

@@ -22,7 +22,7 @@ type Server struct {
 	o      Options
 	smtp   *gosmtp.Server
 	ln     net.Listener
-	served chan struct{} // closed when ln is served no more
+	served chan struct{} // closed when ln is not served any more
 	closed chan struct{} // closed by Close
 
 	mu          sync.Mutex
@@ -52,7 +52,7 @@ func Start(o Options) (*Server, error) {
 	s.smtp.Domain = "smtptest.example"
 	s.smtp.LMTP = o.LMTP
 	s.smtp.MaxMessageBytes = o.MaxSize
-	s.smtp.MaxLineLength = 0 // lines of any length: mail has them
+	s.smtp.MaxLineLength = 0 // no limit: mail has long lines
 	s.smtp.AllowInsecureAuth = true
 	s.smtp.EnableSMTPUTF8 = o.UTF8
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
@@ -75,7 +75,7 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, s.Addr().Network(), s.Addr().String())
 }
 
-// Messages returns what was accepted so far, in that order.
+// Messages returns the messages accepted so far, in their order.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,8 +106,8 @@ func (s *Server) Connections() int {
 	return s.connections
 }
 
-// Close closes the listener and all connections, ends all stalls and waits. It
-// must be called once.
+// Close closes the listener and all connections, ends all stalls and waits for
+// them. It must be called once.
 func (s *Server) Close() error {
 	close(s.closed)
 	err := s.ln.Close()
@@ -118,13 +118,13 @@ func (s *Server) Close() error {
 	for _, c := range open {
 		_ = c.Close()
 	}
-	// It waits for the connections' goroutines; its error is about the listener,
+	// This waits for the connections' goroutines. Its error is about the listener,
 	// which is closed already.
 	_ = s.smtp.Shutdown(context.Background())
 	return err
 }
 
-// ask asks for the fault at an event of a connection.
+// ask returns the fault at an event of a connection.
 func (s *Server) ask(c *conn, stage forwarder.Stage, address string) Fault {
 	if s.o.Fault == nil {
 		return Fault{}
@@ -135,8 +135,8 @@ func (s *Server) ask(c *conn, stage forwarder.Stage, address string) Fault {
 	return s.o.Fault(e)
 }
 
-// misbehave does what the fault says. The error is the reply, or stands in for
-// one that does not come.
+// misbehave does what the fault says. The error is the reply, or net.ErrClosed if
+// there is none.
 func (s *Server) misbehave(c *conn, f Fault) error {
 	if f.Stall {
 		<-s.closed
@@ -151,7 +151,7 @@ func (s *Server) misbehave(c *conn, f Fault) error {
 	return nil
 }
 
-// refusal is a reply as go-smtp takes it.
+// refusal is a reply as an error for go-smtp.
 func refusal(code int, e forwarder.EnhancedCode, text string) error {
 	r := &gosmtp.SMTPError{Code: code, EnhancedCode: gosmtp.EnhancedCode(e), Message: text}
 	if e == (forwarder.EnhancedCode{}) {

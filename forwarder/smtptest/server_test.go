@@ -226,7 +226,7 @@ func TestLMTP(t *testing.T) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 	if got := srv.Messages(); len(got) != 1 || !reflect.DeepEqual(got[0].Recipients, []string{"c@x"}) {
-		t.Errorf("got %+v", got)
+		t.Errorf("got %+v, want one message for c@x", got)
 	}
 }
 
@@ -287,6 +287,6 @@ func TestWait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := srv.Wait(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

@@ -133,7 +133,7 @@ func (se *session) Reset() { se.m = Message{} }
 // Logout implements gosmtp.Session.
 func (se *session) Logout() error { return nil }
 
-// fault asks for the fault at an event and does it.
+// fault does what the fault at an event says.
 func (se *session) fault(stage forwarder.Stage, address string) error {
 	return se.s.misbehave(se.c, se.s.ask(se.c, stage, address))
 }
@@ -166,7 +166,7 @@ func (se *session) receive(r io.Reader) (Message, error) {
 	return m, err
 }
 
-// count counts a MAIL. It tells whether the connection may have another
+// count counts a MAIL and reports whether the connection may have another
 // message.
 func (se *session) count() bool {
 	se.s.mu.Lock()
@@ -187,8 +187,8 @@ func (se *session) keep(m Message) {
 	s.arrived = make(chan struct{})
 }
 
-// loginServer is the LOGIN mechanism (draft-murchison-sasl-login), of which
-// go-sasl has only the client.
+// loginServer is the LOGIN mechanism (draft-murchison-sasl-login). go-sasl has
+// only its client.
 type loginServer struct {
 	check    func(username, password string) error
 	username *string
