@@ -9,27 +9,26 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// Choice is what a person adds to what the files say.
+// Choice is what the user adds to the files.
 type Choice struct {
 	Head  string // a comment at the top
 	State string // the ledger's file; "": the default
-	// Filled tells that the ledger has what was fetched before: without that
-	// ledger nothing must run.
+	// Filled: the ledger has the messages that were fetched before, so popferry
+	// must not run with another one.
 	Filled bool
-	To     []string // the recipients, in the place of those in the files
-	Server Server   // the destination, in the place of those in the files; no host: none
+	To     []string // the recipients, instead of those in the files
+	Server Server   // the destination, instead of those in the files; no host: none
 }
 
-// Server is a destination as it is named on a command line.
+// Server is a destination from the command line.
 type Server struct {
 	Host         string
-	Port         int // 0: what is usual
+	Port         int // 0: the default
 	Username     string
 	PasswordFile string
 }
 
-// Draft is a configuration to be written, and the files with secrets that go
-// beside it.
+// Draft is a configuration to be written, and the files with secrets beside it.
 type Draft struct {
 	config.Sketch
 	Names   []string // of the accounts, in the order of the Setup
@@ -42,8 +41,8 @@ type SecretFile struct {
 	Password Secret
 }
 
-// Draft makes a configuration of a setup. What only the person can know is
-// left empty in it, so that reading it says where and what.
+// Draft turns the setup into a configuration. What only the user can know is left
+// empty, so that loading the configuration reports it.
 func (s *Setup) Draft(c Choice) Draft {
 	w := &drafter{choice: c, setup: s, files: make(map[string]bool)}
 	w.Head = c.Head
@@ -51,14 +50,14 @@ func (s *Setup) Draft(c Choice) Draft {
 		w.Settings = append(w.Settings, config.Pair{Key: "state", Value: c.State})
 	}
 	if c.Filled {
-		w.Settings = append(w.Settings, config.Pair{Key: "state_create", Value: false, Comment: "that ledger has which messages were fetched before; without it all would be forwarded"})
+		w.Settings = append(w.Settings, config.Pair{Key: "state_create", Value: false, Comment: "that ledger records which messages were fetched before; without it all of them would be forwarded"})
 	}
 	if s.Schedule > 0 {
 		w.Settings = append(w.Settings, config.Pair{Key: "schedule", Value: every(s.Schedule)})
 	}
 	w.nameAccounts()
 	w.gatherDestinations()
-	s.switchOffTwins()
+	s.disableDuplicates()
 	for i, a := range s.Accounts {
 		w.Accounts = append(w.Accounts, w.account(a, w.Names[i]))
 	}
@@ -72,11 +71,11 @@ type drafter struct {
 	Draft
 	choice       Choice
 	setup        *Setup
-	destinations []Delivery      // each once, To that of all its accounts or ""
-	files        map[string]bool // names that are taken, in small letters
+	destinations []Delivery      // each once; To is that of all its accounts, or ""
+	files        map[string]bool // names in use, in lower case
 }
 
-// every is a schedule of equal gaps.
+// every returns a schedule with equal intervals.
 func every(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -87,8 +86,8 @@ func every(d time.Duration) string {
 	return "@every " + text
 }
 
-// nameAccounts gives each account the name that it had, or the default one; if
-// several have it, they get a number.
+// nameAccounts names each account as before, or by default. Names that occur more
+// than once get a number.
 func (w *drafter) nameAccounts() {
 	used := make(map[string]int)
 	for _, a := range w.setup.Accounts {
@@ -108,8 +107,8 @@ func (w *drafter) nameAccounts() {
 	}
 }
 
-// mailbox is what an account without a name is called: by its address, where
-// that is the user name.
+// mailbox returns the default name of an account: the user name if that is an
+// address, otherwise user@host.
 func (a *Account) mailbox() string {
 	if strings.Contains(a.Username, "@") {
 		return a.Username
@@ -117,7 +116,7 @@ func (a *Account) mailbox() string {
 	return a.Username + "@" + a.Host
 }
 
-// account is an account's section.
+// account returns the section of an account.
 func (w *drafter) account(a Account, name string) config.Section {
 	out := config.Section{{Key: "name", Value: name, Comment: a.String()}}
 	if a.Disabled {
@@ -158,7 +157,7 @@ func (l Leave) value() any {
 	return l.Keep
 }
 
-// login is how an account's password is got.
+// login returns the keys for an account's password.
 func (w *drafter) login(a Account, name string) config.Section {
 	switch {
 	case a.Command != "" && (a.Auth == "xoauth2" || a.Auth == "oauthbearer"):
@@ -171,21 +170,21 @@ func (w *drafter) login(a Account, name string) config.Section {
 	return config.Section{w.secret(name, a.Password)}
 }
 
-// secret is a file beside the configuration with a password; an empty one is
-// for the person to write.
+// secret returns the key for a password file beside the configuration. If the
+// password is not known, the user has to write the file.
 func (w *drafter) secret(name string, password Secret) config.Pair {
 	p := config.Pair{Key: "password_file", Value: w.fileName(name)}
 	if password == "" {
-		p.Comment = "yet to be written"
+		p.Comment = "to be written"
 		return p
 	}
 	w.Secrets = append(w.Secrets, SecretFile{p.Value.(string), password})
 	return p
 }
 
-// fileName is a name of its own for the password of an account or destination,
-// also where the file is yet to be written: nobody's password may be taken for
-// another's.
+// fileName returns a unique name for the password file of an account or
+// destination, also for a file that the user has to write: no password may be
+// taken for another one.
 func (w *drafter) fileName(name string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@+_.-"
 	base := strings.TrimLeft(strings.Map(func(r rune) rune {
@@ -196,7 +195,7 @@ func (w *drafter) fileName(name string) string {
 	}, name), ".-")
 	base = cmp.Or(base, "account")
 	file := base + ".password"
-	for n := 2; w.files[strings.ToLower(file)]; n++ { // some file systems mind no capitals
+	for n := 2; w.files[strings.ToLower(file)]; n++ { // some file systems ignore case
 		file = fmt.Sprintf("%s-%d.password", base, n)
 	}
 	w.files[strings.ToLower(file)] = true

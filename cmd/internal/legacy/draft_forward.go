@@ -8,8 +8,9 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// gatherDestinations takes each server that mail went to once. All the mail
-// that went another way shares one destination, which the person has to name.
+// gatherDestinations collects the servers that mail went to, each once. Mail that
+// was delivered in another way shares one destination, which the user has to
+// fill in.
 func (w *drafter) gatherDestinations() {
 	for i := range w.setup.Accounts {
 		d := &w.setup.Accounts[i].Delivery
@@ -23,12 +24,12 @@ func (w *drafter) gatherDestinations() {
 		if at < 0 {
 			w.destinations = append(w.destinations, *d)
 		} else if w.destinations[at].To != d.To {
-			w.destinations[at].To = "" // the accounts have their own
+			w.destinations[at].To = "" // the accounts differ
 		}
 	}
 }
 
-// destinationOf is the place of a delivery's server in the list; -1: it is new.
+// destinationOf returns the index of a delivery's server, or -1.
 func (w *drafter) destinationOf(d Delivery) int {
 	return slices.IndexFunc(w.destinations, func(o Delivery) bool {
 		o.To = d.To
@@ -43,8 +44,8 @@ func (w *drafter) destinationName(i int) string {
 	return "main-" + strconv.Itoa(i+1)
 }
 
-// delivery is what an account says of its destination, where that is not the
-// first one, or has other recipients.
+// delivery returns an account's keys for its destination: none if that is the
+// first one with the same recipients.
 func (w *drafter) delivery(d Delivery) (out config.Section) {
 	at := w.destinationOf(d)
 	if at > 0 {
@@ -56,7 +57,7 @@ func (w *drafter) delivery(d Delivery) (out config.Section) {
 	return out
 }
 
-// destination is a destination's section.
+// destination returns the section of a destination.
 func (w *drafter) destination(i int) config.Section {
 	d, name := w.destinations[i], w.destinationName(i)
 	to := w.choice.To
@@ -67,7 +68,7 @@ func (w *drafter) destination(i int) config.Section {
 	if s := w.choice.Server; s.Host != "" {
 		out = append(out, s.section()...)
 	} else if d.Host == "" {
-		out = append(out, config.Pair{Key: "host", Value: "", Comment: "yet to be filled in: the server that takes the mail, and how to log in there"})
+		out = append(out, config.Pair{Key: "host", Value: "", Comment: "to be filled in: the server that accepts the mail, and how to log in there"})
 	} else {
 		out = append(out, w.server(d, name)...)
 	}
@@ -75,7 +76,7 @@ func (w *drafter) destination(i int) config.Section {
 		return append(out, config.Pair{Key: "to", Value: to})
 	}
 	if w.someAccountLacksTo(i) {
-		out = append(out, config.Pair{Key: "to", Value: []string{}, Comment: "yet to be filled in: the address in whose inbox all shall arrive"})
+		out = append(out, config.Pair{Key: "to", Value: []string{}, Comment: "to be filled in: the address of the inbox that receives the mail"})
 	}
 	return out
 }
@@ -84,7 +85,7 @@ func (w *drafter) someAccountLacksTo(i int) bool {
 	return slices.ContainsFunc(w.setup.Accounts, func(a Account) bool { return a.Delivery.To == "" && w.destinationOf(a.Delivery) == i })
 }
 
-// server is where mail went so far.
+// server returns the keys of the server that mail went to before.
 func (w *drafter) server(d Delivery, name string) config.Section {
 	out := config.Section{{Key: "host", Value: d.Host}}
 	if d.Port != 0 {
@@ -106,8 +107,8 @@ func (w *drafter) server(d Delivery, name string) config.Section {
 	return out
 }
 
-// tlsOf is how mail goes to a server: unencrypted on this machine alone; ""
-// for a socket.
+// tlsOf returns the TLS mode for a server, and whether it is on this machine: only
+// there mail may go unencrypted. The mode is "" for a socket.
 func tlsOf(host string, port int) (mode string, here bool) {
 	switch {
 	case strings.HasPrefix(host, "unix:"):

@@ -11,7 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// fetchmailPlaces is where fetchmail looks for its fetchmailrc (fetchmail(1),
+// fetchmailPlaces returns where fetchmail looks for its fetchmailrc (fetchmail(1),
 // "Files" and "Environment").
 func (r *reader) fetchmailPlaces() []string {
 	if dir := r.env.Getenv("FETCHMAILHOME"); dir != "" {
@@ -24,7 +24,7 @@ func (r *reader) fetchmailHome() string {
 	return cmp.Or(r.env.Getenv("FETCHMAILHOME"), r.env.Getenv("HOME_ETC"), r.home())
 }
 
-// fetchmail reads a fetchmailrc, and the UIDs of what was fetched by it.
+// fetchmail reads a fetchmailrc, and the UIDs of the messages that were fetched.
 func (r *reader) fetchmail(path, text string) error {
 	rc := parseFetchmailrc(path, text, r.setup)
 	every := seconds(rc.daemon)
@@ -32,7 +32,7 @@ func (r *reader) fetchmail(path, text string) error {
 	var accounts []Account
 	for _, p := range rc.polls {
 		if p.server.interval != "" && every == 0 {
-			r.setup.remark(p.Place, "interval: it counts polls of fetchmail, and how far apart they were is not known; give the account a schedule of its own")
+			r.setup.remark(p.Place, "interval: this counts polls, and their interval is not known; set schedule for the account")
 		}
 		if a, ok := r.fetchmailAccount(p, every); ok {
 			accounts = append(accounts, a)
@@ -55,11 +55,11 @@ func (r *reader) fetchmail(path, text string) error {
 	return nil
 }
 
-// systemFetchmailrc is for Debian's service.
+// systemFetchmailrc is the configuration of Debian's service.
 const systemFetchmailrc = "/etc/fetchmailrc"
 
-// fetchidsPlace is where a fetchmailrc has its UIDs written. That of Debian's
-// service are in its user's home, in older versions in a file of another name.
+// fetchidsPlace returns where fetchmail stores UIDs for a fetchmailrc. Debian's
+// service stores them in its home folder, older versions under another name.
 func (r *reader) fetchidsPlace(path, idfile string) string {
 	const serviceHome, formerly = "/var/lib/fetchmail", ".fetchmail-UIDL-cache"
 	switch {
@@ -73,24 +73,25 @@ func (r *reader) fetchidsPlace(path, idfile string) string {
 	return filepath.Join(serviceHome, ".fetchids")
 }
 
-// seconds reads a number of seconds; 0 if it is none.
+// seconds reads a number of seconds; 0 if it is not a number.
 func seconds(s string) time.Duration {
-	return times(time.Second, s)
+	return multiple(time.Second, s)
 }
 
-// times is so many gaps; 0 if that is no number, or too long.
-func times(gap time.Duration, s string) time.Duration {
+// multiple returns s times a unit; 0 if s is not a number, or the result is longer
+// than maxWait.
+func multiple(unit time.Duration, s string) time.Duration {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || gap == 0 || n > int(maxWait/gap) {
+	if err != nil || n < 0 || unit == 0 || n > int(maxWait/unit) {
 		return 0
 	}
-	return gap * time.Duration(n)
+	return unit * time.Duration(n)
 }
 
-// maxWait bounds what is taken for a time: a year.
+// maxWait bounds durations: a year.
 const maxWait = 365 * 24 * time.Hour
 
-// fetchmailAccount gives an entry its meaning; not ok if it is no POP3 mailbox.
+// fetchmailAccount converts an entry; not ok if it is not a POP3 mailbox.
 func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool) {
 	host := cmp.Or(p.server.via, p.server.name)
 	a := Account{
@@ -101,7 +102,7 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 		Password: p.user.password,
 		Leave:    Leave{Keep: p.user.keep},
 		Timeout:  seconds(p.server.timeout),
-		Gap:      times(every, p.server.interval),
+		Gap:      multiple(every, p.server.interval),
 	}
 	if p.server.via != "" {
 		a.Name = p.server.name
@@ -110,7 +111,7 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 		a.MaxSize = n
 	}
 	if host == "" {
-		r.setup.remark(p.Place, "no server is named here; it is left out")
+		r.setup.remark(p.Place, "no server is named here; the entry is ignored")
 		return a, false
 	}
 	if !r.fetchmailProtocol(p, &a) {
@@ -126,33 +127,34 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	return a, true
 }
 
-// fetchmailPassword looks for a password that the fetchmailrc does not have
-// ("Using netrc files": by the name of the poll, then by via).
+// fetchmailPassword looks for a password in .netrc (fetchmail(1), "Using netrc
+// files": by the name of the poll, then by via).
 func (r *reader) fetchmailPassword(p rcPoll, a *Account) {
 	file := filepath.Join(cmp.Or(r.env.Getenv("HOME_ETC"), r.home()), ".netrc")
 	if a.Password = r.netrc(file, a.Username, p.server.name, p.server.via); a.Password == "" {
-		r.setup.remark(p.Place, "%s at %s has no password here, nor in %s; put it into the password_file", a.Username, a.Host, file)
+		r.setup.remark(p.Place, "%s at %s has no password here or in %s; write it to the password_file", a.Username, a.Host, file)
 	}
 }
 
-// fetchmailProtocol tells whether it is POP3.
+// fetchmailProtocol reports whether the protocol is POP3.
 func (r *reader) fetchmailProtocol(p rcPoll, a *Account) bool {
 	switch proto := strings.ToLower(p.server.proto); proto {
 	case "pop3":
 	case "apop":
 		a.Auth = "apop"
 	case "", "auto":
-		r.setup.remark(p.Place, "%s names no protocol: fetchmail tries IMAP first, popferry takes it to be POP3; see that the server has that", a.Host)
+		r.setup.remark(p.Place, "%s: no protocol is set, so fetchmail tries IMAP first; popferry uses POP3, so check that the server offers it", a.Host)
 	default:
-		r.setup.remark(p.Place, "%s at %s is fetched by %s, and popferry fetches by POP3 alone; give the server's POP3 to popferry, or leave this one to fetchmail",
-			a.Username, a.Host, strings.ToUpper(known(proto, "imap", "pop2", "kpop", "sdps", "rpop", "etrn", "odmr")))
+		r.setup.remark(p.Place, "%s at %s uses %s, but popferry supports only POP3; set up the server's POP3 access in popferry, or keep fetchmail for this account",
+			a.Username, a.Host, strings.ToUpper(protocolName(proto, "imap", "pop2", "kpop", "sdps", "rpop", "etrn", "odmr")))
 		return false
 	}
 	return true
 }
 
-// known is a word if it is one of these: what stands elsewhere is not shown.
-func known(word string, words ...string) string {
+// protocolName returns a word only if it is a known one: anything else could be a
+// part of a password.
+func protocolName(word string, words ...string) string {
 	for _, w := range words {
 		if w == word {
 			return w
@@ -161,8 +163,8 @@ func known(word string, words ...string) string {
 	return "another protocol"
 }
 
-// fetchmailTLS: --ssl is TLS from the start; without it fetchmail takes STLS
-// where it is offered, unless sslproto is empty.
+// fetchmailTLS: --ssl is implicit TLS. Without it fetchmail uses STLS where it is
+// offered, unless sslproto is empty.
 func (r *reader) fetchmailTLS(p rcPoll, a *Account) {
 	a.TLS = p.user.tls
 	for _, path := range []*string{&a.TLS.CAFile, &a.TLS.CertFile, &a.TLS.KeyFile} {
@@ -177,14 +179,14 @@ func (r *reader) fetchmailTLS(p rcPoll, a *Account) {
 	default:
 		a.TLS.Mode = config.TLSStart
 		if proto == nil || *proto == "" {
-			r.setup.remark(p.Place, "%s: fetchmail would send the password unencrypted where there is no STLS, popferry does not (tls: starttls); if the server has port 995, set tls: implicit", a.Host)
+			r.setup.remark(p.Place, "%s: without STLS fetchmail sends the password unencrypted, popferry does not (tls: starttls); if the server has port 995, set tls: implicit", a.Host)
 		}
 	}
 	if proto != nil {
 		a.TLS.Min = map[string]string{"tls1": "1.0", "tls1+": "1.0", "tls1.1": "1.1", "tls1.1+": "1.1", "tls1.3": "1.3", "tls1.3+": "1.3"}[strings.ToLower(*proto)]
 	}
 	if p.user.unchecked {
-		r.setup.remark(p.Place, "no sslcertck: popferry always checks whose certificate it is; if it fails for %s, it says which tls_pin to set", a.Host)
+		r.setup.remark(p.Place, "no sslcertck: popferry always verifies certificates; if that fails for %s, it says which tls_pin to set", a.Host)
 	}
 }
 
@@ -194,7 +196,7 @@ func (r *reader) fetchmailPort(p rcPoll, a *Account) {
 	case err == nil && n > 0 && n < 65536:
 		a.Port = n
 	default:
-		r.setup.remark(p.Place, "service: it is neither a number nor pop3 nor pop3s; set port")
+		r.setup.remark(p.Place, "service: not a number, pop3 or pop3s; set port")
 	}
 }
 
@@ -208,11 +210,11 @@ func (r *reader) fetchmailAuth(p rcPoll, a *Account) {
 	}
 }
 
-// fetchmailDelivery: without anything else, mail goes to the local user at
-// this machine's SMTP server.
+// fetchmailDelivery: by default, mail goes to the local user through the SMTP
+// server on this machine.
 func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 	if p.user.mda != "" {
-		r.setup.remarkOnce(p.Place, "%s: popferry hands mail to an SMTP or LMTP server; name one under forward, best the one whose mailbox that command fills", p.user.mda)
+		r.setup.remarkOnce(p.Place, "%s: popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that this command delivers to", p.user.mda)
 		return Delivery{}
 	}
 	hosts := p.user.smtpHosts
@@ -220,7 +222,7 @@ func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 		hosts = []string{"localhost"}
 	}
 	if len(hosts) > 1 {
-		r.setup.remark(p.Place, "smtphost: popferry has one destination an account; it takes the first one, %s", hosts[0])
+		r.setup.remark(p.Place, "smtphost: an account has one destination in popferry; the first one is used: %s", hosts[0])
 	}
 	d := Delivery{LMTP: p.user.lmtp, Username: p.server.esmtpName, Password: p.server.esmtpPassword}
 	domain := "localhost"
@@ -231,11 +233,11 @@ func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 		d.Host, domain = host, host
 		var err error
 		if d.Port, err = strconv.Atoi(cmp.Or(port, "25")); err != nil {
-			r.setup.remark(p.Place, "smtphost: the port of %s is no number; set port under forward", host)
+			r.setup.remark(p.Place, "smtphost: the port of %s is not a number; set port under forward", host)
 		}
 	}
 	if _, here := tlsOf(d.Host, d.Port); !here {
-		r.setup.remark(p.Place, "smtphost: mail went to %s unencrypted, popferry does not (see tls under forward); write tls: none only for a network of your own", d.Host)
+		r.setup.remark(p.Place, "smtphost: fetchmail sent mail to %s unencrypted, popferry does not (see tls under forward); set tls: none only on a network that you trust", d.Host)
 	}
 	if net.ParseIP(domain) != nil {
 		domain = "[" + domain + "]" // RFC 5321 4.1.3
@@ -244,8 +246,8 @@ func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 	return d
 }
 
-// fetchmailRecipient is the one address that mail goes to, "" if it depends on
-// the message.
+// fetchmailRecipient returns the address that all mail goes to; "" if it depends
+// on the message.
 func (r *reader) fetchmailRecipient(p rcPoll, domain string) string {
 	names := p.user.names
 	switch {

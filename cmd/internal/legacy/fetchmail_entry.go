@@ -2,7 +2,7 @@ package legacy
 
 import "slices"
 
-// rcPoll is a mailbox of a fetchmailrc, or the defaults of all.
+// rcPoll is a mailbox in a fetchmailrc, or the defaults.
 type rcPoll struct {
 	Place
 	skip   bool
@@ -10,7 +10,7 @@ type rcPoll struct {
 	user   rcUser
 }
 
-// rcServer is what an entry says of the server.
+// rcServer has the options of the server.
 type rcServer struct {
 	name, via, proto, port, auth string
 	timeout, interval            string
@@ -18,25 +18,25 @@ type rcServer struct {
 	esmtpPassword                Secret
 }
 
-// rcUser is what it says of one user there.
+// rcUser has the options of one user.
 type rcUser struct {
 	remote      string
 	password    Secret
-	names       []string // local ones; server=local is one with a =
-	inherited   bool     // the names are those of the defaults
+	names       []string // local names; a mapping is server=local
+	inherited   bool     // the names are from the defaults
 	keep, ssl   bool
 	unchecked   bool    // no sslcertck
-	sslProto    *string // nil: not said
+	sslProto    *string // nil: not set
 	tls         TLS     // files and names only
 	smtpHosts   []string
 	smtpAddress string
 	smtpName    string
 	lmtp        bool
-	mda         string // a way of delivery that is no server
+	mda         string // the option for delivery without a server
 	limit       string
 }
 
-// addNames adds local names. Those of the defaults are for users without any.
+// addNames adds local names. They replace those of the defaults.
 func (u *rcUser) addNames(names []string) {
 	if u.inherited {
 		u.names, u.inherited = nil, false
@@ -44,7 +44,7 @@ func (u *rcUser) addNames(names []string) {
 	u.names = slices.Concat(u.names, names)
 }
 
-// rcFile is what a fetchmailrc says, before any of it is given a meaning.
+// rcFile is a parsed fetchmailrc.
 type rcFile struct {
 	polls  []rcPoll
 	daemon string // seconds

@@ -9,20 +9,20 @@ import (
 type rcToken struct {
 	text   string
 	line   int
-	quoted bool // it can be no keyword
+	quoted bool // so it is not a keyword
 }
 
-// is tells whether a token is this keyword or sign.
+// is reports whether a token is this keyword or sign.
 func (t rcToken) is(word string) bool { return !t.quoted && t.text == word }
 
-// Signs that end a word without quotes. All but = mean nothing else
-// (fetchmail(1), "Run Control Syntax").
+// Signs that end an unquoted word. Only = has a meaning of its own (fetchmail(1),
+// "Run Control Syntax").
 const (
 	rcSigns = ",;:="
 	rcBlank = " \t\r\n"
 )
 
-// rcTokens splits a fetchmailrc into its words.
+// rcTokens splits a fetchmailrc into words.
 func rcTokens(text string) []rcToken {
 	l := rcLexer{rest: text, line: 1}
 	for l.skip() {
@@ -37,7 +37,7 @@ type rcLexer struct {
 	tokens []rcToken
 }
 
-// skip goes to the next token, if there is one.
+// skip advances to the next token. It reports false at the end.
 func (l *rcLexer) skip() bool {
 	for l.rest != "" {
 		c := l.rest[0]
@@ -64,9 +64,9 @@ func (l *rcLexer) advance(n int) string {
 	return s
 }
 
-// next takes a word in quotes, or one without, whichever is longer, as
-// fetchmail does: a quote within a word is a part of it, and no backslash keeps
-// a quote from ending.
+// next reads a quoted word or an unquoted one, whichever is longer, as fetchmail
+// does: a quote inside a word is a part of it, and a backslash does not escape the
+// closing quote.
 func (l *rcLexer) next() rcToken {
 	t := rcToken{line: l.line}
 	if l.rest[0] == '=' {
@@ -89,9 +89,9 @@ func (l *rcLexer) next() rcToken {
 	return t
 }
 
-// unescape takes the backslashes out of a string. These are not C's: \233 is
-// decimal. Octal and decimal have three digits at most, which fetchmail 6.4
-// shows by --configdump, hexadecimal two.
+// unescape resolves backslash escapes. They differ from C's: \233 is decimal.
+// Octal and decimal have at most three digits (fetchmail 6.4 --configdump),
+// hexadecimal at most two.
 func unescape(s string) string {
 	var b strings.Builder
 	for {
@@ -130,8 +130,8 @@ func simpleEscape(c byte) byte {
 	return c
 }
 
-// number writes the octet that at most so many digits stand for, and returns
-// how many there were.
+// number writes the octet with the value of at most so many digits, and returns
+// the number of digits.
 func number(b *strings.Builder, s string, base, most int) int {
 	n := 0
 	for n < most && n < len(s) {

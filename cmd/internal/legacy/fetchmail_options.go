@@ -1,6 +1,6 @@
 package legacy
 
-// rcArgument is what stands behind an option of a fetchmailrc.
+// rcArgument is the kind of argument of an option in a fetchmailrc.
 type rcArgument uint8
 
 const (
@@ -10,26 +10,26 @@ const (
 	rcNames // local names, perhaps as server=local
 )
 
-// rcOption is one option: its names, what follows it, and what it sets. Where
-// it has no counterpart it has a reason instead.
+// rcOption is an option: its names, its arguments, and what it sets. If it has no
+// counterpart in popferry, why is the remark.
 type rcOption struct {
-	names  string // separated by blanks
+	names  string // separated by spaces
 	arg    rcArgument
-	server bool // it belongs to the server, not to the user
+	server bool // an option of the server, not of the user
 	set    func(p *rcPoll, args []string)
-	off    func(p *rcPoll) // behind "no"
+	off    func(p *rcPoll) // for no OPTION
 	why    string
 }
 
 // Reasons that several options share.
 const (
-	sameOctets   = "popferry forwards the octets as the server has them; nothing to do"
-	paces        = "popferry finds its own pace, and deletes at the end of a session; nothing to do"
-	oneMailbox   = "popferry forwards all mail of a mailbox to the addresses in to; it sorts none by its header. Let the destination sort it"
-	noKerberos   = "popferry has no such login; see auth in config.example.yaml"
-	noCommands   = "popferry runs no commands around a poll; do it where popferry is started"
-	forIMAP      = "it is for IMAP; nothing to do"
-	noInterfaces = "popferry does not look at network interfaces; nothing to do where a poll may fail and be tried again"
+	sameOctets   = "popferry forwards messages unchanged; nothing to do"
+	paces        = "popferry sets its own pace and deletes at the end of a session; nothing to do"
+	oneMailbox   = "popferry forwards all mail of a mailbox to the addresses in to and does not sort it by its header; let the destination sort it"
+	noKerberos   = "popferry does not support this login method; see auth in config.example.yaml"
+	noCommands   = "popferry runs no commands before or after a poll; run them where popferry is started"
+	forIMAP      = "only for IMAP; nothing to do"
+	noInterfaces = "popferry does not check network interfaces; polls fail while the network is down, and are tried again"
 )
 
 // rcOptions are the options of fetchmail 6.4, from fetchmail(1), "Keyword/Option
@@ -46,13 +46,13 @@ func rcServerOptions() []rcOption {
 		{names: "auth authenticate", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.auth = a[0] }},
 		{names: "timeout", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.timeout = a[0] }},
 		{names: "interval", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.interval = a[0] }},
-		{names: "uidl dns checkalias tracepolls"}, // as popferry does it, or of no consequence
+		{names: "uidl dns checkalias tracepolls"}, // popferry does the same, or it makes no difference
 		{names: "local localdomains aka", arg: rcList, why: oneMailbox},
 		{names: "envelope", arg: rcList, why: oneMailbox, off: func(*rcPoll) {}},
 		{names: "qvirtual", arg: rcWord, why: oneMailbox},
 		{names: "interface monitor", arg: rcWord, why: noInterfaces},
-		{names: "plugin", arg: rcWord, why: "popferry makes its connections itself; keep the tunnel running and set host and port to its end"},
-		{names: "plugout", arg: rcWord, why: "popferry makes its connections itself; set host and port under forward"},
+		{names: "plugin", arg: rcWord, why: "popferry connects by itself; keep the tunnel running and set host and port to its local end"},
+		{names: "plugout", arg: rcWord, why: "popferry connects by itself; set host and port under forward"},
 		{names: "principal", arg: rcWord, why: noKerberos},
 		{names: "esmtpname", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.esmtpName = a[0] }},
 		{names: "esmtppassword", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.esmtpPassword = Secret(a[0]) }},
@@ -76,8 +76,8 @@ func rcUserOptions() []rcOption {
 		{names: "sslcertfile", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.tls.CAFile = a[0] }},
 		{names: "sslcommonname", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.tls.ServerName = a[0] }},
 		{names: "sslcertck", off: func(p *rcPoll) { p.user.unchecked = true }},
-		{names: "sslcertpath", arg: rcWord, why: "popferry takes the system's authorities; for one of your own set tls_ca_file to its file"},
-		{names: "sslfingerprint", arg: rcWord, why: "it is an MD5, which can be forged; set tls_pin to the certificate's SHA-256 if its authority is unknown"},
+		{names: "sslcertpath", arg: rcWord, why: "popferry uses the system's authorities; for your own, set tls_ca_file to its certificate"},
+		{names: "sslfingerprint", arg: rcWord, why: "MD5 fingerprints can be forged; if the certificate's authority is unknown, set tls_pin to its SHA-256"},
 		{names: "smtp smtphost", arg: rcList, set: func(p *rcPoll, a []string) { p.user.smtpHosts = a }},
 		{names: "lmtp", set: func(p *rcPoll, _ []string) { p.user.lmtp = true }, off: func(p *rcPoll) { p.user.lmtp = false }},
 		{names: "smtpaddress", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.smtpAddress = a[0] }},
@@ -86,15 +86,15 @@ func rcUserOptions() []rcOption {
 		{names: "bsmtp", arg: rcWord, set: func(p *rcPoll, _ []string) { p.user.mda = "bsmtp" }},
 		{names: "limit", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.limit = a[0] }},
 		{names: "fetchall", off: func(*rcPoll) {}, why: "popferry never forwards a message twice; nothing to do"},
-		{names: "flush limitflush", off: func(*rcPoll) {}, why: "popferry deletes nothing that was not forwarded; nothing to do"},
+		{names: "flush limitflush", off: func(*rcPoll) {}, why: "popferry deletes only what it has forwarded; nothing to do"},
 		{names: "rewrite stripcr forcecr pass8bits mimedecode dropstatus dropdelivered", off: func(*rcPoll) {}, why: sameOctets},
 		{names: "batchlimit fetchlimit fetchsizelimit fastuidl expunge", arg: rcWord, off: func(*rcPoll) {}, why: paces},
-		{names: "warnings", arg: rcWord, why: "popferry shows what was too large in popferry status and messages"},
-		{names: "antispam", arg: rcList, why: "what a destination refuses stays on its server; see on_reject"},
+		{names: "warnings", arg: rcWord, why: "popferry status and popferry messages show messages that are too large"},
+		{names: "antispam", arg: rcList, why: "mail that the destination refuses stays on the POP3 server; see on_reject"},
 		{names: "preconnect postconnect", arg: rcWord, why: noCommands},
 		{names: "folder folders", arg: rcList, why: forIMAP},
 		{names: "idle", off: func(*rcPoll) {}, why: forIMAP},
-		{names: "fetchdomains", arg: rcList, why: "it is for ETRN and ODMR; nothing to do"},
+		{names: "fetchdomains", arg: rcList, why: "only for ETRN and ODMR; nothing to do"},
 		{names: "properties", arg: rcWord}, // fetchmail itself ignores it
 	}
 }

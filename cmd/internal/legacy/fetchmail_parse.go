@@ -2,8 +2,8 @@ package legacy
 
 import "strings"
 
-// rcParser goes through the tokens of a fetchmailrc. What it does not know it
-// leaves out with a remark.
+// rcParser parses the tokens of a fetchmailrc. It ignores what it does not know,
+// with a remark.
 type rcParser struct {
 	file     string
 	setup    *Setup
@@ -11,8 +11,8 @@ type rcParser struct {
 	known    map[string]rcOption
 	out      rcFile
 	defaults rcPoll
-	strayed  int     // the last line with a word that has no meaning
-	entry    *rcPoll // the server that is being read, with what its users share
+	strayed  int     // the last line with an unknown word
+	entry    *rcPoll // the current server, with the options that its users share
 	users    []rcPoll
 }
 
@@ -31,7 +31,7 @@ func parseFetchmailrc(file, text string, setup *Setup) rcFile {
 	return p.out
 }
 
-// next takes a token; the zero one behind the end.
+// next takes a token; the zero token at the end.
 func (p *rcParser) next() (t rcToken) {
 	if len(p.tokens) > 0 {
 		t, p.tokens = p.tokens[0], p.tokens[1:]
@@ -39,7 +39,7 @@ func (p *rcParser) next() (t rcToken) {
 	return t
 }
 
-// peek tells whether the next token is one of these words.
+// peek reports whether the next token is one of these words.
 func (p *rcParser) peek(words ...string) bool {
 	for _, w := range words {
 		if len(p.tokens) > 0 && p.tokens[0].is(w) {
@@ -72,7 +72,7 @@ func (p *rcParser) statement(t rcToken) {
 	}
 }
 
-// beginUser begins a user, remote unless it is said to be here.
+// beginUser begins a user: a remote one, unless "here" follows.
 func (p *rcParser) beginUser(t rcToken) {
 	if p.entry == nil {
 		p.stray(t)
@@ -93,7 +93,7 @@ func (p *rcParser) beginUser(t rcToken) {
 	p.users = append(p.users, user)
 }
 
-// option reads one option with its arguments.
+// option reads an option with its arguments.
 func (p *rcParser) option(t rcToken, no bool) {
 	name := t.text
 	if rest, ok := strings.CutPrefix(name, "no"); ok && !no && p.known[name].names == "" {
@@ -115,7 +115,7 @@ func (p *rcParser) option(t rcToken, no bool) {
 	case o.why != "":
 		p.setup.remark(Place{p.file, t.line}, "%s: %s", name, o.why)
 	case o.arg != rcNone && len(args) == 0:
-		p.setup.remark(Place{p.file, t.line}, "%s: nothing stands behind it", name)
+		p.setup.remark(Place{p.file, t.line}, "%s: the argument is missing", name)
 	case o.arg == rcNames && p.peek("there"): // "user local here is remote there"
 		p.target(o).user.remote = args[0]
 	case o.set != nil:
@@ -123,8 +123,8 @@ func (p *rcParser) option(t rcToken, no bool) {
 	}
 }
 
-// target is what an option is for: the user that was named last, or else the
-// entry that its users begin as.
+// target returns what an option applies to: the last user, or the entry that its
+// users start from.
 func (p *rcParser) target(o rcOption) *rcPoll {
 	if o.server || len(p.users) == 0 {
 		return p.entry
@@ -132,7 +132,7 @@ func (p *rcParser) target(o rcOption) *rcPoll {
 	return &p.users[len(p.users)-1]
 }
 
-// arguments reads what stands behind an option.
+// arguments reads the arguments of an option.
 func (p *rcParser) arguments(o rcOption) (args []string) {
 	switch o.arg {
 	case rcNone:
@@ -153,7 +153,7 @@ func (p *rcParser) arguments(o rcOption) (args []string) {
 	return args
 }
 
-// keyword tells whether a token ends a list.
+// keyword reports whether a token ends a list.
 func (p *rcParser) keyword(t rcToken) bool {
 	if t.quoted {
 		return false
@@ -167,11 +167,11 @@ func (p *rcParser) keyword(t rcToken) bool {
 	return known || exact
 }
 
-// global reads what stands behind "set".
+// global reads a "set" option.
 func (p *rcParser) global() {
 	t := p.next()
 	if t.is("no") {
-		p.next() // all that can be switched off is off in popferry, or of no meaning to it
+		p.next() // everything that can be turned off is off in popferry, or has no meaning there
 		return
 	}
 	at := Place{p.file, t.line}
@@ -184,30 +184,30 @@ func (p *rcParser) global() {
 		p.next()
 	case "logfile":
 		p.next()
-		p.setup.remark(at, "set logfile: popferry logs to stderr; let the service manager or a redirection keep it")
+		p.setup.remark(at, "set logfile: popferry logs to stderr; redirect it, or use the log of the service manager")
 	case "pidfile":
 		p.next()
-		p.setup.remark(at, "set pidfile: popferry has none, and cannot run twice on one mailbox; nothing to do")
+		p.setup.remark(at, "set pidfile: popferry needs none, because it never polls a mailbox twice at once; nothing to do")
 	case "syslog":
-		p.setup.remark(at, "set syslog: popferry logs to stderr; under systemd the journal has it")
+		p.setup.remark(at, "set syslog: popferry logs to stderr; systemd writes that to the journal")
 	case "bouncemail", "spambounce", "softbounce", "invisible", "showdots":
 	default:
 		p.stray(t)
 	}
 }
 
-// stray tells of a word that has no meaning there, once a line. It is not
-// shown, for it may be the rest of a password that should stand in quotes.
+// stray remarks on an unknown word, once a line. The word is not shown, because it
+// may be the rest of a password without quotes.
 func (p *rcParser) stray(t rcToken) {
 	if p.strayed == t.line {
 		return
 	}
 	p.strayed = t.line
-	p.setup.remark(Place{p.file, t.line}, "a word has no meaning here to popferry, and is left out; it is not shown, for it may be a part of a password that lacks quotes. "+
-		"fetchmail --version tells whether fetchmail understands it")
+	p.setup.remark(Place{p.file, t.line}, "popferry ignores a word here that it does not know; it is not shown, because it may be a part of a password without quotes. "+
+		"fetchmail --version shows whether fetchmail understands it")
 }
 
-// end takes the entry that was read: each of its users is a mailbox.
+// end finishes the current entry: each of its users is a mailbox.
 func (p *rcParser) end() {
 	if p.entry != nil && p.entry != &p.defaults {
 		if len(p.users) == 0 {

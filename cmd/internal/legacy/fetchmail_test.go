@@ -13,9 +13,9 @@ import (
 	"github.com/popferry/popferry/cmd/internal/realserver"
 )
 
-// TestAsFetchmailReadsIt: fetchmail's own --configdump tells how it reads each
-// of these.
-func TestAsFetchmailReadsIt(t *testing.T) {
+// TestFetchmailConfigdump: popferry reads each of these as fetchmail's own
+// --configdump shows it.
+func TestFetchmailConfigdump(t *testing.T) {
 	t.Parallel()
 	program := realserver.Program(t, "fetchmail")
 	me, err := user.Current()
@@ -69,18 +69,19 @@ func TestAsFetchmailReadsIt(t *testing.T) {
 			if want := dumpedPolls(string(dump)); got != want {
 				t.Errorf("popferry reads\n%sfetchmail reads\n%s", got, want)
 			}
-			if len(setup.Remarks) > 0 && strings.Contains(fmt.Sprint(setup.Remarks), "no meaning") {
-				t.Errorf("fetchmail knows each word: %v", setup.Remarks)
+			if len(setup.Remarks) > 0 && strings.Contains(fmt.Sprint(setup.Remarks), "does not know") {
+				t.Errorf("got %v, want no remark on unknown words", setup.Remarks)
 			}
 		})
 	}
 }
 
-// dumpedLine is what is compared of a dump, Python source with a key a line.
+// dumpedLine matches the compared lines of a dump, which is Python source with a
+// key a line.
 var dumpedLine = regexp.MustCompile(`(?m)^\s*["'](pollname|active|via|remote|password|localnames|keep|ssl|lmtp|limit|interval)["']:(.*),$`)
 
-// dumpedPolls are the mailboxes of a dump: for each poll what is said of the
-// server, then what is said of each of its users.
+// dumpedPolls returns the mailboxes of a dump: for each poll the options of the
+// server, then those of each user.
 func dumpedPolls(dump string) string {
 	_, dump, _ = strings.Cut(dump, "fetchmailrc = {")
 	var b strings.Builder
@@ -107,8 +108,8 @@ func dumpedPolls(dump string) string {
 	return b.String()
 }
 
-// pollsAsDumped writes what was parsed in the same way. Users that are not
-// named are whoever runs fetchmail.
+// pollsAsDumped returns parsed polls in the same form. A user without a name is
+// the one who runs fetchmail.
 func pollsAsDumped(polls []rcPoll, me string) string {
 	var b strings.Builder
 	for _, p := range polls {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever stands in a file, reading it ends, and what is made of it is a
-// configuration that can be written.
+// Whatever is in a file, reading it ends, and the result can be written as a
+// configuration.
 
 func FuzzFetchmailrc(f *testing.F) {
 	f.Add("set daemon 300 defaults proto pop3\npoll a via b port 1: user \"c\" there with pass 'd\\x41' is e here smtphost f/25,g ssl keep no rewrite")
@@ -27,16 +27,16 @@ func FuzzMpoprc(f *testing.F) {
 }
 
 func fuzz(f *testing.F, read func(*reader, string) error) {
-	none := f.TempDir() // no record is there
+	none := f.TempDir() // without a record
 	f.Fuzz(func(t *testing.T, text string) {
 		r := &reader{env: testEnv(none), states: []string{filepath.Join(none, "none")}, setup: &Setup{}}
 		if err := read(r, text); err != nil {
-			return // the name of a record that no file can have
+			return // an impossible name of a record
 		}
 		lines := 1 + strings.Count(text, "\n")
 		for _, remark := range r.setup.Remarks {
 			if remark.Line > lines {
-				t.Errorf("of %d lines: %s", lines, remark)
+				t.Errorf("got %s, want a line up to %d", remark, lines)
 			}
 		}
 		draft := r.setup.Draft(Choice{})
@@ -46,21 +46,21 @@ func fuzz(f *testing.F, read func(*reader, string) error) {
 		names := make(map[string]bool)
 		for _, name := range draft.Names {
 			if names[name] {
-				t.Errorf("two accounts %q", name)
+				t.Errorf("two accounts have the name %q, want unique names", name)
 			}
 			names[name] = true
 		}
 		files := make(map[string]bool)
 		for _, s := range draft.Secrets {
 			if files[s.Name] || filepath.Base(s.Name) != s.Name || !filepath.IsLocal(s.Name) {
-				t.Errorf("a password would go to %q", s.Name)
+				t.Errorf("password file %q, want unique local names", s.Name)
 			}
 			files[s.Name] = true
 		}
 	})
 }
 
-// FuzzRecords: nor can a record do harm.
+// FuzzRecords: the same for records.
 func FuzzRecords(f *testing.F) {
 	f.Add("leo@pop.example.net 1\nleo@pop.example.net\n@ \n")
 	f.Add("1\x001\n\x00\n-+\x00\n")
@@ -73,7 +73,7 @@ func FuzzRecords(f *testing.F) {
 		(&reader{setup: &Setup{}}).fetchids("ids", text, accounts)
 		for _, uid := range append(seen.UIDs, accounts[0].Seen.UIDs...) {
 			if uid == "" || strings.Contains(uid, "\n") {
-				t.Errorf("the UID %q", uid)
+				t.Errorf("got the UID %q, want one line that is not empty", uid)
 			}
 		}
 	})

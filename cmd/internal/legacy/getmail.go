@@ -10,8 +10,8 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// getmailPlaces is where getmail looks for its file, or without one for several
-// under other names (its configuration.txt, "Running getmail").
+// getmailPlaces returns where getmail looks for its file, or for several files with
+// other names (configuration.txt, "Running getmail").
 func (r *reader) getmailPlaces() []string {
 	var places []string
 	for _, dir := range []string{r.xdgConfig("getmail"), r.home(".getmail")} {
@@ -20,8 +20,8 @@ func (r *reader) getmailPlaces() []string {
 	return places
 }
 
-// getmail reads a getmailrc, which is one account, and the UIDs of what was
-// fetched by it.
+// getmail reads a getmailrc, which is one account, and the UIDs of the messages
+// that were fetched.
 func (r *reader) getmail(path, text string) error {
 	rc := parseINI(path, text, r.setup)
 	from := rc["retriever"]
@@ -39,10 +39,10 @@ func (r *reader) getmail(path, text string) error {
 	kind := from["type"].text
 	switch {
 	case strings.Contains(kind, "IMAP"):
-		r.setup.remark(a.Place, "%s at %s is fetched by IMAP, and popferry fetches by POP3 alone; give the server's POP3 to popferry, or leave this one to getmail", a.Username, a.Host)
+		r.setup.remark(a.Place, "%s at %s uses IMAP, but popferry supports only POP3; set up the server's POP3 access in popferry, or keep getmail for this account", a.Username, a.Host)
 		return nil
 	case a.Host == "" || !strings.Contains(kind, "POP3") && !strings.Contains(kind, "SDPS"):
-		r.setup.remark(a.Place, "[retriever] is none that getmail 6 has for POP3; it is left out")
+		r.setup.remark(a.Place, "[retriever]: not one of getmail 6's POP3 retrievers; the account is ignored")
 		return nil
 	}
 	if strings.HasPrefix(kind, "Multidrop") {
@@ -60,7 +60,7 @@ func (r *reader) getmail(path, text string) error {
 	return nil
 }
 
-// getmailTLS: getmail 6 has TLS from the start, or none.
+// getmailTLS: getmail 6 has implicit TLS or none.
 func (r *reader) getmailTLS(from map[string]iniValue, implicit bool, a *Account) {
 	a.Port, _ = strconv.Atoi(from["port"].text)
 	a.TLS.CAFile = r.expand("", from["ca_certs"].text)
@@ -73,7 +73,7 @@ func (r *reader) getmailTLS(from map[string]iniValue, implicit bool, a *Account)
 			a.TLS.Pin = sha256Pin(pins[0])
 		}
 		if a.TLS.Pin == "" {
-			r.setup.remark(v.Place, "ssl_fingerprints: popferry takes one SHA-256; set tls_pin if the certificate's authority is unknown")
+			r.setup.remark(v.Place, "ssl_fingerprints: popferry supports one SHA-256 fingerprint; if the certificate's authority is unknown, set tls_pin")
 		}
 	}
 	switch {
@@ -86,11 +86,11 @@ func (r *reader) getmailTLS(from map[string]iniValue, implicit bool, a *Account)
 		r.setup.remark(a.Place, "type: getmail sends the password to %s unencrypted, popferry does not (tls: starttls); if the server has port 995, set port: 995 and tls: implicit", a.Host)
 	}
 	if a.TLS.CAFile == "" && a.TLS.Pin == "" && implicit {
-		r.setup.remark(a.Place, "ca_certs: without it getmail does not check whose certificate it is, popferry does; if it fails for %s, it says which tls_pin to set", a.Host)
+		r.setup.remark(a.Place, "ca_certs: without it getmail does not verify certificates; popferry always verifies certificates; if that fails for %s, it says which tls_pin to set", a.Host)
 	}
 }
 
-// sha256Pin is a fingerprint as tls_pin; "" if it is no SHA-256.
+// sha256Pin returns a fingerprint in the form of tls_pin; "" if it is not SHA-256.
 func sha256Pin(s string) string {
 	s = strings.ToLower(strings.ReplaceAll(strings.TrimSpace(s), ":", ""))
 	if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
@@ -106,12 +106,12 @@ func (r *reader) getmailLogin(from map[string]iniValue, a *Account) {
 	if v, ok := from["password_command"]; ok && a.Password == "" {
 		args, ok := parseTuple(v.text)
 		if !ok || len(args) == 0 {
-			r.setup.remark(v.Place, "password_command: it is no list of strings; write it as password_command of the account")
+			r.setup.remark(v.Place, "password_command: not a list of strings; set password_command for the account")
 		}
 		a.Command = shellQuoted(args)
 	}
 	if a.Password == "" && a.Command == "" {
-		r.setup.remark(a.Place, "there is no password here (getmail takes it from a keyring, or asks); put it into the password_file")
+		r.setup.remark(a.Place, "no password here (getmail takes it from a keyring, or asks for it); write it to the password_file")
 	}
 }
 
@@ -119,7 +119,7 @@ func yes(s string) bool {
 	return slices.Contains([]string{"true", "yes", "on", "1"}, strings.ToLower(s))
 }
 
-// getmailOptions reads [options], all but those that getmailRest tells of.
+// getmailOptions reads the [options] that popferry supports.
 func (r *reader) getmailOptions(o map[string]iniValue, a *Account) {
 	days, _ := strconv.Atoi(o["delete_after"].text)
 	a.Leave = Leave{Keep: !yes(o["delete"].text), Days: max(days, 0)}
@@ -128,24 +128,24 @@ func (r *reader) getmailOptions(o map[string]iniValue, a *Account) {
 	}
 	a.MaxSize, _ = strconv.ParseInt(o["max_message_size"].text, 10, 64)
 	if v, ok := o["read_all"]; ok && !yes(v.text) {
-		r.setup.remark(v.Place, "read_all: what getmail has not fetched is new to popferry; write first_run: new if none of it shall be forwarded")
+		r.setup.remark(v.Place, "read_all: popferry forwards everything that getmail has not fetched; to forward only later mail, set first_run: new")
 	}
 }
 
-// getmailRest tells of what has no counterpart.
+// getmailRest remarks on what has no counterpart.
 func (r *reader) getmailRest(rc ini) {
-	const logs = "popferry logs to stderr, a line for each message; let the service manager keep it"
+	const logs = "popferry logs a line for each message to stderr; use the log of the service manager"
 	reasons := map[string]string{
 		"options max_messages_per_session": paces, "options max_bytes_per_session": paces, "options to_oldmail_on_each_mail": paces,
-		"options delete_bigger_than": "popferry deletes only what was forwarded, and then by leave_on_server; larger messages too",
+		"options delete_bigger_than": "popferry deletes only what it has forwarded, according to leave_on_server, whatever the size",
 		"options message_log":        logs, "options message_log_syslog": logs,
-		"options use_netrc":           "popferry reads no .netrc; put the password into the password_file",
-		"options netrc_file":          "popferry reads no .netrc; put the password into the password_file",
-		"retriever ssl_ciphers":       "popferry takes the ciphers of Go's TLS; see tls_min for an old server",
-		"retriever ssl_version":       "popferry takes TLS 1.2 or newer; see tls_min for an old server",
-		"retriever use_xoauth2":       "set auth: xoauth2, and token_command in the place of password_command",
+		"options use_netrc":           "popferry does not read .netrc; write the password to the password_file",
+		"options netrc_file":          "popferry does not read .netrc; write the password to the password_file",
+		"retriever ssl_ciphers":       "popferry uses the ciphers of Go's TLS; for an old server see tls_min",
+		"retriever ssl_version":       "popferry uses TLS 1.2 or later; for an old server see tls_min",
+		"retriever use_xoauth2":       "set auth: xoauth2, and token_command instead of password_command",
 		"retriever use_kerberos":      noKerberos,
-		"retriever delete_dup_msgids": "popferry tells messages with one UID by their headers; nothing to do",
+		"retriever delete_dup_msgids": "popferry distinguishes messages with the same UID by their headers; nothing to do",
 	}
 	var remarks []Remark
 	for section, keys := range rc {
@@ -154,7 +154,7 @@ func (r *reader) getmailRest(rc ini) {
 				remarks = append(remarks, Remark{Place: v.Place, Text: key + ": " + why})
 			}
 			if strings.HasPrefix(section, "filter") && key == "type" {
-				remarks = append(remarks, Remark{Place: v.Place, Text: "[" + section + "]: popferry has no filters; let the destination filter"})
+				remarks = append(remarks, Remark{Place: v.Place, Text: "[" + section + "]: popferry has no filters; let the destination filter mail"})
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func (r *reader) getmailRest(rc ini) {
 	r.setup.Remarks = append(r.setup.Remarks, remarks...)
 }
 
-// getmailDelivery carries over what goes to an LMTP server.
+// getmailDelivery carries over delivery to an LMTP server.
 func (r *reader) getmailDelivery(to map[string]iniValue, path string) Delivery {
 	kind := to["type"]
 	if kind.text != "MDA_lmtp" {
@@ -170,7 +170,7 @@ func (r *reader) getmailDelivery(to map[string]iniValue, path string) Delivery {
 		if at.File == "" {
 			at = Place{File: path}
 		}
-		r.setup.remark(at, "[destination]: popferry hands mail to an SMTP or LMTP server; name one under forward, best the one that keeps the mailbox which getmail fills")
+		r.setup.remark(at, "[destination]: popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that getmail delivers to")
 		return Delivery{}
 	}
 	d := Delivery{Host: to["host"].text, LMTP: true, To: to["override"].text}
@@ -182,7 +182,7 @@ func (r *reader) getmailDelivery(to map[string]iniValue, path string) Delivery {
 		d.Port = cmp.Or(port, lmtpPort)
 	}
 	if v, ok := to["fallback"]; ok {
-		r.setup.remark(v.Place, "fallback: what is refused is held, wrapped or put into quarantine; see on_reject")
+		r.setup.remark(v.Place, "fallback: popferry holds, wraps or quarantines refused mail; see on_reject")
 	}
 	return d
 }

@@ -2,7 +2,7 @@ package legacy
 
 import "strings"
 
-// ini is a getmailrc: section and key in small letters to what stands there.
+// ini is a getmailrc: section and key in lower case to value.
 type ini map[string]map[string]iniValue
 
 type iniValue struct {
@@ -10,9 +10,9 @@ type iniValue struct {
 	text string
 }
 
-// parseINI reads what Python's RawConfigParser would: keys with = or :, values
-// that go on in lines which begin further right, comments in lines of their
-// own. A line that is nothing of that gets a remark.
+// parseINI reads what Python's RawConfigParser does: keys with = or :, values that
+// continue on lines with more indentation, comments on their own lines. Any other
+// line gets a remark.
 func parseINI(file, text string, setup *Setup) ini {
 	out := ini{}
 	section, key, indent := "", "", 0
@@ -32,7 +32,7 @@ func parseINI(file, text string, setup *Setup) ini {
 		default:
 			at := strings.IndexAny(trimmed, "=:")
 			if at < 1 {
-				setup.remark(Place{file, n}, "this line is neither a section nor a key with a value; it is left out")
+				setup.remark(Place{file, n}, "this line is neither a section nor a key with a value; it is ignored")
 				continue
 			}
 			key, indent = strings.ToLower(strings.TrimSpace(trimmed[:at])), depth
@@ -45,8 +45,8 @@ func parseINI(file, text string, setup *Setup) ini {
 	return out
 }
 
-// parseTuple reads the strings of a Python tuple such as ('a', "b"). Not ok if
-// it is anything else.
+// parseTuple reads the strings of a Python tuple such as ('a', "b"). It is not ok
+// for anything else.
 func parseTuple(s string) (items []string, ok bool) {
 	s = strings.TrimSpace(s)
 	if len(s) < 2 || s[0] != '(' || s[len(s)-1] != ')' {
@@ -79,7 +79,7 @@ func parseTuple(s string) (items []string, ok bool) {
 	return items, true
 }
 
-// closing is where the quote that s begins with ends; -1: nowhere.
+// closing returns the index of the closing quote of s, or -1.
 func closing(s string, quote byte) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
@@ -92,13 +92,13 @@ func closing(s string, quote byte) int {
 	return -1
 }
 
-// pythonString takes the simple escapes out of a Python string.
+// pythonString resolves the simple escapes in a Python string.
 func pythonString(s string) string {
 	return strings.NewReplacer(`\\`, `\`, `\'`, `'`, `\"`, `"`, `\n`, "\n", `\t`, "\t").Replace(s)
 }
 
-// shellQuoted is a command for the shell that runs a program with exactly
-// these arguments.
+// shellQuoted returns a shell command that runs a program with exactly these
+// arguments.
 func shellQuoted(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {

@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
-// oldmailStripped is what getmail replaces in the names of its records.
+// oldmailStripped matches what getmail replaces in the names of its records.
 var oldmailStripped = regexp.MustCompile(`[/:;<>|]+`)
 
-// oldmailName is the name of an account's record.
+// oldmailName returns the name of an account's record.
 func oldmailName(a *Account) string {
 	port := cmp.Or(a.Port, 110)
 	if a.Port == 0 && a.TLS.Mode == config.TLSImplicit {
@@ -23,8 +24,7 @@ func oldmailName(a *Account) string {
 	return oldmailStripped.ReplaceAllString("oldmail-"+a.Host+"-"+strconv.Itoa(port)+"-"+a.Username, "-")
 }
 
-// oldmail reads the UIDs of what getmail has fetched, from a record beside the
-// getmailrc.
+// oldmail reads the UIDs of fetched messages from a record beside the getmailrc.
 func (r *reader) oldmail(dir string, a *Account) error {
 	name := oldmailName(a)
 	for _, path := range r.stateFiles(filepath.Join(dir, name)) {
@@ -41,7 +41,7 @@ func (r *reader) oldmail(dir string, a *Account) error {
 		}
 	}
 	if a.Seen.Spellings = slashed(a.Seen.UIDs); len(a.Seen.Spellings) > 0 {
-		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes a / in a UID as -; for %s both ways of writing count as fetched; nothing to do", messages(len(a.Seen.Spellings)))
+		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes / in a UID as -; for %s both forms count as fetched; nothing to do", terminal.Count(len(a.Seen.Spellings), "message"))
 	}
 	return nil
 }
@@ -56,8 +56,8 @@ func oldmailUIDs(text string) (uids []string) {
 	return uids
 }
 
-// slashed are those of the UIDs with a - as they would be with a /, if they are
-// in Base64 (RFC 4648 section 4), which has no -.
+// slashed returns the UIDs that have a -, with / instead, if the UIDs look like
+// Base64 (RFC 4648 4), which has no -.
 func slashed(uids []string) (out []string) {
 	if !slices.ContainsFunc(uids, func(uid string) bool { return strings.ContainsAny(uid, "+=") }) {
 		return nil

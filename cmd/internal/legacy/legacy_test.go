@@ -11,14 +11,14 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestFiles reads the files of testdata/PROGRAM-CASE.txt. Each has the files
-// of the other program in the person's home, and what comes of them: the
-// configuration, the passwords, what was fetched, and the remarks.
-func TestFiles(t *testing.T) {
+// TestImport reads testdata/PROGRAM-CASE.txt. Each has the files of the other
+// program in the user's home folder, and what is wanted: the configuration, the
+// passwords, the fetched UIDs and the remarks.
+func TestImport(t *testing.T) {
 	t.Parallel()
 	cases, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(cases) == 0 {
-		t.Fatal(cases, err)
+		t.Fatalf("got %d cases, %v; want some", len(cases), err)
 	}
 	for _, path := range cases {
 		name := strings.TrimSuffix(filepath.Base(path), ".txt")
@@ -58,7 +58,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// testEnv is the environment of a person of this home.
+// testEnv is the environment of a user with this home folder.
 func testEnv(home string) Env {
 	return Env{User: "me", Getenv: func(name string) string {
 		if name == "HOME" {
@@ -68,7 +68,7 @@ func testEnv(home string) Env {
 	}}
 }
 
-// shape writes down all that was made of a setup.
+// shape describes everything that a setup results in.
 func shape(t *testing.T, s *Setup) string {
 	t.Helper()
 	draft := s.Draft(Choice{})
@@ -90,9 +90,9 @@ func shape(t *testing.T, s *Setup) string {
 	return b.String()
 }
 
-// TestNoRecord: what is named and not there is an error, and what is in no
-// account of a named folder is not taken for another's.
-func TestNoRecord(t *testing.T) {
+// TestNamedRecord: a record that does not exist is an error, and the record of
+// another account is not used.
+func TestNamedRecord(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	rc := filepath.Join(home, "getmailrc")
@@ -100,33 +100,33 @@ func TestNoRecord(t *testing.T) {
 	write(t, filepath.Join(home, "elsewhere", "oldmail-pop.example.net-995-leo"), "1\x001\n")
 	write(t, filepath.Join(home, "elsewhere", "oldmail-pop.example.net-995-zoe"), "2\x001\n")
 	if _, err := Read("getmail", testEnv(home), []string{rc}, []string{filepath.Join(home, "none")}); err == nil {
-		t.Error("a record that is not there was read")
+		t.Error("a record that does not exist: got no error, want one")
 	}
 	for _, state := range []string{"elsewhere", "elsewhere/oldmail-pop.example.net-995-leo"} {
 		s, err := Read("getmail", testEnv(home), []string{rc}, []string{filepath.Join(home, state)})
 		if err != nil || fmt.Sprint(s.Accounts[0].Seen.UIDs) != "[1]" {
-			t.Errorf("%s: %v, %v", state, s, err)
+			t.Errorf("%s: got %v, %v; want the UID 1", state, s, err)
 		}
 	}
 	s, err := Read("getmail", testEnv(home), []string{rc}, []string{filepath.Join(home, "elsewhere", "oldmail-pop.example.net-995-zoe")})
 	if err != nil || len(s.Accounts[0].Seen.UIDs) > 0 {
-		t.Errorf("another account's record: %v, %v", s, err)
+		t.Errorf("another account's record: got %v, %v; want no UIDs", s, err)
 	}
 }
 
-// TestSecretIsNotPrinted, however it is printed.
+// TestSecretIsNotPrinted: no verb prints it.
 func TestSecretIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	a := Account{Password: "hush", Delivery: Delivery{Password: "hush"}}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		if got := fmt.Sprintf(verb, a); strings.Contains(got, "hush") || strings.Contains(got, "68757368") {
-			t.Errorf("%s prints %s", verb, got)
+			t.Errorf("%s prints %s, want no password in it", verb, got)
 		}
 	}
 }
 
-// TestPlaces: where each program looks for its file.
-func TestPlaces(t *testing.T) {
+// TestUsualPlaces: each program looks for its file there.
+func TestUsualPlaces(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ program, variable, file, text string }{
 		{"fetchmail", "FETCHMAILHOME", "fetchmailrc", "poll a proto pop3 user b pass c"},
@@ -141,38 +141,37 @@ func TestPlaces(t *testing.T) {
 			env := map[string]string{"HOME": filepath.Join(dir, "nothing"), test.variable: dir}
 			s, err := Read(test.program, Env{Getenv: func(name string) string { return env[name] }}, nil, nil)
 			if err != nil || len(s.Accounts) != 1 || s.Accounts[0].Username != "b" {
-				t.Errorf("%+v, %v", s, err)
+				t.Errorf("got %+v, %v; want one account of b", s, err)
 			}
 		})
 	}
 }
 
-// TestRecordOfNone: a record that was named is read, or it is said that it was
-// not.
-func TestRecordOfNone(t *testing.T) {
+// TestUnreadRecord: a named record is read, or a remark says that it was not.
+func TestUnreadRecord(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	rc, record := filepath.Join(home, "getmailrc"), filepath.Join(home, "oldmail-copy")
 	write(t, rc, "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = pop.example.net\nusername = leo\npassword = x\n[destination]\ntype = Maildir\n")
 	write(t, record, "1\x001\n")
-	for state, told := range map[string]bool{record: true, t.TempDir(): true, home: false} {
+	for state, want := range map[string]bool{record: true, t.TempDir(): true, home: false} {
 		write(t, filepath.Join(home, "oldmail-pop.example.net-995-leo"), "1\x001\n")
 		s, err := Read("getmail", testEnv(home), []string{rc}, []string{state})
 		if err != nil {
 			t.Fatal(err)
 		}
-		is := func(r Remark) bool {
+		matches := func(r Remark) bool {
 			return r.Record && r.File == state && strings.Contains(r.Text, "nothing was read")
 		}
-		if slices.ContainsFunc(s.Remarks, is) != told {
-			t.Errorf("%s: %v", state, s.Remarks)
+		if slices.ContainsFunc(s.Remarks, matches) != want {
+			t.Errorf("%s: got remarks %v, want one that nothing was read: %t", state, s.Remarks, want)
 		}
 	}
 }
 
-// TestFileNames: no account's password is taken for another's, also if one is
-// yet to be written.
-func TestFileNames(t *testing.T) {
+// TestPasswordFileNames: they are unique, also for files that the user has to
+// write.
+func TestPasswordFileNames(t *testing.T) {
 	t.Parallel()
 	s := &Setup{}
 	for _, name := range []string{"a b", "A-B", "a/b", "..", "\u00e9"} {
@@ -192,8 +191,8 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
-// TestTwinsOfAChoice: what the person says of the destination counts.
-func TestTwinsOfAChoice(t *testing.T) {
+// TestDuplicatesWithChosenDestination: the destination that the user chose counts.
+func TestDuplicatesWithChosenDestination(t *testing.T) {
 	t.Parallel()
 	for to, want := range map[string][]bool{"": {false, false}, "me@example.org": {false, true}} {
 		s := &Setup{Accounts: []Account{
@@ -206,10 +205,10 @@ func TestTwinsOfAChoice(t *testing.T) {
 		}
 		s.Draft(c)
 		if got := []bool{s.Accounts[0].Disabled, s.Accounts[1].Disabled}; !slices.Equal(got, want) || len(s.Remarks) != 1 {
-			t.Errorf("to %q: switched off %v, want %v; %v", to, got, want, s.Remarks)
+			t.Errorf("to %q: disabled %v, remarks %v; want %v and one remark", to, got, s.Remarks, want)
 		}
 		if got := len(s.Accounts[0].Seen.UIDs); (got == 2) != want[1] {
-			t.Errorf("to %q: %d UIDs count as fetched", to, got)
+			t.Errorf("to %q: %d UIDs count as fetched, want 2: %t", to, got, want[1])
 		}
 	}
 }

@@ -9,20 +9,20 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 )
 
-// mpopPlaces is where mpop looks for its file (mpop(1), "Files").
+// mpopPlaces returns where mpop looks for its file (mpop(1), "Files").
 func (r *reader) mpopPlaces() []string {
 	return []string{r.home(".mpoprc"), r.xdgConfig("mpop", "config")}
 }
 
-// mpop reads an mpoprc, and the UIDs of what was fetched by it.
+// mpop reads an mpoprc, and the UIDs of the messages that were fetched.
 func (r *reader) mpop(path, text string) error {
 	all := parseMpoprc(path, text, r.setup)
 	for i, m := range all {
 		if m.commands["host"].text == "" || m.alias(all[:i]) {
-			continue // others inherit from it, or it is another word for one of them
+			continue // other accounts inherit from it, or it is an alias
 		}
 		if m.commands["user"].text == "" {
-			r.setup.remark(m.Place, "%s has no user and is left out; if it is more than what others inherit from, give it one and import again", m.name)
+			r.setup.remark(m.Place, "%s has no user and is ignored; unless it is only there for others to inherit from, add the user and import again", m.name)
 			continue
 		}
 		a, err := r.mpopAccount(m)
@@ -60,13 +60,13 @@ func (r *reader) mpopAccount(m mpopAccount) (Account, error) {
 	return a, r.mpopRecord(cmp.Or(text("uidls_file"), "~/.mpop_uidls/%U_at_%H"), &a)
 }
 
-// on tells whether a command is there and not off.
+// on reports whether a command is set and not off.
 func on(commands map[string]mpopCommand, name string) bool {
 	c, ok := commands[name]
 	return ok && c.text != "off"
 }
 
-// mpopSize reads a size in octets, KiB (k) or MiB (m); 0 if it is none.
+// mpopSize reads a size in octets, KiB (k) or MiB (m); 0 if it is not valid.
 func mpopSize(s string) int64 {
 	unit := int64(1)
 	switch {
@@ -91,7 +91,7 @@ func (r *reader) mpopTLS(m mpopAccount, a *Account) {
 	a.TLS.ServerName = m.commands["tls_host_override"].text
 	if c := m.commands["tls_fingerprint"]; c.text != "" {
 		if a.TLS.Pin = sha256Pin(c.text); a.TLS.Pin == "" {
-			r.setup.remark(c.Place, "tls_fingerprint: it is no SHA-256, which alone cannot be forged; set tls_pin if the certificate's authority is unknown")
+			r.setup.remark(c.Place, "tls_fingerprint: popferry accepts only SHA-256, others can be forged; if the certificate's authority is unknown, set tls_pin")
 		}
 	}
 	_, said := m.commands["tls_starttls"]
@@ -104,10 +104,10 @@ func (r *reader) mpopTLS(m mpopAccount, a *Account) {
 		a.TLS.Mode = config.TLSNone
 	default:
 		a.TLS.Mode = config.TLSStart
-		r.setup.remark(m.Place, "tls is off for %s: popferry sends no password unencrypted (tls: starttls); if the server has port 995, set tls: implicit", a.Host)
+		r.setup.remark(m.Place, "tls is off for %s: popferry does not send passwords unencrypted (tls: starttls); if the server has port 995, set tls: implicit", a.Host)
 	}
 	if c, ok := m.commands["tls_certcheck"]; ok && c.text == "off" {
-		r.setup.remark(c.Place, "tls_certcheck: popferry always checks whose certificate it is; if it fails for %s, it says which tls_pin to set", a.Host)
+		r.setup.remark(c.Place, "tls_certcheck: popferry always verifies certificates; if that fails for %s, it says which tls_pin to set", a.Host)
 	}
 }
 
@@ -125,30 +125,30 @@ func (r *reader) mpopAuth(m mpopAccount, a *Account) {
 	}
 	file := r.home(".netrc")
 	if a.Password = r.netrc(file, a.Username, a.Host); a.Password == "" {
-		r.setup.remark(m.Place, "%s has no password here, nor in %s (mpop takes it from a keyring, or asks); put it into the password_file", m.name, file)
+		r.setup.remark(m.Place, "%s has no password here or in %s (mpop takes it from a keyring, or asks for it); write it to the password_file", m.name, file)
 	}
 }
 
-// mpopRest tells of what has no counterpart.
+// mpopRest remarks on what has no counterpart.
 func (r *reader) mpopRest(m mpopAccount) {
 	reasons := map[string]string{
 		"source_ip":             "popferry lets the system choose the address",
-		"proxy_host":            "popferry connects directly; let it run where that is possible",
-		"socket":                "popferry connects to a host and port; make the tunnel listen on one of 127.0.0.1",
+		"proxy_host":            "popferry connects directly; run it where that is possible",
+		"socket":                "popferry connects to a host and port; make the tunnel listen on a port of 127.0.0.1",
 		"ntlmdomain":            noKerberos,
-		"tls_crl_file":          "popferry has no revocation lists; tls_pin accepts one certificate alone",
-		"tls_priorities":        "popferry takes the ciphers of Go's TLS; see tls_min for an old server",
-		"tls_min_dh_prime_bits": "popferry takes the ciphers of Go's TLS; see tls_min for an old server",
-		"delivery":              "popferry hands mail to an SMTP or LMTP server; name one under forward, best the one that keeps the mailbox which mpop fills",
-		"killsize":              "popferry deletes nothing that was not forwarded; see max_message_size",
-		"filter":                "popferry has no filters; let the destination filter",
+		"tls_crl_file":          "popferry does not use revocation lists; with tls_pin it accepts only one certificate",
+		"tls_priorities":        "popferry uses the ciphers of Go's TLS; for an old server see tls_min",
+		"tls_min_dh_prime_bits": "popferry uses the ciphers of Go's TLS; for an old server see tls_min",
+		"delivery":              "popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that mpop delivers to",
+		"killsize":              "popferry deletes only what it has forwarded; see max_message_size",
+		"filter":                "popferry has no filters; let the destination filter mail",
 	}
 	var remarks []Remark
 	for name, c := range m.commands {
 		if why := reasons[name]; why != "" && c.text != "" && c.text != "off" {
 			remarks = append(remarks, Remark{Place: c.Place, Text: name + ": " + why})
 		} else if why == "" && !slices.Contains(mpopCommands(), name) {
-			remarks = append(remarks, Remark{Place: c.Place, Text: "a command that is not known to popferry is left out; it is not shown, for it may be a part of a password"})
+			remarks = append(remarks, Remark{Place: c.Place, Text: "popferry ignores a command here that it does not know; it is not shown, because it may be a part of a password"})
 		}
 	}
 	if c, ok := m.commands["only_new"]; ok && c.text == "off" {
@@ -156,20 +156,20 @@ func (r *reader) mpopRest(m mpopAccount) {
 	}
 	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
 	for _, remark := range remarks {
-		if !slices.Contains(r.setup.Remarks, remark) { // of the defaults, once is enough
+		if !slices.Contains(r.setup.Remarks, remark) { // defaults apply to several accounts
 			r.setup.Remarks = append(r.setup.Remarks, remark)
 		}
 	}
 }
 
-// mpopCommands are those that are carried over, or need not be.
+// mpopCommands returns the commands that are carried over or need no counterpart.
 func mpopCommands() []string {
 	return []string{"host", "port", "timeout", "pipelining", "auth", "user", "password", "passwordeval", "tls", "tls_starttls", "tls_trust_file",
 		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize",
 		"received_header", "proxy_port"}
 }
 
-// mpopRecord reads the UIDs of what mpop has fetched.
+// mpopRecord reads the UIDs of the messages that mpop has fetched.
 func (r *reader) mpopRecord(name string, a *Account) error {
 	name = strings.NewReplacer("%U", a.Username, "%H", a.Host).Replace(name)
 	for _, path := range r.stateFiles(r.expand("", name)) {
@@ -187,8 +187,8 @@ func (r *reader) mpopRecord(name string, a *Account) error {
 	return nil
 }
 
-// mpopUIDs reads the UIDs of one mailbox. A record has several lists of them,
-// each with a headline of a blank, their number, host and user.
+// mpopUIDs reads the UIDs of one mailbox. A record has several lists, each after a
+// line with a space, the number of UIDs, host and user.
 func mpopUIDs(text, host, user string) (uids []string) {
 	mine := false
 	for line := range strings.Lines(text) {

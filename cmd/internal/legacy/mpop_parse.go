@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// mpopCommand is a line of an mpoprc: a command and what stands behind it.
+// mpopCommand is a line of an mpoprc: a command and its argument.
 type mpopCommand struct {
 	Place
 	text string
 }
 
-// mpopAccount is an account of an mpoprc: its own commands, those of the
-// accounts that it inherits from, and the defaults.
+// mpopAccount is an account in an mpoprc with its own commands, inherited ones and
+// the defaults.
 type mpopAccount struct {
 	Place
 	name     string
@@ -44,7 +44,7 @@ func parseMpoprc(file, text string, setup *Setup) []mpopAccount {
 			a := beginMpopAccount(at, rest, defaults, accounts)
 			accounts, current = append(accounts, a), a.commands
 		case "eval":
-			setup.remark(at, "eval: popferry runs no command to be configured; write out what it prints, or use password_command")
+			setup.remark(at, "eval: popferry does not run commands to configure itself; write out the result, or use password_command")
 		default:
 			current[word] = mpopCommand{at, unquoted(rest)}
 		}
@@ -66,14 +66,13 @@ func beginMpopAccount(at Place, rest string, defaults map[string]mpopCommand, be
 	return a
 }
 
-// alias tells whether an account has nothing but what it inherits from one
-// before it: "account default : isp" says which one to fetch from, and is no
-// second mailbox.
+// alias reports whether an account only inherits from an earlier one: "account
+// default : isp" selects an account and is not a second mailbox.
 func (m mpopAccount) alias(before []mpopAccount) bool {
 	return slices.ContainsFunc(before, func(b mpopAccount) bool { return maps.Equal(b.commands, m.commands) })
 }
 
-// unquoted is an argument without the quotes around it.
+// unquoted returns an argument without its quotes.
 func unquoted(s string) string {
 	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
 		return s[1 : len(s)-1]

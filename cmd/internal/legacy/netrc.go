@@ -6,14 +6,14 @@ import (
 	"unicode"
 )
 
-// netrc looks for a mailbox's password in a .netrc, where fetchmail and mpop do
-// when their own files have none: under the first of the hosts that is in it
-// with this login. The file's mode is not looked at, for neither of them does.
-// What stands under default is for any host, and left alone.
+// netrc looks for a mailbox's password in a .netrc, as fetchmail and mpop do if
+// their own files have none: under the first of the hosts that has this login.
+// Like them, it does not check the file's mode. The default entry, which is for
+// any host, is not used.
 func (r *reader) netrc(path, username string, hosts ...string) Secret {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "" // as a rule there is none
+		return "" // usually there is none
 	}
 	entries := parseNetrc(string(text))
 	for _, host := range hosts {
@@ -26,16 +26,16 @@ func (r *reader) netrc(path, username string, hosts ...string) Secret {
 	return ""
 }
 
-// netrcEntry is what a .netrc has of one login.
+// netrcEntry is a login in a .netrc.
 type netrcEntry struct {
 	machine, login string
 	password       Secret
 }
 
-// parseNetrc reads a .netrc: pairs of words, in lines of any number (ftp(1)).
+// parseNetrc reads a .netrc: pairs of words, on any number of lines (ftp(1)).
 func parseNetrc(text string) []netrcEntry {
 	var entries []netrcEntry
-	entry := &netrcEntry{} // what stands before the first machine belongs to none
+	entry := &netrcEntry{} // for words before the first machine
 	for text != "" {
 		var key, value string
 		if key, text = netrcWord(text); key == "macdef" {
@@ -60,8 +60,8 @@ func parseNetrc(text string) []netrcEntry {
 	return entries
 }
 
-// netrcWord takes the first word off a text. It may stand in quotes, with a
-// backslash before those that belong to it; a # before a word begins a comment.
+// netrcWord splits off the first word of a text. It may be quoted, with a backslash
+// before quotes inside it. A # before a word begins a comment.
 func netrcWord(text string) (word, rest string) {
 	text = strings.TrimLeftFunc(text, unicode.IsSpace)
 	for strings.HasPrefix(text, "#") {

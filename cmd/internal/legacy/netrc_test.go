@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestNetrc: the password of a login at a host, whatever the lines look like.
+// TestNetrc: the password of a login at a host, for any layout of the file.
 func TestNetrc(t *testing.T) {
 	t.Parallel()
 	const text = `# of ten years
@@ -44,13 +44,13 @@ default login leo password anywhere
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			if got := r.netrc(path+"x", tt.user, tt.hosts...).Reveal(); got != "" {
-				t.Errorf("got %q from a file that is not there", got)
+				t.Errorf("got %q from a file that does not exist, want none", got)
 			}
 		})
 	}
 }
 
-// FuzzNetrc: whatever stands in it, reading ends.
+// FuzzNetrc: whatever is in the file, reading it ends.
 func FuzzNetrc(f *testing.F) {
 	f.Add("machine a login b password \"c\\\"d\" macdef e\nf\n\ndefault login g #h\n\\")
 	f.Fuzz(func(_ *testing.T, text string) { parseNetrc(text) })

@@ -2,27 +2,27 @@ package legacy
 
 import "path/filepath"
 
-// warnOfSeen tells of accounts whose old mail would be forwarded, for want of a
-// record of what was fetched, and of those where it stays on the server.
+// warnOfSeen remarks on accounts whose old mail would be forwarded because no
+// record of fetched messages was found, and on those where old mail stays on the
+// server.
 func (r *reader) warnOfSeen(program string) {
 	for _, a := range r.setup.Accounts {
 		switch n := len(a.Seen.UIDs); {
 		case n == 0 && a.Leave.Keep:
 			missing := ""
 			if a.Seen.Missing != "" {
-				missing = " (there is no " + a.Seen.Missing + ")"
+				missing = " (looked for " + a.Seen.Missing + ")"
 			}
-			r.setup.remarkRecord(a.Place, "%s at %s: no record was found of what %s has fetched%s: all that is on the server counts as new; "+
-				"name the record by --state-file, or write first_run: new if none of it shall be forwarded", a.Username, a.Host, program, missing)
+			r.setup.remarkRecord(a.Place, "%s at %s: found no record of the messages that %s has fetched%s, so all mail on the server counts as new; "+
+				"name the record with --state-file, or set first_run: new to forward only later mail", a.Username, a.Host, program, missing)
 		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):
-			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; what %s has fetched and not deleted stays on the server until you delete it",
+			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; mail that %s has fetched and not deleted stays on the server until you delete it",
 				a.Username, a.Host, program)
 		}
 	}
 }
 
-// warnOfUnread tells of records that were named, and are those of none of the
-// accounts.
+// warnOfUnread remarks on records that were named and belong to no account.
 func (r *reader) warnOfUnread() {
 	for _, path := range r.states {
 		path = filepath.Clean(path)
@@ -31,7 +31,7 @@ func (r *reader) warnOfUnread() {
 			read = read || filepath.Dir(opened) == path
 		}
 		if !read {
-			r.setup.remarkRecord(Place{File: path}, "none of the accounts has its record here, by its name; nothing was read")
+			r.setup.remarkRecord(Place{File: path}, "no account has a record here with the name that is expected; nothing was read")
 		}
 	}
 }

@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// Env is whose files are read.
+// Env says whose files are read.
 type Env struct {
 	Getenv func(string) string // required
 	User   string              // the login name
 }
 
-// ErrProgram: the files of this program are not known.
-var ErrProgram = errors.New("the files of this program are not known")
+// ErrProgram: popferry cannot read the files of this program.
+var ErrProgram = errors.New("popferry cannot import from this program")
 
-// Read reads the files of a program, or those at its usual places if none is
-// named. States are the files, or their folders, with the UIDs of fetched
-// messages, where they are not at their usual places.
+// Read reads the configuration files of a program, by default those in its usual
+// places. states are the files with the UIDs of fetched messages, or their
+// folders; by default they are looked for in the usual places.
 func Read(program string, env Env, files, states []string) (*Setup, error) {
 	for _, path := range states {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("reading which messages were fetched: %w", err)
+			return nil, fmt.Errorf("reading the record of fetched messages: %w", err)
 		}
 	}
 	r := &reader{env: env, states: states, opened: make(map[string]bool), setup: &Setup{}}
@@ -38,12 +38,12 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 	case "mpop":
 		read, places = r.mpop, r.mpopPlaces
 	default:
-		return nil, fmt.Errorf("%w: %q; there are %s", ErrProgram, program, strings.Join(Programs(), ", "))
+		return nil, fmt.Errorf("%w: %q; supported are %s", ErrProgram, program, strings.Join(Programs(), ", "))
 	}
 	if len(files) == 0 {
 		usual := places()
 		if files = present(usual); len(files) == 0 {
-			return nil, fmt.Errorf("%s has no configuration at its usual places (%s); name its file", program, strings.Join(usual, ", "))
+			return nil, fmt.Errorf("no configuration of %s found (looked for %s); name its file", program, strings.Join(usual, ", "))
 		}
 	}
 	for _, path := range files {
@@ -62,23 +62,24 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 	return r.setup, nil
 }
 
-// Programs are those whose files can be read.
+// Programs returns the programs whose files can be read.
 func Programs() []string { return []string{"fetchmail", "getmail", "mpop"} }
 
-// reader is the work on one program's files.
+// reader reads the files of one program.
 type reader struct {
 	env    Env
 	states []string
-	opened map[string]bool // records that were read
+	opened map[string]bool // records of fetched messages that were read
 	setup  *Setup
 }
 
-// home is a path in the home folder.
+// home returns a path in the home folder.
 func (r *reader) home(elem ...string) string {
 	return filepath.Join(append([]string{r.env.Getenv("HOME")}, elem...)...)
 }
 
-// xdgConfig is a path in the folder of the XDG Base Directory Specification.
+// xdgConfig returns a path in the configuration folder of the XDG Base Directory
+// Specification.
 func (r *reader) xdgConfig(elem ...string) string {
 	if dir := r.env.Getenv("XDG_CONFIG_HOME"); dir != "" {
 		return filepath.Join(append([]string{dir}, elem...)...)
@@ -86,8 +87,8 @@ func (r *reader) xdgConfig(elem ...string) string {
 	return r.home(append([]string{".config"}, elem...)...)
 }
 
-// expand is a path as the other program meant it: with the home folder for ~,
-// and seen from dir.
+// expand returns a path as the other program means it: ~ is the home folder, and
+// a relative path is relative to dir.
 func (r *reader) expand(dir, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		return r.home(rest)
@@ -101,8 +102,8 @@ func (r *reader) expand(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// present is the first of the paths where there is a file. A folder stands for
-// all files in it but those of getmail's own.
+// present returns the first path that exists. A folder stands for the files in
+// it, without getmail's own.
 func present(paths []string) []string {
 	for _, path := range paths {
 		if isFile(path) {
@@ -131,8 +132,8 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// stateFiles are the files to look for UIDs in: those that were named, where a
-// folder stands for the file of this name in it, else the usual one.
+// stateFiles returns the files with UIDs: the named ones, where a folder stands for
+// the file in it that has the usual name, or else the usual one.
 func (r *reader) stateFiles(usual string) []string {
 	if len(r.states) == 0 {
 		return []string{usual}
@@ -147,14 +148,14 @@ func (r *reader) stateFiles(usual string) []string {
 	return files
 }
 
-// readState reads a file with UIDs; one that is not there has none.
+// readState reads a file with UIDs. It is not an error if there is none.
 func (r *reader) readState(path string) (text string, there bool, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("reading which messages were fetched: %w", err)
+		return "", false, fmt.Errorf("reading the record of fetched messages: %w", err)
 	}
 	r.opened[filepath.Clean(path)] = true
 	return string(b), true, nil
