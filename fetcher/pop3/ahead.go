@@ -13,9 +13,9 @@ import (
 // 6.6).
 const MaxAhead = 256
 
-// ErrAhead: a call does not match the commands that were sent ahead, which is a
+// errAhead: a call does not match the commands that were sent ahead, which is a
 // mistake of the caller. Nothing was sent, the session is as it was.
-var ErrAhead = errors.New("commands sent ahead")
+var errAhead = errors.New("commands sent ahead")
 
 // shape is what follows a command's +OK.
 type shape int
@@ -33,9 +33,6 @@ type Command struct {
 	line  string
 	shape shape
 }
-
-// String is the command's line.
-func (c Command) String() string { return c.line }
 
 // RetrCommand is claimed by Client.Retr.
 func RetrCommand(n int) Command { return Command{verbNumber("RETR", n), shapeBody} }
@@ -72,7 +69,7 @@ func verbNumber(verb string, n int) string { return verb + " " + strconv.Itoa(n)
 // in the same order. The ordinary methods claim them: one that would send the
 // oldest outstanding command reads its reply instead, with the usual results and
 // errors; its time limits begin then. Any other call, except Ahead, Skip, Close
-// and those that do no I/O, is an ErrAhead.
+// and those that do no I/O, is an error and does nothing.
 //
 // It may be called while a Body is open, to ask for the next message before the
 // end of this one, but only from the goroutine that reads it. Octets behind the
@@ -80,8 +77,8 @@ func verbNumber(verb string, n int) string { return verb + " " + strconv.Itoa(n)
 // something; Confirm makes sure.
 //
 // More than MaxAhead outstanding commands, anything behind a QuitCommand, or an
-// invalid Command is an ErrAhead. All other errors break the session, except a
-// context that had ended before.
+// invalid Command is an error, and nothing is sent. All other errors break the
+// session, except a context that had ended before.
 func (c *Client) Ahead(ctx context.Context, cmds ...Command) error {
 	if err := c.usable(ctx, "sending ahead"); err != nil {
 		return err
@@ -106,15 +103,15 @@ func (c *Client) Ahead(ctx context.Context, cmds ...Command) error {
 // mayFollow checks that the lines may be sent behind those in the queue.
 func (c *Client) mayFollow(lines []string) error {
 	if n := len(c.queue) + len(lines); n > MaxAhead {
-		return fmt.Errorf("%w: %d would be outstanding, %d at most", ErrAhead, n, MaxAhead)
+		return fmt.Errorf("%w: %d would be outstanding, %d at most", errAhead, n, MaxAhead)
 	}
 	ended := len(c.queue) > 0 && c.queue[len(c.queue)-1].name == "QUIT"
 	for _, line := range lines {
 		switch {
 		case line == "":
-			return fmt.Errorf("%w: an invalid one", ErrAhead)
+			return fmt.Errorf("%w: an invalid one", errAhead)
 		case ended:
-			return fmt.Errorf("%w: %s behind QUIT", ErrAhead, line)
+			return fmt.Errorf("%w: %s behind QUIT", errAhead, line)
 		}
 		ended = line == "QUIT"
 	}
@@ -128,11 +125,11 @@ func (c *Client) Outstanding() int {
 
 // Skip reads and discards the answer to the oldest outstanding command: a
 // refusal, a listing or a message of at most so many octets. Its errors break
-// the session, ErrTooLong for a longer message among them, except ErrAhead with
-// nothing outstanding and ErrBodyOpen while a Body is open.
+// the session, that for a longer message too, unless nothing is outstanding or a
+// Body is open.
 func (c *Client) Skip(ctx context.Context, most int64) error {
 	if len(c.queue) == 0 {
-		return fmt.Errorf("%w: none is outstanding", ErrAhead)
+		return fmt.Errorf("%w: none is outstanding", errAhead)
 	}
 	err := c.skip(ctx, c.queue[0], most)
 	if refused := (*Error)(nil); errors.As(err, &refused) {

@@ -52,7 +52,7 @@ func FuzzAhead(f *testing.F) {
 			}
 			err := claim()
 			var refused *Error
-			if whole := err == nil || errors.As(err, &refused); whole == (c.Err() != nil) && i < len(claims)-1 || errors.Is(err, ErrAhead) {
+			if whole := err == nil || errors.As(err, &refused); whole == (c.Err() != nil) && i < len(claims)-1 || errors.Is(err, errAhead) {
 				t.Fatalf("claim %d: %v, but the session is %v", i, err, c.Err())
 			}
 			if c.Err() != nil {

@@ -68,7 +68,7 @@ func TestAhead(t *testing.T) {
 			t.Fatalf("claim %d: %v", i, err)
 		}
 	}
-	if c.Outstanding() != 0 || c.Err() != ErrClosed {
+	if c.Outstanding() != 0 || c.Err() != errClosed {
 		t.Errorf("%d outstanding, %v", c.Outstanding(), c.Err())
 	}
 }
@@ -109,10 +109,10 @@ func TestAheadBodyOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	ahead(t, c, RetrCommand(2), ConfirmCommand(Entry{2, "b", 5}))
-	if _, err := c.Retr(t.Context(), 2); !errors.Is(err, ErrBodyOpen) {
+	if _, err := c.Retr(t.Context(), 2); !errors.Is(err, errBodyOpen) {
 		t.Errorf("a claim while a body is open: %v", err)
 	}
-	if err := c.Skip(t.Context(), much); !errors.Is(err, ErrBodyOpen) {
+	if err := c.Skip(t.Context(), much); !errors.Is(err, errBodyOpen) {
 		t.Errorf("Skip while a body is open: %v", err)
 	}
 	if got, err := io.ReadAll(b); string(got) != "one\r\n" || err != nil {
@@ -142,7 +142,7 @@ func TestErrAhead(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: DELE 1", "C: QUIT", "S: +OK", "S: +OK")
 	ctx := t.Context()
-	if err := c.Skip(ctx, much); !errors.Is(err, ErrAhead) {
+	if err := c.Skip(ctx, much); !errors.Is(err, errAhead) {
 		t.Errorf("nothing to skip: %v", err)
 	}
 	ahead(t, c, DeleCommand(1), QuitCommand())
@@ -163,8 +163,8 @@ func TestErrAhead(t *testing.T) {
 		"nothing confirmed": func() error { return c.Ahead(ctx, ConfirmCommand(Entry{1, "", -1})) },
 		"too many":          func() error { return c.Ahead(ctx, make([]Command, MaxAhead)...) },
 	} {
-		if err := call(); !errors.Is(err, ErrAhead) || c.Err() != nil || c.Outstanding() != 2 {
-			t.Errorf("%s: %v; session %v, %d outstanding; want ErrAhead, no error and 2", name, err, c.Err(), c.Outstanding())
+		if err := call(); !errors.Is(err, errAhead) || c.Err() != nil || c.Outstanding() != 2 {
+			t.Errorf("%s: %v; session %v, %d outstanding; want errAhead, no error and 2", name, err, c.Err(), c.Outstanding())
 		}
 	}
 	if err := c.Dele(ctx, 1); err != nil {
@@ -173,7 +173,7 @@ func TestErrAhead(t *testing.T) {
 	if err := c.Quit(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := c.Ahead(ctx, noop); err != ErrClosed {
+	if err := c.Ahead(ctx, noop); err != errClosed {
 		t.Errorf("after QUIT: %v", err)
 	}
 }
@@ -182,7 +182,7 @@ func TestErrAhead(t *testing.T) {
 func TestMaxAhead(t *testing.T) {
 	t.Parallel()
 	const longest = 1<<31 - 1
-	if n := len(TopCommand(longest, longest).String()) + 2; n*MaxAhead > 8<<10 {
+	if n := len(TopCommand(longest, longest).line) + 2; n*MaxAhead > 8<<10 {
 		t.Errorf("%d octets", n*MaxAhead)
 	}
 }
@@ -219,7 +219,7 @@ func TestSkip(t *testing.T) {
 			t.Fatalf("%v, %d outstanding, want %d", err, c.Outstanding(), left)
 		}
 	}
-	if c.Err() != ErrClosed {
+	if c.Err() != errClosed {
 		t.Errorf("after QUIT the session is %v", c.Err())
 	}
 }

@@ -118,7 +118,7 @@ func (b *Body) discard(most int64) error {
 		}
 		b.consume(chunk)
 		if b.octets > most {
-			return b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, ErrTooLong)))
+			return b.end(b.c.fail(fmt.Errorf("%s: %w", b.name, errTooLong)))
 		}
 	}
 }

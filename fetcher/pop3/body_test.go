@@ -140,8 +140,8 @@ func TestBodyOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Noop(t.Context()); !errors.Is(err, ErrBodyOpen) {
-		t.Errorf("error %v, want %v", err, ErrBodyOpen)
+	if err := c.Noop(t.Context()); !errors.Is(err, errBodyOpen) {
+		t.Errorf("error %v, want %v", err, errBodyOpen)
 	}
 	if got, err := io.ReadAll(b); string(got) != "abc\r\n" || err != nil {
 		t.Errorf("%q, %v; want the whole message", got, err)

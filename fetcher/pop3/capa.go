@@ -18,8 +18,8 @@ type Capabilities struct {
 	args map[string][]string // by keyword
 }
 
-// ParseCapabilities reads the lines of a reply to CAPA.
-func ParseCapabilities(lines ...string) Capabilities {
+// parseCapabilities parses the lines of a reply to CAPA.
+func parseCapabilities(lines ...string) Capabilities {
 	caps := Capabilities{args: make(map[string][]string)}
 	for _, l := range lines {
 		caps.add(l)
@@ -59,15 +59,15 @@ func (c Capabilities) Has(name string) bool {
 	return ok
 }
 
-// Args are the words after a capability's name, as the server wrote them.
-func (c Capabilities) Args(name string) []string {
+// arguments are the words after a capability's name, as the server wrote them.
+func (c Capabilities) arguments(name string) []string {
 	return c.args[keyword(name)]
 }
 
-// SASL are the mechanisms of AUTH (RFC 5034 section 3) in upper case.
-func (c Capabilities) SASL() []string {
+// mechanisms are the mechanisms of AUTH (RFC 5034 section 3) in upper case.
+func (c Capabilities) mechanisms() []string {
 	var out []string
-	for _, m := range c.Args("SASL") {
+	for _, m := range c.arguments("SASL") {
 		out = append(out, upper(m))
 	}
 	return out
@@ -75,7 +75,7 @@ func (c Capabilities) SASL() []string {
 
 // offers reports whether a mechanism of AUTH is listed.
 func (c Capabilities) offers(mechanism string) bool {
-	return slices.Contains(c.SASL(), upper(mechanism))
+	return slices.Contains(c.mechanisms(), upper(mechanism))
 }
 
 // Pipelining reports whether commands may be sent before the replies to earlier
@@ -87,7 +87,7 @@ func (c Capabilities) Pipelining() bool {
 // LoginDelay is the least time between logins (RFC 2449 section 6.5), and
 // whether there is one. It may be another after the login, where it is per user.
 func (c Capabilities) LoginDelay() (time.Duration, bool) {
-	args := c.Args("LOGIN-DELAY")
+	args := c.arguments("LOGIN-DELAY")
 	if len(args) == 0 {
 		return 0, false
 	}
@@ -102,7 +102,7 @@ func (c Capabilities) LoginDelay() (time.Duration, bool) {
 // 0 means that retrieved messages are gone after QUIT. never means that they
 // stay, ok that the server says anything about it.
 func (c Capabilities) Expire() (days int, never, ok bool) {
-	args := c.Args("EXPIRE")
+	args := c.arguments("EXPIRE")
 	if len(args) == 0 {
 		return 0, false, false
 	}
@@ -132,7 +132,7 @@ func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
 	if _, err := c.exchange(pending{name: "CAPA"}, "CAPA"); err != nil {
 		return Capabilities{}, err
 	}
-	caps := ParseCapabilities()
+	caps := parseCapabilities()
 	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
 	defer func() { c.wire.replyEnd = time.Time{} }()
 	err = c.lines("CAPA", 64*maxCapabilities, func(line []byte) error {

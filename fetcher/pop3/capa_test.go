@@ -48,14 +48,14 @@ func TestCapa(t *testing.T) {
 
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	caps := ParseCapabilities("sasl plain", "SASL Cram-MD5 XOAUTH2", "EXPIRE 0 USER", "Login-Delay 900 USER", "pipelining", "Implementation Foo v1")
+	caps := parseCapabilities("sasl plain", "SASL Cram-MD5 XOAUTH2", "EXPIRE 0 USER", "Login-Delay 900 USER", "pipelining", "Implementation Foo v1")
 	if !caps.Has("Sasl") || caps.Has("TOP") || !caps.Pipelining() {
 		t.Error("has the wrong capabilities")
 	}
-	if got := caps.SASL(); !slices.Equal(got, []string{"PLAIN", "CRAM-MD5", "XOAUTH2"}) {
+	if got := caps.mechanisms(); !slices.Equal(got, []string{"PLAIN", "CRAM-MD5", "XOAUTH2"}) {
 		t.Errorf("SASL %q", got)
 	}
-	if got := caps.Args("IMPLEMENTATION"); !slices.Equal(got, []string{"Foo", "v1"}) {
+	if got := caps.arguments("IMPLEMENTATION"); !slices.Equal(got, []string{"Foo", "v1"}) {
 		t.Errorf("IMPLEMENTATION %q", got)
 	}
 	if d, ok := caps.LoginDelay(); d != 15*time.Minute || !ok {
@@ -68,16 +68,16 @@ func TestCapabilities(t *testing.T) {
 		"EXPIRE NEVER": "0 true true", "expire never": "0 true true", "EXPIRE 30": "30 false true",
 		"EXPIRE": "0 false false", "EXPIRE -1": "0 false false", "EXPIRE 99999999999999999999": "0 false false", "TOP": "0 false false",
 	} {
-		if got := fmt.Sprint(ParseCapabilities(line).Expire()); got != want {
+		if got := fmt.Sprint(parseCapabilities(line).Expire()); got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
 	for _, line := range []string{"LOGIN-DELAY", "LOGIN-DELAY x", "LOGIN-DELAY -5", "TOP"} {
-		if d, ok := ParseCapabilities(line).LoginDelay(); ok || d != 0 {
+		if d, ok := parseCapabilities(line).LoginDelay(); ok || d != 0 {
 			t.Errorf("%s: login delay %v, want none", line, d)
 		}
 	}
-	if zero := (Capabilities{}); zero.Has("TOP") || zero.SASL() != nil || names(zero) != nil {
+	if zero := (Capabilities{}); zero.Has("TOP") || zero.mechanisms() != nil || names(zero) != nil {
 		t.Error("the zero value has capabilities")
 	}
 }
@@ -89,7 +89,7 @@ func FuzzCapabilities(f *testing.F) {
 	f.Add("TOP\nUIDL\nSASL PLAIN XOAUTH2\nUSER")                                                                   // Exchange
 	f.Add("top\nUidl  \nuser\nRESP_CODES\nExpire never\nX-\xe9\npipelining\nLOGIN-DELAY 99999999999\nexpire 5 USER\nUTF8 USER")
 	f.Fuzz(func(t *testing.T, text string) {
-		caps := ParseCapabilities(strings.Split(text, "\n")...)
+		caps := parseCapabilities(strings.Split(text, "\n")...)
 		for _, n := range names(caps) {
 			if !caps.Has(n) || n != upper(n) {
 				t.Errorf("%q is listed and not there", n)
@@ -104,7 +104,7 @@ func FuzzCapabilities(f *testing.F) {
 		if days, never, ok := caps.Expire(); days < 0 || never && days != 0 || !ok && (never || days != 0) {
 			t.Errorf("expire %d %v %v", days, never, ok)
 		}
-		for _, m := range caps.SASL() {
+		for _, m := range caps.mechanisms() {
 			if !caps.offers(m) {
 				t.Errorf("%q is listed and not offered", m)
 			}

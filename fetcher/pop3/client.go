@@ -60,8 +60,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ErrClosed is the error of a session after Quit or Close.
-var ErrClosed = errors.New("POP3 session is closed")
+// errClosed is the error of a session after Quit or Close.
+var errClosed = errors.New("POP3 session is closed")
 
 // Client is one POP3 session. See the package's documentation for errors and
 // concurrency.
@@ -103,8 +103,8 @@ func (c *Client) use(conn net.Conn) {
 	c.in.Reset(&c.wire)
 }
 
-// TLS returns the TLS state of the session; ok reports whether TLS is in use.
-func (c *Client) TLS() (state tls.ConnectionState, ok bool) {
+// tlsState returns the TLS state of the session; ok reports whether TLS is in use.
+func (c *Client) tlsState() (state tls.ConnectionState, ok bool) {
 	if t, ok := c.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		s := t.ConnectionState()
 		return s, s.HandshakeComplete
@@ -119,8 +119,8 @@ func (c *Client) Idle() time.Duration {
 	return min(time.Since(c.sent), time.Since(c.wire.lastRead))
 }
 
-// Err returns why the session is broken, ErrClosed after Quit and Close, and
-// nil while it can be used.
+// Err returns why the session is over: the error that broke it, or that it was
+// ended by Quit or Close. It is nil while the session can be used.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +131,7 @@ func (c *Client) Err() error {
 // nothing (RFC 1939 section 6). It may be called at any time, from any
 // goroutine, and more than once.
 func (c *Client) Close() error {
-	return c.abort(ErrClosed)
+	return c.abort(errClosed)
 }
 
 // abort breaks the session, unless it is broken already, and closes the

@@ -31,7 +31,7 @@ func TestDialogue(t *testing.T) {
 	if err := c.Quit(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := c.Noop(ctx); err != ErrClosed || c.Err() != ErrClosed {
+	if err := c.Noop(ctx); err != errClosed || c.Err() != errClosed {
 		t.Errorf("after QUIT: %v, %v", err, c.Err())
 	}
 }
@@ -127,7 +127,7 @@ func TestQuit(t *testing.T) {
 		t.Parallel()
 		c := ready(t, "C: QUIT", "S: -ERR some deleted messages not removed")
 		refused(t, c.Quit(t.Context()))
-		if c.Err() != ErrClosed {
+		if c.Err() != errClosed {
 			t.Errorf("the session goes on: %v", c.Err())
 		}
 	})
@@ -178,7 +178,7 @@ func TestClose(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
-		broken(t, c, <-result, ErrClosed)
+		broken(t, c, <-result, errClosed)
 		if err := c.Close(); err != nil {
 			t.Errorf("closing again: %v", err)
 		}
@@ -227,8 +227,8 @@ func TestArgumentWithLineBreak(t *testing.T) {
 		{Method: MethodUser, Username: "u", Secret: password("p\nQUIT")},
 		{Method: MethodPlain, Username: "u", Secret: password("p\x00q")},
 	} {
-		if err := c.Login(t.Context(), cr); !errors.Is(err, ErrLine) {
-			t.Errorf("%q: error %v, want %v", cr.Username, err, ErrLine)
+		if err := c.Login(t.Context(), cr); !errors.Is(err, errLine) {
+			t.Errorf("%q: error %v, want %v", cr.Username, err, errLine)
 		}
 	}
 	if c.Err() != nil {

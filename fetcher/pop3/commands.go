@@ -24,8 +24,8 @@ func (c *Client) Noop(ctx context.Context) error {
 // Dele marked. It reads the reply and closes the connection. An *Error means
 // that some or all of the messages may not have been deleted. Any other error,
 // such as an io.ErrUnexpectedEOF instead of the reply, leaves the deletions in
-// doubt. After an ErrBodyOpen or an ErrAhead, or if ctx had ended before,
-// nothing was sent and the session is as it was.
+// doubt. If a Body is open, other replies are outstanding, or ctx had ended
+// before, nothing is sent and the session is as it was.
 func (c *Client) Quit(ctx context.Context) error {
 	_, err := c.roundTrip(ctx, "QUIT", "QUIT")
 	if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {

@@ -12,15 +12,15 @@ import (
 var (
 	// ErrNoUIDL: the server has no UIDL (RFC 1939 section 7).
 	ErrNoUIDL = errors.New("the server has no unique message ids (no UIDL)")
-	// ErrBodyOpen: a command was called while a Body had not been read to its
+	// errBodyOpen: a command was called while a Body had not been read to its
 	// end. The session is as it was.
-	ErrBodyOpen = errors.New("the body of a message has not been read to its end")
-	// ErrTooSlow: a body or listing arrived more slowly than Options.MinRate.
-	ErrTooSlow = errors.New("the server sends too slowly")
-	// ErrTooLong: a message to be skipped has more octets than the limit.
-	ErrTooLong = errors.New("the message is too long")
-	// ErrLine: an argument contains CR, LF or NUL. Nothing was sent.
-	ErrLine = errors.New("a line break or NUL cannot be sent")
+	errBodyOpen = errors.New("the body of a message has not been read to its end")
+	// errTooSlow: a body or listing arrived more slowly than Options.MinRate.
+	errTooSlow = errors.New("the server sends too slowly")
+	// errTooLong: a message to be skipped has more octets than the limit.
+	errTooLong = errors.New("the message is too long")
+	// errLine: an argument contains CR, LF or NUL. Nothing was sent.
+	errLine = errors.New("a line break or NUL cannot be sent")
 	// ErrMethod: the login method cannot be used in this session. Nothing was
 	// sent.
 	ErrMethod = errors.New("login method cannot be used")

@@ -48,7 +48,7 @@ func (c *Client) Login(ctx context.Context, cr Credentials) error {
 		}
 	}
 	if strings.ContainsRune(cr.Username+secret, 0) {
-		return fmt.Errorf("login: %w", ErrLine)
+		return fmt.Errorf("login: %w", errLine)
 	}
 	c.hide(secret)
 	defer func() { c.secrets = nil }()
@@ -90,7 +90,7 @@ func (c *Client) login(m Method, username, secret string) error {
 // contain spaces: it is the rest of the line.
 func (c *Client) userPass(username, password string) error {
 	if strings.ContainsAny(password, "\r\n") {
-		return fmt.Errorf("PASS: %w", ErrLine) // before USER is sent
+		return fmt.Errorf("PASS: %w", errLine) // before USER is sent
 	}
 	if _, err := c.exchange(pending{name: "USER"}, "USER "+username); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (c *Client) choose(cr Credentials) (Method, error) {
 	m := cr.Method
 	if m == "" || m == MethodAuto {
 		order, last := orderClear, MethodUser
-		if _, ok := c.TLS(); ok {
+		if _, ok := c.tlsState(); ok {
 			order = orderTLS
 		}
 		if cr.Token {

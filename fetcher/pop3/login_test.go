@@ -48,7 +48,7 @@ func TestLogin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, tt.lines...)
-			c.caps = ParseCapabilities("SASL PLAIN")
+			c.caps = parseCapabilities("SASL PLAIN")
 			cr := Credentials{Method: tt.method, Username: tt.user, Secret: password(tt.secret)}
 			if tt.method == MethodExternal {
 				cr.Secret = nil
@@ -157,7 +157,7 @@ func TestChoose(t *testing.T) {
 		{[]string{"SASL XOAUTH2 EXTERNAL OAUTHBEARER"}, MethodUser, MethodUser},
 	} {
 		plain := ready(t)
-		plain.caps = ParseCapabilities(tt.caps...)
+		plain.caps = parseCapabilities(tt.caps...)
 		if m, err := plain.choose(Credentials{Method: MethodAuto}); m != tt.clear || err != nil {
 			t.Errorf("%q in clear: %s, %v; want %s", tt.caps, m, err, tt.clear)
 		}
@@ -165,14 +165,14 @@ func TestChoose(t *testing.T) {
 		if err := secure.StartTLS(t.Context(), clientTLS()); err != nil {
 			t.Fatal(err)
 		}
-		secure.caps = ParseCapabilities(tt.caps...)
+		secure.caps = parseCapabilities(tt.caps...)
 		if m, err := secure.choose(Credentials{}); m != tt.tls || err != nil {
 			t.Errorf("%q in TLS: %s, %v; want %s", tt.caps, m, err, tt.tls)
 		}
 	}
 	for caps, want := range map[string]Method{"SASL PLAIN XOAUTH2 OAUTHBEARER": MethodXOAuth2, "SASL PLAIN OAUTHBEARER": MethodOAuthBearer, "SASL PLAIN": MethodXOAuth2} {
 		c := ready(t)
-		c.caps = ParseCapabilities(caps)
+		c.caps = parseCapabilities(caps)
 		if m, err := c.choose(Credentials{Token: true}); m != want || err != nil {
 			t.Errorf("%q with a token: %s, %v; want %s", caps, m, err, want)
 		}

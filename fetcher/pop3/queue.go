@@ -26,9 +26,9 @@ func (c *Client) acquire(ctx context.Context, name string) (release func() bool,
 	}
 	switch {
 	case c.body != nil:
-		return nil, fmt.Errorf("%s: %w", name, ErrBodyOpen)
+		return nil, fmt.Errorf("%s: %w", name, errBodyOpen)
 	case len(c.queue) > 0 && c.queue[0].name != name:
-		return nil, fmt.Errorf("%s: %w: the reply to %s comes first", name, ErrAhead, c.queue[0].name)
+		return nil, fmt.Errorf("%s: %w: the reply to %s comes first", name, errAhead, c.queue[0].name)
 	case c.unsolicited() > 0:
 		return nil, c.fail(c.outOfSync(name))
 	}
@@ -87,7 +87,7 @@ func (c *Client) begin(ps []pending, lines ...string) error {
 	c.out = c.out[:0]
 	for i, line := range lines {
 		if strings.ContainsAny(line, "\r\n\x00") {
-			return fmt.Errorf("%s: %w", ps[i].name, ErrLine) // before anything is sent
+			return fmt.Errorf("%s: %w", ps[i].name, errLine) // before anything is sent
 		}
 		c.out = append(append(c.out, line...), "\r\n"...)
 	}

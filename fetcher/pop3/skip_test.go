@@ -19,10 +19,10 @@ func TestSkipEndless(t *testing.T) {
 	if err := c.Skip(t.Context(), 5); err != nil {
 		t.Fatalf("as long as the bound: %v", err)
 	}
-	if err := c.Skip(t.Context(), 150); !errors.Is(err, ErrTooLong) || errors.Is(err, io.EOF) {
-		t.Errorf("error %v, want %v", err, ErrTooLong)
+	if err := c.Skip(t.Context(), 150); !errors.Is(err, errTooLong) || errors.Is(err, io.EOF) {
+		t.Errorf("error %v, want %v", err, errTooLong)
 	}
-	if !errors.Is(c.Err(), ErrTooLong) {
+	if !errors.Is(c.Err(), errTooLong) {
 		t.Errorf("the session goes on: %v", c.Err())
 	}
 }

@@ -23,13 +23,13 @@ func TestStartTLS(t *testing.T) {
 	if _, err := c.Capa(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := c.TLS(); ok {
+	if _, ok := c.tlsState(); ok {
 		t.Error("TLS before STLS")
 	}
 	if err := c.StartTLS(t.Context(), clientTLS()); err != nil {
 		t.Fatal(err)
 	}
-	if s, ok := c.TLS(); !ok || s.ServerName != serverName {
+	if s, ok := c.tlsState(); !ok || s.ServerName != serverName {
 		t.Errorf("TLS %v %+v", ok, s.ServerName)
 	}
 	if c.caps.Has("SASL") {
@@ -102,13 +102,13 @@ func TestImplicitTLS(t *testing.T) {
 		perform(t, far, []string{"T:", "S: +OK ready", "C: QUIT", "S: +OK"})
 	}()
 	c := New(tls.Client(near, clientTLS()), Options{Timeout: time.Minute})
-	if _, ok := c.TLS(); ok {
+	if _, ok := c.tlsState(); ok {
 		t.Error("TLS before the handshake")
 	}
 	if _, err := c.Greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := c.TLS(); !ok {
+	if _, ok := c.tlsState(); !ok {
 		t.Error("no TLS")
 	}
 	if err := c.Quit(t.Context()); err != nil {

@@ -86,7 +86,7 @@ func (w *wire) measure(n int, d time.Duration) {
 		return
 	}
 	if float64(w.octets) < float64(w.minRate)*w.waited.Seconds() {
-		w.slow = fmt.Errorf("%w: %d octets in %v", ErrTooSlow, w.octets, w.waited.Round(time.Millisecond))
+		w.slow = fmt.Errorf("%w: %d octets in %v", errTooSlow, w.octets, w.waited.Round(time.Millisecond))
 	}
 	w.octets, w.waited = 0, 0
 }
