@@ -13,7 +13,7 @@ func id(name, username, host string) ledger.Identity {
 	return ledger.Identity{Name: name, Username: username, Host: host}
 }
 
-func TestClaim(t *testing.T) {
+func TestClaimFindsKnownAccounts(t *testing.T) {
 	t.Parallel()
 	known := []ledger.Account{
 		{ID: 1, Identity: id("isp", "leo", "pop.example.net"), Failures: 7},
@@ -45,10 +45,10 @@ func TestClaim(t *testing.T) {
 			for i, a := range got {
 				ids = append(ids, a.ID)
 				if a.Identity != test.claims[i] {
-					t.Errorf("claim %d became %+v", i, a.Identity)
+					t.Errorf("claim %d has the identity %+v, want %+v", i, a.Identity, test.claims[i])
 				}
 				if (a.ID == 1) != (a.Failures == 7) {
-					t.Errorf("account %d comes without what is known of it: %+v", a.ID, a)
+					t.Errorf("account %d has %d failures, want what is known of it", a.ID, a.Failures)
 				}
 			}
 			if !reflect.DeepEqual(ids, test.want) {
@@ -58,8 +58,9 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// TestClaimRefuses: UIDs of one mailbox must never count as seen in another.
-func TestClaimRefuses(t *testing.T) {
+// TestClaimRefusesAnotherMailbox: UIDs of one mailbox must never count as seen in
+// another.
+func TestClaimRefusesAnotherMailbox(t *testing.T) {
 	t.Parallel()
 	known := []ledger.Account{
 		{ID: 1, Identity: id("isp", "leo", "pop.example.net")},
@@ -78,11 +79,11 @@ func TestClaimRefuses(t *testing.T) {
 			t.Parallel()
 			got, err := ledger.Claim(known, test.claims)
 			if !errors.Is(err, ledger.ErrIdentity) || got != nil {
-				t.Fatalf("%v, %v", got, err)
+				t.Fatalf("accounts %v, error %v; want none, and %v", got, err, ledger.ErrIdentity)
 			}
 			for _, want := range test.names {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not say %s", err, want)
+					t.Errorf("the error is %q, want it to contain %s", err, want)
 				}
 			}
 		})

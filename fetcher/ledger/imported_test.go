@@ -6,19 +6,19 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// TestImported: left alone, but a person can have it forwarded after all.
-func TestImported(t *testing.T) {
+// TestImportedIsSkipped: it is left alone unless the user retries it.
+func TestImportedIsSkipped(t *testing.T) {
 	t.Parallel()
 	r := ledger.Imported("uid", "mpop", noon)
 	if r.State != ledger.Skipped || r.State.Due() || !r.OnlyUID() || r.Cause.Text != "fetched by mpop before" || r.FirstSeen != noon {
-		t.Errorf("%+v", r)
+		t.Errorf("it is %+v, want a skipped row with only its UID, the cause and the time", r)
 	}
 	listed := *r
 	listed.Size = 100
 	if listed.OnlyUID() {
-		t.Error("its size is known, and it still has nothing but its UID")
+		t.Error("OnlyUID is true with a known size, want false")
 	}
 	if !r.Retry(noon) || r.State != ledger.Deferred || r.OnlyUID() {
-		t.Errorf("after a retry: %+v", r)
+		t.Errorf("after Retry it is %+v, want it deferred, and OnlyUID false", r)
 	}
 }

@@ -31,7 +31,7 @@ func TestRetry(t *testing.T) {
 	for _, s := range ledger.States() {
 		r, want := failed(s), failed(s)
 		if ok := r.Retry(noon); ok != able[s] || s.Retryable() != able[s] {
-			t.Errorf("%s: retried %v, retryable %v", s, ok, s.Retryable())
+			t.Errorf("%s: Retry is %v and Retryable %v, want %v", s, ok, s.Retryable(), able[s])
 		}
 		if able[s] {
 			want.State, want.Attempts, want.NextAttempt = ledger.Deferred, 0, noon
@@ -56,7 +56,7 @@ func TestSkip(t *testing.T) {
 	for _, s := range ledger.States() {
 		r, want := failed(s), failed(s)
 		if ok := r.Skip(); ok != able[s] || s.Skippable() != able[s] {
-			t.Errorf("%s: skipped %v, skippable %v", s, ok, s.Skippable())
+			t.Errorf("%s: Skip is %v and Skippable %v, want %v", s, ok, s.Skippable(), able[s])
 		}
 		if able[s] {
 			want.State, want.NextAttempt = ledger.Skipped, time.Time{}
@@ -69,15 +69,15 @@ func TestSkip(t *testing.T) {
 	}
 }
 
-// TestSecondThoughts: what was skipped can be had after all, by those only who
-// do not have it yet.
-func TestSecondThoughts(t *testing.T) {
+// TestRetryAfterSkip: a skipped message can be sent after all, but only to
+// recipients that do not have it yet.
+func TestRetryAfterSkip(t *testing.T) {
 	t.Parallel()
 	r := failed(ledger.Held)
 	if !r.Skip() || r.Skip() || !r.Retry(noon) {
-		t.Fatalf("held, skipped, retried: %+v", r)
+		t.Fatalf("it was not skipped once and then retried: %+v", r)
 	}
 	if got := ledger.Worst(r.Recipients); r.State != ledger.Deferred || got != ledger.Deferred || r.Recipients[0].State != ledger.Forwarded {
-		t.Errorf("%+v", r)
+		t.Errorf("it is %s, its recipients %s, the first %s; want deferred, deferred, forwarded", r.State, got, r.Recipients[0].State)
 	}
 }

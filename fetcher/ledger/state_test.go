@@ -11,14 +11,14 @@ func TestParseState(t *testing.T) {
 	t.Parallel()
 	for _, s := range ledger.States() {
 		if got, err := ledger.ParseState(s.String()); err != nil || got != s {
-			t.Errorf("%s is read as %v, %v", s, got, err)
+			t.Errorf("ParseState(%q) is %v, %v, want %[1]v, no error", s, got, err)
 		}
 	}
 	for _, bad := range []string{"", "Forwarded", "held ", "state 0", "state 99", ledger.State(0).String(), ledger.State(99).String()} {
 		if got, err := ledger.ParseState(bad); err == nil {
-			t.Errorf("%q is read as %v", bad, got)
+			t.Errorf("ParseState(%q) is %v, want an error", bad, got)
 		} else if !strings.Contains(err.Error(), "forwarded") {
-			t.Errorf("%q: %v does not name the states", bad, err)
+			t.Errorf("ParseState(%q): error %v, want one that names the states", bad, err)
 		}
 	}
 }
@@ -28,7 +28,7 @@ func TestDue(t *testing.T) {
 	due := map[ledger.State]bool{ledger.Sending: true, ledger.Deferred: true, ledger.Unknown: true}
 	for _, s := range ledger.States() {
 		if s.Due() != due[s] {
-			t.Errorf("%s is due: %v", s, s.Due())
+			t.Errorf("%s.Due() is %v, want %v", s, s.Due(), due[s])
 		}
 	}
 }
@@ -40,7 +40,7 @@ func TestWorst(t *testing.T) {
 		of   []ledger.State
 		want ledger.State
 	}{
-		{nil, u}, // nothing shows that anybody has it
+		{nil, u}, // nothing shows that anyone has it
 		{[]ledger.State{f, ledger.Sending}, u},
 		{[]ledger.State{f}, f},
 		{[]ledger.State{f, f}, f},
@@ -56,7 +56,7 @@ func TestWorst(t *testing.T) {
 			rs = append(rs, ledger.Recipient{State: s})
 		}
 		if got := ledger.Worst(rs); got != test.want {
-			t.Errorf("%v is %s, want %s", test.of, got, test.want)
+			t.Errorf("Worst of %v is %s, want %s", test.of, got, test.want)
 		}
 	}
 }

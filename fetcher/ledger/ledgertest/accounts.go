@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -17,16 +16,15 @@ func testClaim(t *testing.T, k Kind) {
 
 	got := claim(t, f.store, work, isp)
 	if got[1].ID != f.account.ID || got[0].ID == 0 || got[0].ID == got[1].ID {
-		t.Fatalf("the IDs are %d and %d", got[0].ID, got[1].ID)
+		t.Fatalf("the new account has ID %d, the known one %d; want another than %[3]d, and %[3]d", got[0].ID, got[1].ID, f.account.ID)
 	}
 	equal(t, "known accounts", got[1], f.account)
 
 	taken := isp
 	taken.Username = "somebody else"
 	fresh := ledger.Identity{Name: "fresh", Username: "f", Host: "h"}
-	if _, err := f.store.Claim(f, []ledger.Identity{fresh, taken}); !errors.Is(err, ledger.ErrIdentity) {
-		t.Errorf("another mailbox under a known name: %v", err)
-	}
+	_, err := f.store.Claim(f, []ledger.Identity{fresh, taken})
+	wantError(t, "another mailbox under a known name", err, ledger.ErrIdentity)
 	accounts, err := f.store.Accounts(f)
 	must(t, err)
 	equal(t, "accounts after the error", accounts, []ledger.Account{got[1], got[0]})
@@ -35,9 +33,7 @@ func testClaim(t *testing.T, k Kind) {
 	renamed.Name, renamed.Host = "a new name", "POP.example.net"
 	again := claim(t, f.store, renamed)
 	equal(t, "renamed", again[0], ledger.Account{ID: f.account.ID, Identity: renamed})
-	if n := len(f.known(t)); n != 1 {
-		t.Errorf("the renamed account has %d rows", n)
-	}
+	equal(t, "rows of the renamed account", len(f.known(t)), 1)
 	accounts, err = f.store.Accounts(f)
 	must(t, err)
 	equal(t, "accounts by name", accounts, []ledger.Account{again[0], got[0]})
@@ -71,7 +67,7 @@ func testAccount(t *testing.T, k Kind) {
 	f.sees(t, want)
 }
 
-// sees fails unless the account reads so, under its lease and without.
+// sees fails unless the account is want, read with and without its lease.
 func (f *fixture) sees(t *testing.T, want ledger.Account) {
 	t.Helper()
 	got, err := f.lease.Account(f)
@@ -86,7 +82,7 @@ func testDestinations(t *testing.T, k Kind) {
 	f := setup(t, k)
 	d, err := f.store.Destination(f, "main")
 	must(t, err)
-	equal(t, "nothing known", d, ledger.Destination{Name: "main"})
+	equal(t, "an unknown destination", d, ledger.Destination{Name: "main"})
 	for _, want := range []ledger.Destination{
 		{Name: "main", Failures: 3, NotBefore: epoch, Cause: ledger.Cause{Code: "dial", Text: "refused"}, LastSuccess: epoch.Add(-time.Hour)},
 		{Name: "main", LastSuccess: epoch},

@@ -25,7 +25,7 @@ const twin = "-twin"
 // start starts this test binary in a role, with arguments for it.
 func start(t *testing.T, role string, args ...string) *child {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), maxLife)
 	t.Cleanup(cancel)
 	exe, err := os.Executable()
 	must(t, err)
@@ -53,7 +53,7 @@ func (k Kind) Child() int {
 		"claim": claimOnce,
 	}[os.Getenv(roleVariable)]
 	if !ok || len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "no such role")
+		fmt.Fprintln(os.Stderr, "unknown role, or no address")
 		return 1
 	}
 	ctx := context.Background()

@@ -2,16 +2,18 @@ package ledgertest
 
 import (
 	"context"
+	"errors"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// patience is how long a test lets a process live; disks can be slow.
-const patience = 3 * time.Minute
+// maxLife is how long a process of a test may live; disks can be slow.
+const maxLife = 3 * time.Minute
 
-// epoch is the time of all that the tests write.
+// epoch is the present of all tests, with milliseconds and at the end of a month.
 var epoch = time.Date(2026, 2, 28, 23, 59, 59, 123e6, time.UTC)
 
 // fixture is a new ledger with one account, and its lease.
@@ -84,7 +86,7 @@ func in(s ledger.State, uid string) *ledger.Record {
 	return &ledger.Record{Known: ledger.Known{UID: uid, State: s, Size: -1}}
 }
 
-// full returns a record that has something in every field.
+// full returns a record with a value in every field.
 func full() *ledger.Record {
 	return &ledger.Record{
 		Known: ledger.Known{UID: "a\xff\x00b", Generation: 2, State: ledger.Forwarded, Size: 1 << 40, Fingerprint: "print", Attempts: 3,
@@ -108,5 +110,28 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func equal(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\n got %+v\nwant %+v", what, got, want)
+	}
+}
+
+// wantError fails unless err wraps want.
+func wantError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: error %v, want %v", what, err, want)
+	}
+}
+
+// wantFailure fails if err is nil.
+func wantFailure(t *testing.T, what string, err error) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s: no error, want one", what)
 	}
 }

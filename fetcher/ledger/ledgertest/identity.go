@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -18,9 +17,7 @@ func testRename(t *testing.T, k Kind) {
 
 	taken := want.Identity
 	taken.Name = other.Name
-	if err := f.lease.Rename(f, taken); !errors.Is(err, ledger.ErrNameTaken) {
-		t.Errorf("a name that is taken: %v", err)
-	}
+	wantError(t, "a name that is taken", f.lease.Rename(f, taken), ledger.ErrNameTaken)
 	want.Name, want.Host = "a new name", "POP.Example.Net"
 	must(t, f.lease.Rename(f, want.Identity))
 	accounts, err := f.store.Accounts(f)
@@ -32,9 +29,7 @@ func testRename(t *testing.T, k Kind) {
 	accounts, err = f.store.Accounts(f)
 	must(t, err)
 	equal(t, "moved to another host", accounts, []ledger.Account{want, other})
-	if n := len(f.known(t)); n != 1 {
-		t.Errorf("the renamed account has %d rows", n)
-	}
+	equal(t, "rows of the renamed account", len(f.known(t)), 1)
 	equal(t, "claimed by the new name", claim(t, f.store, want.Identity), []ledger.Account{want})
 }
 
@@ -49,9 +44,7 @@ func testForget(t *testing.T, k Kind) {
 
 	n, err := f.lease.Forget(f)
 	must(t, err)
-	if n != 2 {
-		t.Errorf("it had %d messages", n)
-	}
+	equal(t, "messages forgotten", n, 2)
 	accounts, err := f.store.Accounts(f)
 	must(t, err)
 	equal(t, "Accounts", accounts, []ledger.Account{other})
@@ -67,18 +60,14 @@ func testForget(t *testing.T, k Kind) {
 		"PutAccount": f.lease.PutAccount(f, f.account),
 		"Rename":     f.lease.Rename(f, f.account.Identity),
 	} {
-		if err == nil {
-			t.Errorf("%s after Forget: no error", name)
-		}
+		wantFailure(t, name+" after Forget", err)
 	}
-	if _, err := f.lease.Forget(f); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("forgotten twice: %v", err)
-	}
+	_, err = f.lease.Forget(f)
+	wantError(t, "a second Forget", err, ledger.ErrNotFound)
 	must(t, f.lease.Release())
-	if _, err := f.store.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("the lease of a forgotten account: %v", err)
-	}
+	_, err = f.store.Lease(f, f.account.ID)
+	wantError(t, "the lease of a forgotten account", err, ledger.ErrNotFound)
 	if again := claim(t, f.store, f.account.Identity)[0]; again.ID == f.account.ID {
-		t.Error("the ID of a forgotten account was given again")
+		t.Errorf("the account has the ID %d of the forgotten one, want a new ID", again.ID)
 	}
 }

@@ -2,7 +2,6 @@ package ledgertest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -14,14 +13,12 @@ import (
 func testLease(t *testing.T, k Kind) {
 	f := setup(t, k)
 	second := open(t, k, f.address)
-	for name, s := range map[string]Store{"this store": f.store, "another": second} {
-		if _, err := s.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrLeased) {
-			t.Errorf("%s gave a second lease: %v", name, err)
-		}
+	for name, s := range map[string]Store{"the same store": f.store, "another store": second} {
+		_, err := s.Lease(f, f.account.ID)
+		wantError(t, "a second lease from "+name, err, ledger.ErrLeased)
 	}
-	if _, err := f.store.Lease(f, 1<<40); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("the lease of no account: %v", err)
-	}
+	_, err := f.store.Lease(f, 1<<40)
+	wantError(t, "the lease of an unknown account", err, ledger.ErrNotFound)
 	r := in(ledger.Forwarded, "1")
 	f.put(t, r)
 	must(t, f.lease.Release())
@@ -34,15 +31,12 @@ func testLease(t *testing.T, k Kind) {
 		"PutAccount": f.lease.PutAccount(f, f.account),
 		"Rename":     f.lease.Rename(f, f.account.Identity),
 	} {
-		if err == nil {
-			t.Errorf("%s after Release: no error", name)
-		}
+		wantFailure(t, name+" after Release", err)
 	}
 	equal(t, "rows", f.known(t), []ledger.Known{r.Known})
 	must(t, f.lease.Release())
-	if _, err := f.store.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrLeased) {
-		t.Errorf("a second Release took the lease of another: %v", err)
-	}
+	_, err = f.store.Lease(f, f.account.ID)
+	wantError(t, "the lease of another holder after a second Release", err, ledger.ErrLeased)
 }
 
 func testInterrupted(t *testing.T, k Kind) {
@@ -59,9 +53,8 @@ func testInterrupted(t *testing.T, k Kind) {
 	f.put(t, r, held)
 
 	second := open(t, k, f.address)
-	if _, err := second.Lease(f, f.account.ID); err == nil {
-		t.Error("a second lease")
-	}
+	_, err := second.Lease(f, f.account.ID)
+	wantError(t, "a second lease", err, ledger.ErrLeased)
 	equal(t, "under the lease", f.record(t, r.ID), r)
 	must(t, f.lease.Release())
 	equal(t, "after Release", f.record(t, r.ID), r)
@@ -70,7 +63,7 @@ func testInterrupted(t *testing.T, k Kind) {
 	got, err := l.Record(f, r.ID)
 	must(t, err)
 	if got.Cause.Code != "interrupted" || got.Cause.Text == "" {
-		t.Errorf("the cause is %+v", got.Cause)
+		t.Errorf("the cause is %+v, want the code interrupted and a text", got.Cause)
 	}
 	r.State, got.Cause = ledger.Unknown, ledger.Cause{}
 	for i, want := range []ledger.State{ledger.Forwarded, ledger.Unknown, ledger.Held, ledger.Unknown} {
@@ -92,7 +85,7 @@ func testInterrupted(t *testing.T, k Kind) {
 		}
 	}
 	if interrupted != 1 {
-		t.Errorf("%d messages are counted as interrupted, want 1: %v", interrupted, days)
+		t.Errorf("%d messages are counted as unknown, want 1: %v", interrupted, days)
 	}
 }
 
@@ -100,19 +93,13 @@ func testContext(t *testing.T, k Kind) {
 	f := setup(t, k)
 	ctx, cancel := context.WithCancel(f)
 	cancel()
-	if err := f.lease.Put(ctx, in(ledger.Held, "1")); !errors.Is(err, context.Canceled) {
-		t.Errorf("Put: %v", err)
-	}
-	if _, err := f.lease.Known(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("Known: %v", err)
-	}
-	if n := len(f.known(t)); n != 0 {
-		t.Errorf("%d rows", n)
-	}
+	wantError(t, "Put", f.lease.Put(ctx, in(ledger.Held, "1")), context.Canceled)
+	_, err := f.lease.Known(ctx)
+	wantError(t, "Known", err, context.Canceled)
+	equal(t, "rows", len(f.known(t)), 0)
 	must(t, f.lease.Release())
-	if _, err := f.store.Lease(ctx, f.account.ID); !errors.Is(err, context.Canceled) {
-		t.Errorf("Lease: %v", err)
-	}
+	_, err = f.store.Lease(ctx, f.account.ID)
+	wantError(t, "Lease", err, context.Canceled)
 	take(t, f.store, f.account.ID) // the failed one left no lock behind
 }
 
@@ -128,21 +115,17 @@ func testGoroutines(t *testing.T, k Kind) {
 					t.Error(err)
 				}
 				// Every second one fails, and takes no other with it.
-				if err := f.lease.Put(f, in(ledger.Sending, r.UID)); err == nil {
-					t.Error("a UID twice")
-				}
+				wantFailure(t, "a second row for a UID", f.lease.Put(f, in(ledger.Sending, r.UID)))
 				r.State = ledger.Forwarded
 				if err := f.lease.Put(f, r); err != nil {
 					t.Error(err)
 				}
 				if got, err := f.lease.Record(f, r.ID); err != nil || got.State != ledger.Forwarded {
-					t.Errorf("just put and read: %v, %v", got, err)
+					t.Errorf("just put as forwarded, it reads as %v, %v", got, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if n := len(f.known(t)); n != goroutines*each {
-		t.Errorf("%d rows, want %d", n, goroutines*each)
-	}
+	equal(t, "rows", len(f.known(t)), goroutines*each)
 }

@@ -1,7 +1,7 @@
-// Package ledgertest holds what every store of the ledger must do, as tests:
-// each kind of store runs the same ones. Some start processes that fight for
-// a lease or are killed in the middle of a write; those are the test binary
-// once more, so TestMain has to ask IsChild first.
+// Package ledgertest tests what every store of the ledger must do: each kind of
+// store runs the same tests. Some of them start processes that compete for a
+// lease or are killed during a write. Those run the test binary again, so
+// TestMain has to check IsChild first.
 package ledgertest
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Store is what is tested. The contract of each method is with
-// ledger/sqlite's.
+// Store is a store under test. ledger/sqlite documents the contract of each
+// method.
 type Store interface {
 	Claim(context.Context, []ledger.Identity) ([]ledger.Account, error)
 	Accounts(context.Context) ([]ledger.Account, error)
@@ -65,30 +65,30 @@ func (k Kind) Run(t *testing.T) {
 	}{
 		{"records come back as they were put", testRoundTrip},
 		{"UIDs are octets", testUIDs},
-		{"generations", testGenerations},
-		{"put replaces all", testReplace},
-		{"put is all or nothing", testAllOrNothing},
-		{"put under the wrong lease", testWrongAccount},
-		{"deleted", testDeleted},
-		{"drop", testDrop},
-		{"missing", testSetMissing},
-		{"claim", testClaim},
+		{"generations of a UID are separate rows", testGenerations},
+		{"Put replaces all fields", testReplace},
+		{"Put is all or nothing", testAllOrNothing},
+		{"another account's lease changes nothing", testWrongAccount},
+		{"Deleted takes forwarded messages only", testDeleted},
+		{"Drop takes sending messages only", testDrop},
+		{"SetMissing can be undone", testSetMissing},
+		{"Claim keeps the rows of known mailboxes", testClaim},
 		{"accounts come back as they were put", testAccount},
-		{"rename", testRename},
-		{"forget", testForget},
+		{"Rename keeps the rows", testRename},
+		{"Forget removes one account only", testForget},
 		{"a lease is held once", testLease},
-		{"sending becomes unknown under the lease only", testInterrupted},
-		{"messages by filter", testMessages},
-		{"counts and days", testCounts},
-		{"prune", testPrune},
-		{"destinations", testDestinations},
-		{"notices", testNotices},
-		{"a context that has ended changes nothing", testContext},
-		{"many goroutines", testGoroutines},
-		{"processes that fight for a lease", testFight},
+		{"sending becomes unknown with the next lease", testInterrupted},
+		{"Messages obeys its filter", testMessages},
+		{"Counts and Days count each change of state once", testCounts},
+		{"Prune removes only what was deleted before", testPrune},
+		{"destinations come back as they were put", testDestinations},
+		{"notices come back as they were put", testNotices},
+		{"an ended context changes nothing", testContext},
+		{"a failed Put does not fail others", testGoroutines},
+		{"one process at a time has the lease", testOneHolder},
 		{"the lease of a killed process is free", testKilledHolder},
-		{"what was put survives kill -9", testKilledWriter},
-		{"processes that open a new ledger at once", testOpenAtOnce},
+		{"records survive kill -9", testKilledWriter},
+		{"many processes can create one ledger", testOpenAtOnce},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

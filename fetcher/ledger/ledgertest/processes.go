@@ -2,7 +2,6 @@ package ledgertest
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"os/exec"
@@ -13,9 +12,9 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// testFight: in each process a counter is read, and written back one higher,
-// under the lease. If two ever held it at once, counts would be lost.
-func testFight(t *testing.T, k Kind) {
+// testOneHolder: under the lease, each process reads a counter and writes it back
+// incremented. If two ever held the lease at once, increments would be lost.
+func testOneHolder(t *testing.T, k Kind) {
 	f := setup(t, k)
 	const processes, rounds = 20, 5
 	must(t, f.lease.Release())
@@ -28,9 +27,7 @@ func testFight(t *testing.T, k Kind) {
 	}
 	a, err := f.lease.Account(f)
 	must(t, err)
-	if a.Failures != processes*rounds {
-		t.Errorf("%d processes counted to %d under the lease, want %d", processes, a.Failures, processes*rounds)
-	}
+	equal(t, "counted under the lease", a.Failures, processes*rounds)
 }
 
 func testKilledHolder(t *testing.T, k Kind) {
@@ -38,9 +35,8 @@ func testKilledHolder(t *testing.T, k Kind) {
 	must(t, f.lease.Release())
 	c := start(t, "hold", f.address, strconv.FormatInt(f.account.ID, 10))
 	c.line(t)
-	if _, err := f.store.Lease(f, f.account.ID); !errors.Is(err, ledger.ErrLeased) {
-		t.Errorf("while another process holds it: %v", err)
-	}
+	_, err := f.store.Lease(f, f.account.ID)
+	wantError(t, "a lease that another process holds", err, ledger.ErrLeased)
 	c.kill()
 	take(t, f.store, f.account.ID)
 }
@@ -72,17 +68,17 @@ func (f *fixture) survived(t *testing.T, said map[string]bool) {
 	for _, k := range f.known(t) {
 		there[k.UID] = true
 		if k.State != ledger.Unknown && k.State != ledger.Forwarded {
-			t.Errorf("%s is %s", k.UID, k.State)
+			t.Errorf("%s is %s, want %s or %s", k.UID, k.State, ledger.Unknown, ledger.Forwarded)
 		}
 	}
 	for uid := range said {
 		if !there[uid] {
-			t.Errorf("%s was put and is lost", uid)
+			t.Errorf("%s was put, but has no row", uid)
 		}
 	}
 	for uid := range there {
 		if base := strings.TrimSuffix(uid, twin); !there[base] || !there[base+twin] {
-			t.Errorf("half of a Put: %s", uid)
+			t.Errorf("%s is there, but not the other record of its Put", uid)
 		}
 	}
 }
@@ -99,7 +95,7 @@ func testOpenAtOnce(t *testing.T, k Kind) {
 		c.wait(t)
 	}
 	if len(ids) != 1 {
-		t.Errorf("one mailbox has the accounts %v", ids)
+		t.Errorf("20 processes claimed one mailbox as the accounts %v, want one account", ids)
 	}
 }
 

@@ -1,8 +1,8 @@
 package ledgertest
 
 import (
-	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,15 +16,14 @@ func testRoundTrip(t *testing.T, k Kind) {
 	mustBeFull(t, "Record", reflect.ValueOf(*whole), "ID", "Account")
 	f.put(t, empty, whole)
 	if empty.ID == 0 || whole.ID == 0 || whole.ID == empty.ID || whole.Account != f.account.ID {
-		t.Errorf("after Put the IDs are %d and %d, the account is %d", empty.ID, whole.ID, whole.Account)
+		t.Errorf("after Put the IDs are %d and %d, want two different ones; the account is %d, want %d", empty.ID, whole.ID, whole.Account, f.account.ID)
 	}
 	for _, want := range []*ledger.Record{empty, whole} {
 		equal(t, "Record", f.record(t, want.ID), rounded(want))
 	}
 	equal(t, "Known", f.known(t), []ledger.Known{rounded(empty).Known, rounded(whole).Known})
-	if _, err := f.lease.Record(f, whole.ID+1); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("a record that is not there: %v", err)
-	}
+	_, err := f.lease.Record(f, whole.ID+1)
+	wantError(t, "a record that does not exist", err, ledger.ErrNotFound)
 }
 
 func testUIDs(t *testing.T, k Kind) {
@@ -39,11 +38,11 @@ func testUIDs(t *testing.T, k Kind) {
 	}
 	known := f.known(t)
 	if len(known) != len(uids) {
-		t.Fatalf("%d rows for %d UIDs", len(known), len(uids))
+		t.Fatalf("%d rows, want %d, one for each UID", len(known), len(uids))
 	}
 	for i, got := range known {
 		if got.UID != uids[i] {
-			t.Errorf("UID %q came back as %q", uids[i], got.UID)
+			t.Errorf("a UID came back as %q, want %q", got.UID, uids[i])
 		}
 	}
 	// A server may say anything: no octets in a reply may stop a poll.
@@ -51,7 +50,7 @@ func testUIDs(t *testing.T, k Kind) {
 	r.Cause.Text = "\xff\xfe not UTF-8"
 	f.put(t, r)
 	if got := f.record(t, r.ID).Cause.Text; !strings.HasSuffix(got, " not UTF-8") {
-		t.Errorf("a reply that is not UTF-8 came back as %q", got)
+		t.Errorf("a reply came back as %q, want the part that is UTF-8: %q", got, " not UTF-8")
 	}
 }
 
@@ -60,9 +59,7 @@ func testGenerations(t *testing.T, k Kind) {
 	first, second := in(ledger.Forwarded, "1"), in(ledger.Held, "1")
 	second.Generation = 1
 	f.put(t, first, second)
-	if err := f.lease.Put(f, in(ledger.Held, "1")); err == nil {
-		t.Error("two rows for one UID in one generation")
-	}
+	wantFailure(t, "a second row for one UID in one generation", f.lease.Put(f, in(ledger.Held, "1")))
 	equal(t, "Known", f.known(t), []ledger.Known{first.Known, second.Known})
 }
 
@@ -75,9 +72,7 @@ func testReplace(t *testing.T, k Kind) {
 	r.ID, r.Recipients = id, []ledger.Recipient{{Address: "b@example.org", State: ledger.Deferred}}
 	f.put(t, r)
 	equal(t, "Record", f.record(t, id), r)
-	if n := len(f.known(t)); n != 1 {
-		t.Errorf("%d rows", n)
-	}
+	equal(t, "rows", len(f.known(t)), 1)
 }
 
 func testAllOrNothing(t *testing.T, k Kind) {
@@ -87,20 +82,16 @@ func testAllOrNothing(t *testing.T, k Kind) {
 	change, fresh := *there, in(ledger.Held, "fresh")
 	change.State = ledger.Held
 	for name, bad := range map[string]*ledger.Record{
-		"UID that is there": in(ledger.Held, "there"),
-		"no such state":     in(99, "bad"),
-		"no state":          in(0, "bad"),
-		"no such ID":        {Known: ledger.Known{ID: 1 << 40, UID: "bad", State: ledger.Held}},
+		"UID that exists": in(ledger.Held, "there"),
+		"no such state":   in(99, "bad"),
+		"no state":        in(0, "bad"),
+		"no such ID":      {Known: ledger.Known{ID: 1 << 40, UID: "bad", State: ledger.Held}},
 		"recipient without a state": {Known: ledger.Known{UID: "bad", State: ledger.Held},
 			Recipients: []ledger.Recipient{{Address: "a@example.org"}}},
 		"deleted but not forwarded": {Known: ledger.Known{UID: "bad", State: ledger.Held, DeletedAt: epoch}},
 	} {
-		if err := f.lease.Put(f, &change, fresh, bad); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-		if fresh.ID != 0 {
-			t.Errorf("%s: an ID for a row that was not written", name)
-		}
+		wantFailure(t, name, f.lease.Put(f, &change, fresh, bad))
+		equal(t, name+": ID of a row that was not written", fresh.ID, int64(0))
 		equal(t, name, f.known(t), []ledger.Known{there.Known})
 	}
 	days, err := f.store.Days(f, epoch)
@@ -121,13 +112,10 @@ func testWrongAccount(t *testing.T, k Kind) {
 		"SetMissing": other.SetMissing(f, epoch, []int64{mine.ID}),
 		"PutAccount": other.PutAccount(f, f.account),
 	} {
-		if err == nil {
-			t.Errorf("%s: no error", name)
-		}
+		wantFailure(t, name+" under the lease of another account", err)
 	}
-	if _, err := other.Record(f, mine.ID); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("Record: %v", err)
-	}
+	_, err := other.Record(f, mine.ID)
+	wantError(t, "Record under the lease of another account", err, ledger.ErrNotFound)
 	equal(t, "Record", f.record(t, mine.ID), mine)
 }
 
@@ -147,31 +135,20 @@ func rounded(r *ledger.Record) *ledger.Record {
 
 func round(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// mustBeFull fails if a field is zero, so that one that is added to a type is
-// not forgotten here, nor in a store.
+// mustBeFull fails if a field is zero, so that a field that is added to a type is
+// tested here, and stored.
 func mustBeFull(t *testing.T, path string, v reflect.Value, except ...string) {
 	t.Helper()
 	if v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[time.Time]() {
 		if v.IsZero() {
-			t.Fatalf("%s is zero, so nothing is tested of it", path)
+			t.Fatalf("%s is zero, want a value to test with", path)
 		}
 		return
 	}
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
-		skip := false
-		for _, e := range except {
-			skip = skip || e == name
-		}
-		if !skip {
+		if !slices.Contains(except, name) {
 			mustBeFull(t, path+"."+name, v.Field(i), except...)
 		}
-	}
-}
-
-func equal(t *testing.T, what string, got, want any) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s\n got %+v\nwant %+v", what, got, want)
 	}
 }

@@ -31,7 +31,7 @@ func testMessages(t *testing.T, k Kind) {
 		var got []*ledger.Record
 		must(t, f.store.Messages(f, test.filter, func(account string, r *ledger.Record) error {
 			if (account == "isp") != (r.Account == f.account.ID) {
-				t.Errorf("a message of account %d under the name %s", r.Account, account)
+				t.Errorf("a message of account %d has the account name %s; isp is %d", r.Account, account, f.account.ID)
 			}
 			got = append(got, r)
 			return nil
@@ -56,7 +56,7 @@ func testYield(t *testing.T, f *fixture) {
 		return enough
 	})
 	if !errors.Is(err, enough) || n != 1 {
-		t.Errorf("after an error yield was called %d times, and Messages returned %v", n, err)
+		t.Errorf("yield returned an error: it was called %d times, want 1; Messages returned %v, want %v", n, err, enough)
 	}
 }
 
@@ -83,18 +83,16 @@ func testCounts(t *testing.T, k Kind) {
 	}
 	for _, d := range days {
 		if !want[d] {
-			t.Errorf("counted %+v", d)
+			t.Errorf("counted %+v, want none of these", d)
 		}
 		delete(want, d)
 	}
 	if len(want) > 0 {
-		t.Errorf("not counted: %+v", want)
+		t.Errorf("not counted, but wanted: %+v", want)
 	}
 
 	days, err = f.store.Days(f, epoch.Add(time.Second))
 	must(t, err)
-	if len(days) > 0 {
-		t.Errorf("on the day after: %+v", days)
-	}
+	equal(t, "counts of the day after", len(days), 0)
 	must(t, f.store.Ping(f))
 }

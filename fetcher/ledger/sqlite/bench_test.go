@@ -11,8 +11,8 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// BenchmarkPut: a message's way through the ledger, its intent and then its
-// outcome, from so many goroutines at once.
+// BenchmarkPut writes the intent and then the outcome of each message, from
+// several goroutines at once.
 func BenchmarkPut(b *testing.B) {
 	for _, goroutines := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
@@ -36,7 +36,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// sent writes the intent to send a message, and then what came of it.
+// sent writes the intent to send a message, and then the outcome.
 func sent(l *Lease, outcome *ledger.Record) error {
 	intent := *outcome
 	intent.State, intent.ForwardedAt = ledger.Sending, time.Time{}
@@ -49,7 +49,7 @@ func sent(l *Lease, outcome *ledger.Record) error {
 	return l.Put(context.Background(), outcome)
 }
 
-// BenchmarkKnown: all rows of a large mailbox.
+// BenchmarkKnown reads all rows of a large mailbox.
 func BenchmarkKnown(b *testing.B) {
 	const rows, batch = 100_000, 1000
 	l := lease(b, create(b, newPath(b)))
@@ -65,12 +65,12 @@ func BenchmarkKnown(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if n := count(b, l); n != rows {
-			b.Fatalf("%d rows", n)
+			b.Fatalf("%d rows, want %d", n, rows)
 		}
 	}
 }
 
-// BenchmarkPollWithoutNews: all that a poll of an empty mailbox asks of the
+// BenchmarkPollWithoutNews does what a poll of an empty mailbox does with the
 // ledger.
 func BenchmarkPollWithoutNews(b *testing.B) {
 	ctx, s := context.Background(), create(b, newPath(b))
@@ -94,7 +94,7 @@ func BenchmarkPollWithoutNews(b *testing.B) {
 	}
 }
 
-// BenchmarkClaim: the start of a program with 5,000 accounts that are known.
+// BenchmarkClaim claims 5,000 known accounts, as at a start.
 func BenchmarkClaim(b *testing.B) {
 	s := create(b, newPath(b))
 	claims := make([]ledger.Identity, 5000)

@@ -11,7 +11,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// volume mounts a small file system, where that is allowed.
+// volume mounts a small file system, or skips the test where it may not.
 func volume(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -22,8 +22,8 @@ func volume(t *testing.T) string {
 	return dir
 }
 
-// TestDiskFull: the file system refuses to grow the log. What was answered
-// with nil is there, what was not is not, and with space it goes on.
+// TestDiskFull: the file system refuses to grow the log. Changes answered with
+// nil are there, the failed one is not, and with space again writing works.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := volume(t)
@@ -44,10 +44,10 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := l.Put(t.Context(), held("after")); err != nil {
-		t.Errorf("with space again: %v", err)
+		t.Errorf("with space again: error %v, want none", err)
 	}
 	if n, err = fill(t, l, n); err == nil {
-		t.Fatal("it does not get full a second time")
+		t.Fatal("10,000 records fit, want the disk to be full a second time")
 	}
 	_ = errors.Join(l.Release(), s.Close()) // there may be no space to move the log
 	again := lease(t, create(t, path))
@@ -67,9 +67,8 @@ func TestDiskFullAtOpen(t *testing.T) {
 	t.Log(err)
 }
 
-// TestDiskFullSoon: whichever file it is that cannot grow, the disk is full and
-// not out of order.
-func TestDiskFullSoon(t *testing.T) {
+// TestDiskFullInEveryFile: whichever file cannot grow, the error is Full, not IO.
+func TestDiskFullInEveryFile(t *testing.T) {
 	t.Parallel()
 	for free := 4 << 10; free <= 256<<10; free += 12 << 10 {
 		dir := volume(t)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestFull: SQLite itself refuses to grow the file.
-func TestFull(t *testing.T) {
+// TestPageLimit: SQLite itself refuses to grow the file.
+func TestPageLimit(t *testing.T) {
 	t.Parallel()
 	s := create(t, newPath(t))
 	l := lease(t, s)
@@ -28,7 +28,7 @@ func TestFull(t *testing.T) {
 		t.Errorf("%d rows, want %d", got, n)
 	}
 	if err := l.Put(t.Context(), held("after")); err != nil {
-		t.Errorf("with space again: %v", err)
+		t.Errorf("with space again: error %v, want none", err)
 	}
 }
 
@@ -40,12 +40,12 @@ func fill(t *testing.T, l *Lease, from int) (int, error) {
 		r.Cause.Text = strings.Repeat("x", 20_000)
 		if err := l.Put(t.Context(), r); err != nil {
 			if r.ID != 0 {
-				t.Error("an ID for a row that was not written")
+				t.Errorf("a row that was not written has the ID %d, want 0", r.ID)
 			}
 			return n, err
 		}
 	}
-	t.Fatal("it does not get full")
+	t.Fatal("10,000 records fit, want the disk to be full")
 	return 0, nil
 }
 
@@ -66,13 +66,13 @@ func TestBusy(t *testing.T) {
 	}
 	mustBe(t, l.Put(t.Context(), held("1")), Busy)
 	if n := count(t, l); n != 0 { // reading does not wait for the lock
-		t.Errorf("%d rows", n)
+		t.Errorf("%d rows, want 0", n)
 	}
 	if err := other.writer.conn.script("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Put(t.Context(), held("1")); err != nil {
-		t.Errorf("unlocked: %v", err)
+		t.Errorf("unlocked: error %v, want none", err)
 	}
 }
 
@@ -91,11 +91,11 @@ func TestFolderDenied(t *testing.T) {
 	}
 }
 
-func TestPathIsNoFile(t *testing.T) {
+func TestPathIsNotFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if _, err := Open(t.Context(), dir, Options{Create: true}); err == nil {
-		t.Error("opened a folder")
+		t.Error("a folder was opened, want an error")
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -105,20 +105,20 @@ func TestPathIsNoFile(t *testing.T) {
 	mustBe(t, err, Denied)
 }
 
-// TestErrorText: every kind says what happened, and those that a person can
-// mend say how.
+// TestErrorText: every kind says what happened, and every kind except Other says
+// what to do.
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	for k := Other; k <= IO; k++ {
 		e := &Error{Doing: "open the ledger", Path: "/state/popferry.db", Kind: k, Err: os.ErrInvalid}
 		if !strings.HasPrefix(e.Error(), "open the ledger /state/popferry.db: ") || !strings.Contains(e.Error(), os.ErrInvalid.Error()) {
-			t.Errorf("kind %d: %v", k, e)
+			t.Errorf("kind %d: %v, want what was tried, the path and the cause", k, e)
 		}
 		if !strings.HasSuffix(e.Error(), ": "+k.Hint()) && k != Other {
-			t.Errorf("kind %d does not say what to do: %v", k, e)
+			t.Errorf("kind %d: %v, want its hint at the end: %s", k, e, k.Hint())
 		}
 		if (k.Hint() == "") != (k == Other) || k != Other && k.String() == Other.String() {
-			t.Errorf("kind %d: %q, %q", k, k, k.Hint())
+			t.Errorf("kind %d is %q with the hint %q, want words of its own and a hint, except for Other", k, k, k.Hint())
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// TestLockFileRemoved: with its file gone, a lock keeps nobody out any more.
+// TestLockFileRemoved: without its file, a lock keeps no other process out.
 func TestLockFileRemoved(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(path string) error{
@@ -23,24 +23,24 @@ func TestLockFileRemoved(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := l.Put(t.Context(), held("1")); !errors.Is(err, ErrLost) {
-				t.Errorf("Put: %v", err)
+				t.Errorf("Put without the lock file: error %v, want %v", err, ErrLost)
 			}
 			next := lease(t, s)
 			if err := next.Put(t.Context(), held("1")); err != nil {
-				t.Errorf("the next holder: %v", err)
+				t.Errorf("Put by the next holder: error %v, want none", err)
 			}
 			if err := l.Release(); err != nil {
 				t.Error(err)
 			}
 			if n := count(t, next); n != 1 {
-				t.Errorf("%d rows", n)
+				t.Errorf("%d rows, want 1", n)
 			}
 		})
 	}
 }
 
-// TestLockFileStays: to remove it would let two processes hold the lease, one
-// on the old file and one on the new.
+// TestLockFileStays: if Release removed it, two processes could hold the lease,
+// one on the old file and one on a new one.
 func TestLockFileStays(t *testing.T) {
 	t.Parallel()
 	l := lease(t, create(t, newPath(t)))
@@ -52,8 +52,8 @@ func TestLockFileStays(t *testing.T) {
 	}
 }
 
-// TestReleaseWaits: the next holder looks for messages that are being sent
-// once, so what is being written comes first.
+// TestReleaseWaits: Release waits for the current change, because the next holder
+// looks for messages in state Sending only once.
 func TestReleaseWaits(t *testing.T) {
 	t.Parallel()
 	s := create(t, newPath(t))
@@ -72,7 +72,7 @@ func TestReleaseWaits(t *testing.T) {
 	go func() { released <- l.Release() }()
 	for range 100 { // it may take a while until Release begins
 		if _, err := s.Lease(t.Context(), l.account); !errors.Is(err, ledger.ErrLeased) {
-			t.Errorf("while a change is under way: %v", err)
+			t.Errorf("a lease during a change: error %v, want %v", err, ledger.ErrLeased)
 			break
 		}
 	}
@@ -82,6 +82,6 @@ func TestReleaseWaits(t *testing.T) {
 	}
 	known, err := lease(t, s).Known(t.Context())
 	if err != nil || len(known) != 1 || known[0].State != ledger.Unknown {
-		t.Errorf("the next holder finds %v, %v", known, err)
+		t.Errorf("the next holder finds %v, error %v; want one unknown message", known, err)
 	}
 }

@@ -22,11 +22,11 @@ func TestOpenMissing(t *testing.T) {
 	}
 	for _, path := range []string{filepath.Join(dir, "popferry.db"), filepath.Join(dir, "no folder", "popferry.db"), empty} {
 		if _, err := Open(t.Context(), path, Options{}); !errors.Is(err, ledger.ErrMissing) {
-			t.Errorf("%s: %v", path, err)
+			t.Errorf("%s: error %v, want %v", path, err, ledger.ErrMissing)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 2 { // the empty file and its locks
-		t.Errorf("made %v", left)
+		t.Errorf("the folder has %v, want only the empty file and its locks", left)
 	}
 	s := create(t, empty)
 	if err := s.Close(); err != nil {
@@ -39,7 +39,7 @@ func TestOpenMissing(t *testing.T) {
 	_ = s.Close()
 }
 
-// TestOpenPaths: any path is good, and nobody else can read what is made.
+// TestOpenPaths: any path works, and only the owner can read what is made.
 func TestOpenPaths(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"popferry.db", "a b.db", "a?mode=memory", "a#b%20c&d", "ü\xff.db", "folder/in/folder/x"} {
@@ -57,7 +57,7 @@ func TestOpenPaths(t *testing.T) {
 	}
 }
 
-// TestOpenSymlink: the locks are found by whatever way one comes.
+// TestOpenSymlink: the locks are the same through a symbolic link.
 func TestOpenSymlink(t *testing.T) {
 	t.Parallel()
 	path, link := newPath(t), filepath.Join(t.TempDir(), "link.db")
@@ -66,11 +66,11 @@ func TestOpenSymlink(t *testing.T) {
 		t.Skip(err)
 	}
 	if _, err := create(t, link).Lease(t.Context(), l.account); !errors.Is(err, ledger.ErrLeased) {
-		t.Errorf("a second lease through a symbolic link: %v", err)
+		t.Errorf("a second lease through a symbolic link: error %v, want %v", err, ledger.ErrLeased)
 	}
 }
 
-// TestOpenRefuses: what is not a good ledger is refused, and not touched.
+// TestOpenRefuses: a file that is not a good ledger is refused and not changed.
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -114,7 +114,7 @@ func TestOpenRefuses(t *testing.T) {
 			make: func(t *testing.T, path string) { overwrite(t, path+"-wal", []byte("the last entries"), 0) },
 			want: func(t testing.TB, err error) {
 				if err == nil {
-					t.Error("no error")
+					t.Error("no error, want one")
 				}
 			},
 		},
@@ -128,14 +128,14 @@ func TestOpenRefuses(t *testing.T) {
 			test.want(t, err)
 			t.Log(err)
 			if after := contents(t, path); after != before {
-				t.Error("the files were changed")
+				t.Error("the files were changed, want them as they were")
 			}
 		})
 	}
 }
 
-// TestDamagedLater: damage that shows while the ledger is in use.
-func TestDamagedLater(t *testing.T) {
+// TestDamagedInUse: damage may show only while the ledger is in use.
+func TestDamagedInUse(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	s := create(t, path)
@@ -165,7 +165,7 @@ func is(want error) func(testing.TB, error) {
 	}
 }
 
-// overwrite writes into a file, which it makes if need be.
+// overwrite writes into a file, which it makes if it does not exist.
 func overwrite(t *testing.T, path string, data []byte, at int64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
@@ -178,7 +178,7 @@ func overwrite(t *testing.T, path string, data []byte, at int64) {
 	}
 }
 
-// statement runs one as another program would.
+// statement runs SQL as another program would.
 func statement(t *testing.T, path, text string) {
 	t.Helper()
 	c, err := driver.NewConnector("file:" + path)

@@ -10,12 +10,12 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// TestMigrate: an older ledger is brought up step by step, and a step that
-// fails leaves it as it was.
+// TestMigrate: an older ledger gets all steps that it lacks, and a step that fails
+// leaves it as it was.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	s := create(t, newPath(t))
-	s.writer.close() // the session is the test's now
+	s.writer.close() // the connection is the test's now
 	c := s.writer.conn
 	steps, err := migrations()
 	if err != nil {
@@ -24,13 +24,13 @@ func TestMigrate(t *testing.T) {
 	later := append(steps[:len(steps):len(steps)], "CREATE TABLE second (id INTEGER)", "CREATE TABLE third (id INTEGER); CREATE TABLE second (id INTEGER)")
 
 	if err := migrate(c, s.path, later, false); err == nil {
-		t.Error("a step that fails: no error")
+		t.Error("a step that fails: no error, want one")
 	}
-	expect(t, c, len(steps), 0)
+	wantSchema(t, c, len(steps), 0)
 	if err := migrate(c, s.path, later[:len(steps)+1], false); err != nil {
 		t.Error(err)
 	}
-	expect(t, c, len(steps)+1, 1)
+	wantSchema(t, c, len(steps)+1, 1)
 	if err := migrate(c, s.path, later[:len(steps)+1], false); err != nil {
 		t.Error(err)
 	}
@@ -89,8 +89,8 @@ func firstSchema(t *testing.T) string {
 	return steps[0] + fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1", applicationID)
 }
 
-// expect fails unless the schema has a version, and so many new tables.
-func expect(t *testing.T, c *writeConn, version, tables int) {
+// wantSchema fails unless the schema has this version and number of new tables.
+func wantSchema(t *testing.T, c *writeConn, version, tables int) {
 	t.Helper()
 	var v, n int
 	if err := errors.Join(c.scan("PRAGMA user_version", nil, &v),
@@ -114,6 +114,6 @@ func TestPragmas(t *testing.T) {
 		}
 	}
 	if _, err := s.read.Exec("DELETE FROM accounts"); err == nil {
-		t.Error("a connection for reading can write")
+		t.Error("a connection for reading can write, want an error")
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// synchronous ends the writer and returns SQLite's level of its last commit.
+// synchronous ends the writer and returns the level of its last commit.
 func synchronous(t *testing.T, s *Store) (level int) {
 	t.Helper()
-	s.writer.close() // the session is the test's now
+	s.writer.close() // the connection is the test's now
 	if err := s.writer.conn.scan("PRAGMA synchronous", nil, &level); err != nil {
 		t.Fatal(err)
 	}
@@ -19,9 +19,9 @@ func synchronous(t *testing.T, s *Store) (level int) {
 
 const normal, full = 1, 2 // https://sqlite.org/pragma.html#pragma_synchronous
 
-// TestWaitsForDisk: a poll without news wakes no disk; whatever else an account
-// remembers is there after a power failure.
-func TestWaitsForDisk(t *testing.T) {
+// TestPutAccountSyncs: a poll without news does not wait for the disk. Every
+// other change of an account does.
+func TestPutAccountSyncs(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, test := range map[string]struct {
@@ -64,28 +64,28 @@ func TestWaitsForDisk(t *testing.T) {
 	}
 }
 
-// TestGroupWaitsForDisk: one change that must be on disk has all of its group,
-// and of those before, be there.
-func TestGroupWaitsForDisk(t *testing.T) {
+// TestGroupSyncs: one change that must be on disk makes its whole group, and all
+// earlier ones, wait for it.
+func TestGroupSyncs(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		groups [][]bool // of changes that are async
+		groups [][]bool // each change: whether it is async
 		want   int
 	}{
 		"at the beginning":         {nil, full},
 		"async":                    {[][]bool{{true, true}}, normal},
-		"async and one that waits": {[][]bool{{true, false, true}}, full},
-		"one that waits later":     {[][]bool{{true}, {false}}, full},
+		"async and one that syncs": {[][]bool{{true, false, true}}, full},
+		"one that syncs later":     {[][]bool{{true}, {false}}, full},
 		"async again":              {[][]bool{{true}, {false}, {true}}, normal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := create(t, newPath(t))
 			s.writer.close()
-			for _, async := range test.groups {
+			for _, changes := range test.groups {
 				var group []*request
-				for _, j := range async {
-					group = append(group, &request{change: func(*writeConn) error { return nil }, async: j, answer: make(chan error, 1)})
+				for _, async := range changes {
+					group = append(group, &request{change: func(*writeConn) error { return nil }, async: async, answer: make(chan error, 1)})
 				}
 				s.writer.commit(group)
 				for _, r := range group {

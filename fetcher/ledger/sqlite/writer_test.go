@@ -8,7 +8,7 @@ import (
 
 var errOwn = errors.New("own failure")
 
-// note is a change that leaves a row behind.
+// note is a change that leaves a row.
 func note(name string) change {
 	return func(c *writeConn) error {
 		_, err := c.exec("INSERT INTO destinations VALUES (?, 0, NULL, '', '', NULL)", name)
@@ -16,7 +16,7 @@ func note(name string) change {
 	}
 }
 
-// noted tells which changes left a row, in order.
+// noted returns the names of the changes that left a row, sorted.
 func noted(t *testing.T, s *Store) (all string) {
 	t.Helper()
 	if err := s.read.QueryRow("SELECT coalesce(group_concat(name, ' '), '') FROM (SELECT name FROM destinations ORDER BY name)").Scan(&all); err != nil {
@@ -25,13 +25,13 @@ func noted(t *testing.T, s *Store) (all string) {
 	return all
 }
 
-// TestTransaction: what becomes of a group in which one change fails.
+// TestTransaction: the result of a group in which one change fails.
 func TestTransaction(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		bad  change
-		all  bool   // whether it takes the others with it
-		left string // what is left of the group
+		all  bool   // the other changes fail with it
+		left string // the rows of the group that stay
 	}{
 		"one fails after a write": {
 			bad: func(c *writeConn) error { return errors.Join(note("bad")(c), errOwn) }, left: "a z",
@@ -51,27 +51,26 @@ func TestTransaction(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := create(t, newPath(t))
-			s.writer.close() // the session is the test's now
-			own, all := s.writer.conn.transaction(note("a"), test.bad, note("z"))
+			s.writer.close() // the connection is the test's now
+			results, err := s.writer.conn.transaction(note("a"), test.bad, note("z"))
 			switch {
-			case (all != nil) != test.all:
-				t.Errorf("error for all: %v", all)
-			case all == nil && (own[0] != nil || own[1] == nil || own[2] != nil):
-				t.Errorf("answers: %v", own)
+			case (err != nil) != test.all:
+				t.Errorf("error for all: %v, want one: %v", err, test.all)
+			case err == nil && (results[0] != nil || results[1] == nil || results[2] != nil):
+				t.Errorf("results: %v, want only the second to fail", results)
 			}
 			if got := noted(t, s); got != test.left {
 				t.Errorf("%q is left, want %q", got, test.left)
 			}
-			if own, all := s.writer.conn.transaction(note("later")); all != nil || own[0] != nil {
-				t.Errorf("the next transaction: %v, %v", own, all)
+			if results, err := s.writer.conn.transaction(note("later")); err != nil || results[0] != nil {
+				t.Errorf("the next transaction: results %v, error %v; want none", results, err)
 			}
 		})
 	}
 }
 
-// TestContext: a caller may stop waiting until its change is taken, and then
-// no more.
-func TestContext(t *testing.T) {
+// TestWriteContext: a caller can stop waiting only until its change is taken.
+func TestWriteContext(t *testing.T) {
 	t.Parallel()
 	s := create(t, newPath(t))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -89,19 +88,19 @@ func TestContext(t *testing.T) {
 	go func() { second <- s.write(ctx, note("waiting")) }()
 	cancel()
 	if err := <-second; !errors.Is(err, context.Canceled) {
-		t.Errorf("the one that waited: %v", err)
+		t.Errorf("the change that waited: error %v, want %v", err, context.Canceled)
 	}
 	close(finish)
 	if err := <-first; err != nil {
-		t.Errorf("the one that was taken: %v", err)
+		t.Errorf("the change that was taken: error %v, want none", err)
 	}
-	if got := noted(t, s); got != "taken" {
-		t.Errorf("written: %q", got)
+	if got, want := noted(t, s), "taken"; got != want {
+		t.Errorf("written: %q, want %q", got, want)
 	}
 }
 
-// TestClose: it waits for the change at hand, and refuses what comes later.
-func TestClose(t *testing.T) {
+// TestCloseWaits: Close waits for the current change, and refuses later ones.
+func TestCloseWaits(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	s := create(t, path)
@@ -111,20 +110,20 @@ func TestClose(t *testing.T) {
 		first <- s.write(t.Context(), func(c *writeConn) error {
 			close(running)
 			<-finish
-			return note("at hand")(c)
+			return note("current")(c)
 		})
 	}()
 	<-running
 	go func() { closed <- s.Close() }()
 	<-s.writer.stop
 	if err := s.write(t.Context(), note("later")); !errors.Is(err, ErrClosed) {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("a change after Close: error %v, want %v", err, ErrClosed)
 	}
 	close(finish)
 	if err := errors.Join(<-first, <-closed, s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if got := noted(t, create(t, path)); got != "at hand" {
-		t.Errorf("written: %q", got)
+	if got, want := noted(t, create(t, path)), "current"; got != want {
+		t.Errorf("written: %q, want %q", got, want)
 	}
 }

@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -13,12 +12,10 @@ func testDeleted(t *testing.T, k Kind) {
 	forwarded, held := in(ledger.Forwarded, "forwarded"), in(ledger.Held, "held")
 	f.put(t, forwarded, held)
 	for name, ids := range map[string][]int64{
-		"held":    {forwarded.ID, held.ID},
-		"no such": {forwarded.ID, 1 << 40},
+		"a held message":     {forwarded.ID, held.ID},
+		"an unknown message": {forwarded.ID, 1 << 40},
 	} {
-		if err := f.lease.Deleted(f, epoch, ids...); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+		wantFailure(t, name, f.lease.Deleted(f, epoch, ids...))
 		equal(t, name, f.known(t), []ledger.Known{forwarded.Known, held.Known})
 	}
 
@@ -27,7 +24,7 @@ func testDeleted(t *testing.T, k Kind) {
 	equal(t, "deleted", f.known(t), []ledger.Known{forwarded.Known, held.Known})
 
 	must(t, f.lease.Deleted(f, time.Time{}, forwarded.ID))
-	forwarded.DeletedAt = time.Time{} // that it was deleted once stays known
+	forwarded.DeletedAt = time.Time{} // the count of deletions stays
 	equal(t, "taken back", f.known(t), []ledger.Known{forwarded.Known, held.Known})
 }
 
@@ -41,35 +38,28 @@ func testDrop(t *testing.T, k Kind) {
 	f.put(t, all...)
 	sending := all[0].ID
 	for _, r := range all[1:] {
-		if err := f.lease.Drop(f, sending, r.ID); err == nil {
-			t.Errorf("%s was dropped", r.State)
-		}
+		wantFailure(t, "dropping a message that is "+r.State.String(), f.lease.Drop(f, sending, r.ID))
 	}
-	if n := len(f.known(t)); n != len(all) {
-		t.Fatalf("%d rows of %d are left", n, len(all))
-	}
+	equal(t, "rows left", len(f.known(t)), len(all))
 	must(t, f.lease.Drop(f, sending))
-	if _, err := f.lease.Record(f, sending); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("after Drop: %v", err)
-	}
+	_, err := f.lease.Record(f, sending)
+	wantError(t, "a dropped record", err, ledger.ErrNotFound)
 	f.put(t, in(ledger.Sending, all[0].UID))
 }
 
 func testSetMissing(t *testing.T, k Kind) {
 	f := setup(t, k)
-	there, missing := in(ledger.Forwarded, "there"), in(ledger.Held, "missing")
-	f.put(t, there, missing)
-	if err := f.lease.SetMissing(f, epoch, []int64{missing.ID, 1 << 40}); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("no such row: %v", err)
-	}
+	listed, missing := in(ledger.Forwarded, "listed"), in(ledger.Held, "missing")
+	f.put(t, listed, missing)
+	wantError(t, "an unknown message", f.lease.SetMissing(f, epoch, []int64{missing.ID, 1 << 40}), ledger.ErrNotFound)
 	equal(t, "after an error", f.record(t, missing.ID), missing)
 	must(t, f.lease.SetMissing(f, epoch, []int64{missing.ID}))
 	missing.MissingSince = epoch
 	equal(t, "missing", f.record(t, missing.ID), missing)
-	equal(t, "there", f.record(t, there.ID), there)
+	equal(t, "listed", f.record(t, listed.ID), listed)
 	must(t, f.lease.SetMissing(f, time.Time{}, []int64{missing.ID}))
 	missing.MissingSince = time.Time{}
-	equal(t, "back", f.record(t, missing.ID), missing)
+	equal(t, "listed again", f.record(t, missing.ID), missing)
 }
 
 func testPrune(t *testing.T, k Kind) {
@@ -81,8 +71,6 @@ func testPrune(t *testing.T, k Kind) {
 	f.put(t, old, fresh, kept)
 	n, err := f.store.Prune(f, epoch)
 	must(t, err)
-	if n != 1 {
-		t.Errorf("%d rows were pruned", n)
-	}
+	equal(t, "rows pruned", n, 1)
 	equal(t, "left", f.known(t), []ledger.Known{fresh.Known, kept.Known})
 }
