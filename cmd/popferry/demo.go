@@ -124,7 +124,7 @@ func (d *demoRun) check(ctx context.Context, first, second map[string]fetcher.Re
 	if d.failed > 0 {
 		return fmt.Errorf("the demo failed: %d of its checks", d.failed)
 	}
-	d.say("\nAll is well. Your own mailbox: see the quick start in README.md.")
+	d.say("\nAll is well. To set up your own mailbox: popferry init")
 	return nil
 }
 
