@@ -22,7 +22,7 @@ type Attempt struct {
 // that answers, and why those before it did not. If none does, ok is false and
 // all have failed.
 func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) (best Candidate, failed []Attempt, ok bool) {
-	limited, cancel := context.WithTimeout(ctx, f.o.Patience)
+	limited, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	var all sync.WaitGroup
 	defer all.Wait() // no goroutine outlives the call
 	defer cancel()
@@ -44,14 +44,14 @@ func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) 
 // greet finds out whether a server speaks a protocol, in TLS unless its mode is
 // dial.None.
 func (f *Finder) greet(ctx context.Context, p Protocol, s Server) error {
-	d, err := f.o.Network.New(dial.Target{Host: s.Host, Port: s.Port, Timeout: f.o.Patience, TLS: dial.TLS{Mode: s.TLS, CAFile: f.o.CAFile}})
+	d, err := f.o.Network.New(dial.Target{Host: s.Host, Port: s.Port, Timeout: f.o.Timeout, TLS: dial.TLS{Mode: s.TLS, CAFile: f.o.CAFile}})
 	if err != nil {
 		return err
 	}
 	if p == POP3 {
-		return greetPOP3(ctx, d, f.o.Patience)
+		return greetPOP3(ctx, d, f.o.Timeout)
 	}
-	pool := smtp.New(smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), LMTP: p == LMTP, Timeout: f.o.Patience})
+	pool := smtp.New(smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), LMTP: p == LMTP, Timeout: f.o.Timeout})
 	defer pool.Close()
 	return pool.Check(ctx)
 }

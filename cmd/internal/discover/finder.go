@@ -14,9 +14,9 @@ import (
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
 
-// patience is the limit of each step. What takes longer is not worth waiting
+// stepTimeout is the limit of each step. What takes longer is not worth waiting
 // for: the user knows the server or can look it up.
-const patience = 5 * time.Second
+const stepTimeout = 5 * time.Second
 
 // Options are what a Finder works with. The zero value is useful.
 type Options struct {
@@ -24,7 +24,7 @@ type Options struct {
 	Transport http.RoundTripper // for HTTPS; default: http.DefaultTransport
 	Network   *dial.Network     // for connections to mail servers; default: one of its own
 	CAFile    string            // PEM; roots of mail servers beside the system's
-	Patience  time.Duration     // limit of each step; default: 5 s
+	Timeout   time.Duration     // limit of each step; default: 5 s
 }
 
 // Finder finds servers. Its methods may be used concurrently.
@@ -42,7 +42,7 @@ func New(o Options) *Finder {
 	if o.Network == nil {
 		o.Network = dial.NewNetworkWith(o.Resolver)
 	}
-	o.Patience = cmp.Or(o.Patience, patience)
+	o.Timeout = cmp.Or(o.Timeout, stepTimeout)
 	return &Finder{o: o, client: newClient(o.Transport)}
 }
 
@@ -59,7 +59,7 @@ func (f *Finder) Find(ctx context.Context, a Address) Found {
 		return Preset(p, a) // no other source knows better, and none has to learn the address
 	}
 	var found Found
-	ctx, cancel := context.WithTimeout(ctx, f.o.Patience)
+	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	defer cancel()
 	f.ask(ctx, &found,
 		source{"the autoconfig of " + a.Domain, func(ctx context.Context) (findings, error) { return f.autoconfig(ctx, a, a.Domain) }},

@@ -77,7 +77,7 @@ func (w *world) finder(t *testing.T) *Finder {
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return New(Options{Resolver: w.resolver, Transport: transport, Network: dial.NewNetworkWith(w.resolver),
-		CAFile: w.authority.File(), Patience: time.Minute})
+		CAFile: w.authority.File(), Timeout: time.Minute})
 }
 
 // find is what is found for an address, as lines.

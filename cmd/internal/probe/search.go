@@ -50,15 +50,15 @@ type Answer struct {
 	Err error
 }
 
-// patience is the limit for each way: a slower one is of no help.
-const patience = 5 * time.Second
+// wayTimeout is the limit for each way: a slower one is of no help.
+const wayTimeout = 5 * time.Second
 
 // Search tries ways to a host, all at once, and returns those that answer, in
 // the order of ways, without a login. One that answers but does not encrypt is
 // returned with dial.None. The target has the host and what its certificate is
 // verified by.
 func Search(ctx context.Context, network *dial.Network, target dial.Target, p Protocol, ways []Way) []Answer {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, wayTimeout)
 	defer cancel()
 	found := make([]chan *Answer, len(ways))
 	for i, w := range ways {
@@ -76,7 +76,7 @@ func Search(ctx context.Context, network *dial.Network, target dial.Target, p Pr
 
 // try tries one way; nil if nothing answers.
 func try(ctx context.Context, network *dial.Network, target dial.Target, p Protocol, w Way) *Answer {
-	target.Port, target.TLS.Mode, target.Timeout = w.Port, w.Mode, patience
+	target.Port, target.TLS.Mode, target.Timeout = w.Port, w.Mode, wayTimeout
 	d, err := network.New(target)
 	if err != nil {
 		return nil
@@ -103,7 +103,7 @@ var errClear = errors.New("the server does not encrypt")
 
 func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 	c, _, err := pop3.Open(ctx, pop3.Config{
-		Dial: d.Dial, StartTLS: d.StartTLSConfig(), Options: pop3.Options{Timeout: patience}, Until: pop3.StepSTLS,
+		Dial: d.Dial, StartTLS: d.StartTLSConfig(), Options: pop3.Options{Timeout: wayTimeout}, Until: pop3.StepSTLS,
 	}, nil)
 	var failed *pop3.OpenError
 	var refused *pop3.Error
@@ -119,7 +119,7 @@ func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 }
 
 func greetSMTP(ctx context.Context, d *dial.Dialer) error {
-	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), Timeout: patience}, nil, nil)
+	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), Timeout: wayTimeout}, nil, nil)
 	if errors.Is(err, smtp.ErrNoSTARTTLS) {
 		return errClear
 	}
