@@ -51,7 +51,7 @@ func (t *transaction) writeChunk() error {
 func (t *transaction) readError(err, write error, n int64) error {
 	switch {
 	case write != nil:
-		return nil //nolint:nilerr // that one is told apart here
+		return nil //nolint:nilerr // it is not our own fault
 	case err != nil:
 		return fmt.Errorf("reading the message: %w", err)
 	case n != t.m.Size:

@@ -81,7 +81,7 @@ func TestLogin(t *testing.T) {
 			want:   "auth: 535 (not shown because it contains the password)",
 		},
 		{
-			name:   "what is no reply repeats the password",
+			name:   "a line that is not a reply repeats the password",
 			script: offers("PLAIN") + "C: AUTH PLAIN " + plain + "\n S: ? " + plain + "\n C!",
 			want:   "auth: protocol violation: (not shown because it contains the password)",
 		},

@@ -80,7 +80,7 @@ func TestProbeAddresses(t *testing.T) {
 	}
 }
 
-// TestProbeStages: who wants to follow the opening is told.
+// TestProbeStages: Options.Passed reports each stage of the handshake.
 func TestProbeStages(t *testing.T) {
 	t.Parallel()
 	server, client := certificates(t)

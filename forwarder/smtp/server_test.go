@@ -205,7 +205,7 @@ func TestTLSFailsUnusable(t *testing.T) {
 	}
 }
 
-// What comes in clear behind STARTTLS, or in place of it, is not believed.
+// What comes in clear behind STARTTLS, or instead of it, is not believed.
 func TestSTARTTLSScripts(t *testing.T) {
 	t.Parallel()
 	offered := "S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 STARTTLS\n C: STARTTLS\n"

@@ -44,7 +44,7 @@ func (tr *transcript) String() string {
 	return tr.text.String()
 }
 
-// TestTraceScripts: the dialogue as it was, but for what is secret and for the
+// TestTraceScripts: the dialogue is reported as it was, except for secrets and
 // messages.
 func TestTraceScripts(t *testing.T) {
 	t.Parallel()
@@ -101,7 +101,7 @@ func envelopeOf(reply string) string {
 	return "C: MAIL FROM:<a@example.org>\n S: 250 ok\n C: RCPT TO:<b@example.org>\n S: 250 ok\n C: DATA\n " + reply
 }
 
-// TestTraceTransports: whatever the connection is like, the dialogue is told and
+// TestTraceTransports: over every kind of connection the dialogue is reported and
 // nothing of the messages, which arrive as they do without a trace.
 func TestTraceTransports(t *testing.T) {
 	t.Parallel()
@@ -143,12 +143,13 @@ func TestTraceTransports(t *testing.T) {
 					t.Errorf("popferry said %.100q", said)
 				}
 			}
-			// By BDAT one is on its way when the server ends the session at its MAIL.
-			if n := strings.Count(got, "octets of a message)"); n != 5+strings.Count(got, "S: 421 ") {
-				t.Errorf("%d messages in\n%s", n, got)
+			// By BDAT one more may be on its way when the server ends the session at its
+			// MAIL, whole or cut off.
+			if n, more := strings.Count(got, "octets of a message)"), strings.Count(got, "S: 421 "); n < 5 || n > 5+more {
+				t.Errorf("%d messages, want 5 to %d, in\n%s", n, 5+more, got)
 			}
 			if n := strings.Count(got, "S: 220 "); tr.connections != srv.Connections() || n < tr.connections {
-				t.Errorf("%d connections are told and there were %d, with %d greetings", tr.connections, srv.Connections(), n)
+				t.Errorf("%d connections are reported, with %d greetings; want %d", tr.connections, n, srv.Connections())
 			}
 		})
 	}
