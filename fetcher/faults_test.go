@@ -136,7 +136,7 @@ func (s *storm) pollWith(f ledgerFault, p patience, asked bool) fetcher.Result {
 		Dial: s.smtp.Dial, LMTP: s.lmtp, Connections: 1 + s.dice.n(4), InFlight: 1 + s.dice.n(4), Timeout: p.smtp, DotTimeout: p.smtp, Now: s.now.Now,
 	})
 	defer pool.Close()
-	s.account.Destination.Forwarder, s.account.Source.Timeout = pool, p.pop
+	s.account.Destination.Forwarder, s.account.Source.Timeout = destination{pool}, p.pop
 	stop := make(chan struct{})
 	halt := sync.OnceFunc(func() { close(stop) })
 	s.halting.Store(&halt)
@@ -149,7 +149,7 @@ func (s *storm) pollWith(f ledgerFault, p patience, asked bool) fetcher.Result {
 			s.led.interrupted()
 			return &shakyLease{Lease: l, faults: &s.led, fault: f, die: cancel}, nil
 		},
-		Destinations: s.store, Spool: s.spool, Kept: s.keptDir, Stopping: stop, Now: s.now.Now,
+		Destinations: s.store, Spool: s.spool, CopyDir: s.keptDir, Stopping: stop, Now: s.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
 		Log:      slog.New(slog.NewTextHandler(testLog{s.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})

@@ -76,7 +76,7 @@ func TestInFlight(t *testing.T) {
 	d := &doubts{enough: 1, full: make(chan struct{})}
 	a := newWorld(t, bend{pool: smtp.Options{InFlight: inFlight}})
 	b := newWorld(t, bend{})
-	b.account.Destination.Forwarder = a.pool
+	b.account.Destination.Forwarder = destination{a.pool}
 	for _, w := range []*world{a, b} {
 		w.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
 			l, err := w.store.Lease(ctx, id)

@@ -7,144 +7,140 @@ import (
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
-// plan compares the listing with the ledger, and where that can't tell asks
-// the server for headers.
-func (r *run) plan(ctx context.Context) (identify.Plan, error) {
-	known, err := r.known()
+// plan compares the listing with the ledger, and where that is not enough asks the
+// server for headers.
+func (s *session) plan(ctx context.Context) (identify.Plan, error) {
+	known, err := s.known()
 	if err != nil {
-		return identify.Plan{}, r.ourFault(err)
+		return identify.Plan{}, s.tally.abort(err)
 	}
-	r.gens = nil
-	v := identify.View{Entries: r.s.Listing.Entries, Known: known, Policy: r.a.Policy, Now: r.Now(), Asked: r.asked, First: r.row.Listed.IsZero(), Adopt: r.row.UIDs == ledger.UIDsAdopting}
-	r.view = v
-	if err := r.guard(ctx, &v); err != nil {
+	v := identify.View{Entries: s.box.Listing.Entries, Known: known, Policy: s.Policy, Now: s.Now(), Asked: s.asked, First: s.row.Listed.IsZero(), Adopt: s.row.UIDs == ledger.UIDsAdopting}
+	s.view = v
+	if err := s.guard(ctx, &v); err != nil {
 		return identify.Plan{}, err
 	}
-	if err := r.missing(ctx, v); err != nil {
+	if err := s.missing(ctx, v); err != nil {
 		return identify.Plan{}, err
 	}
-	r.res.OnServer, r.row.OnServer = len(v.Entries), len(v.Entries)
-	r.view = v
+	s.res.OnServer, s.row.OnServer = len(v.Entries), len(v.Entries)
+	s.view = v
 	p := identify.Compare(v)
 	kept, waiting := identify.DueCopies(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, kept...), p.Waiting+waiting
 	return p, nil
 }
 
-// readKnown begins to read what is known of the account's messages. Nothing is
-// written until it is asked for.
-func (r *run) readKnown(ctx context.Context) func() ([]ledger.Known, error) {
+// readKnown begins to read the rows of the account's messages. Nothing is written
+// until they are asked for.
+func (p *poll) readKnown(ctx context.Context) func() ([]ledger.Known, error) {
 	var known []ledger.Known
 	var err error
 	var reading sync.WaitGroup
-	reading.Go(func() { known, err = r.lease.Known(ctx) })
+	reading.Go(func() { known, err = p.lease.Known(ctx) })
 	return func() ([]ledger.Known, error) {
 		reading.Wait()
 		return known, err
 	}
 }
 
-// decide ends the contests of a plan, with headers from the server. It comes
-// behind the plain messages: a server that breaks at it keeps none of them.
-func (r *run) decide(ctx context.Context, p identify.Plan) (identify.Plan, error) {
+// resolve decides about the ambiguous UIDs of a plan with headers from the server.
+// It comes behind the plain messages, so that a server that breaks at it holds up
+// none of them.
+func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, error) {
 	ambiguous := p.Ambiguous
 	p.Ambiguous, p.Due, p.Skip = nil, nil, nil // the rest is under way already
-	for _, c := range ambiguous {
-		prints, err := r.prints(ctx, c)
+	for _, a := range ambiguous {
+		fingerprints := make([]string, len(a.Entries))
+		err := s.box.Headers(ctx, a.Entries, func(i int, h message.Header, _ bool) (enough bool, err error) {
+			fingerprints[i] = h.Fingerprint()
+			return true, nil
+		})
 		if err != nil {
 			return p, err
 		}
-		p.ResolveByFingerprint(r.view, c, prints)
+		p.ResolveByFingerprint(s.view, a, fingerprints)
 	}
-	r.res.Waiting = p.Waiting
+	s.res.Waiting = p.Waiting
 	if p.Ignored > 0 {
-		r.res.Notice = ErrDeleIgnored
-		r.log.Warn("the server ignores DELE", "messages", p.Ignored)
+		s.res.Notice = ErrDeleIgnored
+		s.log.Warn("the server ignores DELE", "messages", p.Ignored)
 	}
-	if err := r.noteResized(ctx, p.Resized); err != nil {
+	if err := s.noteResized(ctx, p.Resized); err != nil {
 		return p, err
 	}
-	return p, r.noteSkipped(ctx, p.Skip)
+	return p, s.noteSkipped(ctx, p.Skip)
 }
 
-// prints asks for the fingerprint of each message of a contest.
-func (r *run) prints(ctx context.Context, c identify.Ambiguity) ([]string, error) {
-	out := make([]string, len(c.Entries))
-	numbers := numbersOf(c.Entries)
-	for i, e := range c.Entries {
-		err := r.s.tops(ctx, numbers, i)
-		if err != nil {
-			return nil, err
-		}
-		if out[i], err = r.s.print(ctx, r.s.Top0, e); err != nil {
-			return nil, err
-		}
+// prepare records what needs no transaction: messages that are skipped, and that
+// the mailbox was listed. What the user wants to count as seen is decided all at
+// once, so that nothing that arrives later is adopted too.
+func (s *session) prepare(ctx context.Context, p identify.Plan) (identify.Plan, error) {
+	if err := s.note(ctx, p); err != nil || s.row.UIDs != ledger.UIDsAdopting {
+		return p, err
 	}
-	return out, nil
+	due := p.Due
+	p, err := s.resolve(ctx, p)
+	if err != nil {
+		return p, err
+	}
+	p.Due = append(due, p.Due...)
+	s.row.UIDs = ledger.UIDsStable // all that was there has its row
+	if err := s.lease.PutAccount(ctx, s.row); err != nil {
+		return p, s.tally.abort(err)
+	}
+	return p, nil
 }
 
-// note writes down what needs no transaction: messages that are skipped, and
-// that the mailbox was listed.
-func (r *run) note(ctx context.Context, p identify.Plan) error {
-	r.res.Waiting = p.Waiting
-	if err := r.noteSkipped(ctx, p.Skip); err != nil {
+// note records messages that are skipped, and that the mailbox was listed.
+func (s *session) note(ctx context.Context, p identify.Plan) error {
+	s.res.Waiting = p.Waiting
+	if err := s.noteSkipped(ctx, p.Skip); err != nil {
 		return err
 	}
-	if !r.row.Listed.IsZero() {
+	if !s.row.Listed.IsZero() {
 		return nil
 	}
-	r.row.Listed = r.Now()
+	s.row.Listed = s.Now()
 	if len(p.Due)+len(p.Ambiguous) == 0 {
-		return nil // record will write it, and nothing else comes before
+		return nil // finish will write it, and nothing else comes before
 	}
-	if err := r.lease.PutAccount(ctx, r.row); err != nil {
-		return r.ourFault(err)
-	}
-	return nil
-}
-
-// noteAdopted ends what popferry adopt began: all that was there has its row.
-func (r *run) noteAdopted(ctx context.Context) error {
-	if r.row.UIDs != ledger.UIDsAdopting {
-		return nil
-	}
-	r.row.UIDs = ledger.UIDsStable
-	if err := r.lease.PutAccount(ctx, r.row); err != nil {
-		return r.ourFault(err)
+	if err := s.lease.PutAccount(ctx, s.row); err != nil {
+		return s.tally.abort(err)
 	}
 	return nil
 }
 
 // noteSkipped writes down messages that are left alone.
-func (r *run) noteSkipped(ctx context.Context, skips []identify.Skip) error {
+func (s *session) noteSkipped(ctx context.Context, skips []identify.Skip) error {
 	var recs []*ledger.Record
-	for _, s := range skips {
-		recs = append(recs, r.skipped(s))
+	for _, skip := range skips {
+		recs = append(recs, s.skipped(skip))
 	}
-	if err := r.put(ctx, recs); err != nil {
+	if err := s.put(ctx, recs); err != nil {
 		return err
 	}
-	r.res.Skipped += len(skips)
+	s.tally.count(ledger.Skipped, len(skips), 0)
 	return nil
 }
 
 // noteResized writes down sizes that the server lists otherwise than before: at
 // the first poll after an import those of all messages that were imported.
-func (r *run) noteResized(ctx context.Context, resized []identify.Match) error {
+func (s *session) noteResized(ctx context.Context, resized []identify.Match) error {
 	for group := range slices.Chunk(resized, groupSize) {
 		var recs []*ledger.Record
 		for _, m := range group {
-			rec, err := r.lease.Record(ctx, m.Known.ID)
+			rec, err := s.lease.Record(ctx, m.Known.ID)
 			if err != nil {
-				return r.ourFault(err)
+				return s.tally.abort(err)
 			}
 			rec.Size = m.Size
 			recs = append(recs, rec)
 		}
-		if err := r.put(ctx, recs); err != nil {
+		if err := s.put(ctx, recs); err != nil {
 			return err
 		}
 	}
@@ -156,53 +152,53 @@ func (r *run) noteResized(ctx context.Context, resized []identify.Match) error {
 const groupSize = 1000
 
 // put writes rows in groups.
-func (r *run) put(ctx context.Context, recs []*ledger.Record) error {
+func (s *session) put(ctx context.Context, recs []*ledger.Record) error {
 	for group := range slices.Chunk(recs, groupSize) {
-		if err := r.lease.Put(ctx, group...); err != nil {
-			return r.ourFault(err)
+		if err := s.lease.Put(ctx, group...); err != nil {
+			return s.tally.abort(err)
 		}
 	}
 	return nil
 }
 
 // skipped is the row of a message that is left alone.
-func (r *run) skipped(s identify.Skip) *ledger.Record {
-	rec := r.newRow(s.Entry)
+func (s *session) skipped(m identify.Skip) *ledger.Record {
+	rec := s.newRow(m.Entry)
 	rec.State = ledger.Skipped
-	switch s.Reason {
+	switch m.Reason {
 	case identify.TooLarge:
-		rec.Cause = ledger.Cause{Code: ledger.CauseTooLarge, Text: (&TooLargeError{Size: s.Size, Limit: r.a.Policy.MaxSize}).Error()}
-		r.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(s.UID), "size", s.Size, "outcome", "skipped")
+		rec.Cause = ledger.Cause{Code: ledger.CauseTooLarge, Text: (&TooLargeError{Size: m.Size, Limit: s.Policy.MaxSize}).Error()}
+		s.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(m.UID), "size", m.Size, "outcome", "skipped")
 	case identify.BeforeFirstRun:
-		rec.Cause = r.Describe(ErrBeforeFirstRun)
+		rec.Cause = s.Describe(ErrBeforeFirstRun)
 	case identify.Duplicate:
-		rec.Cause = s.Cause
+		rec.Cause = m.Cause
 	case identify.Adopted:
-		rec.Cause = r.Describe(ErrAdopted)
+		rec.Cause = s.Describe(ErrAdopted)
 	}
 	return rec
 }
 
 // newRow is a row for a message that has none yet, under the next generation of
 // its UID.
-func (r *run) newRow(e pop3.Entry) *ledger.Record {
-	now := r.Now()
+func (s *session) newRow(e pop3.Entry) *ledger.Record {
+	now := s.Now()
 	return &ledger.Record{
-		Known:     ledger.Known{UID: e.UID, Generation: r.generation(e.UID), Size: e.Size},
-		Account:   r.a.ID,
+		Known:     ledger.Known{UID: e.UID, Generation: s.generation(e.UID), Size: e.Size},
+		Account:   s.ID,
 		FirstSeen: now,
 	}
 }
 
 // generation is the next number for a message under this UID.
-func (r *run) generation(uid string) int {
-	if r.gens == nil { // most polls need none
-		r.gens = make(map[string]int, len(r.view.Known))
-		for _, k := range r.view.Known {
-			r.gens[k.UID] = max(r.gens[k.UID], k.Generation+1)
+func (s *session) generation(uid string) int {
+	if s.generations == nil { // most polls need none
+		s.generations = make(map[string]int, len(s.view.Known))
+		for _, k := range s.view.Known {
+			s.generations[k.UID] = max(s.generations[k.UID], k.Generation+1)
 		}
 	}
-	n := r.gens[uid]
-	r.gens[uid] = n + 1
+	n := s.generations[uid]
+	s.generations[uid] = n + 1
 	return n
 }

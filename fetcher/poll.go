@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/fetcher/mailbox"
+	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
@@ -21,14 +21,14 @@ type Options struct {
 	Lease        func(ctx context.Context, account int64) (Lease, error)
 	Destinations Destinations
 	Spool        *spool.Spool
-	// Kept is the folder for messages that their server gives only once. It is
+	// CopyDir is the folder for messages that their server gives only once. It is
 	// made when it is needed.
-	Kept string
+	CopyDir string
 	// Describe turns an error into what the ledger keeps of it.
 	Describe func(error) ledger.Cause
 	Log      *slog.Logger
 	// Stopping, once closed, ends polls early: transactions in flight are
-	// finished and written down, nothing new is begun.
+	// finished and recorded, nothing new is begun.
 	Stopping <-chan struct{}
 	// Next, where set, is when an account is planned to be polled next.
 	Next func(account string) time.Time
@@ -49,34 +49,267 @@ func New(o Options) *Poller {
 	return &Poller{o}
 }
 
-// writeLimit bounds the wait for a write that a shutdown must not lose. Disks
-// were seen to take half a minute for one.
-const writeLimit = time.Minute
+// poll is one poll of one account under its lease. What its deliveries share is
+// in the tally.
+type poll struct {
+	*Poller
+	Account
+	lease Lease
+	log   *slog.Logger
+	tally *tally
+	res   Result
 
-// Poll takes what is new in one mailbox to its destination. With asked, a
-// person wants it now: back-offs do not count. Cancelling ctx breaks
-// everything off at once; what was begun is still written down. Whatever
-// happens, a panic included, stays within the account.
+	row  ledger.Account     // written back at the end, with what was learnt of the server
+	dest ledger.Destination // the same of the destination
+
+	asked     bool      // the user wants a poll now: back-offs do not count
+	lastLogin time.Time // when the session before this poll began
+	fallback  fallback
+	// pendingDeletes reports that a session could not be ended by QUIT, and its
+	// deletions were not made.
+	pendingDeletes bool
+}
+
+// session is one POP3 session of a poll.
+type session struct {
+	*poll
+	box         *mailbox.Session
+	known       func() ([]ledger.Known, error) // waits for the account's rows
+	view        identify.View
+	generations map[string]int // the next one of each UID that has rows; nil: see generation
+	// matched are the rows that a message of this session turned out to be: no
+	// other message is the same.
+	matched    map[int64]bool
+	refusals   int  // of RETR, in a row
+	deleteOnly bool // only the deletions of an earlier session are made
+}
+
+// Poll takes new mail from one mailbox to its destination. With asked, the user
+// wants it now: back-offs do not count. Cancelling ctx breaks everything off at
+// once; what was begun is still recorded. Whatever happens, a panic included,
+// stays within the account.
 func (p *Poller) Poll(ctx context.Context, a Account, asked bool) (res Result) {
 	start := p.Now()
 	res = Result{Account: a.Name, OnServer: -1}
 	lease, err := p.Lease(ctx, a.ID)
 	if errors.Is(err, ledger.ErrLeased) {
-		res.Rest = Leased
+		res.Skip = Leased
 		return res
 	}
 	if err != nil {
 		res.Err = err
 		return res
 	}
-	r := &run{Poller: p, a: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: res}
-	r.poll(ctx)
+	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: res}
+	r.run(ctx)
 	r.res.Err = errors.Join(r.res.Err, lease.Release())
 	r.res.Duration = p.Now().Sub(start)
 	return r.res
 }
 
-// PanicError is a panic in a poll: a bug of ours that must not reach other
+// run is the whole poll: sessions until nothing is due, then what the ledger
+// keeps of it.
+func (p *poll) run(ctx context.Context) {
+	var err error
+	if p.row, err = p.lease.Account(ctx); err != nil {
+		p.res.Err = err
+		return
+	}
+	if p.dest, err = p.Destinations.Destination(ctx, p.Destination.Name); err != nil {
+		p.res.Err = err
+		return
+	}
+	if p.skip() {
+		return
+	}
+	p.lastLogin = p.row.Server.LastLogin
+	p.tally = newTally(p.dest.LastSuccess)
+	for more := true; more && !p.stopped(ctx); {
+		if more, err = p.session(ctx, &session{poll: p}); err != nil {
+			if more, err = p.fallBack(err); !more {
+				p.tally.stop(err)
+			}
+		}
+	}
+	if p.pendingDeletes && !p.tally.aborted() && p.loginGap() == 0 && !p.stopping(ctx) {
+		if _, err := p.session(ctx, &session{poll: p, deleteOnly: true}); err != nil {
+			p.tally.stop(err)
+		}
+	}
+	p.finish(ctx)
+}
+
+// session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether
+// another one is to follow. A stop cuts popCtx, the POP3 side, after a grace
+// period; transactions with the destination end with ctx only. A panic stays
+// within the session.
+func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	popCtx, end := p.withGrace(ctx)
+	defer end()
+	p.tally.beginSession()
+	s.matched = make(map[int64]bool)
+	s.known = p.readKnown(popCtx) // while the server is busy with the login
+	defer func() { _, _ = s.known() }()
+	if err := s.open(popCtx); err != nil {
+		return false, err
+	}
+	defer func() { s.box.Close(context.WithoutCancel(popCtx)) }()
+	failpoint("listed")
+	plan, err := s.plan(popCtx)
+	if err != nil {
+		return false, err
+	}
+	if s.deleteOnly {
+		return false, s.delete(popCtx, nil, plan.Expired)
+	}
+	if plan, err = s.prepare(popCtx, plan); err != nil {
+		return false, err
+	}
+	now, rest := p.portion(plan.Due)
+	if err := s.forward(ctx, popCtx, plan.Due, now); err != nil {
+		return false, err
+	}
+	if len(rest) == 0 && !p.stopped(ctx) {
+		if plan, err = s.resolve(popCtx, plan); err != nil {
+			return false, err
+		}
+		if err := s.forward(ctx, popCtx, plan.Due, plan.Due); err != nil {
+			return false, err
+		}
+	}
+	done := p.tally.forwarded()
+	p.asked = false // the next session of this poll is not asked for
+	return len(done) > 0 && (len(rest) > 0 || s.box.Hides()) && p.loginGap() == 0, s.delete(popCtx, done, plan.Expired)
+}
+
+// forward fetches the messages of now, one after the other, and hands each on
+// while the next one is fetched. It returns when all transactions have ended. Its
+// error is a *mailbox.PipelineError: the session is to be repeated.
+func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) error {
+	s.Progress.expect(due)
+	s.box.Expect(toRetrieve(now))
+	if len(now) > 0 {
+		s.Destination.Forwarder.Preconnect()
+	}
+	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
+	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
+	for _, c := range now {
+		if s.stopped(ctx) {
+			break
+		}
+		m, err := s.fetch(popCtx, c)
+		var broken *mailbox.PipelineError
+		switch {
+		case errors.As(err, &broken):
+			return err
+		case err != nil:
+			s.tally.stop(err)
+		case m == nil:
+			s.Progress.finished()
+		default:
+			failpoint("fetched")
+			w.enter(popCtx, m.Octets)
+			d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
+			go func() {
+				defer w.leave(m.Octets)
+				defer s.Progress.finished()
+				s.deliver(ctx, d)
+			}()
+		}
+	}
+	w.wait(popCtx)
+	return s.box.Discard(popCtx)
+}
+
+// toRetrieve are the entries of those that have no copy at hand.
+func toRetrieve(due []identify.Candidate) []pop3.Entry {
+	entries := make([]pop3.Entry, 0, len(due))
+	for _, c := range due {
+		if c.Known.CopyFile == "" {
+			entries = append(entries, c.Entry)
+		}
+	}
+	return entries
+}
+
+// open begins the session and reports what is odd about its server.
+func (s *session) open(ctx context.Context) (err error) {
+	facts := &s.row.Server
+	expireDays := facts.ExpireDays
+	s.box, err = mailbox.Open(ctx, mailbox.Config{
+		Source: s.Source, Facts: facts, MaxSize: s.Policy.MaxSize, UIDsNeeded: s.Policy.Keep,
+		NoPipelining: s.fallback.taken, Now: s.Now(), Spool: s.Spool, Count: s.Progress.received,
+	})
+	if err != nil {
+		return s.suspectLogin(err)
+	}
+	if n := s.box.Listing.Malformed; n > 0 {
+		s.log.Warn("the listing has malformed lines; the others are used", "lines", n)
+	}
+	if days := facts.ExpireDays; days > 0 && days != expireDays && s.Policy.KeepsLonger(days) {
+		s.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
+	}
+	return nil
+}
+
+// portionSize is how many messages one session fetches where they are deleted
+// at its end, so that a cut late in a large mailbox costs little.
+const portionSize = 4000
+
+// portion is what this session fetches of what is due: all of it from a server
+// that wants a pause between logins.
+func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate) {
+	if p.Policy.Keep || p.loginGap() > 0 || len(due) <= portionSize {
+		return due, nil
+	}
+	return due[:portionSize], due[portionSize:]
+}
+
+// loginGap is the least time between two logins.
+func (p *poll) loginGap() time.Duration {
+	return max(p.Policy.MinInterval, p.row.Server.LoginDelay)
+}
+
+// skip reports whether the account is to be left alone for now, and notes why.
+func (p *poll) skip() bool {
+	now, last := p.Now(), p.row.Server.LastLogin
+	if until := last.Add(p.loginGap()); p.loginGap() > 0 && now.Before(until) && !last.After(now) {
+		p.res.Skip, p.res.Until = TooSoon, until
+		return true
+	}
+	for _, until := range []time.Time{p.row.NotBefore, p.dest.NotBefore} {
+		if !p.asked && ledger.Waiting(now, until) {
+			p.res.Skip, p.res.Until = BackingOff, until
+			return true
+		}
+	}
+	return false
+}
+
+// maxSuspected is how many refused logins in a row are not believed after a
+// success.
+const maxSuspected = 2
+
+// suspectLogin marks refused credentials that worked before: servers that are
+// asked too often, or are out of order, are known to call the password wrong.
+func (p *poll) suspectLogin(err error) error {
+	var refused *pop3.Error
+	if !errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials {
+		return err
+	}
+	p.row.Server.BadLogins++
+	if p.row.LastSuccess.IsZero() || p.row.Server.BadLogins > maxSuspected {
+		return err
+	}
+	return &UnconfirmedAuthError{err}
+}
+
+// PanicError is a panic in a poll: a bug in popferry that must not reach other
 // accounts.
 type PanicError struct {
 	Value any
@@ -84,180 +317,3 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("a bug in popferry: %v", e.Value) }
-
-// run is one poll of one account under its lease.
-type run struct {
-	*Poller
-	a     Account
-	lease Lease
-	asked bool
-	log   *slog.Logger
-
-	row   ledger.Account
-	dest  ledger.Destination
-	s     *session
-	known func() ([]ledger.Known, error) // waits for what is known of the messages
-	gens  map[string]int                 // the next generation of each UID that has rows; nil: see generation
-
-	view identify.View
-	// lastLogin is when the session before this poll began.
-	lastLogin time.Time
-	refusals  int // of RETR, in a row
-	// repeated tells that a session is repeated because pipelining may have
-	// broken it; before is what was known of its server until then.
-	repeated bool
-	before   ledger.ServerFacts
-	// owes tells that a session could not be ended and its deletions were not
-	// made; sweeping that this one is for them alone.
-	owes, sweeping bool
-	// claimed are the rows that a message of this session turned out to be: no
-	// other message is the same.
-	claimed map[int64]bool
-
-	mu      sync.Mutex // guards what follows: transactions run side by side
-	res     Result
-	done    []identify.Match // forwarded in this session
-	unsent  []int            // numbers of those that were given out and not sent
-	halt    error            // nothing new is begun
-	ours    bool             // halt is our own fault: nothing is deleted either
-	breaker *outcome.Breaker
-}
-
-// poll is the whole story; record, at its end, is what the ledger keeps of it.
-func (r *run) poll(ctx context.Context) {
-	var err error
-	if r.row, err = r.lease.Account(ctx); err != nil {
-		r.res.Err = err
-		return
-	}
-	if r.dest, err = r.Destinations.Destination(ctx, r.a.Destination.Name); err != nil {
-		r.res.Err = err
-		return
-	}
-	if r.resting() {
-		return
-	}
-	r.breaker = outcome.NewBreaker(r.dest.LastSuccess)
-	r.lastLogin = r.row.Server.LastLogin
-	for more := true; more && !r.stopped(ctx); {
-		var err error
-		if more, err = r.guarded(ctx); err != nil {
-			second := r.repeated
-			if more = r.repeat(err); !more {
-				if second {
-					err = r.notPipelining(err)
-				}
-				r.stop(err, false)
-			}
-		}
-	}
-	r.sweep(ctx)
-	r.record(ctx)
-}
-
-// now is the time as it stands in trace lines: to the second.
-func (r *run) now() time.Time { return r.Now().Truncate(time.Second) }
-
-// guarded is a session whose panic stays within it.
-func (r *run) guarded(ctx context.Context) (more bool, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = r.ourFault(&PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
-	return r.session(ctx)
-}
-
-// session is one POP3 session: RETR*, then DELE*, then QUIT; more tells that
-// another one is to follow. A stop cuts the POP3 side off after a grace;
-// transactions with the destination end as they will.
-func (r *run) session(hard context.Context) (more bool, err error) {
-	ctx, end := r.graceful(hard)
-	defer end()
-	r.done, r.unsent, r.refusals, r.claimed = nil, nil, 0, make(map[int64]bool)
-	r.known = r.readKnown(ctx) // while the server is busy with the login
-	defer func() { _, _ = r.known() }()
-	if err := r.open(ctx); err != nil {
-		return false, err
-	}
-	defer func() { r.s.hangUp(context.WithoutCancel(ctx)) }()
-	failpoint("listed")
-	p, err := r.plan(ctx)
-	if err != nil {
-		return false, err
-	}
-	if r.sweeping {
-		return false, r.remove(ctx, p.Expired)
-	}
-	if p, err = r.prepare(ctx, p); err != nil {
-		return false, err
-	}
-	r.a.Progress.expect(p.Due)
-	now, rest := r.portion(p.Due)
-	if err := r.forward(hard, ctx, now); err != nil {
-		return false, err
-	}
-	if len(rest) == 0 && !r.stopped(hard) {
-		if p, err = r.decide(ctx, p); err != nil {
-			return false, err
-		}
-		r.a.Progress.expect(p.Due)
-		if err := r.forward(hard, ctx, p.Due); err != nil {
-			return false, err
-		}
-	}
-	more = len(r.done) > 0 && (len(rest) > 0 || r.hides()) && r.gap() == 0
-	r.asked = false // once is enough
-	return more, r.remove(ctx, p.Expired)
-}
-
-// open begins the session, and says what is odd about its server.
-func (r *run) open(ctx context.Context) (err error) {
-	before := r.row.Server.ExpireDays
-	v := visit{Source: r.a.Source, Policy: r.a.Policy, Learnt: r.row.Server, Lockstep: r.repeated, Now: r.Now()}
-	if r.s, r.row.Server, err = v.open(ctx); err != nil {
-		return r.doubt(err)
-	}
-	if n := r.s.Listing.Malformed; n > 0 {
-		r.log.Warn("the listing has lines that make no sense; the others are used", "lines", n)
-	}
-	if days := r.s.Learnt.ExpireDays; days > 0 && days != before && r.a.Policy.KeepsLonger(days) {
-		r.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
-	}
-	return nil
-}
-
-// prepare writes down what needs no transaction. What a person wants to count
-// as seen is decided all at once, so that nothing that comes later is adopted
-// too.
-func (r *run) prepare(ctx context.Context, p identify.Plan) (identify.Plan, error) {
-	if err := r.note(ctx, p); err != nil {
-		return p, err
-	}
-	if r.row.UIDs != ledger.UIDsAdopting {
-		return p, nil
-	}
-	due := p.Due
-	p, err := r.decide(ctx, p)
-	if err != nil {
-		return p, err
-	}
-	p.Due = append(due, p.Due...)
-	return p, r.noteAdopted(ctx)
-}
-
-// portionSize is how many messages one session fetches where they are deleted
-// at its end, so that a cut late in a large mailbox costs little.
-const portionSize = 4000
-
-// portion is what this session fetches of what is due. A server that wants a
-// pause between logins has all at once.
-func (r *run) portion(due []identify.Candidate) (now, rest []identify.Candidate) {
-	if r.a.Policy.Keep || r.gap() > 0 || len(due) <= portionSize {
-		return due, nil
-	}
-	return due[:portionSize], due[portionSize:]
-}
-
-// gap is the least time between two logins.
-func (r *run) gap() time.Duration { return max(r.a.Policy.MinInterval, r.row.Server.LoginDelay) }

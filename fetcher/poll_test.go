@@ -323,11 +323,11 @@ func TestDestinationDown(t *testing.T) {
 		t.Fatalf("%+v, ledger %v, left %v", r, w.states(), w.left())
 	}
 	// It backs off for itself, until a person asks or the time has come.
-	if r := w.pollAs(false); r.Rest != fetcher.BackingOff || !r.TryAgain() {
+	if r := w.pollAs(false); r.Skip != fetcher.BackingOff || !r.TryAgain() {
 		t.Errorf("%+v", r)
 	}
 	w.now.Add(2 * time.Minute)
-	if r := w.pollAs(false); r.Rest != fetcher.Polled {
+	if r := w.pollAs(false); r.Skip != fetcher.NotSkipped {
 		t.Errorf("%+v", r)
 	}
 }
@@ -431,7 +431,7 @@ func TestLeaseHeldElsewhere(t *testing.T) {
 	w.add("m1")
 	l, err := w.store.Lease(t.Context(), w.account.ID)
 	must(t, err)
-	if r := w.poll(); r.Rest != fetcher.Leased || r.TryAgain() {
+	if r := w.poll(); r.Skip != fetcher.Leased || r.TryAgain() {
 		t.Errorf("%+v", r)
 	}
 	must(t, l.Release())
@@ -446,11 +446,11 @@ func TestMinInterval(t *testing.T) {
 	w.account.Policy.MinInterval = time.Minute
 	w.poll()
 	w.now.Add(59 * time.Second)
-	if r := w.poll(); r.Rest != fetcher.TooSoon || r.TryAgain() {
+	if r := w.poll(); r.Skip != fetcher.TooSoon || r.TryAgain() {
 		t.Errorf("%+v", r)
 	}
 	w.now.Add(time.Second)
-	if r := w.poll(); r.Rest != fetcher.Polled {
+	if r := w.poll(); r.Skip != fetcher.NotSkipped {
 		t.Errorf("%+v", r)
 	}
 }

@@ -6,29 +6,29 @@ import (
 	"github.com/popferry/popferry/fetcher/identify"
 )
 
-// Progress is how far the poll of an account has come, for whoever looks on:
-// they read it when they like, and the poll, which only counts, never waits for
-// them. The zero value is ready to use, and a nil one counts nothing.
+// Progress is how far the poll of an account has come. Observers read it when they
+// like; the poll only counts and never waits for them. The zero value is ready to
+// use, and a nil one counts nothing.
 type Progress struct {
 	messages, done, octets, fetched atomic.Int64
 }
 
-// Tally is a reading of a Progress. While Messages is 0, nothing to fetch is
+// Snapshot is a reading of a Progress. While Messages is 0, nothing to fetch is
 // known yet.
-type Tally struct {
-	Messages, Done  int   // to deal with, and dealt with, whatever came of them
+type Snapshot struct {
+	Messages, Done  int   // due, and dealt with, with whatever result
 	Octets, Fetched int64 // as the server lists them, which may be wrong, and as they came
 }
 
-// Tally reads the counts, each for itself.
-func (p *Progress) Tally() Tally {
-	return Tally{
+// Snapshot reads the counts, each by itself.
+func (p *Progress) Snapshot() Snapshot {
+	return Snapshot{
 		Messages: int(p.messages.Load()), Done: int(p.done.Load()),
 		Octets: p.octets.Load(), Fetched: p.fetched.Load(),
 	}
 }
 
-// expect says what is still to come, all else being done.
+// expect says which messages are still to come; all others are done.
 func (p *Progress) expect(due []identify.Candidate) {
 	if p == nil {
 		return
@@ -43,15 +43,15 @@ func (p *Progress) expect(due []identify.Candidate) {
 	p.messages.Store(p.done.Load() + int64(len(due)))
 }
 
-// came counts octets of messages.
-func (p *Progress) came(octets int) {
+// received counts octets of messages.
+func (p *Progress) received(octets int) {
 	if p != nil {
 		p.fetched.Add(int64(octets))
 	}
 }
 
-// settled counts a message.
-func (p *Progress) settled() {
+// finished counts a message.
+func (p *Progress) finished() {
 	if p != nil {
 		p.done.Add(1)
 	}

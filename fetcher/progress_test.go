@@ -21,7 +21,7 @@ func TestProgress(t *testing.T) {
 			t.Parallel()
 			var p fetcher.Progress
 			var mu sync.Mutex
-			var seen []fetcher.Tally
+			var seen []fetcher.Snapshot
 			b := bend{
 				pop: func(s *pop3test.Session, verb, arg string) bool {
 					switch {
@@ -38,7 +38,7 @@ func TestProgress(t *testing.T) {
 					if e.Stage == forwarder.StageDot {
 						mu.Lock()
 						defer mu.Unlock()
-						if seen = append(seen, p.Tally()); len(seen) == 2 {
+						if seen = append(seen, p.Snapshot()); len(seen) == 2 {
 							f.Code, f.Text = 550, "no"
 						}
 					}
@@ -55,8 +55,8 @@ func TestProgress(t *testing.T) {
 			}
 			w.poll()
 			came := octets - int64(len(letter("m3")))
-			want := fetcher.Tally{Messages: 4, Done: 4, Octets: came, Fetched: came} // nothing more is to come
-			if got := p.Tally(); got != want {
+			want := fetcher.Snapshot{Messages: 4, Done: 4, Octets: came, Fetched: came} // nothing more is to come
+			if got := p.Snapshot(); got != want {
 				t.Errorf("at the end %+v, want %+v", got, want)
 			}
 			for i, tally := range seen {
@@ -67,9 +67,9 @@ func TestProgress(t *testing.T) {
 			if len(seen) != 3 {
 				t.Errorf("%d transactions", len(seen))
 			}
-			before := p.Tally()
+			before := p.Snapshot()
 			w.poll() // m3 is refused again, the rest is known
-			if got := p.Tally(); got.Done != got.Messages || got.Fetched != before.Fetched {
+			if got := p.Snapshot(); got.Done != got.Messages || got.Fetched != before.Fetched {
 				t.Errorf("with nothing new %+v", got)
 			}
 		})

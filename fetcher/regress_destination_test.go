@@ -91,7 +91,7 @@ func TestMessagesThatBreakConnections(t *testing.T) {
 	missed := 0
 	for i := range 60 {
 		w.add(fmt.Sprint("n", i))
-		if w.pollAs(false).Rest == fetcher.BackingOff {
+		if w.pollAs(false).Skip == fetcher.BackingOff {
 			missed++
 		}
 		w.now.Add(10 * time.Minute)
@@ -154,7 +154,7 @@ func TestOneRecipientTriedAgain(t *testing.T) {
 			w.poll()
 			for range 10 {
 				w.now.Add(10 * time.Minute)
-				if r := w.pollAs(false); r.Err != nil || r.Rest != fetcher.Polled {
+				if r := w.pollAs(false); r.Err != nil || r.Skip != fetcher.NotSkipped {
 					t.Errorf("%+v", r)
 				}
 			}

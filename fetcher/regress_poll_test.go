@@ -67,7 +67,7 @@ func TestClockThatWasAhead(t *testing.T) {
 	w.account.Source.Dial = dial
 	w.now.Add(7*24*time.Hour - decade)
 	w.add("m1")
-	if r := w.pollAs(false); r.Rest != fetcher.Polled || r.Forwarded != 1 {
+	if r := w.pollAs(false); r.Skip != fetcher.NotSkipped || r.Forwarded != 1 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -78,7 +78,7 @@ func TestMinIntervalCountsEveryLogin(t *testing.T) {
 	w := newWorld(t, bend{pop: refuse("login allowed only every 15 minutes", "UIDL")})
 	w.account.Policy.MinInterval = 15 * time.Minute
 	for i := range 15 {
-		if r := w.poll(); (r.Rest == fetcher.Polled) != (i == 0) {
+		if r := w.poll(); (r.Skip == fetcher.NotSkipped) != (i == 0) {
 			t.Errorf("minute %d: %+v", i, r)
 		}
 		w.now.Add(time.Minute)
@@ -102,7 +102,7 @@ func TestPollThatAPersonBreaksOff(t *testing.T) {
 	if r := w.pollUnder(ctx); r.Err == nil {
 		t.Errorf("%+v", r)
 	}
-	if r := w.pollAs(false); r.Rest != fetcher.Polled || r.Forwarded != 1 {
+	if r := w.pollAs(false); r.Skip != fetcher.NotSkipped || r.Forwarded != 1 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -139,7 +139,7 @@ func TestStopAtTOP(t *testing.T) {
 func (w *world) pollUnder(ctx context.Context) fetcher.Result {
 	p := fetcher.New(fetcher.Options{
 		Lease:        func(ctx context.Context, id int64) (fetcher.Lease, error) { return w.store.Lease(ctx, id) },
-		Destinations: w.store, Spool: w.spool, Kept: w.keptDir, Stopping: w.stop, Now: w.now.Now,
+		Destinations: w.store, Spool: w.spool, CopyDir: w.keptDir, Stopping: w.stop, Now: w.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
 		Log:      slog.New(slog.DiscardHandler),
 	})

@@ -55,7 +55,7 @@ func TestRefusedMessagesInARow(t *testing.T) {
 			w.add(fmt.Sprint("good", i))
 		}
 		w.now.Add(10 * time.Minute)
-		if r := w.pollAs(false); r.Err != nil || r.Rest != fetcher.Polled {
+		if r := w.pollAs(false); r.Err != nil || r.Skip != fetcher.NotSkipped {
 			missed++
 		}
 	}

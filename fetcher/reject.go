@@ -1,7 +1,6 @@
 package fetcher
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,10 +9,10 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// Reject is what becomes of a message that its destination refuses for good.
+// Reject says what to do with a message that its destination refuses for good.
 type Reject uint8
 
-// The ways. Hold leaves it on its server for a person to decide.
+// The ways. Hold leaves it on its server until the user decides.
 const (
 	Hold Reject = iota
 	// Wrap sends it once more, as an attachment under a short explanation.
@@ -22,97 +21,90 @@ const (
 	Quarantine
 )
 
-// Quarantiner puts messages aside.
+// Quarantiner keeps refused messages.
 type Quarantiner interface {
 	// Store has a message on disk when it returns nil, and once only however
 	// often it is called with one name. It returns the path.
 	Store(ctx context.Context, name string, r io.Reader) (path string, err error)
 }
 
-// reject does with refused messages what on_reject says. Its error is a fault
-// of our own.
-func (r *run) reject(ctx context.Context, t *transaction, v outcome.Verdict) (outcome.Verdict, error) {
-	d := r.a.Destination
-	if d.OnReject == Hold || v.Fault != nil || !outcome.RefusesMessage(v.Outcome, t.env) {
+// reject does with a refused message what on_reject says. Its error is a fault of
+// popferry's own.
+func (s *session) reject(ctx context.Context, d *delivery, v outcome.Verdict) (outcome.Verdict, error) {
+	how := s.Destination.OnReject
+	if how == Hold || v.Fault != nil || !outcome.RefusesMessage(v.Outcome, d.envelope) {
 		return v, nil //nolint:nilerr // Fault is the destination's, not ours
 	}
 	refused := v.Refused()
 	switch {
-	case len(refused) == 0 || d.OnReject == Wrap && (v.Outcome.TooLarge() || v.Outcome.MailboxFull()): // wrapped it is larger still
+	case len(refused) == 0 || how == Wrap && (v.Outcome.TooLarge() || v.Outcome.MailboxFull()): // wrapped it is larger still
 		return v, nil
-	case d.OnReject == Wrap:
-		return r.wrap(ctx, t, v, refused), nil
+	case how == Wrap:
+		return s.wrap(ctx, d, v, refused), nil
 	default:
-		return r.quarantine(ctx, t, v, refused)
+		return s.quarantine(ctx, d, v, refused)
 	}
 }
 
-// wrap sends a refused message as an attachment, from our own address. It
-// gives no error: by then the refusal is on disk, and an own fault leaves it
-// there, to be tried again.
-func (r *run) wrap(ctx context.Context, t *transaction, v outcome.Verdict, to []string) outcome.Verdict {
-	wrapped, err := r.attachment(t, v, to)
+// wrap sends a refused message as an attachment, from the configured address. It
+// returns no error: by then the refusal is on disk, and a fault of popferry's own
+// leaves it there, to be tried again.
+func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to []string) outcome.Verdict {
+	wrapped, err := s.attachment(d, v, to)
 	if err != nil {
-		r.log.Warn("refused message cannot be wrapped, and is held", "uid", shown(t.rec.UID), "error", err)
+		s.log.Warn("refused message cannot be wrapped, and is held", "uid", shown(d.rec.UID), "error", err)
 		return v
 	}
-	v = v.Deferred(t.clock)
-	if err := r.interim(ctx, t, v); err != nil {
-		r.stop(err, true)
+	v = v.Deferred(d.attempt)
+	if err := s.interim(ctx, d, v); err != nil {
+		_ = s.tally.abort(err)
 		return v
 	}
-	t.land() // or two would wait for each other's place
-	t.settled = make(chan struct{})
-	wrapped.Settled = t.settled
-	outs, err := r.a.Destination.Forwarder.Deliver(ctx, wrapped, func(ctx context.Context) error {
-		outcome.Intend(t.rec, t.before.Recipients, to, t.clock)
-		return r.lease.Put(ctx, t.rec)
-	})
+	outs, err := d.slot.Resend(ctx, wrapped, func(ctx context.Context) error { return s.intend(ctx, d, to) })
 	if err != nil {
-		r.stop(err, true)
+		_ = s.tally.abort(err)
 		return v
 	}
-	return v.Wrapped(outcome.Evaluate(outs, outcome.Envelope{}, t.before.Recipients, t.clock))
+	return v.Wrapped(outcome.Evaluate(outs, outcome.Envelope{}, d.before.Recipients, d.attempt))
 }
 
 // attachment is the refused message as it is sent once more.
-func (r *run) attachment(t *transaction, v outcome.Verdict, to []string) (*forwarder.Message, error) {
-	d := r.a.Destination
-	from := d.Sender
+func (s *session) attachment(d *delivery, v outcome.Verdict, to []string) (*forwarder.Message, error) {
+	from := s.Destination.Sender
 	if from == "" {
-		from = d.Recipients[0]
+		from = s.Destination.Recipients[0]
 	}
-	original := *t.message(r.a)
+	original := *d.message(s.Account)
 	original.Recipients = to
 	return forwarder.Wrap(&original, forwarder.Explanation{
-		From: from, To: d.Recipients, Subject: t.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),
-		Account: r.a.Name, Trace: t.rec.Trace, Date: t.rec.FirstAttempt, Top: r.a.origin().TraceLines(t.rec.Trace, t.rec.FirstAttempt),
+		From: from, To: s.Destination.Recipients, Subject: d.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),
+		Account: s.Name, Trace: d.rec.Trace, Date: d.rec.FirstAttempt, Top: s.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt),
 	})
 }
 
-// interim writes down how a message stands between its two transactions: who
-// has it, and that it is due for the others. Only so may its place be given
-// back: it is in flight no more, and a crash leaves nobody in doubt.
-func (r *run) interim(ctx context.Context, t *transaction, v outcome.Verdict) error {
+// interim records how a message stands between its two transactions: who has it,
+// and that it is due for the others. So a crash in between leaves only those in
+// doubt to whom the attachment is being sent.
+func (s *session) interim(ctx context.Context, d *delivery, v outcome.Verdict) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	outcome.Conclude(t.rec, t.before.Recipients, v, t.clock, r.Describe)
-	if err := r.lease.Put(ctx, t.rec); err != nil {
-		return fmt.Errorf("writing down the refusal of a message: %w", err)
+	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	if err := s.lease.Put(ctx, d.rec); err != nil {
+		return fmt.Errorf("recording the refusal of a message: %w", err)
 	}
 	failpoint("refused")
 	return nil
 }
 
-// quarantine puts a refused message, as it would have been sent, into the
-// folder for it. From then on it counts as settled.
-func (r *run) quarantine(ctx context.Context, t *transaction, v outcome.Verdict, refused []string) (outcome.Verdict, error) {
-	head := r.a.origin().TraceLines(t.rec.Trace, t.rec.FirstAttempt)
-	path, err := r.a.Destination.Quarantine.Store(ctx, t.rec.Trace, io.MultiReader(bytes.NewReader(head), t.Item.Reader()))
+// quarantine puts a refused message, as it would have been sent, into the folder
+// for it. From then on it counts as forwarded.
+func (s *session) quarantine(ctx context.Context, d *delivery, v outcome.Verdict, refused []string) (outcome.Verdict, error) {
+	top := s.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt)
+	path, err := s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.Reader(top))
 	if err != nil {
 		return v, err
 	}
-	r.log.Warn("refused message put into quarantine", "uid", shown(t.rec.UID), "path", path, "reply", v.Outcome.Reply())
+	s.log.Warn("refused message put into quarantine", "uid", shown(d.rec.UID), "path", path, "reply", v.Outcome.Reply())
 	v.Quarantine(path, refused)
 	return v, nil
 }

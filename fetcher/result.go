@@ -1,35 +1,37 @@
 package fetcher
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
-// Result is what came of one poll.
+// Result is the result of one poll.
 type Result struct {
 	Account string
 	Counts
-	// OnServer is how many messages were left there; -1: no listing was had.
+	// OnServer is how many messages were left there; -1: there was no listing.
 	OnServer int
 	// Waiting are messages that were not due yet.
 	Waiting  int
 	Duration time.Duration
-	// Notice is what a person should know though the poll did not fail.
+	// Notice is what the user should know though the poll did not fail.
 	Notice error
 	// Err is why the poll failed, nil if it did not.
 	Err error
-	// Rest, if set, is why there was no poll at all.
-	Rest Rest
-	// Until is when the rest ends, if that is known.
+	// Skip, if set, is why there was no poll at all.
+	Skip SkipReason
+	// Until is when that reason ends, if it is known.
 	Until time.Time
 }
 
-// Rest is a reason not to poll.
-type Rest uint8
+// SkipReason is a reason not to poll.
+type SkipReason uint8
 
 // The reasons. Only BackingOff means that there is something to try again.
 const (
-	Polled Rest = iota
+	NotSkipped SkipReason = iota
 	// Leased: another process is polling the account.
 	Leased
 	// BackingOff: the account or its destination failed before.
@@ -48,13 +50,48 @@ type Counts struct {
 	Octets    int64 // forwarded
 }
 
-// TryAgain tells whether something of the account has to be tried again.
+// TryAgain reports whether something of the account has to be tried again.
 func (r Result) TryAgain() bool {
-	return r.Err != nil || r.Rest == BackingOff || r.Deferred+r.Waiting > 0
+	return r.Err != nil || r.Skip == BackingOff || r.Deferred+r.Waiting > 0
 }
 
-// Summary is the poll in one line without an error.
+// Summary is the poll in one line, without its error.
 func (r Result) Summary() string {
 	return fmt.Sprintf("%s: %d forwarded, %d held, %d deferred, %d skipped, %d on server, %.1f s",
 		r.Account, r.Forwarded, r.Held, r.Deferred, r.Skipped, max(0, r.OnServer), r.Duration.Seconds())
+}
+
+// ErrBeforeFirstRun: the message was there before the first run, and
+// first_run is "new".
+var ErrBeforeFirstRun = errors.New("it was in the mailbox before the first run (first_run: new)")
+
+// ErrAdopted: the user said that the messages on the server count as seen.
+var ErrAdopted = errors.New("it counts as seen since popferry adopt")
+
+// TooLargeError: the message is larger than the account allows.
+type TooLargeError struct {
+	Size, Limit int64 // octets
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%d octets are more than max_message_size, %d", e.Size, e.Limit)
+}
+
+// ErrDeleIgnored: the server confirms deletions and does not delete.
+var ErrDeleIgnored = errors.New("messages that the server said it had deleted are still there: it ignores DELE")
+
+// UnconfirmedAuthError: the credentials were refused, but they worked before and
+// may still be right.
+type UnconfirmedAuthError struct{ Err error }
+
+func (e *UnconfirmedAuthError) Error() string { return e.Err.Error() }
+func (e *UnconfirmedAuthError) Unwrap() error { return e.Err }
+
+// shown quotes a UID's raw octets where a log line would not show them as they are.
+func shown(uid string) string {
+	q := strconv.QuoteToASCII(uid)
+	if q[1:len(q)-1] == uid {
+		return uid
+	}
+	return q
 }

@@ -80,7 +80,7 @@ func TestRefusedLoginIsNotBelievedAtOnce(t *testing.T) {
 	waits := []time.Duration{time.Minute, 2 * time.Minute, 40 * time.Minute}
 	for i, wait := range waits {
 		r := w.poll()
-		var doubted *fetcher.DoubtedLoginError
+		var doubted *fetcher.UnconfirmedAuthError
 		if errors.As(r.Err, &doubted) != (i < 2) {
 			t.Errorf("try %d: %v", i+1, r.Err)
 		}

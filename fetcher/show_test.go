@@ -9,15 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
 // show shows the message of a row, the first under its UID.
-func (w *world) show(uid string, change func(*fetcher.Wanted)) (string, error) {
+func (w *world) show(uid string, change func(*mailbox.Wanted)) (string, error) {
 	w.t.Helper()
-	var m fetcher.Wanted
+	var m mailbox.Wanted
 	for _, r := range w.records() {
 		if r.UID == uid {
 			m.Rows = append(m.Rows, r.Known)
@@ -28,7 +28,7 @@ func (w *world) show(uid string, change func(*fetcher.Wanted)) (string, error) {
 		change(&m)
 	}
 	var out bytes.Buffer
-	err := fetcher.Show(w.t.Context(), w.account, m, &out)
+	err := mailbox.Show(w.t.Context(), w.account.Source, w.account.Policy, m, &out)
 	return out.String(), err
 }
 
@@ -60,20 +60,20 @@ func TestShowInDoubt(t *testing.T) {
 	for name, test := range map[string]struct {
 		now    [][]byte // the messages under the UID now
 		noTop  bool
-		change func(*fetcher.Wanted)
+		change func(*mailbox.Wanted)
 		want   string
 		err    error
 	}{
-		"gone":                             {err: fetcher.ErrNotListed},
+		"gone":                             {err: mailbox.ErrNotListed},
 		"another size, the same header":    {now: [][]byte{longer}, want: string(longer)},
-		"another message":                  {now: [][]byte{append(two, "longer\r\n"...)}, err: fetcher.ErrAnother},
-		"another message of its size":      {now: [][]byte{two}, change: deleted, err: fetcher.ErrAnother},
+		"another message":                  {now: [][]byte{append(two, "longer\r\n"...)}, err: mailbox.ErrAnother},
+		"another message of its size":      {now: [][]byte{two}, change: deleted, err: mailbox.ErrAnother},
 		"deleted, and back":                {now: [][]byte{one}, change: deleted, want: string(one)},
 		"two with one UID":                 {now: [][]byte{two, one}, want: string(one)},
 		"two with one UID, without TOP":    {now: [][]byte{two, one}, noTop: true, want: string(one)},
 		"two rows under one UID":           {now: [][]byte{one}, change: secondRow, want: string(one)},
-		"two rows, and another is there":   {now: [][]byte{two}, change: secondRow, err: fetcher.ErrAnother},
-		"it would be gone for the looking": {now: [][]byte{one}, change: expires, err: fetcher.ErrLookHides},
+		"two rows, and another is there":   {now: [][]byte{two}, change: secondRow, err: mailbox.ErrAnother},
+		"it would be gone for the looking": {now: [][]byte{one}, change: expires, err: mailbox.ErrLookHides},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,12 +99,12 @@ func TestShowInDoubt(t *testing.T) {
 	}
 }
 
-func deleted(m *fetcher.Wanted) { m.DeletedAt = time.Unix(1, 0) }
+func deleted(m *mailbox.Wanted) { m.DeletedAt = time.Unix(1, 0) }
 
-func secondRow(m *fetcher.Wanted) { m.Rows = append(m.Rows, ledger.Known{UID: m.UID, Generation: 1}) }
+func secondRow(m *mailbox.Wanted) { m.Rows = append(m.Rows, ledger.Known{UID: m.UID, Generation: 1}) }
 
 // expires keeps CAPA from being asked, so that what was learnt before counts.
-func expires(m *fetcher.Wanted) { m.Server.NoCAPA, m.Server.Expires = true, true }
+func expires(m *mailbox.Wanted) { m.Server.NoCAPA, m.Server.Expires = true, true }
 
 // TestShowFails: each failure is told for what it is.
 func TestShowFails(t *testing.T) {
@@ -121,13 +121,13 @@ func TestShowFails(t *testing.T) {
 	w.add("1")
 	w.poll()
 	cut = true
-	var source *fetcher.SourceError
-	if got, err := w.show("uid-1", nil); !errors.As(err, &source) || source.Step != fetcher.StepRetr || !errors.Is(err, fetcher.ErrPart) || got != "half a mess" {
+	var source *mailbox.Error
+	if got, err := w.show("uid-1", nil); !errors.As(err, &source) || source.Step != mailbox.StepRetr || !errors.Is(err, mailbox.ErrPart) || got != "half a mess" {
 		t.Errorf("cut: %v, %q", err, got)
 	}
 	cut = false
 	known := w.record("uid-1").Known
-	err := fetcher.Show(t.Context(), w.account, fetcher.Wanted{Known: known, Rows: []ledger.Known{known}}, full{})
+	err := mailbox.Show(t.Context(), w.account.Source, w.account.Policy, mailbox.Wanted{Known: known, Rows: []ledger.Known{known}}, full{})
 	if !errors.Is(err, io.ErrShortWrite) || errors.As(err, &source) {
 		t.Errorf("nowhere to write to: %v", err)
 	}

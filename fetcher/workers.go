@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// workers are the transactions that run side by side. There may be so many, and
-// together so many octets. While there is no room for another one, the POP3
-// server is kept from logging us out (RFC 1939 3).
+// workers are the deliveries that run side by side. Their number is bounded, and
+// so are the octets that they hold in the spool. While there is no room for
+// another one, the POP3 session is kept from being logged out (RFC 1939 3).
 type workers struct {
-	r    *run
+	box  keeper
 	most int
-	gap  time.Duration // of silence, at most
+	idle time.Duration // of the session, at most
 	left chan struct{} // one left; for the one who waits
 
 	mu     sync.Mutex
@@ -20,28 +20,33 @@ type workers struct {
 	octets int64
 }
 
+// keeper is a POP3 session that is to be kept alive.
+type keeper interface {
+	Idle() time.Duration
+	Err() error
+	KeepAlive(context.Context) error
+}
+
 const (
-	// aliveGap bounds the time without a command; servers are seen that log out
-	// after two minutes.
-	aliveGap = time.Minute
+	// maxIdle bounds the time without a command; some servers log out after two
+	// minutes.
+	maxIdle = time.Minute
 	// spooledOctets bounds what an account has in the spool, with one message
 	// on top: what does not fit into memory lies on disk.
 	spooledOctets = 64 << 20
 )
 
-func (r *run) newWorkers() *workers {
-	gap := aliveGap
-	if t := r.a.Source.Timeout / 5; t > 0 {
-		gap = min(gap, t)
+// newWorkers returns room for so many deliveries. timeout is that of the session.
+func newWorkers(box keeper, timeout time.Duration, most int) *workers {
+	idle := maxIdle
+	if t := timeout / 5; t > 0 {
+		idle = min(idle, t)
 	}
-	return &workers{
-		r: r, most: max(1, r.a.Destination.Forwarder.Workers()),
-		gap: gap, left: make(chan struct{}, 1),
-	}
+	return &workers{box: box, most: max(1, most), idle: idle, left: make(chan struct{}, 1)}
 }
 
-// enter waits for room for a message. That the session breaks meanwhile shows
-// at its next command.
+// enter waits for room for a message. If the session breaks meanwhile, its next
+// command shows it.
 func (w *workers) enter(ctx context.Context, octets int64) {
 	w.await(ctx, func() bool {
 		if w.inside > 0 && (w.inside >= w.most || w.octets+octets > spooledOctets) {
@@ -61,7 +66,7 @@ func (w *workers) leave(octets int64) {
 	w.octets -= octets
 	select {
 	case w.left <- struct{}{}:
-	default: // that somebody left is known already
+	default: // it is known already that one left
 	}
 }
 
@@ -70,27 +75,27 @@ func (w *workers) wait(ctx context.Context) {
 	w.await(ctx, func() bool { return w.inside == 0 })
 }
 
-// await waits until done, which is asked under the lock, says so. A NOOP costs
-// what was asked for ahead, so it comes only where nothing else was sent.
+// await waits until done, which is called under the lock, reports true. A NOOP
+// costs what was pipelined, so it is sent only after silence.
 func (w *workers) await(ctx context.Context, done func() bool) {
-	ask := func() bool {
+	ready := func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return done()
 	}
-	if ask() {
+	if ready() {
 		return
 	}
-	silence := time.NewTimer(w.gap - w.r.s.Idle())
+	silence := time.NewTimer(w.idle - w.box.Idle())
 	defer silence.Stop()
-	for !ask() {
+	for !ready() {
 		select {
 		case <-w.left:
 		case <-silence.C:
-			if w.r.s.Err() == nil {
-				_ = w.r.s.alive(ctx)
+			if w.box.Err() == nil {
+				_ = w.box.KeepAlive(ctx)
 			}
-			silence.Reset(w.gap)
+			silence.Reset(w.idle)
 		}
 	}
 }

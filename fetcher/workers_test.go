@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"slices"
@@ -12,10 +13,10 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
-// busy is a Forwarder that says how many calls are useful.
-type busy struct{ Forwarder }
+// connection is a POP3 session that is kept alive by NOOP.
+type connection struct{ *pop3.Client }
 
-func (busy) Workers() int { return 3 }
+func (c connection) KeepAlive(ctx context.Context) error { return c.Noop(ctx) }
 
 // TestWorkersAreBounded by their number and by their octets; a message that is
 // larger than all that is allowed goes alone.
@@ -33,8 +34,7 @@ func TestWorkersAreBounded(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				near, _ := net.Pipe()
-				r := &run{a: Account{Destination: Destination{Forwarder: busy{}}}, s: &session{Client: pop3.New(near, pop3.Options{})}}
-				w := r.newWorkers()
+				w := newWorkers(connection{pop3.New(near, pop3.Options{})}, 0, 3)
 				entered := 0
 				go func() {
 					for range 5 {
@@ -52,7 +52,7 @@ func TestWorkersAreBounded(t *testing.T) {
 				}
 				w.wait(t.Context())
 				if entered != 5 {
-					t.Errorf("%d entered in the end", entered)
+					t.Errorf("%d entered in the end, want 5", entered)
 				}
 			})
 		})
@@ -75,8 +75,7 @@ func TestNOOPOnlyAfterSilence(t *testing.T) {
 		}()
 		c := pop3.New(near, pop3.Options{})
 		defer c.Close()
-		r := &run{a: Account{Source: Source{Timeout: time.Minute}, Destination: Destination{Forwarder: busy{}}}, s: &session{Client: c}}
-		w := r.newWorkers()
+		w := newWorkers(connection{c}, time.Minute, 3)
 		w.enter(t.Context(), spooledOctets)
 		full := func(length time.Duration) { // from now on, for so long
 			go func() {

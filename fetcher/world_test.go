@@ -16,9 +16,11 @@ import (
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/fetcher/spool"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -117,6 +119,11 @@ func oneAtATime(handle func(s *pop3test.Session, verb, arg string) bool) func(*p
 	}
 }
 
+// destination is a pool as the fetcher wants it.
+type destination struct{ *smtp.Pool }
+
+func (d destination) Submit(m *forwarder.Message) fetcher.Delivery { return d.Pool.Submit(m) }
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -135,7 +142,7 @@ func (w *world) claim(name string) int64 {
 func (w *world) leo(id int64) fetcher.Account {
 	return fetcher.Account{
 		ID: id, Name: "isp",
-		Source: fetcher.Source{
+		Source: mailbox.Source{
 			Host: "pop.example.net", Addr: w.pop.Addr(),
 			Dial: func(ctx context.Context) (net.Conn, error) {
 				var d net.Dialer
@@ -145,7 +152,7 @@ func (w *world) leo(id int64) fetcher.Account {
 			Timeout:     ample,
 		},
 		Policy:      identify.Policy{Keep: true},
-		Destination: fetcher.Destination{Name: "main", Forwarder: w.pool, Sender: "leo@example.org", Recipients: []string{"me@example.org"}},
+		Destination: fetcher.Destination{Name: "main", Forwarder: destination{w.pool}, Sender: "leo@example.org", Recipients: []string{"me@example.org"}},
 	}
 }
 
@@ -165,7 +172,7 @@ func (w *world) pollAs(asked bool) fetcher.Result {
 		}
 	}
 	p := fetcher.New(fetcher.Options{
-		Lease: lease, Destinations: w.store, Spool: w.spool, Kept: w.keptDir, Stopping: w.stop, Now: w.now.Now,
+		Lease: lease, Destinations: w.store, Spool: w.spool, CopyDir: w.keptDir, Stopping: w.stop, Now: w.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
 		Log:      slog.New(slog.NewTextHandler(testLog{w.t}, nil)),
 	})

@@ -19,7 +19,4 @@ type Message struct {
 	// Body returns the message from its first octet, with CRLF line ends and
 	// without dot-stuffing. It can be called again for another try.
 	Body func() io.Reader
-	// Queued and Settled are for smtp.Pool.Deliver, and go together with it.
-	Queued  func()
-	Settled <-chan struct{}
 }

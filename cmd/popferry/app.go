@@ -78,7 +78,7 @@ func newApp(ctx context.Context, cfg *config.Config, store *sqlite.Store, o appO
 		},
 		Destinations: store,
 		Spool:        spool.New(cfg.Spool.Dir, cfg.Spool.Memory),
-		Kept:         keptDir(cfg),
+		CopyDir:      keptDir(cfg),
 		Describe:     cause.Describe,
 		Log:          o.Log,
 		Stopping:     o.Stopping,
@@ -189,7 +189,7 @@ func (a *instance) poll(ctx context.Context, name string, asked bool) fetcher.Re
 	switch {
 	case wanted && errors.Is(res.Err, fetcher.ErrStopped):
 		a.asked.add(name, who...) // the next service polls it
-	case wanted && res.Rest == fetcher.Leased:
+	case wanted && res.Skip == fetcher.Leased:
 		a.asked.add(name) // it is polled once it is free, but who knows when
 		tell(who, res)
 	default:

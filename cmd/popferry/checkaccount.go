@@ -31,7 +31,7 @@ func (k *checker) account(c config.Account, row ledger.Account, size *limit) (su
 	where := c.Username + " at " + dialer.Addr()
 	try := func(ctx context.Context, tell func(checkStep)) error {
 		told := k.tried(ctx, c.Server, probe.POP3, tell)
-		m := mailbox{policy: acc.Policy, row: row}
+		m := listingJudge{policy: acc.Policy, row: row}
 		err := probe.Account(ctx, probe.Mailbox{
 			Dialer:      dialer,
 			Credentials: acc.Source.Credentials,
@@ -84,8 +84,8 @@ func (k *checker) known(ctx context.Context, row ledger.Account) (known []ledger
 	return known, err
 }
 
-// mailbox is what is known of an account whose listing is judged.
-type mailbox struct {
+// listingJudge is what is known of an account whose listing is judged.
+type listingJudge struct {
 	policy  identify.Policy
 	row     ledger.Account
 	largest int64 // octets of the largest message that waits
@@ -93,7 +93,7 @@ type mailbox struct {
 
 // judge says what is in a mailbox, and what of it is new. The error is a reason
 // why nothing of it would be forwarded.
-func (m *mailbox) judge(l pop3.Listing, known []ledger.Known) (string, error) {
+func (m *listingJudge) judge(l pop3.Listing, known []ledger.Known) (string, error) {
 	if m.row.UIDs == ledger.UIDsRenumbered {
 		return "", fetcher.ErrRenumbered
 	}
@@ -184,7 +184,7 @@ func noUIDL(l pop3.Listing) bool {
 
 // measure compares the largest message that waits with what the destination
 // takes.
-func (m *mailbox) measure(limit int64, told func(probe.Step)) {
+func (m *listingJudge) measure(limit int64, told func(probe.Step)) {
 	if limit == 0 || m.largest <= limit {
 		return
 	}

@@ -107,11 +107,11 @@ func complaint(res fetcher.Result) string {
 		return res.Account + ": stopped before the end of the mailbox; the rest comes with the next poll"
 	case res.Notice != nil:
 		return cause.Line(res.Account, res.Notice)
-	case res.Rest == fetcher.Leased:
+	case res.Skip == fetcher.Leased:
 		return res.Account + ": another popferry is polling it now; nothing to do"
-	case res.Rest == fetcher.BackingOff:
+	case res.Skip == fetcher.BackingOff:
 		return fmt.Sprintf("%s: not polled: it or its destination failed before, and it waits until %s; --now polls it all the same, popferry status tells why", res.Account, terminal.Time(res.Until))
-	case res.Rest == fetcher.TooSoon:
+	case res.Skip == fetcher.TooSoon:
 		return fmt.Sprintf("%s: not polled: min_interval or the server's LOGIN-DELAY ends at %s", res.Account, terminal.Time(res.Until))
 	}
 	return ""

@@ -9,6 +9,8 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -27,6 +29,9 @@ type sharedPool struct {
 	secret   atomic.Pointer[config.Secret] // the newest
 	users    int
 }
+
+// Submit implements fetcher.Forwarder.
+func (s *sharedPool) Submit(m *forwarder.Message) fetcher.Delivery { return s.Pool.Submit(m) }
 
 // secret is asked for a password at each login.
 type secret = func(context.Context) (string, error)

@@ -83,9 +83,9 @@ func logPoll(log *slog.Logger, res fetcher.Result) {
 		}
 		log.Log(context.Background(), level, "poll ended early", "outcome", c.Code, "what", c.What, "error", res.Err, "remedy", c.Remedy,
 			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
-	case res.Rest == fetcher.Leased:
+	case res.Skip == fetcher.Leased:
 		log.Info("not polled: another popferry is polling it now")
-	case res.Rest != fetcher.Polled:
+	case res.Skip != fetcher.NotSkipped:
 		log.Info("not polled: it waits after a failure, or for its interval", "until", res.Until)
 	default:
 		log.Info("polled", "outcome", "ok", "forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred, "skipped", res.Skipped,

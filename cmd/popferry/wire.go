@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
@@ -92,7 +93,7 @@ func (w wiring) account(c config.Account) (fetcher.Account, error) {
 	}
 	return fetcher.Account{
 		Name: c.Name,
-		Source: fetcher.Source{
+		Source: mailbox.Source{
 			Host:        c.Host,
 			Addr:        dialer.Addr(),
 			Dial:        dialer.Dial,

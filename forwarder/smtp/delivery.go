@@ -126,22 +126,3 @@ func (p *Pool) Send(ctx context.Context, m *forwarder.Message) ([]forwarder.Outc
 	defer d.Done()
 	return d.Wait(ctx, nil)
 }
-
-// Deliver is Submit, Wait and Done in one, with Message.Queued and Settled.
-//
-// Deprecated: it goes when nothing uses these two.
-func (p *Pool) Deliver(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
-	d := p.Submit(m)
-	if m.Queued != nil {
-		m.Queued()
-	}
-	if m.Settled == nil {
-		defer d.Done()
-	} else {
-		go func() {
-			<-m.Settled
-			d.Done()
-		}()
-	}
-	return d.Wait(ctx, begin)
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/mailbox"
 )
 
 // Show writes the message with a UID to w: from popferry's copy in copyDir if
@@ -67,9 +68,9 @@ func (l *Leased) fetch(ctx context.Context, rec *ledger.Record, rows []*ledger.R
 	if err != nil {
 		return err
 	}
-	m := fetcher.Wanted{Known: rec.Known, Server: row.Server}
+	m := mailbox.Wanted{Known: rec.Known, Server: row.Server}
 	for _, r := range rows {
 		m.Rows = append(m.Rows, r.Known)
 	}
-	return fetcher.Show(ctx, account, m, w)
+	return mailbox.Show(ctx, account.Source, account.Policy, m, w)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -41,10 +42,10 @@ var catalogue = []entry{
 	{Cause{ledger.CauseSkipped, "skipped", "To forward it after all, use popferry retry."}, never},
 
 	// Of popferry show.
-	{Cause{"not_listed", "the message cannot be shown", "popferry messages shows its state."}, is(fetcher.ErrNotListed)},
-	{Cause{"another_message", "the message cannot be shown", "The next poll fetches the message that has its UID now."}, is(fetcher.ErrAnother)},
-	{Cause{"look_hides", "popferry does not fetch this message just to show it", "Read it on the provider's website, or have popferry forward it."}, is(fetcher.ErrLookHides)},
-	{Cause{"shown_part", "the message is incomplete", "Nothing was changed. Try again."}, is(fetcher.ErrPart)},
+	{Cause{"not_listed", "the message cannot be shown", "popferry messages shows its state."}, is(mailbox.ErrNotListed)},
+	{Cause{"another_message", "the message cannot be shown", "The next poll fetches the message that has its UID now."}, is(mailbox.ErrAnother)},
+	{Cause{"look_hides", "popferry does not fetch this message just to show it", "Read it on the provider's website, or have popferry forward it."}, is(mailbox.ErrLookHides)},
+	{Cause{"shown_part", "the message is incomplete", "Nothing was changed. Try again."}, is(mailbox.ErrPart)},
 
 	// popferry itself. The errors of the ledger contain their remedy.
 	{Cause{"ledger", "the ledger failed", ""}, as[*sqlite.Error]},
@@ -78,7 +79,7 @@ var catalogue = []entry{
 	{Cause{"secret", "cannot get the password", "Check password_file, password_env, password_command or token_command, and that the user that popferry runs as may read it."}, as[*config.SecretError]},
 
 	// The POP3 server.
-	{Cause{"credentials_doubted", "the login was refused, although it worked before", "popferry tries again: some servers refuse logins that come too often. If this continues, check the password."}, as[*fetcher.DoubtedLoginError]},
+	{Cause{"credentials_doubted", "the login was refused, although it worked before", "popferry tries again: some servers refuse logins that come too often. If this continues, check the password."}, as[*fetcher.UnconfirmedAuthError]},
 	{Cause{"renumbered", "the server has given its messages new UIDs", "Nothing is forwarded until you decide: popferry adopt ACCOUNT treats the mail on the server as seen, popferry resend ACCOUNT treats it as new."}, is(fetcher.ErrRenumbered)},
 	{Cause{"dele_ignored", "the server does not delete messages", "Nothing is forwarded twice because of this. Set leave_on_server: true, or ask the provider."}, is(fetcher.ErrDeleIgnored)},
 	{Cause{"pop_off", "POP3 is switched off for this mailbox", "Switch it on in the settings on the provider's website. If it is on already, check the password: the provider may require an app password."}, reason(pop3.KindPOPDisabled)},
@@ -94,10 +95,10 @@ var catalogue = []entry{
 	{Cause{"permanent", "the server refuses until someone fixes the problem", "Read the server's reply, and log in on the provider's website."}, kind(pop3.KindPermanent)},
 	{Cause{"gone", "the message is no longer on the server", ""}, kind(pop3.KindGone)},
 	{Cause{"no_uidl", "the server has no permanent message IDs (no UIDL)", "Without them popferry cannot tell new mail from old. Ask the provider."}, is(pop3.ErrNoUIDL)},
-	{Cause{"starttls", "the server refused to start TLS", "Use tls: implicit with port 995, or ask the provider. Nothing was sent unencrypted."}, step(fetcher.StepSTLS)},
+	{Cause{"starttls", "the server refused to start TLS", "Use tls: implicit with port 995, or ask the provider. Nothing was sent unencrypted."}, step(pop3.StepSTLS)},
 	{Cause{"login_method", "no login method that both sides support", "Set auth to a method that the server offers."}, is(pop3.ErrMethod)},
 	{Cause{"hung_up", "the server hung up during the login", "Some servers do that when they are polled too often: set a longer schedule or min_interval for this account. If this continues, check username and password."}, hungUp},
-	{Cause{"incomplete", "a message arrived incomplete", "It was not forwarded and stays on the server. The third time, popferry holds it."}, as[*fetcher.IncompleteError]},
+	{Cause{"incomplete", "a message arrived incomplete", "It was not forwarded and stays on the server. The third time, popferry holds it."}, as[*mailbox.IncompleteError]},
 	{Cause{"not_pop3", "this is not a POP3 server", "POP3 uses port 995 with tls: implicit, or 110 with tls: starttls. IMAP uses 993 and 143, SMTP 465, 587 and 25."}, otherGreeting},
 	{Cause{"protocol", "the server does not speak POP3 correctly", "Check host and port: this may be another kind of server."}, as[*pop3.ProtocolError]},
 
@@ -132,7 +133,7 @@ var catalogue = []entry{
 	// Everything else.
 	{Cause{"timeout", "no answer in time", "popferry tries again by itself. If this continues, raise timeout."}, is(os.ErrDeadlineExceeded, context.DeadlineExceeded)},
 	{Cause{"cut", "the connection was lost", "popferry tries again by itself."}, is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE)},
-	{Cause{"login", "the login failed", "Read the server's reply, and check username and password."}, step(fetcher.StepLogin)},
+	{Cause{"login", "the login failed", "Read the server's reply, and check username and password."}, step(pop3.StepLogin)},
 	{Cause{"file", "a file cannot be used", "Check its path and its permissions."}, as[*fs.PathError]},
 	{Cause{"pop3", "the POP3 server refused a command", "Read the server's reply."}, as[*pop3.Error]},
 	{Cause{"interrupted", "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be recognized."}, never},

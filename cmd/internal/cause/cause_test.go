@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
@@ -50,11 +50,11 @@ func TestSummary(t *testing.T) {
 		want string
 	}{
 		"a refused login": {
-			&fetcher.SourceError{Source: "leo at pop.test:995", Step: fetcher.StepLogin, Err: &pop3.Error{Command: "PASS", Code: "AUTH", Text: "no."}},
+			&mailbox.Error{Source: "leo at pop.test:995", Step: pop3.StepLogin, Err: &pop3.Error{Command: "PASS", Code: "AUTH", Text: "no."}},
 			"credentials: the login was refused: PASS: the server says: -ERR [AUTH] no",
 		},
 		"hung up at the login": {
-			&fetcher.SourceError{Step: fetcher.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
+			&mailbox.Error{Step: pop3.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
 			"hung_up: the server hung up during the login: PASS: unexpected EOF",
 		},
 		"port 25":         {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: no answer from port 25: i/o timeout"},

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
@@ -43,7 +43,7 @@ var (
 // evidence returns the reply or the innermost error, without the place.
 func evidence(err error) string {
 	var (
-		source      *fetcher.SourceError
+		source      *mailbox.Error
 		destination *outcome.DestinationError
 		message     *outcome.MessageError
 		dialed      *dial.Error
@@ -142,7 +142,7 @@ func sessionLater(o forwarder.Outcome) bool { return o.Kind == forwarder.Unusabl
 
 // hungUp matches a connection that the server closed during the login.
 func hungUp(err error) bool {
-	return step(fetcher.StepLogin)(err) && errors.Is(err, io.ErrUnexpectedEOF)
+	return step(pop3.StepLogin)(err) && errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // wantsLogin: once there is TLS, 530 has no other meaning (RFC 4954 6).

@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
@@ -52,9 +52,9 @@ func kind(k pop3.Kind) func(error) bool {
 	}
 }
 
-func step(s fetcher.Step) func(error) bool {
+func step(s pop3.Step) func(error) bool {
 	return func(err error) bool {
-		var e *fetcher.SourceError
+		var e *mailbox.Error
 		return errors.As(err, &e) && e.Step == s
 	}
 }

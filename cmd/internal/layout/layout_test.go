@@ -37,7 +37,8 @@ func TestIslands(t *testing.T) {
 func TestFetcher(t *testing.T) {
 	t.Parallel()
 	needs := map[string][]string{
-		"fetcher":          {"fetcher/identify", "fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher":          {"fetcher/mailbox", "fetcher/identify", "fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher/mailbox":  {"fetcher/identify", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger"},
 		"fetcher/identify": {"fetcher/pop3", "fetcher/ledger"},
 		"fetcher/outcome":  {"fetcher/ledger", "forwarder"},
 		"fetcher/spool":    {},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -115,7 +115,7 @@ func (p *mailboxProbe) stepOf(e *pop3.OpenError) string {
 
 // fails reports a step that failed; at is where a poll would have been.
 func (p *mailboxProbe) fails(name string, at pop3.Step, err error) error {
-	return p.failed(name, &fetcher.SourceError{Source: p.Credentials.Username + " at " + p.Dialer.Addr(), Step: at, Err: err})
+	return p.failed(name, &mailbox.Error{Source: p.Credentials.Username + " at " + p.Dialer.Addr(), Step: at, Err: err})
 }
 
 func (p *mailboxProbe) list(ctx context.Context, c *pop3.Client) error {

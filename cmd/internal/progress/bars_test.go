@@ -110,7 +110,7 @@ func TestBarsKeepLinesWhole(t *testing.T) {
 	tty, written := openTerminal(t, 100)
 	bars := NewBars(tty)
 	var want []string
-	tally := fetcher.Tally{Messages: 4, Octets: 4000}
+	tally := fetcher.Snapshot{Messages: 4, Octets: 4000}
 	for i := range 4 {
 		tally.Done, tally.Fetched = i, int64(1000*i)
 		bars.Show(newStatus("isp", tally, 1000))
@@ -151,7 +151,7 @@ func TestBarsFitNarrowTerminal(t *testing.T) {
 	t.Parallel()
 	tty, written := openTerminal(t, 30)
 	bars := NewBars(tty)
-	bars.Show(newStatus("a very long name of an account", fetcher.Tally{Messages: 4, Octets: 4000}, 1000))
+	bars.Show(newStatus("a very long name of an account", fetcher.Snapshot{Messages: 4, Octets: 4000}, 1000))
 	await(t, "bar", written, func() bool { return strings.Contains(written(), "a very long name") })
 	for _, line := range shown(t, written()) {
 		if n := len([]rune(line)); n > 30 {
@@ -169,7 +169,7 @@ func TestBarsEndWithTerminal(t *testing.T) {
 	bars := NewBars(tty)
 	_ = tty.Close()
 	for limit := time.Now().Add(3 * time.Minute); ; {
-		bars.Show(newStatus("isp", fetcher.Tally{}, 0))
+		bars.Show(newStatus("isp", fetcher.Snapshot{}, 0))
 		if _, err := io.WriteString(bars, "a line\n"); err != nil {
 			break
 		}

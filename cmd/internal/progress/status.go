@@ -13,7 +13,7 @@ import (
 // Status is the progress of a poll.
 type Status struct {
 	Account string
-	fetcher.Tally
+	fetcher.Snapshot
 	Rate float64       // octets a second
 	Left time.Duration // estimated time until everything is fetched; 0: unknown
 }
@@ -21,9 +21,9 @@ type Status struct {
 // longestLeft bounds the estimate: a longer one would mean nothing.
 const longestLeft = 99 * time.Hour
 
-func newStatus(account string, t fetcher.Tally, rate float64) Status {
+func newStatus(account string, t fetcher.Snapshot, rate float64) Status {
 	t.Fetched = min(t.Fetched, t.Octets) // it is more if sizes are listed wrong, or a message came twice
-	s := Status{Account: account, Tally: t, Rate: rate}
+	s := Status{Account: account, Snapshot: t, Rate: rate}
 	if seconds := float64(t.Octets-t.Fetched) / rate; rate >= 1 && seconds < longestLeft.Seconds() {
 		s.Left = time.Duration(math.Ceil(seconds)) * time.Second
 	}

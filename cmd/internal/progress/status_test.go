@@ -11,21 +11,21 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	const mb = 1000_000
 	for name, c := range map[string]struct {
-		tally fetcher.Tally
+		tally fetcher.Snapshot
 		rate  float64
 		want  string
 	}{
-		"before the listing": {fetcher.Tally{}, 0, "looking for new mail"},
-		"at the start":       {fetcher.Tally{Messages: 4000, Octets: 400 * mb}, 0, "0 of 4000 messages, 0 B of 400 MB, 0 B/s"},
-		"under way":          {fetcher.Tally{Messages: 4000, Done: 120, Octets: 400 * mb, Fetched: 12 * mb}, 4.1 * mb, "120 of 4000 messages, 12 MB of 400 MB, 4.1 MB/s, 1 min 35 s left"},
-		"nearly there":       {fetcher.Tally{Messages: 2, Done: 1, Octets: 2000, Fetched: 1999}, 900, "1 of 2 messages, 2.0 kB of 2.0 kB, 900 B/s, 1 s left"},
-		"minutes":            {fetcher.Tally{Messages: 9, Octets: 1800 * mb}, mb, "0 of 9 messages, 0 B of 1.8 GB, 1.0 MB/s, 30 min left"},
-		"hours":              {fetcher.Tally{Messages: 9, Octets: 7500 * mb}, mb, "0 of 9 messages, 0 B of 7.5 GB, 1.0 MB/s, 2 h 5 min left"},
-		"it stands still":    {fetcher.Tally{Messages: 9, Octets: 7500 * mb}, 0.4, "0 of 9 messages, 0 B of 7.5 GB, 0 B/s"},
-		"beyond all reason":  {fetcher.Tally{Messages: 9, Octets: 7500 * mb}, 2, "0 of 9 messages, 0 B of 7.5 GB, 2 B/s"},
-		"only to be sent":    {fetcher.Tally{Messages: 9, Done: 7, Octets: mb, Fetched: mb}, mb, "7 of 9 messages, 1.0 MB of 1.0 MB, 1.0 MB/s"},
-		"sizes listed wrong": {fetcher.Tally{Messages: 9, Done: 7, Octets: mb, Fetched: 3 * mb}, mb, "7 of 9 messages, 1.0 MB of 1.0 MB, 1.0 MB/s"},
-		"no sizes listed":    {fetcher.Tally{Messages: 9, Done: 7, Fetched: 3 * mb}, mb, "7 of 9 messages"},
+		"before the listing": {fetcher.Snapshot{}, 0, "looking for new mail"},
+		"at the start":       {fetcher.Snapshot{Messages: 4000, Octets: 400 * mb}, 0, "0 of 4000 messages, 0 B of 400 MB, 0 B/s"},
+		"under way":          {fetcher.Snapshot{Messages: 4000, Done: 120, Octets: 400 * mb, Fetched: 12 * mb}, 4.1 * mb, "120 of 4000 messages, 12 MB of 400 MB, 4.1 MB/s, 1 min 35 s left"},
+		"nearly there":       {fetcher.Snapshot{Messages: 2, Done: 1, Octets: 2000, Fetched: 1999}, 900, "1 of 2 messages, 2.0 kB of 2.0 kB, 900 B/s, 1 s left"},
+		"minutes":            {fetcher.Snapshot{Messages: 9, Octets: 1800 * mb}, mb, "0 of 9 messages, 0 B of 1.8 GB, 1.0 MB/s, 30 min left"},
+		"hours":              {fetcher.Snapshot{Messages: 9, Octets: 7500 * mb}, mb, "0 of 9 messages, 0 B of 7.5 GB, 1.0 MB/s, 2 h 5 min left"},
+		"it stands still":    {fetcher.Snapshot{Messages: 9, Octets: 7500 * mb}, 0.4, "0 of 9 messages, 0 B of 7.5 GB, 0 B/s"},
+		"beyond all reason":  {fetcher.Snapshot{Messages: 9, Octets: 7500 * mb}, 2, "0 of 9 messages, 0 B of 7.5 GB, 2 B/s"},
+		"only to be sent":    {fetcher.Snapshot{Messages: 9, Done: 7, Octets: mb, Fetched: mb}, mb, "7 of 9 messages, 1.0 MB of 1.0 MB, 1.0 MB/s"},
+		"sizes listed wrong": {fetcher.Snapshot{Messages: 9, Done: 7, Octets: mb, Fetched: 3 * mb}, mb, "7 of 9 messages, 1.0 MB of 1.0 MB, 1.0 MB/s"},
+		"no sizes listed":    {fetcher.Snapshot{Messages: 9, Done: 7, Fetched: 3 * mb}, mb, "7 of 9 messages"},
 	} {
 		if got := newStatus("isp", c.tally, c.rate).String(); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)

@@ -117,7 +117,7 @@ func (t *Tracker) changes(now time.Time) (running []Status, ended []string) {
 	defer t.mu.Unlock()
 	oldest := func(x, y *poll) int { return cmp.Or(x.began.Compare(y.began), cmp.Compare(x.account, y.account)) }
 	for _, p := range slices.SortedFunc(maps.Values(t.polls), oldest) {
-		tally := p.counts.Tally()
+		tally := p.counts.Snapshot()
 		p.pace.note(now, tally.Fetched)
 		if now.Sub(p.began) >= t.delay {
 			p.shown = true

@@ -133,7 +133,7 @@ func gone(before, now []string) (names []string) {
 // Poll counts a poll by its result.
 func (m *Metrics) Poll(r fetcher.Result) {
 	m.polls.WithLabelValues(r.Account, outcomeOf(r)).Inc()
-	if r.Rest != fetcher.Polled {
+	if r.Skip != fetcher.NotSkipped {
 		return
 	}
 	m.duration.WithLabelValues(r.Account).Observe(r.Duration.Seconds())
@@ -153,9 +153,9 @@ func outcomeOf(r fetcher.Result) string {
 	switch {
 	case r.Err != nil:
 		return pollFailed
-	case r.Rest == fetcher.Leased:
+	case r.Skip == fetcher.Leased:
 		return pollLeased
-	case r.Rest != fetcher.Polled:
+	case r.Skip != fetcher.NotSkipped:
 		return pollResting
 	default:
 		return pollOK

@@ -47,8 +47,8 @@ func TestMetricsCount(t *testing.T) {
 	s.metrics.Poll(fetcher.Result{Account: "isp", Duration: 3 * time.Second,
 		Counts: fetcher.Counts{Forwarded: 5, Held: 1, Deferred: 3, Unknown: 2, Skipped: 4, Octets: 1000}})
 	s.metrics.Poll(fetcher.Result{Account: "isp", Err: errors.New("no")})
-	s.metrics.Poll(fetcher.Result{Account: "isp", Rest: fetcher.Leased})
-	s.metrics.Poll(fetcher.Result{Account: "isp", Rest: fetcher.BackingOff})
+	s.metrics.Poll(fetcher.Result{Account: "isp", Skip: fetcher.Leased})
+	s.metrics.Poll(fetcher.Result{Account: "isp", Skip: fetcher.BackingOff})
 	s.metrics.Transaction("main", 2*time.Second)
 	s.metrics.Delivery("main", []forwarder.Outcome{{Kind: forwarder.Accepted}, {Kind: forwarder.InDoubt}, {Kind: forwarder.Refused}}, nil)
 	s.metrics.Delivery("main", nil, errors.New("no"))

@@ -1,0 +1,121 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/spool"
+)
+
+// The POP3 mailbox is the queue, except for servers that hide or delete what was
+// retrieved (mailbox.Session.Hides). A message that is fetched there is copied
+// into a file before anything else is said to the server, and sent, tried again
+// and shown from that copy. Until it is forwarded these are the only octets that
+// anyone has.
+
+// retain puts a fetched message on disk for good: file first, then ledger.
+func (s *session) retain(ctx context.Context, m *fetched) error {
+	if m.row.Trace == "" {
+		m.row.Trace, m.row.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
+	}
+	name := fmt.Sprintf("%d-%s.eml", s.ID, m.row.Trace) // without the folder, which may be moved
+	if err := writeCopy(filepath.Join(s.CopyDir, name), m.Body); err != nil {
+		return s.tally.abort(&spool.Error{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+	}
+	failpoint("kept")
+	m.row.CopyFile, m.row.State, m.row.NextAttempt = name, ledger.Deferred, s.Now()
+	if err := s.lease.Put(ctx, m.row); err != nil {
+		return s.tally.abort(err)
+	}
+	s.box.Durable(m.Number)
+	return nil
+}
+
+// writeCopy writes a message as it was fetched: with the Return-Path line that
+// was taken off, so that message.Store can read it again.
+func writeCopy(path string, b *message.Body) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if b.Header.HasReturnPath {
+		if _, err := fmt.Fprintf(f, "Return-Path: <%s>\r\n", b.Header.ReturnPath); err != nil {
+			return err
+		}
+	}
+	if _, err := io.Copy(f, b.Item.Reader()); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Rename(f.Name(), path)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a new name in a folder durable. File systems that cannot sync a
+// folder refuse it as invalid, unsupported or, on Windows, denied, and do it by
+// themselves; any other error means that the copy may be lost.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// fetchCopy is fetch for a message that has a copy. If its file has gone it
+// returns nil, and the message is fetched again if its server still has it.
+func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledger.Record) (*fetched, error) {
+	f, err := os.Open(filepath.Join(s.CopyDir, c.Known.CopyFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		rec.CopyFile = ""
+		if c.Number > 0 {
+			return nil, nil
+		}
+		rec.State, rec.Cause = ledger.Gone, s.Describe(err)
+		return nil, s.notFetched(ctx, rec, err)
+	case err != nil:
+		return nil, s.tally.abort(&spool.Error{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
+	}
+	defer f.Close()
+	b, err := message.Store(s.Spool.NewItem(), f)
+	if err != nil {
+		return nil, s.tally.abort(&spool.Error{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
+	}
+	return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
+}
+
+// dropCopy removes the file of a message that was forwarded. One that stays does
+// no harm, but one too few would: files without a row are left alone.
+func (s *session) dropCopy(name string) {
+	if name != "" {
+		_ = os.Remove(filepath.Join(s.CopyDir, name))
+	}
+}

@@ -1,0 +1,111 @@
+package fetcher
+
+import (
+	"context"
+
+	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/mailbox"
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// delete deletes what is forwarded and not to be left on the server, and ends the
+// session. Only then, after QUIT was answered, are the deletions real (RFC 1939
+// 6), and recorded. done are the messages that this session forwarded, expired
+// those of earlier ones. After a broken session or a fault of popferry's own
+// nothing is deleted.
+func (s *session) delete(ctx context.Context, done, expired []identify.Match) error {
+	if s.box.Err() != nil || s.tally.aborted() {
+		return nil
+	}
+	failpoint("forwarded")
+	if s.box.Pipelined() {
+		s.row.Server.PipelineCuts = 0 // it went well
+	}
+	switch s.box.Ending() {
+	case mailbox.WithoutQuit:
+		s.log.Warn("some retrieved messages are not on disk; the session ends without QUIT, so that the server keeps them", "messages", s.box.NotDurable())
+		return nil
+	case mailbox.DeleteLater:
+		s.log.Debug("some retrieved messages were not sent; the session ends without QUIT, so that the server keeps them")
+		s.pendingDeletes = !s.Policy.Keep && len(done) > 0 || len(expired) > 0
+		return nil
+	case mailbox.Normally:
+	}
+	doomed, err := s.proven(ctx, expired)
+	if err != nil {
+		return err
+	}
+	for _, m := range done {
+		if s.Policy.Expired(m.Known.ForwardedAt, s.Now()) {
+			doomed = append(doomed, m)
+		}
+	}
+	entries := make([]pop3.Entry, len(doomed))
+	for i, m := range doomed {
+		entries[i] = m.Entry
+	}
+	deleted, err := s.box.Delete(ctx, entries, func(i int, refused *pop3.Error) {
+		if refused != nil {
+			s.log.Warn("the server refused to delete a message", "uid", shown(doomed[i].UID), "reply", refused.Text)
+			return
+		}
+		failpoint("dele")
+	})
+	if err != nil || len(deleted) == 0 {
+		return err
+	}
+	failpoint("quit")
+	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	ids := make([]int64, len(deleted))
+	for i, j := range deleted {
+		ids[i] = doomed[j].Known.ID
+	}
+	if err := s.lease.Deleted(write, s.Now(), ids...); err != nil {
+		return s.tally.abort(err)
+	}
+	failpoint("deleted")
+	s.res.OnServer -= len(ids)
+	s.row.OnServer = s.res.OnServer
+	return nil
+}
+
+// proven are the messages, forwarded in earlier sessions, that are on the server
+// now. A UID alone does not prove it: the header has to be the same, and where it
+// does not identify the message, the size too. Nothing is proven while the clock
+// contradicts the ledger.
+func (s *session) proven(ctx context.Context, expired []identify.Match) ([]identify.Match, error) {
+	if s.Now().Before(s.row.LastPoll) {
+		return nil, nil
+	}
+	entries := make([]pop3.Entry, len(expired))
+	for i, m := range expired {
+		entries[i] = m.Entry
+	}
+	same := make([]bool, len(expired))
+	err := s.box.Headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+		k := expired[i].Known
+		same[i] = shown && h.Fingerprint() == k.Fingerprint && (k.Fingerprint != "" || identify.Matches(k, "", entries[i].Size))
+		return same[i], nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var proven []identify.Match
+	var others []int64 // rows whose UIDs were given to other messages: their own have left
+	for i, m := range expired {
+		if same[i] {
+			proven = append(proven, m)
+			continue
+		}
+		s.log.Warn("a message that is due for deletion is not the one that was forwarded; it stays, and is new", "uid", shown(m.UID))
+		others = append(others, m.Known.ID)
+	}
+	if len(others) > 0 {
+		if err := s.lease.Deleted(ctx, s.Now(), others...); err != nil {
+			return nil, s.tally.abort(err)
+		}
+	}
+	return proven, nil
+}

@@ -1,0 +1,221 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// writeLimit bounds the wait for a write that a shutdown must not lose. Disks
+// were seen to take half a minute for one.
+const writeLimit = time.Minute
+
+// delivery is one message on its way to the destination.
+type delivery struct {
+	*fetched
+	slot     Delivery      // its place at the forwarder; nil: there is no one left to send it to
+	before   ledger.Record // its row before
+	rec      *ledger.Record
+	pending  []string // who still has to get it
+	envelope outcome.Envelope
+	sender   string
+	attempt  outcome.Attempt
+	intended bool // its row says sending
+}
+
+// submit prepares a message (to whom it goes, from whom, under which trace and
+// date) and takes its place in the order at once.
+func (s *session) submit(m *fetched) *delivery {
+	rec := *m.row
+	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender}
+	if rec.Trace == "" {
+		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
+	}
+	if s.Destination.Original && m.Header.HasReturnPath {
+		d.sender, d.envelope.OwnSender = m.Header.ReturnPath, true
+	}
+	rec.Attempts++
+	d.attempt = outcome.Attempt{Now: s.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
+	d.pending, rec.Recipients = outcome.Pending(s.Destination.Recipients, rec.Recipients)
+	if len(d.pending) > 0 {
+		d.slot = s.Destination.Forwarder.Submit(d.message(s.Account))
+	}
+	return d
+}
+
+// message is what is handed over.
+func (d *delivery) message(a Account) *forwarder.Message {
+	top := a.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt)
+	return &forwarder.Message{
+		Sender:     d.sender,
+		Recipients: d.pending,
+		Size:       int64(len(top)) + d.Item.Size(),
+		EightBit:   d.EightBit,
+		UTF8:       d.Header.EightBit,
+		Body:       func() io.Reader { return d.Reader(top) },
+	}
+}
+
+// deliver takes one message through its transaction: intent, transaction,
+// outcome, each on disk before the next. ctx ends the transaction; its outcome is
+// recorded all the same.
+func (s *session) deliver(ctx context.Context, d *delivery) {
+	defer d.Release()
+	recorded := false
+	defer func() {
+		if !recorded && !d.fromCopy {
+			s.box.Abandon(d.Number)
+		}
+	}()
+	if d.slot != nil {
+		defer d.slot.Done() // when the outcome is on disk: until then it is in flight
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			_ = s.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	if s.stopped(ctx) {
+		return
+	}
+	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	v, err := s.transact(ctx, d)
+	switch {
+	case errors.Is(err, errHalted):
+	case err != nil:
+		_ = s.tally.abort(errors.Join(err, s.rollback(write, d)))
+	default:
+		recorded = s.record(write, d, v)
+	}
+}
+
+// errHalted: the poll was stopped before a transaction had begun.
+var errHalted = errors.New("the poll was stopped")
+
+// transact is the transaction, and what on_reject demands after a refusal. Its
+// error is a fault of popferry's own; it is recorded then that the transaction
+// did not happen.
+func (s *session) transact(ctx context.Context, d *delivery) (outcome.Verdict, error) {
+	if d.slot == nil {
+		return outcome.Evaluate(nil, d.envelope, d.before.Recipients, d.attempt), nil
+	}
+	outs, err := d.slot.Wait(ctx, func(ctx context.Context) error {
+		if s.stopped(ctx) { // while it waited for its turn
+			return errHalted
+		}
+		return s.intend(ctx, d, d.pending)
+	})
+	failpoint("answered")
+	if err != nil {
+		return outcome.Verdict{}, err
+	}
+	v := outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt)
+	better, err := s.reject(ctx, d, v)
+	switch {
+	case err == nil:
+		return better, nil
+	case !v.PossiblyDelivered():
+		return v, err
+	}
+	_ = s.tally.abort(err) // but some have it, or may, and that must not be forgotten
+	return v.Deferred(d.attempt), nil
+}
+
+// intend records that a transaction for these recipients is about to begin.
+func (s *session) intend(ctx context.Context, d *delivery, to []string) error {
+	d.intended = true
+	defer failpoint("intended")
+	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
+	return s.lease.Put(ctx, d.rec)
+}
+
+// rollback takes an intent back: the transaction did not happen.
+func (s *session) rollback(ctx context.Context, d *delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	switch {
+	case !d.intended || d.rec.ID == 0:
+		return nil
+	case d.before.ID == 0:
+		return s.lease.Drop(ctx, d.rec.ID)
+	default:
+		return s.lease.Put(ctx, &d.before)
+	}
+}
+
+// record writes the outcome of a transaction to the ledger. It reports whether
+// it is on disk, and was not rolled back.
+func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bool {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	if v.Fault != nil {
+		v.Fault.Name = s.Destination.Name
+		s.tally.stop(v.Fault)
+	}
+	if v.Effect == outcome.Rollback {
+		if err := s.rollback(ctx, d); err != nil {
+			_ = s.tally.abort(err)
+		}
+		return false
+	}
+	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	if err := s.lease.Put(ctx, d.rec); err != nil {
+		_ = s.tally.abort(fmt.Errorf("recording the outcome of a message: %w", err))
+		return false
+	}
+	failpoint("written")
+	if d.rec.CopyFile == "" {
+		s.dropCopy(d.before.CopyFile)
+	}
+	s.logOutcome(d, v)
+	requeue, open := s.tally.delivered(d, v)
+	if err := s.requeue(ctx, requeue); err != nil {
+		_ = s.tally.abort(err)
+	}
+	if open {
+		s.tally.stop(&outcome.DestinationError{Name: s.Destination.Name, Outcome: v.Outcome})
+	}
+	return true
+}
+
+// requeue makes messages due again that were refused, because the destination
+// turned out to be at fault.
+func (s *session) requeue(ctx context.Context, list []outcome.Refusal) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var recs []*ledger.Record
+	held := 0
+	for _, f := range list {
+		if f.Requeue(s.Now()) {
+			held++
+		}
+		recs = append(recs, f.Record)
+	}
+	if err := s.lease.Put(ctx, recs...); err != nil {
+		return err
+	}
+	s.tally.requeued(recs, held)
+	return nil
+}
+
+// logOutcome counts and logs an outcome that is on disk.
+func (s *session) logOutcome(d *delivery, v outcome.Verdict) {
+	rec := d.rec
+	s.tally.count(rec.State, 1, d.Item.Size())
+	attrs := []any{"uid", shown(rec.UID), "forward", s.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
+	if rec.State == ledger.Forwarded {
+		s.log.Info("message", attrs...)
+		return
+	}
+	s.log.Warn("message", append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)
+}

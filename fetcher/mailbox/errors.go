@@ -1,0 +1,49 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// IncompleteError: a message did not arrive whole.
+type IncompleteError struct {
+	Got, Listed int64 // octets; Listed -1: not listed
+	Err         error // what ended it, nil if its terminator came
+}
+
+func (e *IncompleteError) Error() string {
+	s := fmt.Sprintf("the message did not arrive whole: %d octets", e.Got)
+	if e.Listed >= 0 {
+		s += fmt.Sprintf(" of %d listed", e.Listed)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *IncompleteError) Unwrap() error { return e.Err }
+
+// errEndless: a body has more octets than any listed size explains.
+var errEndless = errors.New("it goes on beyond max_message_size, though it was listed as smaller")
+
+// PipelineError is a session that broke while several commands were outstanding,
+// at a server that offers PIPELINING (RFC 2449 6.6). It says nothing against a
+// message.
+type PipelineError struct{ Err error }
+
+func (e *PipelineError) Error() string {
+	return "with several commands outstanding: " + e.Err.Error()
+}
+
+func (e *PipelineError) Unwrap() error { return e.Err }
+
+// Proves reports whether the break shows by itself that the server cannot do
+// pipelining, rather than that a connection was cut.
+func (e *PipelineError) Proves() bool {
+	var nonsense *pop3.ProtocolError
+	return errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.As(e.Err, &nonsense)
+}

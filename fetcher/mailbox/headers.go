@@ -1,0 +1,89 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// Headers reads the header of each message by TOP (RFC 1939 7) and hands it to
+// each: shown is false if the server refuses. If each reports that this is not
+// enough, the message is retrieved for it, and each is called once more. The
+// error is that of each, or of a broken session.
+func (s *Session) Headers(ctx context.Context, entries []pop3.Entry, each func(i int, h message.Header, shown bool) (enough bool, err error)) error {
+	for i, e := range entries {
+		if err := s.pipelineTops(ctx, entries, i); err != nil {
+			return err
+		}
+		for _, ask := range []asker{s.top, s.alone} {
+			h, shown, err := s.header(ctx, e, ask)
+			if err != nil {
+				return err
+			}
+			if enough, err := each(i, h, shown); err != nil {
+				return err
+			} else if enough {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// pipelineTops asks for the headers of the next messages ahead, when the i-th is
+// about to be asked for.
+func (s *Session) pipelineTops(ctx context.Context, entries []pop3.Entry, i int) error {
+	if !s.pipelines() || s.skipTop || i%windowTops > 0 || len(entries) == 1 {
+		return nil
+	}
+	if err := s.drain(ctx); err != nil {
+		return s.broken(err)
+	}
+	var cmds []pop3.Command
+	for _, e := range entries[i:min(len(entries), i+windowTops)] {
+		cmds = append(cmds, pop3.TopCommand(e.Number, 0))
+	}
+	return s.broken(s.send(ctx, cmds...))
+}
+
+// top asks for the header of a message, or for all of it where TOP broke the
+// connection before. That ends after a time, because the network may have been
+// to blame.
+func (s *Session) top(ctx context.Context, e pop3.Entry) (*pop3.Body, bool, error) {
+	if s.skipTop {
+		return s.alone(ctx, e)
+	}
+	body, err := s.conn.Top(ctx, e.Number, 0)
+	return body, false, err
+}
+
+// header reads a message's header; shown is false if the server refuses. Its
+// error is that of a broken session, as is one in which a message has no end.
+func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h message.Header, shown bool, err error) {
+	body, _, err := ask(ctx, e)
+	if err == nil {
+		n := message.NewNormalizer(io.Discard)
+		if _, err = (&bounded{body: body, left: s.maxDiscard(e.Size)}).WriteTo(n); err == nil {
+			return n.Header(), true, nil
+		}
+		_ = body.Close()
+	}
+	failure := s.conn.Err()
+	if errors.Is(err, errEndless) {
+		failure = err
+	}
+	switch {
+	case failure == nil:
+		return message.Header{}, false, nil
+	case s.conn.Outstanding() > 0:
+		return message.Header{}, false, s.broken(s.conf.Source.Error(StepTop, failure))
+	case ctx.Err() == nil && !s.skipTop:
+		// Whatever it was, from now on by RETR, which has to work anyway. A
+		// connection that we cut ourselves proves nothing.
+		s.conf.Facts.TopFailedAt = s.conf.Facts.LastLogin
+	}
+	return message.Header{}, false, s.conf.Source.Error(StepTop, failure)
+}

@@ -1,0 +1,228 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
+)
+
+// integrity is what the length of a body says about whether it is whole. Many
+// servers list wrong sizes.
+type integrity uint8
+
+const (
+	// exact: as long as listed.
+	exact integrity = iota + 1
+	// longer than listed, or no size is listed. Whole if nothing came behind it.
+	longer
+	// shorter than listed. Whole if it has the same length when it is asked for
+	// again, with nothing else outstanding, and nothing came behind it.
+	shorter
+	// empty, though a size is listed: never whole.
+	empty
+)
+
+func integrityOf(octets, listed int64) integrity {
+	switch {
+	case listed > 0 && octets == listed:
+		return exact
+	case octets >= listed:
+		return longer
+	case octets == 0:
+		return empty
+	default:
+		return shorter
+	}
+}
+
+// Retrieve fetches a message and makes sure that it is whole. The caller
+// releases the body. Errors are
+//
+//   - *spool.Error: the disk failed,
+//   - the cause of ctx, if that ended it,
+//   - *PipelineError: the session broke, and pipelining may be why,
+//   - *IncompleteError: the message did not arrive whole; the session may have
+//     ended (Err),
+//   - *pop3.Error: the server refused it.
+func (s *Session) Retrieve(ctx context.Context, e pop3.Entry) (*message.Body, error) {
+	b, err := s.retrieve(ctx, e)
+	var disk *spool.Error
+	var refused *pop3.Error
+	switch {
+	case err == nil || errors.As(err, &disk):
+		return b, err
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx) // cut off by us: not the message's fault
+	case s.conn.Err() != nil && s.window.pipelined && !errors.Is(err, errEndless):
+		return nil, &PipelineError{s.Failure()} // nor its alone
+	case errors.As(err, &refused) && refused.Code == "UTF8" && s.conn.Capabilities().Has("UTF8"):
+		s.conf.Facts.UTF8 = true
+	}
+	return nil, err
+}
+
+func (s *Session) retrieve(ctx context.Context, e pop3.Entry) (*message.Body, error) {
+	b, sentinel, err := s.read(ctx, e, s.next)
+	switch {
+	case err != nil && sentinel:
+		return nil, errors.Join(err, s.confirm(ctx, e)) // its answer has to be read, too
+	case err != nil:
+		return nil, err
+	case sentinel:
+		if err := s.inSync(ctx, e, b); err != nil || integrityOf(b.Octets, e.Size) == exact {
+			return b, err
+		}
+	case integrityOf(b.Octets, e.Size) == exact:
+		return b, nil
+	case s.conn.Outstanding() > 0: // the message behind it may be its rest
+		s.conf.Facts.WrongSizes, s.window.sentinels = true, true
+		b.Release()
+		if b, _, err = s.read(ctx, e, s.alone); err != nil {
+			return nil, err
+		}
+	}
+	switch integrityOf(b.Octets, e.Size) {
+	case exact, longer:
+		if sentinel {
+			return b, nil
+		}
+		return b, s.inSync(ctx, e, b)
+	case empty:
+		b.Release()
+		return nil, &IncompleteError{Listed: e.Size}
+	case shorter:
+	}
+	b.Release()
+	s.window.closed = true // else all that is pipelined would be read twice each time
+	again, _, err := s.read(ctx, e, s.alone)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.inSync(ctx, e, again); err == nil && again.Octets != b.Octets {
+		again.Release()
+		err = &IncompleteError{Got: again.Octets, Listed: e.Size}
+	}
+	return again, err
+}
+
+// asker asks for a message, or claims it if it was asked for before. sentinel
+// reports whether a sentinel follows.
+type asker func(ctx context.Context, e pop3.Entry) (body *pop3.Body, sentinel bool, err error)
+
+// read is one RETR into the spool.
+func (s *Session) read(ctx context.Context, e pop3.Entry, ask asker) (b *message.Body, sentinel bool, err error) {
+	body, sentinel, err := ask(ctx, e)
+	var refused *pop3.Error
+	switch {
+	case errors.As(err, &refused):
+		return nil, sentinel, err
+	case err != nil: // some servers always hang up at some message
+		return nil, sentinel, &IncompleteError{Listed: e.Size, Err: err}
+	}
+	most := s.maxBody(e.Size)
+	if b, err = message.Store(s.conf.Spool.NewItem(), &bounded{body: body, left: most, count: s.conf.Count}); err == nil {
+		return b, sentinel, nil
+	}
+	_ = body.Close()
+	var disk *spool.Error
+	switch {
+	case errors.As(err, &disk):
+		return nil, sentinel, err
+	case errors.Is(err, errEndless): // the same number each time, however it comes in
+		return nil, sentinel, &IncompleteError{Got: most, Listed: e.Size, Err: err}
+	}
+	return nil, sentinel, &IncompleteError{Got: body.Octets(), Listed: e.Size, Err: err}
+}
+
+// alone asks for a message with nothing else outstanding.
+func (s *Session) alone(ctx context.Context, e pop3.Entry) (*pop3.Body, bool, error) {
+	if err := s.drain(ctx); err != nil {
+		return nil, false, err
+	}
+	body, err := s.retr(ctx, e.Number)
+	return body, false, err
+}
+
+// retr sends RETR, or claims its answer (RFC 1939 5).
+func (s *Session) retr(ctx context.Context, number int) (*pop3.Body, error) {
+	s.custody.retrieved = true
+	body, err := s.conn.Retr(ctx, number)
+	if err == nil && s.Hides() {
+		s.custody.givenOut(number) // a refusal gives nothing out
+	}
+	return body, err
+}
+
+// inSync makes sure that nothing came behind a body. If that fails, the body is
+// released.
+func (s *Session) inSync(ctx context.Context, e pop3.Entry, b *message.Body) error {
+	err := s.confirm(ctx, e)
+	if err == nil {
+		return nil
+	}
+	b.Release()
+	return &IncompleteError{Got: b.Octets, Listed: e.Size, Err: err}
+}
+
+// confirm makes sure that nothing came behind the body that was read last. A
+// server that can list only the whole mailbox is asked by NOOP, whose answer
+// proves less.
+func (s *Session) confirm(ctx context.Context, e pop3.Entry) error {
+	err := s.conn.Confirm(ctx, s.sentinel(e))
+	var refused *pop3.Error
+	if errors.As(err, &refused) {
+		return s.KeepAlive(ctx)
+	}
+	return err
+}
+
+// sizeTolerance is the factor by which listed sizes may be wrong.
+const sizeTolerance = 4
+
+// maxBody is how many octets of a message of that size are read before it counts
+// as one without an end.
+func (s *Session) maxBody(size int64) int64 {
+	most := s.conf.MaxSize
+	if most <= 0 {
+		most = 1 << 40
+	}
+	return max(most, sizeTolerance*size)
+}
+
+// maxDiscard is maxBody for a message that is read only to be discarded, or for
+// its header.
+func (s *Session) maxDiscard(size int64) int64 {
+	if s.conf.MaxSize <= 0 {
+		const least = 64 << 20 // where no size is listed, or a wrong one
+		return max(least, sizeTolerance*size)
+	}
+	return s.maxBody(size)
+}
+
+// bounded is a body of at most so many octets.
+type bounded struct {
+	body  *pop3.Body
+	to    io.Writer
+	left  int64
+	count func(octets int) // nil: they are not counted
+}
+
+// WriteTo implements io.WriterTo. It fails with errEndless on more octets.
+func (b *bounded) WriteTo(w io.Writer) (int64, error) {
+	b.to = w
+	return b.body.WriteTo(b)
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, errEndless
+	}
+	if b.count != nil {
+		b.count(len(p))
+	}
+	return b.to.Write(p)
+}

@@ -1,0 +1,167 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
+)
+
+// Config says how a session begins.
+type Config struct {
+	Source Source
+	// Facts is what is known of the server. The session adds what it learns, also
+	// when Open fails.
+	Facts *ledger.ServerFacts
+	// MaxSize is the largest message that is retrieved, in octets; 0: no limit.
+	MaxSize int64
+	// UIDsNeeded reports whether messages stay on the server: without UIDL, the
+	// headers of all of them would have to be read at every poll.
+	UIDsNeeded bool
+	// NoPipelining forbids commands ahead of the answers.
+	NoPipelining bool
+	Now          time.Time
+	// Spool holds what is retrieved.
+	Spool *spool.Spool
+	// Count, where set, is called with the octets of messages as they come.
+	Count func(octets int)
+}
+
+// Session is one POP3 session after its login. Its methods, except Abandon, are
+// called from one goroutine at a time.
+type Session struct {
+	// Listing is what is in the mailbox.
+	Listing pop3.Listing
+	conf    Config
+	conn    *pop3.Client
+	custody *custody
+	window  window
+	madeUp  bool // the UIDs of the listing are popferry's own
+	skipTop bool // headers are read by RETR
+}
+
+// avoidFor is how long pipelining and TOP are avoided at a server where they
+// failed.
+const avoidFor = 30 * 24 * time.Hour
+
+// Open connects, logs in and reads the listing. Errors are *Error, and
+// *PipelineError around it where the pipelining may be why.
+func Open(ctx context.Context, c Config) (*Session, error) {
+	facts := c.Facts
+	s := &Session{
+		conf: c, custody: newCustody(), skipTop: c.Now.Before(facts.TopFailedAt.Add(avoidFor)),
+		window: window{closed: c.NoPipelining || c.Now.Before(facts.NoPipeliningSince.Add(avoidFor)), sentinels: facts.WrongSizes},
+	}
+	conn, learnt, err := pop3.Open(ctx, pop3.Config{
+		Dial: c.Source.Dial, StartTLS: c.Source.StartTLS, Credentials: c.Source.Credentials,
+		Options:   pop3.Options{Timeout: c.Source.Timeout, Trace: c.Source.Trace},
+		Facts:     pop3.Facts{NoCAPA: facts.NoCAPA, UTF8: facts.UTF8, LoginDelay: facts.LoginDelay, Expires: facts.Expires, ExpireDays: facts.ExpireDays},
+		ListAhead: !s.window.closed && !c.Source.RetrHides(*facts),
+	}, nil)
+	facts.NoCAPA, facts.UTF8, facts.LoginDelay, facts.Expires, facts.ExpireDays = learnt.NoCAPA, learnt.UTF8, learnt.LoginDelay, learnt.Expires, learnt.ExpireDays
+	var failed *pop3.OpenError
+	if errors.As(err, &failed) {
+		err := c.Source.Error(failed.Step, failed.Err)
+		if failed.Pipelined {
+			err = &PipelineError{err}
+		}
+		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	s.window.pipelined = conn.Outstanding() > 1
+	facts.LastLogin, facts.BadLogins = c.Now, 0
+	if err := s.list(ctx); err != nil {
+		s.Close(ctx)
+		return nil, s.broken(c.Source.Error(StepListing, err))
+	}
+	return s, nil
+}
+
+// list reads what is in the mailbox.
+func (s *Session) list(ctx context.Context) (err error) {
+	s.Listing, err = s.conn.Listing(ctx)
+	switch facts := s.conf.Facts; {
+	case errors.Is(err, pop3.ErrNoUIDL) && facts.HasUIDL:
+		return fmt.Errorf("%w, though it did before", err) // a fault of the server; else all messages would be new
+	case errors.Is(err, pop3.ErrNoUIDL) && s.conn.Err() == nil:
+		s.madeUp = true
+		return s.listByHeader(ctx, err)
+	case err == nil && s.Listing.Malformed > 0 && len(s.Listing.Entries) == 0:
+		return &pop3.ProtocolError{Command: "UIDL", Text: "every line of the listing is malformed"}
+	default:
+		facts.HasUIDL = facts.HasUIDL || err == nil && len(s.Listing.Entries) > 0
+		return err
+	}
+}
+
+// listByHeader replaces the UIDs of a server without UIDL by the fingerprints of
+// the messages. Where the server has no TOP either, each message has to be
+// retrieved for it. That is acceptable where messages are deleted once forwarded,
+// but not at every poll of a mailbox that is kept: noUIDL is the error then.
+func (s *Session) listByHeader(ctx context.Context, noUIDL error) error {
+	entries, err := s.conn.List(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.Headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+		switch {
+		case shown:
+			entries[i].UID = "header " + h.Fingerprint()
+		case s.conf.UIDsNeeded:
+			return true, noUIDL
+		default:
+			entries[i].UID = fmt.Sprintf("size %d", entries[i].Size) // if RETR fails too: it will say why
+		}
+		return shown, nil
+	})
+	s.Listing = pop3.Listing{Entries: entries}
+	return err
+}
+
+// Hides reports whether the server will not give a message a second time.
+func (s *Session) Hides() bool { return s.conf.Source.RetrHides(*s.conf.Facts) }
+
+// Err is why the session is over; nil while it stands.
+func (s *Session) Err() error { return s.conn.Err() }
+
+// Idle is how long nothing was sent or received.
+func (s *Session) Idle() time.Duration { return s.conn.Idle() }
+
+// Failure is Err as an error of the source.
+func (s *Session) Failure() error {
+	if err := s.conn.Err(); err != nil {
+		return s.conf.Source.Error(StepRetr, err)
+	}
+	return nil
+}
+
+// KeepAlive sends NOOP with nothing else outstanding, so that the server does not
+// log the session out (RFC 1939 3). If something was outstanding it is read and
+// discarded, and no more is pipelined: else that would happen at each NOOP.
+func (s *Session) KeepAlive(ctx context.Context) error {
+	s.window.closed = s.window.closed || s.conn.Outstanding() > 0
+	if err := s.drain(ctx); err != nil {
+		return err
+	}
+	return s.conn.Noop(ctx)
+}
+
+// Close ends a session that is of no more use: by QUIT if that is safe and it
+// still stands, else by closing the connection.
+func (s *Session) Close(ctx context.Context) {
+	if s.conn.Err() == nil && !s.custody.deleting && s.custody.quitSafe() && s.conn.Outstanding() == 0 {
+		_ = s.conn.Quit(ctx)
+	}
+	_ = s.conn.Close()
+}
+
+// Pipelined reports whether more than one command was outstanding at a time.
+func (s *Session) Pipelined() bool { return s.window.pipelined }
