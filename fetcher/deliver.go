@@ -64,70 +64,65 @@ func (d *delivery) message(a Account) *forwarder.Message {
 	}
 }
 
+// errHalted: the poll was stopped before a transaction had begun.
+var errHalted = errors.New("the poll was stopped")
+
 // deliver takes one message through its transaction: intent, transaction,
 // outcome, each on disk before the next. ctx ends the transaction; its outcome is
 // recorded all the same.
 func (s *session) deliver(ctx context.Context, d *delivery) {
-	defer d.Release()
 	recorded := false
-	defer func() {
-		if !recorded && !d.fromCopy {
-			s.box.Abandon(d.Number)
-		}
-	}()
-	if d.slot != nil {
-		defer d.slot.Done() // when the outcome is on disk: until then it is in flight
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			_ = s.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
+	defer func() { s.release(d, recorded, recover()) }()
 	if s.stopped(ctx) {
 		return
 	}
-	write, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	v, err := s.transact(ctx, d)
-	switch {
-	case errors.Is(err, errHalted):
-	case err != nil:
-		_ = s.tally.abort(errors.Join(err, s.rollback(write, d)))
-	default:
-		recorded = s.record(write, d, v)
-	}
-}
-
-// errHalted: the poll was stopped before a transaction had begun.
-var errHalted = errors.New("the poll was stopped")
-
-// transact is the transaction, and what on_reject demands after a refusal. Its
-// error is a fault of popferry's own; it is recorded then that the transaction
-// did not happen.
-func (s *session) transact(ctx context.Context, d *delivery) (outcome.Verdict, error) {
-	if d.slot == nil {
-		return outcome.Evaluate(nil, d.envelope, d.before.Recipients, d.attempt), nil
-	}
-	outs, err := d.slot.Wait(ctx, func(ctx context.Context) error {
-		if s.stopped(ctx) { // while it waited for its turn
-			return errHalted
+	var outs []forwarder.Outcome // none if no one is left to send it to
+	if d.slot != nil {
+		var err error
+		outs, err = d.slot.Wait(ctx, func(ctx context.Context) error {
+			if s.stopped(ctx) { // while it waited for its turn
+				return errHalted
+			}
+			return s.intend(ctx, d, d.pending)
+		})
+		failpoint("answered")
+		if errors.Is(err, errHalted) {
+			return
 		}
-		return s.intend(ctx, d, d.pending)
-	})
-	failpoint("answered")
-	if err != nil {
-		return outcome.Verdict{}, err
+		if err != nil {
+			_ = s.tally.abort(errors.Join(err, s.rollback(ctx, d)))
+			return
+		}
 	}
 	v := outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt)
-	better, err := s.reject(ctx, d, v)
+	rejected, err := s.reject(ctx, d, v)
 	switch {
 	case err == nil:
-		return better, nil
+		v = rejected
 	case !v.PossiblyDelivered():
-		return v, err
+		_ = s.tally.abort(errors.Join(err, s.rollback(ctx, d)))
+		return
+	default: // some have it, or may, and that must not be forgotten
+		_ = s.tally.abort(err)
+		v = v.Deferred(d.attempt)
 	}
-	_ = s.tally.abort(err) // but some have it, or may, and that must not be forgotten
-	return v.Deferred(d.attempt), nil
+	recorded = s.record(ctx, d, v)
+}
+
+// release ends a delivery: what it held is given back, and its place at the
+// forwarder is free for the next message. recorded reports whether its outcome is
+// on disk; panicked is the value of a panic, if there was one.
+func (s *session) release(d *delivery, recorded bool, panicked any) {
+	if panicked != nil {
+		_ = s.tally.abort(&PanicError{Value: panicked, Stack: debug.Stack()})
+	}
+	if d.slot != nil {
+		d.slot.Done()
+	}
+	if !recorded && !d.fromCopy {
+		s.box.Abandon(d.Number)
+	}
+	d.Release()
 }
 
 // intend records that a transaction for these recipients is about to begin.
@@ -140,7 +135,7 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string) error {
 
 // rollback takes an intent back: the transaction did not happen.
 func (s *session) rollback(ctx context.Context, d *delivery) error {
-	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	switch {
 	case !d.intended || d.rec.ID == 0:
@@ -155,7 +150,7 @@ func (s *session) rollback(ctx context.Context, d *delivery) error {
 // record writes the outcome of a transaction to the ledger. It reports whether
 // it is on disk, and was not rolled back.
 func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bool {
-	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	if v.Fault != nil {
 		v.Fault.Name = s.Destination.Name

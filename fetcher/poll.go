@@ -84,59 +84,52 @@ type session struct {
 	deleteOnly bool // only the deletions of an earlier session are made
 }
 
-// Poll takes new mail from one mailbox to its destination. With asked, the user
-// wants it now: back-offs do not count. Cancelling ctx breaks everything off at
-// once; what was begun is still recorded. Whatever happens, a panic included,
-// stays within the account.
-func (p *Poller) Poll(ctx context.Context, a Account, asked bool) (res Result) {
+// Poll takes new mail from one mailbox to its destination: sessions until nothing
+// is due. With asked, the user wants it now: back-offs do not count. Cancelling
+// ctx breaks everything off at once; what was begun is still recorded. Whatever
+// happens, a panic included, stays within the account.
+func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	start := p.Now()
-	res = Result{Account: a.Name, OnServer: -1}
 	lease, err := p.Lease(ctx, a.ID)
-	if errors.Is(err, ledger.ErrLeased) {
-		res.Skip = Leased
-		return res
+	switch {
+	case errors.Is(err, ledger.ErrLeased):
+		return Result{Account: a.Name, OnServer: -1, Skip: Leased}
+	case err != nil:
+		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	if err != nil {
-		res.Err = err
-		return res
+	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: Result{Account: a.Name, OnServer: -1}}
+	if r.begin(ctx) {
+		for more := true; more && !r.stopped(ctx); {
+			if more, err = r.session(ctx, &session{poll: r}); err != nil {
+				if more, err = r.fallBack(err); !more {
+					r.tally.stop(err)
+				}
+			}
+		}
+		if r.pendingDeletes && !r.tally.aborted() && r.loginGap() == 0 && !p.stopping(ctx) {
+			if _, err := r.session(ctx, &session{poll: r, deleteOnly: true}); err != nil {
+				r.tally.stop(err)
+			}
+		}
+		r.finish(ctx)
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: res}
-	r.run(ctx)
 	r.res.Err = errors.Join(r.res.Err, lease.Release())
 	r.res.Duration = p.Now().Sub(start)
 	return r.res
 }
 
-// run is the whole poll: sessions until nothing is due, then what the ledger
-// keeps of it.
-func (p *poll) run(ctx context.Context) {
-	var err error
-	if p.row, err = p.lease.Account(ctx); err != nil {
-		p.res.Err = err
-		return
+// begin reads what the ledger knows of the account and its destination. It
+// reports whether there is to be a poll; else the result says why not.
+func (p *poll) begin(ctx context.Context) bool {
+	if p.row, p.res.Err = p.lease.Account(ctx); p.res.Err != nil {
+		return false
 	}
-	if p.dest, err = p.Destinations.Destination(ctx, p.Destination.Name); err != nil {
-		p.res.Err = err
-		return
-	}
-	if p.skip() {
-		return
+	if p.dest, p.res.Err = p.Destinations.Destination(ctx, p.Destination.Name); p.res.Err != nil {
+		return false
 	}
 	p.lastLogin = p.row.Server.LastLogin
 	p.tally = newTally(p.dest.LastSuccess)
-	for more := true; more && !p.stopped(ctx); {
-		if more, err = p.session(ctx, &session{poll: p}); err != nil {
-			if more, err = p.fallBack(err); !more {
-				p.tally.stop(err)
-			}
-		}
-	}
-	if p.pendingDeletes && !p.tally.aborted() && p.loginGap() == 0 && !p.stopping(ctx) {
-		if _, err := p.session(ctx, &session{poll: p, deleteOnly: true}); err != nil {
-			p.tally.stop(err)
-		}
-	}
-	p.finish(ctx)
+	return !p.skip()
 }
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether
