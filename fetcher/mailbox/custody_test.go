@@ -10,18 +10,18 @@ func TestCustody(t *testing.T) {
 		events func(*custody)
 		want   Ending
 	}{
-		"nothing was retrieved":                    {func(*custody) {}, Normally},
-		"sent":                                     {func(c *custody) { c.wanted(1) }, Normally},
+		"nothing was retrieved": {func(*custody) {}, Normally},
+		"sent":                  {func(c *custody) { c.wanted(1) }, Normally},
 		"waited for the destination until the end": {func(c *custody) { c.wanted(1); c.abandoned(1) }, DeleteLater},
-		"discarded":                                {func(c *custody) { c.abandoned(2) }, DeleteLater},
-		"discarded, then asked for again":          {func(c *custody) { c.abandoned(2); c.wanted(2) }, Normally},
-		"one of two asked for again":               {func(c *custody) { c.abandoned(2); c.abandoned(3); c.wanted(2) }, DeleteLater},
-		"hiding server, on its way to the disk":    {func(c *custody) { c.wanted(1); c.givenOut(1) }, WithoutQuit},
-		"hiding server, on disk":                   {func(c *custody) { c.wanted(1); c.givenOut(1); c.durable(1) }, Normally},
-		"hiding server, given out twice, on disk":  {func(c *custody) { c.givenOut(1); c.givenOut(1); c.durable(1) }, Normally},
-		"hiding server, given out again, lost":     {func(c *custody) { c.givenOut(1); c.durable(1); c.givenOut(1) }, WithoutQuit},
-		"hiding server, one of two on disk":        {func(c *custody) { c.givenOut(1); c.givenOut(2); c.durable(2) }, WithoutQuit},
-		"hiding server, on disk and not sent":      {func(c *custody) { c.givenOut(1); c.durable(1); c.abandoned(1) }, DeleteLater},
+		"discarded":                               {func(c *custody) { c.abandoned(2) }, DeleteLater},
+		"discarded, then asked for again":         {func(c *custody) { c.abandoned(2); c.wanted(2) }, Normally},
+		"one of two asked for again":              {func(c *custody) { c.abandoned(2); c.abandoned(3); c.wanted(2) }, DeleteLater},
+		"hiding server, on its way to the disk":   {func(c *custody) { c.wanted(1); c.givenOut(1) }, WithoutQuit},
+		"hiding server, on disk":                  {func(c *custody) { c.wanted(1); c.givenOut(1); c.durable(1) }, Normally},
+		"hiding server, given out twice, on disk": {func(c *custody) { c.givenOut(1); c.givenOut(1); c.durable(1) }, Normally},
+		"hiding server, given out again, lost":    {func(c *custody) { c.givenOut(1); c.durable(1); c.givenOut(1) }, WithoutQuit},
+		"hiding server, one of two on disk":       {func(c *custody) { c.givenOut(1); c.givenOut(2); c.durable(2) }, WithoutQuit},
+		"hiding server, on disk and not sent":     {func(c *custody) { c.givenOut(1); c.durable(1); c.abandoned(1) }, DeleteLater},
 	} {
 		c := newCustody()
 		test.events(c)
