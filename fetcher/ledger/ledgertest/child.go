@@ -40,7 +40,7 @@ func start(t *testing.T, role string, args ...string) *child {
 	return &child{cmd: cmd, stdin: in, lines: bufio.NewScanner(out)}
 }
 
-// IsChild tells whether this process was started by a test to play a role.
+// IsChild reports whether this process was started by a test to play a role.
 // TestMain then ends with Child's exit code instead of running tests.
 func IsChild() bool { return os.Getenv(roleVariable) != "" }
 
@@ -68,7 +68,8 @@ func (k Kind) Child() int {
 	return 0
 }
 
-// count counts an account's failures up, so many times, once under each lease.
+// count increments an account's failures a number of times, each under a lease of
+// its own.
 func count(ctx context.Context, s Store, args []string) error {
 	rounds, err := strconv.Atoi(args[1])
 	for i := 0; i < rounds && err == nil; i++ {
@@ -84,7 +85,7 @@ func count(ctx context.Context, s Store, args []string) error {
 	return err
 }
 
-// hold takes a lease, says so and keeps it until its parent is gone.
+// hold takes a lease, prints a line and keeps the lease until its parent ends.
 func hold(ctx context.Context, s Store, args []string) error {
 	return underLease(ctx, s, args[0], func(Lease) error {
 		fmt.Println("held")
@@ -93,8 +94,8 @@ func hold(ctx context.Context, s Store, args []string) error {
 	})
 }
 
-// write puts pairs of records without end, from four goroutines, first as
-// Sending, then as Forwarded, and says the UID after each Put.
+// write puts pairs of records until it is killed, from four goroutines, first as
+// Sending, then as Forwarded, and prints the UID after each Put.
 func write(ctx context.Context, s Store, args []string) error {
 	return underLease(ctx, s, args[0], func(l Lease) error {
 		out := &lockedWriter{w: bufio.NewWriter(os.Stdout)}
@@ -122,7 +123,7 @@ func writePairs(ctx context.Context, l Lease, out *lockedWriter, prefix string) 
 	}
 }
 
-// claimOnce claims one mailbox and says its ID.
+// claimOnce claims one mailbox and prints its ID.
 func claimOnce(ctx context.Context, s Store, _ []string) error {
 	accounts, err := s.Claim(ctx, []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
 	if err != nil {

@@ -41,8 +41,8 @@ func testKilledHolder(t *testing.T, k Kind) {
 	take(t, f.store, f.account.ID)
 }
 
-// testKilledWriter: a child writes pairs of records in one Put each, and says
-// so after each; it is killed at random instants.
+// testKilledWriter: a child writes pairs of records in one Put each, and prints
+// the UID after each. It is killed at random instants.
 func testKilledWriter(t *testing.T, k Kind) {
 	f := setup(t, k)
 	said := make(map[string]bool)
@@ -60,8 +60,8 @@ func testKilledWriter(t *testing.T, k Kind) {
 	}
 }
 
-// survived fails unless all that was said to be written is there, with its
-// twin, and in a state that a dead process may leave.
+// survived fails unless every UID that was printed has a row, each row has its
+// twin, and all are in a state that a dead process can leave.
 func (f *fixture) survived(t *testing.T, said map[string]bool) {
 	t.Helper()
 	there := make(map[string]bool)
@@ -102,11 +102,11 @@ func testOpenAtOnce(t *testing.T, k Kind) {
 // child is a process that plays a role.
 type child struct {
 	cmd   *exec.Cmd
-	stdin io.Closer // it ends when this is closed, so that none is left behind
+	stdin io.Closer // closing it ends the process
 	lines *bufio.Scanner
 }
 
-// line returns the next line that it said.
+// line returns the next line that it printed.
 func (c *child) line(t *testing.T) string {
 	t.Helper()
 	if !c.lines.Scan() {
@@ -125,7 +125,7 @@ func (c *child) wait(t *testing.T) {
 	must(t, c.cmd.Wait())
 }
 
-// kill kills it with SIGKILL and returns what it had said by then.
+// kill kills it with SIGKILL and returns the lines that it had printed by then.
 func (c *child) kill() (rest []string) {
 	_ = c.cmd.Process.Kill()
 	for c.lines.Scan() {

@@ -17,7 +17,7 @@ const applicationID = 0x706f7066
 var schemaFiles embed.FS
 
 // migrations returns the steps of the schema; the n-th, counted from 0, leads
-// from version n to n+1. A released step never changes.
+// from version n to n+1. The SQL of a released step never changes.
 func migrations() ([]string, error) {
 	names, err := fs.Glob(schemaFiles, "schema/*.sql") // sorted
 	if err != nil {

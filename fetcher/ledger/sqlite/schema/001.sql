@@ -1,6 +1,6 @@
--- Times are Unix milliseconds, NULL for never. States are ledger.State's
--- names; they are not checked here, so that a new one needs no new tables.
--- AUTOINCREMENT: an id, once given, never means another row.
+-- Times are Unix milliseconds, NULL for never. States are the names of
+-- ledger.State; they are not checked here, so that a new one needs no new tables.
+-- AUTOINCREMENT: an id is never used again for another row.
 
 CREATE TABLE accounts (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -16,9 +16,9 @@ CREATE TABLE accounts (
     cause_code   TEXT    NOT NULL DEFAULT '',
     cause_text   TEXT    NOT NULL DEFAULT '',
     on_server    INTEGER NOT NULL DEFAULT 0,
-    server       TEXT    NOT NULL DEFAULT '{}', -- ledger.Server as JSON
-    renumbered   INTEGER NOT NULL DEFAULT 0, -- 1: waits for a person's adopt or resend
-    adopt        INTEGER NOT NULL DEFAULT 0  -- 1: what is on the server counts as seen
+    server       TEXT    NOT NULL DEFAULT '{}', -- ledger.ServerFacts as JSON
+    renumbered   INTEGER NOT NULL DEFAULT 0, -- 1: ledger.UIDsRenumbered
+    adopt        INTEGER NOT NULL DEFAULT 0  -- 1: ledger.UIDsAdopting
 ) STRICT;
 
 CREATE TABLE messages (
@@ -28,7 +28,7 @@ CREATE TABLE messages (
     generation     INTEGER NOT NULL,
     state          TEXT    NOT NULL,
     size           INTEGER NOT NULL, -- octets as listed, -1: not listed
-    print          TEXT    NOT NULL,
+    print          TEXT    NOT NULL, -- fingerprint
     attempts       INTEGER NOT NULL,
     next_attempt   INTEGER,
     forwarded_at   INTEGER,
@@ -39,19 +39,19 @@ CREATE TABLE messages (
     cause_text     TEXT    NOT NULL,
     trace          TEXT    NOT NULL,
     first_attempt  INTEGER,
-    spool          TEXT    NOT NULL,
+    spool          TEXT    NOT NULL, -- file of the retained copy
     message_id     TEXT    NOT NULL,
     header_from    TEXT    NOT NULL,
     header_subject TEXT    NOT NULL,
     header_date    TEXT    NOT NULL,
     first_seen     INTEGER,
-    last_seen      INTEGER,
-    -- The first guarantee, where no slip in the program can get round it.
+    last_seen      INTEGER, -- ledger.Known.MissingSince
+    -- The first guarantee, where a bug in the program cannot break it.
     CHECK (deleted_at IS NULL OR state = 'forwarded')
 ) STRICT;
 
 CREATE UNIQUE INDEX messages_uid ON messages (account, uid, generation);
--- By account alone, rows come state by state, each in the order they were made.
+-- By account alone, rows come by state, then in the order of their ids.
 CREATE INDEX messages_state ON messages (account, state);
 CREATE INDEX messages_deleted ON messages (deleted_at) WHERE deleted_at IS NOT NULL;
 

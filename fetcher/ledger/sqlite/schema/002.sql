@@ -1,4 +1,4 @@
--- message_size was also where the body of an incomplete message broke off.
+-- Until now message_size was also where the body of an incomplete message broke off.
 
 ALTER TABLE messages ADD COLUMN broken_at INTEGER NOT NULL DEFAULT 0; -- octets
 
