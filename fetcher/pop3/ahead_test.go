@@ -138,7 +138,7 @@ func TestAheadBodyOpen(t *testing.T) {
 }
 
 // Mistakes of the caller: nothing is sent, nothing breaks.
-func TestErrAhead(t *testing.T) {
+func TestAheadMistakesSendNothing(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: DELE 1", "C: QUIT", "S: +OK", "S: +OK")
 	ctx := t.Context()
@@ -252,7 +252,7 @@ func TestAheadBroken(t *testing.T) {
 
 // What was in the buffer before a command was sent cannot be its reply, even if
 // it looks like one.
-func TestAheadAfterTheFact(t *testing.T) {
+func TestAheadEarlierOctetsAreUnsolicited(t *testing.T) {
 	t.Parallel()
 	t.Run("behind a body that is open", func(t *testing.T) {
 		t.Parallel()

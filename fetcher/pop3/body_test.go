@@ -211,7 +211,7 @@ func simpleBody(wire []byte) (message []byte, whole bool) {
 				return message, len(rest) == 2
 			}
 			if len(rest) < 2 {
-				return message, false // it cannot be told yet what the dot is
+				return message, false // it is not known yet what the dot is
 			}
 			atBOL = false
 			continue

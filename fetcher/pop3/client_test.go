@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 )
 
-func TestDialogue(t *testing.T) {
+func TestCommandsAndReplies(t *testing.T) {
 	t.Parallel()
 	c := ready(t,
 		"C: NOOP", "S: +ok",
@@ -86,7 +86,7 @@ func TestGreetingRefused(t *testing.T) {
 }
 
 // What goes wrong on the wire ends the session, whatever command it was.
-func TestBroken(t *testing.T) {
+func TestWireErrorBreaksSession(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
@@ -139,7 +139,7 @@ func TestQuit(t *testing.T) {
 }
 
 // A context that ends ends any wait, and the error is its cause.
-func TestContext(t *testing.T) {
+func TestEndOfContextEndsWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := ready(t, "C: NOOP")
@@ -154,7 +154,7 @@ func TestContext(t *testing.T) {
 }
 
 // A context that has ended before the call does no harm: nothing was sent.
-func TestContextEnded(t *testing.T) {
+func TestEndedContextSendsNothing(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: QUIT", "S: +OK")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -168,7 +168,7 @@ func TestContextEnded(t *testing.T) {
 }
 
 // Close ends a call that waits in another goroutine.
-func TestClose(t *testing.T) {
+func TestCloseEndsWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := ready(t, "C: NOOP")

@@ -12,7 +12,7 @@ import (
 // strange is a password with all that passwords may have.
 const strange = "pass wörd =,\"' "
 
-// TestDovecot logs in by every mechanism to a server that nobody here wrote,
+// TestDovecot logs in by every mechanism to a server that is not ours,
 // rightly and wrongly, in clear and after STLS.
 func TestDovecot(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 )
 
 // Servers that err only in form: all messages arrive.
-func TestLenient(t *testing.T) {
+func TestOddFormsAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name      string
@@ -90,7 +90,7 @@ func TestLenient(t *testing.T) {
 }
 
 // Hopeless servers: one clear error, in time.
-func TestHopeless(t *testing.T) {
+func TestHopelessServerIsOneErrorInTime(t *testing.T) {
 	t.Parallel()
 	flood := func(s *pop3test.Session, _ string) {
 		s.Write("+OK ")
@@ -152,7 +152,7 @@ func TestHopeless(t *testing.T) {
 }
 
 // One bad message: it is not taken for whole, those before it are.
-func TestBadMessage(t *testing.T) {
+func TestIncompleteMessageIsNotTaken(t *testing.T) {
 	t.Parallel()
 	wire := string(message(2))
 	for _, tt := range []struct {
@@ -205,7 +205,7 @@ func TestBadMessage(t *testing.T) {
 }
 
 // Odd messages arrive octet by octet.
-func TestOddMessages(t *testing.T) {
+func TestOddMessagesArriveOctetByOctet(t *testing.T) {
 	t.Parallel()
 	for name, octets := range map[string]string{
 		"NUL":              "X-Nul: a\x00b\r\n\r\nbefore\x00after\r\n\x00\x00\r\n",

@@ -52,7 +52,7 @@ func pipelined(t *testing.T, c *pop3.Client, window int) []string {
 	return bodies
 }
 
-func TestPipelined(t *testing.T) {
+func TestPipelinedMessagesArriveInOrder(t *testing.T) {
 	t.Parallel()
 	for _, window := range []int{1, 2, 10, 200} {
 		s := start(t, pop3test.Options{})
@@ -68,8 +68,8 @@ func TestPipelined(t *testing.T) {
 	}
 }
 
-// Who waits for each reply is no pipeliner.
-func TestNotPipelined(t *testing.T) {
+// A client that waits for each reply is not pipelining.
+func TestWaitingClientIsNotPipelining(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []pop3test.Pipelining{pop3test.PipeliningWorks, pop3test.PipeliningDiscards, pop3test.PipeliningCloses} {
 		s := start(t, pop3test.Options{Pipelining: mode})
@@ -81,7 +81,7 @@ func TestNotPipelined(t *testing.T) {
 }
 
 // Servers that offer what they cannot do: one clear error, in time.
-func TestPipeliningFails(t *testing.T) {
+func TestFailedPipeliningIsOneErrorInTime(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		mode  pop3test.Pipelining

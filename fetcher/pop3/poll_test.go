@@ -73,7 +73,7 @@ func enter(t *testing.T, s *pop3test.Server, o pop3.Options, capa bool) (*pop3.C
 	return c, c.Login(t.Context(), leo)
 }
 
-// whole is a body that can be told to be whole.
+// whole is a body that is certainly whole.
 func whole(t *testing.T, c *pop3.Client, e pop3.Entry) (string, error) {
 	body, err := retr(t, c, e.Number)
 	if err != nil || int64(len(body)) >= e.Size {

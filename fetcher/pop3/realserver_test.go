@@ -39,7 +39,7 @@ func (d *dovecot) session(t *testing.T, method pop3.Method, secure bool) *pop3.C
 	cfg := d.client.Clone()
 	if method == pop3.MethodExternal {
 		// Not for the others: with LOGIN, Dovecot takes the name for the
-		// password where the certificate has told it the name already.
+		// password if it has learnt the name from the certificate.
 		cfg.Certificates = []tls.Certificate{d.leo}
 	}
 	conn, err := net.Dial("tcp", d.addr)
@@ -203,7 +203,7 @@ func (d *dovecot) certificates(t *testing.T, dir string) {
 }
 
 // ownAddress is one of the sixteen million of loopback (RFC 1122 3.2.1.3), and
-// a port that no connection is given: nobody else has it, now or later.
+// a port below those of outgoing connections: nothing else ever uses it.
 func ownAddress(t *testing.T) string {
 	t.Helper()
 	var b [3]byte

@@ -66,7 +66,7 @@ func logIn(t *testing.T, s *pop3test.Server) *pop3.Client {
 	return c
 }
 
-// leo is who has the mailbox of these tests.
+// leo is the owner of the mailbox of these tests.
 var leo = pop3.Credentials{Username: "leo", Secret: secret("secret")}
 
 // secret is a Credentials.Secret.

@@ -11,7 +11,7 @@ import (
 const much = 1 << 20
 
 // What is read away has a bound: a message that goes on ends the session.
-func TestSkipEndless(t *testing.T) {
+func TestSkipLimitsOctets(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 98)
 	c := ready(t, "C: RETR 1", "C: RETR 2", "S: +OK", "S: one", "S: .", "S: +OK", "S: "+long, "S: "+long)

@@ -45,7 +45,7 @@ func drip(t *testing.T, o Options, octets string, piece int, pause time.Duration
 }
 
 // Every wait has an end, and it is that of the limit.
-func TestLimits(t *testing.T) {
+func TestEveryWaitHasALimit(t *testing.T) {
 	t.Parallel()
 	lines := "+OK\r\n" + strings.Repeat("1 abcdefgh\r\n", 100_000)
 	body := "+OK\r\n" + strings.Repeat("a line of the message\r\n", 100_000)

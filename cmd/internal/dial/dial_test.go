@@ -31,7 +31,7 @@ func open(tb testing.TB, t Target) error {
 	return err
 }
 
-func TestPlain(t *testing.T) {
+func TestDialWithoutTLS(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []Mode{None, StartTLS} {
 		if err := open(t, Target{Port: serve(t, greet), TLS: TLS{Mode: mode}}); err != nil {
@@ -92,12 +92,12 @@ func TestNotTLS(t *testing.T) {
 	}
 }
 
-func TestHangUp(t *testing.T) {
+func TestServerClosesDuringHandshake(t *testing.T) {
 	t.Parallel()
 	failure(t, open(t, Target{Port: serve(t, func(net.Conn) {})}), StageTLS)
 }
 
-func TestTimeout(t *testing.T) {
+func TestDialTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork().Over(func(context.Context, string, string) (net.Conn, error) {
@@ -118,7 +118,7 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-func TestCancel(t *testing.T) {
+func TestDialCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	port := serve(t, func(conn net.Conn) {

@@ -10,7 +10,7 @@ import (
 )
 
 // again opens a connection, reads its greeting, behind which a ticket came, and
-// tells whether an earlier session was taken up.
+// reports whether an earlier session was resumed.
 func again(t *testing.T, d *Dialer) (resumed bool, err error) {
 	t.Helper()
 	conn, err := d.Dial(t.Context())
@@ -24,9 +24,9 @@ func again(t *testing.T, d *Dialer) (resumed bool, err error) {
 	return conn.(*tls.Conn).ConnectionState().DidResume, nil
 }
 
-// TestSessionIsTakenUp: by another account of the same server, and by nobody
-// with other settings; the certificate is looked at all the same.
-func TestSessionIsTakenUp(t *testing.T) {
+// TestSessionIsResumed: by another account of the same server, but not with other
+// settings; the certificate is verified all the same.
+func TestSessionIsResumed(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		a := newAuthority(t)
@@ -43,7 +43,7 @@ func TestSessionIsTakenUp(t *testing.T) {
 			d.tls.VerifyConnection = verifier{name: "other.test", roots: n.roots[settings.CAFile].value}.verify
 			var bad *CertificateError
 			if _, err := again(t, d); !errors.As(err, &bad) || bad.Reason != NameMismatch {
-				t.Errorf("%s: a session was taken up unseen: %v", tls.VersionName(version), err)
+				t.Errorf("%s: a session was resumed unverified: %v", tls.VersionName(version), err)
 			}
 			d.tls.VerifyConnection = verifier{name: "127.0.0.1", roots: n.roots[settings.CAFile].value}.verify
 			if _, err := again(t, d); err != nil { // the refusal has cost the session
@@ -53,7 +53,7 @@ func TestSessionIsTakenUp(t *testing.T) {
 		d, err := n.New(Target{Host: "127.0.0.1", Port: port, TLS: TLS{Pin: pinOf(cert)}})
 		check(t, err)
 		if got, err := again(t, d); got || err != nil {
-			t.Errorf("%s: the session of other settings was taken up: %v, %v", tls.VersionName(version), got, err)
+			t.Errorf("%s: the session of other settings was resumed: %v, %v", tls.VersionName(version), got, err)
 		}
 	}
 }

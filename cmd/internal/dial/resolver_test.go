@@ -34,7 +34,7 @@ func (z *zone) asked() int {
 	return z.queries
 }
 
-// resolver asks the zone and nobody else.
+// resolver asks only the zone.
 func (z *zone) resolver() *resolver {
 	return newResolver(&net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
@@ -93,7 +93,7 @@ func (z *zone) answer(conn net.Conn) error {
 	return err
 }
 
-// TestNamesAreShared: one query for all who ask within half a minute, whoever
+// TestNamesAreShared: one query for all callers within half a minute, even if one
 // of them gives up.
 func TestNamesAreShared(t *testing.T) {
 	t.Parallel()
@@ -135,7 +135,7 @@ func TestNamesAreShared(t *testing.T) {
 	}
 }
 
-func TestFailedLookupIsNotRemembered(t *testing.T) {
+func TestFailedLookupIsNotCached(t *testing.T) {
 	t.Parallel()
 	z := &zone{}
 	r := z.resolver()
@@ -149,11 +149,11 @@ func TestFailedLookupIsNotRemembered(t *testing.T) {
 	}
 }
 
-// TestHostMoved: an address that leads nowhere any more does not keep the
+// TestMovedHostIsLookedUpAgain: an address that leads nowhere any more does not keep the
 // account away until the half minute is over.
-func TestHostMoved(t *testing.T) {
+func TestMovedHostIsLookedUpAgain(t *testing.T) {
 	t.Parallel()
-	z := &zone{addrs: []string{"127.0.0.2"}} // nobody listens there
+	z := &zone{addrs: []string{"127.0.0.2"}} // nothing listens there
 	r := z.resolver()
 	clock := time.Now()
 	r.now = func() time.Time { return clock }
@@ -188,9 +188,9 @@ func TestHostMoved(t *testing.T) {
 	dial("pop.example.test:" + d.port + ": name: ")
 }
 
-// TestAllAddresses: with IPv6 out of reach and the first address dead, the one
+// TestEveryAddressIsTried: with IPv6 out of reach and the first address dead, the one
 // that answers is found, and the error is that of the first if none does.
-func TestAllAddresses(t *testing.T) {
+func TestEveryAddressIsTried(t *testing.T) {
 	t.Parallel()
 	d, err := New(Target{Host: "pop.example.test", Port: serve(t, greet), TLS: TLS{Mode: None}})
 	check(t, err)

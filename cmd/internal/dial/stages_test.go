@@ -39,8 +39,8 @@ func TestDialStages(t *testing.T) {
 	}
 }
 
-// TestOver: connections are made by the function, with addresses looked up here.
-func TestOver(t *testing.T) {
+// TestOverMakesConnections: connections are made by the function, with addresses looked up here.
+func TestOverMakesConnections(t *testing.T) {
 	t.Parallel()
 	port := serve(t, greet)
 	asked := ""

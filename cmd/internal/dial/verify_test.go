@@ -96,7 +96,7 @@ func upgrade(tb testing.TB, port int, settings TLS) error {
 	return nil
 }
 
-// evidence checks that the error holds what a person needs.
+// evidence checks that the error holds what the user needs.
 func evidence(t *testing.T, e *CertificateError, c tls.Certificate) {
 	t.Helper()
 	if e.SHA256 != pinOf(c) {

@@ -72,9 +72,9 @@ func port(t *testing.T, addr string) int {
 	return n
 }
 
-// TestFirst: the most trusted that speaks the protocol, in TLS with a good
+// TestFirstIsMostTrustedThatAnswers: the most trusted that speaks the protocol, in TLS with a good
 // certificate.
-func TestFirst(t *testing.T) {
+func TestFirstIsMostTrustedThatAnswers(t *testing.T) {
 	t.Parallel()
 	w := newTowns(t)
 	at := func(host string, port int, mode dial.Mode) Candidate {
@@ -125,8 +125,8 @@ func TestFirst(t *testing.T) {
 	}
 }
 
-// TestFirstSaysWhy: who did not answer is named with the reason.
-func TestFirstSaysWhy(t *testing.T) {
+// TestFirstGivesReasons: who did not answer is named with the reason.
+func TestFirstGivesReasons(t *testing.T) {
 	t.Parallel()
 	w := newTowns(t)
 	_, failed, _ := w.finder.First(t.Context(), POP3, []Candidate{

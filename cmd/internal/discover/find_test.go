@@ -39,7 +39,7 @@ func TestFind(t *testing.T) {
 		pages            map[string]string
 		pop3, submission []string
 	}{
-		"nobody knows anything": {},
+		"no source knows anything": {},
 		"the domain's own autoconfig": {
 			pages: map[string]string{own: config("imap imap.example.test 993 SSL %EMAILADDRESS% password-cleartext",
 				"pop3 pop.hoster.test 995 SSL %EMAILLOCALPART% password-cleartext",
@@ -113,7 +113,7 @@ _submissions._tcp.hoster.test. SRV 0 1 465 smtp.hoster.test.`,
 	}
 }
 
-// TestAddressStaysHome: nobody but the domain's own server is told the address,
+// TestAddressStaysHome: only the domain's own server learns the address,
 // not even by a Referer.
 func TestAddressStaysHome(t *testing.T) {
 	t.Parallel()
@@ -125,16 +125,16 @@ func TestAddressStaysHome(t *testing.T) {
 	found, _, _ := w.find(t, "leo+x@example.test")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	told := 0
+	sent := 0
 	for _, request := range w.asked {
 		if strings.Contains(request, "leo") {
-			told++
+			sent++
 			if request != "autoconfig.example.test/mail/config-v1.1.xml?emailaddress=leo%2Bx%40example.test" {
-				t.Errorf("told the address: %s", request)
+				t.Errorf("the address was sent: %s", request)
 			}
 		}
 	}
-	if told != 1 || len(w.asked) < 5 {
+	if sent != 1 || len(w.asked) < 5 {
 		t.Errorf("requests: %q", w.asked)
 	}
 	for _, r := range found.Replies {
@@ -199,9 +199,9 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestPresets: who is known needs nobody to ask, and a domain is known by who
-// keeps its mail.
-func TestPresets(t *testing.T) {
+// TestPresetsNeedNoRequests: a known provider is not asked for, and a domain is
+// known by its mail host.
+func TestPresetsNeedNoRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "example.test. MX 5 aspmx.l.google.com.", nil)
 	want := "pop.gmail.com:995, TLS from the start (preset gmail)"
@@ -217,9 +217,9 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// TestWords: a host that is not there is told as such, any other failure as it
+// TestFailureWords: a missing host has words of its own, any other failure is shown as it
 // is.
-func TestWords(t *testing.T) {
+func TestFailureWords(t *testing.T) {
 	t.Parallel()
 	none := &net.DNSError{Name: "autoconfig.example.test", Err: "no such host", Server: "192.0.2.1:53", IsNotFound: true}
 	for want, err := range map[string]error{

@@ -151,8 +151,8 @@ func TestSharedServers(t *testing.T) {
 	}
 }
 
-// TestOrder: people find an entry by its name.
-func TestOrder(t *testing.T) {
+// TestProvidersAreSortedByName: people find an entry by its name.
+func TestProvidersAreSortedByName(t *testing.T) {
 	t.Parallel()
 	if !slices.IsSortedFunc(All(), func(a, b Provider) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("not in the order of names")

@@ -11,7 +11,7 @@ func TestLookups(t *testing.T) {
 	}{
 		"name":                        {ByName, "gmail", "gmail"},
 		"name in capitals":            {ByName, "GMX", "gmx"},
-		"name of nobody":              {ByName, "example", ""},
+		"unknown name":                {ByName, "example", ""},
 		"no name":                     {ByName, "", ""},
 		"address":                     {ForAddress, "leo@googlemail.com", "gmail"},
 		"address in capitals":         {ForAddress, "Leo@Hotmail.CO.UK", "outlook"},
@@ -48,7 +48,7 @@ func TestLookups(t *testing.T) {
 	}
 }
 
-func TestNear(t *testing.T) {
+func TestNearCorrectsTypos(t *testing.T) {
 	t.Parallel()
 	for word, want := range map[string]string{
 		"gmial.com":       "gmail.com",

@@ -114,7 +114,7 @@ func TestLogins(t *testing.T) {
 
 // Another client's changes are not seen by a session that has begun, and its
 // own deletions are done on what is then there.
-func TestChange(t *testing.T) {
+func TestChangeIsNotSeenByOpenSession(t *testing.T) {
 	t.Parallel()
 	s := start(t, pop3test.Options{})
 	for _, uid := range []string{"a", "b", "c"} {

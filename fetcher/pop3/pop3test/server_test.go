@@ -159,11 +159,11 @@ func TestHandle(t *testing.T) {
 		t.Errorf("read %q, %v", got, err)
 	}
 	if _, err := must(t, s).Retr(t.Context(), 2); err == nil {
-		t.Error("a reset is no error")
+		t.Error("a reset is not an error")
 	}
 }
 
-func TestLock(t *testing.T) {
+func TestLockRefusesSecondSession(t *testing.T) {
 	t.Parallel()
 	s := start(t, pop3test.Options{Lock: true})
 	first := must(t, s)
