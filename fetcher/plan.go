@@ -29,8 +29,8 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	s.res.OnServer, s.row.OnServer = len(v.Entries), len(v.Entries)
 	s.view = v
 	p := identify.Compare(v)
-	kept, waiting := identify.DueCopies(v, p.Due)
-	p.Due, p.Waiting = append(p.Due, kept...), p.Waiting+waiting
+	copies, waiting := identify.DueCopies(v, p.Due)
+	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
 	return p, nil
 }
 
@@ -114,7 +114,7 @@ func (s *session) note(ctx context.Context, p identify.Plan) error {
 	return nil
 }
 
-// noteSkipped writes down messages that are left alone.
+// noteSkipped records messages that are left alone.
 func (s *session) noteSkipped(ctx context.Context, skips []identify.Skip) error {
 	var recs []*ledger.Record
 	for _, skip := range skips {
@@ -127,8 +127,8 @@ func (s *session) noteSkipped(ctx context.Context, skips []identify.Skip) error 
 	return nil
 }
 
-// noteResized writes down sizes that the server lists otherwise than before: at
-// the first poll after an import those of all messages that were imported.
+// noteResized records sizes that the server lists differently than before. At the
+// first poll after an import those are the sizes of all messages.
 func (s *session) noteResized(ctx context.Context, resized []identify.Match) error {
 	for group := range slices.Chunk(resized, groupSize) {
 		var recs []*ledger.Record
@@ -147,8 +147,8 @@ func (s *session) noteResized(ctx context.Context, resized []identify.Match) err
 	return nil
 }
 
-// groupSize is how many rows are written at once, so that other accounts are
-// not held up for long.
+// groupSize is how many rows are written in one commit, so that other accounts do
+// not wait for long.
 const groupSize = 1000
 
 // put writes rows in groups.
@@ -182,11 +182,10 @@ func (s *session) skipped(m identify.Skip) *ledger.Record {
 // newRow is a row for a message that has none yet, under the next generation of
 // its UID.
 func (s *session) newRow(e pop3.Entry) *ledger.Record {
-	now := s.Now()
 	return &ledger.Record{
 		Known:     ledger.Known{UID: e.UID, Generation: s.generation(e.UID), Size: e.Size},
 		Account:   s.ID,
-		FirstSeen: now,
+		FirstSeen: s.Now(),
 	}
 }
 

@@ -11,24 +11,24 @@ import (
 	"github.com/popferry/popferry/fetcher/message"
 )
 
-// ErrRenumbered: the server has given new UIDs to its messages, and which is
-// which cannot be told.
+// ErrRenumbered: the server has given new UIDs to its messages, and it cannot be
+// told which is which.
 var ErrRenumbered = errors.New("nearly all UIDs that were left on the server are gone, as many unknown ones are there, " +
 	"and it cannot be told which of the messages were forwarded before")
 
-// guard keeps a server that was moved from having everything forwarded again:
-// before anything is sent the headers are compared, one to one. Known messages
-// get their new UIDs in the ledger, the rest is new. Only where that cannot be
-// told the account waits for a person.
+// guard keeps popferry from forwarding everything again from a server that was
+// moved: before anything is sent the headers are compared, one to one. Known
+// messages get their new UIDs in the ledger, the rest is new. Only if that cannot
+// be told does the account wait for the user.
 func (s *session) guard(ctx context.Context, v *identify.View) error {
-	vanished, unknown, is := identify.Renumbered(v)
+	vanished, unknown, renumbered := identify.Renumbered(v)
 	if s.row.UIDs == ledger.UIDsRenumbered && len(unknown) == 0 && len(v.Entries) >= identify.MinRenumbered {
 		s.row.UIDs = ledger.UIDsStable // the old UIDs are back
 	}
 	switch {
 	case s.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
-	case !is || s.row.UIDs == ledger.UIDsAdopting || s.box.Hides(): // where messages vanish as a rule, it tells nothing
+	case !renumbered || s.row.UIDs == ledger.UIDsAdopting || s.box.Hides(): // where messages vanish as a rule, that shows nothing
 		return nil
 	}
 	s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(vanished), "unknown", len(unknown))
@@ -70,11 +70,11 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 	return nil
 }
 
-// wait has the account wait for a person. The old UIDs count as missed from
-// now on, so that after "resend" all is new.
+// wait makes the account wait for the user. The old UIDs count as missing from now
+// on, so that after "resend" all messages are new.
 func (s *session) wait(ctx context.Context, vanished []ledger.Known) error {
-	if err := s.lease.SetMissing(ctx, s.lastListing(), ids(vanished)); err != nil {
-		return s.tally.abort(err)
+	if err := s.setMissing(ctx, vanished, s.lastListing()); err != nil {
+		return err
 	}
 	s.row.UIDs = ledger.UIDsRenumbered
 	if err := s.lease.PutAccount(ctx, s.row); err != nil {
@@ -83,18 +83,9 @@ func (s *session) wait(ctx context.Context, vanished []ledger.Known) error {
 	return ErrRenumbered
 }
 
-func ids(list []ledger.Known) []int64 {
-	out := make([]int64, len(list))
-	for i, k := range list {
-		out[i] = k.ID
-	}
-	return out
-}
-
-// missing notes which messages have left the listing since the last one, and
-// which are back. An empty listing is not believed, and nothing that is noted
-// here can't be taken back by the next one: a server may show a part of a
-// mailbox only.
+// missing records which messages have left the listing since the last one, and
+// which are back. The next listing can take all of it back: a server may show
+// only a part of a mailbox.
 func (s *session) missing(ctx context.Context, v identify.View) error {
 	gone, left, back := identify.Missing(v)
 	vanished := slices.Concat(gone, left)
@@ -115,14 +106,14 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 	if err := s.put(ctx, recs); err != nil {
 		return err
 	}
-	if err := s.seen(ctx, left, s.lastListing()); err != nil {
+	if err := s.setMissing(ctx, left, s.lastListing()); err != nil {
 		return err
 	}
-	return s.seen(ctx, back, time.Time{})
+	return s.setMissing(ctx, back, time.Time{})
 }
 
-// lastListing is when the last listing was read. Before the first one there
-// can be rows already, that were imported.
+// lastListing is when the last listing was read. Before the first one there can be
+// rows already, of messages that were imported.
 func (s *session) lastListing() time.Time {
 	if s.row.LastPoll.IsZero() {
 		return s.Now()
@@ -130,11 +121,17 @@ func (s *session) lastListing() time.Time {
 	return s.row.LastPoll
 }
 
-func (s *session) seen(ctx context.Context, list []ledger.Known, at time.Time) error {
+// setMissing notes that these messages are missing since then; the zero time means
+// that they are back.
+func (s *session) setMissing(ctx context.Context, list []ledger.Known, since time.Time) error {
 	if len(list) == 0 {
 		return nil
 	}
-	if err := s.lease.SetMissing(ctx, at, ids(list)); err != nil {
+	ids := make([]int64, len(list))
+	for i, k := range list {
+		ids[i] = k.ID
+	}
+	if err := s.lease.SetMissing(ctx, since, ids); err != nil {
 		return s.tally.abort(err)
 	}
 	return nil

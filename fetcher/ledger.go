@@ -7,9 +7,9 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Lease is the right to poll one account, and the ledger as far as it
-// concerns that account. Whatever is written through it is on disk when the
-// call returns nil; after an error nothing of it is.
+// Lease is the right to poll one account, and the account's part of the ledger.
+// What is written through it is on disk when the call returns nil; after an error
+// none of it is.
 type Lease interface {
 	AccountRow
 	Rows
@@ -26,7 +26,7 @@ type AccountRow interface {
 
 // Rows reads and writes what is remembered of its messages.
 type Rows interface {
-	// Known returns all that a listing is compared with.
+	// Known returns all rows that a listing is compared with.
 	Known(context.Context) ([]ledger.Known, error)
 	// Record returns one row whole, or ledger.ErrNotFound.
 	Record(ctx context.Context, id int64) (*ledger.Record, error)
@@ -37,14 +37,14 @@ type Rows interface {
 	// SetMissing sets MissingSince of these rows; the zero time means that they
 	// are listed again.
 	SetMissing(ctx context.Context, since time.Time, ids []int64) error
-	// Deleted notes when the server confirmed that these forwarded messages
-	// are deleted; the zero time takes it back.
+	// Deleted records when the server confirmed that these forwarded messages are
+	// deleted; the zero time takes it back.
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
 }
 
 // Destinations remembers which destinations are backing off.
 type Destinations interface {
-	// Destination returns the zero value but for its name if nothing is known.
+	// Destination returns the zero value with the name if nothing is known.
 	Destination(ctx context.Context, name string) (ledger.Destination, error)
 	PutDestination(context.Context, ledger.Destination) error
 }
