@@ -18,6 +18,17 @@ type connection struct{ *pop3.Client }
 
 func (c connection) KeepAlive(ctx context.Context) error { return c.Noop(ctx) }
 
+// greeted is a session whose server has greeted and not seen a login.
+func greeted(t *testing.T, near net.Conn) connection {
+	t.Helper()
+	dial := func(context.Context) (net.Conn, error) { return near, nil }
+	c, _, err := pop3.Open(t.Context(), pop3.Config{Dial: dial, Until: pop3.StepSTLS}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connection{c}
+}
+
 // TestWorkersAreBounded by their number and by their octets; a message that is
 // larger than all that is allowed goes alone.
 func TestWorkersAreBounded(t *testing.T) {
@@ -33,8 +44,9 @@ func TestWorkersAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				near, _ := net.Pipe()
-				w := newWorkers(connection{pop3.New(near, pop3.Options{})}, 0, 3)
+				near, far := net.Pipe()
+				go func() { _, _ = io.WriteString(far, "+OK\r\n") }()
+				w := newWorkers(greeted(t, near), 0, 3)
 				entered := 0
 				go func() {
 					for range 5 {
@@ -68,14 +80,15 @@ func TestNOOPOnlyAfterSilence(t *testing.T) {
 		begin := time.Now()
 		var commands []time.Duration
 		go func() {
+			_, _ = io.WriteString(far, "+OK\r\n")
 			for in := bufio.NewScanner(far); in.Scan(); {
 				commands = append(commands, time.Since(begin))
 				_, _ = io.WriteString(far, "+OK\r\n")
 			}
 		}()
-		c := pop3.New(near, pop3.Options{})
+		c := greeted(t, near)
 		defer c.Close()
-		w := newWorkers(connection{c}, time.Minute, 3)
+		w := newWorkers(c, time.Minute, 3)
 		w.enter(t.Context(), spooledOctets)
 		full := func(length time.Duration) { // from now on, for so long
 			go func() {

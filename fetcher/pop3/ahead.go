@@ -47,15 +47,15 @@ func DeleCommand(n int) Command { return Command{verbNumber("DELE", n), shapeLin
 // neither UID nor size.
 func ConfirmCommand(e Entry) Command { return Command{e.confirmation(), shapeLine} }
 
-// CapaCommand is claimed by Client.Capa.
-func CapaCommand() Command { return Command{"CAPA", shapeLines} }
+// capaCommand is claimed by Client.capa.
+func capaCommand() Command { return Command{"CAPA", shapeLines} }
 
-// UidlCommand is claimed by Client.Listing, together with a ListCommand behind
-// it. If UIDL is refused, ListCommand stays for Client.List.
-func UidlCommand() Command { return Command{"UIDL", shapeLines} }
+// uidlCommand is claimed by Client.Listing, together with a listCommand behind
+// it. If UIDL is refused, listCommand stays for Client.List.
+func uidlCommand() Command { return Command{"UIDL", shapeLines} }
 
-// ListCommand is claimed by Client.List, and by Client.Listing.
-func ListCommand() Command { return Command{"LIST", shapeLines} }
+// listCommand is claimed by Client.List, and by Client.Listing.
+func listCommand() Command { return Command{"LIST", shapeLines} }
 
 // QuitCommand is claimed by Client.Quit. It has to be the last.
 func QuitCommand() Command { return Command{"QUIT", shapeLine} }

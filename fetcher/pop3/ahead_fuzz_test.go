@@ -21,7 +21,7 @@ func FuzzAhead(f *testing.F) {
 		c, done := from(&answers{slices.Collect(slices.Chunk(wire, segment))})
 		defer done()
 		e := Entry{1, "a", 5}
-		cmds := []Command{RetrCommand(1), ConfirmCommand(e), RetrCommand(2), UidlCommand(), ListCommand(), CapaCommand(), DeleCommand(1), QuitCommand()}
+		cmds := []Command{RetrCommand(1), ConfirmCommand(e), RetrCommand(2), uidlCommand(), listCommand(), capaCommand(), DeleCommand(1), QuitCommand()}
 		ahead(t, c, cmds...)
 		var octets int64
 		retr := func(n int) error {
@@ -39,7 +39,7 @@ func FuzzAhead(f *testing.F) {
 			func() error { return retr(2) },
 			func() error { _, err := c.uidl(t.Context()); return err },
 			func() error { _, err := c.List(t.Context()); return err },
-			func() error { _, err := c.Capa(t.Context()); return err },
+			func() error { _, err := c.capa(t.Context()); return err },
 			func() error { return c.Dele(t.Context(), 1) },
 			func() error { return c.Quit(t.Context()) },
 		}

@@ -48,11 +48,11 @@ func TestAhead(t *testing.T) {
 	}
 	c := ready(t, lines...)
 	byUID, bySize := Entry{1, "a", 10}, Entry{2, "", 20}
-	ahead(t, c, CapaCommand(), UidlCommand(), ListCommand(), UidlCommand(), ListCommand(), RetrCommand(1), ConfirmCommand(byUID),
+	ahead(t, c, capaCommand(), uidlCommand(), listCommand(), uidlCommand(), listCommand(), RetrCommand(1), ConfirmCommand(byUID),
 		ConfirmCommand(bySize), TopCommand(2, 5), DeleCommand(1), noop, QuitCommand())
 	ctx := t.Context()
 	for i, claim := range []func() error{
-		func() error { _, err := c.Capa(ctx); return err },
+		func() error { _, err := c.capa(ctx); return err },
 		func() error { _, err := c.Listing(ctx); return err },
 		func() error { _, err := c.uidl(ctx); return err },
 		func() error { _, err := c.List(ctx); return err },
@@ -153,10 +153,10 @@ func TestAheadMistakesSendNothing(t *testing.T) {
 		"one further back":  func() error { return c.Quit(ctx) },
 		"Retr":              func() error { _, err := c.Retr(ctx, 1); return err },
 		"Listing":           func() error { _, err := c.Listing(ctx); return err },
-		"Capa":              func() error { _, err := c.Capa(ctx); return err },
-		"Login":             func() error { return c.Login(ctx, credentials) },
-		"StartTLS":          func() error { return c.StartTLS(ctx, clientTLS()) },
-		"Greeting":          func() error { _, err := c.Greeting(ctx); return err },
+		"Capa":              func() error { _, err := c.capa(ctx); return err },
+		"Login":             func() error { return c.login(ctx, credentials) },
+		"StartTLS":          func() error { return c.startTLS(ctx, clientTLS()) },
+		"Greeting":          func() error { _, err := c.greeting(ctx); return err },
 		"behind QUIT":       func() error { return c.Ahead(ctx, noop) },
 		"QUIT in front":     func() error { return c.Ahead(ctx, QuitCommand(), noop) },
 		"none":              func() error { return c.Ahead(ctx, Command{}) },
@@ -191,14 +191,14 @@ func TestMaxAhead(t *testing.T) {
 func TestAheadListing(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: UIDL", "C: LIST", "S: -ERR what?", "S: +OK", "S: 1 10", "S: .", "C: UIDL", "S: +OK", "S: 1 a", "S: .", "C: LIST", "S: -ERR")
-	ahead(t, c, UidlCommand(), ListCommand())
+	ahead(t, c, uidlCommand(), listCommand())
 	if _, err := c.Listing(t.Context()); !errors.Is(err, ErrNoUIDL) || c.Outstanding() != 1 {
 		t.Fatalf("%v, %d outstanding", err, c.Outstanding())
 	}
 	if l, err := c.List(t.Context()); err != nil || !slices.Equal(l, []Entry{{1, "", 10}}) {
 		t.Errorf("%v, %v; want the one message without UID", l, err)
 	}
-	ahead(t, c, UidlCommand()) // LIST is then sent by Listing itself
+	ahead(t, c, uidlCommand()) // LIST is then sent by Listing itself
 	if l, err := c.Listing(t.Context()); err != nil || !slices.Equal(l.Entries, []Entry{{1, "a", -1}}) {
 		t.Errorf("%v, %v; want the one message without size", l, err)
 	}
@@ -212,7 +212,7 @@ func TestSkip(t *testing.T) {
 		[]string{"S: +OK", "S: +OK", "S: ..", "R: a\n.\n\r\n", "S: .", "S: -ERR", "S: +OK"}, strings.Split(strings.TrimSpace(long), "\n"),
 		[]string{"S: .", "S: -ERR", "S: +OK", "S: TOP", "S: .", "S: +OK", "S: .", "S: -ERR", "S: +OK", "S: -ERR not all deleted"})
 	c := ready(t, lines...)
-	ahead(t, c, noop, RetrCommand(1), RetrCommand(2), UidlCommand(), ListCommand(), CapaCommand(), TopCommand(1, 0), DeleCommand(1),
+	ahead(t, c, noop, RetrCommand(1), RetrCommand(2), uidlCommand(), listCommand(), capaCommand(), TopCommand(1, 0), DeleCommand(1),
 		noop, QuitCommand())
 	for left := 9; left >= 0; left-- {
 		if err := c.Skip(t.Context(), much); err != nil || c.Outstanding() != left {
@@ -343,7 +343,7 @@ func TestAheadWriteLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
-		c := New(near, Options{})
+		c := newClient(near, Options{})
 		broken(t, c, c.Ahead(t.Context(), noop), errTimeout)
 	})
 }

@@ -84,9 +84,9 @@ func (c Capabilities) Pipelining() bool {
 	return c.Has("PIPELINING")
 }
 
-// LoginDelay is the least time between logins (RFC 2449 section 6.5), and
+// loginDelay is the least time between logins (RFC 2449 section 6.5), and
 // whether there is one. It may be another after the login, where it is per user.
-func (c Capabilities) LoginDelay() (time.Duration, bool) {
+func (c Capabilities) loginDelay() (time.Duration, bool) {
 	args := c.arguments("LOGIN-DELAY")
 	if len(args) == 0 {
 		return 0, false
@@ -98,10 +98,10 @@ func (c Capabilities) LoginDelay() (time.Duration, bool) {
 	return time.Duration(s) * time.Second, true
 }
 
-// Expire is for how many days the server keeps messages (RFC 2449 section 6.7);
+// expire is for how many days the server keeps messages (RFC 2449 section 6.7);
 // 0 means that retrieved messages are gone after QUIT. never means that they
 // stay, ok that the server says anything about it.
-func (c Capabilities) Expire() (days int, never, ok bool) {
+func (c Capabilities) expire() (days int, never, ok bool) {
 	args := c.arguments("EXPIRE")
 	if len(args) == 0 {
 		return 0, false, false
@@ -116,14 +116,15 @@ func (c Capabilities) Expire() (days int, never, ok bool) {
 	return int(n), false, true
 }
 
-// Capabilities are what Capa last listed. StartTLS and Login forget them.
+// Capabilities are what CAPA listed after the login, or none if the server does
+// not know it.
 func (c *Client) Capabilities() Capabilities { return c.caps }
 
-// Capa asks for the capabilities (RFC 2449 section 5). Ask again after StartTLS
-// and after Login: the answer may differ. A server that does not know CAPA gives
+// capa asks for the capabilities (RFC 2449 section 5). Ask again after startTLS
+// and after login: the answer may differ. A server that does not know CAPA gives
 // an *Error. One that hangs up on it gives an io.ErrUnexpectedEOF, and the
 // session is broken.
-func (c *Client) Capa(ctx context.Context) (Capabilities, error) {
+func (c *Client) capa(ctx context.Context) (Capabilities, error) {
 	release, err := c.acquire(ctx, "CAPA")
 	if err != nil {
 		return Capabilities{}, err

@@ -32,7 +32,7 @@ func TestCapa(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, append([]string{"C: CAPA"}, tt.lines...)...)
-			caps, err := c.Capa(t.Context())
+			caps, err := c.capa(t.Context())
 			if tt.err != nil {
 				broken(t, c, err, tt.err)
 			} else if got := names(caps); err != nil || !slices.Equal(got, tt.want) {
@@ -41,7 +41,7 @@ func TestCapa(t *testing.T) {
 		})
 	}
 	c := ready(t, "C: CAPA", "S: -ERR unknown command")
-	if _, err := c.Capa(t.Context()); refused(t, err).Kind() != KindProtocol || c.Err() != nil {
+	if _, err := c.capa(t.Context()); refused(t, err).Kind() != KindProtocol || c.Err() != nil {
 		t.Errorf("%v, session %v; want a refusal because of the protocol", err, c.Err())
 	}
 }
@@ -58,22 +58,22 @@ func TestCapabilities(t *testing.T) {
 	if got := caps.arguments("IMPLEMENTATION"); !slices.Equal(got, []string{"Foo", "v1"}) {
 		t.Errorf("IMPLEMENTATION %q", got)
 	}
-	if d, ok := caps.LoginDelay(); d != 15*time.Minute || !ok {
+	if d, ok := caps.loginDelay(); d != 15*time.Minute || !ok {
 		t.Errorf("login delay %v %v", d, ok)
 	}
-	if got := fmt.Sprint(caps.Expire()); got != "0 false true" {
+	if got := fmt.Sprint(caps.expire()); got != "0 false true" {
 		t.Errorf("expire %s", got)
 	}
 	for line, want := range map[string]string{
 		"EXPIRE NEVER": "0 true true", "expire never": "0 true true", "EXPIRE 30": "30 false true",
 		"EXPIRE": "0 false false", "EXPIRE -1": "0 false false", "EXPIRE 99999999999999999999": "0 false false", "TOP": "0 false false",
 	} {
-		if got := fmt.Sprint(parseCapabilities(line).Expire()); got != want {
+		if got := fmt.Sprint(parseCapabilities(line).expire()); got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
 	for _, line := range []string{"LOGIN-DELAY", "LOGIN-DELAY x", "LOGIN-DELAY -5", "TOP"} {
-		if d, ok := parseCapabilities(line).LoginDelay(); ok || d != 0 {
+		if d, ok := parseCapabilities(line).loginDelay(); ok || d != 0 {
 			t.Errorf("%s: login delay %v, want none", line, d)
 		}
 	}
@@ -98,10 +98,10 @@ func FuzzCapabilities(f *testing.F) {
 		if n := len(caps.args); n > maxCapabilities {
 			t.Errorf("%d capabilities, want %d at most", n, maxCapabilities)
 		}
-		if d, ok := caps.LoginDelay(); d < 0 || !ok && d != 0 {
+		if d, ok := caps.loginDelay(); d < 0 || !ok && d != 0 {
 			t.Errorf("login delay %v %v", d, ok)
 		}
-		if days, never, ok := caps.Expire(); days < 0 || never && days != 0 || !ok && (never || days != 0) {
+		if days, never, ok := caps.expire(); days < 0 || never && days != 0 || !ok && (never || days != 0) {
 			t.Errorf("expire %d %v %v", days, never, ok)
 		}
 		for _, m := range caps.mechanisms() {

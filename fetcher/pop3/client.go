@@ -63,8 +63,8 @@ func (o Options) withDefaults() Options {
 // errClosed is the error of a session after Quit or Close.
 var errClosed = errors.New("POP3 session is closed")
 
-// Client is one POP3 session. See the package's documentation for errors and
-// concurrency.
+// Client is one POP3 session, made by Open. See the package's documentation for
+// errors and concurrency.
 type Client struct {
 	o    Options
 	conn net.Conn // in use: the raw connection, or TLS over it
@@ -84,9 +84,9 @@ type Client struct {
 	err error // why the session is broken
 }
 
-// New starts a session on a connection and takes ownership of it. It does no
+// newClient starts a session on a connection and takes ownership of it. It does no
 // I/O. For implicit TLS (RFC 8314 section 3.3) conn is a *tls.Conn.
-func New(conn net.Conn, o Options) *Client {
+func newClient(conn net.Conn, o Options) *Client {
 	c := &Client{o: o.withDefaults(), raw: conn, sent: time.Now()}
 	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		c.raw = t.NetConn()

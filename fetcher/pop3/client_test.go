@@ -60,7 +60,7 @@ func TestGreeting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := play(t, Options{}, tt.lines...)
-			got, err := c.Greeting(t.Context())
+			got, err := c.greeting(t.Context())
 			if tt.err != nil {
 				broken(t, c, err, tt.err)
 				return
@@ -75,12 +75,12 @@ func TestGreeting(t *testing.T) {
 func TestGreetingRefused(t *testing.T) {
 	t.Parallel()
 	c := play(t, Options{}, "S: -ERR too many connections")
-	_, err := c.Greeting(t.Context())
+	_, err := c.greeting(t.Context())
 	if e := refused(t, err); e.Kind() != KindTooOften {
 		t.Errorf("kind %v", e.Kind())
 	}
 	// Nothing is sent to a server that has refused, above all no password.
-	if err := c.Login(t.Context(), Credentials{Username: "u", Secret: password("p")}); err != c.Err() {
+	if err := c.login(t.Context(), Credentials{Username: "u", Secret: password("p")}); err != c.Err() {
 		t.Errorf("login after the refusal: %v", err)
 	}
 }
@@ -227,7 +227,7 @@ func TestArgumentWithLineBreak(t *testing.T) {
 		{Method: MethodUser, Username: "u", Secret: password("p\nQUIT")},
 		{Method: MethodPlain, Username: "u", Secret: password("p\x00q")},
 	} {
-		if err := c.Login(t.Context(), cr); !errors.Is(err, errLine) {
+		if err := c.login(t.Context(), cr); !errors.Is(err, errLine) {
 			t.Errorf("%q: error %v, want %v", cr.Username, err, errLine)
 		}
 	}

@@ -68,12 +68,12 @@ func (e Entry) confirmation() string {
 	return ""
 }
 
-// UTF8 turns UTF-8 mode on (RFC 6856 section 2.1): messages with UTF-8 in their
+// utf8 turns UTF-8 mode on (RFC 6856 section 2.1): messages with UTF-8 in their
 // headers are then neither downgraded nor refused with [UTF8]. It belongs after
-// StartTLS and before Login, if the capability UTF8 is listed; with its argument
+// startTLS and before login, if the capability UTF8 is listed; with its argument
 // USER, user names and passwords may be UTF-8 too. A refusal is an *Error and
 // changes nothing.
-func (c *Client) UTF8(ctx context.Context) error {
+func (c *Client) utf8(ctx context.Context) error {
 	_, err := c.roundTrip(ctx, "UTF8", "UTF8")
 	return err
 }

@@ -21,11 +21,11 @@ func Example() {
 	defer server.Close()
 	server.Add("leo", pop3test.Message{UID: "a1", Octets: []byte("Subject: hello\r\n\r\n.dots are safe\r\n")})
 
-	conn, err := net.Dial("tcp", server.Addr())
-	if err != nil {
-		log.Fatal(err)
+	cfg := pop3.Config{
+		Dial:        func(context.Context) (net.Conn, error) { return net.Dial("tcp", server.Addr()) },
+		Credentials: pop3.Credentials{Username: "leo", Secret: func(context.Context) (string, error) { return "secret", nil }},
 	}
-	if err := fetch(context.Background(), pop3.New(conn, pop3.Options{}), os.Stdout); err != nil {
+	if err := fetch(context.Background(), cfg, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(len(server.Messages("leo")), "left")
@@ -35,18 +35,12 @@ func Example() {
 }
 
 // fetch is what a caller does with a session.
-func fetch(ctx context.Context, c *pop3.Client, out io.Writer) error {
-	defer c.Close() // sends nothing: what was marked is only deleted by QUIT
-	if _, err := c.Greeting(ctx); err != nil {
+func fetch(ctx context.Context, cfg pop3.Config, out io.Writer) error {
+	c, _, err := pop3.Open(ctx, cfg, nil)
+	if err != nil {
 		return err
 	}
-	if _, err := c.Capa(ctx); err != nil {
-		return err
-	}
-	password := func(context.Context) (string, error) { return "secret", nil }
-	if err := c.Login(ctx, pop3.Credentials{Username: "leo", Secret: password}); err != nil {
-		return err
-	}
+	defer c.Close() // sends nothing: only QUIT deletes what DELE marked
 	l, err := c.Listing(ctx)
 	if err != nil {
 		return err

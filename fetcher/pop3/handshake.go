@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Greeting reads the server's first line (RFC 1939 section 3) and returns its
+// greeting reads the server's first line (RFC 1939 section 3) and returns its
 // text. With implicit TLS it does the handshake first, if that is still to be
 // done. A refusal is an *Error and breaks the session: nothing is sent to a
 // server that refuses at once.
-func (c *Client) Greeting(ctx context.Context) (string, error) {
+func (c *Client) greeting(ctx context.Context) (string, error) {
 	release, err := c.acquire(ctx, "greeting")
 	if err != nil {
 		return "", err
@@ -45,13 +45,12 @@ func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(co
 	return nil
 }
 
-// StartTLS upgrades the session to TLS (RFC 2595 section 4). It must come before
-// Login, and cfg names the server (ServerName). The capabilities are forgotten,
-// because they came in clear: call Capa again. A refusal is an *Error and leaves
-// the session in clear. Octets that came before the handshake may be an
-// attacker's: they are a *ProtocolError. A failed handshake or certificate
-// breaks the session.
-func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
+// startTLS upgrades the session to TLS (RFC 2595 section 4). It must come before
+// login, and cfg names the server (ServerName). The capabilities are forgotten,
+// because they came in clear. A refusal is an *Error and leaves the session in
+// clear. Octets that came before the handshake may be an attacker's: they are a
+// *ProtocolError. A failed handshake or certificate breaks the session.
+func (c *Client) startTLS(ctx context.Context, cfg *tls.Config) error {
 	release, err := c.acquire(ctx, "STLS")
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ func TestIdle(t *testing.T) {
 				_, _ = io.WriteString(far, "+OK\r\n")
 			}
 		}()
-		c := New(near, Options{})
+		c := newClient(near, Options{})
 		defer c.Close()
 		time.Sleep(5 * time.Second)
 		if err := c.Noop(t.Context()); err != nil {

@@ -121,7 +121,7 @@ func TestListingBroken(t *testing.T) {
 		})
 	}
 	c := play(t, Options{MaxEntries: 3}, append([]string{"S: +OK"}, multi("UIDL", []string{"1 a", "2 b", "3 c", "4 d"})...)...)
-	if _, err := c.Greeting(t.Context()); err != nil {
+	if _, err := c.greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := c.Listing(t.Context())
@@ -140,7 +140,7 @@ func (c canned) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 func from(octets io.Reader) (*Client, func()) {
 	near, far := net.Pipe()
 	go func() { _, _ = io.Copy(io.Discard, far) }()
-	c := New(canned{near, octets}, Options{})
+	c := newClient(canned{near, octets}, Options{})
 	return c, func() {
 		_ = c.Close()
 		_ = far.Close()

@@ -23,15 +23,15 @@ type Credentials struct {
 	Token bool
 }
 
-// Login logs in. MethodAuto chooses from what Capa last listed: under TLS the
+// login logs in. MethodAuto chooses from what capa last listed: under TLS the
 // first of PLAIN, USER and PASS, LOGIN, SCRAM, CRAM-MD5; in clear SCRAM and
 // CRAM-MD5 come first; USER and PASS if none is listed. A refusal is an *Error
 // whose Kind distinguishes wrong credentials from a busy server; the session can
 // go on to Quit. A method that cannot be used in this session is an ErrMethod,
 // and nothing was sent. Whether a password may be sent in clear is for the
-// caller to decide, before New. A login forgets the capabilities, because they
-// may be others now: call Capa again.
-func (c *Client) Login(ctx context.Context, cr Credentials) error {
+// caller to decide, before Open. A login forgets the capabilities, because they
+// may be others now.
+func (c *Client) login(ctx context.Context, cr Credentials) error {
 	release, err := c.acquire(ctx, "login")
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (c *Client) Login(ctx context.Context, cr Credentials) error {
 	}
 	c.hide(secret)
 	defer func() { c.secrets = nil }()
-	if err := c.login(method, cr.Username, secret); err != nil {
+	if err := c.loginBy(method, cr.Username, secret); err != nil {
 		return err
 	}
 	c.caps = Capabilities{}
@@ -71,8 +71,8 @@ func (cr Credentials) secret(ctx context.Context) (string, error) {
 	return s, nil
 }
 
-// login logs in by the chosen method.
-func (c *Client) login(m Method, username, secret string) error {
+// loginBy logs in by the chosen method.
+func (c *Client) loginBy(m Method, username, secret string) error {
 	switch m {
 	case MethodUser:
 		return c.userPass(username, secret)

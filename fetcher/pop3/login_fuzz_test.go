@@ -29,7 +29,7 @@ func FuzzLogin(f *testing.F) {
 		c, done := from(&answers{parts})
 		defer done()
 		c.banner = "ready <1896.697170952@dbc.mtview.ca.us>"
-		err := c.Login(t.Context(), Credentials{Method: m, Username: "leo", Secret: password("s3cret-word")})
+		err := c.login(t.Context(), Credentials{Method: m, Username: "leo", Secret: password("s3cret-word")})
 		if err == nil && (m == MethodSCRAMSHA1 || m == MethodSCRAMSHA256) {
 			t.Error("logged in to a server that does not know the password")
 		}

@@ -55,7 +55,7 @@ func TestLogin(t *testing.T) {
 			}
 			var trace []string
 			c.o.Trace = func(_ bool, line string) { trace = append(trace, line) }
-			if err := c.Login(t.Context(), cr); err != nil {
+			if err := c.login(t.Context(), cr); err != nil {
 				t.Error(err)
 			}
 			if len(trace) != len(tt.lines) {
@@ -93,7 +93,7 @@ func TestLoginRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, append(tt.lines, "C: QUIT", "S: +OK")...)
-			err := c.Login(t.Context(), Credentials{Method: tt.method, Username: "leo", Secret: password("s3cret")})
+			err := c.login(t.Context(), Credentials{Method: tt.method, Username: "leo", Secret: password("s3cret")})
 			if e := refused(t, err); e.Kind() != tt.kind || !strings.Contains(e.Error(), tt.says) {
 				t.Errorf("kind %v: %v", e.Kind(), err)
 			}
@@ -126,7 +126,7 @@ func TestLoginBroken(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, tt.lines...)
-			err := c.Login(t.Context(), Credentials{Method: tt.method, Username: "leo", Secret: password("s3cret")})
+			err := c.login(t.Context(), Credentials{Method: tt.method, Username: "leo", Secret: password("s3cret")})
 			if err == nil || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("error %v", err)
 			}
@@ -162,7 +162,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q in clear: %s, %v; want %s", tt.caps, m, err, tt.clear)
 		}
 		secure := ready(t, "C: STLS", "S: +OK", "T:")
-		if err := secure.StartTLS(t.Context(), clientTLS()); err != nil {
+		if err := secure.startTLS(t.Context(), clientTLS()); err != nil {
 			t.Fatal(err)
 		}
 		secure.caps = parseCapabilities(tt.caps...)
@@ -183,7 +183,7 @@ func TestChoose(t *testing.T) {
 func TestLoginImpossible(t *testing.T) {
 	t.Parallel()
 	c := play(t, Options{}, "S: +OK no timestamp", "C: QUIT", "S: +OK")
-	if _, err := c.Greeting(t.Context()); err != nil {
+	if _, err := c.greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	locked := errors.New("the safe is locked")
@@ -195,11 +195,11 @@ func TestLoginImpossible(t *testing.T) {
 		{Credentials{Method: MethodAPOP, Username: "leo", Secret: password("x")}, ErrMethod},
 		{Credentials{Method: MethodUser, Username: "leo", Secret: func(context.Context) (string, error) { return "", locked }}, locked},
 	} {
-		if err := c.Login(t.Context(), tt.cr); !errors.Is(err, tt.want) {
+		if err := c.login(t.Context(), tt.cr); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.cr.Method, err, tt.want)
 		}
 	}
-	if err := c.Login(t.Context(), Credentials{Username: "leo"}); err == nil {
+	if err := c.login(t.Context(), Credentials{Username: "leo"}); err == nil {
 		t.Error("logged in without a password")
 	}
 	if err := c.Quit(t.Context()); err != nil {
@@ -210,10 +210,10 @@ func TestLoginImpossible(t *testing.T) {
 func TestUTF8(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: UTF8", "S: +OK", "C: UTF8", "S: -ERR unknown command")
-	if err := c.UTF8(t.Context()); err != nil {
+	if err := c.utf8(t.Context()); err != nil {
 		t.Error(err)
 	}
-	refused(t, c.UTF8(t.Context()))
+	refused(t, c.utf8(t.Context()))
 }
 
 // hidesSecrets fails if a trace shows a password, or what was sent in its place.

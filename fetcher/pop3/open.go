@@ -102,7 +102,7 @@ func (o *opener) try(ctx context.Context) (*Client, error) {
 		return nil, &OpenError{Step: StepConnect, Err: err}
 	}
 	o.done(StepConnect, "")
-	c := New(conn, o.Options)
+	c := newClient(conn, o.Options)
 	if err := o.begin(ctx, c); err != nil {
 		if c.Err() == nil && c.Outstanding() == 0 {
 			_ = c.Quit(ctx)
@@ -115,7 +115,7 @@ func (o *opener) try(ctx context.Context) (*Client, error) {
 
 // begin is the dialogue up to the last step.
 func (o *opener) begin(ctx context.Context, c *Client) error {
-	greeting, err := c.Greeting(ctx)
+	greeting, err := c.greeting(ctx)
 	if err != nil {
 		return &OpenError{Step: StepGreeting, Err: err}
 	}
@@ -123,7 +123,7 @@ func (o *opener) begin(ctx context.Context, c *Client) error {
 	if o.StartTLS != nil {
 		// STLS is sent without a look at CAPA: it is required, and an answer
 		// in clear could be forged either way.
-		if err := c.StartTLS(ctx, o.StartTLS); err != nil {
+		if err := c.startTLS(ctx, o.StartTLS); err != nil {
 			return &OpenError{Step: StepSTLS, Err: err}
 		}
 		o.done(StepSTLS, "")
@@ -151,7 +151,7 @@ func (o *opener) capa(ctx context.Context, c *Client) error {
 	if o.Facts.NoCAPA {
 		return nil
 	}
-	caps, err := c.Capa(ctx)
+	caps, err := c.capa(ctx)
 	var refused *Error
 	switch {
 	case errors.As(err, &refused):
@@ -160,8 +160,8 @@ func (o *opener) capa(ctx context.Context, c *Client) error {
 		o.Facts.NoCAPA = c.Outstanding() == 0 && errors.Is(err, io.ErrUnexpectedEOF)
 		return err
 	}
-	o.Facts.LoginDelay, _ = caps.LoginDelay()
-	days, never, ok := caps.Expire()
+	o.Facts.LoginDelay, _ = caps.loginDelay()
+	days, never, ok := caps.expire()
 	o.Facts.Expires, o.Facts.ExpireDays = false, 0
 	if ok && !never {
 		o.Facts.Expires, o.Facts.ExpireDays = days == 0, days
@@ -177,11 +177,11 @@ func (o *opener) login(ctx context.Context, c *Client) error {
 	offered := c.caps.Has("UTF8")
 	beyondASCII := strings.ContainsFunc(o.Credentials.Username, func(r rune) bool { return r > 127 })
 	if offered && (beyondASCII || o.Facts.UTF8) {
-		if err := c.UTF8(ctx); err != nil && !errors.As(err, &refused) {
+		if err := c.utf8(ctx); err != nil && !errors.As(err, &refused) {
 			return err
 		}
 	}
-	err := c.Login(ctx, o.Credentials)
+	err := c.login(ctx, o.Credentials)
 	if offered && errors.As(err, &refused) && refused.Code == "UTF8" {
 		o.Facts.UTF8 = true
 	}
@@ -192,7 +192,7 @@ func (o *opener) login(ctx context.Context, c *Client) error {
 // same breath if ahead.
 func (o *opener) afterLogin(ctx context.Context, c *Client, ahead bool) error {
 	if ahead {
-		if err := c.Ahead(ctx, CapaCommand(), UidlCommand(), ListCommand()); err != nil {
+		if err := c.Ahead(ctx, capaCommand(), uidlCommand(), listCommand()); err != nil {
 			return &OpenError{Step: StepCapa, Err: err}
 		}
 	}
@@ -205,16 +205,11 @@ func (o *opener) afterLogin(ctx context.Context, c *Client, ahead bool) error {
 // Step is a part of a POP3 session, named as reports and errors name it.
 type Step string
 
-// The steps of a session, in their order. Open takes those up to StepLogin.
+// The steps of Open, in their order.
 const (
 	StepConnect  Step = "connect"
 	StepGreeting Step = "greeting"
 	StepSTLS     Step = "STLS"
 	StepCapa     Step = "CAPA"
 	StepLogin    Step = "login"
-	StepListing  Step = "listing"
-	StepRetr     Step = "RETR"
-	StepTop      Step = "TOP"
-	StepDele     Step = "DELE"
-	StepQuit     Step = "QUIT"
 )

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -21,20 +21,20 @@ type outcome struct {
 	err     error          // why the session or the poll ended, nil after QUIT's +OK
 }
 
-// poll fetches all there is, as a careful caller would: a server that hangs up
-// on CAPA is asked again without, a body that is shorter than listed is asked
-// for once more and has to be confirmed.
+// poll fetches all there is, as a careful caller would: a body that is shorter
+// than listed is asked for once more and has to be confirmed.
 func poll(t *testing.T, s *pop3test.Server, o pop3.Options) outcome {
 	t.Helper()
 	out := outcome{bodies: make(map[int]string), refused: make(map[int]error)}
-	c, err := enter(t, s, o, true)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		c, err = enter(t, s, o, false)
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
 	}
+	c, _, err := pop3.Open(t.Context(), pop3.Config{Dial: dialer(s), Credentials: leo, Options: o}, nil)
 	if err != nil {
 		out.err = err
 		return out
 	}
+	defer c.Close()
 	if out.listing, err = c.Listing(t.Context()); errors.Is(err, pop3.ErrNoUIDL) {
 		out.listing.Entries, err = c.List(t.Context())
 	}
@@ -56,21 +56,6 @@ func poll(t *testing.T, s *pop3test.Server, o pop3.Options) outcome {
 	}
 	out.err = c.Quit(t.Context())
 	return out
-}
-
-// enter opens a session as leo.
-func enter(t *testing.T, s *pop3test.Server, o pop3.Options, capa bool) (*pop3.Client, error) {
-	c := dial(t, s, o)
-	if _, err := c.Greeting(t.Context()); err != nil {
-		return nil, err
-	}
-	if capa {
-		var refused *pop3.Error
-		if _, err := c.Capa(t.Context()); err != nil && !errors.As(err, &refused) {
-			return nil, err
-		}
-	}
-	return c, c.Login(t.Context(), leo)
 }
 
 // whole is a body that is certainly whole.

@@ -45,7 +45,7 @@ func play(t *testing.T, o Options, lines ...string) *Client {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	c := New(near, o)
+	c := newClient(near, o)
 	t.Cleanup(func() {
 		_ = c.Close()
 		<-done
@@ -140,7 +140,7 @@ func clientTLS() *tls.Config {
 func ready(t *testing.T, lines ...string) *Client {
 	t.Helper()
 	c := play(t, Options{}, append([]string{"S: +OK ready <1896.697170952@dbc.mtview.ca.us>"}, lines...)...)
-	if _, err := c.Greeting(t.Context()); err != nil {
+	if _, err := c.greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -56,13 +56,19 @@ func connect(t *testing.T, s *pop3test.Server) *pop3.Client {
 	return c
 }
 
-// logIn is connect and the login as leo.
-func logIn(t *testing.T, s *pop3test.Server) *pop3.Client {
+// dialer is a Config.Dial.
+func dialer(s *pop3test.Server) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", s.Addr()) }
+}
+
+// logIn is a session as leo.
+func logIn(t testing.TB, s *pop3test.Server) *pop3.Client {
 	t.Helper()
-	c := connect(t, s)
-	if err := c.Login(t.Context(), leo); err != nil {
+	c, _, err := pop3.Open(t.Context(), pop3.Config{Dial: dialer(s), Credentials: leo}, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 

@@ -20,13 +20,13 @@ func TestStartTLS(t *testing.T) {
 		[]string{"C: STLS", "S: +OK begin", "T:"},
 		multi("CAPA", []string{"UIDL"}),
 		[]string{"C: QUIT", "S: +OK"})...)
-	if _, err := c.Capa(t.Context()); err != nil {
+	if _, err := c.capa(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := c.tlsState(); ok {
 		t.Error("TLS before STLS")
 	}
-	if err := c.StartTLS(t.Context(), clientTLS()); err != nil {
+	if err := c.startTLS(t.Context(), clientTLS()); err != nil {
 		t.Fatal(err)
 	}
 	if s, ok := c.tlsState(); !ok || s.ServerName != serverName {
@@ -35,7 +35,7 @@ func TestStartTLS(t *testing.T) {
 	if c.caps.Has("SASL") {
 		t.Error("what was said in clear is still believed")
 	}
-	if caps, err := c.Capa(t.Context()); err != nil || !caps.Has("UIDL") {
+	if caps, err := c.capa(t.Context()); err != nil || !caps.Has("UIDL") {
 		t.Errorf("capabilities %v, %v; want UIDL", caps, err)
 	}
 	if err := c.Quit(t.Context()); err != nil {
@@ -46,7 +46,7 @@ func TestStartTLS(t *testing.T) {
 func TestStartTLSRefused(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: STLS", "S: -ERR unknown command", "C: QUIT", "S: +OK")
-	if e := refused(t, c.StartTLS(t.Context(), clientTLS())); e.Kind() != KindProtocol {
+	if e := refused(t, c.startTLS(t.Context(), clientTLS())); e.Kind() != KindProtocol {
 		t.Errorf("kind %v", e.Kind())
 	}
 	if err := c.Quit(t.Context()); err != nil {
@@ -58,14 +58,14 @@ func TestStartTLSRefused(t *testing.T) {
 func TestStartTLSInjected(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: STLS", "S: +OK begin", "S: +OK injected", "S: SASL EVIL", "S: .")
-	broken(t, c, c.StartTLS(t.Context(), clientTLS()), errProtocol)
+	broken(t, c, c.startTLS(t.Context(), clientTLS()), errProtocol)
 }
 
 // Octets in clear that come later break the handshake.
 func TestStartTLSNoHandshake(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: STLS", "S: +OK begin", "X:")
-	broken(t, c, c.StartTLS(t.Context(), clientTLS()), errEOF)
+	broken(t, c, c.startTLS(t.Context(), clientTLS()), errEOF)
 }
 
 func TestCertificate(t *testing.T) {
@@ -81,7 +81,7 @@ func TestCertificate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, "C: STLS", "S: +OK", "T:")
-			err := c.StartTLS(t.Context(), tt.cfg)
+			err := c.startTLS(t.Context(), tt.cfg)
 			if !errors.As(err, tt.as) {
 				t.Errorf("error %v is no %T", err, tt.as)
 			}
@@ -101,11 +101,11 @@ func TestImplicitTLS(t *testing.T) {
 		defer close(done)
 		perform(t, far, []string{"T:", "S: +OK ready", "C: QUIT", "S: +OK"})
 	}()
-	c := New(tls.Client(near, clientTLS()), Options{Timeout: time.Minute})
+	c := newClient(tls.Client(near, clientTLS()), Options{Timeout: time.Minute})
 	if _, ok := c.tlsState(); ok {
 		t.Error("TLS before the handshake")
 	}
-	if _, err := c.Greeting(t.Context()); err != nil {
+	if _, err := c.greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := c.tlsState(); !ok {
@@ -130,12 +130,12 @@ func TestHandshakeLimit(t *testing.T) {
 			_, _ = io.WriteString(far, "+OK begin\r\n")
 			_, _ = io.Copy(io.Discard, in)
 		}()
-		c := New(near, Options{})
-		if _, err := c.Greeting(t.Context()); err != nil {
+		c := newClient(near, Options{})
+		if _, err := c.greeting(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		broken(t, c, c.StartTLS(t.Context(), clientTLS()), errTimeout)
+		broken(t, c, c.startTLS(t.Context(), clientTLS()), errTimeout)
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("took %v", took)
 		}

@@ -33,12 +33,12 @@ func drip(t *testing.T, o Options, octets string, piece int, pause time.Duration
 		}
 		_, _ = io.Copy(io.Discard, far)
 	})
-	c := New(near, o)
+	c := newClient(near, o)
 	t.Cleanup(func() {
 		_ = c.Close()
 		done.Wait()
 	})
-	if _, err := c.Greeting(t.Context()); err != nil {
+	if _, err := c.greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -124,7 +124,7 @@ func TestWriteLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
-		c := New(near, Options{})
+		c := newClient(near, Options{})
 		start := time.Now()
 		broken(t, c, c.Noop(t.Context()), errTimeout)
 		if took := time.Since(start); took != time.Minute {

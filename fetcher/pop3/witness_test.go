@@ -2,7 +2,6 @@ package pop3_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -232,8 +231,7 @@ func BenchmarkRetr1000(b *testing.B) {
 		})
 	}
 	ours := func(b *testing.B, ahead int) {
-		c := openAsLeo(b, s)
-		defer c.Close()
+		c := logIn(b, s)
 		sent := 0
 		for i := range n {
 			for ahead > 0 && sent < n && sent < i+ahead {
@@ -259,13 +257,4 @@ func BenchmarkRetr1000(b *testing.B) {
 		}
 		must(b, w.Quit())
 	})
-}
-
-// openAsLeo is a session as leo.
-func openAsLeo(b *testing.B, s *pop3test.Server) *pop3.Client {
-	c, _, err := pop3.Open(b.Context(), pop3.Config{
-		Dial: func(context.Context) (net.Conn, error) { return net.Dial("tcp", s.Addr()) }, Credentials: leo,
-	}, nil)
-	must(b, err)
-	return c
 }

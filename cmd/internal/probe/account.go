@@ -131,7 +131,7 @@ func (p *mailboxProbe) list(ctx context.Context, c *pop3.Client) error {
 		note, err = p.Judge(listing)
 	}
 	if err != nil {
-		return p.fails(StepListing, pop3.StepListing, err)
+		return p.fails(StepListing, mailbox.StepListing, err)
 	}
 	p.ok(StepListing, note)
 	return nil

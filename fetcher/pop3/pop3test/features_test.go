@@ -51,36 +51,34 @@ func TestTLS(t *testing.T) {
 	server, client := settings(t)
 	for _, implicit := range []bool{false, true} {
 		s := start(t, pop3test.Options{TLS: server, ImplicitTLS: implicit})
-		conn, err := net.Dial("tcp", s.Addr())
+		cfg := pop3.Config{Dial: dialer(s), Credentials: pop3.Credentials{Username: "leo", Secret: secret("secret")}}
+		if implicit {
+			cfg.Dial = func(ctx context.Context) (net.Conn, error) {
+				conn, err := dialer(s)(ctx)
+				return tls.Client(conn, client), err
+			}
+		}
+		first, _, err := pop3.Open(t.Context(), pop3.Config{Dial: cfg.Dial, Until: pop3.StepCapa}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if implicit {
-			conn = tls.Client(conn, client)
-		}
-		c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
-		defer c.Close()
-		if _, err := c.Greeting(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		caps, err := c.Capa(t.Context())
-		if err != nil || caps.Has("STLS") == implicit {
-			t.Errorf("capabilities %v, %v", caps, err)
+		defer first.Close()
+		if caps := first.Capabilities(); caps.Has("STLS") == implicit {
+			t.Errorf("capabilities %v, want STLS only in clear", caps)
 		}
 		if !implicit {
-			err = c.StartTLS(t.Context(), client)
+			cfg.StartTLS = client
 		}
-		if err == nil {
-			err = c.Login(t.Context(), pop3.Credentials{Username: "leo", Secret: func(context.Context) (string, error) { return "secret", nil }})
-		}
-		if err == nil {
-			err = c.Quit(t.Context())
-		}
+		c, _, err := pop3.Open(t.Context(), cfg, nil)
 		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Quit(t.Context()); err != nil {
 			t.Error(err)
 		}
 		log := s.Log()
-		if last := log[len(log)-1]; last.Verb() != "QUIT" || !last.TLS || last.Session != 1 || last.User != "leo" {
+		if last := log[len(log)-1]; last.Verb() != "QUIT" || !last.TLS || last.Session != 2 || last.User != "leo" {
 			t.Errorf("last command %+v", last)
 		}
 	}
@@ -92,21 +90,18 @@ func TestLogins(t *testing.T) {
 	s := start(t, pop3test.Options{Greeting: "hello <1.2@example.net>", Lock: true})
 	for _, m := range []pop3.Method{pop3.MethodUser, pop3.MethodAPOP, pop3.MethodPlain, pop3.MethodLogin} {
 		for _, password := range []string{"secret", "wrong", ""} {
-			conn, err := net.Dial("tcp", s.Addr())
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
-			if _, err := c.Greeting(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			err = c.Login(t.Context(), pop3.Credentials{Method: m, Username: "leo", Secret: func(context.Context) (string, error) { return password, nil }})
+			c, _, err := pop3.Open(t.Context(), pop3.Config{
+				Dial:        dialer(s),
+				Credentials: pop3.Credentials{Method: m, Username: "leo", Secret: secret(password)},
+			}, nil)
 			var refused *pop3.Error
 			if ok := password == "secret"; ok != (err == nil) || !ok && (!errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials) {
 				t.Errorf("%s with %q: %v; want success only with the right password", m, password, err)
 			}
-			if err := c.Quit(t.Context()); err != nil {
-				t.Error(err)
+			if c != nil {
+				if err := c.Quit(t.Context()); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	}

@@ -79,9 +79,8 @@ func TestPipeliningOffered(t *testing.T) {
 		pop3test.PipeliningDiscards: true, pop3test.PipeliningCloses: true,
 	} {
 		s := start(t, pop3test.Options{Pipelining: mode})
-		caps, err := must(t, s).Capa(t.Context())
-		if err != nil || caps.Pipelining() != want {
-			t.Errorf("%d: %v, %v", mode, caps, err)
+		if caps := must(t, s).Capabilities(); caps.Pipelining() != want {
+			t.Errorf("mode %d: capabilities %v, want PIPELINING: %v", mode, caps, want)
 		}
 	}
 }

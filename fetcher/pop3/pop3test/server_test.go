@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -39,22 +38,24 @@ func start(t *testing.T, o pop3test.Options) *pop3test.Server {
 // logIn opens a session as leo.
 func logIn(t *testing.T, s *pop3test.Server) (*pop3.Client, error) {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Addr())
-	if err != nil {
-		t.Fatal(err)
+	c, _, err := pop3.Open(t.Context(), pop3.Config{
+		Dial:        dialer(s),
+		Credentials: pop3.Credentials{Username: "leo", Secret: secret("secret")},
+	}, nil)
+	if err == nil {
+		t.Cleanup(func() { c.Close() })
 	}
-	c := pop3.New(conn, pop3.Options{Timeout: time.Minute})
-	t.Cleanup(func() { c.Close() })
-	if _, err := c.Greeting(t.Context()); err != nil {
-		return nil, err
-	}
-	if _, err := c.Capa(t.Context()); err != nil {
-		return nil, err
-	}
-	return c, c.Login(t.Context(), pop3.Credentials{
-		Username: "leo",
-		Secret:   func(context.Context) (string, error) { return "secret", nil },
-	})
+	return c, err
+}
+
+// dialer is a Config.Dial.
+func dialer(s *pop3test.Server) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", s.Addr()) }
+}
+
+// secret is a Credentials.Secret.
+func secret(s string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return s, nil }
 }
 
 // must is logIn where it has to work.
