@@ -39,7 +39,7 @@ func (p *program) renumberedCommand(c *cobra.Command, answer func(*admin.Leased,
 	c.Args = argsAre("ACCOUNT")
 	c.ValidArgsFunction = p.completeAccounts(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := p.loadToLook()
+		cfg, err := p.loadReadOnly()
 		if err != nil {
 			return err
 		}

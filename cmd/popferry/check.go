@@ -38,7 +38,7 @@ func (p *program) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := choose(cfg, args); err != nil {
+			if err := app.Select(cfg, args); err != nil {
 				return usage(c, err)
 			}
 			return p.check(c.Context(), cfg, f, len(args) > 0)
@@ -55,14 +55,14 @@ func (p *program) check(ctx context.Context, cfg *config.Config, f checkFlags, n
 	for _, w := range cfg.Warnings {
 		_, _ = fmt.Fprintf(p.stderr, "popferry: warning: %s\n", w)
 	}
-	store, err := readLedger(ctx, cfg)
+	store, err := app.ReadLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	if store != nil {
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
-	k := checker{cfg: cfg, wiring: p.wiring, store: store, send: f.send}
+	k := checker{cfg: cfg, resources: p.resources, store: store, send: f.send}
 	list, err := k.subjects(ctx, named)
 	if err != nil {
 		return err
@@ -80,10 +80,10 @@ func (p *program) check(ctx context.Context, cfg *config.Config, f checkFlags, n
 
 // checker tries what a configuration names.
 type checker struct {
-	cfg    *config.Config
-	wiring wiring
-	store  *sqlite.Store // nil: there is none yet
-	send   bool
+	cfg       *config.Config
+	resources app.Resources
+	store     *sqlite.Store // nil: there is none yet
+	send      bool
 }
 
 // subject is one server to be tried.
@@ -146,7 +146,7 @@ func (k *checker) rows(ctx context.Context) ([]ledger.Account, error) {
 			return nil, err
 		}
 	}
-	rows, err := ledger.Claim(known, identities(k.cfg))
+	rows, err := ledger.Claim(known, app.Identities(k.cfg))
 	if err != nil {
 		return nil, &app.ConfigError{Err: err}
 	}

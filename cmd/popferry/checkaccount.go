@@ -20,11 +20,11 @@ import (
 // account is how an account is tried.
 func (k *checker) account(c config.Account, row ledger.Account, size *limit) (subject, error) {
 	c.Timeout = min(c.Timeout, checkPatience)
-	acc, err := k.wiring.account(c)
+	acc, err := k.resources.Account(c)
 	if err != nil {
 		return subject{}, err
 	}
-	dialer, err := k.wiring.dialer(c.Server)
+	dialer, err := k.resources.Dialer(c.Server)
 	if err != nil {
 		return subject{}, err
 	}

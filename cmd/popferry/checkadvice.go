@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
@@ -99,7 +100,7 @@ func (k *checker) otherWays(ctx context.Context, s config.Server, p probe.Protoc
 	own := probe.Way{Port: s.Port}
 	own.Mode, _ = dial.ParseMode(s.TLS.Mode) // it is checked
 	ways := slices.DeleteFunc(p.Ways(), func(w probe.Way) bool { return w == own })
-	answers := probe.Search(ctx, k.wiring.network, dialTarget(s), p, ways)
+	answers := probe.Search(ctx, k.resources.Network, app.DialTarget(s), p, ways)
 	if len(answers) == 0 {
 		return c.Remedy + " Tried as well, without an answer: " + list(ways) + "."
 	}

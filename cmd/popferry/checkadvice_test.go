@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -60,7 +61,7 @@ func TestMismatchAdvice(t *testing.T) {
 // LMTP.
 func TestNoOtherWaysForLMTP(t *testing.T) {
 	t.Parallel()
-	k := checker{wiring: newWiring()}
+	k := checker{resources: app.NewResources()}
 	failed := probe.Step{Name: probe.StepConnect, Err: &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{
 		Kind: forwarder.Unusable, Stage: forwarder.StageDial, Err: &dial.Error{Stage: dial.StageConnect, Addr: "127.0.0.1:24", Err: syscall.ECONNREFUSED},
 	}}}

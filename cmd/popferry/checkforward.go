@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/forwarder/smtp"
@@ -41,11 +42,11 @@ func (l *limit) get() int64 {
 // destination is how a destination is tried.
 func (k *checker) destination(d config.Destination, size *limit) (subject, error) {
 	d.Timeout = min(d.Timeout, checkPatience)
-	dialer, err := k.wiring.dialer(d.Server)
+	dialer, err := k.resources.Dialer(d.Server)
 	if err != nil {
 		return subject{}, err
 	}
-	relay := probe.Relay{Name: d.Name, Dialer: dialer, Options: smtpOptions(d), Envelopes: k.envelopes(d)}
+	relay := probe.Relay{Name: d.Name, Dialer: dialer, Options: app.SMTPOptions(d), Envelopes: k.envelopes(d)}
 	relay.Options.DotTimeout = checkPatience // should the test message come twice, no harm is done
 	protocol := probe.SMTP
 	if d.Protocol == config.ProtocolLMTP {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -72,7 +73,7 @@ func (*checkJSON) step(checkStep) {}
 
 func (j *checkJSON) end(bool) error {
 	list := func(l []*checkResult) []*checkResult { return append([]*checkResult{}, l...) } // none is []
-	return writeJSON(j.w, map[string]any{"accounts": list(j.accounts), "destinations": list(j.destinations)})
+	return report.WriteJSON(j.w, map[string]any{"accounts": list(j.accounts), "destinations": list(j.destinations)})
 }
 
 // checkText prints a line for each step: with ticks and crosses on a terminal,

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
@@ -184,7 +185,7 @@ func (w *checkWorld) check(account, forward string, args ...string) (code int, s
 		w.t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	p := &program{stdout: &out, stderr: &errs, wiring: wiring{network: w.network()}}
+	p := &program{stdout: &out, stderr: &errs, resources: app.Resources{Network: w.network(), Pools: new(app.Pools)}}
 	c := p.checkCommand()
 	c.SilenceErrors, c.SilenceUsage = true, true
 	c.SetArgs(append([]string{"--config", path}, args...))

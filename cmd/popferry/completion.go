@@ -45,7 +45,7 @@ func (p *program) completeAccounts(most int) cobra.CompletionFunc {
 		if most > 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		cfg, err := p.loadToLook()
+		cfg, err := p.loadReadOnly()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -64,15 +64,22 @@ func (p *program) completeAccount(c *cobra.Command, _ []string, word string) ([]
 	return p.completeAccounts(0)(c, nil, word)
 }
 
-// completeStates offers the states that fit, for a flag.
-func completeStates(fits func(ledger.State) bool) cobra.CompletionFunc {
-	var names []cobra.Completion
+// allStates accepts every state.
+func allStates(ledger.State) bool { return true }
+
+// states returns the names of the states that are accepted.
+func states(accepted func(ledger.State) bool) (names []string) {
 	for _, s := range ledger.States() {
-		if fits(s) {
+		if accepted(s) {
 			names = append(names, s.String())
 		}
 	}
-	return cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)
+	return names
+}
+
+// completeStates offers the states that are accepted, for a flag.
+func completeStates(accepted func(ledger.State) bool) cobra.CompletionFunc {
+	return cobra.FixedCompletions(states(accepted), cobra.ShellCompDirectiveNoFileComp)
 }
 
 // completeFlag has a flag's values completed.

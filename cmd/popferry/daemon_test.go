@@ -7,12 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -231,7 +233,7 @@ func TestStartsAgain(t *testing.T) {
 		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)
 	p.logged(t, 1, "msg=polled")
-	c := &counter{t, "http://" + listening.FindStringSubmatch(p.out.String())[1]}
+	health := "http://" + regexp.MustCompile(`listen=(127\.0\.0\.1:\d+)`).FindStringSubmatch(p.out.String())[1] + "/healthz"
 	spool := filepath.Join(filepath.Dir(cfg), "spool")
 	if err := os.RemoveAll(spool); err != nil {
 		t.Fatal(err)
@@ -241,7 +243,7 @@ func TestStartsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.logged(t, 1, "the old configuration cannot be used any more either")
-	if code, body := c.ask("/healthz", nil, ""); code != 503 {
+	if code, body := testworld.Request(t, health, nil, ""); code != 503 {
 		t.Errorf("without a configuration: %d %s", code, body)
 	}
 	if code, _, errs := popferry(t, "poll", "--config", cfg); code != exitAgain {
@@ -253,7 +255,7 @@ func TestStartsAgain(t *testing.T) {
 	}
 	p.logged(t, 1, "configuration read again")
 	waitFor(t, "message that came meanwhile", func() bool { return len(sink.Messages()) == 2 })
-	if code, body := c.ask("/healthz", nil, ""); code != 200 {
+	if code, body := testworld.Request(t, health, nil, ""); code != 200 {
 		t.Errorf("with a configuration again: %d %s", code, body)
 	}
 }
@@ -264,7 +266,7 @@ func TestAskedBySignal(t *testing.T) {
 	t.Parallel()
 	sink := startSMTP(t, smtptest.Options{})
 	var well atomic.Bool
-	src := startPOP3(t, pop3test.Options{Handle: refusing(&well)}, oneMail)
+	src := startPOP3(t, pop3test.Options{Handle: testworld.Refusing(&well)}, oneMail)
 	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
 		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)

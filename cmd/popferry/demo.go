@@ -9,9 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/demo"
-	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -52,20 +54,20 @@ func (p *program) playDemo(ctx context.Context, w *demo.World) error {
 		return err
 	}
 	p.say("A POP3 server with three mailboxes listens on %s, an SMTP server on %s.\nThe configuration between them:\n\n%s", w.POP3(), w.SMTP(), text)
-	cfg, err := config.Load(w.Config, config.Env{CheckSchedule: schedule.Check})
+	cfg, err := app.Load(w.Config)
 	if err != nil {
 		return err
 	}
-	store, err := openLedger(ctx, cfg)
+	store, err := app.OpenLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	d := &demoRun{program: p, w: w, store: store}
-	if d.app, err = newApp(ctx, cfg, store, appOptions{Log: slog.New(slog.DiscardHandler), Wiring: p.wiring}); err != nil {
+	if d.app, err = app.New(ctx, cfg, store, app.Options{Resources: p.resources, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		return err
 	}
-	defer d.app.close()
+	defer d.app.Close()
 	first := d.poll(ctx, "First poll. One message is refused for good, one for now.")
 	second := d.poll(ctx, "Second poll. The one that had to wait is tried again; nothing else is new.")
 	d.inbox()
@@ -76,18 +78,20 @@ func (p *program) playDemo(ctx context.Context, w *demo.World) error {
 type demoRun struct {
 	*program
 	w      *demo.World
-	app    *instance
+	app    *app.App
 	store  *sqlite.Store
 	failed int
 }
 
-// poll polls all mailboxes and prints the summary that run --once prints.
+// poll polls all mailboxes and prints what run --once prints. It returns the
+// results by account.
 func (d *demoRun) poll(ctx context.Context, title string) map[string]fetcher.Result {
 	d.say("%s", title)
-	results := d.app.pollAll(ctx, true)
-	for _, c := range d.app.cfg.Accounts {
-		d.say("  %s", results[c.Name].Summary())
-		if line := complaint(results[c.Name]); line != "" {
+	results := make(map[string]fetcher.Result)
+	for _, res := range d.app.PollAll(ctx, true) {
+		results[res.Account] = res
+		d.say("  %s", res.Summary())
+		if line := report.ProblemLine(res); line != "" {
 			d.say("  %s", line)
 		}
 	}
@@ -148,15 +152,21 @@ func (d *demoRun) held(ctx context.Context) (out []string, err error) {
 
 // serveDemo runs the daemon in the demo's world until it is stopped.
 func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
-	p.signals = takeSignals()
-	defer p.signals.end()
+	signals := daemon.TakeSignals()
+	defer signals.Close()
 	p.say("POP3 server on %s (users isp, work, club; password demo), SMTP server on %s.\nConfiguration: %s\nStop with Ctrl-C.\n", w.POP3(), w.SMTP(), w.Config)
-	cfg, err := config.Load(w.Config, config.Env{CheckSchedule: schedule.Check})
+	load := func() (*config.Config, error) {
+		cfg, err := app.Load(w.Config)
+		if err == nil {
+			cfg.Log.Level = slog.LevelInfo
+		}
+		return cfg, err
+	}
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	cfg.Log.Level = slog.LevelInfo
-	store, err := openLedger(ctx, cfg)
+	store, err := app.OpenLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -175,8 +185,10 @@ func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 			}
 		}
 	}()
-	p.logging = newLogging(p.stderr, cfg.Log)
-	err = p.daemon(ctx, cfg, store, nil)
+	err = daemon.Run(ctx, daemon.Options{
+		Config: cfg, Load: load, Store: store, Resources: p.resources,
+		Log: app.NewLog(p.stderr, cfg.Log), Signals: signals, Version: buildVersion(),
+	})
 	cancel()
 	<-done
 	return err

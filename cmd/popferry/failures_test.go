@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -70,8 +71,8 @@ const nowhere = "127.0.0.1:1"
 func onceWithDNS(t *testing.T, zone, cfg string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := &program{stdout: &out, stderr: &errs, wiring: newWiring()}
-	p.wiring.network = dial.NewNetworkWith(dnstest.Start(t, zone))
+	p := &program{stdout: &out, stderr: &errs, resources: app.NewResources()}
+	p.resources.Network = dial.NewNetworkWith(dnstest.Start(t, zone))
 	c := p.runCommand()
 	c.SilenceErrors, c.SilenceUsage = true, true
 	c.SetArgs([]string{"--once", "--config", cfg})

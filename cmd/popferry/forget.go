@@ -25,7 +25,7 @@ func (p *program) forgetCommand() *cobra.Command {
 		ValidArgsFunction: p.completeAccounts(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			cfg, err := p.loadToLook()
+			cfg, err := p.loadReadOnly()
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/admin"
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/legacy"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -29,7 +30,7 @@ func fetchedBy(setup *legacy.Setup, names []string) []admin.Fetched {
 // noteSeen notes what was fetched for the accounts of a configuration that is
 // there already.
 func (m *importer) noteSeen(ctx context.Context) error {
-	cfg, err := m.loadToLook()
+	cfg, err := m.loadReadOnly()
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (m *importer) noteSeen(ctx context.Context) error {
 func (m *importer) seenIn(cfg *config.Config) (accounts []admin.Fetched, names []string) {
 	accounts = make([]admin.Fetched, len(cfg.Accounts))
 	names = make([]string, len(m.setup.Accounts))
-	for i, id := range identities(cfg) {
+	for i, id := range app.Identities(cfg) {
 		accounts[i].Identity = id
 		for j, a := range m.setup.Accounts { // several may have fetched from one mailbox
 			if a.Username == id.Username && strings.EqualFold(a.Host, id.Host) {
@@ -70,7 +71,7 @@ func (m *importer) seenIn(cfg *config.Config) (accounts []admin.Fetched, names [
 // mark marks in a configuration's ledger what was fetched, and returns for each
 // account by name how many messages are new there.
 func (m *importer) mark(ctx context.Context, cfg *config.Config, accounts []admin.Fetched) (marked map[string]int, err error) {
-	store, err := openLedger(ctx, cfg)
+	store, err := app.OpenLedger(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

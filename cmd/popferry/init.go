@@ -172,7 +172,7 @@ func (p *program) init(ctx context.Context, c *cobra.Command, f initFlags) error
 	if missing := s.missing(); len(missing) > 0 {
 		return usage(c, fmt.Errorf("%s; needed are: %s", s.whyNobody(), strings.Join(missing, ", ")))
 	}
-	s.finder = discover.New(discover.Options{Resolver: p.wiring.resolver, Transport: p.wiring.transport, Network: p.wiring.network, CAFile: f.caFile})
+	s.finder = discover.New(discover.Options{Resolver: p.resolver, Transport: p.transport, Network: p.resources.Network, CAFile: f.caFile})
 	written, err := s.prepare(ctx)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
@@ -106,9 +107,9 @@ func newNewcomer(t *testing.T, authority *certtest.Authority, zone string, pages
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	w := newWiring()
-	w.network, w.resolver, w.transport = dial.NewNetworkWith(resolver), resolver, transport
-	n.program = &program{stdout: &n.screen, stderr: &n.screen, wiring: w}
+	resources := app.NewResources()
+	resources.Network = dial.NewNetworkWith(resolver)
+	n.program = &program{stdout: &n.screen, stderr: &n.screen, resources: resources, resolver: resolver, transport: transport}
 	return n
 }
 

@@ -118,7 +118,7 @@ func listed(l pop3.Listing) string {
 
 // dialer is how a side is reached.
 func (s *setup) dialer(x *side) (*dial.Dialer, error) {
-	return s.program.wiring.dialer(config.Server{
+	return s.program.resources.Dialer(config.Server{
 		Host: x.server.Host, Port: x.server.Port,
 		TLS: config.TLS{Mode: x.server.TLS.String(), CAFile: s.caFile(x)},
 	})

@@ -51,7 +51,7 @@ func (s *setup) checkLedger(ctx context.Context, cfg *config.Config) error {
 	if s.place.existing == nil {
 		return nil // the first poll tells, and holds up nothing
 	}
-	store, err := readLedger(ctx, cfg)
+	store, err := app.ReadLedger(ctx, cfg)
 	if err != nil {
 		s.Failed("the ledger, which may be for the service alone, was not looked at: %v", err)
 		return nil
@@ -63,7 +63,7 @@ func (s *setup) checkLedger(ctx context.Context, cfg *config.Config) error {
 	if err = errors.Join(err, store.Close()); err != nil {
 		return err
 	}
-	if _, err = ledger.Claim(known, identities(cfg)); errors.Is(err, ledger.ErrIdentity) {
+	if _, err = ledger.Claim(known, app.Identities(cfg)); errors.Is(err, ledger.ErrIdentity) {
 		return &app.ConfigError{Err: err}
 	}
 	return err

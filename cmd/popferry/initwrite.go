@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -147,9 +149,9 @@ func (p *program) pollFirst(ctx context.Context, w written) error {
 		return err
 	}
 	names := []string{w.account}
-	if err := choose(cfg, names); err != nil {
+	if err := app.Select(cfg, names); err != nil {
 		return err
 	}
 	cfg.Log.Level = max(cfg.Log.Level, slog.LevelWarn)
-	return p.runWith(ctx, cfg, runFlags{once: true}, names)
+	return p.run(ctx, cfg, runFlags{once: true}, names, daemon.Signals{})
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/report"
 )
 
 // popferry runs the program in this process.
@@ -156,7 +157,7 @@ state: popferry.db
 func checkMessages(t *testing.T, cfg string) {
 	t.Helper()
 	_, out, errs := popferry(t, "messages", "--json", "--config", cfg)
-	var list []messageStatus
+	var list []report.MessageStatus
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatal(err, errs)
 	}
@@ -171,7 +172,7 @@ func checkMessages(t *testing.T, cfg string) {
 	if fmt.Sprint(count) != fmt.Sprint(want) {
 		t.Errorf("messages: %v, want %v", count, want)
 	}
-	var status struct{ Accounts []accountStatus }
+	var status struct{ Accounts []report.AccountStatus }
 	_, out, errs = popferry(t, "status", "--json", "--config", cfg)
 	if err := json.Unmarshal([]byte(out), &status); err != nil {
 		t.Fatal(err, errs)

@@ -33,7 +33,7 @@ func (p *program) renameCommand() *cobra.Command {
 			if args[0] == args[1] && username == "" && host == "" {
 				return usage(c, errors.New("the name stays the same, so there is nothing to change"))
 			}
-			cfg, err := p.loadToLook()
+			cfg, err := p.loadReadOnly()
 			if err != nil {
 				return err
 			}

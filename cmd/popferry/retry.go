@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/admin"
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/report"
 )
@@ -47,7 +48,7 @@ func (p *program) stateCommand(c *cobra.Command, change admin.StateChange) *cobr
 		if err != nil {
 			return usage(c, err)
 		}
-		cfg, err := p.loadToLook()
+		cfg, err := p.loadReadOnly()
 		if err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func withWait(c *cobra.Command, wait *time.Duration) *cobra.Command {
 
 // withAccount opens the ledger and calls do with the account of that name.
 func (p *program) withAccount(ctx context.Context, cfg *config.Config, name string, do func(*admin.Account) error) (err error) {
-	store, err := readLedger(ctx, cfg)
+	store, err := app.ReadLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}

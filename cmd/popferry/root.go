@@ -1,15 +1,15 @@
 package main
 
 import (
-	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -17,14 +17,16 @@ import (
 type program struct {
 	stdout, stderr io.Writer
 	configFlag     string
-	wiring         wiring
-	logging        *logging
-	signals        signals                 // of a daemon
-	console        func() terminal.Console // nil: nobody answers
+	resources      app.Resources
+
+	// For init.
+	console   func() terminal.Console // nil: nobody answers
+	resolver  *net.Resolver           // nil: the system's
+	transport http.RoundTripper       // nil: the usual one
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	p := &program{stdout: stdout, stderr: stderr, wiring: newWiring(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
+	p := &program{stdout: stdout, stderr: stderr, resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
 		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",
@@ -50,21 +52,6 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	return root
 }
 
-// usage is an error in the command line, with the way to its help.
-func usage(c *cobra.Command, err error) error {
-	return &app.UsageError{Err: fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")}
-}
-
-// usageArgs gives a check of arguments the exit code for usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usage(c, err)
-		}
-		return nil
-	}
-}
-
 // withConfig gives a command the flag for the configuration file.
 func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVarP(&p.configFlag, "config", "c", "",
@@ -74,24 +61,7 @@ func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 }
 
 // load finds and reads the configuration.
-func (p *program) load() (*config.Config, error) {
-	return p.loadWith(config.Env{CheckSchedule: schedule.Check})
-}
+func (p *program) load() (*config.Config, error) { return app.Load(p.configFlag) }
 
-// loadToLook reads the configuration for a command that logs in nowhere: the
-// files with passwords may be out of its reach, as systemd's credentials are.
-func (p *program) loadToLook() (*config.Config, error) {
-	return p.loadWith(config.Env{CheckSchedule: schedule.Check, ReadOnly: true})
-}
-
-func (p *program) loadWith(env config.Env) (*config.Config, error) {
-	path, err := config.Find(p.configFlag, env)
-	if err != nil {
-		return nil, &app.ConfigError{Err: err}
-	}
-	cfg, err := config.Load(path, env)
-	if err != nil {
-		return nil, &app.ConfigError{Err: fmt.Errorf("the configuration cannot be used:\n%w", err)}
-	}
-	return cfg, nil
-}
+// loadReadOnly is load for a command that does not log in anywhere.
+func (p *program) loadReadOnly() (*config.Config, error) { return app.LoadReadOnly(p.configFlag) }

@@ -39,17 +39,17 @@ func (p *program) showCommand() *cobra.Command {
 					if err != nil {
 						return fetcher.Account{}, err
 					}
-					source, err := p.wiring.account(account)
+					source, err := p.resources.Account(account)
 					if err != nil {
 						err = &app.ConfigError{Err: err}
 					}
 					return source, err
 				}
 				if !terminal.Is(p.stdout) {
-					return l.Show(c.Context(), uid, keptDir(cfg), source, p.stdout)
+					return l.Show(c.Context(), uid, app.CopyDir(cfg), source, p.stdout)
 				}
 				out := terminal.NewEscaper(p.stdout)
-				return cmp.Or(l.Show(c.Context(), uid, keptDir(cfg), source, out), out.Close())
+				return cmp.Or(l.Show(c.Context(), uid, app.CopyDir(cfg), source, out), out.Close())
 			})
 		},
 	}

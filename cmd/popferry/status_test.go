@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -47,7 +49,7 @@ forward:
 	if code, _, errs := popferry(t, "run", "--once", "--config", path, "work"); code != exitAgain || !strings.Contains(errs, "work: not polled: it or its destination failed before") {
 		t.Errorf("exit %d\n%s", code, errs)
 	}
-	for name, accounts := range map[string][]accountStatus{"status": statusByCommand(t, path), "page": statusByPage(t, path)} {
+	for name, accounts := range map[string][]report.AccountStatus{"status": statusByCommand(t, path), "page": statusByPage(t, path)} {
 		for _, a := range accounts {
 			if a.Name == "club" {
 				if a.NextPoll != nil || a.LastError != "" {
@@ -72,9 +74,9 @@ forward:
 }
 
 // statusByCommand is what popferry status --json prints.
-func statusByCommand(t *testing.T, path string) []accountStatus {
+func statusByCommand(t *testing.T, path string) []report.AccountStatus {
 	t.Helper()
-	var status struct{ Accounts []accountStatus }
+	var status struct{ Accounts []report.AccountStatus }
 	_, out, errs := popferry(t, "status", "--json", "--config", path)
 	if err := json.Unmarshal([]byte(out), &status); err != nil || len(status.Accounts) == 0 {
 		t.Fatalf("%v\n%s%s", err, out, errs)
@@ -83,25 +85,29 @@ func statusByCommand(t *testing.T, path string) []accountStatus {
 }
 
 // statusByPage is the same of what the page shows.
-func statusByPage(t *testing.T, path string) (list []accountStatus) {
+func statusByPage(t *testing.T, path string) (list []report.AccountStatus) {
 	t.Helper()
 	cfg, err := config.Load(path, config.Env{CheckSchedule: schedule.Check})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := openLedger(t.Context(), cfg)
+	store, err := app.OpenLedger(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	view := &ledgerView{store: store}
-	view.configure(cfg)
+	view := report.NewLedgerView(store)
+	view.Configure(cfg)
 	accounts, err := view.Accounts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range accounts {
-		list = append(list, accountStatus{Name: a.Name, NextPoll: when(a.NextPoll), LastError: a.Cause.Text})
+		s := report.AccountStatus{Name: a.Name, LastError: a.Cause.Text}
+		if !a.NextPoll.IsZero() {
+			s.NextPoll = &a.NextPoll
+		}
+		list = append(list, s)
 	}
 	return list
 }

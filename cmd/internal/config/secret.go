@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -114,6 +115,9 @@ func secretFromCommand(command, dir string) Secret {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
 		cmd.Dir = dir
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+			return strings.HasPrefix(v, "NOTIFY_SOCKET=") // only popferry itself reports to systemd
+		})
 		// A child that outlives the shell would keep the pipes open forever.
 		cmd.WaitDelay = time.Second
 		var out limited

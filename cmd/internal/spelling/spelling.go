@@ -1,6 +1,8 @@
 // Package spelling finds the word that was probably meant.
 package spelling
 
+import "fmt"
+
 // Nearest returns the candidate with the smallest Distance to word, the first
 // of equally near ones; "" if none is within maxDistance.
 func Nearest(word string, candidates []string, maxDistance int) string {
@@ -36,4 +38,14 @@ func Distance(a, b string) int {
 		before, last = last, row
 	}
 	return last[len(b)]
+}
+
+// Suggest returns the end of an error message with the candidate that was
+// probably meant, or "" if none is near.
+func Suggest(word string, candidates []string) string {
+	near := Nearest(word, candidates, len(word)/3+1) // with more slips it is another word
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", near)
 }

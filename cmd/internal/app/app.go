@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/progress"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/web"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/spool"
+)
+
+// App is one configuration, wired up: its accounts, its destinations and the
+// poller between them. The ledger outlives it.
+type App struct {
+	cfg      *config.Config
+	accounts map[string]fetcher.Account // the enabled ones
+	pools    map[string]*sharedPool     // by destination
+	shared   *Pools
+	poller   *fetcher.Poller
+	metrics  *web.Metrics // nil: nothing is counted
+	tracker  *progress.Tracker
+}
+
+// Options are what the caller decides about an App.
+type Options struct {
+	Resources Resources
+	Log       *slog.Logger
+	Stopping  <-chan struct{}                // closed: polls end in an orderly way
+	Next      func(account string) time.Time // when an account is polled next; nil: not planned
+	Metrics   *web.Metrics                   // nil: nothing is counted
+}
+
+// New wires a configuration to its ledger. Close it at the end.
+func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options) (*App, error) {
+	a := &App{
+		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
+		metrics: o.Metrics, tracker: o.Resources.Tracker,
+	}
+	if err := a.wire(ctx, store, o.Resources); err != nil {
+		a.Close()
+		return nil, err
+	}
+	a.poller = fetcher.New(fetcher.Options{
+		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
+			l, err := store.Lease(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return l, nil
+		},
+		Destinations: store,
+		Spool:        spool.New(cfg.Spool.Dir, cfg.Spool.Memory),
+		CopyDir:      CopyDir(cfg),
+		Describe:     cause.Describe,
+		Log:          o.Log,
+		Stopping:     o.Stopping,
+		Next:         o.Next,
+	})
+	return a, nil
+}
+
+// wire makes what the poller needs: the folder for temporary files, the pools of
+// the destinations, and the accounts with their rows in the ledger. Rows of
+// disabled accounts are claimed too, or another account could take them over.
+func (a *App) wire(ctx context.Context, store *sqlite.Store, r Resources) error {
+	if err := os.MkdirAll(a.cfg.Spool.Dir, 0o700); err != nil {
+		return &ConfigError{Err: cause.Explain("spool.dir", err)}
+	}
+	for _, d := range a.cfg.Forward {
+		pool, err := r.pool(d, a.cfg.Accounts)
+		if err != nil {
+			return &ConfigError{Err: fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
+		}
+		a.pools[d.Name] = pool
+	}
+	rows, err := Claim(ctx, store, Identities(a.cfg))
+	if err != nil {
+		return err
+	}
+	for i, c := range a.cfg.Accounts {
+		if !c.Enabled {
+			continue
+		}
+		acc, err := r.Account(c)
+		if err != nil {
+			return &ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
+		}
+		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
+		a.accounts[c.Name] = acc
+	}
+	return nil
+}
+
+// Config returns the configuration.
+func (a *App) Config() *config.Config { return a.cfg }
+
+// Names returns the names of the enabled accounts, in the order of the
+// configuration.
+func (a *App) Names() []string {
+	var names []string
+	for _, j := range a.Jobs() {
+		names = append(names, j.Name)
+	}
+	return names
+}
+
+// Polls reports whether an account is configured and enabled.
+func (a *App) Polls(account string) bool {
+	_, ok := a.accounts[account]
+	return ok
+}
+
+// Jobs returns the enabled accounts as package schedule wants them, in the order
+// of the configuration.
+func (a *App) Jobs() []schedule.Job {
+	var jobs []schedule.Job
+	for _, c := range a.cfg.Accounts {
+		if a.Polls(c.Name) {
+			jobs = append(jobs, schedule.Job{Name: c.Name, Host: c.Host, Schedule: c.Schedule})
+		}
+	}
+	return jobs
+}
+
+// Poll polls an enabled account. Requested means that a user asked for it:
+// back-offs then do not count.
+func (a *App) Poll(ctx context.Context, name string, requested bool) fetcher.Result {
+	acc := a.accounts[name]
+	var done func()
+	acc.Progress, done = a.tracker.Start(name)
+	defer done()
+	res := a.poller.Poll(ctx, acc, requested)
+	if a.metrics != nil {
+		a.metrics.Poll(res)
+	}
+	return res
+}
+
+// PollAll polls all enabled accounts at once, within the limits of the
+// configuration. The results are in the order of the configuration.
+func (a *App) PollAll(ctx context.Context, requested bool) []fetcher.Result {
+	jobs := a.Jobs()
+	var mu sync.Mutex
+	results := make(map[string]fetcher.Result, len(jobs))
+	schedule.Each(jobs, a.cfg.Concurrency, a.cfg.PerHost, func(name string) {
+		res := a.Poll(ctx, name, requested)
+		mu.Lock()
+		defer mu.Unlock()
+		results[name] = res
+	})
+	var inOrder []fetcher.Result
+	for _, j := range jobs {
+		if res, ok := results[j.Name]; ok { // not after a panic, which is logged
+			inOrder = append(inOrder, res)
+		}
+	}
+	return inOrder
+}
+
+// ShutdownTimeout is how long a destination may take to answer QUIT, and the
+// HTTP server to finish its answers. Nothing depends on either, and container
+// managers kill a process ten seconds after the signal to stop.
+const ShutdownTimeout = time.Second
+
+// Close ends the sessions with the destinations.
+func (a *App) Close() {
+	var all sync.WaitGroup
+	for _, p := range a.pools {
+		all.Go(func() { a.shared.release(p) })
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		all.Wait()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(ShutdownTimeout):
+	}
+}

@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+)
+
+// OpenLedger opens the configuration's ledger.
+func OpenLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+	store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
+	if err == nil {
+		return store, nil
+	}
+	explained := cause.Explain("state", err)
+	if errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrNetworkFS) {
+		return nil, &ConfigError{Err: explained}
+	}
+	return nil, explained
+}
+
+// ReadLedger opens the ledger without creating it. It returns nil if there is no
+// ledger yet, and that is not an error by the configuration.
+func ReadLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+	existing := *cfg
+	existing.StateCreate = false
+	store, err := OpenLedger(ctx, &existing)
+	if errors.Is(err, ledger.ErrMissing) && cfg.StateCreate {
+		return nil, nil
+	}
+	return store, err
+}
+
+// CopyDir is the folder beside the ledger for copies of messages that their
+// server gives only once.
+func CopyDir(cfg *config.Config) string { return cfg.State + ".kept" }
+
+// Identities returns the configured accounts as the ledger knows them.
+func Identities(cfg *config.Config) []ledger.Identity {
+	ids := make([]ledger.Identity, len(cfg.Accounts))
+	for i, c := range cfg.Accounts {
+		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
+	}
+	return ids
+}
+
+// Claim finds or creates the ledger's accounts of these identities.
+func Claim(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]ledger.Account, error) {
+	rows, err := store.Claim(ctx, ids)
+	if errors.Is(err, ledger.ErrIdentity) {
+		return nil, &ConfigError{Err: err}
+	}
+	if err != nil {
+		return nil, cause.Explain("state", err)
+	}
+	return rows, nil
+}
+
+// rowLife is how long the ledger remembers a message after it was deleted on its
+// server. Messages that are still there are never forgotten.
+const rowLife = 90 * 24 * time.Hour
+
+// Prune removes old rows from the ledger. A failure is logged only: the next
+// time will do.
+func Prune(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
+	n, err := store.Prune(ctx, time.Now().Add(-rowLife))
+	if err != nil {
+		log.Warn("old rows could not be removed from the ledger", "error", err)
+	}
+	if n > 0 {
+		log.Info("removed messages from the ledger that were deleted long ago", "messages", n)
+	}
+}

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/notice"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// noticeTimeout is how long sending a notice may take.
+const noticeTimeout = time.Minute
+
+// Notify sends a notice by mail if one is configured and due. What fails is
+// logged, and tried again with the next call.
+func (a *App) Notify(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
+	if len(a.cfg.Notify.To) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	now := time.Now().Round(0).Truncate(time.Millisecond) // as the ledger keeps it
+	n, told, err := a.findNews(ctx, store, now)
+	if err != nil {
+		log.Warn("cannot determine whether a notice is due", "error", err)
+		return
+	}
+	if n.Empty() {
+		return
+	}
+	err = a.sendNotice(ctx, now, n)
+	if err == nil {
+		err = store.PutNotices(context.WithoutCancel(ctx), told...)
+	}
+	if err != nil {
+		log.Warn("the notice could not be sent; popferry will try again", "error", err)
+		return
+	}
+	log.Info("notice sent", "failing", len(n.Failing), "recovered", len(n.Recovered), "held", len(n.Held))
+}
+
+// findNews compares the ledger with what was told before. It stores what changes
+// without a notice, and returns the rows to store once the notice is sent.
+func (a *App) findNews(ctx context.Context, store *sqlite.Store, now time.Time) (n notice.News, told []ledger.Notice, err error) {
+	held := make(map[string][]*ledger.Record)
+	err = store.Messages(ctx, ledger.Filter{State: ledger.Held}, func(account string, r *ledger.Record) error {
+		if !notice.Own(r) {
+			held[account] = append(held[account], r)
+		}
+		return nil
+	})
+	if err != nil {
+		return n, nil, err
+	}
+	rows, err := store.Accounts(ctx)
+	if err != nil {
+		return n, nil, err
+	}
+	before, err := store.Notices(ctx)
+	if err != nil {
+		return n, nil, err
+	}
+	var accounts []notice.Account
+	for _, r := range rows {
+		if a.Polls(r.Name) {
+			accounts = append(accounts, notice.Account{Account: r, Held: held[r.Name]})
+		}
+	}
+	n, seen, told := notice.Decide(now, a.cfg.Notify.After, accounts, before)
+	if len(seen) > 0 {
+		err = store.PutNotices(ctx, seen...)
+	}
+	return n, told, err
+}
+
+// sendNotice sends a notice by the destination of the account that it is about.
+// If that fails, which may be the news, it tries the other destinations.
+func (a *App) sendNotice(ctx context.Context, now time.Time, n notice.News) error {
+	first := a.accounts[n.About().Name].Destination.Name
+	var errs []error
+	for _, own := range []bool{true, false} {
+		for _, d := range a.cfg.Forward {
+			if (d.Name == first) != own {
+				continue
+			}
+			err := a.sendNoticeVia(ctx, d, now, n)
+			if err == nil {
+				return nil
+			}
+			errs = append(errs, fmt.Errorf("via %s: %w", d.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sendNoticeVia sends a notice from the destination's own sender. An outcome in
+// doubt counts as sent: a notice that arrives twice is worse than none.
+func (a *App) sendNoticeVia(ctx context.Context, d config.Destination, now time.Time, n notice.News) error {
+	from := d.From
+	if from == config.SenderOriginal || from == config.SenderNull || from == "" {
+		from = a.cfg.Notify.To[0]
+	}
+	m := notice.Message(now, n, from, a.cfg.Notify.To)
+	if d.From == config.SenderNull {
+		m.Sender = ""
+	}
+	outs, err := a.pools[d.Name].Send(ctx, m)
+	if err != nil {
+		return err
+	}
+	for _, o := range outs {
+		if o.Kind == forwarder.Accepted || o.Kind == forwarder.InDoubt {
+			return nil
+		}
+		err = errors.Join(err, fmt.Errorf("%s: %s: %s", o.Recipient, o.Stage, o.Reply()))
+	}
+	return err
+}

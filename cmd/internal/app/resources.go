@@ -1,0 +1,137 @@
+package app
+
+import (
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/progress"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/mailbox"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder/maildir"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// Resources are what connections are made with, and what observes them. They
+// outlive a configuration that is read again.
+type Resources struct {
+	Network *dial.Network     // DNS answers and TLS sessions, which all connections share
+	Pools   *Pools            // sessions with destinations
+	Trace   Trace             // of run --trace
+	Tracker *progress.Tracker // nil: progress is not shown
+}
+
+// NewResources returns resources with an empty cache and no observers.
+func NewResources() Resources { return Resources{Network: dial.NewNetwork(), Pools: new(Pools)} }
+
+// Dialer returns a dialer for a server of the configuration.
+func (r Resources) Dialer(s config.Server) (*dial.Dialer, error) { return r.Network.New(DialTarget(s)) }
+
+// DialTarget returns a server of the configuration as package dial wants it.
+func DialTarget(s config.Server) dial.Target {
+	mode, _ := dial.ParseMode(s.TLS.Mode) // the configuration is checked
+	return dial.Target{
+		Host:    s.Host,
+		Port:    s.Port,
+		Timeout: s.Timeout,
+		TLS: dial.TLS{
+			Mode:       mode,
+			CAFile:     s.TLS.CAFile,
+			Pin:        s.TLS.Pin,
+			ServerName: s.TLS.ServerName,
+			Min:        s.TLS.Min,
+			CertFile:   s.TLS.CertFile,
+			KeyFile:    s.TLS.KeyFile,
+		},
+	}
+}
+
+// SMTPOptions returns a destination as package smtp wants it, without how to
+// connect.
+func SMTPOptions(d config.Destination) smtp.Options {
+	return smtp.Options{
+		LMTP:        d.Protocol == config.ProtocolLMTP,
+		Helo:        d.Helo,
+		Username:    d.Username,
+		Secret:      d.Secret.Get,
+		Auth:        smtp.Method(d.Auth),
+		Connections: d.Connections,
+		InFlight:    d.InFlight,
+		Timeout:     d.Timeout,
+	}
+}
+
+// pool returns the pool of a destination that these accounts may use. The caller
+// releases it.
+func (r Resources) pool(d config.Destination, accounts []config.Account) (*sharedPool, error) {
+	dialer, err := r.Dialer(d.Server)
+	if err != nil {
+		return nil, err
+	}
+	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
+	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) *smtp.Pool {
+		o := SMTPOptions(d)
+		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.StartTLSConfig(), secret, r.Trace.ofDestination(d.Name, accounts)
+		return smtp.New(o)
+	}), nil
+}
+
+// Account returns an account of the configuration as the fetcher wants it,
+// without its destination and its row in the ledger.
+func (r Resources) Account(c config.Account) (fetcher.Account, error) {
+	dialer, err := r.Dialer(c.Server)
+	if err != nil {
+		return fetcher.Account{}, err
+	}
+	return fetcher.Account{
+		Name: c.Name,
+		Source: mailbox.Source{
+			Host:        c.Host,
+			Addr:        dialer.Addr(),
+			Dial:        dialer.Dial,
+			StartTLS:    dialer.StartTLSConfig(),
+			Secure:      c.TLS.Mode != config.TLSNone,
+			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get, Token: c.Token},
+			Timeout:     c.Timeout,
+			Hides:       c.RETRHides,
+			Trace:       r.Trace.ofAccount(c.Name),
+		},
+		Policy: identify.Policy{
+			Keep:        c.Leave.Keep,
+			KeepFor:     c.Leave.For,
+			OnlyNew:     c.FirstRun == config.FirstRunNew,
+			MaxSize:     c.MaxSize,
+			MinInterval: c.MinInterval,
+		},
+	}, nil
+}
+
+// newDestination returns where an account's mail goes, and under which envelope.
+func (a *App) newDestination(c config.Account) fetcher.Destination {
+	d := fetcher.Destination{Name: c.Forward, Forwarder: instrument(a.pools[c.Forward], c.Forward, a.metrics), Recipients: c.To}
+	for _, f := range a.cfg.Forward {
+		if f.Name == c.Forward {
+			d.OnReject, d.Quarantine = onReject(f)
+		}
+	}
+	switch c.From {
+	case config.SenderOriginal:
+		d.Original = true
+	case config.SenderNull:
+	default:
+		d.Sender = c.From
+	}
+	return d
+}
+
+// onReject returns what happens to mail that a destination refuses.
+func onReject(f config.Destination) (fetcher.Reject, fetcher.Quarantiner) {
+	switch f.OnReject {
+	case config.RejectWrap:
+		return fetcher.Wrap, nil
+	case config.RejectQuarantine:
+		return fetcher.Quarantine, maildir.New(f.QuarantineDir)
+	default:
+		return fetcher.Hold, nil
+	}
+}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
+)
+
+// RequestPolls asks the daemon that runs with this configuration to poll
+// accounts now, or all of them if none is named. If each is not nil, it waits
+// and calls each with the result of each poll.
+func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, each func(PollResult) error) error {
+	path := socketPath(cfg)
+	conn, err := (&net.Dialer{Timeout: exchangeTimeout}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return &app.TryAgainError{Err: fmt.Errorf("no running popferry was reached: %w; start it with popferry run, or poll once with popferry run --once --now", err)}
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	var first response
+	if err = conn.SetDeadline(time.Now().Add(exchangeTimeout)); err == nil {
+		err = json.NewEncoder(conn).Encode(request{Poll: accounts, Wait: each != nil})
+	}
+	in := json.NewDecoder(conn)
+	if err == nil {
+		err = in.Decode(&first)
+	}
+	switch {
+	case err != nil:
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
+	case first.Error != "" && first.Usage:
+		return &app.UsageError{Err: fmt.Errorf("the running popferry says: %s", first.Error)}
+	case first.Error != "":
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s", first.Error)}
+	}
+	_ = conn.SetDeadline(time.Time{}) // a poll may take hours
+	for range first.Polls {
+		var p PollResult
+		if err := in.Decode(&p); err != nil {
+			return &app.TryAgainError{Err: fmt.Errorf("the running popferry stopped before the end of the poll: %w; start it again, and it does the rest", err)}
+		}
+		if err := each(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/admin"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// control is what the page can do with the daemon: it does as the commands do.
+// It implements web.Actions.
+type control struct{ *daemon }
+
+// actionPatience is how long a button waits for a running poll to end.
+const actionPatience = 5 * time.Second
+
+// Retry implements web.Actions.
+func (c control) Retry(ctx context.Context, account, uid string) error {
+	if err := c.change(ctx, account, uid, admin.Retry()); err != nil {
+		return err
+	}
+	return c.Poll(account)
+}
+
+// Skip implements web.Actions.
+func (c control) Skip(ctx context.Context, account, uid string) error {
+	return c.change(ctx, account, uid, admin.Skip())
+}
+
+// Poll implements web.Actions.
+func (c control) Poll(account string) error {
+	var accounts []string
+	if account != "" {
+		accounts = append(accounts, account)
+	}
+	_, _, err := c.requestPolls(accounts...)
+	return err
+}
+
+// change changes the messages under a UID.
+func (c control) change(ctx context.Context, account, uid string, change admin.StateChange) error {
+	a, err := admin.Open(ctx, c.Store, account)
+	if err != nil {
+		return err
+	}
+	defer c.view.Forget()
+	err = a.WithLease(ctx, admin.Wait{Limit: actionPatience}, func(l *admin.Leased) error {
+		_, err := l.Change(ctx, change, admin.Selection{UIDs: []string{uid}})
+		return err
+	})
+	if errors.Is(err, ledger.ErrLeased) {
+		return fmt.Errorf("%s is being polled; try again when that has ended", account)
+	}
+	return err
+}
+
+// lateLimit is how overdue an account may be. Queueing it takes no time, unless
+// the machine has slept or the scheduler is dead.
+const lateLimit = time.Minute
+
+// alive returns an error if accounts are not polled when they are due. A
+// generation that is being stopped is alive: a health check must not end the
+// process before that has finished.
+func (c control) alive() error {
+	g := c.running()
+	if g == nil {
+		return errors.New("no configuration is at work")
+	}
+	if g.stopped() {
+		return nil
+	}
+	now := time.Now()
+	for _, name := range g.app.Names() {
+		if next := g.next(name); !next.IsZero() && now.Sub(next) > lateLimit {
+			return fmt.Errorf("%s was due at %s, and the scheduler has not queued it", name, terminal.Time(next))
+		}
+	}
+	return nil
+}
+
+// password returns the password for the page's buttons, "" if none is
+// configured.
+func (c control) password(ctx context.Context) (string, error) {
+	cfg := c.config()
+	if cfg == nil || cfg.Web.Password.IsZero() {
+		return "", nil
+	}
+	return cfg.Web.Password.Get(ctx)
+}

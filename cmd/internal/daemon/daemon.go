@@ -1,0 +1,186 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/report"
+	"github.com/popferry/popferry/cmd/internal/watch"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+)
+
+const (
+	// watchInterval is how often the configuration's files are looked at.
+	watchInterval = 2 * time.Second
+	// restartInterval is after how long starting is tried again where no
+	// configuration could be started: a full disk may have room by then.
+	restartInterval = 15 * time.Second
+	// noticeInterval is how often the daemon checks whether a notice is due.
+	noticeInterval = time.Minute
+	pruneInterval  = 24 * time.Hour
+)
+
+// Options are what a daemon needs.
+type Options struct {
+	Config    *config.Config                 // the first configuration, with its accounts selected
+	Load      func() (*config.Config, error) // reads it again
+	Accounts  []string                       // those that the command line named
+	Store     *sqlite.Store
+	Resources app.Resources
+	Log       app.Log
+	Signals   Signals
+	Version   string // of popferry
+}
+
+// daemon is what outlives a configuration.
+type daemon struct {
+	Options
+	stop       *Stop
+	files      *watch.Watcher
+	systemd    systemd
+	view       *report.LedgerView
+	http       *httpServer
+	requests   pollRequests
+	background sync.WaitGroup // generations that are being stopped
+
+	mu      sync.Mutex
+	current *generation    // stopped while the next one is prepared; nil before the first and where none could be started
+	cfg     *config.Config // of the generation that was started last
+}
+
+// Run polls on schedule until ctx ends or a signal stops it. A new configuration
+// takes over from the old one as a restart would, but the ledger stays open:
+// polls finish what they have begun, and the new schedule does the rest.
+func Run(ctx context.Context, o Options) error {
+	stop := WatchStop(ctx)
+	defer stop.Close()
+	d := newDaemon(stop, o)
+	defer d.http.close()
+	if err := d.start(o.Config); err != nil {
+		return err
+	}
+	o.Log.Info("started", "version", o.Version, "accounts", d.accounts(), "config", o.Config.Path, "state", o.Config.State)
+	defer d.listenForClients(o.Config)()
+	defer d.goBackground(d.watchdog)()
+	defer d.goBackground(d.sendNotices)()
+	changed := make(chan struct{}, 1)
+	defer d.goBackground(func(ctx context.Context) { d.files.Run(ctx, watchInterval, changed) })()
+	return d.loop(changed)
+}
+
+func newDaemon(stop *Stop, o Options) *daemon {
+	d := &daemon{Options: o, stop: stop, systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store)}
+	d.files = watch.New(watch.Set{Files: o.Config.Files, Patterns: o.Config.Patterns})
+	d.http = newHTTPServer(d)
+	return d
+}
+
+// loop does what signals, timers and changed files ask for, until the end.
+func (d *daemon) loop(changed <-chan struct{}) error {
+	prune := time.NewTicker(pruneInterval)
+	defer prune.Stop()
+	restart := time.NewTicker(restartInterval)
+	defer restart.Stop()
+	d.ready()
+	for {
+		select {
+		case <-prune.C:
+			app.Prune(d.stop.Context, d.Store, d.Log.Logger)
+		case <-d.stop.Stopping:
+			d.Log.Info("stopping: waiting a few seconds for transactions in flight; a second signal stops at once")
+			d.systemd.stopping()
+			d.running().stop()
+			d.background.Wait()
+			d.Log.Info("stopped")
+			return nil
+		case <-d.stop.Context.Done():
+			d.running().stop()
+			d.background.Wait()
+			return context.Cause(d.stop.Context)
+		case <-d.Signals.PollNow:
+			d.Log.Info("polling all accounts now")
+			if _, _, err := d.requestPolls(); err != nil {
+				d.Log.Warn("cannot poll now", "error", err)
+			}
+		case <-d.Signals.Reload:
+			d.reload()
+		case <-restart.C:
+			if d.running() == nil {
+				d.reload()
+			}
+		case <-changed:
+			d.Log.Info("the configuration's files have changed")
+			d.reload()
+		}
+	}
+}
+
+// goBackground runs a function beside the loop until the returned function is
+// called, which waits for its end.
+func (d *daemon) goBackground(run func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(d.stop.Context)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// running returns the current generation; nil if there is none.
+func (d *daemon) running() *generation {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.current
+}
+
+// setCurrent makes a generation the current one; nil: none could be started.
+// Requests for accounts that it does not poll end.
+func (d *daemon) setCurrent(g *generation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current = g
+	if g != nil {
+		d.cfg = g.app.Config()
+		d.requests.retain(g.app.Polls, errNotPolled)
+	}
+}
+
+// config returns the configuration that was started last; nil before the first.
+func (d *daemon) config() *config.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cfg
+}
+
+// accounts returns how many accounts are polled.
+func (d *daemon) accounts() int {
+	if g := d.running(); g != nil {
+		return len(g.app.Names())
+	}
+	return 0
+}
+
+// sendNotices sends a notice whenever one is due.
+func (d *daemon) sendNotices(ctx context.Context) {
+	tick := time.NewTicker(noticeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.stop.Stopping:
+			return
+		case <-tick.C:
+			if g := d.running(); g != nil {
+				g.app.Notify(ctx, d.Store, d.Log.Logger)
+			}
+		}
+	}
+}

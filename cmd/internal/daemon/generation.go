@@ -1,0 +1,139 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher"
+)
+
+// generation is one configuration at work. A nil one does nothing.
+type generation struct {
+	app      *app.App
+	sched    *schedule.Scheduler
+	stopping chan struct{}
+	once     sync.Once
+	polling  sync.Map // names of the accounts that are being polled
+}
+
+// start sets a configuration to work. The old generation must have been stopped.
+func (d *daemon) start(cfg *config.Config) error {
+	if err := d.http.relisten(d.stop.Context, cfg.Listen); err != nil {
+		return err
+	}
+	g, err := d.newGeneration(cfg)
+	if err != nil {
+		return err
+	}
+	d.view.Configure(cfg)
+	app.Expect(d.http.metrics, cfg)
+	d.setCurrent(g) // first: a request that comes now is queued
+	g.sched.Start(d.stop.Context)
+	return nil
+}
+
+func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
+	g := &generation{stopping: make(chan struct{})}
+	var err error
+	g.app, err = app.New(d.stop.Context, cfg, d.Store, app.Options{
+		Resources: d.Resources, Log: d.Log.Logger, Stopping: g.stopping, Next: g.next, Metrics: d.http.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.sched, err = schedule.New(schedule.Options{
+		Jobs:        g.app.Jobs(),
+		Concurrency: cfg.Concurrency,
+		PerHost:     cfg.PerHost,
+		Log:         d.Log.Logger,
+		Run:         func(ctx context.Context, name string) { d.poll(ctx, g, name) },
+	})
+	if err != nil {
+		g.app.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// poll polls an account, because it is due or because it was requested.
+func (d *daemon) poll(ctx context.Context, g *generation, name string) {
+	waiting, requested := d.requests.take(name)
+	g.polling.Store(name, true)
+	defer g.polling.Delete(name)
+	res := g.app.Poll(ctx, name, requested)
+	switch {
+	case requested && errors.Is(res.Err, fetcher.ErrStopped):
+		d.requests.add(name, waiting...) // the next generation polls it
+	case requested && res.Skip == fetcher.Leased:
+		d.requests.add(name) // it is polled when the lease is free, but nobody knows when
+		deliver(waiting, res)
+	default:
+		deliver(waiting, res)
+	}
+	logPoll(d.Log.With("account", name), res)
+}
+
+// next returns when an account is polled next.
+func (g *generation) next(name string) time.Time { return g.sched.Next(name) }
+
+// busy returns the names of the accounts that are being polled.
+func (g *generation) busy() (names []string) {
+	g.polling.Range(func(name, _ any) bool {
+		names = append(names, name.(string))
+		return true
+	})
+	slices.Sort(names)
+	return names
+}
+
+// stop ends the polls in an orderly way and waits for them. A second call waits
+// for the first.
+func (g *generation) stop() {
+	if g == nil {
+		return
+	}
+	g.once.Do(func() {
+		close(g.stopping)
+		g.sched.Stop()
+		g.app.Close()
+	})
+}
+
+// stopped reports whether stop was called.
+func (g *generation) stopped() bool {
+	select {
+	case <-g.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// logPoll logs a poll in one line.
+func logPoll(log *slog.Logger, res fetcher.Result) {
+	switch {
+	case res.Err != nil:
+		c := cause.Of(res.Err)
+		level := slog.LevelError
+		if c.Code == "stopped" {
+			level = slog.LevelInfo
+		}
+		log.Log(context.Background(), level, "poll ended early", "outcome", c.Code, "what", c.What, "error", res.Err, "remedy", c.Remedy,
+			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
+	case res.Skip == fetcher.Leased:
+		log.Info("not polled: another popferry is polling it now")
+	case res.Skip != fetcher.NotSkipped:
+		log.Info("not polled: it waits after a failure, or for its interval", "until", res.Until)
+	default:
+		log.Info("polled", "outcome", "ok", "forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred, "skipped", res.Skipped,
+			"on_server", res.OnServer, "duration", res.Duration.Round(time.Millisecond))
+	}
+}

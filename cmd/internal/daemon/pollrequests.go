@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/popferry/popferry/fetcher"
+)
+
+// pollRequests are the polls that users have requested and that have not begun.
+// They outlive generations. The zero value has none.
+type pollRequests struct {
+	mu      sync.Mutex
+	waiting map[string][]chan<- fetcher.Result // by account: who waits for the result
+}
+
+// add requests a poll of an account. Each channel gets the result and must have
+// room for it.
+func (p *pollRequests) add(account string, waiting ...chan<- fetcher.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting == nil {
+		p.waiting = make(map[string][]chan<- fetcher.Result)
+	}
+	p.waiting[account] = append(p.waiting[account], waiting...)
+}
+
+// take ends the requests for an account whose poll begins: it returns whether
+// there were any, and who waits for the result. Later requests are for the next
+// poll.
+func (p *pollRequests) take(account string) (waiting []chan<- fetcher.Result, requested bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waiting, requested = p.waiting[account]
+	delete(p.waiting, account)
+	return waiting, requested
+}
+
+// retain ends the requests for accounts that are not polled any more, with an
+// error.
+func (p *pollRequests) retain(polled func(account string) bool, reason error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, waiting := range p.waiting {
+		if !polled(name) {
+			delete(p.waiting, name)
+			deliver(waiting, fetcher.Result{Account: name, Err: reason})
+		}
+	}
+}
+
+func deliver(waiting []chan<- fetcher.Result, res fetcher.Result) {
+	for _, c := range waiting {
+		c <- res
+	}
+}
+
+var (
+	errNoConfig  = errors.New("popferry has no usable configuration; its log says why")
+	errNotPolled = errors.New("the configuration was reloaded and no longer polls this account")
+)
+
+// requestPolls has accounts polled now, or all of them if none is named. It
+// returns how many they are, and the channel that their results come to. As a
+// user asks for it, back-offs do not count. That holds while a generation is
+// being replaced, too: the next one polls every account at its start.
+func (d *daemon) requestPolls(accounts ...string) (results <-chan fetcher.Result, n int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current == nil {
+		return nil, 0, errNoConfig
+	}
+	for _, name := range accounts {
+		if !d.current.app.Polls(name) {
+			return nil, 0, fmt.Errorf("there is no account %q that is polled", name)
+		}
+	}
+	names := accounts
+	if len(names) == 0 {
+		names = d.current.app.Names()
+	}
+	each := make(chan fetcher.Result, len(names))
+	for _, name := range names {
+		d.requests.add(name, each)
+	}
+	d.current.sched.Queue(accounts...)
+	return each, len(names), nil
+}

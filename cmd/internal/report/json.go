@@ -1,0 +1,23 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+)
+
+// WriteJSON writes one JSON document.
+func WriteJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// jsonTime returns a time for JSON, null if it is zero.
+func jsonTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/web"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+)
+
+// rowsLife and daysLife are how long cached reads of the ledger stay valid.
+// Anyone who reaches the page can request it as often as they like.
+const (
+	rowsLife = time.Second
+	daysLife = 10 * time.Second
+)
+
+// LedgerView is the ledger as the status page and the metrics read it: cached
+// for a moment, and limited to the configured accounts. It implements
+// web.Ledger.
+type LedgerView struct {
+	store *sqlite.Store
+	cfg   atomic.Pointer[config.Config]
+	rows  cached[Rows]
+	days  cached[[]ledger.Day]
+}
+
+// NewLedgerView returns a view of a ledger that shows no accounts until
+// Configure.
+func NewLedgerView(store *sqlite.Store) *LedgerView { return &LedgerView{store: store} }
+
+// Configure sets the configuration whose accounts are shown.
+func (v *LedgerView) Configure(cfg *config.Config) { v.cfg.Store(cfg) }
+
+// Forget drops cached rows, after a change that the next page has to show.
+func (v *LedgerView) Forget() { v.rows.forget() }
+
+// Ready implements web.Ledger.
+func (v *LedgerView) Ready(ctx context.Context) error { return v.store.Ping(ctx) }
+
+// Accounts implements web.Ledger.
+func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
+	r, err := v.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []web.Account
+	for _, c := range v.configured() {
+		a := r.account(c)
+		list = append(list, web.Account{
+			ID: a.ID, Name: c.Name, Enabled: c.Enabled,
+			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a),
+			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
+			TokenEnds: c.Secret.Ends(),
+		})
+	}
+	return list, nil
+}
+
+// Days implements web.Ledger.
+func (v *LedgerView) Days(ctx context.Context, since time.Time) ([]ledger.Day, error) {
+	return v.days.get(daysLife, func() ([]ledger.Day, error) { return v.store.Days(ctx, since) })
+}
+
+// errEnough ends the reading of messages.
+var errEnough = errors.New("enough")
+
+// Waiting implements web.Ledger.
+func (v *LedgerView) Waiting(ctx context.Context, most int) (list []web.Message, all int, err error) {
+	r, err := v.read(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, s := range []ledger.State{ledger.Held, ledger.Unknown, ledger.Deferred} {
+		for _, c := range v.configured() {
+			n := r.counts[r.accounts[c.Name].ID][s]
+			all += n
+			if n == 0 || len(list) >= most { // of ten thousand accounts few have any
+				continue
+			}
+			err := v.store.Messages(ctx, ledger.Filter{Account: c.Name, State: s}, func(account string, m *ledger.Record) error {
+				if len(list) >= most {
+					return errEnough
+				}
+				list = append(list, web.Message{Account: account, Record: m})
+				return nil
+			})
+			if err != nil && !errors.Is(err, errEnough) {
+				return nil, 0, err
+			}
+		}
+	}
+	return list, all, nil
+}
+
+// Status returns the document of popferry status --json.
+func (v *LedgerView) Status(ctx context.Context) (any, error) {
+	r, err := v.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return StatusDocument(Status(v.configured(), r)), nil
+}
+
+func (v *LedgerView) read(ctx context.Context) (Rows, error) {
+	return v.rows.get(rowsLife, func() (Rows, error) { return ReadRows(ctx, v.store) })
+}
+
+// configured returns the accounts of the present configuration.
+func (v *LedgerView) configured() []config.Account {
+	if cfg := v.cfg.Load(); cfg != nil {
+		return cfg.Accounts
+	}
+	return nil
+}
+
+// cached is a value that was read a moment ago. While one caller reads, the
+// others wait for its result.
+type cached[T any] struct {
+	mu    sync.Mutex
+	value T
+	until time.Time
+}
+
+func (c *cached[T]) get(life time.Duration, read func() (T, error)) (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Now().Before(c.until) {
+		return c.value, nil
+	}
+	v, err := read()
+	if err == nil {
+		c.value, c.until = v, time.Now().Add(life)
+	}
+	return v, err
+}
+
+func (c *cached[T]) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = time.Time{}
+}

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// AccountStatus is one account in status --json: part of the contract.
+type AccountStatus struct {
+	Name        string     `json:"name"`
+	LastPoll    *time.Time `json:"last_poll"`
+	LastSuccess *time.Time `json:"last_success"`
+	NextPoll    *time.Time `json:"next_poll"`
+	Failures    int        `json:"failures"`
+	LastError   string     `json:"last_error"`
+	OnServer    int        `json:"on_server"`
+	Forwarded   int        `json:"forwarded"`
+	Held        int        `json:"held"`
+	Deferred    int        `json:"deferred"`
+	Skipped     int        `json:"skipped"`
+	Unknown     int        `json:"unknown"`
+
+	cause ledger.Cause
+}
+
+// Status returns the status of the configured accounts, in their order.
+func Status(accounts []config.Account, r Rows) []AccountStatus {
+	list := []AccountStatus{}
+	for _, c := range accounts {
+		a := r.account(c)
+		n := r.counts[a.ID]
+		list = append(list, AccountStatus{
+			Name:        c.Name,
+			LastPoll:    jsonTime(a.LastPoll),
+			LastSuccess: jsonTime(a.LastSuccess),
+			NextPoll:    jsonTime(nextPoll(a)),
+			Failures:    a.Failures,
+			LastError:   a.Cause.Text,
+			OnServer:    a.OnServer,
+			Forwarded:   n[ledger.Forwarded],
+			Held:        n[ledger.Held],
+			Deferred:    n[ledger.Deferred],
+			Skipped:     n[ledger.Skipped],
+			Unknown:     n[ledger.Unknown] + n[ledger.Sending],
+			cause:       a.Cause,
+		})
+	}
+	return list
+}
+
+// StatusDocument is the whole document of status --json.
+func StatusDocument(list []AccountStatus) any { return map[string]any{"accounts": list} }
+
+// PrintStatus prints a table, and below it the errors of the accounts that have
+// one.
+func PrintStatus(out io.Writer, list []AccountStatus) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ACCOUNT\tLAST POLL\tLAST SUCCESS\tNEXT POLL\tFORWARDED\tHELD\tDEFERRED\tSKIPPED\tON SERVER")
+	for _, s := range list {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", s.Name, tableTime(s.LastPoll), tableTime(s.LastSuccess), tableTime(s.NextPoll),
+			s.Forwarded, s.Held, s.Deferred+s.Unknown, s.Skipped, s.OnServer)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, s := range list {
+		if s.LastError == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "\n%s\n", cause.StoredLine(s.Name, s.cause)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tableTime(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}

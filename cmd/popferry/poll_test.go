@@ -1,0 +1,64 @@
+//go:build linux
+
+package main
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/testworld"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// TestPollAndWait: popferry poll --wait tells what came of the polls that it has
+// asked for, in the words and with the exit code of run --once.
+func TestPollAndWait(t *testing.T) {
+	t.Parallel()
+	reached, release := make(chan struct{}), make(chan struct{})
+	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && e.Message == 3 {
+			close(reached)
+			<-release
+		}
+		return smtptest.Fault{}
+	}})
+	t.Cleanup(sync.OnceFunc(func() { close(release) }))
+	var well atomic.Bool
+	src, other := startPOP3(t, pop3test.Options{Handle: testworld.Refusing(&well)}, oneMail), startPOP3(t, pop3test.Options{}, oneMail)
+	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"  - {name: work, %s, tls: none, username: zoe, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
+		hostPort(t, src.Addr()), hostPort(t, other.Addr()), hostPort(t, sink.Addr().String()))
+	p := start(t, build(t), "run", "--config", cfg)
+	p.logged(t, 1, "poll ended early")
+	p.logged(t, 1, "msg=polled account=work")
+	poll := func(wantCode int, wantOut []string, wantErrs string, args ...string) {
+		t.Helper()
+		code, out, errs := popferry(t, append([]string{"poll", "--wait", "--config", cfg}, args...)...)
+		if code != wantCode || strings.Count(out, "\n") != len(wantOut) || !strings.Contains(errs, wantErrs) {
+			t.Errorf("exit %d\n%s%s", code, out, errs)
+		}
+		for _, want := range wantOut {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in\n%s", want, out)
+			}
+		}
+	}
+	poll(exitAgain, []string{"isp: 0 forwarded, "}, "popferry: isp: ", "isp")
+	poll(exitOK, []string{"work: 0 forwarded, 0 held, 0 deferred, 0 skipped, 1 on server, "}, "", "work")
+	poll(exitUsage, nil, `there is no account "nobody"`, "work", "nobody")
+	well.Store(true)
+	poll(exitOK, []string{"isp: 1 forwarded, ", "work: 0 forwarded, "}, "")
+
+	src.Add("leo", pop3test.Message{UID: "stalled", Octets: []byte(oneMail)})
+	go func() {
+		<-reached
+		_ = p.Process.Kill() // that it has ended is seen below
+	}()
+	poll(exitAgain, nil, "stopped before the end of the poll", "isp")
+	_ = p.Wait() // killed
+}
