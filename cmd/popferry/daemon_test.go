@@ -72,10 +72,10 @@ func TestConfigChanges(t *testing.T) {
 	p.logged(t, 2, "msg=polled")
 	testPoll(t, p, first, sink, filepath.Join(dir, "popferry.yaml"))
 	version("..v2", "accounts: nonsense\n")
-	p.logged(t, 1, "the new configuration is not used")
+	p.logged(t, 1, "the new configuration cannot be used")
 	version("..v3", main+account("first", first.Addr())+fmt.Sprintf("  - {name: third, %s, tls: none, username: zoe, password: secret}\n", hostPort(t, third.Addr())))
 	arrived(4)
-	if n := strings.Count(p.out.String(), "the new configuration is not used"); n != 1 {
+	if n := strings.Count(p.out.String(), "the new configuration cannot be used"); n != 1 {
 		t.Errorf("a bad file was told %d times", n)
 	}
 	if code, out, errs := popferry(t, "poll", "--config", filepath.Join(dir, "popferry.yaml")); code != 0 || out != "all accounts are polled now\n" {

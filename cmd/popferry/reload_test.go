@@ -99,7 +99,7 @@ func (s *stall) reload(t *testing.T, binary string) *process {
 	rewrite(t, s.config, s.text(t, "  - {name: work, "+hostPort(t, s.src.Addr())+", tls: none, username: zoe, password: secret}\n"+
 		"  - {name: club, "+hostPort(t, late.Addr())+", tls: none, username: leo, password: secret, forward: other}\n"))
 	waitFor(t, "mail by the new configuration", func() bool { return len(s.other.Messages()) == 1 })
-	p.logged(t, 1, `they go on beside the new one" accounts=[isp]`)
+	p.logged(t, 1, `they go on in the background" accounts=[isp]`)
 	if n := s.stalled.Connections(); n != 1 {
 		t.Errorf("%d connections with a destination that is asked for one at a time", n)
 	}

@@ -17,7 +17,7 @@ import (
 // What the daemon says when it has read its configuration.
 const (
 	reloaded    = "configuration read again"
-	notReloaded = "the new configuration is not used, the old one goes on"
+	notReloaded = "the new configuration cannot be used, the old one goes on"
 )
 
 // What it says at the end of a poll.
