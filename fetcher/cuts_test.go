@@ -19,20 +19,20 @@ func TestPOP3CutAtEveryReply(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			var replies atomic.Int64
-			w := newWorld(t, bend{pop: func(s *pop3test.Session, _, _ string) bool {
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, _, _ string) bool {
 				if replies.Add(1) != int64(n+1) {
 					return false
 				}
 				s.Close()
 				return true
 			}})
-			w.account.Policy.Keep = false
-			w.add("m1", "m2", "m3", "m4")
+			f.account.Policy.Keep = false
+			f.add("m1", "m2", "m3", "m4")
 			for range 3 {
-				w.poll()
+				f.poll()
 			}
-			same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2", "m3", "m4"})
-			same(t, "left", w.left(), nil)
+			same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2", "m3", "m4"})
+			same(t, "left", f.left(), nil)
 		})
 	}
 }
@@ -61,24 +61,24 @@ func TestSMTPCutAtEveryReply(t *testing.T) {
 func cutDestination(t *testing.T, lmtp bool, stage forwarder.Stage, n int, taken bool) {
 	t.Helper()
 	var seen atomic.Int64
-	b := bend{smtp: smtptest.Options{LMTP: lmtp, Fault: func(e smtptest.Event) smtptest.Fault {
+	b := faults{smtp: smtptest.Options{LMTP: lmtp, Fault: func(e smtptest.Event) smtptest.Fault {
 		cut := e.Stage == stage && seen.Add(1) == int64(n)
 		return smtptest.Fault{Close: cut, Keep: cut && taken}
 	}}}
 	b.pool.InFlight = 1 // so that it is known which message it is
-	w := newWorld(t, b)
-	w.account.Policy.Keep = false
-	w.add("m1", "m2", "m3", "m4")
+	f := newFixture(t, b)
+	f.account.Policy.Keep = false
+	f.add("m1", "m2", "m3", "m4")
 	for range 4 {
-		w.poll()
+		f.poll()
 	}
 	want := []string{"m1", "m2", "m3", "m4"}
 	if taken {
 		want = sorted(append(want, fmt.Sprint("m", n)))
 	}
-	same(t, "arrived", sorted(w.arrived()), want)
-	same(t, "left", w.left(), nil)
-	for uid, s := range w.states() {
+	same(t, "arrived", sorted(f.arrived()), want)
+	same(t, "left", f.left(), nil)
+	for uid, s := range f.states() {
 		if s != "forwarded" {
 			t.Errorf("%s is %s", uid, s)
 		}

@@ -3,28 +3,18 @@ package fetcher_test
 import (
 	"bytes"
 	"fmt"
-	"strings"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
-	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// split takes the trace lines off.
-func split(m smtptest.Message) (trace, body string) {
-	_, after, _ := bytes.Cut(m.Data, []byte("X-Popferry-Trace: id="))
-	line, rest, _ := bytes.Cut(after, []byte("\r\n"))
-	trace, _, _ = strings.Cut(string(line), ";")
-	return trace, string(rest)
-}
-
 // traces counts by recipient and trace how often a message arrived.
-func (s *storm) traces(f *fate) map[string]map[string]int {
+func (c *chaos) traces(f *expected) map[string]map[string]int {
 	out := make(map[string]map[string]int)
-	for _, a := range s.account.Destination.Recipients {
+	for _, a := range c.account.Destination.Recipients {
 		out[a] = make(map[string]int)
 	}
-	for _, m := range s.smtp.Messages() {
+	for _, m := range c.smtp.Messages() {
 		trace, body := split(m)
 		for _, a := range m.Recipients {
 			if body == f.want {
@@ -37,17 +27,17 @@ func (s *storm) traces(f *fate) map[string]map[string]int {
 
 // deleting is called when the server is about to delete messages: each of them
 // has arrived.
-func (s *storm) deleting(doomed []*pop3test.Message) {
-	there := s.pop.Messages("leo")
+func (c *chaos) deleting(doomed []*pop3test.Message) {
+	there := c.pop.Messages("leo")
 	for _, m := range doomed {
 		i := indexOf(there, m)
 		if i < 0 {
 			continue // another client was faster
 		}
 		there[i].UID = "deleted now"
-		s.mail.change(m.Octets, func(f *fate) {
+		c.mail.change(m.Octets, func(f *expected) {
 			f.deleted++
-			for a, traces := range s.traces(f) {
+			for a, traces := range c.traces(f) {
 				if len(traces) == 0 || !f.shared && len(traces) < f.deleted {
 					f.wrong = append(f.wrong, fmt.Sprintf("copy %d (%s) is deleted, but %d arrived at %s", f.deleted, m.UID, len(traces), a))
 				}
@@ -66,60 +56,60 @@ func indexOf(list []pop3test.Message, m *pop3test.Message) int {
 }
 
 // check is what has to be true in the end.
-func (s *storm) check() {
-	s.t.Helper()
-	s.mail.mu.Lock() // a session that was left behind may still end
-	defer s.mail.mu.Unlock()
+func (c *chaos) check() {
+	c.t.Helper()
+	c.mail.mu.Lock() // a session that was left behind may still end
+	defer c.mail.mu.Unlock()
 	bodies := make(map[string]bool)
-	for _, f := range s.mail.order {
+	for _, f := range c.mail.order {
 		bodies[f.want] = true
 		for _, w := range f.wrong {
-			s.t.Errorf("%s: %s", f.name, w)
+			c.t.Errorf("%s: %s", f.name, w)
 		}
-		settled := s.settled(f)
-		for a, traces := range s.traces(f) {
+		settled := c.settled(f)
+		for a, traces := range c.traces(f) {
 			need := f.copies - f.removed - settled
 			switch {
-			case s.mail.alike && f.anew:
+			case c.mail.alike && f.anew:
 				need = 0 // another message under its UID and of its size may hide it; it stays
 			case f.shared:
 				need = min(need, 1)
 			}
 			if len(traces) < need {
-				s.t.Errorf("%s: %d arrived at %s, want %d: %v", f.name, len(traces), a, need, f)
+				c.t.Errorf("%s: %d arrived at %s, want %d: %v", f.name, len(traces), a, need, f)
 			}
 			if len(traces) > f.copies+f.renumbered {
-				s.t.Errorf("%s: arrived at %s under %d traces: %v", f.name, a, len(traces), f)
+				c.t.Errorf("%s: arrived at %s under %d traces: %v", f.name, a, len(traces), f)
 			}
 			for trace, n := range traces {
-				if doubts := s.led.doubts[delivery{trace, a}]; n > 1+doubts {
-					s.t.Errorf("%s: arrived %d times at %s, and was in doubt %d times", f.name, n, a, doubts)
+				if doubts := c.led.doubts[delivery{trace, a}]; n > 1+doubts {
+					c.t.Errorf("%s: arrived %d times at %s, and was in doubt %d times", f.name, n, a, doubts)
 				}
 			}
 		}
 	}
-	for _, m := range s.smtp.Messages() {
+	for _, m := range c.smtp.Messages() {
 		if _, body := split(m); !bodies[body] {
-			s.t.Errorf("arrived altered: %.200q", m.Data)
+			c.t.Errorf("arrived altered: %.200q", m.Data)
 		}
 	}
-	if s.t.Failed() {
-		s.tell()
+	if c.t.Failed() {
+		c.tell()
 	}
 }
 
 // settled counts the copies on the server that a person has to decide about.
-func (s *storm) settled(f *fate) int {
+func (c *chaos) settled(f *expected) int {
 	n := 0
-	for _, m := range s.pop.Messages("leo") {
-		if s.mail.byOctets[string(m.Octets)] != f {
+	for _, m := range c.pop.Messages("leo") {
+		if c.mail.byOctets[string(m.Octets)] != f {
 			continue
 		}
-		if p := s.account.Policy.MaxSize; p > 0 && int64(listed(m.Octets)) > p {
+		if p := c.account.Policy.MaxSize; p > 0 && int64(listed(m.Octets)) > p {
 			n++
 			continue
 		}
-		for _, r := range s.records() {
+		for _, r := range c.records() {
 			if r.UID == m.UID && (r.State == ledger.Held || r.State == ledger.Skipped) {
 				n++
 				break
@@ -130,14 +120,14 @@ func (s *storm) settled(f *fate) int {
 }
 
 // tell shows what may explain a failure.
-func (s *storm) tell() {
-	for _, r := range s.records() {
-		s.t.Logf("row %+v", *r)
+func (c *chaos) tell() {
+	for _, r := range c.records() {
+		c.t.Logf("row %+v", *r)
 	}
-	for _, m := range s.pop.Messages("leo") {
-		s.t.Logf("left: %s %s, %d octets", m.UID, s.mail.byOctets[string(m.Octets)].name, listed(m.Octets))
+	for _, m := range c.pop.Messages("leo") {
+		c.t.Logf("left: %s %s, %d octets", m.UID, c.mail.byOctets[string(m.Octets)].name, listed(m.Octets))
 	}
-	for _, c := range s.pop.Log() {
-		s.t.Logf("session %d: %s", c.Session, c.Line)
+	for _, cmd := range c.pop.Log() {
+		c.t.Logf("session %d: %s", cmd.Session, cmd.Line)
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 // popFaults is a mailbox that misbehaves once in so many commands.
 type popFaults struct {
-	storm *storm
-	dice  *dice
+	chaos *chaos
+	rng   *rng
 	in    int
 	// unsized: LIST may fail, so that all that tells messages apart are their
 	// UIDs and headers.
@@ -44,14 +44,14 @@ func (f *popFaults) of(s *pop3test.Session) *popSession {
 // handle sees each command of a client.
 func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
 	p := f.of(s)
-	if f.storm.on.Load() {
-		if f.dice.one(60) {
-			f.storm.meddle(f.dice)
+	if f.chaos.on.Load() {
+		if f.rng.one(60) {
+			f.chaos.meddle(f.rng)
 		}
-		if f.dice.one(300) {
-			f.storm.halt()
+		if f.rng.one(300) {
+			f.chaos.halt()
 		}
-		if f.dice.one(f.in) && f.misbehave(s, p, verb, arg) {
+		if f.rng.one(f.in) && f.misbehave(s, p, verb, arg) {
 			return true
 		}
 	}
@@ -60,7 +60,7 @@ func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
 	case verb == "DELE" && m != nil:
 		p.doomed = append(p.doomed, m)
 	case verb == "QUIT" && s.User() != "":
-		f.storm.deleting(p.doomed)
+		f.chaos.deleting(p.doomed)
 	case (verb == "UIDL" || verb == "LIST") && arg == "" && s.User() != "":
 		f.list(s, p, verb)
 		return true
@@ -96,14 +96,14 @@ func listed(octets []byte) int {
 // misbehave does something else than the command asks for; false if it leaves
 // the answer to the server after all.
 func (f *popFaults) misbehave(s *pop3test.Session, p *popSession, verb, arg string) bool {
-	d := f.dice
-	how := d.n(8)
+	r := f.rng
+	how := r.n(8)
 	switch m := s.Message(arg); {
 	case how == 0:
 		s.Close()
 	case how == 1:
 		s.Reset()
-	case how == 2 && d.one(4):
+	case how == 2 && r.one(4):
 		s.Hang()
 	case verb == "LIST" && arg == "" && !f.unsized:
 		return false
@@ -134,19 +134,19 @@ func (f *popFaults) misbehave(s *pop3test.Session, p *popSession, verb, arg stri
 func (f *popFaults) refusal(verb string) string {
 	switch verb {
 	case "PASS", "AUTH":
-		return oneOf(f.dice, "[AUTH] wrong password", "[IN-USE] locked", "[SYS/TEMP] later")
+		return oneOf(f.rng, "[AUTH] wrong password", "[IN-USE] locked", "[SYS/TEMP] later")
 	case "UIDL":
-		return oneOf(f.dice, "[SYS/TEMP] try again later", "mailbox is busy, try again later")
+		return oneOf(f.rng, "[SYS/TEMP] try again later", "mailbox is busy, try again later")
 	case "RETR", "TOP":
-		return oneOf(f.dice, "no such message", "[SYS/TEMP] later", "[SYS/PERM] damaged", "cannot read it", "too many requests")
+		return oneOf(f.rng, "no such message", "[SYS/TEMP] later", "[SYS/PERM] damaged", "cannot read it", "too many requests")
 	}
-	return oneOf(f.dice, "[SYS/TEMP] try again later", "no")
+	return oneOf(f.rng, "[SYS/TEMP] try again later", "no")
 }
 
 // mislist shows a part of the mailbox, or none, or breaks off.
 func (f *popFaults) mislist(s *pop3test.Session, p *popSession, verb string) bool {
-	d := f.dice
-	switch how := d.n(4); {
+	r := f.rng
+	switch how := r.n(4); {
 	case verb == "LIST": // no sizes, or some
 		p.unsized = true
 		s.Lines("", "1 17 and more", "x", "3")
@@ -156,8 +156,8 @@ func (f *popFaults) mislist(s *pop3test.Session, p *popSession, verb string) boo
 		s.Write("+OK\r\n1 a\r\n2")
 		s.Close()
 	default:
-		p.from = d.n(4)
-		p.to = p.from + d.n(6)
+		p.from = r.n(4)
+		p.to = p.from + r.n(6)
 		return false
 	}
 	return true
@@ -165,10 +165,10 @@ func (f *popFaults) mislist(s *pop3test.Session, p *popSession, verb string) boo
 
 // broken sends a part of a message, with an end or without.
 func (f *popFaults) broken(s *pop3test.Session, m *pop3test.Message, ended bool) {
-	part := m.Octets[:f.dice.n(len(m.Octets)+1)]
-	switch f.dice.n(3) {
+	part := m.Octets[:f.rng.n(len(m.Octets)+1)]
+	switch f.rng.n(3) {
 	case 0: // nothing comes behind it until the client has had enough
-		if f.dice.one(3) {
+		if f.rng.one(3) {
 			s.Write("+OK\r\n" + string(part))
 			s.Hang()
 			return
@@ -178,7 +178,7 @@ func (f *popFaults) broken(s *pop3test.Session, m *pop3test.Message, ended bool)
 		s.Write("+OK\r\n" + string(part))
 		s.Close()
 	default:
-		if !ended || !f.storm.mail.stump(m.Octets, listed(part)) {
+		if !ended || !f.chaos.mail.stump(m.Octets, listed(part)) {
 			s.Close()
 			return
 		}
@@ -189,9 +189,9 @@ func (f *popFaults) broken(s *pop3test.Session, m *pop3test.Message, ended bool)
 
 // misquit loses the deletions, or the reply.
 func (f *popFaults) misquit(s *pop3test.Session, p *popSession) {
-	switch f.dice.n(3) {
+	switch f.rng.n(3) {
 	case 0:
-		f.storm.deleting(p.doomed)
+		f.chaos.deleting(p.doomed)
 		s.Do("QUIT", "")
 		s.Reset()
 	case 1:
@@ -204,36 +204,36 @@ func (f *popFaults) misquit(s *pop3test.Session, p *popSession) {
 }
 
 // meddle is what other clients and new mail do to a mailbox.
-func (s *storm) meddle(d *dice) {
-	if d.one(2) {
-		s.add(1 + d.n(2))
+func (c *chaos) meddle(r *rng) {
+	if r.one(2) {
+		c.add(1 + r.n(2))
 		return
 	}
-	s.remove(d)
+	c.remove(r)
 }
 
 // remove takes a message out of the mailbox.
-func (s *storm) remove(d *dice) {
-	s.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+func (c *chaos) remove(r *rng) {
+	c.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
 		if len(ms) == 0 {
 			return ms
 		}
-		i := d.n(len(ms))
-		s.mail.removed(ms[i].Octets)
+		i := r.n(len(ms))
+		c.mail.removed(ms[i].Octets)
 		return slices.Delete(ms, i, i+1)
 	})
 }
 
 // between is what happens to the mailbox between two polls.
-func (s *storm) between() {
-	for range s.dice.n(4) {
-		s.meddle(s.dice)
+func (c *chaos) between() {
+	for range c.rng.n(4) {
+		c.meddle(c.rng)
 	}
-	if s.dice.one(20) {
-		s.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+	if c.rng.one(20) {
+		c.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
 			for i := range ms {
-				s.mail.renumbered(ms[i].Octets)
-				ms[i].UID = "moved-" + strconv.Itoa(s.dice.n(1e9))
+				c.mail.renumbered(ms[i].Octets)
+				ms[i].UID = "moved-" + strconv.Itoa(c.rng.n(1e9))
 			}
 			return ms
 		})

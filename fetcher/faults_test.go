@@ -35,11 +35,11 @@ func TestFaults(t *testing.T) {
 		seed := *faultSeed + uint64(i)
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			s := newStorm(t, seed)
-			for range 2 + s.dice.n(5) {
+			s := newChaos(t, seed)
+			for range 2 + s.rng.n(5) {
 				s.between()
 				s.pollAmidFaults()
-				s.now.Add(time.Duration(s.dice.n(12*60)) * time.Minute)
+				s.now.Add(time.Duration(s.rng.n(12*60)) * time.Minute)
 			}
 			s.calm()
 			s.check()
@@ -47,140 +47,140 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// dice are random numbers for several goroutines.
-type dice struct {
-	mu sync.Mutex
-	r  *rand.Rand
+// rng are random numbers for several goroutines.
+type rng struct {
+	mu   sync.Mutex
+	rand *rand.Rand
 }
 
-func newDice(seed, stream uint64) *dice { return &dice{r: rand.New(rand.NewPCG(seed, stream))} }
+func newRNG(seed, stream uint64) *rng { return &rng{rand: rand.New(rand.NewPCG(seed, stream))} }
 
 // n is at least 0 and less than most.
-func (d *dice) n(most int) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.r.IntN(most)
+func (r *rng) n(most int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rand.IntN(most)
 }
 
 // one is true once in so many times.
-func (d *dice) one(in int) bool { return d.n(in) == 0 }
+func (r *rng) one(in int) bool { return r.n(in) == 0 }
 
-func oneOf[T any](d *dice, list ...T) T { return list[d.n(len(list))] }
+func oneOf[T any](r *rng, list ...T) T { return list[r.n(len(list))] }
 
-// storm is one run. Each part has dice of its own, so that a run can be
+// chaos is one run. Each part has rng of its own, so that a run can be
 // repeated though its parts are not always met in the same order.
-type storm struct {
-	*world
-	dice    *dice // what happens between polls
+type chaos struct {
+	*fixture
+	rng     *rng // what happens between polls
 	pops    popFaults
 	out     smtpFaults
-	mail    letters
+	mail    messages
 	led     ledgerFaults
 	on      atomic.Bool // faults happen
 	halting atomic.Pointer[func()]
 	lmtp    bool
 }
 
-func newStorm(t *testing.T, seed uint64) *storm {
+func newChaos(t *testing.T, seed uint64) *chaos {
 	t.Helper()
-	d := newDice(seed, 0)
-	s := &storm{dice: d}
-	s.pops = popFaults{storm: s, dice: newDice(seed, 1), in: oneOf(d, 5, 15, 40, 200), unsized: d.one(3), session: make(map[int]*popSession)}
-	s.out = smtpFaults{storm: s, dice: newDice(seed, 2), in: oneOf(d, 3, 8, 20, 100)}
+	r := newRNG(seed, 0)
+	s := &chaos{rng: r}
+	s.pops = popFaults{chaos: s, rng: newRNG(seed, 1), in: oneOf(r, 5, 15, 40, 200), unsized: r.one(3), session: make(map[int]*popSession)}
+	s.out = smtpFaults{chaos: s, rng: newRNG(seed, 2), in: oneOf(r, 3, 8, 20, 100)}
 	s.led = ledgerFaults{open: make(map[delivery]bool), doubts: make(map[delivery]int), trace: make(map[int64]string)}
-	s.mail = letters{dice: newDice(seed, 3), plain: s.pops.unsized, alike: !s.pops.unsized && d.one(4), byUID: make(map[string][]*fate), byOctets: make(map[string]*fate), sizes: make(map[int]bool)}
-	s.lmtp = d.one(3)
+	s.mail = messages{rng: newRNG(seed, 3), plain: s.pops.unsized, alike: !s.pops.unsized && r.one(4), byUID: make(map[string][]*expected), byOctets: make(map[string]*expected), sizes: make(map[int]bool)}
+	s.lmtp = r.one(3)
 	o := smtptest.Options{LMTP: s.lmtp, UTF8: true, Fault: s.out.at}
 	for _, ext := range []string{"PIPELINING", "CHUNKING"} {
-		if d.one(3) {
+		if r.one(3) {
 			o.Hide = append(o.Hide, ext)
 		}
 	}
-	s.world = newWorld(t, bend{pop: s.pops.handle, smtp: o})
-	s.account.Policy = oneOf(d, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+d.n(3)) * 24 * time.Hour})
-	if d.one(10) {
+	s.fixture = newFixture(t, faults{pop: s.pops.handle, smtp: o})
+	s.account.Policy = oneOf(r, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+r.n(3)) * 24 * time.Hour})
+	if r.one(10) {
 		s.account.Policy.MaxSize = 2000
 	}
-	if d.one(2) {
+	if r.one(2) {
 		s.account.Destination.Recipients = []string{"me@example.org", "you@example.org"}
 	}
-	s.account.Destination.Original = d.one(2)
-	s.add(1 + d.n(12))
+	s.account.Destination.Original = r.one(2)
+	s.add(1 + r.n(12))
 	return s
 }
 
 // halt stops the poll as a signal does.
-func (s *storm) halt() { (*s.halting.Load())() }
+func (c *chaos) halt() { (*c.halting.Load())() }
 
-// patience is how long both sides wait for each other.
-type patience struct{ pop, smtp time.Duration }
+// timeouts is how long both sides wait for each other.
+type timeouts struct{ pop, smtp time.Duration }
 
 // pollAmidFaults is a poll in which everything may go wrong.
-func (s *storm) pollAmidFaults() {
-	s.on.Store(true)
-	defer s.on.Store(false)
+func (c *chaos) pollAmidFaults() {
+	c.on.Store(true)
+	defer c.on.Store(false)
 	f := ledgerFault{kind: none}
-	if s.dice.one(2) {
-		f = ledgerFault{kind: oneOf(s.dice, failsBefore, failsAfter, diesBefore, diesAfter), at: s.dice.n(20)}
+	if c.rng.one(2) {
+		f = ledgerFault{kind: oneOf(c.rng, failsBefore, failsAfter, diesBefore, diesAfter), at: c.rng.n(20)}
 	}
-	r := s.pollWith(f, patience{60 * time.Millisecond, 150 * time.Millisecond}, s.dice.one(3))
-	s.person(r)
+	r := c.pollWith(f, timeouts{60 * time.Millisecond, 150 * time.Millisecond}, c.rng.one(3))
+	c.person(r)
 }
 
 // pollWith polls once; each time as a process of its own would.
-func (s *storm) pollWith(f ledgerFault, p patience, asked bool) fetcher.Result {
-	s.t.Helper()
-	ctx, cancel := context.WithCancel(s.t.Context())
+func (c *chaos) pollWith(f ledgerFault, p timeouts, asked bool) fetcher.Result {
+	c.t.Helper()
+	ctx, cancel := context.WithCancel(c.t.Context())
 	defer cancel()
 	pool := smtp.New(smtp.Options{
-		Dial: s.smtp.Dial, LMTP: s.lmtp, Connections: 1 + s.dice.n(4), InFlight: 1 + s.dice.n(4), Timeout: p.smtp, DotTimeout: p.smtp, Now: s.now.Now,
+		Dial: c.smtp.Dial, LMTP: c.lmtp, Connections: 1 + c.rng.n(4), InFlight: 1 + c.rng.n(4), Timeout: p.smtp, DotTimeout: p.smtp, Now: c.now.Now,
 	})
 	defer pool.Close()
-	s.account.Destination.Forwarder, s.account.Source.Timeout = destination{pool}, p.pop
+	c.account.Destination.Forwarder, c.account.Source.Timeout = destination{pool}, p.pop
 	stop := make(chan struct{})
 	halt := sync.OnceFunc(func() { close(stop) })
-	s.halting.Store(&halt)
+	c.halting.Store(&halt)
 	poller := fetcher.New(fetcher.Options{
 		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
-			l, err := s.store.Lease(ctx, id)
+			l, err := c.store.Lease(ctx, id)
 			if err != nil {
 				return nil, err
 			}
-			s.led.interrupted()
-			return &shakyLease{Lease: l, faults: &s.led, fault: f, die: cancel}, nil
+			c.led.interrupted()
+			return &shakyLease{Lease: l, faults: &c.led, fault: f, die: cancel}, nil
 		},
-		Destinations: s.store, Spool: s.spool, CopyDir: s.keptDir, Stopping: stop, Now: s.now.Now,
+		Destinations: c.store, Spool: c.spool, CopyDir: c.copyDir, Stopping: stop, Now: c.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
-		Log:      slog.New(slog.NewTextHandler(testLog{s.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:      slog.New(slog.NewTextHandler(testLog{c.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
-	r := poller.Poll(ctx, s.account, asked)
-	s.t.Logf("poll: %+v", r)
+	r := poller.Poll(ctx, c.account, asked)
+	c.t.Logf("poll: %+v", r)
 	return r
 }
 
 // person says what to do where popferry asks for it.
-func (s *storm) person(r fetcher.Result) {
+func (c *chaos) person(r fetcher.Result) {
 	if !errors.Is(r.Err, fetcher.ErrRenumbered) {
 		return
 	}
-	l, err := s.store.Lease(s.t.Context(), s.account.ID)
-	must(s.t, err)
-	a, err := l.Account(s.t.Context())
-	must(s.t, err)
+	l, err := c.store.Lease(c.t.Context(), c.account.ID)
+	must(c.t, err)
+	a, err := l.Account(c.t.Context())
+	must(c.t, err)
 	a.UIDs = ledger.UIDsStable // resend
-	must(s.t, l.PutAccount(s.t.Context(), a))
-	must(s.t, l.Release())
+	must(c.t, l.PutAccount(c.t.Context(), a))
+	must(c.t, l.Release())
 }
 
 // calm polls once a day until nothing is due any more.
-func (s *storm) calm() {
+func (c *chaos) calm() {
 	const days = 40
 	quiet := 0
 	var r fetcher.Result
 	for range days {
-		s.now.Add(24 * time.Hour)
-		r = s.pollWith(ledgerFault{kind: none}, patience{ample, ample}, false)
-		s.person(r)
+		c.now.Add(24 * time.Hour)
+		r = c.pollWith(ledgerFault{kind: none}, timeouts{longTimeout, longTimeout}, false)
+		c.person(r)
 		if quiet++; r.Err != nil || r.TryAgain() {
 			quiet = 0
 		}
@@ -188,5 +188,5 @@ func (s *storm) calm() {
 			return
 		}
 	}
-	s.t.Errorf("after %d days without faults there is still something to do: %+v; %v", days, r, s.states())
+	c.t.Errorf("after %d days without faults there is still something to do: %+v; %v", days, r, c.states())
 }

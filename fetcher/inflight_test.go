@@ -66,20 +66,20 @@ func (d *doubts) ended(ctx context.Context) error {
 	}
 }
 
-// TestInFlight: the messages in doubt are no more than in_flight, however slow
+// TestInFlightBoundsMessagesInDoubt: the messages in doubt are no more than in_flight, however slow
 // the disk and however many accounts share the destination; and they are as
 // many, for it is what makes a far destination quick.
-func TestInFlight(t *testing.T) {
+func TestInFlightBoundsMessagesInDoubt(t *testing.T) {
 	t.Parallel()
 	const inFlight = 3
 	// The first message alone opens the window; then it is a full one.
 	d := &doubts{enough: 1, full: make(chan struct{})}
-	a := newWorld(t, bend{pool: smtp.Options{InFlight: inFlight}})
-	b := newWorld(t, bend{})
+	a := newFixture(t, faults{pool: smtp.Options{InFlight: inFlight}})
+	b := newFixture(t, faults{})
 	b.account.Destination.Forwarder = destination{a.pool}
-	for _, w := range []*world{a, b} {
-		w.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-			l, err := w.store.Lease(ctx, id)
+	for _, f := range []*fixture{a, b} {
+		f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
+			l, err := f.store.Lease(ctx, id)
 			return slowDisk{l, d}, err
 		}
 	}
@@ -87,12 +87,12 @@ func TestInFlight(t *testing.T) {
 	a.poll()
 	d.waiting, d.enough, d.full = 0, inFlight, make(chan struct{})
 	var both sync.WaitGroup
-	for _, w := range []*world{a, b} {
+	for _, f := range []*fixture{a, b} {
 		for i := range 20 {
-			w.add(fmt.Sprint("m", i))
+			f.add(fmt.Sprint("m", i))
 		}
 		both.Go(func() {
-			if r := w.poll(); r.Forwarded != 20 || r.Err != nil {
+			if r := f.poll(); r.Forwarded != 20 || r.Err != nil {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -103,28 +103,55 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
-// TestInFlightWrapped: a refused message that waits to be sent as an attachment
+// TestMessageToBeWrappedDoesNotWaitForItself: a refused message that waits to be sent as an attachment
 // keeps nobody waiting.
-func TestInFlightWrapped(t *testing.T) {
+func TestMessageToBeWrappedDoesNotWaitForItself(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bend{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot && e.Message%2 == 1 {
 			return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 26}, Text: "not like this"}
 		}
 		return smtptest.Fault{}
 	}}, pool: smtp.Options{InFlight: 1}})
-	w.account.Destination.OnReject = fetcher.Wrap
+	f.account.Destination.OnReject = fetcher.Wrap
 	for i := range 12 {
-		w.add(fmt.Sprint("m", i))
+		f.add(fmt.Sprint("m", i))
 	}
 	done := make(chan fetcher.Result, 1)
-	go func() { done <- w.poll() }()
+	go func() { done <- f.poll() }()
 	select {
 	case r := <-done:
 		if r.Forwarded == 0 || r.Unknown > 0 {
 			t.Errorf("%+v", r)
 		}
-	case <-time.After(ample):
+	case <-time.After(longTimeout):
 		t.Fatal("it waits for itself")
+	}
+}
+
+// TestMessageToBeWrappedIsNotInDoubtWhileItWaits: a message that was refused by some, and
+// is to be sent once more, counts as in doubt only while it is sent: also where
+// the messages of another account come between.
+func TestMessageToBeWrappedIsNotInDoubtWhileItWaits(t *testing.T) {
+	t.Parallel()
+	d := &doubts{enough: 1, full: make(chan struct{})}
+	a, b := halfRefused(t), newFixture(t, faults{})
+	b.account.Destination = a.account.Destination
+	var both sync.WaitGroup
+	for _, f := range []*fixture{a, b} {
+		f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
+			l, err := f.store.Lease(ctx, id)
+			return slowDisk{l, d}, err
+		}
+		f.add(numbered(10)...)
+		both.Go(func() {
+			if r := f.poll(); r.Forwarded != 10 || r.Err != nil {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+	both.Wait()
+	if d.most != 1 || d.now != 0 {
+		t.Errorf("%d were in doubt at once, %d in the end", d.most, d.now)
 	}
 }

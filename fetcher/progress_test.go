@@ -22,7 +22,7 @@ func TestProgress(t *testing.T) {
 			var p fetcher.Progress
 			var mu sync.Mutex
 			var seen []fetcher.Snapshot
-			b := bend{
+			b := faults{
 				pop: func(s *pop3test.Session, verb, arg string) bool {
 					switch {
 					case verb == "CAPA" && !pipelining:
@@ -34,27 +34,27 @@ func TestProgress(t *testing.T) {
 					}
 					return true
 				},
-				smtp: smtptest.Options{Fault: func(e smtptest.Event) (f smtptest.Fault) {
+				smtp: smtptest.Options{Fault: func(e smtptest.Event) (fault smtptest.Fault) {
 					if e.Stage == forwarder.StageDot {
 						mu.Lock()
 						defer mu.Unlock()
 						if seen = append(seen, p.Snapshot()); len(seen) == 2 {
-							f.Code, f.Text = 550, "no"
+							fault.Code, fault.Text = 550, "no"
 						}
 					}
-					return f
+					return fault
 				}},
 				pool: smtp.Options{Connections: 1, InFlight: 1},
 			}
-			w := newWorld(t, b)
-			w.account.Progress = &p
-			w.add("m1", "m2", "m3", "m4")
+			f := newFixture(t, b)
+			f.account.Progress = &p
+			f.add("m1", "m2", "m3", "m4")
 			var octets int64
-			for _, m := range w.pop.Messages("leo") {
+			for _, m := range f.pop.Messages("leo") {
 				octets += int64(len(m.Octets))
 			}
-			w.poll()
-			came := octets - int64(len(letter("m3")))
+			f.poll()
+			came := octets - int64(len(octetsOf("m3")))
 			want := fetcher.Snapshot{Messages: 4, Done: 4, Octets: came, Fetched: came} // nothing more is to come
 			if got := p.Snapshot(); got != want {
 				t.Errorf("at the end %+v, want %+v", got, want)
@@ -68,7 +68,7 @@ func TestProgress(t *testing.T) {
 				t.Errorf("%d transactions", len(seen))
 			}
 			before := p.Snapshot()
-			w.poll() // m3 is refused again, the rest is known
+			f.poll() // m3 is refused again, the rest is known
 			if got := p.Snapshot(); got.Done != got.Messages || got.Fetched != before.Fetched {
 				t.Errorf("with nothing new %+v", got)
 			}

@@ -2,161 +2,238 @@ package fetcher_test
 
 import (
 	"bytes"
-	"fmt"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
+	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// refusing refuses the first message of each mailbox, whatever the stage.
-func refusing(o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) bend {
-	return refusingBy(550, o, stage, e)
-}
-
-func refusingBy(code int, o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) bend {
-	o.Fault = func(ev smtptest.Event) smtptest.Fault {
-		if ev.Stage == stage && ev.Message == 1 {
-			return smtptest.Fault{Code: code, Enhanced: e, Text: "not like this"}
-		}
-		return smtptest.Fault{}
-	}
-	b := bend{smtp: o}
-	b.pool.Connections = 1
-	return b
-}
-
-func TestWrap(t *testing.T) {
+func TestWrapSendsRefusedMessageAsAttachment(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		bend     bend
+		faults   faults
 		original bool
 		want     string // state in the end
 	}{
-		"refused at the dot":         {bend: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
-		"by LMTP":                    {bend: refusing(smtptest.Options{LMTP: true}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
-		"its own sender refused":     {bend: refusing(smtptest.Options{}, forwarder.StageMail, forwarder.EnhancedCode{5, 7, 1}), original: true, want: "forwarded"},
-		"8-bit, and no 8BITMIME":     {bend: bend{smtp: smtptest.Options{Hide: []string{"8BITMIME", "SMTPUTF8"}}}, want: "forwarded"},
-		"refused for its size":       {bend: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 3, 4}), want: "held"},
-		"refused by 552 for a virus": {bend: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 0}), want: "forwarded"},
-		"refused by 552 alone":       {bend: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{}), want: "held"},
-		"larger than it announces":   {bend: bend{smtp: smtptest.Options{MaxSize: 100}}, want: "held"},
+		"refused at the dot":         {faults: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
+		"by LMTP":                    {faults: refusing(smtptest.Options{LMTP: true}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
+		"its own sender refused":     {faults: refusing(smtptest.Options{}, forwarder.StageMail, forwarder.EnhancedCode{5, 7, 1}), original: true, want: "forwarded"},
+		"8-bit, and no 8BITMIME":     {faults: faults{smtp: smtptest.Options{Hide: []string{"8BITMIME", "SMTPUTF8"}}}, want: "forwarded"},
+		"refused for its size":       {faults: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 3, 4}), want: "held"},
+		"refused by 552 for a virus": {faults: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 0}), want: "forwarded"},
+		"refused by 552 alone":       {faults: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{}), want: "held"},
+		"larger than it announces":   {faults: faults{smtp: smtptest.Options{MaxSize: 100}}, want: "held"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, c.bend)
-			w.account.Policy.Keep = false
-			w.account.Destination.OnReject = fetcher.Wrap
-			w.account.Destination.Original = c.original
+			f := newFixture(t, c.faults)
+			f.account.Policy.Keep = false
+			f.account.Destination.OnReject = fetcher.Wrap
+			f.account.Destination.Original = c.original
 			body := []byte("Return-Path: <a@b.example>\r\nSubject: Gr\xfc\xdfe\r\nMessage-ID: <bad@example.org>\r\n\r\n8-bit \xff\r\n")
-			w.pop.Add("leo", pop3test.Message{UID: "bad", Octets: body})
-			r := w.poll()
-			if got := w.states()["bad"]; got != c.want || r.Err != nil || (len(w.left()) == 0) != (c.want == "forwarded") {
-				t.Fatalf("it is %s, left %v, %+v", got, w.left(), r)
+			f.pop.Add("leo", pop3test.Message{UID: "bad", Octets: body})
+			r := f.poll()
+			if got := f.states()["bad"]; got != c.want || r.Err != nil || (len(f.left()) == 0) != (c.want == "forwarded") {
+				t.Fatalf("it is %s, left %v, %+v", got, f.left(), r)
 			}
 			if c.want == "held" {
 				return
 			}
-			m := w.smtp.Messages()[0]
+			m := f.smtp.Messages()[0]
 			if !bytes.Contains(m.Data, []byte("Auto-Submitted: auto-generated")) || m.Sender != "leo@example.org" || slices.ContainsFunc(m.Data, func(c byte) bool { return c > 127 }) {
 				t.Errorf("%q from %s", m.Data, m.Sender)
 			}
-			if text := w.record("bad").Recipients[0].Text; !strings.HasPrefix(text, "sent as an attachment, after: ") {
+			if text := f.record("bad").Recipients[0].Text; !strings.HasPrefix(text, "sent as an attachment, after: ") {
 				t.Errorf("the ledger says %q", text)
 			}
 		})
 	}
 }
 
-func TestWrapThatIsRefusedToo(t *testing.T) {
+func TestWrapThatIsRefusedTooIsHeld(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bend{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot {
 			return smtptest.Fault{Code: 554, Text: "never"}
 		}
 		return smtptest.Fault{}
 	}}})
-	w.account.Policy.Keep = false
-	w.account.Destination.OnReject = fetcher.Wrap
-	w.add("m1")
-	w.poll()
-	if w.states()["uid-m1"] != "held" || len(w.left()) != 1 {
-		t.Errorf("%v, left %v", w.states(), w.left())
+	f.account.Policy.Keep = false
+	f.account.Destination.OnReject = fetcher.Wrap
+	f.add("m1")
+	f.poll()
+	if f.states()["uid-m1"] != "held" || len(f.left()) != 1 {
+		t.Errorf("%v, left %v", f.states(), f.left())
 	}
 }
 
-func TestQuarantine(t *testing.T) {
+// TestMessageThatCannotBeWrappedIsHeld: what can't be wrapped is held, and holds up
+// nothing else.
+func TestMessageThatCannotBeWrappedIsHeld(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
+	f.account.Destination.Recipients = []string{"me..you@example.org"}
+	f.account.Destination.OnReject = fetcher.Wrap
+	f.add("bad", "m1", "m2")
+	f.pollTwiceDaily(3, false)
+	same(t, "arrived", f.arrived(), []string{"m1", "m2"})
+	if got := f.states()["uid-bad"]; got != "held" {
+		t.Errorf("it is %s", got)
+	}
+}
+
+// halfRefused is a destination with two recipients over LMTP: b takes a message
+// only if it comes alone, as an attachment. One transaction at a time.
+func halfRefused(t *testing.T) *fixture {
+	t.Helper()
+	var both atomic.Bool
+	f := newFixture(t, faults{smtp: smtptest.Options{LMTP: true, Fault: func(e smtptest.Event) smtptest.Fault {
+		switch {
+		case e.Stage == forwarder.StageMail:
+			both.Store(false)
+		case e.Stage == forwarder.StageRcpt && e.Address == "a@example.org":
+			both.Store(true)
+		case e.Stage == forwarder.StageDot && e.Address == "b@example.org" && both.Load():
+			return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 26}, Text: "not like this"}
+		}
+		return smtptest.Fault{}
+	}}, pool: smtp.Options{InFlight: 1}})
+	f.account.Destination.Recipients = []string{"a@example.org", "b@example.org"}
+	f.account.Destination.OnReject = fetcher.Wrap
+	return f
+}
+
+// lastWrite ends the writing behind the first row that says so: what is on disk
+// then is what a crash would leave.
+type lastWrite struct {
+	fetcher.Lease
+	over *atomic.Bool
+}
+
+func (l lastWrite) Put(ctx context.Context, recs ...*ledger.Record) error {
+	if l.over.Load() {
+		return errTest
+	}
+	refused := func(rc ledger.Recipient) bool { return rc.State == ledger.Deferred && rc.Code == 550 }
+	if slices.ContainsFunc(recs[0].Recipients, refused) {
+		l.over.Store(true)
+	}
+	return l.Lease.Put(ctx, recs...)
+}
+
+// TestCrashBeforeWrapLeavesNobodyInDoubt: who has the message does not get it again, and the
+// other one gets it as an attachment; nobody is in doubt.
+func TestCrashBeforeWrapLeavesNobodyInDoubt(t *testing.T) {
+	t.Parallel()
+	f := halfRefused(t)
+	var over atomic.Bool
+	f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
+		l, err := f.store.Lease(ctx, id)
+		return lastWrite{l, &over}, err
+	}
+	f.add("m1")
+	if r := f.poll(); r.Err == nil || !over.Load() {
+		t.Fatalf("%+v", r)
+	}
+	f.lease = nil
+	if got := f.states()["uid-m1"]; got != "deferred" {
+		t.Errorf("it is %s", got)
+	}
+	if r := f.poll(); r.Err != nil || r.Forwarded != 1 || r.Unknown != 0 {
+		t.Errorf("%+v", r)
+	}
+	var got [][]string
+	for _, m := range f.smtp.Messages() {
+		got = append(got, m.Recipients)
+	}
+	if len(got) != 2 || !slices.Equal(got[0], []string{"a@example.org"}) || !slices.Equal(got[1], []string{"b@example.org"}) {
+		t.Errorf("arrived for %v", got)
+	}
+}
+
+func TestQuarantineStoresRefusedMessage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	w := newWorld(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
-	w.account.Policy.Keep = false
-	w.account.Destination.OnReject, w.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(dir)
-	w.add("m1", "m2")
-	if r := w.poll(); r.Err != nil || r.Held != 0 || len(w.left()) != 0 {
-		t.Errorf("%+v, left %v", r, w.left())
+	f := newFixture(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
+	f.account.Policy.Keep = false
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(dir)
+	f.add("m1", "m2")
+	if r := f.poll(); r.Err != nil || r.Held != 0 || len(f.left()) != 0 {
+		t.Errorf("%+v, left %v", r, f.left())
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "new", "*"))
 	if len(files) != 1 {
 		t.Fatalf("in quarantine: %v", files)
 	}
 	text, err := os.ReadFile(files[0])
-	_, want, _ := bytes.Cut(letter("m1"), []byte("\r\n"))
+	_, want, _ := bytes.Cut(octetsOf("m1"), []byte("\r\n"))
 	if err != nil || !bytes.HasSuffix(text, want) || !bytes.HasPrefix(text, []byte("Received: from pop.example.net")) {
 		t.Errorf("%v: %q", err, text)
 	}
 }
 
-func TestQuarantineThatFailsMarksNothing(t *testing.T) {
+func TestQuarantineFailureMarksNothing(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	w := newWorld(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
-	w.account.Policy.Keep = false
-	w.account.Destination.OnReject, w.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(filepath.Join(file, "folder"))
-	w.add("m1")
-	if r := w.poll(); r.Err == nil || len(w.states()) != 0 || len(w.left()) != 1 {
-		t.Errorf("%+v, %v, left %v", r, w.states(), w.left())
+	f := newFixture(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
+	f.account.Policy.Keep = false
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(filepath.Join(file, "folder"))
+	f.add("m1")
+	if r := f.poll(); r.Err == nil || len(f.states()) != 0 || len(f.left()) != 1 {
+		t.Errorf("%+v, %v, left %v", r, f.states(), f.left())
 	}
 }
 
-// TestDestinationThatRefusesEverything is at fault itself: after five messages
-// it is left alone, and none of them stays marked as refused, nor what was on
-// its way.
-func TestDestinationThatRefusesEverything(t *testing.T) {
+// TestQuarantineFailureForOneRecipientDoesNotResendToTheOther: the other one, who has the message, does
+// not get it again.
+func TestQuarantineFailureForOneRecipientDoesNotResendToTheOther(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		how      fetcher.Reject
-		inFlight int
-	}{{fetcher.Hold, 1}, {fetcher.Wrap, 1}, {fetcher.Hold, 32}, {fetcher.Wrap, 32}} {
-		t.Run(fmt.Sprint(c.how, " ", c.inFlight), func(t *testing.T) {
-			t.Parallel()
-			broken := true
-			b := bend{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-				if e.Stage == forwarder.StageDot && broken {
-					return smtptest.Fault{Code: 554, Text: "the queue is broken"}
-				}
-				return smtptest.Fault{}
-			}}}
-			b.pool.InFlight = c.inFlight
-			w := newWorld(t, b)
-			w.account.Policy.Keep = false
-			w.account.Destination.OnReject = c.how
-			w.add(many(20)...)
-			r := w.poll()
-			if r.Err == nil || r.Held != 0 || r.Deferred < 5 || c.inFlight == 1 && r.Deferred > 5 {
-				t.Errorf("%+v", r)
-			}
-			broken = false
-			if r := w.poll(); r.Err != nil || r.Forwarded != 20 || len(w.left()) != 0 {
-				t.Errorf("%+v, %v", r, w.states())
-			}
-		})
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	b := failAt(forwarder.StageDot, "b@", smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 1}, Text: "no"})
+	b.smtp.LMTP = true
+	f := newFixture(t, b)
+	f.account.Destination.Recipients = []string{"a@example.org", "b@example.org"}
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(filepath.Join(file, "folder"))
+	f.add("m1")
+	f.pollTwiceDaily(4, true)
+	same(t, "arrived", f.arrived(), []string{"m1"})
+}
+
+// TestQuarantineIsNotFilledByABrokenDestination: a destination that refuses everything does not empty
+// the mailbox into it, and is left alone for longer and longer.
+func TestQuarantineIsNotFilledByABrokenDestination(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, failAt(forwarder.StageDot, "", smtptest.Fault{Code: 554, Text: "the queue is broken"}))
+	f.account.Policy.Keep = false
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(t.TempDir())
+	f.add(numbered(20)...)
+	last := time.Duration(0)
+	for range 3 {
+		r := f.pollAs(false)
+		d, err := f.store.Destination(t.Context(), "main")
+		must(t, err)
+		wait := d.NotBefore.Sub(f.now.Now())
+		if r.Err == nil || wait <= last {
+			t.Errorf("%+v, waits %v after %v", r, wait, last)
+		}
+		last = wait
+		f.now.Add(wait)
+	}
+	if n := len(f.left()); n != 20 {
+		t.Errorf("%d of 20 are left", n)
 	}
 }

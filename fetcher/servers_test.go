@@ -1,19 +1,30 @@
 package fetcher_test
 
 import (
-	"errors"
+	"bytes"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"testing"
-	"time"
 
-	"github.com/popferry/popferry/fetcher"
-	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
+
+// oneAtATime guards what a handler keeps: a session that was cut may still be
+// at the commands that it was sent ahead, when the next one has begun.
+func oneAtATime(handle func(s *pop3test.Session, verb, arg string) bool) func(*pop3test.Session, string, string) bool {
+	if handle == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(s *pop3test.Session, verb, arg string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return handle(s, verb, arg)
+	}
+}
 
 // refuse answers -ERR to some verbs.
 func refuse(text string, verbs ...string) func(*pop3test.Session, string, string) bool {
@@ -26,198 +37,178 @@ func refuse(text string, verbs ...string) func(*pop3test.Session, string, string
 	}
 }
 
-func TestWithoutUIDL(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		refused []string
-		keep    bool
-		works   bool
-	}{
-		"kept, by TOP":     {[]string{"UIDL"}, true, true},
-		"deleted, by TOP":  {[]string{"UIDL"}, false, true},
-		"deleted, by RETR": {[]string{"UIDL", "TOP"}, false, true},
-		"kept, no TOP":     {[]string{"UIDL", "TOP"}, true, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, bend{pop: refuse("unknown command", c.refused...)})
-			w.account.Policy.Keep = c.keep
-			w.add("m1", "m2")
-			w.pop.Add("leo", pop3test.Message{UID: "none", Octets: []byte("\r\nno header at all\r\n")})
-			r := w.poll()
-			if !c.works {
-				if !errors.Is(r.Err, pop3.ErrNoUIDL) || len(w.arrived()) != 0 {
-					t.Errorf("%+v", r)
-				}
-				return
-			}
-			if r.Err != nil || r.Forwarded != 3 {
-				t.Fatalf("%+v", r)
-			}
-			w.add("m3")
-			if r := w.poll(); r.Err != nil || r.Forwarded != 1 {
-				t.Errorf("%+v", r)
-			}
-			if want := map[bool]int{true: 4, false: 0}[c.keep]; len(w.left()) != want {
-				t.Errorf("left: %v", w.left())
-			}
-		})
-	}
-}
-
-func TestRefusedLoginIsNotBelievedAtOnce(t *testing.T) {
-	t.Parallel()
-	var refused atomic.Bool
-	w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, _ string) bool {
-		if verb != "PASS" && verb != "AUTH" || !refused.Load() {
+// answerRETR answers RETR for one message.
+func answerRETR(uid string, answer func(s *pop3test.Session, m *pop3test.Message)) func(*pop3test.Session, string, string) bool {
+	return func(s *pop3test.Session, verb, arg string) bool {
+		m := s.Message(arg)
+		if verb != "RETR" || m == nil || m.UID != uid {
 			return false
 		}
-		s.Err("[AUTH] invalid password")
+		answer(s, m)
 		return true
-	}})
-	w.poll()
-	refused.Store(true)
-	waits := []time.Duration{time.Minute, 2 * time.Minute, 40 * time.Minute}
-	for i, wait := range waits {
-		r := w.poll()
-		var doubted *fetcher.UnconfirmedAuthError
-		if errors.As(r.Err, &doubted) != (i < 2) {
-			t.Errorf("try %d: %v", i+1, r.Err)
-		}
-		a, err := w.store.Accounts(t.Context())
-		must(t, err)
-		if got := a[0].NotBefore.Sub(w.now.Now()); got != wait {
-			t.Errorf("try %d: it waits %v, want %v", i+1, got, wait)
-		}
-	}
-	refused.Store(false)
-	if r := w.poll(); r.Err != nil {
-		t.Error(r.Err)
 	}
 }
 
-func TestServerIsKeptAwake(t *testing.T) {
-	t.Parallel()
-	awake := make(chan struct{})
-	var once atomic.Bool
-	b := bend{
-		pop: func(_ *pop3test.Session, verb, _ string) bool {
-			if verb == "NOOP" && once.CompareAndSwap(false, true) {
-				close(awake)
-			}
+// flood sends a header and a body of 16 MB, as long as anybody reads it. It tells
+// whether that was to its end.
+func flood(s *pop3test.Session) bool {
+	s.Write("+OK\r\nMessage-ID: <m1@example.org>\r\n\r\n")
+	mega := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 1<<14)
+	for range 16 {
+		s.Write(mega)
+		if s.Flush() != nil {
 			return false
-		},
-		smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-			if e.Stage == forwarder.StageDot {
-				<-awake // the destination is slow: it answers once the POP3 server was heard from
-			}
-			return smtptest.Fault{}
-		}},
-	}
-	w := newWorld(t, b)
-	w.account.Source.Timeout = impatience
-	w.account.Policy.Keep = false
-	w.add("m1")
-	if r := w.poll(); r.Err != nil || r.Forwarded != 1 || r.OnServer != 0 {
-		t.Errorf("%+v", r)
-	}
-}
-
-func TestServerThatIgnoresDELE(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, _ string) bool {
-		if verb == "DELE" {
-			s.OK("gone, or so")
-		}
-		return verb == "DELE"
-	}})
-	w.account.Policy.Keep = false
-	w.add("m1", "m2")
-	for i := range 5 {
-		r := w.poll()
-		if r.Err != nil || errors.Is(r.Notice, fetcher.ErrDeleIgnored) != (i > 2) {
-			t.Errorf("poll %d: %+v", i+1, r)
 		}
 	}
-	same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2"})
-	if got := len(w.verbs("DELE")); got != 6 {
-		t.Errorf("%d DELEs, want three for each message", got)
-	}
+	s.Write(".\r\n")
+	return true
 }
 
-func TestUTF8ModeWhenItIsAskedFor(t *testing.T) {
-	t.Parallel()
-	for _, verb := range []string{"PASS", "RETR"} {
-		t.Run(verb, func(t *testing.T) {
-			t.Parallel()
-			var mode atomic.Bool
-			w := newWorld(t, bend{pop: func(s *pop3test.Session, v, _ string) bool {
-				switch {
-				case v == "CAPA":
-					s.Lines("capabilities", "USER", "UIDL", "TOP", "RESP-CODES", "UTF8")
-				case v == "UTF8":
-					mode.Store(true)
-					s.OK("UTF8 on")
-				case v == verb && !mode.Load():
-					s.Err("[UTF8] only in UTF8 mode")
-				default:
-					return false
-				}
-				return true
-			}})
-			w.add("m1")
-			w.poll()
-			w.poll()
-			same(t, "arrived", w.arrived(), []string{"m1"})
+// unstuffed sends a message as it is: a dot alone on its line ends it, and the
+// rest comes only when the next command does.
+type unstuffed struct {
+	uid  string
+	list []string // what LIST answers, if anything
+	rest string
+}
+
+func (u *unstuffed) handle(s *pop3test.Session, verb, arg string) bool {
+	if u.rest != "" {
+		s.Write(u.rest + ".\r\n")
+		u.rest = ""
+	}
+	m := s.Message(arg)
+	switch {
+	case verb == "LIST" && arg == "" && u.list != nil:
+		s.Lines("", u.list...)
+	case verb == "RETR" && m != nil && m.UID == u.uid:
+		head, rest, _ := bytes.Cut(m.Octets, []byte("\r\n.\r\n"))
+		s.Write("+OK\r\n" + string(head) + "\r\n.\r\n")
+		u.rest = string(rest)
+	default:
+		return false
+	}
+	return true
+}
+
+// partialListing is a server that for a while lists less than it has.
+type partialListing struct {
+	on         atomic.Bool
+	uids, list []string
+}
+
+func (p *partialListing) handle(s *pop3test.Session, verb, arg string) bool {
+	switch {
+	case !p.on.Load() || arg != "":
+		return false
+	case verb == "STAT":
+		s.OK("%d 100", len(p.uids))
+	case verb == "UIDL":
+		s.Lines("", p.uids...)
+	case verb == "LIST":
+		s.Lines("", p.list...)
+	default:
+		return false
+	}
+	return true
+}
+
+// hidingServer is a server that gives each message once: what was retrieved is gone
+// after QUIT, whether it says so (EXPIRE 0) or not.
+type hidingServer struct {
+	f    *fixture
+	says bool
+	seen []string
+}
+
+func (h *hidingServer) handle(s *pop3test.Session, verb, arg string) bool {
+	switch verb {
+	case "CAPA":
+		if h.says {
+			s.Lines("capabilities", "USER", "UIDL", "TOP", "EXPIRE 0")
+			return true
+		}
+	case "RETR":
+		if m := s.Message(arg); m != nil {
+			h.seen = append(h.seen, m.UID)
+		}
+	case "QUIT":
+		seen := h.seen
+		h.seen = nil
+		h.f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+			return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return slices.Contains(seen, m.UID) })
 		})
 	}
+	return false
 }
 
-func TestRaisedLimit(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, bend{})
-	w.account.Policy.MaxSize = 100
-	w.add("m1")
-	w.poll()
-	w.account.Policy.MaxSize = 1000
-	if r := w.poll(); r.Forwarded != 1 {
-		t.Errorf("%+v, %v", r, w.states())
-	}
+// shy is a server that drops at QUIT what was retrieved, and does not say so.
+type shy struct {
+	f     *fixture
+	mu    sync.Mutex
+	given map[int][]string // UIDs by session
 }
 
-// TestBodiesThatDoNotComeWhole: what cannot be told to be whole is not
-// forwarded and not deleted; the third time it is held, and the others go on.
-func TestBodiesThatDoNotComeWhole(t *testing.T) {
-	t.Parallel()
-	for name, send := range map[string]func(s *pop3test.Session){
-		"terminator lost":  func(s *pop3test.Session) { s.Write("+OK\r\nSubject: bad\r\n\r\nno end\r\n"); s.Close() },
-		"terminator glued": func(s *pop3test.Session) { s.Write("+OK\r\nSubject: bad\r\n\r\nno end.\r\n") },
-		"cut":              func(s *pop3test.Session) { s.Write("+OK\r\nSubject: bad"); s.Reset() },
-		"unstuffed dot":    func(s *pop3test.Session) { s.Write("+OK\r\nSubject: bad\r\n\r\na\r\n.\r\n+OK b\r\n.\r\n") },
-		"nothing at all":   func(s *pop3test.Session) { s.Write("+OK\r\n.\r\n") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, arg string) bool {
-				if m := s.Message(arg); verb != "RETR" || m == nil || m.UID != "bad" {
-					return false
-				}
-				send(s)
-				return true
-			}})
-			w.account.Policy.Keep = false
-			w.account.Source.Timeout = impatience
-			w.add("m1")
-			w.pop.Add("leo", pop3test.Message{UID: "bad", Octets: []byte("Subject: bad\r\n\r\na\r\n.\r\n+OK b\r\n" + strings.Repeat("x\r\n", 100))})
-			w.add("m2")
-			for i := range 4 {
-				w.poll()
-				if got, want := w.states()["bad"], map[bool]string{true: "deferred", false: "held"}[i < 2]; got != want {
-					t.Errorf("after %d polls it is %q, want %s", i+1, got, want)
-				}
-			}
-			same(t, "arrived", sorted(w.arrived()), []string{"m1", "m2"})
-			same(t, "left", w.left(), []string{"bad"})
+func (h *shy) handle(s *pop3test.Session, verb, arg string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch verb {
+	case "RETR":
+		if m := s.Message(arg); m != nil {
+			h.given[s.Number] = append(h.given[s.Number], m.UID)
+		}
+	case "QUIT":
+		gone := h.given[s.Number]
+		h.f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+			return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return slices.Contains(gone, m.UID) })
 		})
 	}
+	return false
+}
+
+// saysExpire is a server that says EXPIRE 0 and does not do it.
+func saysExpire(s *pop3test.Session, verb, _ string) bool {
+	if verb == "CAPA" {
+		s.Lines("capabilities", "USER", "UIDL", "TOP", "EXPIRE 0")
+	}
+	return verb == "CAPA"
+}
+
+// greylist refuses the first so many messages at the dot for now.
+func greylist(n int) smtptest.Options {
+	return smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && e.Message <= n {
+			return smtptest.Fault{Code: 451, Text: "later"}
+		}
+		return smtptest.Fault{}
+	}}
+}
+
+// failAt misbehaves at a stage for addresses with a prefix.
+func failAt(stage forwarder.Stage, prefix string, fault smtptest.Fault) faults {
+	b := faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == stage && strings.HasPrefix(e.Address, prefix) {
+			return fault
+		}
+		return smtptest.Fault{}
+	}}}
+	b.pool.Connections = 1
+	return b
+}
+
+// refusing refuses the first message of each mailbox, whatever the stage.
+func refusing(o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) faults {
+	return refusingBy(550, o, stage, e)
+}
+
+func refusingBy(code int, o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) faults {
+	o.Fault = func(ev smtptest.Event) smtptest.Fault {
+		if ev.Stage == stage && ev.Message == 1 {
+			return smtptest.Fault{Code: code, Enhanced: e, Text: "not like this"}
+		}
+		return smtptest.Fault{}
+	}
+	b := faults{smtp: o}
+	b.pool.Connections = 1
+	return b
 }

@@ -15,10 +15,10 @@ import (
 )
 
 // show shows the message of a row, the first under its UID.
-func (w *world) show(uid string, change func(*mailbox.Wanted)) (string, error) {
-	w.t.Helper()
+func (f *fixture) show(uid string, change func(*mailbox.Wanted)) (string, error) {
+	f.t.Helper()
 	var m mailbox.Wanted
-	for _, r := range w.records() {
+	for _, r := range f.records() {
 		if r.UID == uid {
 			m.Rows = append(m.Rows, r.Known)
 		}
@@ -28,25 +28,25 @@ func (w *world) show(uid string, change func(*mailbox.Wanted)) (string, error) {
 		change(&m)
 	}
 	var out bytes.Buffer
-	err := mailbox.Show(w.t.Context(), w.account.Source, w.account.Policy, m, &out)
+	err := mailbox.Show(f.t.Context(), f.account.Source, f.account.Policy, m, &out)
 	return out.String(), err
 }
 
 // TestShow: the octets are the server's, and nothing is changed by looking.
 func TestShow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, bend{})
-	w.add("1", "2")
-	w.poll()
-	before := w.records()
-	got, err := w.show("uid-2", nil)
-	if want := string(letter("2")); err != nil || got != want {
+	f := newFixture(t, faults{})
+	f.add("1", "2")
+	f.poll()
+	before := f.records()
+	got, err := f.show("uid-2", nil)
+	if want := string(octetsOf("2")); err != nil || got != want {
 		t.Errorf("%v, %q, want %q", err, got, want)
 	}
-	if len(w.left()) != 2 || len(before) != len(w.records()) {
-		t.Errorf("%v are left, %d rows", w.left(), len(w.records()))
+	if len(f.left()) != 2 || len(before) != len(f.records()) {
+		t.Errorf("%v are left, %d rows", f.left(), len(f.records()))
 	}
-	commands := w.pop.Commands("leo")
+	commands := f.pop.Commands("leo")
 	if commands[len(commands)-1] != "QUIT" || slices.ContainsFunc(commands, func(c string) bool { return strings.HasPrefix(c, "DELE") }) {
 		t.Errorf("%q", commands)
 	}
@@ -55,8 +55,8 @@ func TestShow(t *testing.T) {
 // TestShowInDoubt: a UID alone does not tell which message is meant.
 func TestShowInDoubt(t *testing.T) {
 	t.Parallel()
-	one, two := letter("1"), letter("2")
-	longer := append(letter("1"), "one more line\r\n"...)
+	one, two := octetsOf("1"), octetsOf("2")
+	longer := append(octetsOf("1"), "one more line\r\n"...)
 	for name, test := range map[string]struct {
 		now    [][]byte // the messages under the UID now
 		noTop  bool
@@ -77,21 +77,21 @@ func TestShowInDoubt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, _ string) bool {
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
 				if test.noTop && verb == "TOP" {
 					s.Err("no")
 				}
 				return test.noTop && verb == "TOP"
 			}})
-			w.add("1")
-			w.poll()
-			w.pop.Change("leo", func([]pop3test.Message) (now []pop3test.Message) {
+			f.add("1")
+			f.poll()
+			f.pop.Change("leo", func([]pop3test.Message) (now []pop3test.Message) {
 				for _, m := range test.now {
 					now = append(now, pop3test.Message{UID: "uid-1", Octets: m})
 				}
 				return now
 			})
-			got, err := w.show("uid-1", test.change)
+			got, err := f.show("uid-1", test.change)
 			if !errors.Is(err, test.err) || got != test.want {
 				t.Errorf("%v, %q, want %v, %q", err, got, test.err, test.want)
 			}
@@ -110,7 +110,7 @@ func expires(m *mailbox.Wanted) { m.Server.NoCAPA, m.Server.Expires = true, true
 func TestShowFails(t *testing.T) {
 	t.Parallel()
 	cut := false
-	w := newWorld(t, bend{pop: func(s *pop3test.Session, verb, _ string) bool {
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
 		if verb != "RETR" || !cut {
 			return false
 		}
@@ -118,16 +118,16 @@ func TestShowFails(t *testing.T) {
 		s.Close()
 		return true
 	}})
-	w.add("1")
-	w.poll()
+	f.add("1")
+	f.poll()
 	cut = true
 	var source *mailbox.Error
-	if got, err := w.show("uid-1", nil); !errors.As(err, &source) || source.Step != mailbox.StepRetr || !errors.Is(err, mailbox.ErrPart) || got != "half a mess" {
+	if got, err := f.show("uid-1", nil); !errors.As(err, &source) || source.Step != mailbox.StepRetr || !errors.Is(err, mailbox.ErrPart) || got != "half a mess" {
 		t.Errorf("cut: %v, %q", err, got)
 	}
 	cut = false
-	known := w.record("uid-1").Known
-	err := mailbox.Show(t.Context(), w.account.Source, w.account.Policy, mailbox.Wanted{Known: known, Rows: []ledger.Known{known}}, full{})
+	known := f.record("uid-1").Known
+	err := mailbox.Show(t.Context(), f.account.Source, f.account.Policy, mailbox.Wanted{Known: known, Rows: []ledger.Known{known}}, full{})
 	if !errors.Is(err, io.ErrShortWrite) || errors.As(err, &source) {
 		t.Errorf("nowhere to write to: %v", err)
 	}
