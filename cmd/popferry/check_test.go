@@ -1,84 +1,169 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestCheckSetups: what check says of broken set-ups, as it stands in
-// testdata/check/setups.txt. To write that anew: POPFERRY_WRITE_GOLDEN=1 go test
-func TestCheckSetups(t *testing.T) {
+// checked is check --json as a program reads it.
+type checked struct {
+	Accounts, Destinations []struct {
+		Name  string
+		OK    bool
+		Steps []struct {
+			Step                      string
+			OK                        bool
+			MS                        *int64
+			Note, Cause, Text, Remedy *string
+		}
+	}
+}
+
+// checkJSONOf runs popferry check --json.
+func checkJSONOf(t *testing.T, cfg string, wantCode int, args ...string) checked {
+	t.Helper()
+	code, out, errs := popferry(t, append([]string{"check", "--json", "--config", cfg}, args...)...)
+	var c checked
+	d := json.NewDecoder(strings.NewReader(out))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil || code != wantCode {
+		t.Fatalf("exit %d, want %d: %v\n%s%s", code, wantCode, err, out, errs)
+	}
+	for _, s := range slices.Concat(c.Accounts, c.Destinations) {
+		for _, st := range s.Steps {
+			if st.MS == nil || st.Note == nil || st.Cause == nil || st.Text == nil || st.Remedy == nil {
+				t.Errorf("%s: %s: a key is missing", s.Name, st.Step)
+			} else if st.OK != (*st.Cause == "") || st.OK != (*st.Text == "") {
+				t.Errorf("%s: %s: ok is %v with cause %q: %q", s.Name, st.Step, st.OK, *st.Cause, *st.Text)
+			}
+		}
+	}
+	return c
+}
+
+// TestCheckListing: what is new is told by the ledger, which stays as it is, and
+// so does the mailbox. One login is enough.
+func TestCheckListing(t *testing.T) {
 	t.Parallel()
-	said := make([]string, len(popSetups)+len(smtpSetups))
-	t.Run("each", func(t *testing.T) {
-		for i, s := range slices.Concat(popSetups, smtpSetups) {
-			t.Run(s.name, func(t *testing.T) {
-				t.Parallel()
-				w := newCheckWorld(t)
-				if s.world != nil {
-					s.world(w)
-				}
-				account, forward := w.good()
-				if s.account != "" {
-					account = s.account
-				}
-				if s.forward != "" {
-					forward = s.forward
-				}
-				code, out, errs := w.check(account, forward)
-				if code != exitAgain || errs != "" && !strings.HasPrefix(errs, "popferry: warning:") {
-					t.Errorf("exit %d, stderr %q, stdout %s", code, errs, out)
-				}
-				said[i] = "== " + s.name + "\n" + notWell(t, out)
-			})
+	pop := startPOP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n", "Subject: 2\r\n\r\n2\r\n")
+	sink := startSMTP(t, smtptest.Options{})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: leo, %[1]s, tls: none, username: leo, password: secret, leave_on_server: false, max_message_size: 1kB}
+  - {name: zoe, %[1]s, tls: none, username: zoe, password: secret}
+forward:
+  - {name: main, %[2]s, tls: none, from: me@x.test, to: [me@x.test]}
+`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()))
+	note := func(wantAccounts int, args ...string) string {
+		t.Helper()
+		c := checkJSONOf(t, cfg, 0, args...)
+		if len(c.Accounts) != wantAccounts || len(c.Destinations) != 1 {
+			t.Fatalf("%d accounts, %d destinations", len(c.Accounts), len(c.Destinations))
 		}
-	})
-	golden(t, filepath.Join("testdata", "check", "setups.txt"), strings.Join(said, "\n"))
+		steps := c.Accounts[0].Steps
+		return *steps[len(steps)-1].Note
+	}
+	if got := note(2); !strings.HasPrefix(got, "2 messages, 34 B; 2 new; the largest") {
+		t.Errorf("at first: %q", got)
+	}
+	if code, out, errs := popferry(t, "run", "--once", "--config", cfg, "zoe"); code != 0 {
+		t.Fatalf("exit %d\n%s%s", code, out, errs)
+	}
+	before := len(pop.Log())
+	big := pop3test.Message{UID: "big", Octets: bytes.Repeat([]byte("x"), 2000)}
+	for _, user := range []string{"leo", "zoe"} {
+		pop.Add(user, big, pop3test.Message{UID: "same", Octets: []byte("\r\n")}, pop3test.Message{UID: "same", Octets: []byte("\r\nx\r\n")},
+			pop3test.Message{UID: strings.Repeat("u", 80), Octets: []byte("\r\n")})
+	}
+	if got, want := note(1, "zoe"), "6 messages, 2.0 kB; 4 new; the largest to fetch has 2.0 kB; "+
+		"1 with a duplicate UID; 1 with a UID longer than 70 octets"; got != want {
+		t.Errorf("zoe: %q, want %q", got, want)
+	}
+	if got, want := note(1, "leo"), "5 new; 1 larger than max_message_size; the largest to fetch has 17 B"; !strings.Contains(got, want) {
+		t.Errorf("leo: %q, want %q", got, want)
+	}
+	logins := 0
+	for _, c := range pop.Log()[before:] {
+		switch c.Verb() {
+		case "RETR", "TOP", "DELE":
+			t.Errorf("%s: %s", c.User, c.Line)
+		case "AUTH", "PASS":
+			logins++
+		}
+	}
+	if logins != 2 || len(pop.Messages("leo")) != 6 || len(sink.Messages()) != 2 {
+		t.Errorf("%d logins, %d messages left, %d sent", logins, len(pop.Messages("leo")), len(sink.Messages()))
+	}
 }
 
-// notWell is the part of check's output about what is not well, without what
-// is another each time.
-func notWell(t *testing.T, out string) string {
-	t.Helper()
-	var blocks []string
-	for block := range strings.SplitSeq(out, "\n\n") {
-		if strings.Contains(block, "FAILED") {
-			blocks = append(blocks, strings.TrimRight(block, "\n"))
+// TestCheckTooEarly: min_interval holds for check as well.
+func TestCheckTooEarly(t *testing.T) {
+	t.Parallel()
+	pop := startPOP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n")
+	sink := startSMTP(t, smtptest.Options{})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: leo, %s, tls: none, username: leo, password: secret, min_interval: 15m}
+forward:
+  - {name: main, %s, tls: none, to: [me@x.test]}
+`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()))
+	for _, want := range []string{"listing: 1 message", "login: not tried: the last login was "} {
+		steps := checkJSONOf(t, cfg, 0).Accounts[0].Steps
+		last := steps[len(steps)-1]
+		if got := last.Step + ": " + *last.Note; !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if code, out, errs := popferry(t, "run", "--once", "--config", cfg); code != 0 {
+			t.Fatalf("exit %d\n%s%s", code, out, errs)
 		}
 	}
-	if len(blocks) == 0 {
-		t.Errorf("nothing has failed:\n%s", out)
-	}
-	text := strings.Join(blocks, "\n") + "\n"
-	for _, r := range []struct{ from, to string }{
-		{` +\d+ m?s\b`, "  # ms"},
-		{`sha256:[0-9a-f]{64}`, "sha256:1234"},
-		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`, "TIME"},
-		{`\d{4}-\d\d-\d\d`, "DATE"},
-		{`(lookup \S+) on \S+:`, "$1:"},
-	} {
-		text = regexp.MustCompile(r.from).ReplaceAllString(text, r.to)
-	}
-	return text
 }
 
-// golden compares a text with a file's.
-func golden(t *testing.T, path, text string) {
-	t.Helper()
-	if os.Getenv("POPFERRY_WRITE_GOLDEN") != "" {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+// TestCheckSend: one test message by each destination, and only if it is asked for.
+func TestCheckSend(t *testing.T) {
+	t.Parallel()
+	pop := startPOP3(t, pop3test.Options{})
+	sink, full := startSMTP(t, smtptest.Options{}), startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot {
+			return smtptest.Fault{Code: 554, Text: "content rejected"}
 		}
+		return smtptest.Fault{}
+	}})
+	cfg := writeConfig(t, `
+state: popferry.db
+accounts:
+  - {name: leo, %[1]s, tls: none, username: leo, password: secret}
+  - {name: zoe, %[1]s, tls: none, username: zoe, password: secret, to: [zoe@x.test], forward: full}
+forward:
+  - {name: main, %[2]s, tls: none, from: leo@x.test, to: [me@x.test, you@x.test]}
+  - {name: full, %[3]s, tls: none, from: leo@x.test}
+`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()), hostPort(t, full.Addr().String()))
+	checkJSONOf(t, cfg, 0)
+	if n := len(sink.Messages()); n != 0 {
+		t.Fatalf("%d messages were sent", n)
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	c := checkJSONOf(t, cfg, exitAgain, "--send")
+	var got []string
+	for _, d := range c.Destinations {
+		last := d.Steps[len(d.Steps)-1]
+		got = append(got, fmt.Sprintf("%s %s %v %s", d.Name, last.Step, d.OK, *last.Cause))
 	}
-	if string(want) != text {
-		t.Errorf("%s has other words; now they are:\n%s", path, text)
+	if want := []string{"main send true ", "full send false refused"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	sent := sink.Messages()
+	if len(sent) != 1 || sent[0].Sender != "leo@x.test" || !slices.Equal(sent[0].Recipients, []string{"me@x.test", "you@x.test"}) ||
+		!bytes.Contains(sent[0].Data, []byte("\r\nAuto-Submitted: auto-generated\r\n")) {
+		t.Errorf("sent: %+v", sent)
 	}
 }

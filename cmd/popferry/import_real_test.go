@@ -156,7 +156,7 @@ func (p *predecessor) importAndPoll(args []string, before int, want map[[sha256.
 	t.Helper()
 	cfg := filepath.Join(p.home, "popferry.yaml")
 	code, out, errs := popferry(t, append([]string{"import", "--output", cfg, "--state", filepath.Join(p.home, "popferry.db")}, args...)...)
-	if code != exitOK || !strings.Contains(out, "isp: leo at "+p.host) || !strings.Contains(out, "; 200 messages fetched before (") || strings.Contains(out, "left to do") {
+	if code != exitOK || !strings.Contains(out, "isp: leo at "+p.host) || !strings.Contains(out, "; 200 messages fetched before (") || strings.Contains(out, "complete it") {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
 	if strings.Contains(out+errs, "cret") {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -10,29 +12,61 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/cmd/internal/testworld"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// authorities is a file with the authorities of real servers.
-func authorities(t *testing.T, files ...string) string {
-	t.Helper()
-	var all []byte
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, text...)
-	}
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(path, all, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+// newcomer is a user who sets popferry up in an empty folder.
+type newcomer struct {
+	t       *testing.T
+	dir     string
+	program *program
+	screen  testworld.Output
 }
 
-// split is an address's host and port.
+// newNewcomer has a DNS with these records and web pages, as testworld.Discovery.
+func newNewcomer(t *testing.T, authority *certtest.Authority, zone string, pages map[string]string) *newcomer {
+	t.Helper()
+	n := &newcomer{t: t, dir: t.TempDir()}
+	resolver, transport := testworld.Discovery(t, authority, zone, pages)
+	resources := app.NewResources()
+	resources.Network = dial.NewNetworkWith(resolver)
+	n.program = &program{stdout: &n.screen, stderr: &n.screen, resources: resources, resolver: resolver, transport: transport}
+	return n
+}
+
+// init runs popferry init with a user who answers.
+func (n *newcomer) init(replies []testworld.Reply, args ...string) error {
+	n.t.Helper()
+	user := testworld.NewConsole(n.t, &n.screen, replies)
+	n.program.console = func() terminal.Console { return user }
+	c := n.program.initCommand()
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.SetArgs(append([]string{"--config", filepath.Join(n.dir, "popferry.yaml")}, args...))
+	err := c.ExecuteContext(n.t.Context())
+	user.CheckAllAsked()
+	return err
+}
+
+// reads checks what a file says below its comment.
+func (n *newcomer) reads(name, want string) {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.dir, name))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if _, got, _ := strings.Cut(string(text), "\n\n"); got != want {
+		n.t.Errorf("%s:\n%s\nwant below the comment:\n%s", name, text, want)
+	}
+}
+
+// split returns an address's host and port.
 func split(t *testing.T, addr string) (host, port string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -42,11 +76,61 @@ func split(t *testing.T, addr string) (host, port string) {
 	return host, port
 }
 
-// TestInit is a person who knows two addresses and two passwords, and not even
-// these at once: from an empty folder to forwarded mail, on real servers that
-// are found by autoconfig over HTTPS and by SRV records. Then a second mailbox
-// is added.
-func TestInit(t *testing.T) {
+// authorities writes the authorities of real servers into one file.
+func authorities(t *testing.T, files ...string) string {
+	t.Helper()
+	var all [][]byte
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text)
+	}
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, bytes.Join(all, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A user who leaves at the last question reads that everything is set up.
+func TestInitIsCompleteBeforeTheFirstPoll(t *testing.T) {
+	t.Parallel()
+	authority := certtest.New(t)
+	config := &tls.Config{Certificates: []tls.Certificate{authority.Server("*.isp.test")}}
+	src := testworld.POP3(t, pop3test.Options{TLS: config, ImplicitTLS: true}, testworld.OneMail)
+	sink := testworld.SMTP(t, smtptest.Options{TLS: config, Username: "leo@isp.test", Password: "secret"})
+	_, popPort := split(t, src.Addr())
+	_, smtpPort := split(t, sink.Addr().String())
+	n := newNewcomer(t, authority, "pop.isp.test. A 127.0.0.1\nsmtp.isp.test. A 127.0.0.1\n", nil)
+	secret := filepath.Join(t.TempDir(), "secret")
+	testworld.Write(t, secret, "secret\n")
+	err := n.init([]testworld.Reply{
+		{Question: "Keep mail", Answer: ""},
+		{Question: "Forward all", Answer: ""},
+		{Question: "Write them?", Answer: ""},
+		{Question: "Collect and forward mail now?", Answer: testworld.Leave},
+	}, "--address", "leo@isp.test", "--password-file", secret, "--host", "pop.isp.test", "--port", popPort,
+		"--to", "leo@isp.test", "--smtp-host", "smtp.isp.test", "--smtp-port", smtpPort, "--smtp-password-file", secret, "--ca-file", authority.File())
+	if screen := n.screen.String(); err != nil || !strings.Contains(screen, "Next:\n  popferry run --config") {
+		t.Errorf("got %v, want no error, and what to do next, on the screen:\n%s", err, screen)
+	}
+	logins := 0
+	for _, c := range src.Log() {
+		if v := c.Verb(); v == "AUTH" || v == "PASS" || v == "APOP" {
+			logins++
+		}
+	}
+	if files := testworld.Files(t, n.dir); logins != 2 || !strings.Contains(files, "popferry.yaml") {
+		t.Errorf("%d logins, want the 2 of the set-up; files, want popferry.yaml among them:\n%s", logins, files)
+	}
+}
+
+// A user who knows two addresses and two passwords, and mistypes some of them:
+// from an empty folder to forwarded mail, on real servers that are found by
+// autoconfig over HTTPS and by SRV records. Then a second mailbox is added.
+func TestInitOnRealServers(t *testing.T) {
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)
 	p := realserver.StartPostfix(t, d)
@@ -69,29 +153,29 @@ _submission._tcp.popferry.test. SRV 0 1 %s smtp.popferry.test.
 	ca := authorities(t, d.CAFile(), p.CAFile())
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 
-	err := n.init([]reply{
-		{"Mail address of the mailbox", "leo"},
-		{"Mail address of the mailbox", "leo@isp.test"},
-		{"Password at pop.popferry.test", "mistyped"},
-		{"Try again with another", "p"},
-		{"Password at pop.popferry.test", "isp: secret"},
-		{"Mail address of the inbox", "me@popferry.test"},
-		{"Password at smtp.popferry.test", "inbox secret"},
-		{"Keep mail in the mailbox", "no"},
-		{"Forward all the mail", ""},
-		{"Write them?", ""},
-		{"Fetch and forward now?", ""},
+	err := n.init([]testworld.Reply{
+		{Question: "Mail address of the mailbox", Answer: "leo"},
+		{Question: "Mail address of the mailbox", Answer: "leo@isp.test"},
+		{Question: "Password at pop.popferry.test", Answer: "mistyped"},
+		{Question: "Try again with another", Answer: "p"},
+		{Question: "Password at pop.popferry.test", Answer: "isp: secret"},
+		{Question: "Mail address of the inbox", Answer: "me@popferry.test"},
+		{Question: "Password at smtp.popferry.test", Answer: "inbox secret"},
+		{Question: "Keep mail in the mailbox", Answer: "no"},
+		{Question: "Forward all mail", Answer: ""},
+		{Question: "Write them?", Answer: ""},
+		{Question: "Collect and forward mail now?", Answer: ""},
 	}, "--ca-file", ca)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, n.screen.String())
 	}
-	err = n.init([]reply{
-		{"Mail address of the mailbox", "club@isp.test"},
-		{"Password at pop.popferry.test", "club secret"},
-		{"Keep mail in the mailbox", "14d"},
-		{"Forward all the mail", "new"},
-		{"Write them?", "y"},
-		{"Fetch and forward now?", "yes"},
+	err = n.init([]testworld.Reply{
+		{Question: "Mail address of the mailbox", Answer: "club@isp.test"},
+		{Question: "Password at pop.popferry.test", Answer: "club secret"},
+		{Question: "Keep mail in the mailbox", Answer: "2w"},
+		{Question: "Forward all mail", Answer: "new"},
+		{Question: "Write them?", Answer: "y"},
+		{Question: "Collect and forward mail now?", Answer: "yes"},
 	}, "--ca-file", ca)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, n.screen.String())
@@ -114,7 +198,7 @@ _submission._tcp.popferry.test. SRV 0 1 %s smtp.popferry.test.
 	if left := d.Count("leo"); left != 0 {
 		t.Errorf("%d messages left in a mailbox that was to be emptied", left)
 	}
-	if got, want := n.files(), `accounts.d -rwx------
+	if got, want := testworld.Files(t, n.dir), `accounts.d -rwx------
 accounts.d/club@isp.test.password -rw-------
 accounts.d/club@isp.test.yaml -rw-------
 accounts.d/leo@isp.test.password -rw-------
@@ -122,7 +206,7 @@ accounts.d/leo@isp.test.yaml -rw-------
 inbox.password -rw-------
 popferry.yaml -rw-------
 `; got != want {
-		t.Errorf("files:\n%s", got)
+		t.Errorf("files:\n%s\nwant:\n%s", got, want)
 	}
 	n.reads("popferry.yaml", fmt.Sprintf(`include: [accounts.d/*.yaml]
 forward:
@@ -143,6 +227,6 @@ forward:
     tls_ca_file: %s
     username: leo@isp.test
     password_file: leo@isp.test.password
-    leave_on_server: false # true, false: delete what was forwarded, 14d: after 14 days
+    leave_on_server: false # true: keep mail there, false: delete it once forwarded, 14d: delete it 14 days later
 `, popPort, ca))
 }

@@ -29,7 +29,7 @@ func TestShow(t *testing.T) {
 	o.mustBe("uid-1 held, uid-2 held")
 
 	o.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message { return all[1:] })
-	o.do(exitOther, []string{"isp: the message cannot be shown: the message is not on its server any more"}, "show", "isp", "uid-1")
+	o.do(exitOther, []string{"isp: the message cannot be shown: the message is no longer on its server"}, "show", "isp", "uid-1")
 	o.do(exitOther, []string{"isp: the ledger has no message with the UID uid-9"}, "show", "isp", "uid-9")
 }
 

@@ -2,13 +2,11 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
-	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -30,12 +28,9 @@ func MarkFetched(ctx context.Context, store *sqlite.Store, program string, accou
 	for i, a := range accounts {
 		ids[i] = a.Identity
 	}
-	rows, err := store.Claim(ctx, ids)
-	if errors.Is(err, ledger.ErrIdentity) {
-		return nil, &app.ConfigError{Err: err}
-	}
+	rows, err := app.Claim(ctx, store, ids)
 	if err != nil {
-		return nil, cause.Explain("state", err)
+		return nil, err
 	}
 	marked := make(map[string]int)
 	for i, f := range accounts {

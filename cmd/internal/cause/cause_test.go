@@ -38,7 +38,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 // TestSummary: the innermost evidence, once. The full texts of check are in
-// cmd/popferry/testdata/check/setups.txt.
+// cmd/internal/check/testdata/setups.txt.
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	late := &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"regexp"
@@ -113,25 +115,34 @@ func limit(p *int64) setter {
 	}
 }
 
-// leave sets how long forwarded messages stay: true, false or a duration.
+// leave sets how long forwarded messages stay.
 func leave(p *Leave) setter {
 	return func(v yamlValue) {
 		s, ok := v.scalar()
 		if !ok {
 			return
 		}
-		d, err := ParseDuration(s)
-		switch {
-		case s == "true" || s == "false":
-			*p = Leave{Keep: s == "true"}
-		case err != nil:
-			v.fail("%q is not true, false or a duration such as 14d", s)
-		case d == 0:
-			v.fail("must not be zero; use false to delete messages at once")
-		default:
-			*p = Leave{Keep: true, For: d}
+		l, err := ParseLeave(s)
+		if err != nil {
+			v.fail("%v", err)
+			return
 		}
+		*p = l
 	}
+}
+
+// ParseLeave reads a value of leave_on_server: true, false or a duration.
+func ParseLeave(text string) (Leave, error) {
+	d, err := ParseDuration(text)
+	switch {
+	case text == "true" || text == "false":
+		return Leave{Keep: text == "true"}, nil
+	case err != nil:
+		return Leave{}, fmt.Errorf("%q is not true, false or a duration such as 14d", text)
+	case d == 0:
+		return Leave{}, errors.New("must not be zero; use false to delete messages at once")
+	}
+	return Leave{Keep: true, For: d}, nil
 }
 
 // unixPrefix begins a host that is a socket.

@@ -54,3 +54,24 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 }
+
+func TestParseLeaveTakesTrueFalseAndAnyDuration(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for text, want := range map[string]Leave{
+		"true": {Keep: true}, "false": {}, "14d": {Keep: true, For: 14 * day}, "2w": {Keep: true, For: 14 * day},
+		"36h": {Keep: true, For: 36 * time.Hour}, "1w 2d": {Keep: true, For: 9 * day},
+	} {
+		if got, err := ParseLeave(text); err != nil || got != want {
+			t.Errorf("ParseLeave(%q) = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"maybe": `"maybe" is not true, false or a duration such as 14d`, "14": `"14" is not true, false or a duration such as 14d`,
+		"": `"" is not true, false or a duration such as 14d`, "0": "must not be zero; use false to delete messages at once",
+	} {
+		if got, err := ParseLeave(text); err == nil || err.Error() != want {
+			t.Errorf("ParseLeave(%q) = %+v, %v; want the error %s", text, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,6 @@
+// Package migrate switches over from fetchmail, getmail or mpop: package legacy
+// reads their files, package admin marks in the ledger what they have fetched, and
+// a configuration is written for the same accounts.
+//
+// Its functions return a report for the user, also together with an error.
+package migrate

@@ -1,0 +1,165 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/provider"
+)
+
+// endpoint is one of the two servers while it is set up.
+type endpoint struct {
+	*setup
+	labels
+	protocol  discover.Protocol
+	in        Server             // what the input says of it
+	address   discover.Address   // of the mailbox or inbox
+	provider  *provider.Provider // nil: not known
+	server    discover.Server
+	username  string   // as the user gave it; "": not known
+	usernames []string // to be tried; after a login, the one that was accepted
+	secret    config.Secret
+	try       tryFunc
+}
+
+// tryFunc tries the server with a user name, "" for none, and reports each step.
+type tryFunc func(ctx context.Context, username string, report func(probe.Step)) error
+
+// labels are what the user reads about an endpoint.
+type labels struct {
+	name            string // "POP3 server"
+	flag            string // "--host", which names it
+	addressQuestion string
+}
+
+// result returns the endpoint as it is now.
+func (x *endpoint) result() Endpoint {
+	r := Endpoint{Protocol: x.protocol, Address: x.address, Server: x.server, Username: x.firstUsername(), Secret: x.secret}
+	if x.provider != nil {
+		r.Provider = x.provider.Name
+	}
+	return r
+}
+
+func (x *endpoint) firstUsername() string {
+	if len(x.usernames) == 0 {
+		return ""
+	}
+	return x.usernames[0]
+}
+
+// dialer returns a dialer for the server.
+func (x *endpoint) dialer() (*dial.Dialer, error) {
+	tls := dial.TLS{Mode: x.server.TLS}
+	if tls.Mode != dial.None {
+		tls.CAFile = x.setup.in.CAFile
+	}
+	return x.network.New(dial.Target{Host: x.server.Host, Port: x.server.Port, TLS: tls})
+}
+
+// inClear reports whether a password would be sent unencrypted although the user
+// has not said that it may. At a socket nobody can listen in.
+func (x *endpoint) inClear() bool {
+	return x.server.TLS == dial.None && x.server.Port != 0 && x.in.TLS != config.TLSNone
+}
+
+// askAddress asks for the mail address until it has one, unless the input has it.
+func (x *endpoint) askAddress(ctx context.Context, given string) error {
+	for {
+		text := given
+		if text == "" {
+			var err error
+			if text, err = x.Ask(ctx, x.addressQuestion, ""); err != nil {
+				return err
+			}
+		}
+		a, err := discover.ParseAddress(text)
+		if err == nil {
+			if ok, err := x.confirmDomain(ctx, a); ok || err != nil {
+				x.address = a
+				return err
+			}
+		} else if given != "" {
+			return err
+		} else {
+			x.Say("  %v", err)
+		}
+		given = ""
+	}
+}
+
+// confirmDomain asks about a domain that looks like a well-known one.
+func (x *endpoint) confirmDomain(ctx context.Context, a discover.Address) (bool, error) {
+	_, near := provider.Near(a.Domain)
+	if near == "" || !x.Interactive() {
+		return true, nil
+	}
+	return x.Confirm(ctx, fmt.Sprintf("This looks like %s. Is %s spelled correctly", near, a.Domain), false)
+}
+
+// askServer asks for a server until it has one. If the user sees now that the
+// address was misspelled, it can be typed instead: the hint is empty then, and
+// the next search starts from the new address.
+func (x *endpoint) askServer(ctx context.Context) (discover.Hint, error) {
+	question := strings.ToUpper(x.name[:1]) + x.name[1:] + " (your provider's help pages name it), or the mail address again"
+	for {
+		text, err := x.Ask(ctx, question, "")
+		if err != nil {
+			return discover.Hint{}, err
+		}
+		if a, err := discover.ParseAddress(text); err == nil {
+			if ok, err := x.confirmDomain(ctx, a); err != nil {
+				return discover.Hint{}, err
+			} else if ok {
+				x.address = a
+				return discover.Hint{}, nil
+			}
+			continue
+		}
+		hint, err := parseServer(text)
+		protocol := x.protocolAt(hint)
+		switch {
+		case err != nil:
+			x.Say("  %v", err)
+		case hint.IsSocket() && protocol == discover.POP3:
+			x.Say("  %q is a socket; a POP3 server is a host.", text)
+		case !hint.IsSocket() && protocol == discover.LMTP && hint.Port == 0:
+			x.Say("  LMTP has no standard port: add the port, for example %s:24.", text)
+		default:
+			x.protocol = protocol
+			return hint, nil
+		}
+	}
+}
+
+// protocolAt is what a server speaks: at a socket, LMTP.
+func (x *endpoint) protocolAt(h discover.Hint) discover.Protocol {
+	switch {
+	case x.protocol == discover.POP3:
+		return discover.POP3
+	case x.setup.in.LMTP || h.IsSocket():
+		return discover.LMTP
+	}
+	return discover.Submission
+}
+
+// take takes a server, and what is known of its provider.
+func (x *endpoint) take(c discover.Candidate) {
+	x.server, x.usernames = c.Server, c.Usernames
+	if x.username != "" {
+		x.usernames = []string{x.username}
+	}
+	if x.provider == nil || !slices.ContainsFunc(x.provider.POP3, func(p provider.Server) bool { return p.Host == c.Host }) {
+		x.provider = nil
+		if p, ok := provider.ForHost(c.Host); ok {
+			x.provider = &p
+		}
+	}
+	x.OK("%s (%s)", c.Server, c.From)
+}

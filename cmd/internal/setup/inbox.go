@@ -1,0 +1,106 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// findInbox settles where mail goes, logs in there and makes sure that the
+// sender and the inbox are accepted.
+func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
+	x := &endpoint{
+		setup: s, in: s.in.Inbox, protocol: discover.Submission, username: s.in.Inbox.Username,
+		labels: labels{"mail server", "--smtp-host", "Mail address of the inbox that receives the mail"},
+	}
+	x.try = x.tryInbox
+	x.protocol = x.protocolAt(x.in.hint())
+	if s.Interactive() {
+		s.Say("")
+	}
+	if err := x.askAddress(ctx, s.in.To); err != nil {
+		return Endpoint{}, err
+	}
+	if err := x.find(ctx, x.in.hint()); err != nil {
+		return Endpoint{}, err
+	}
+	if err := x.inboxPassword(ctx); err != nil {
+		return Endpoint{}, err
+	}
+	if err := x.logIn(ctx); err != nil {
+		return Endpoint{}, err
+	}
+	return x.result(), nil
+}
+
+// inboxPassword settles how to log in, if at all.
+func (x *endpoint) inboxPassword(ctx context.Context) (err error) {
+	switch {
+	case x.in.PasswordFile != "" && x.inClear():
+		return fmt.Errorf("%s has no TLS, so the password would be sent unencrypted; to allow that, add --smtp-tls none", x.server.Addr())
+	case x.in.PasswordFile != "":
+		x.secret, err = readPassword(x.in.PasswordFile)
+	case x.Interactive() && !x.inClear():
+		if p := x.provider; p != nil && p.AppPassword != nil {
+			x.showStep("Your usual password will not work; create an app password", *p.AppPassword)
+		}
+		err = x.askPassword(ctx)
+	}
+	return err
+}
+
+// tryInbox logs in and tries the envelope that mail will have. No message is
+// sent.
+func (x *endpoint) tryInbox(ctx context.Context, username string, report func(probe.Step)) error {
+	d, err := x.dialer()
+	if err != nil {
+		return err
+	}
+	_, err = probe.Destination(ctx, probe.Relay{
+		Name:      x.server.Host,
+		Dialer:    d,
+		Options:   smtp.Options{LMTP: x.protocol == discover.LMTP, Username: username, Secret: x.secret.Get},
+		Envelopes: []smtp.Envelope{{Sender: x.sender(username), Recipients: []string{x.address.Full}}},
+	}, report)
+	return err
+}
+
+// sender is the envelope sender that the configuration will lead to.
+func (x *endpoint) sender(username string) string {
+	switch from := x.setup.in.From; {
+	case from == config.SenderNull, from == config.SenderOriginal:
+		return ""
+	case from != "":
+		return from
+	case x.protocol == discover.LMTP:
+		return "" // original: any
+	case strings.Contains(username, "@"):
+		return username
+	}
+	return x.address.Full
+}
+
+// chooseDestination takes the destination from the configuration that exists.
+func (s *setup) chooseDestination() error {
+	for _, d := range s.target.Existing.Forward {
+		if s.in.Forward != "" && d.Name != s.in.Forward {
+			continue
+		}
+		if s.in.To != "" {
+			d.To = []string{s.in.To}
+		}
+		if len(d.To) == 0 {
+			return fmt.Errorf("the destination %s has no inbox of its own: name one with --to", d.Name)
+		}
+		s.destination = d
+		s.Say("The mail will go to %s through the destination %s of %s.", strings.Join(d.To, ", "), d.Name, s.target.Config)
+		return nil
+	}
+	return &app.UsageError{Err: fmt.Errorf("--forward: there is no destination %q in %s", s.in.Forward, s.target.Config)}
+}

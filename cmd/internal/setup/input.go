@@ -1,0 +1,149 @@
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/discover"
+)
+
+// Input is what is known before the first question. An empty field is asked for,
+// or gets its default.
+type Input struct {
+	Address  string // of the mailbox
+	Mailbox  Server
+	Provider string // name of a preset
+	Name     string // of the account
+	Leave    string // as leave_on_server in the configuration
+	FirstRun string // config.FirstRunAll or config.FirstRunNew
+
+	To, From string
+	Inbox    Server
+	LMTP     bool   // the inbox's server speaks LMTP
+	Forward  string // name of a destination of an existing configuration
+
+	CAFile string
+}
+
+// Server is what is known of a server.
+type Server struct {
+	Host         string // also HOST:PORT; for LMTP also unix:/path
+	Port         int
+	TLS          string
+	Username     string
+	PasswordFile string
+}
+
+// Check returns all mistakes in the input alone, and moves a port that stands in
+// a Host into Port.
+func (in *Input) Check() error {
+	var wrong []string
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for _, s := range []struct {
+		flag string
+		*Server
+	}{{"", &in.Mailbox}, {"smtp-", &in.Inbox}} {
+		if _, err := parseMode(s.TLS); err != nil {
+			fail("--%stls: %v", s.flag, err)
+		}
+		if err := s.splitHost(); err != nil {
+			fail("--%shost: %v", s.flag, err)
+		}
+	}
+	if in.FirstRun != "" && in.FirstRun != config.FirstRunAll && in.FirstRun != config.FirstRunNew {
+		fail("--first-run: %q is neither all nor new", in.FirstRun)
+	}
+	if in.Leave != "" {
+		if _, err := config.ParseLeave(in.Leave); err != nil {
+			fail("--leave-on-server: %v", err)
+		}
+	}
+	if in.Mailbox.Host == "" && (in.Mailbox.Port != 0 || in.Mailbox.TLS != "") {
+		fail("--port and --tls need --host")
+	}
+	switch s := in.Inbox; {
+	case s.Host == "" && (s.Port != 0 || s.TLS != "" || in.LMTP):
+		fail("--smtp-port, --smtp-tls and --lmtp need --smtp-host")
+	case in.LMTP && s.Port == 0 && !s.hint().IsSocket():
+		fail("--lmtp needs --smtp-port: LMTP has no standard port")
+	}
+	if in.Mailbox.hint().IsSocket() {
+		fail("--host: a POP3 server is a host, not a socket")
+	}
+	if in.Provider != "" && in.Mailbox.Host != "" {
+		fail("--provider and --host cannot be combined")
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// missing returns the flags that are required if nothing can be asked.
+func (in *Input) missing(existing bool) (flags []string) {
+	need := func(flag, value string) {
+		if value == "" {
+			flags = append(flags, "--"+flag)
+		}
+	}
+	need("address", in.Address)
+	need("password-file", in.Mailbox.PasswordFile)
+	if !existing {
+		need("to", in.To)
+	}
+	if in.Inbox.Username != "" {
+		need("smtp-password-file", in.Inbox.PasswordFile)
+	}
+	return flags
+}
+
+// parseMode reads a kind of TLS; nil for an empty one.
+func parseMode(word string) (*dial.Mode, error) {
+	if word == "" {
+		return nil, nil
+	}
+	m, err := dial.ParseMode(word)
+	return &m, err
+}
+
+// splitHost moves the port of HOST:PORT into Port.
+func (s *Server) splitHost() error {
+	if s.Host == "" {
+		return nil
+	}
+	h, err := parseServer(s.Host)
+	s.Host, s.Port = h.Host, cmp.Or(s.Port, h.Port)
+	return err
+}
+
+// hint is the server as package discover wants it.
+func (s Server) hint() discover.Hint {
+	mode, _ := parseMode(s.TLS) // Check has checked it
+	return discover.Hint{Host: s.Host, Port: s.Port, TLS: mode}
+}
+
+// parseServer reads HOST, HOST:PORT or unix:/path.
+func parseServer(text string) (discover.Hint, error) {
+	h := discover.Hint{Host: text}
+	if text == "" || strings.ContainsAny(text, " /@") && !h.IsSocket() {
+		return h, fmt.Errorf("%q is not a server name such as mail.example.net or mail.example.net:995", text)
+	}
+	if h.IsSocket() || strings.Count(text, ":") != 1 && !strings.HasPrefix(text, "[") { // no port, or an IPv6 address
+		return h, nil
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return h, err
+	}
+	if h.Port, err = strconv.Atoi(port); err != nil || h.Port < 1 || h.Port > 65535 {
+		return h, fmt.Errorf("%q is not a port", port)
+	}
+	h.Host = host
+	return h, nil
+}

@@ -1,0 +1,84 @@
+package setup
+
+import (
+	"context"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/provider"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// findMailbox settles where mail is collected, and logs in there.
+func (s *setup) findMailbox(ctx context.Context) (Endpoint, error) {
+	x := &endpoint{
+		setup: s, in: s.in.Mailbox, protocol: discover.POP3, username: s.in.Mailbox.Username,
+		labels: labels{"POP3 server", "--host", "Mail address of the mailbox"},
+	}
+	x.try = x.tryMailbox
+	if s.Interactive() && s.in.Address == "" {
+		s.Say("This sets up a mailbox that popferry collects mail from. Press Ctrl-C to stop; nothing is written before the end.\n")
+	}
+	if err := x.askAddress(ctx, s.in.Address); err != nil {
+		return Endpoint{}, err
+	}
+	if err := x.find(ctx, x.in.hint()); err != nil {
+		return Endpoint{}, err
+	}
+	x.showNotes(x.provider)
+	var err error
+	if x.in.PasswordFile != "" {
+		x.secret, err = readPassword(x.in.PasswordFile)
+	} else {
+		err = x.askPassword(ctx)
+	}
+	if err != nil {
+		return Endpoint{}, err
+	}
+	if err := x.logIn(ctx); err != nil {
+		return Endpoint{}, err
+	}
+	return x.result(), nil
+}
+
+// tryMailbox logs in and lists the mailbox.
+func (x *endpoint) tryMailbox(ctx context.Context, username string, report func(probe.Step)) error {
+	d, err := x.dialer()
+	if err != nil {
+		return err
+	}
+	return probe.Account(ctx, probe.Mailbox{
+		Dialer:      d,
+		Credentials: pop3.Credentials{Username: username, Secret: x.secret.Get},
+		Judge: func(l pop3.Listing) (string, error) {
+			var octets int64
+			for _, e := range l.Entries {
+				octets += max(0, e.Size)
+			}
+			return terminal.Count(len(l.Entries), "message") + ", " + terminal.Size(octets), nil
+		},
+	}, report)
+}
+
+// showNotes says what the user has to do at the provider first.
+func (s *setup) showNotes(p *provider.Provider) {
+	if p == nil {
+		return
+	}
+	if p.EnablePOP != nil {
+		s.showStep("POP3 has to be switched on first", *p.EnablePOP)
+	}
+	if p.AppPassword != nil {
+		s.showStep("Your usual password will not work; create an app password", *p.AppPassword)
+	}
+	if p.Note != "" {
+		s.Say("  ! %s", p.Note)
+	}
+}
+
+// showStep says what to do, and where.
+func (s *setup) showStep(what string, step provider.Step) {
+	s.Say("  ! %s: %s", what, strings.TrimSpace(step.How+" "+step.URL))
+}

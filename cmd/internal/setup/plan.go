@@ -1,0 +1,142 @@
+package setup
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/discover"
+)
+
+// Answers are all that the files depend on.
+type Answers struct {
+	Target   Target
+	Name     string // of the account
+	Mailbox  Endpoint
+	Inbox    Endpoint // if the configuration is new
+	Leave    string   // as leave_on_server in the configuration; "": keep
+	FirstRun string   // "": the default
+	CAFile   string   // absolute; "": none
+
+	// From is the envelope sender. To and Forward are what the account says of
+	// its own if there is a configuration already. "": the default.
+	From, To, Forward string
+}
+
+// Endpoint is a server that was tried, and how to log in there.
+type Endpoint struct {
+	Protocol discover.Protocol
+	Address  discover.Address // of the mailbox or inbox
+	Provider string           // name of its preset; "": none
+	Server   discover.Server
+	Username string
+	Secret   config.Secret // zero: no login
+}
+
+// File is a file to be written, for its owner only.
+type File struct {
+	Path     string
+	Text     []byte        // or else
+	Password config.Secret // and a line end
+}
+
+const (
+	inboxName      = "inbox" // the name of the destination
+	passwordEnding = ".password"
+	accountEnding  = ".yaml"
+)
+
+// Plan returns the files that the answers lead to, in the order in which they
+// have to be written: the one that makes the others count comes last.
+func Plan(a Answers, today time.Time) ([]File, error) {
+	head := "Written by popferry init on " + today.Format(time.DateOnly) + "."
+	account, err := config.Sketch{Head: head, Accounts: []config.Section{a.account()}}.YAML()
+	if err != nil {
+		return nil, err
+	}
+	files := []File{
+		{Path: a.Target.file(a.Name, passwordEnding), Password: a.Mailbox.Secret},
+		{Path: a.Target.file(a.Name, accountEnding), Text: account},
+	}
+	if a.Target.Existing != nil {
+		return files, nil
+	}
+	if !a.Inbox.Secret.IsZero() {
+		files = append(files, File{Path: filepath.Join(filepath.Dir(a.Target.Config), inboxName+passwordEnding), Password: a.Inbox.Secret})
+	}
+	main, err := config.Sketch{
+		Head:     head + "\nEach account has a file in " + accountsFolder + "; popferry init adds more.\nconfig.example.yaml describes all settings.",
+		Settings: config.Section{{Key: "include", Value: []string{accountsPattern}}},
+		Forward:  []config.Section{a.destination()},
+	}.YAML()
+	return append(files, File{Path: a.Target.Config, Text: main}), err
+}
+
+// account is the mailbox as the configuration has it.
+func (a Answers) account() config.Section {
+	x := a.Mailbox
+	k := appendIf(config.Section{{Key: "name", Value: a.Name}}, "provider", x.Provider)
+	k = append(k, a.server(x)...)
+	k = append(k,
+		config.Pair{Key: "username", Value: x.Username},
+		config.Pair{Key: "password_file", Value: fileName(a.Name) + passwordEnding},
+		config.Pair{Key: "leave_on_server", Value: a.leave(), Comment: "true: keep mail there, false: delete it once forwarded, 14d: delete it 14 days later"},
+	)
+	if a.Target.Existing != nil || a.FirstRun == config.FirstRunNew { // there may be defaults
+		k = appendIf(k, "first_run", a.FirstRun)
+	}
+	if a.Target.Existing != nil {
+		k = appendIf(k, "forward", a.Forward)
+		k = appendIf(k, "to", a.To)
+		k = appendIf(k, "from", a.From)
+	}
+	return k
+}
+
+// destination is the inbox's server as the configuration has it.
+func (a Answers) destination() config.Section {
+	x := a.Inbox
+	k := append(config.Section{{Key: "name", Value: inboxName}}, a.server(x)...)
+	if x.Protocol == discover.LMTP {
+		k = append(k, config.Pair{Key: "protocol", Value: config.ProtocolLMTP})
+	}
+	if !x.Secret.IsZero() {
+		k = append(k,
+			config.Pair{Key: "username", Value: x.Username},
+			config.Pair{Key: "password_file", Value: inboxName + passwordEnding})
+	}
+	k = appendIf(k, "from", a.From)
+	return append(k, config.Pair{Key: "to", Value: []string{x.Address.Full}})
+}
+
+// server is where a server is, and its TLS.
+func (a Answers) server(x Endpoint) config.Section {
+	k := config.Section{{Key: "host", Value: x.Server.Host}}
+	if x.Server.Port == 0 { // a socket
+		return k
+	}
+	k = append(k, config.Pair{Key: "port", Value: x.Server.Port}, config.Pair{Key: "tls", Value: x.Server.TLS.String()})
+	if x.Server.TLS == dial.None {
+		return k
+	}
+	return appendIf(k, "tls_ca_file", a.CAFile)
+}
+
+// leave is leave_on_server as YAML has it.
+func (a Answers) leave() any {
+	switch a.Leave {
+	case "", "true":
+		return true
+	case "false":
+		return false
+	}
+	return a.Leave
+}
+
+func appendIf(k config.Section, key, value string) config.Section {
+	if value == "" {
+		return k
+	}
+	return append(k, config.Pair{Key: key, Value: value})
+}

@@ -1,0 +1,151 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/provider"
+)
+
+// noServerError: none of the servers that were tried answers.
+type noServerError struct{ text string }
+
+func (e *noServerError) Error() string { return e.text }
+
+// find settles the server: the one that the hint names, or else the most trusted
+// one that answers of those that are found by the address.
+func (x *endpoint) find(ctx context.Context, hint discover.Hint) error {
+	for {
+		best, err := x.search(ctx, hint)
+		if err == nil {
+			x.take(best)
+			return nil
+		}
+		if _, none := errors.AsType[*noServerError](err); !none || !x.Interactive() || ctx.Err() != nil {
+			return err
+		}
+		x.Say("%v", err)
+		if hint, err = x.askServer(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// search returns the best candidate that answers and that the user agrees to, if
+// it has to be asked about.
+func (x *endpoint) search(ctx context.Context, hint discover.Hint) (discover.Candidate, error) {
+	candidates, replies, err := x.candidates(ctx, hint)
+	if err != nil {
+		return discover.Candidate{}, err
+	}
+	for {
+		best, failed, ok := x.finder.First(ctx, x.protocol, candidates)
+		switch {
+		case !ok:
+			return best, x.noServer(failed, replies)
+		case best.TokenOnly:
+			return best, fmt.Errorf("%s accepts no passwords, only OAuth2 access tokens, which init cannot get; write the account yourself, with token_command (see config.example.yaml)", best.Addr())
+		}
+		for _, f := range failed {
+			if !f.Guessed && f.Host != best.Host {
+				x.Failed("%s (%s): %s", f.Server, f.From, cause.Summary(f.Err))
+			}
+		}
+		if agreed, err := x.confirmUntrusted(ctx, best); agreed || err != nil {
+			return best, err
+		}
+		candidates = slices.DeleteFunc(slices.Clone(candidates), func(c discover.Candidate) bool { return c.Host == best.Host })
+	}
+}
+
+// candidates returns the servers that it may be, the most trusted first, and what
+// those said who were asked about them.
+func (x *endpoint) candidates(ctx context.Context, hint discover.Hint) ([]discover.Candidate, []discover.Reply, error) {
+	if hint.Host != "" {
+		return hint.Candidates(x.protocol, x.address), nil, nil
+	}
+	var found discover.Found
+	if name := x.setup.in.Provider; x.protocol == discover.POP3 && name != "" {
+		p, ok := provider.ByName(name)
+		if !ok {
+			return nil, nil, fmt.Errorf("--provider: %q is not known; popferry providers lists them", name)
+		}
+		found = discover.Preset(p, x.address)
+	} else {
+		x.Say("Looking for the %s of %s ...", x.name, x.address.Domain)
+		found = x.finder.Find(ctx, x.address)
+	}
+	x.provider = found.Provider
+	if x.protocol != discover.POP3 {
+		return found.Submission, found.Replies, nil
+	}
+	if p := found.Provider; p != nil && len(found.POP3) == 0 {
+		return nil, nil, fmt.Errorf("%s does not offer POP3. %s", p.Title, p.Instead)
+	}
+	return found.POP3, found.Replies, nil
+}
+
+// confirmUntrusted asks about a server outside of the address's domain that only
+// the DNS names: its answers can be forged (RFC 6186 section 6).
+func (x *endpoint) confirmUntrusted(ctx context.Context, c discover.Candidate) (bool, error) {
+	if !c.Untrusted {
+		return true, nil
+	}
+	doubt := fmt.Sprintf("%s was found by %s but is not part of %s. DNS answers can be forged", c.Host, c.From, x.address.Domain)
+	if !x.Interactive() {
+		return false, fmt.Errorf("%s; if it is the right server, confirm it with %s %s", doubt, x.flag, c.Host)
+	}
+	x.Say("%s,\nso compare the name with the one on your provider's help pages.", doubt)
+	return x.Confirm(ctx, "Send your password to "+c.Host, false)
+}
+
+// noServer says what was tried, a line each.
+func (x *endpoint) noServer(failed []discover.Attempt, replies []discover.Reply) error {
+	if x.Interactive() && noSuchDomain(failed) {
+		return &noServerError{fmt.Sprintf("There is no mail server below %s. Is the address spelled correctly?", x.address.Domain)}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "No %s was found that works. Tried:", x.name)
+	for _, r := range replies {
+		fmt.Fprintf(&b, "\n  - %s: %s", r.Who, r.Said)
+	}
+	var whats []string // of the guesses, a line for each way in which they failed
+	guesses := make(map[string][]string)
+	for _, f := range failed {
+		if !f.Guessed {
+			fmt.Fprintf(&b, "\n  - %s: %s", f.Server, cause.Summary(f.Err))
+			continue
+		}
+		what := cause.Of(f.Err).What
+		if guesses[what] == nil {
+			whats = append(whats, what)
+		}
+		guesses[what] = append(guesses[what], f.Addr())
+	}
+	for _, what := range whats {
+		fmt.Fprintf(&b, "\n  - guesses, %s: %s", what, strings.Join(guesses[what], ", "))
+	}
+	if p := x.provider; p != nil && x.protocol == discover.POP3 && len(p.POP3) == 0 {
+		fmt.Fprintf(&b, "\n%s hosts the mail of %s and does not offer POP3. %s", p.Title, x.address.Domain, p.Instead)
+	}
+	if !x.Interactive() {
+		fmt.Fprintf(&b, "\nIf you know the right one, name it with %s", x.flag)
+	}
+	return &noServerError{b.String()}
+}
+
+// noSuchDomain reports whether none of the guessed hosts exists and nobody knows
+// of others: most likely the domain is misspelled.
+func noSuchDomain(failed []discover.Attempt) bool {
+	for _, f := range failed {
+		if !f.Guessed || cause.Of(f.Err).Code != "name" {
+			return false
+		}
+	}
+	return len(failed) > 0
+}

@@ -1,0 +1,119 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+)
+
+// Options are what a set-up works with.
+type Options struct {
+	Input     Input // checked
+	FrontEnd  FrontEnd
+	Silent    string            // why nothing can be asked, if the front end is not interactive
+	Config    string            // the configuration's file; "": at the usual places
+	Network   *dial.Network     // for connections to mail servers
+	Resolver  *net.Resolver     // nil: the system's
+	Transport http.RoundTripper // for autoconfig; nil: the usual one
+}
+
+// Result is what was set up.
+type Result struct {
+	Config  string // the configuration's file
+	Account string
+	Added   bool // to a configuration that was there already
+}
+
+// setup is one run.
+type setup struct {
+	FrontEnd
+	in          Input
+	target      Target
+	network     *dial.Network
+	finder      *discover.Finder
+	destination config.Destination // of an existing configuration: where the mail goes
+}
+
+// Run sets up a mailbox. An error leaves no files behind. It is ErrStopped if
+// the user or the end of ctx stopped it, an *app.UsageError for a mistake in the
+// input, and an *app.ConfigError for a configuration that cannot be added to.
+func Run(ctx context.Context, o Options) (Result, error) {
+	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, network: o.Network}
+	var err error
+	if s.target, err = findTarget(o.Config); err != nil {
+		return Result{}, err
+	}
+	if err := s.checkInput(o.Silent); err != nil {
+		return Result{}, &app.UsageError{Err: err}
+	}
+	s.finder = discover.New(discover.Options{Resolver: o.Resolver, Transport: o.Transport, Network: o.Network, CAFile: s.in.CAFile})
+	answers, err := s.answers(ctx)
+	if err == nil {
+		err = s.write(ctx, answers)
+	}
+	if err != nil && ctx.Err() != nil {
+		s.Say("") // below the question
+		err = ErrStopped
+	}
+	if errors.Is(err, terminal.ErrStopped) {
+		err = ErrStopped
+	}
+	return Result{s.target.Config, answers.Name, s.target.Existing != nil}, err
+}
+
+// checkInput checks the input against the target and the front end.
+func (s *setup) checkInput(silent string) error {
+	existing := s.target.Existing != nil
+	if existing && (s.in.Inbox != Server{} || s.in.LMTP) {
+		return fmt.Errorf("%s has its destinations already; change them there, or choose one of them with --forward", s.target.Config)
+	}
+	if s.Interactive() {
+		return nil
+	}
+	if missing := s.in.missing(existing); len(missing) > 0 {
+		return fmt.Errorf("%s; required flags: %s", silent, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// answers finds and tries the servers, and asks for what is not known.
+func (s *setup) answers(ctx context.Context) (a Answers, err error) {
+	a = Answers{Target: s.target, From: s.in.From, To: s.in.To, Forward: s.in.Forward}
+	if a.CAFile = s.in.CAFile; a.CAFile != "" {
+		if path, err := filepath.Abs(a.CAFile); err == nil { // the configuration is in another folder
+			a.CAFile = path
+		}
+	}
+	if a.Mailbox, err = s.findMailbox(ctx); err != nil {
+		return a, err
+	}
+	if s.target.Existing != nil {
+		err = s.chooseDestination()
+	} else {
+		a.Inbox, err = s.findInbox(ctx)
+	}
+	if err != nil {
+		return a, err
+	}
+	if err := s.checkMailbox(a.Mailbox); err != nil {
+		return a, err
+	}
+	if a.Name, err = s.chooseName(ctx, a.Mailbox.Address.Full); err != nil {
+		return a, err
+	}
+	if a.Leave, err = s.chooseLeave(ctx); err != nil {
+		return a, err
+	}
+	a.FirstRun, err = s.chooseFirstRun(ctx)
+	return a, err
+}

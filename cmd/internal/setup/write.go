@@ -1,0 +1,132 @@
+package setup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// write writes the files and verifies that they are read as what they should
+// say. If anything fails, it removes them again.
+func (s *setup) write(ctx context.Context, a Answers) error {
+	files, err := Plan(a, time.Now())
+	if err != nil {
+		return err
+	}
+	s.Say("\nFiles to write:")
+	for _, f := range files {
+		s.Say("  %s", f.Path)
+	}
+	if s.Interactive() {
+		if ok, err := s.Confirm(ctx, "Write them?", true); err != nil || !ok {
+			return cmp.Or(err, ErrStopped)
+		}
+	}
+	var written []string
+	for _, f := range files {
+		if err = create(ctx, f); err != nil {
+			break
+		}
+		written = append(written, f.Path)
+	}
+	if err == nil {
+		err = s.verify(ctx, a)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("nothing was set up: %w", err), remove(written))
+	}
+	s.OK("written and verified")
+	return nil
+}
+
+// create writes a file, and its folder.
+func create(ctx context.Context, f File) error {
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+		return fmt.Errorf("making the folder of %s: %w", f.Path, err)
+	}
+	text := f.Text
+	if text == nil {
+		password, err := f.Password.Get(ctx)
+		if err != nil {
+			return err
+		}
+		text = []byte(password + "\n")
+	}
+	err := config.Create(f.Path, text)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w; move it away if you no longer need it", err)
+	}
+	return err
+}
+
+// remove removes files, and the accounts' folder if it is empty then.
+func remove(paths []string) error {
+	var all error
+	for _, path := range paths {
+		all = errors.Join(all, os.Remove(path))
+	}
+	for _, path := range paths {
+		if filepath.Base(filepath.Dir(path)) == accountsFolder {
+			_ = os.Remove(filepath.Dir(path)) // fails if others are in it
+		}
+	}
+	return all
+}
+
+// verify makes sure that what was written is a configuration that has the
+// account as it was tried, and sends its mail where it should go.
+func (s *setup) verify(ctx context.Context, a Answers) error {
+	cfg, err := config.Load(s.target.Config, config.Env{CheckSchedule: schedule.Check, ReadOnly: s.target.Existing != nil})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(cfg.Accounts, func(c config.Account) bool { return c.Name == a.Name })
+	if i < 0 {
+		return fmt.Errorf("the account %s is not in %s", a.Name, s.target.Config)
+	}
+	c, x := cfg.Accounts[i], a.Mailbox
+	if c.Host != x.Server.Host || c.Port != x.Server.Port || c.TLS.Mode != x.Server.TLS.String() || c.Username != x.Username {
+		return fmt.Errorf("%s was read back as another account, %s at %s:%d; please report this", c.File, c.Username, c.Host, c.Port)
+	}
+	if s.target.Existing == nil {
+		return nil
+	}
+	if d := s.destination; c.Forward != d.Name || !slices.Equal(c.To, d.To) { // the defaults of the configuration show only now
+		return fmt.Errorf("the defaults in %s send this mail to %s through %s, not to %s through %s; choose with --to and --forward",
+			s.target.Config, strings.Join(c.To, ", "), c.Forward, strings.Join(d.To, ", "), d.Name)
+	}
+	return s.checkLedger(ctx, cfg)
+}
+
+// checkLedger makes sure that the ledger does not know another mailbox by the
+// name of the account: with such a configuration no account is polled.
+func (s *setup) checkLedger(ctx context.Context, cfg *config.Config) error {
+	store, err := app.ReadLedger(ctx, cfg)
+	if err != nil {
+		s.Failed("the ledger was not checked, perhaps because only the service may read it: %v", err)
+		return nil
+	}
+	if store == nil {
+		return nil // nothing was polled yet
+	}
+	known, err := store.Accounts(ctx)
+	if err = errors.Join(err, store.Close()); err != nil {
+		return err
+	}
+	if _, err = ledger.Claim(known, app.Identities(cfg)); errors.Is(err, ledger.ErrIdentity) {
+		return &app.ConfigError{Err: err}
+	}
+	return err
+}
