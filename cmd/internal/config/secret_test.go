@@ -118,6 +118,16 @@ func TestSecretCommandIsCancelled(t *testing.T) {
 	}
 }
 
+// TestSecretCommandDoesNotNotifySystemd: a command does not inherit systemd's
+// socket, or it could speak for popferry.
+func TestSecretCommandDoesNotNotifySystemd(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "/run/notify")
+	secret := secretOf(t, filepath.Join(t.TempDir(), "popferry.yaml"), `password_command: echo "<$NOTIFY_SOCKET>"`, nil)
+	if got, err := secret.Get(t.Context()); err != nil || got != "<>" {
+		t.Errorf("got %q, %v, want <>", got, err)
+	}
+}
+
 // TestSecretsAreHidden: no way to print or encode a configuration shows them.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
