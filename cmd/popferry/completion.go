@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -15,13 +14,13 @@ func (p *program) completionCommand() *cobra.Command {
 	shells := []cobra.Completion{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Print what lets a shell complete popferry's command line",
-		Long: "Prints what lets a shell complete commands, flags, states, and the accounts of the configuration. The Debian\n" +
-			"package brings it; else each shell has its own place for it, and reads it when it is started:\n\n" +
+		Short: "Print the script for shell completion",
+		Long: "Prints a script with which a shell completes commands, flags, states, and the accounts of the configuration.\n" +
+			"The Debian package installs it. Otherwise save it where the shell looks when it starts:\n\n" +
 			"    popferry completion bash >~/.local/share/bash-completion/completions/popferry    # with bash-completion\n" +
 			"    popferry completion zsh >\"${fpath[1]}/_popferry\"                                 # with compinit\n" +
 			"    popferry completion fish >~/.config/fish/completions/popferry.fish\n" +
-			"    popferry completion powershell >popferry.ps1                                     # to be called by $PROFILE",
+			"    popferry completion powershell >popferry.ps1                                     # call it in $PROFILE",
 		Args:      usageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,12 +36,12 @@ func (p *program) completionCommand() *cobra.Command {
 	}
 }
 
-// completeAccounts offers the accounts of the configuration for the first so
-// many arguments, each once; 0: for all. Without a configuration that can be
-// read there are none.
-func (p *program) completeAccounts(most int) cobra.CompletionFunc {
+// completeAccounts offers the accounts of the configuration for the first max
+// arguments, each once; 0 means all arguments. Without a readable configuration
+// it offers none.
+func (p *program) completeAccounts(max int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if most > 0 && len(args) >= most {
+		if max > 0 && len(args) >= max {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		cfg, err := p.loadReadOnly()
@@ -82,20 +81,25 @@ func completeStates(accepted func(ledger.State) bool) cobra.CompletionFunc {
 	return cobra.FixedCompletions(states(accepted), cobra.ShellCompDirectiveNoFileComp)
 }
 
-// completeFlag has a flag's values completed.
+// completeFlag sets how the values of a flag are completed.
 func completeFlag(c *cobra.Command, flag string, by cobra.CompletionFunc) {
-	_ = c.RegisterFlagCompletionFunc(flag, by) // fails where there is no such flag, which a test shows
+	_ = c.RegisterFlagCompletionFunc(flag, by) // fails if there is no such flag, which a test shows
 }
 
-// completeProviders offers the mail providers that are known.
-func completeProviders(*cobra.Command, []string, string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
-	for _, known := range provider.All() {
-		names = append(names, cobra.CompletionWithDesc(known.Name, known.Title))
+// completeHelp offers commands and pages of the reference.
+func completeHelp(c *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, sub := range c.Root().Commands() {
+		if sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+			names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeInit has the flags of init completed that take one of a few words.
+// completeInit completes the flags of init that take one of a few words.
 func completeInit(c *cobra.Command) {
 	for flag, words := range map[string][]cobra.Completion{
 		"tls":             {config.TLSImplicit, config.TLSStart, config.TLSNone},

@@ -1,5 +1,8 @@
-// popferry takes new mail out of POP3 mailboxes and hands it to an SMTP or
+// popferry collects new mail from POP3 mailboxes and forwards it to an SMTP or
 // LMTP server. See README.md.
+//
+// The package has the command line: a file for each command, which reads flags
+// and calls a package below cmd/internal. Only main knows the exit codes.
 package main
 
 import (

@@ -29,10 +29,10 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	p := &program{stdout: stdout, stderr: stderr, resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
-		Short: "Take new mail out of POP3 mailboxes and hand it to an SMTP or LMTP server",
-		Long: "popferry takes new mail out of POP3 mailboxes and hands it to an SMTP or LMTP server.\n" +
-			"A message is deleted on its server only when the destination has accepted it.\n\n" +
-			"Set it up: popferry init. See it work without an account: popferry demo",
+		Short: "Collect mail from POP3 mailboxes and forward it by SMTP or LMTP",
+		Long: "popferry collects new mail from POP3 mailboxes and forwards it to an SMTP or LMTP server.\n" +
+			"It deletes a message from its mailbox only after the destination has accepted it.\n\n" +
+			"To set it up: popferry init. To see it work without an account: popferry demo",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -56,7 +56,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVarP(&p.configFlag, "config", "c", "",
 		"configuration `FILE` (default: $POPFERRY_CONFIG, ./popferry.yaml,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
-	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails where there is no such flag
+	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails if there is no such flag
 	return c
 }
 

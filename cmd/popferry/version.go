@@ -24,7 +24,8 @@ func (p *program) versionCommand() *cobra.Command {
 	}
 }
 
-// buildVersion is the release's, else what the Go toolchain noted.
+// buildVersion returns the version of the release, or else the one that the Go
+// toolchain recorded.
 func buildVersion() string {
 	if version != "" {
 		return version
