@@ -77,7 +77,7 @@ func (f *fixture) pop3(host string, port int, o pop3test.Options) {
 	f.place(host, port, srv.Addr())
 }
 
-// smtp starts a server that answers as it is told, by the verb of a command;
+// smtp starts a server that answers commands by their verb as says has it;
 // "" is the greeting. Else it says yes to all.
 func (f *fixture) smtp(host string, port int, mode dial.Mode, says map[string]string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -18,7 +18,7 @@ type endpoint struct {
 	*setup
 	labels
 	protocol  discover.Protocol
-	in        Server             // what the input says of it
+	given     Server             // what the input says of it
 	address   discover.Address   // of the mailbox or inbox
 	provider  *provider.Provider // nil: not known
 	server    discover.Server
@@ -58,7 +58,7 @@ func (x *endpoint) firstUsername() string {
 func (x *endpoint) dialer() (*dial.Dialer, error) {
 	tls := dial.TLS{Mode: x.server.TLS}
 	if tls.Mode != dial.None {
-		tls.CAFile = x.setup.in.CAFile
+		tls.CAFile = x.in.CAFile
 	}
 	return x.network.New(dial.Target{Host: x.server.Host, Port: x.server.Port, TLS: tls})
 }
@@ -66,7 +66,7 @@ func (x *endpoint) dialer() (*dial.Dialer, error) {
 // inClear reports whether a password would be sent unencrypted although the user
 // has not said that it may. At a socket nobody can listen in.
 func (x *endpoint) inClear() bool {
-	return x.server.TLS == dial.None && x.server.Port != 0 && x.in.TLS != config.TLSNone
+	return x.server.TLS == dial.None && x.server.Port != 0 && x.given.TLS != config.TLSNone
 }
 
 // askAddress asks for the mail address until it has one, unless the input has it.
@@ -143,7 +143,7 @@ func (x *endpoint) protocolAt(h discover.Hint) discover.Protocol {
 	switch {
 	case x.protocol == discover.POP3:
 		return discover.POP3
-	case x.setup.in.LMTP || h.IsSocket():
+	case x.in.LMTP || h.IsSocket():
 		return discover.LMTP
 	}
 	return discover.Submission

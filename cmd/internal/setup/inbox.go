@@ -16,18 +16,18 @@ import (
 // sender and the inbox are accepted.
 func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
 	x := &endpoint{
-		setup: s, in: s.in.Inbox, protocol: discover.Submission, username: s.in.Inbox.Username,
+		setup: s, given: s.in.Inbox, protocol: discover.Submission, username: s.in.Inbox.Username,
 		labels: labels{"mail server", "--smtp-host", "Mail address of the inbox that receives the mail"},
 	}
 	x.try = x.tryInbox
-	x.protocol = x.protocolAt(x.in.hint())
+	x.protocol = x.protocolAt(x.given.hint())
 	if s.Interactive() {
 		s.Say("")
 	}
 	if err := x.askAddress(ctx, s.in.To); err != nil {
 		return Endpoint{}, err
 	}
-	if err := x.find(ctx, x.in.hint()); err != nil {
+	if err := x.find(ctx, x.given.hint()); err != nil {
 		return Endpoint{}, err
 	}
 	if err := x.inboxPassword(ctx); err != nil {
@@ -42,10 +42,10 @@ func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
 // inboxPassword settles how to log in, if at all.
 func (x *endpoint) inboxPassword(ctx context.Context) (err error) {
 	switch {
-	case x.in.PasswordFile != "" && x.inClear():
+	case x.given.PasswordFile != "" && x.inClear():
 		return fmt.Errorf("%s has no TLS, so the password would be sent unencrypted; to allow that, add --smtp-tls none", x.server.Addr())
-	case x.in.PasswordFile != "":
-		x.secret, err = readPassword(x.in.PasswordFile)
+	case x.given.PasswordFile != "":
+		x.secret, err = readPassword(x.given.PasswordFile)
 	case x.Interactive() && !x.inClear():
 		if p := x.provider; p != nil && p.AppPassword != nil {
 			x.showStep("Your usual password will not work; create an app password", *p.AppPassword)
@@ -73,7 +73,7 @@ func (x *endpoint) tryInbox(ctx context.Context, username string, report func(pr
 
 // sender is the envelope sender that the configuration will lead to.
 func (x *endpoint) sender(username string) string {
-	switch from := x.setup.in.From; {
+	switch from := x.in.From; {
 	case from == config.SenderNull, from == config.SenderOriginal:
 		return ""
 	case from != "":

@@ -148,7 +148,7 @@ func (x *endpoint) changeAddress(ctx context.Context) error {
 		return nil
 	}
 	x.secret = config.Secret{}
-	if err := x.find(ctx, x.in.hint()); err != nil {
+	if err := x.find(ctx, x.given.hint()); err != nil {
 		return err
 	}
 	if x.protocol == discover.POP3 {

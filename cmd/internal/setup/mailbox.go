@@ -14,7 +14,7 @@ import (
 // findMailbox settles where mail is collected, and logs in there.
 func (s *setup) findMailbox(ctx context.Context) (Endpoint, error) {
 	x := &endpoint{
-		setup: s, in: s.in.Mailbox, protocol: discover.POP3, username: s.in.Mailbox.Username,
+		setup: s, given: s.in.Mailbox, protocol: discover.POP3, username: s.in.Mailbox.Username,
 		labels: labels{"POP3 server", "--host", "Mail address of the mailbox"},
 	}
 	x.try = x.tryMailbox
@@ -24,13 +24,13 @@ func (s *setup) findMailbox(ctx context.Context) (Endpoint, error) {
 	if err := x.askAddress(ctx, s.in.Address); err != nil {
 		return Endpoint{}, err
 	}
-	if err := x.find(ctx, x.in.hint()); err != nil {
+	if err := x.find(ctx, x.given.hint()); err != nil {
 		return Endpoint{}, err
 	}
 	x.showNotes(x.provider)
 	var err error
-	if x.in.PasswordFile != "" {
-		x.secret, err = readPassword(x.in.PasswordFile)
+	if x.given.PasswordFile != "" {
+		x.secret, err = readPassword(x.given.PasswordFile)
 	} else {
 		err = x.askPassword(ctx)
 	}

@@ -70,7 +70,7 @@ func (x *endpoint) candidates(ctx context.Context, hint discover.Hint) ([]discov
 		return hint.Candidates(x.protocol, x.address), nil, nil
 	}
 	var found discover.Found
-	if name := x.setup.in.Provider; x.protocol == discover.POP3 && name != "" {
+	if name := x.in.Provider; x.protocol == discover.POP3 && name != "" {
 		p, ok := provider.ByName(name)
 		if !ok {
 			return nil, nil, fmt.Errorf("--provider: %q is not known; popferry providers lists them", name)
