@@ -54,7 +54,7 @@ fi
 export PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin"
 kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.1
-packages=(shellcheck systemd buildah prometheus man-db curl ca-certificates)
+packages=(shellcheck systemd buildah prometheus man-db curl ca-certificates chromium sqlite3)
 
 scratch=$(mktemp -d)
 server=
@@ -135,7 +135,7 @@ mkdir "$scratch/bin"
 	go install "$kustomize"
 	go install "$nfpm"
 )
-(cd deploy/check && go mod tidy -diff && go vet . && go build -buildvcs=false -o "$scratch/bin/check" .)
+(cd deploy/check && go mod tidy -diff && go vet ./... && go build -buildvcs=false -o "$scratch/bin/check" .)
 check=$scratch/bin/check
 
 step 'shellcheck'
@@ -159,6 +159,9 @@ diff "$scratch/a/dist/SHA256SUMS" "$tree/dist/SHA256SUMS" || fail 'two builds di
 program=$tree/dist/linux_amd64/popferry
 "$program" version | grep -F 'popferry v0.0.1 '
 grep -q '"name": "modernc.org/sqlite"' "$tree"/dist/*.cdx.json || fail 'the SBOM does not list SQLite'
+
+step 'status page in Chromium'
+(cd deploy/check && POPFERRY_REQUIRE_SERVERS=1 POPFERRY_PROGRAM=$program go test -buildvcs=false -count=1 ./browser)
 
 step 'systemd units'
 # Unchanged, except for the path of the program, which is not installed here.
