@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -12,7 +13,7 @@ import (
 // TestRenumbered: a person's two answers, and their second thoughts.
 func TestRenumbered(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(1)...)
+	o := newFixture(t, testworld.Mail(1)...)
 	o.poll(false)
 	o.do(exitOther, []string{"isp: the mailbox has not been renumbered"}, "adopt", "isp")
 	o.do(exitOther, []string{"isp: the mailbox has not been renumbered"}, "resend", "isp")
@@ -55,7 +56,7 @@ func TestRenumberedMailbox(t *testing.T) {
 			for i := range 12 {
 				mail = append(mail, fmt.Sprintf("Subject: nothing else to tell it by\r\n\r\n%d\r\n", i))
 			}
-			o := newOffice(t, mail...)
+			o := newFixture(t, mail...)
 			o.poll(false)
 			o.change(func(r *ledger.Record) { r.Fingerprint = "" }) // as of messages that were only noted
 			o.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 )
 
 // TestCheckReal: what check says of Dovecot and Postfix, as they are and with
@@ -21,28 +22,28 @@ func TestCheckReal(t *testing.T) {
 	p.AddUser("inbox", "in:box")
 	d.Seed("leo", letter("leo", 1, 1000), letter("leo", 2, 5000))
 
-	account := fmt.Sprintf("%s, tls: implicit, tls_ca_file: %q, username: leo, password: s3cret", hostPort(t, d.POP3S()), d.CAFile())
-	forward := fmt.Sprintf("%s, tls: starttls, tls_ca_file: %q, username: inbox, password: \"in:box\", to: [inbox@popferry.test]", hostPort(t, p.Submission()), p.CAFile())
+	account := fmt.Sprintf("%s, tls: implicit, tls_ca_file: %q, username: leo, password: s3cret", testworld.HostPort(t, d.POP3S()), d.CAFile())
+	forward := fmt.Sprintf("%s, tls: starttls, tls_ca_file: %q, username: inbox, password: \"in:box\", to: [inbox@popferry.test]", testworld.HostPort(t, p.Submission()), p.CAFile())
 	for _, tt := range []struct {
 		name, from, to string // what is replaced by what
 		want           string // a cause; "": all is well
 	}{
 		{"as they are", "", "", ""},
-		{"STLS", hostPort(t, d.POP3S()) + ", tls: implicit", hostPort(t, d.POP3()) + ", tls: starttls", ""},
+		{"STLS", testworld.HostPort(t, d.POP3S()) + ", tls: implicit", testworld.HostPort(t, d.POP3()) + ", tls: starttls", ""},
 		{"LMTP", forward, fmt.Sprintf("host: unix:%s, protocol: lmtp, to: [inbox@popferry.test]", d.LMTPSocket()), ""},
 		{"LMTP, a recipient whom nobody knows", forward, fmt.Sprintf("host: unix:%s, protocol: lmtp, to: [nobody@popferry.test]", d.LMTPSocket()), "recipient"},
 		{"a wrong password", "password: s3cret", "password: wr0ng", "credentials"},
 		{"an unknown authority", fmt.Sprintf(", tls_ca_file: %q, username: leo", d.CAFile()), ", username: leo", "cert_unknown"},
 		{"a certificate for another name", "username: leo", "tls_server_name: other.test, username: leo", "cert_name"},
-		{"implicit TLS where there is none", hostPort(t, d.POP3S()), hostPort(t, d.POP3()), "not_tls"},
+		{"implicit TLS where there is none", testworld.HostPort(t, d.POP3S()), testworld.HostPort(t, d.POP3()), "not_tls"},
 		{"a wrong password to send with", "in:box", "in:bax", "forward_auth"},
 		{"no login to send with", "username: inbox, password: \"in:box\"", "from: leo@popferry.test", "wants_login"},
-		{"a recipient elsewhere", forward, fmt.Sprintf("%s, tls: none, to: [leo@elsewhere.test]", hostPort(t, p.SMTP())), "relay"},
-		{"a recipient whom nobody knows", forward, fmt.Sprintf("%s, tls: none, to: [nobody@popferry.test]", hostPort(t, p.SMTP())), "recipient"},
+		{"a recipient elsewhere", forward, fmt.Sprintf("%s, tls: none, to: [leo@elsewhere.test]", testworld.HostPort(t, p.SMTP())), "relay"},
+		{"a recipient whom nobody knows", forward, fmt.Sprintf("%s, tls: none, to: [nobody@popferry.test]", testworld.HostPort(t, p.SMTP())), "recipient"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			both := fmt.Sprintf("accounts:\n  - {name: leo, %s}\nforward:\n  - {name: main, %s}\n", account, forward)
-			cfg := writeConfig(t, "state: popferry.db\n%s", strings.Replace(both, tt.from, tt.to, 1))
+			cfg := testworld.Config(t, "state: popferry.db\n%s", strings.Replace(both, tt.from, tt.to, 1))
 			wantCode := 0
 			if tt.want != "" {
 				wantCode = exitAgain
@@ -65,7 +66,7 @@ func TestCheckReal(t *testing.T) {
 		t.Errorf("%d messages are left", d.Count("leo"))
 	}
 
-	cfg := writeConfig(t, "state: popferry.db\naccounts:\n  - {name: leo, %s}\nforward:\n  - {name: main, %s}\n", account, forward)
+	cfg := testworld.Config(t, "state: popferry.db\naccounts:\n  - {name: leo, %s}\nforward:\n  - {name: main, %s}\n", account, forward)
 	c := checkJSONOf(t, cfg, 0, "--send")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()

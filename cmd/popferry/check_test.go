@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -53,16 +54,16 @@ func checkJSONOf(t *testing.T, cfg string, wantCode int, args ...string) checked
 // so does the mailbox. One login is enough.
 func TestCheckListing(t *testing.T) {
 	t.Parallel()
-	pop := startPOP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n", "Subject: 2\r\n\r\n2\r\n")
-	sink := startSMTP(t, smtptest.Options{})
-	cfg := writeConfig(t, `
+	pop := testworld.POP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n", "Subject: 2\r\n\r\n2\r\n")
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
 state: popferry.db
 accounts:
   - {name: leo, %[1]s, tls: none, username: leo, password: secret, leave_on_server: false, max_message_size: 1kB}
   - {name: zoe, %[1]s, tls: none, username: zoe, password: secret}
 forward:
   - {name: main, %[2]s, tls: none, from: me@x.test, to: [me@x.test]}
-`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	note := func(wantAccounts int, args ...string) string {
 		t.Helper()
 		c := checkJSONOf(t, cfg, 0, args...)
@@ -76,7 +77,7 @@ forward:
 		t.Errorf("at first: %q", got)
 	}
 	if code, out, errs := popferry(t, "run", "--once", "--config", cfg, "zoe"); code != 0 {
-		t.Fatalf("exit %d\n%s%s", code, out, errs)
+		t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	before := len(pop.Log())
 	big := pop3test.Message{UID: "big", Octets: bytes.Repeat([]byte("x"), 2000)}
@@ -108,15 +109,15 @@ forward:
 // TestCheckTooEarly: min_interval holds for check as well.
 func TestCheckTooEarly(t *testing.T) {
 	t.Parallel()
-	pop := startPOP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n")
-	sink := startSMTP(t, smtptest.Options{})
-	cfg := writeConfig(t, `
+	pop := testworld.POP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n")
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
 state: popferry.db
 accounts:
   - {name: leo, %s, tls: none, username: leo, password: secret, min_interval: 15m}
 forward:
   - {name: main, %s, tls: none, to: [me@x.test]}
-`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	for _, want := range []string{"listing: 1 message", "login: not tried: the last login was "} {
 		steps := checkJSONOf(t, cfg, 0).Accounts[0].Steps
 		last := steps[len(steps)-1]
@@ -124,7 +125,7 @@ forward:
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if code, out, errs := popferry(t, "run", "--once", "--config", cfg); code != 0 {
-			t.Fatalf("exit %d\n%s%s", code, out, errs)
+			t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 		}
 	}
 }
@@ -132,14 +133,14 @@ forward:
 // TestCheckSend: one test message by each destination, and only if it is asked for.
 func TestCheckSend(t *testing.T) {
 	t.Parallel()
-	pop := startPOP3(t, pop3test.Options{})
-	sink, full := startSMTP(t, smtptest.Options{}), startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	pop := testworld.POP3(t, pop3test.Options{})
+	sink, full := testworld.SMTP(t, smtptest.Options{}), testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot {
 			return smtptest.Fault{Code: 554, Text: "content rejected"}
 		}
 		return smtptest.Fault{}
 	}})
-	cfg := writeConfig(t, `
+	cfg := testworld.Config(t, `
 state: popferry.db
 accounts:
   - {name: leo, %[1]s, tls: none, username: leo, password: secret}
@@ -147,7 +148,7 @@ accounts:
 forward:
   - {name: main, %[2]s, tls: none, from: leo@x.test, to: [me@x.test, you@x.test]}
   - {name: full, %[3]s, tls: none, from: leo@x.test}
-`, hostPort(t, pop.Addr()), hostPort(t, sink.Addr().String()), hostPort(t, full.Addr().String()))
+`, testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()), testworld.HostPort(t, full.Addr().String()))
 	checkJSONOf(t, cfg, 0)
 	if n := len(sink.Messages()); n != 0 {
 		t.Fatalf("%d messages were sent", n)

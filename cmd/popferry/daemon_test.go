@@ -23,7 +23,7 @@ import (
 // logged waits until a process has said something so many times.
 func (p *process) logged(t *testing.T, n int, what string) {
 	t.Helper()
-	waitFor(t, what+" in this:\n"+p.out.String(), func() bool { return strings.Count(p.out.String(), what) >= n })
+	testworld.WaitFor(t, what+" in this:\n"+p.out.String(), func() bool { return strings.Count(p.out.String(), what) >= n })
 }
 
 // TestConfigChanges: what is written into the configuration's files counts
@@ -31,20 +31,20 @@ func (p *process) logged(t *testing.T, n int, what string) {
 // those that it includes. A bad one is told once, and the old one goes on.
 func TestConfigChanges(t *testing.T) {
 	t.Parallel()
-	sink := startSMTP(t, smtptest.Options{})
-	first, second, third := startPOP3(t, pop3test.Options{}, oneMail), startPOP3(t, pop3test.Options{}, oneMail), startPOP3(t, pop3test.Options{}, oneMail)
+	sink := testworld.SMTP(t, smtptest.Options{})
+	first, second, third := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	dir := t.TempDir()
 	account := func(name, addr string) string {
-		return fmt.Sprintf("accounts:\n  - {name: %s, %s, tls: none, username: leo, password: secret}\n", name, hostPort(t, addr))
+		return fmt.Sprintf("accounts:\n  - {name: %s, %s, tls: none, username: leo, password: secret}\n", name, testworld.HostPort(t, addr))
 	}
 	main := fmt.Sprintf("state: %s/popferry.db\nschedule: \"@every 1h\"\ninclude: [more.d/*.yaml]\nforward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
-		dir, hostPort(t, sink.Addr().String()))
+		dir, testworld.HostPort(t, sink.Addr().String()))
 	version := func(name, text string) {
 		t.Helper()
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		rewrite(t, filepath.Join(dir, name, "popferry.yaml"), text)
+		testworld.Write(t, filepath.Join(dir, name, "popferry.yaml"), text)
 		if err := os.Symlink(name, filepath.Join(dir, "..new")); err != nil {
 			t.Fatal(err)
 		}
@@ -59,39 +59,39 @@ func TestConfigChanges(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "more.d"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	rewrite(t, filepath.Join(dir, "more.d", "none.yaml"), "defaults: {}\n")
+	testworld.Write(t, filepath.Join(dir, "more.d", "none.yaml"), "defaults: {}\n")
 
 	p := start(t, build(t), "run", "--config", filepath.Join(dir, "popferry.yaml"))
 	arrived := func(n int) {
 		t.Helper()
-		waitFor(t, fmt.Sprintf("message %d, but this:\n%s", n, p.out.String()), func() bool { return len(sink.Messages()) >= n })
+		testworld.WaitFor(t, fmt.Sprintf("message %d, but this:\n%s", n, p.out.String()), func() bool { return len(sink.Messages()) >= n })
 	}
 	arrived(1)
-	rewrite(t, filepath.Join(dir, "more.d", "second.yaml"), account("second", second.Addr()))
+	testworld.Write(t, filepath.Join(dir, "more.d", "second.yaml"), account("second", second.Addr()))
 	arrived(2)
 	p.logged(t, 2, "msg=polled")
 	testPoll(t, p, first, sink, filepath.Join(dir, "popferry.yaml"))
 	version("..v2", "accounts: nonsense\n")
 	p.logged(t, 1, "the new configuration cannot be used")
-	version("..v3", main+account("first", first.Addr())+fmt.Sprintf("  - {name: third, %s, tls: none, username: zoe, password: secret}\n", hostPort(t, third.Addr())))
+	version("..v3", main+account("first", first.Addr())+fmt.Sprintf("  - {name: third, %s, tls: none, username: zoe, password: secret}\n", testworld.HostPort(t, third.Addr())))
 	arrived(4)
 	if n := strings.Count(p.out.String(), "the new configuration cannot be used"); n != 1 {
-		t.Errorf("a bad file was told %d times", n)
+		t.Errorf("a bad file was reported %d times, want once", n)
 	}
 	if code, out, errs := popferry(t, "poll", "--config", filepath.Join(dir, "popferry.yaml")); code != 0 || out != "all accounts are polled now\n" {
-		t.Errorf("poll: exit %d\n%s%s", code, out, errs)
+		t.Errorf("poll: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 	}
 	if code, _, _ := popferry(t, "poll", "--config", filepath.Join(dir, "popferry.yaml")); code != 75 {
-		t.Errorf("poll after the end: exit %d", code)
+		t.Errorf("poll after the end: got exit %d, want %d", code, 75)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "popferry.db.sock")); err == nil {
-		t.Error("the socket is left")
+		t.Error("the socket is still there, want it removed")
 	}
 }
 
@@ -99,30 +99,30 @@ func TestConfigChanges(t *testing.T) {
 func testPoll(t *testing.T, p *process, src *pop3test.Server, sink *smtptest.Server, cfg string) {
 	t.Helper()
 	before := len(sink.Messages())
-	src.Add("leo", pop3test.Message{UID: "poll", Octets: []byte(oneMail)})
+	src.Add("leo", pop3test.Message{UID: "poll", Octets: []byte(testworld.OneMail)})
 	// A poll that is just ending is not begun anew: ask until it was.
-	waitFor(t, "a poll", func() bool {
+	testworld.WaitFor(t, "a poll", func() bool {
 		if code, out, errs := popferry(t, "poll", "first", "--config", cfg); code != 0 || out != "first: is polled now\n" {
-			t.Fatalf("poll: exit %d\n%s%s", code, out, errs)
+			t.Fatalf("poll: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 		}
 		return len(sink.Messages()) > before
 	})
 	if code, _, errs := popferry(t, "poll", "nobody", "--config", cfg); code != 64 || !strings.Contains(errs, `there is no account "nobody"`) {
-		t.Errorf("an account that is not there: exit %d\n%s", code, errs)
+		t.Errorf("an account that is not there: got exit %d, want %d\n%s", code, exitUsage, errs)
 	}
 	socket := filepath.Join(filepath.Dir(cfg), "popferry.db.sock")
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the socket: %v, %v", info, err)
+		t.Errorf("the socket: got %v, %v; want mode 0600", info, err)
 	}
 }
 
 // TestServiceManager: what it is told from the start to the end.
 func TestServiceManager(t *testing.T) {
 	t.Parallel()
-	sink := startSMTP(t, smtptest.Options{})
-	src := startPOP3(t, pop3test.Options{}, oneMail)
-	cfg := writeConfig(t, "state: popferry.db\naccounts:\n  - {%s, tls: none, username: leo, password: secret}\nforward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
-		hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+	sink := testworld.SMTP(t, smtptest.Options{})
+	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	cfg := testworld.Config(t, "state: popferry.db\naccounts:\n  - {%s, tls: none, username: leo, password: secret}\nforward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
+		testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	name := fmt.Sprintf("@popferry-daemon-test-%d", os.Getpid())
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
@@ -151,7 +151,7 @@ func TestServiceManager(t *testing.T) {
 		}
 	}
 	if s := next("READY=1"); !strings.Contains(s, "STATUS=1 accounts") {
-		t.Errorf("at the start: %q", s)
+		t.Errorf("at the start: got %q, want STATUS=1 accounts", s)
 	}
 	next("WATCHDOG=1")
 	next("WATCHDOG=1")
@@ -159,7 +159,7 @@ func TestServiceManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := next("RELOADING=1"); !strings.Contains(s, "\nMONOTONIC_USEC=") {
-		t.Errorf("at a reload: %q", s)
+		t.Errorf("at a reload: got %q, want MONOTONIC_USEC", s)
 	}
 	next("READY=1")
 	next("WATCHDOG=1")
@@ -168,7 +168,7 @@ func TestServiceManager(t *testing.T) {
 	}
 	next("STOPPING=1")
 	if err := p.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 	}
 }
 
@@ -178,27 +178,27 @@ func TestStopWithStalledServers(t *testing.T) {
 	t.Parallel()
 	reached, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
-	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot {
 			close(reached)
 			<-release
 		}
 		return smtptest.Fault{}
 	}})
-	src := startPOP3(t, pop3test.Options{}, oneMail)
+	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	stalled, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stalled.Close() })
-	cfg := writeConfig(t, `
+	cfg := testworld.Config(t, `
 state: popferry.db
 accounts:
   - {name: dot, %s, tls: none, username: leo, password: secret}
   - {name: greeting, %s, tls: none, username: leo, password: secret}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, src.Addr()), hostPort(t, stalled.Addr().String()), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, stalled.Addr().String()), testworld.HostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)
 	conn, err := stalled.Accept()
 	if err != nil {
@@ -211,14 +211,14 @@ forward:
 		t.Fatal(err)
 	}
 	if err := p.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 	}
 	if took := time.Since(began); took >= 10*time.Second {
-		t.Errorf("it took %s", took)
+		t.Errorf("it took %s, want less than 10s", took)
 	}
 	_, out, _ := popferry(t, "messages", "--json", "--config", cfg)
 	if !strings.Contains(out, `"state":"unknown"`) || len(src.Messages("leo")) != 1 {
-		t.Errorf("the ledger has %s", out)
+		t.Errorf("got %s and %d messages on the server, want one that is unknown", out, len(src.Messages("leo")))
 	}
 }
 
@@ -226,11 +226,11 @@ forward:
 // used any more nothing is polled, which health checks tell, until one can be.
 func TestStartsAgain(t *testing.T) {
 	t.Parallel()
-	sink := startSMTP(t, smtptest.Options{})
-	src := startPOP3(t, pop3test.Options{}, oneMail)
-	cfg := writeConfig(t, "state: popferry.db\nlisten: 127.0.0.1:0\nspool: {dir: spool}\nschedule: '@every 1h'\n"+
+	sink := testworld.SMTP(t, smtptest.Options{})
+	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	cfg := testworld.Config(t, "state: popferry.db\nlisten: 127.0.0.1:0\nspool: {dir: spool}\nschedule: '@every 1h'\n"+
 		"accounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
-		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)
 	p.logged(t, 1, "msg=polled")
 	health := "http://" + regexp.MustCompile(`listen=(127\.0\.0\.1:\d+)`).FindStringSubmatch(p.out.String())[1] + "/healthz"
@@ -238,25 +238,25 @@ func TestStartsAgain(t *testing.T) {
 	if err := os.RemoveAll(spool); err != nil {
 		t.Fatal(err)
 	}
-	rewrite(t, spool, "a file where the folder was")
+	testworld.Write(t, spool, "a file where the folder was")
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	p.logged(t, 1, "the old configuration cannot be used any more either")
 	if code, body := testworld.Request(t, health, nil, ""); code != 503 {
-		t.Errorf("without a configuration: %d %s", code, body)
+		t.Errorf("without a configuration: got %d, want 503\n%s", code, body)
 	}
 	if code, _, errs := popferry(t, "poll", "--config", cfg); code != exitAgain {
-		t.Errorf("poll: exit %d\n%s", code, errs)
+		t.Errorf("poll: got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
-	src.Add("leo", pop3test.Message{UID: "later", Octets: []byte(oneMail)})
+	src.Add("leo", pop3test.Message{UID: "later", Octets: []byte(testworld.OneMail)})
 	if err := os.Remove(spool); err != nil {
 		t.Fatal(err)
 	}
 	p.logged(t, 1, "configuration read again")
-	waitFor(t, "message that came meanwhile", func() bool { return len(sink.Messages()) == 2 })
+	testworld.WaitFor(t, "message that came meanwhile", func() bool { return len(sink.Messages()) == 2 })
 	if code, body := testworld.Request(t, health, nil, ""); code != 200 {
-		t.Errorf("with a configuration again: %d %s", code, body)
+		t.Errorf("with a configuration again: got %d, want 200\n%s", code, body)
 	}
 }
 
@@ -264,18 +264,67 @@ func TestStartsAgain(t *testing.T) {
 // after a failure is polled as well.
 func TestAskedBySignal(t *testing.T) {
 	t.Parallel()
-	sink := startSMTP(t, smtptest.Options{})
+	sink := testworld.SMTP(t, smtptest.Options{})
 	var well atomic.Bool
-	src := startPOP3(t, pop3test.Options{Handle: testworld.Refusing(&well)}, oneMail)
-	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
-		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+	src := testworld.POP3(t, pop3test.Options{Handle: testworld.Refusing(&well)}, testworld.OneMail)
+	cfg := testworld.Config(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)
 	p.logged(t, 1, "poll ended early")
 	well.Store(true)
-	waitFor(t, "poll in spite of the back-off", func() bool { // one that is just ending is not begun anew
+	testworld.WaitFor(t, "poll in spite of the back-off", func() bool { // one that is just ending is not begun anew
 		if err := p.Process.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
 		return len(sink.Messages()) == 1
 	})
+}
+
+// TestSignalAtStart: HUP and USR1 may come before anything was read. They do not
+// end the process, and are answered once it has started.
+func TestSignalAtStart(t *testing.T) {
+	t.Parallel()
+	binary := build(t)
+	for _, c := range []struct {
+		name   string
+		signal os.Signal
+		answer string
+	}{
+		{"HUP", syscall.SIGHUP, "configuration read again"},
+		{"USR1", syscall.SIGUSR1, "polling all accounts now"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
+			text := "state: popferry.db\naccounts:\n  - {name: isp, " + testworld.HostPort(t, src.Addr()) + ", tls: none, username: leo, password: secret}\n" +
+				"forward:\n  - {" + testworld.HostPort(t, sink.Addr().String()) + ", tls: none, from: me@example.org, to: [me@example.org]}\n"
+			// The first who opens a pipe waits for the other one, so that the
+			// process is about to read its configuration, and has nothing of it.
+			dir := t.TempDir()
+			pipe, file := filepath.Join(dir, "popferry.yaml"), filepath.Join(dir, "file")
+			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := start(t, binary, "run", "--config", pipe)
+			w, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Process.Signal(c.signal); err != nil {
+				t.Fatal(err)
+			}
+			testworld.Write(t, file, text)
+			if err := os.Rename(file, pipe); err != nil { // for a reload
+				t.Fatal(err)
+			}
+			if _, err := w.WriteString(text); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			p.logged(t, 1, c.answer)
+			p.terminate(t)
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -41,27 +42,27 @@ func crashOnce(t *testing.T, binary, point, leave string, hiding bool) {
 	if hiding {
 		o.Capabilities = []string{"USER", "UIDL", "TOP", "EXPIRE 0"}
 	}
-	src := startPOP3(t, o)
+	src := testworld.POP3(t, o)
 	const messages = 5
 	for n := range messages {
 		src.Add("leo", pop3test.Message{UID: fmt.Sprint(n), Octets: letter("leo", n, 2000)})
 	}
-	sink := startSMTP(t, smtptest.Options{UTF8: true})
-	cfg := writeConfig(t, `
+	sink := testworld.SMTP(t, smtptest.Options{UTF8: true})
+	cfg := testworld.Config(t, `
 log: {level: warn}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: %s}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org], in_flight: 1}
-`, hostPort(t, src.Addr()), leave, hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, src.Addr()), leave, testworld.HostPort(t, sink.Addr().String()))
 	args := []string{"run", "--once", "--now", "--config", cfg}
 	c := exec.CommandContext(t.Context(), binary, args...)
 	c.Env = append(os.Environ(), "POPFERRY_FAILPOINT="+point)
 	out, err := c.CombinedOutput()
 	reached := c.ProcessState.ExitCode() == -1 // by a signal
 	if never := leave == "true" && (point[:4] == "dele" || point[:4] == "quit"); reached == never {
-		t.Fatalf("the point was reached: %v (%v)\n%s", reached, err, out)
+		t.Fatalf("the point was reached: %t, want %t (%v)\n%s", reached, !never, err, out)
 	}
 	if out, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput(); err != nil {
 		t.Fatalf("after the crash: %v\n%s", err, out)
@@ -74,10 +75,10 @@ forward:
 		versions[m.SHA256] = true
 	}
 	if extra := len(sink.Messages()) - messages; len(ids) != messages || extra < 0 || extra > 1 || len(versions) != messages {
-		t.Errorf("%d messages arrived, %d different ones, %d versions", len(sink.Messages()), len(ids), len(versions))
+		t.Errorf("%d messages arrived, %d different ones, %d versions; want at most one more than %d", len(sink.Messages()), len(ids), len(versions), messages)
 	}
 	if left := len(src.Messages("leo")); left != map[string]int{"true": messages, "false": 0}[leave] {
-		t.Errorf("%d messages left on the server", left)
+		t.Errorf("%d messages left on the server with leave_on_server: %s", left, leave)
 	}
 }
 
@@ -91,15 +92,15 @@ func TestLeases(t *testing.T) {
 	for n := range 60 {
 		d.Seed("isp", letter("isp", n, 2000))
 	}
-	sink := startSMTP(t, smtptest.Options{UTF8: true})
-	cfg := writeConfig(t, `
+	sink := testworld.SMTP(t, smtptest.Options{UTF8: true})
+	cfg := testworld.Config(t, `
 log: {level: warn}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, leave_on_server: false}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, d.POP3S()), d.CAFile(), testworld.HostPort(t, sink.Addr().String()))
 	binary := build(t)
 	daemon := start(t, binary, "run", "--config", cfg)
 	var all []*process
@@ -108,17 +109,17 @@ forward:
 	}
 	for _, p := range all {
 		if err := p.Wait(); err != nil {
-			t.Errorf("%v\n%s", err, p.out.String())
+			t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 		}
 	}
-	waitFor(t, "60 messages", func() bool { return len(sink.Messages()) >= 60 })
+	testworld.WaitFor(t, "60 messages", func() bool { return len(sink.Messages()) >= 60 })
 	if err := daemon.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if err := daemon.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, daemon.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, daemon.out.String())
 	}
 	if code, out, errs := popferry(t, "run", "--once", "--now", "--config", cfg); code != 0 || len(sink.Messages()) != 60 || d.Count("isp") != 0 {
-		t.Errorf("exit %d, %d arrived, %d left\n%s%s", code, len(sink.Messages()), d.Count("isp"), out, errs)
+		t.Errorf("got exit %d, %d arrived, %d left; want 0, 60, 0\n%s%s", code, len(sink.Messages()), d.Count("isp"), out, errs)
 	}
 }

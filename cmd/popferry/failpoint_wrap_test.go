@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -21,7 +22,7 @@ import (
 func TestKilledBeforeItIsWrapped(t *testing.T) {
 	t.Parallel()
 	var both atomic.Bool // in_flight is 1
-	sink := startSMTP(t, smtptest.Options{LMTP: true, Fault: func(e smtptest.Event) smtptest.Fault {
+	sink := testworld.SMTP(t, smtptest.Options{LMTP: true, Fault: func(e smtptest.Event) smtptest.Fault {
 		switch {
 		case e.Stage == forwarder.StageRcpt:
 			both.Store(e.Address == "a@example.org" || both.Load())
@@ -32,23 +33,23 @@ func TestKilledBeforeItIsWrapped(t *testing.T) {
 		}
 		return smtptest.Fault{}
 	}})
-	src := startPOP3(t, pop3test.Options{}, letters(3)...)
-	cfg := writeConfig(t, `
+	src := testworld.POP3(t, pop3test.Options{}, testworld.Mail(3)...)
+	cfg := testworld.Config(t, `
 log: {level: warn}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: none, username: leo, password: secret}
 forward:
   - {%s, protocol: lmtp, tls: none, from: me@example.org, to: [a@example.org, b@example.org], in_flight: 1, on_reject: wrap}
-`, hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	args := []string{"run", "--once", "--now", "--config", cfg}
 	c := exec.CommandContext(t.Context(), build(t, "-tags", "failpoint"), args...)
 	c.Env = append(os.Environ(), "POPFERRY_FAILPOINT=refused:2")
 	if out, err := c.CombinedOutput(); c.ProcessState.ExitCode() != -1 {
-		t.Fatalf("it was not killed: %v\n%s", err, out)
+		t.Fatalf("got %v, want it killed\n%s", err, out)
 	}
 	if code, out, errs := popferry(t, args...); code != 0 || !strings.Contains(out, "0 held") {
-		t.Fatalf("after the crash: exit %d\n%s%s", code, out, errs)
+		t.Fatalf("after the crash: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	var got []string
 	for _, m := range sink.Messages() {
@@ -56,6 +57,6 @@ forward:
 	}
 	slices.Sort(got)
 	if want := slices.Concat(slices.Repeat([]string{"a@example.org"}, 3), slices.Repeat([]string{"b@example.org"}, 3)); !slices.Equal(got, want) {
-		t.Errorf("arrived for %v", got)
+		t.Errorf("arrived for %v, want %v", got, want)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/pem"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,37 +14,10 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
-
-// startPOP3 starts a server with mail for leo, and the same for zoe; both have
-// the password secret.
-func startPOP3(t *testing.T, o pop3test.Options, mail ...string) *pop3test.Server {
-	t.Helper()
-	o.Users = map[string]string{"leo": "secret", "zoe": "secret"}
-	s := pop3test.NewServer(o)
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	for i, text := range mail {
-		m := pop3test.Message{UID: fmt.Sprintf("uid-%d", i+1), Octets: []byte(text)}
-		s.Add("leo", m)
-		s.Add("zoe", m)
-	}
-	return s
-}
-
-func startSMTP(t *testing.T, o smtptest.Options) *smtptest.Server {
-	t.Helper()
-	s, err := smtptest.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
 
 // withCertificate is a server with a certificate for a name and 127.0.0.1 that
 // was issued then, and the path of that certificate.
@@ -80,24 +52,22 @@ func onceWithDNS(t *testing.T, zone, cfg string) (code int, stdout, stderr strin
 	return code, out.String(), errs.String()
 }
 
-const oneMail = "Subject: one\r\nMessage-ID: <one@example.org>\r\n\r\none\r\n"
-
 // TestEachFailureSaysWhatToDo: one line for each account that fails, with its
 // name, what was tried and what to do; the others go on; exit 75.
 func TestEachFailureSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	good := startPOP3(t, pop3test.Options{}, oneMail)
+	good := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	expired, expiredCA := withCertificate(t, "localhost", time.Now().Add(-48*time.Hour))
 	mismatch, mismatchCA := withCertificate(t, "other.example.net", time.Now())
 	strangers, _ := withCertificate(t, "localhost", time.Now())
 	expired.TLS.MinVersion, mismatch.TLS.MinVersion = tls.VersionTLS12, tls.VersionTLS12
-	sink := startSMTP(t, smtptest.Options{})
-	plain := hostPort(t, good.Addr())
+	sink := testworld.SMTP(t, smtptest.Options{})
+	plain := testworld.HostPort(t, good.Addr())
 	local := func(s *pop3test.Server) string {
-		return strings.Replace(hostPort(t, s.Addr()), "127.0.0.1", "localhost", 1)
+		return strings.Replace(testworld.HostPort(t, s.Addr()), "127.0.0.1", "localhost", 1)
 	}
 
-	cfg := writeConfig(t, `
+	cfg := testworld.Config(t, `
 log: {level: error}
 state: popferry.db
 accounts:
@@ -115,12 +85,12 @@ accounts:
 forward:
   - {name: main, %[8]s, tls: none, from: me@example.org, to: [me@example.org]}
   - {name: down, %[2]s, tls: none, from: me@example.org, to: [me@example.org]}
-`, plain, hostPort(t, nowhere), local(startPOP3(t, expired)), expiredCA, local(startPOP3(t, mismatch)), mismatchCA,
-		local(startPOP3(t, strangers)), hostPort(t, sink.Addr().String()))
+`, plain, testworld.HostPort(t, nowhere), local(testworld.POP3(t, expired)), expiredCA, local(testworld.POP3(t, mismatch)), mismatchCA,
+		local(testworld.POP3(t, strangers)), testworld.HostPort(t, sink.Addr().String()))
 
 	code, out, errs := onceWithDNS(t, "localhost. A 127.0.0.1\n", cfg)
 	if code != 75 || !strings.Contains(out, "good: 1 forwarded") || len(sink.Messages()) != 1 {
-		t.Errorf("exit %d\n%s", code, out)
+		t.Errorf("got exit %d, want %d\n%s", code, exitAgain, out)
 	}
 	for name, want := range map[string]string{
 		"password": `the login was refused: login \(leo at 127.0.0.1:\d+\): .*-ERR.*\. Check username and password`,
@@ -140,12 +110,12 @@ forward:
 		}
 	}
 	if strings.Contains(errs+out, "wr0ngpass") || strings.Contains(errs+out, "hunter2") {
-		t.Errorf("a password is shown:\n%s", errs)
+		t.Errorf("a password is shown, want none:\n%s", errs)
 	}
 	// status tells the same.
 	_, out, _ = popferry(t, "status", "--config", cfg)
 	if !strings.Contains(out, "expired: the server's certificate has expired") {
-		t.Errorf("status:\n%s", out)
+		t.Errorf("got %s, want the same words in status", out)
 	}
 }
 
@@ -155,10 +125,10 @@ func TestFullDiskForTheSpool(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t)
 	large := "Subject: large\r\nMessage-ID: <large@example.org>\r\n\r\n" + strings.Repeat("a line of a large message\r\n", 200_000)
-	src := startPOP3(t, pop3test.Options{}, large)
-	other := startPOP3(t, pop3test.Options{}, oneMail)
-	sink := startSMTP(t, smtptest.Options{})
-	cfg := writeConfig(t, `
+	src := testworld.POP3(t, pop3test.Options{}, large)
+	other := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
 log: {level: error}
 state: popferry.db
 spool: {dir: %q}
@@ -167,20 +137,20 @@ accounts:
   - {name: other, %s, tls: none, username: leo, password: secret, leave_on_server: false}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, dir, hostPort(t, src.Addr()), hostPort(t, other.Addr()), hostPort(t, sink.Addr().String()))
+`, dir, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, other.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
 	if code != 75 || !strings.Contains(out, "other: 1 forwarded") || !strings.Contains(out, "large: 0 forwarded, 0 held, 0 deferred") {
-		t.Errorf("exit %d\n%s", code, out)
+		t.Errorf("got exit %d, want %d\n%s", code, exitAgain, out)
 	}
 	if !strings.Contains(errs, "popferry: large: the disk is full: writing a temporary file in "+dir) || !strings.Contains(errs, "Make room there") {
-		t.Errorf("it says\n%s", errs)
+		t.Errorf("got %s, want the full disk and what to do", errs)
 	}
 	if len(src.Messages("leo")) != 1 {
-		t.Error("the message left its server")
+		t.Error("the message is gone from its server, want it kept")
 	}
 	_, out, _ = popferry(t, "messages", "--json", "--account", "large", "--config", cfg)
 	if strings.TrimSpace(out) != "[]" {
-		t.Errorf("the message is marked: %s", out)
+		t.Errorf("got %s, want no row for the message", out)
 	}
 }
 
@@ -188,20 +158,20 @@ forward:
 // level shows a password, in clear or in base64.
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
-	src := startPOP3(t, pop3test.Options{}, oneMail)
-	sink := startSMTP(t, smtptest.Options{Username: "relay", Password: "s3cr3trelay"})
+	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	sink := testworld.SMTP(t, smtptest.Options{Username: "relay", Password: "s3cr3trelay"})
 	for _, password := range []string{"s3cr3trelay", "wr0ngpass"} {
-		cfg := writeConfig(t, `
+		cfg := testworld.Config(t, `
 log: {level: debug}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: none, username: leo, password: secret}
 forward:
   - {%s, tls: none, username: relay, password: %s, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()), password)
+`, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()), password)
 		_, out, errs := popferry(t, "run", "--once", "--config", cfg)
 		if all := out + errs; bytes.Contains([]byte(all), []byte(password)) || strings.Contains(all, "AHJlbGF5A") {
-			t.Errorf("shown:\n%s", all)
+			t.Errorf("a password is shown, want none:\n%s", all)
 		}
 	}
 	if len(sink.Messages()) != 1 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -32,7 +33,7 @@ const (
 
 func newPredecessor(t *testing.T, program string, o smtptest.Options) *predecessor {
 	t.Helper()
-	p := &predecessor{t: t, dovecot: realserver.StartDovecot(t), sink: startSMTP(t, o), home: t.TempDir()}
+	p := &predecessor{t: t, dovecot: realserver.StartDovecot(t), sink: testworld.SMTP(t, o), home: t.TempDir()}
 	p.dovecot.AddUser("leo", "se;cret \"1\"")
 	for n := range importBefore {
 		p.dovecot.Seed("leo", letter("leo", n, 500))
@@ -157,14 +158,14 @@ func (p *predecessor) importAndPoll(args []string, before int, want map[[sha256.
 	cfg := filepath.Join(p.home, "popferry.yaml")
 	code, out, errs := popferry(t, append([]string{"import", "--output", cfg, "--state", filepath.Join(p.home, "popferry.db")}, args...)...)
 	if code != exitOK || !strings.Contains(out, "isp: leo at "+p.host) || !strings.Contains(out, "; 200 messages fetched before (") || strings.Contains(out, "complete it") {
-		t.Fatalf("exit %d\n%s%s", code, out, errs)
+		t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	if strings.Contains(out+errs, "cret") {
 		t.Errorf("the password is shown:\n%s%s", out, errs)
 	}
 	for _, forwarded := range []string{"isp: 100 forwarded, 0 held, 0 deferred, 0 skipped, 300 on server", "isp: 0 forwarded, 0 held, 0 deferred, 0 skipped, 300 on server"} {
 		if code, out, errs := popferry(t, "run", "--once", "--config", cfg); code != exitOK || !strings.Contains(out, forwarded) {
-			t.Fatalf("exit %d\n%s%s", code, out, errs)
+			t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 		}
 	}
 	got := fingerprints(t, func(yield func([]byte) bool) {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
@@ -53,7 +54,7 @@ func sit(t *testing.T, dir string, args ...string) *sitting {
 // types waits for a question and answers it.
 func (s *sitting) types(question, answer string) {
 	s.t.Helper()
-	waitFor(s.t, question, func() bool { return strings.Contains(s.out.String(), question) })
+	testworld.WaitFor(s.t, question, func() bool { return strings.Contains(s.out.String(), question) })
 	if _, err := io.WriteString(s.master, answer); err != nil {
 		s.t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func (s *sitting) ends() (code int) {
 func TestInitTerminal(t *testing.T) {
 	t.Parallel()
 	authority := certtest.New(t)
-	src := startPOP3(t, pop3test.Options{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}, ImplicitTLS: true})
+	src := testworld.POP3(t, pop3test.Options{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}, ImplicitTLS: true})
 	host, port := split(t, src.Addr())
 	args := []string{"init", "--config", "popferry.yaml", "--address", "leo@isp.test", "--host", host, "--port", port, "--ca-file", authority.File()}
 	const ctrlC = "\x03"
@@ -101,13 +102,13 @@ func TestInitTerminal(t *testing.T) {
 			dir := t.TempDir()
 			s := sit(t, dir, args...)
 			play(s)
-			waitFor(t, "end", func() bool { return strings.Contains(s.out.String(), "nothing was written") })
+			testworld.WaitFor(t, "end", func() bool { return strings.Contains(s.out.String(), "nothing was written") })
 			after, err := term.GetState(int(s.tty.Fd()))
 			if err != nil || !reflect.DeepEqual(s.before, after) {
 				t.Errorf("the terminal is not as it was: %v", err)
 			}
 			if code := s.ends(); code != exitOther || strings.Contains(s.out.String(), "sec") {
-				t.Errorf("exit %d, or the password is shown:\n%s", code, s.out.String())
+				t.Errorf("got exit %d, want %d, or the password is shown:\n%s", code, exitOther, s.out.String())
 			}
 			if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
 				t.Errorf("left behind: %q, %v", left, err)

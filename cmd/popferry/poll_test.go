@@ -19,7 +19,7 @@ import (
 func TestPollAndWait(t *testing.T) {
 	t.Parallel()
 	reached, release := make(chan struct{}), make(chan struct{})
-	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot && e.Message == 3 {
 			close(reached)
 			<-release
@@ -28,11 +28,11 @@ func TestPollAndWait(t *testing.T) {
 	}})
 	t.Cleanup(sync.OnceFunc(func() { close(release) }))
 	var well atomic.Bool
-	src, other := startPOP3(t, pop3test.Options{Handle: testworld.Refusing(&well)}, oneMail), startPOP3(t, pop3test.Options{}, oneMail)
-	cfg := writeConfig(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
+	src, other := testworld.POP3(t, pop3test.Options{Handle: testworld.Refusing(&well)}, testworld.OneMail), testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	cfg := testworld.Config(t, "state: popferry.db\nschedule: '@every 1h'\naccounts:\n  - {name: isp, %s, tls: none, username: leo, password: secret}\n"+
 		"  - {name: work, %s, tls: none, username: zoe, password: secret}\n"+
 		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n",
-		hostPort(t, src.Addr()), hostPort(t, other.Addr()), hostPort(t, sink.Addr().String()))
+		testworld.HostPort(t, src.Addr()), testworld.HostPort(t, other.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--config", cfg)
 	p.logged(t, 1, "poll ended early")
 	p.logged(t, 1, "msg=polled account=work")
@@ -40,7 +40,7 @@ func TestPollAndWait(t *testing.T) {
 		t.Helper()
 		code, out, errs := popferry(t, append([]string{"poll", "--wait", "--config", cfg}, args...)...)
 		if code != wantCode || strings.Count(out, "\n") != len(wantOut) || !strings.Contains(errs, wantErrs) {
-			t.Errorf("exit %d\n%s%s", code, out, errs)
+			t.Errorf("got exit %d, want %d with %d lines and %q\n%s%s", code, wantCode, len(wantOut), wantErrs, out, errs)
 		}
 		for _, want := range wantOut {
 			if !strings.Contains(out, want) {
@@ -54,7 +54,7 @@ func TestPollAndWait(t *testing.T) {
 	well.Store(true)
 	poll(exitOK, []string{"isp: 1 forwarded, ", "work: 0 forwarded, "}, "")
 
-	src.Add("leo", pop3test.Message{UID: "stalled", Octets: []byte(oneMail)})
+	src.Add("leo", pop3test.Message{UID: "stalled", Octets: []byte(testworld.OneMail)})
 	go func() {
 		<-reached
 		_ = p.Process.Kill() // that it has ended is seen below

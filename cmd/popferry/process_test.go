@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -49,7 +50,7 @@ func build(t *testing.T, flags ...string) string {
 // process is a popferry of its own.
 type process struct {
 	*exec.Cmd
-	out output
+	out testworld.Output
 }
 
 func start(t *testing.T, binary string, args ...string) *process {
@@ -87,15 +88,15 @@ func TestKilled(t *testing.T) {
 		want[expected(m)] = true
 		d.Seed("isp", m)
 	}
-	sink := startSMTP(t, smtptest.Options{})
-	cfg := writeConfig(t, `
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
 log: {level: warn}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, leave_on_server: false}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org], in_flight: %d}
-`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()), inFlight)
+`, testworld.HostPort(t, d.POP3S()), d.CAFile(), testworld.HostPort(t, sink.Addr().String()), inFlight)
 	binary := build(t)
 	for range kills {
 		p := start(t, binary, "run", "--once", "--now", "--config", cfg)
@@ -111,10 +112,10 @@ forward:
 	}
 	p := start(t, binary, "run", "--once", "--now", "--config", cfg)
 	if err := p.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 	}
 	if left := d.Count("isp"); left != 0 {
-		t.Errorf("%d messages left on the server", left)
+		t.Errorf("%d messages left on the server, want 0", left)
 	}
 	got := make(map[[32]byte]int)      // by what stands below the trace lines
 	versions := make(map[[32]byte]int) // by all octets
@@ -130,10 +131,10 @@ forward:
 		}
 	}
 	if extra := len(sink.Messages()) - messages; extra > kills*inFlight {
-		t.Errorf("%d messages came twice, at most %d were in flight", extra, kills*inFlight)
+		t.Errorf("%d messages came twice, want at most %d", extra, kills*inFlight)
 	}
 	if len(versions) != messages {
-		t.Errorf("%d versions of %d messages", len(versions), messages)
+		t.Errorf("%d different messages, want %d", len(versions), messages)
 	}
 }
 
@@ -145,23 +146,23 @@ func TestLargeMessage(t *testing.T) {
 	d.AddUser("isp", "secret")
 	const size = 100 << 20
 	d.SeedFunc("isp", func(w io.Writer) error { return zeros(w, size) })
-	sink := startSMTP(t, smtptest.Options{HashOnly: true})
-	cfg := writeConfig(t, `
+	sink := testworld.SMTP(t, smtptest.Options{HashOnly: true})
+	cfg := testworld.Config(t, `
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, max_message_size: 200MB}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, d.POP3S()), d.CAFile(), testworld.HostPort(t, sink.Addr().String()))
 	p := start(t, build(t), "run", "--once", "--config", cfg)
 	peak := make(chan int)
 	go func() { peak <- watchMemory(p.Process.Pid) }()
 	err := p.Wait()
 	if mb := <-peak >> 10; err != nil || mb == 0 || mb >= 64 {
-		t.Errorf("%v, peak of %d MB\n%s", err, mb, p.out.String())
+		t.Errorf("%v, peak of %d MB; want less than 64\n%s", err, mb, p.out.String())
 	}
 	if ms := sink.Messages(); len(ms) != 1 || ms[0].Size < size {
-		t.Errorf("%+v", ms)
+		t.Errorf("got %+v, want one message of %d octets at least", ms, size)
 	}
 }
 
@@ -189,23 +190,23 @@ func watchMemory(pid int) int {
 func TestDaemon(t *testing.T) {
 	t.Parallel()
 	reached, hold := make(chan struct{}), make(chan struct{})
-	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot && e.Message == 4 {
 			close(reached)
 			<-hold
 		}
 		return smtptest.Fault{}
 	}})
-	src := startPOP3(t, pop3test.Options{}, oneMail)
-	second := startPOP3(t, pop3test.Options{}, oneMail)
+	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	second := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	text := fmt.Sprintf("state: popferry.db\nschedule: \"@every 1h\"\naccounts:\n"+
 		"  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}\n"+
-		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", hostPort(t, src.Addr()), hostPort(t, sink.Addr().String()))
-	cfg := writeConfig(t, "%s", text)
+		"forward:\n  - {%s, tls: none, from: me@example.org, to: [me@example.org]}\n", testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	cfg := testworld.Config(t, "%s", text)
 	p := start(t, build(t), "run", "--config", cfg)
 	arrived := func(n int) {
 		t.Helper()
-		waitFor(t, fmt.Sprintf("message %d, but this:\n%s", n, p.out.String()), func() bool { return len(sink.Messages()) >= n })
+		testworld.WaitFor(t, fmt.Sprintf("message %d, but this:\n%s", n, p.out.String()), func() bool { return len(sink.Messages()) >= n })
 	}
 	send := func(s os.Signal) {
 		t.Helper()
@@ -215,24 +216,24 @@ func TestDaemon(t *testing.T) {
 	}
 	logged := func(n int, what string) {
 		t.Helper()
-		waitFor(t, what, func() bool { return strings.Count(p.out.String(), what) >= n })
+		testworld.WaitFor(t, what, func() bool { return strings.Count(p.out.String(), what) >= n })
 	}
 	arrived(1)
 	logged(1, "msg=polled")
-	src.Add("leo", pop3test.Message{UID: "usr1", Octets: []byte(oneMail)})
+	src.Add("leo", pop3test.Message{UID: "usr1", Octets: []byte(testworld.OneMail)})
 	send(syscall.SIGUSR1)
 	arrived(2)
 	logged(2, "msg=polled")
 
-	rewrite(t, cfg, "accounts: nonsense")
+	testworld.Write(t, cfg, "accounts: nonsense")
 	send(syscall.SIGHUP)
 	logged(1, "the new configuration is not used")
-	rewrite(t, cfg, strings.Replace(text, "forward:", fmt.Sprintf("  - {name: second, %s, tls: none, username: zoe, password: secret}\nforward:", hostPort(t, second.Addr())), 1))
+	testworld.Write(t, cfg, strings.Replace(text, "forward:", fmt.Sprintf("  - {name: second, %s, tls: none, username: zoe, password: secret}\nforward:", testworld.HostPort(t, second.Addr())), 1))
 	send(syscall.SIGHUP)
 	logged(1, "configuration read again")
 	arrived(3)
 
-	src.Add("leo", pop3test.Message{UID: "term", Octets: []byte(oneMail)})
+	src.Add("leo", pop3test.Message{UID: "term", Octets: []byte(testworld.OneMail)})
 	logged(4, "msg=polled")
 	send(syscall.SIGUSR1)
 	<-reached
@@ -240,9 +241,9 @@ func TestDaemon(t *testing.T) {
 	logged(1, "stopping")
 	close(hold)
 	if err := p.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 	}
 	if left := src.Messages("leo"); len(left) != 0 || len(sink.Messages()) != 4 {
-		t.Errorf("%d messages left, %d arrived: what was in flight was not settled\n%s", len(left), len(sink.Messages()), p.out.String())
+		t.Errorf("%d messages left, %d arrived; want 0, 4: all that was in flight\n%s", len(left), len(sink.Messages()), p.out.String())
 	}
 }

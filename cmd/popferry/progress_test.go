@@ -14,6 +14,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -38,7 +39,7 @@ func TestProgressBars(t *testing.T) {
 			s := startSlowPOP3(t, letter("leo", 1, 3000), letter("leo", 2, 100_000))
 			out, end := slowPoll(t, binary, s, c.env)
 			if c.bars {
-				waitFor(t, "bar", func() bool {
+				testworld.WaitFor(t, "bar", func() bool {
 					return strings.Contains(out.String(), "slow [") && strings.Contains(out.String(), "] 1 of 2 messages, 53 kB of 103 kB, ")
 				})
 			} else {
@@ -50,17 +51,17 @@ func TestProgressBars(t *testing.T) {
 			}
 			all := out.String()
 			if moves.MatchString(all) != c.bars {
-				t.Errorf("it was shown %q", all)
+				t.Errorf("got %q, want bars: %t", all, c.bars)
 			}
 			// On a busy machine its poll may be a long one, too.
 			if strings.Contains(all, "fast [") && quick.MatchString(all) {
 				t.Errorf("a poll that is soon over has a bar: %q", all)
 			}
 			if last := all[max(0, strings.LastIndex(all, "\x1b[")):]; strings.Contains(last, "slow [") || !strings.Contains(last, "slow: 2 forwarded, 0 held") {
-				t.Errorf("in the end there is %q", last)
+				t.Errorf("at the end: got %q, want no bars and the summary", last)
 			}
 			if regexp.MustCompile(`\x1b\[[0-9;]*m`).MatchString(all) {
-				t.Errorf("colours in %q", all)
+				t.Errorf("got colours, want none: %q", all)
 			}
 		})
 	}
@@ -76,7 +77,7 @@ type slowPOP3 struct {
 func startSlowPOP3(t *testing.T, first, second []byte) slowPOP3 {
 	t.Helper()
 	s := slowPOP3{half: make(chan struct{}), release: make(chan struct{})}
-	s.Server = startPOP3(t, pop3test.Options{Handle: func(sess *pop3test.Session, verb, arg string) bool {
+	s.Server = testworld.POP3(t, pop3test.Options{Handle: func(sess *pop3test.Session, verb, arg string) bool {
 		if verb != "RETR" || arg != "2" || sess.User() != "leo" {
 			return false
 		}
@@ -95,10 +96,10 @@ func startSlowPOP3(t *testing.T, first, second []byte) slowPOP3 {
 }
 
 // slowPoll polls once, at a terminal of its own; end waits for it.
-func slowPoll(t *testing.T, binary string, s slowPOP3, env []string) (shown *output, end func() error) {
+func slowPoll(t *testing.T, binary string, s slowPOP3, env []string) (shown *testworld.Output, end func() error) {
 	t.Helper()
-	sink := startSMTP(t, smtptest.Options{})
-	cfg := writeConfig(t, `
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
 state: popferry.db
 log: {level: error}
 accounts:
@@ -106,7 +107,7 @@ accounts:
   - {name: fast, %[1]s, tls: none, username: zoe, password: secret}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, s.Addr()), hostPort(t, sink.Addr().String()))
+`, testworld.HostPort(t, s.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	p := command(t, binary, "run", "--once", "--config", cfg, "slow", "fast")
 	master, tty, err := pty.Open()
 	if err == nil {

@@ -9,44 +9,14 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
 	"github.com/popferry/popferry/cmd/internal/report"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 )
-
-// popferry runs the program in this process.
-func popferry(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	code = run(t.Context(), args, &out, &errs)
-	return code, out.String(), errs.String()
-}
-
-// writeConfig writes a configuration file and returns its path.
-func writeConfig(t *testing.T, format string, args ...any) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "popferry.yaml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// hostPort writes an address as the configuration has it.
-func hostPort(t *testing.T, addr string) string {
-	t.Helper()
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("host: %q, port: %s", host, port)
-}
 
 // letter is a message of about size octets, with all that mail can have but
 // what Postfix changes: bare CRs and NULs, lines above 998 octets.
@@ -77,7 +47,7 @@ func fingerprints(t *testing.T, delivered iter.Seq[[]byte]) map[[32]byte]int {
 		_, below, ok := bytes.Cut(m, []byte("\r\nX-Popferry-Trace: "))
 		_, below, _ = bytes.Cut(below, []byte("\r\n"))
 		if !ok || !bytes.HasPrefix(m, []byte("Received: from ")) {
-			t.Errorf("no trace lines on top: %.200q", m)
+			t.Errorf("got %.200q, want trace lines on top", m)
 		}
 		got[sha256.Sum256(below)]++
 	}
@@ -112,7 +82,7 @@ func TestConsolidate(t *testing.T) {
 			d.Seed(user, m)
 		}
 	}
-	cfg := writeConfig(t, `
+	cfg := testworld.Config(t, `
 log: {level: warn}
 accounts:
   - {name: keep, %[1]s, tls: implicit, tls_ca_file: %[3]q, username: keep, password: secret}
@@ -121,12 +91,12 @@ accounts:
 forward:
   - {%[4]s, tls: starttls, tls_ca_file: %[5]q, username: inbox, password: "in:box", from: inbox@popferry.test, to: [inbox@popferry.test]}
 state: popferry.db
-`, hostPort(t, d.POP3S()), hostPort(t, d.POP3()), d.CAFile(), hostPort(t, p.Submission()), p.CAFile())
+`, testworld.HostPort(t, d.POP3S()), testworld.HostPort(t, d.POP3()), d.CAFile(), testworld.HostPort(t, p.Submission()), p.CAFile())
 
 	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
 	if code != 0 || !strings.Contains(out, "keep: 200 forwarded, 0 held, 0 deferred, 0 skipped, 200 on server") ||
 		!strings.Contains(out, "delete: 200 forwarded, 0 held, 0 deferred, 0 skipped, 0 on server") {
-		t.Fatalf("exit %d\n%s%s", code, out, errs)
+		t.Fatalf("got exit %d, want %d with 200 forwarded each\n%s%s", code, exitOK, out, errs)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -134,7 +104,7 @@ state: popferry.db
 		t.Fatal(err)
 	}
 	if code, out, errs = popferry(t, "run", "--once", "--config", cfg); code != 0 || strings.Count(out, ": 0 forwarded") != 3 {
-		t.Errorf("second poll: exit %d\n%s%s", code, out, errs)
+		t.Errorf("second poll: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	got := fingerprints(t, p.Delivered("inbox"))
 	missing, twice := 0, 0
@@ -143,7 +113,7 @@ state: popferry.db
 		twice += max(0, got[sum]-n)
 	}
 	if missing > 0 || twice > 0 || len(got) != len(want) {
-		t.Errorf("%d messages missing or changed, %d came twice, %d kinds of %d", missing, twice, len(got), len(want))
+		t.Errorf("%d messages missing or changed, %d came twice, %d different ones; want 0, 0, %d", missing, twice, len(got), len(want))
 	}
 	for user, n := range map[string]int{"keep": 200, "delete": 0, "days": 100} {
 		if left := d.Count(user); left != n {
@@ -165,7 +135,7 @@ func checkMessages(t *testing.T, cfg string) {
 	for _, m := range list {
 		count[fmt.Sprintf("%s %s deleted=%v", m.Account, m.State, m.DeletedAt != nil)]++
 		if m.ForwardedAt == nil || m.FirstSeen == nil || m.MessageID == "" || m.Attempts != 1 {
-			t.Fatalf("%+v", m)
+			t.Fatalf("got %+v, want a message seen and forwarded at the first attempt", m)
 		}
 	}
 	want := map[string]int{"keep forwarded deleted=false": 200, "delete forwarded deleted=true": 200, "days forwarded deleted=false": 100}
@@ -179,7 +149,7 @@ func checkMessages(t *testing.T, cfg string) {
 	}
 	for _, a := range status.Accounts {
 		if a.LastSuccess == nil || a.Failures != 0 || a.Forwarded == 0 || a.LastError != "" {
-			t.Errorf("%+v", a)
+			t.Errorf("got %+v, want a success with mail forwarded", a)
 		}
 	}
 }
@@ -198,17 +168,17 @@ func TestLMTP(t *testing.T) {
 		want[expected(m)]++
 		d.Seed("isp", m)
 	}
-	cfg := writeConfig(t, `
+	cfg := testworld.Config(t, `
 log: {level: warn}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, leave_on_server: false}
 forward:
   - {host: "unix:%s", protocol: lmtp, to: [inbox, copy]}
-`, hostPort(t, d.POP3S()), d.CAFile(), d.LMTPSocket())
+`, testworld.HostPort(t, d.POP3S()), d.CAFile(), d.LMTPSocket())
 	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
 	if code != 0 || !strings.Contains(out, "isp: 20 forwarded, 0 held, 0 deferred, 0 skipped, 0 on server") {
-		t.Fatalf("exit %d\n%s%s", code, out, errs)
+		t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	for _, user := range []string{"inbox", "copy"} {
 		if got := fingerprints(t, d.Delivered(user)); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -229,36 +199,36 @@ func TestServerOutage(t *testing.T) {
 	for n := range 10 {
 		d.Seed("isp", letter("isp", n, 2000))
 	}
-	cfg := writeConfig(t, `
+	cfg := testworld.Config(t, `
 log: {level: warn}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: implicit, tls_ca_file: %q, username: isp, password: secret, leave_on_server: false}
 forward:
   - {name: inbox, %s, tls: none, to: [inbox@popferry.test], from: inbox@popferry.test}
-`, hostPort(t, d.POP3S()), d.CAFile(), hostPort(t, p.SMTP()))
+`, testworld.HostPort(t, d.POP3S()), d.CAFile(), testworld.HostPort(t, p.SMTP()))
 	p.Stop()
 	code, _, errs := popferry(t, "run", "--once", "--config", cfg)
 	if code != 75 || !strings.Contains(errs, "isp: nothing listens on this port") || !strings.Contains(errs, "Check host and port") || d.Count("isp") != 10 {
-		t.Errorf("exit %d, %d left\n%s", code, d.Count("isp"), errs)
+		t.Errorf("got exit %d, %d left; want %d, 10\n%s", code, d.Count("isp"), 75, errs)
 	}
 	p.Start()
 	if code, _, errs = popferry(t, "run", "--once", "--config", cfg); code != 75 || !strings.Contains(errs, "--now") {
-		t.Errorf("it does not back off: exit %d\n%s", code, errs)
+		t.Errorf("it does not back off: got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
 	d.Stop()
 	if code, _, errs = popferry(t, "run", "--once", "--now", "--config", cfg); code != 75 || !strings.Contains(errs, "isp: nothing listens on this port") {
-		t.Errorf("exit %d\n%s", code, errs)
+		t.Errorf("got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
 	d.Start()
 	code, out, errs := popferry(t, "run", "--once", "--now", "--config", cfg)
 	if code != 0 || !strings.Contains(out, "isp: 10 forwarded") || d.Count("isp") != 0 {
-		t.Errorf("exit %d, %d left\n%s%s", code, d.Count("isp"), out, errs)
+		t.Errorf("got exit %d, %d left; want 0, 0\n%s%s", code, d.Count("isp"), out, errs)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := p.WaitDelivered(ctx, "inbox", 10); err != nil || p.Count("inbox") != 10 {
-		t.Errorf("%v, %d delivered", err, p.Count("inbox"))
+		t.Errorf("%v, %d delivered, want 10", err, p.Count("inbox"))
 	}
 }
 

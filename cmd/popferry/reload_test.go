@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -25,12 +26,12 @@ func TestReloadWithStalledDestination(t *testing.T) {
 		s := newStall(t)
 		p := s.reload(t, binary)
 		s.release()
-		waitFor(t, "end of both polls", func() bool {
+		testworld.WaitFor(t, "end of both polls", func() bool {
 			return strings.Contains(p.out.String(), "msg=polled account=isp") && strings.Contains(p.out.String(), "msg=polled account=work")
 		})
 		p.terminate(t)
 		if n := len(s.stalled.Messages()); n != 3 || len(s.other.Messages()) != 1 {
-			t.Errorf("%d messages arrived, want 3\n%s", n, p.out.String())
+			t.Errorf("%d and %d messages arrived, want 3 and 1\n%s", n, len(s.other.Messages()), p.out.String())
 		}
 	})
 	t.Run("it never answers", func(t *testing.T) {
@@ -40,11 +41,11 @@ func TestReloadWithStalledDestination(t *testing.T) {
 		began := time.Now()
 		p.terminate(t)
 		if took := time.Since(began); took >= 10*time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("it took %s, want less than 10s", took)
 		}
 		_, out, _ := popferry(t, "messages", "--json", "--account", "isp", "--config", s.config)
 		if !strings.Contains(out, `"state":"unknown"`) {
-			t.Errorf("the ledger has %s\n%s", out, p.out.String())
+			t.Errorf("got %s, want a message that is unknown\n%s", out, p.out.String())
 		}
 	})
 }
@@ -60,10 +61,10 @@ type stall struct {
 
 func newStall(t *testing.T) *stall {
 	t.Helper()
-	s := &stall{src: startPOP3(t, pop3test.Options{}, oneMail), other: startSMTP(t, smtptest.Options{}), reached: make(chan struct{})}
+	s := &stall{src: testworld.POP3(t, pop3test.Options{}, testworld.OneMail), other: testworld.SMTP(t, smtptest.Options{}), reached: make(chan struct{})}
 	held := make(chan struct{})
 	arrived := sync.OnceFunc(func() { close(s.reached) })
-	s.stalled = startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	s.stalled = testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if e.Stage == forwarder.StageDot {
 			arrived()
 			<-held
@@ -72,7 +73,7 @@ func newStall(t *testing.T) *stall {
 	}})
 	s.release = sync.OnceFunc(func() { close(held) })
 	t.Cleanup(s.release)
-	s.config = writeConfig(t, "%s", s.text(t, ""))
+	s.config = testworld.Config(t, "%s", s.text(t, ""))
 	return s
 }
 
@@ -82,10 +83,10 @@ func (s *stall) text(t *testing.T, more string) string {
 	return `state: popferry.db
 schedule: "@every 1h"
 forward:
-  - {name: stalled, ` + hostPort(t, s.stalled.Addr().String()) + `, tls: none, connections: 1, in_flight: 1, from: me@example.org, to: [me@example.org]}
-  - {name: other, ` + hostPort(t, s.other.Addr().String()) + `, tls: none, from: me@example.org, to: [me@example.org]}
+  - {name: stalled, ` + testworld.HostPort(t, s.stalled.Addr().String()) + `, tls: none, connections: 1, in_flight: 1, from: me@example.org, to: [me@example.org]}
+  - {name: other, ` + testworld.HostPort(t, s.other.Addr().String()) + `, tls: none, from: me@example.org, to: [me@example.org]}
 accounts:
-  - {name: isp, ` + hostPort(t, s.src.Addr()) + ", tls: none, username: leo, password: secret}\n" + more
+  - {name: isp, ` + testworld.HostPort(t, s.src.Addr()) + ", tls: none, username: leo, password: secret}\n" + more
 }
 
 // reload starts the program, and has it go over to a configuration with more
@@ -94,14 +95,14 @@ func (s *stall) reload(t *testing.T, binary string) *process {
 	t.Helper()
 	p := start(t, binary, "run", "--config", s.config)
 	<-s.reached
-	s.src.Add("leo", pop3test.Message{UID: "uid-2", Octets: []byte(strings.ReplaceAll(oneMail, "one", "two"))})
-	late := startPOP3(t, pop3test.Options{}, oneMail)
-	rewrite(t, s.config, s.text(t, "  - {name: work, "+hostPort(t, s.src.Addr())+", tls: none, username: zoe, password: secret}\n"+
-		"  - {name: club, "+hostPort(t, late.Addr())+", tls: none, username: leo, password: secret, forward: other}\n"))
-	waitFor(t, "mail by the new configuration", func() bool { return len(s.other.Messages()) == 1 })
+	s.src.Add("leo", pop3test.Message{UID: "uid-2", Octets: []byte(strings.ReplaceAll(testworld.OneMail, "one", "two"))})
+	late := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	testworld.Write(t, s.config, s.text(t, "  - {name: work, "+testworld.HostPort(t, s.src.Addr())+", tls: none, username: zoe, password: secret}\n"+
+		"  - {name: club, "+testworld.HostPort(t, late.Addr())+", tls: none, username: leo, password: secret, forward: other}\n"))
+	testworld.WaitFor(t, "mail by the new configuration", func() bool { return len(s.other.Messages()) == 1 })
 	p.logged(t, 1, `they go on in the background" accounts=[isp]`)
 	if n := s.stalled.Connections(); n != 1 {
-		t.Errorf("%d connections with a destination that is asked for one at a time", n)
+		t.Errorf("%d connections with a destination that takes one at a time, want 1", n)
 	}
 	return p
 }
@@ -113,6 +114,42 @@ func (p *process) terminate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.out.String())
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
 	}
+}
+
+// TestReloadOfSettings: a reload takes over the log's level, and the log names
+// what takes a restart.
+func TestReloadOfSettings(t *testing.T) {
+	t.Parallel()
+	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
+	rest := "schedule: '@every 1h'\naccounts:\n  - {name: isp, " + testworld.HostPort(t, src.Addr()) + ", tls: none, username: leo, password: secret}\n" +
+		"forward:\n  - {" + testworld.HostPort(t, sink.Addr().String()) + ", tls: none, from: me@example.org, to: [me@example.org]}\n"
+	cfg := testworld.Config(t, "%s", "state: popferry.db\n"+rest)
+	p := start(t, build(t), "run", "--trace", "isp", "--config", cfg)
+	p.logged(t, 1, "msg=polled")
+	reload := func(settings string) {
+		t.Helper()
+		testworld.Write(t, cfg, settings+rest)
+		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload("state: popferry.db\nlog: {level: info, format: json}\n")
+	p.logged(t, 1, `msg="log.format changed; restart to apply" format=json`)
+	p.logged(t, 1, `msg="configuration read again"`)
+
+	reload("state: popferry.db\nstate_create: false\nlog: {level: warn}\n")
+	p.logged(t, 1, `msg="state_create changed; restart to apply" state_create=false`)
+	before := len(p.out.String())
+	reload("state: other.db\nlog: {level: warn}\n")
+	p.logged(t, 1, "state has changed from ")
+	reload("state: popferry.db\nstate_create: false\nlog: {level: info}\n")
+	p.logged(t, 2, `msg="configuration read again"`)
+	quiet := p.out.String()[before:]
+	quiet = quiet[:strings.Index(quiet, `msg="configuration read again"`)]
+	if strings.Contains(quiet, "msg=polled") {
+		t.Errorf("at level warn it logs polls, want none:\n%s", quiet)
+	}
+	p.terminate(t)
 }

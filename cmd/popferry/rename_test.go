@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
@@ -12,14 +13,14 @@ import (
 // name until a person says what is meant; then its messages count as seen.
 func TestMoved(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(2)...)
+	o := newFixture(t, testworld.Mail(2)...)
 	o.poll(false)
-	moved := startPOP3(t, pop3test.Options{}, letters(3)...)
+	moved := testworld.POP3(t, pop3test.Options{}, testworld.Mail(3)...)
 	text, err := os.ReadFile(o.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after := strings.Replace(string(text), hostPort(t, o.pop.Addr()), strings.Replace(hostPort(t, moved.Addr()), "127.0.0.1", "localhost", 1), 1)
+	after := strings.Replace(string(text), testworld.HostPort(t, o.pop.Addr()), strings.Replace(testworld.HostPort(t, moved.Addr()), "127.0.0.1", "localhost", 1), 1)
 	if err := os.WriteFile(o.config, []byte(after), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestMoved(t *testing.T) {
 
 func TestRename(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(1)...)
+	o := newFixture(t, testworld.Mail(1)...)
 	o.poll(false)
 	want := o.accounts()["isp"]
 	o.do(exitUsage, []string{"the name stays the same"}, "rename", "isp", "isp")
@@ -50,7 +51,7 @@ func TestRename(t *testing.T) {
 // TestRenameToATakenName: the rows of two mailboxes never mix.
 func TestRenameToATakenName(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(1)...)
+	o := newFixture(t, testworld.Mail(1)...)
 	text, err := os.ReadFile(o.config)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func TestRenameToATakenName(t *testing.T) {
 // TestForget: only with a yes, and then everything is new.
 func TestForget(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(2)...)
+	o := newFixture(t, testworld.Mail(2)...)
 	o.poll(false)
 	o.do(exitUsage, []string{"isp (leo at 127.0.0.1): 2 messages would be forgotten", "all the mail on its server will be forwarded again",
 		"nothing was removed: to remove them, popferry forget isp --yes"}, "forget", "isp")

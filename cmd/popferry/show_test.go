@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -15,13 +16,13 @@ import (
 // TestShow: the octets are the server's, and looking changes nothing.
 func TestShow(t *testing.T) {
 	t.Parallel()
-	mail := letters(2)
+	mail := testworld.Mail(2)
 	mail[1] += "\x1b[31m\xff\r\n"
-	o := newOffice(t, mail...)
+	o := newFixture(t, mail...)
 	o.poll(true)
 	before := o.accounts()["isp"]
 	if code, out, errs := popferry(t, "show", "isp", "uid-2", "--config", o.config); code != exitOK || out != mail[1] || errs != "" {
-		t.Errorf("exit %d, %q, %q", code, out, errs)
+		t.Errorf("got exit %d, want %d, %q, %q", code, exitOK, out, errs)
 	}
 	if after := o.accounts()["isp"]; after != before {
 		t.Errorf("%+v became %+v", before, after)
@@ -36,7 +37,7 @@ func TestShow(t *testing.T) {
 // TestShowFromCopy: what the server does not give a second time.
 func TestShowFromCopy(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(1)...)
+	o := newFixture(t, testworld.Mail(1)...)
 	o.poll(true)
 	path := filepath.Join(filepath.Dir(o.config), "popferry.db.kept", "copy")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -54,7 +55,7 @@ func TestShowFromCopy(t *testing.T) {
 }
 
 // change changes every row of account isp.
-func (o *office) change(edit func(*ledger.Record)) {
+func (o *fixture) change(edit func(*ledger.Record)) {
 	o.t.Helper()
 	o.ledger(func(s *sqlite.Store) {
 		lease, err := s.Lease(o.t.Context(), o.accounts()["isp"].ID)
@@ -74,7 +75,7 @@ func (o *office) change(edit func(*ledger.Record)) {
 // TestShowWithoutAWay: the ledger's mailbox has to be that of the configuration.
 func TestShowWithoutAWay(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, letters(1)...)
+	o := newFixture(t, testworld.Mail(1)...)
 	o.poll(true)
 	text, err := os.ReadFile(o.config)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -74,7 +75,7 @@ func startSoak(t *testing.T) *soak {
 	s.daemon = command(t, build(t), "run", "--config", s.config.path)
 	s.daemon.Stdout, s.daemon.Stderr = s.journal, s.journal
 	s.daemon.begin(t)
-	waitFor(t, "start", func() bool { return s.journal.said("started") > 0 })
+	testworld.WaitFor(t, "start", func() bool { return s.journal.said("started") > 0 })
 	s.meter = newSoakMeter(t, s.journal.page())
 	return s
 }
@@ -203,9 +204,9 @@ func (s *soak) askForPolls() {
 func (s *soak) mend() {
 	s.takeSource(false)
 	s.takeSink(false)
-	waitFor(s.T, "answer to the last change", func() bool { return s.journal.reloads() > s.answers })
+	testworld.WaitFor(s.T, "answer to the last change", func() bool { return s.journal.reloads() > s.answers })
 	s.change(change{hangup: true})
-	waitFor(s.T, "answer to the mended configuration", func() bool { return s.journal.reloads() > s.answers })
+	testworld.WaitFor(s.T, "answer to the mended configuration", func() bool { return s.journal.reloads() > s.answers })
 	s.takeMailbox(true)
 	s.until("locked mailbox", func() bool { return s.journal.ended("locked") > 0 })
 	s.takeMailbox(false)
@@ -273,9 +274,9 @@ func (s *soak) quiet() sample {
 	s.Helper()
 	if s.reloads > 0 {
 		s.change(change{quiet: true, hangup: true})
-		waitFor(s.T, "answer to the quiet configuration", func() bool { return s.journal.reloads() > s.answers })
+		testworld.WaitFor(s.T, "answer to the quiet configuration", func() bool { return s.journal.reloads() > s.answers })
 	}
-	waitFor(s.T, "poll of each account", func() bool { return s.journal.accounts() == soakAccounts })
+	testworld.WaitFor(s.T, "poll of each account", func() bool { return s.journal.accounts() == soakAccounts })
 	return s.meter.sample(s.state())
 }
 

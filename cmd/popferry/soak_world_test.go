@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -50,7 +51,7 @@ func changes() []change {
 }
 
 func newSoakConfig(t *testing.T, d *realserver.Dovecot, sink *soakSink) soakConfig {
-	return soakConfig{path: filepath.Join(t.TempDir(), "popferry.yaml"), source: hostPort(t, d.POP3S()), sink: hostPort(t, sink.address), caFile: d.CAFile()}
+	return soakConfig{path: filepath.Join(t.TempDir(), "popferry.yaml"), source: testworld.HostPort(t, d.POP3S()), sink: testworld.HostPort(t, sink.address), caFile: d.CAFile()}
 }
 
 // write writes the next version: each polls in another rhythm, with other limits
@@ -75,7 +76,7 @@ func (c *soakConfig) write(t *testing.T, ch change) {
 	}
 	b.WriteString(ch.bad)
 	next := c.path + ".next"
-	rewrite(t, next, b.String())
+	testworld.Write(t, next, b.String())
 	if err := os.Rename(next, c.path); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -21,17 +22,17 @@ import (
 // page; those of other destinations don't.
 func TestDestinationBackingOff(t *testing.T) {
 	t.Parallel()
-	src := startPOP3(t, pop3test.Options{}, oneMail)
+	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	var down atomic.Bool
 	down.Store(true)
-	sink := startSMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
 		if down.Load() && e.Stage == forwarder.StageMail {
 			return smtptest.Fault{Code: 451, Text: "out of order"}
 		}
 		return smtptest.Fault{}
 	}})
-	pop, smtp := hostPort(t, src.Addr()), hostPort(t, sink.Addr().String())
-	path := writeConfig(t, `
+	pop, smtp := testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String())
+	path := testworld.Config(t, `
 log: {level: error}
 state: popferry.db
 accounts:
@@ -44,31 +45,31 @@ forward:
 `, pop, smtp)
 	began := time.Now()
 	if code, _, errs := popferry(t, "run", "--once", "--config", path, "isp"); code != exitAgain {
-		t.Fatalf("exit %d\n%s", code, errs)
+		t.Fatalf("got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
 	if code, _, errs := popferry(t, "run", "--once", "--config", path, "work"); code != exitAgain || !strings.Contains(errs, "work: not polled: it or its destination failed before") {
-		t.Errorf("exit %d\n%s", code, errs)
+		t.Errorf("got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
 	for name, accounts := range map[string][]report.AccountStatus{"status": statusByCommand(t, path), "page": statusByPage(t, path)} {
 		for _, a := range accounts {
 			if a.Name == "club" {
 				if a.NextPoll != nil || a.LastError != "" {
-					t.Errorf("%s: %s: %+v", name, a.Name, a)
+					t.Errorf("%s: got %+v, want no next poll and no error", name, a)
 				}
 				continue
 			}
 			if a.NextPoll == nil || a.NextPoll.Before(began.Add(50*time.Second)) || !strings.Contains(a.LastError, "out of order") {
-				t.Errorf("%s: %s: next poll %v, %q", name, a.Name, a.NextPoll, a.LastError)
+				t.Errorf("%s: %s: got next poll %v, %q; want a minute after %s, with the destination's reply", name, a.Name, a.NextPoll, a.LastError, began)
 			}
 		}
 	}
 	down.Store(false)
 	if code, _, errs := popferry(t, "run", "--once", "--now", "--config", path, "isp", "work"); code != exitOK {
-		t.Fatalf("exit %d\n%s", code, errs)
+		t.Fatalf("got exit %d, want %d\n%s", code, exitOK, errs)
 	}
 	for _, a := range statusByCommand(t, path) {
 		if a.NextPoll != nil || a.LastError != "" {
-			t.Errorf("when it works again: %+v", a)
+			t.Errorf("when it works again: got %+v, want no next poll and no error", a)
 		}
 	}
 }

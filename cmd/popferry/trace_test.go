@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -14,10 +15,10 @@ func TestTrace(t *testing.T) {
 	t.Parallel()
 	o, ca := withCertificate(t, "localhost", time.Now())
 	o.ImplicitTLS = false
-	src, sink := startPOP3(t, o, oneMail), startSMTP(t, smtptest.Options{Username: "relay", Password: "opensesame"})
-	elsewhere := startSMTP(t, smtptest.Options{})
+	src, sink := testworld.POP3(t, o, testworld.OneMail), testworld.SMTP(t, smtptest.Options{Username: "relay", Password: "opensesame"})
+	elsewhere := testworld.SMTP(t, smtptest.Options{})
 	for _, auth := range []string{"user", "plain", "login"} {
-		cfg := writeConfig(t, `
+		cfg := testworld.Config(t, `
 log: {level: error}
 state: popferry.db
 accounts:
@@ -26,10 +27,10 @@ accounts:
 forward:
   - {name: main, %s, tls: none, username: relay, password: opensesame, from: me@example.org, to: [me@example.org]}
   - {name: elsewhere, %s, tls: none, from: me@example.org, to: [me@example.org]}
-`, hostPort(t, src.Addr()), ca, auth, hostPort(t, src.Addr()), ca, hostPort(t, sink.Addr().String()), hostPort(t, elsewhere.Addr().String()))
+`, testworld.HostPort(t, src.Addr()), ca, auth, testworld.HostPort(t, src.Addr()), ca, testworld.HostPort(t, sink.Addr().String()), testworld.HostPort(t, elsewhere.Addr().String()))
 		code, _, errs := popferry(t, "run", "--once", "--trace", "isp", "--config", cfg)
 		if code != 0 {
-			t.Fatalf("exit %d\n%s", code, errs)
+			t.Fatalf("got exit %d, want %d\n%s", code, exitOK, errs)
 		}
 		for _, want := range []string{`account=isp from=popferry line=STLS`, `from=popferry line="RETR 1"`, `octets of a message`, `***`,
 			`forward=main connection=1 from=popferry line="AUTH PLAIN ***"`, `connection=1 from=popferry line="MAIL FROM:<me@example.org>`,
@@ -44,7 +45,7 @@ forward:
 			}
 		}
 		if code, _, errs = popferry(t, "run", "--once", "--trace", "nobody", "--config", cfg); code != 64 {
-			t.Errorf("exit %d\n%s", code, errs)
+			t.Errorf("got exit %d, want %d\n%s", code, exitUsage, errs)
 		}
 	}
 }
