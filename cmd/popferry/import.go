@@ -64,9 +64,9 @@ func (p *program) importCommand() *cobra.Command {
 	flags.BoolVar(&seenOnly, "seen-only", false, "write no configuration: only mark what was fetched for the accounts of the existing one")
 	flags.StringSliceVar(&o.To, "to", nil, "the `ADDRESS` of the inbox that receives all mail")
 	flags.StringVar(&o.Server.Host, "smtp-host", "", "the `HOST` that accepts the mail")
-	flags.IntVar(&o.Server.Port, "smtp-port", 0, "its `PORT` (default 587)")
-	flags.StringVar(&o.Server.Username, "smtp-username", "", "the `NAME` to log in there")
-	flags.StringVar(&o.Server.PasswordFile, "smtp-password-file", "", "the `FILE` with the password for it")
+	flags.IntVar(&o.Server.Port, "smtp-port", 0, "`PORT` of that server (default 587)")
+	flags.StringVar(&o.Server.Username, "smtp-username", "", "the `NAME` to log in there with")
+	flags.StringVar(&o.Server.PasswordFile, "smtp-password-file", "", "the `FILE` with the password there")
 	return p.withConfig(withWait(c, &wait))
 }
 
