@@ -1,5 +1,5 @@
-// Package demo is a small world for popferry to work in: a POP3 server with
-// three mailboxes and an SMTP server with one inbox, both in memory, both with
-// real sockets on the loopback interface. One message is refused there for
-// good, one only for now.
+// Package demo provides a small World for popferry: a POP3 server with three
+// mailboxes and an SMTP server with one inbox. Both are in memory and listen on
+// the loopback interface. The SMTP server refuses one message permanently, and
+// another one at the first attempt.
 package demo

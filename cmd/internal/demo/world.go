@@ -14,27 +14,27 @@ import (
 
 const (
 	password = "demo"
-	// refusedSender and busySender are whose mail the inbox's server refuses
-	// for good, and at the first try.
+	// The SMTP server refuses mail from refusedSender, and mail from busySender
+	// at the first attempt.
 	refusedSender = "prize@lottery.example"
 	busySender    = "board@club.example"
 )
 
-// World is the two servers and a configuration for popferry between them.
+// World is the two servers, and a configuration of popferry for them.
 type World struct {
 	Config string // path of popferry.yaml
-	Folder string // with the configuration and the ledger
+	Folder string // of the configuration and the ledger
 	pop    *pop3test.Server
 	smtp   *smtptest.Server
 
 	mu      sync.Mutex
-	senders map[int]string // of the transaction on each connection
-	busy    bool           // the server has not yet said "later" to busySender
-	sent    map[string][]byte
+	senders map[int]string    // of the current transaction, by connection
+	busy    bool              // busySender has not been refused yet
+	sent    map[string][]byte // original messages by Message-ID
 	extra   int
 }
 
-// Start makes a world in a temporary folder. Close it.
+// Start starts a world in a temporary folder. Close removes it.
 func Start() (*World, error) {
 	w := &World{senders: make(map[int]string), busy: true, sent: make(map[string][]byte)}
 	var err error
@@ -58,7 +58,7 @@ func Start() (*World, error) {
 	return w, nil
 }
 
-// Close ends the servers and removes the folder.
+// Close stops the servers and removes the folder.
 func (w *World) Close() error {
 	_ = w.pop.Close()
 	if w.smtp != nil {
@@ -67,13 +67,13 @@ func (w *World) Close() error {
 	return os.RemoveAll(w.Folder)
 }
 
-// POP3 and SMTP are the servers' addresses.
+// POP3 is the address of the POP3 server.
 func (w *World) POP3() string { return w.pop.Addr() }
 
-// SMTP is the address of the inbox's server.
+// SMTP is the address of the SMTP server.
 func (w *World) SMTP() string { return w.smtp.Addr().String() }
 
-// fault refuses what is to be refused.
+// fault refuses the mail of the two senders.
 func (w *World) fault(e smtptest.Event) smtptest.Fault {
 	w.mu.Lock()
 	defer w.mu.Unlock()

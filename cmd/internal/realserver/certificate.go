@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// Files that certify leaves in the scratch folder.
+// Files that certify writes to the scratch folder.
 const (
 	caFile   = "ca.pem"
 	certFile = "cert.pem"
 	keyFile  = "key.pem"
 )
 
-// certify makes an authority and a certificate by it for localhost, ip and all
-// names right below Domain.
+// certify creates an authority and a certificate for localhost, ip and all direct
+// subdomains of Domain.
 func (s scratch) certify(ip string) {
 	s.tb.Helper()
 	from, to := time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
@@ -42,8 +42,8 @@ func (s scratch) certify(ip string) {
 	s.writePEM(keyFile, "PRIVATE KEY", der, 0o600) // the servers read it as root or as us
 }
 
-// sign writes a certificate to a file and returns its new key, with which it
-// also signs if there is no signer.
+// sign writes a certificate to a file and returns its new key. Without a signer
+// the certificate is self-signed.
 func (s scratch) sign(template, parent *x509.Certificate, signer *ecdsa.PrivateKey, name string) *ecdsa.PrivateKey {
 	s.tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

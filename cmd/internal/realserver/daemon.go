@@ -15,13 +15,13 @@ const (
 	startLimit = time.Minute // until all ports answer
 	stopLimit  = time.Minute // until no port answers
 	tick       = 5 * time.Millisecond
-	logShown   = 16 << 10 // octets of the log's end, shown when a test fails
+	logShown   = 16 << 10 // octets; how much of the log is shown when a test fails
 )
 
-// leash runs a daemon in the foreground and kills it, with all of its
-// processes, when standard input ends: when it is told to, and also when the
-// test dies without its clean-up. It does not ask first: Dovecot can take six
-// seconds to end, and neither server loses anything.
+// leash runs a daemon in the foreground and kills it with all its processes when
+// stdin ends: when Stop closes it, and also when the test dies without cleaning
+// up. It kills at once, because Dovecot can take six seconds to stop and neither
+// server loses anything.
 const leash = `exec 3<&0
 setsid "$@" 3<&- & daemon=$!
 exec >/dev/null 2>&1
@@ -29,20 +29,20 @@ exec >/dev/null 2>&1
 wait $daemon
 kill $watch`
 
-// daemon is one server that can be stopped and started again.
+// daemon is a server that can be stopped and started again.
 type daemon struct {
 	tb    testing.TB
 	name  string
 	argv  []string
 	log   string   // file
-	addrs []string // host:port; these accept connections while it runs
+	addrs []string // host:port; they accept connections while it runs
 
-	hold  io.Closer     // closing it ends the server
-	ended chan struct{} // closed at the server's end
+	hold  io.Closer     // closing it stops the server
+	ended chan struct{} // closed when the server has ended
 }
 
-// Start starts the server again after Stop. It returns when all ports answer;
-// the test fails if that does not happen.
+// Start starts the server, also again after Stop. It returns when all ports
+// answer; otherwise the test fails.
 func (d *daemon) Start() {
 	d.tb.Helper()
 	cmd := exec.Command("/bin/sh", append([]string{"-c", leash, d.name}, d.argv...)...)
@@ -57,7 +57,7 @@ func (d *daemon) Start() {
 	d.ended = ended
 	go func() {
 		defer close(ended)
-		_ = cmd.Wait() // how it ended is in its log
+		_ = cmd.Wait() // the log has the reason
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -66,14 +66,14 @@ func (d *daemon) Start() {
 	}
 }
 
-// Stop ends the server and every connection to it, as an outage does. It
+// Stop stops the server and closes every connection to it, as an outage does. It
 // returns when no port answers any more.
 func (d *daemon) Stop() {
 	d.tb.Helper()
 	if d.hold == nil {
 		return
 	}
-	_ = d.hold.Close() // it is closed already if the server ended by itself
+	_ = d.hold.Close() // fails if the server ended by itself
 	d.hold = nil
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
@@ -86,8 +86,8 @@ func (d *daemon) Stop() {
 	}
 }
 
-// until waits until all of the ports answer, or none of them. It gives up
-// when ctx ends, or when the server did and its ports were to answer.
+// until waits until all ports answer, or none of them. It gives up at the end of
+// ctx, and when the server ends while its ports should answer.
 func (d *daemon) until(ctx context.Context, answering bool) bool {
 	for _, addr := range d.addrs {
 		for answers(addr) != answering {
@@ -104,7 +104,8 @@ func (d *daemon) until(ctx context.Context, answering bool) bool {
 	return true
 }
 
-// attach ends the server with the test, and shows its log if the test failed.
+// attach stops the server at the end of the test, and shows its log if the test
+// failed.
 func (d *daemon) attach() {
 	d.tb.Cleanup(func() {
 		d.Stop()

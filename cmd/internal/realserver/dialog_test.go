@@ -39,7 +39,7 @@ func talk(tb testing.TB, addr string) *dialog {
 	return &dialog{tb, conn, bufio.NewReader(conn)}
 }
 
-// encrypt does the TLS handshake and trusts nobody but the authority in caFile.
+// encrypt does the TLS handshake and trusts only the authority in caFile.
 func (d *dialog) encrypt(caFile string) {
 	d.tb.Helper()
 	pem, err := os.ReadFile(caFile)
@@ -109,7 +109,7 @@ func (d *dialog) send(message []byte) {
 	check(d.tb, err)
 }
 
-// hostile are messages whose octets are easily changed on the way.
+// hostile returns messages whose octets are easily changed on the way.
 func hostile() [][]byte {
 	const head = "From: a@example.org\r\nSubject: x\r\n\r\n"
 	return [][]byte{

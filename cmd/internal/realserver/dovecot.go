@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// Dovecot is a running Dovecot: POP3 with and without TLS, and LMTP. Users
-// log in by their names with or without a domain, in any mechanism of USER,
-// APOP, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256.
+// Dovecot is a running Dovecot: POP3 with and without TLS, and LMTP. Users log in
+// by their names, with or without a domain, using USER, APOP, PLAIN, LOGIN,
+// CRAM-MD5, SCRAM-SHA-1 or SCRAM-SHA-256.
 type Dovecot struct {
 	daemon
 	scratch scratch
@@ -23,25 +23,23 @@ type Dovecot struct {
 	seeded  map[string]int // messages, by user
 }
 
-// The ports of every Dovecot, on an address of its own. They are below those
-// that connections going out are given.
+// The ports of every Dovecot, which has its own address. They are below the range
+// of outgoing connections.
 const (
 	pop3Port  = 20110
 	pop3sPort = 20995
 	lmtpPort  = 20024
 )
 
-// Option changes how a server is set up.
+// Option changes a server's configuration.
 type Option func(*strings.Builder)
 
-// Config adds settings in the server's own language below those of this
-// package.
+// Config adds settings in the server's own syntax after those of this package.
 func Config(text string) Option {
 	return func(b *strings.Builder) { fmt.Fprintln(b, text) }
 }
 
-// StartDovecot starts Dovecot and stops it at the end of the test. It has no
-// users yet.
+// StartDovecot starts Dovecot without users, and stops it at the end of the test.
 func StartDovecot(tb testing.TB, options ...Option) *Dovecot {
 	tb.Helper()
 	path := program(tb, "dovecot")
@@ -67,9 +65,9 @@ func StartDovecot(tb testing.TB, options ...Option) *Dovecot {
 	return d
 }
 
-// Start starts the server again after Stop. Locks that its processes have left
-// in mailboxes are removed first: Dovecot would wait for two minutes until it
-// takes one that holds no process id for stale.
+// Start starts the server again after Stop. It first removes locks that the killed
+// processes have left in mailboxes: Dovecot would wait two minutes before it
+// ignores a lock without a process id.
 func (d *Dovecot) Start() {
 	d.tb.Helper()
 	left, err := filepath.Glob(d.scratch.path("mail/*/*.lock"))
@@ -80,20 +78,20 @@ func (d *Dovecot) Start() {
 	d.daemon.Start()
 }
 
-// POP3 is the host:port of POP3 without TLS from the start; it has STLS.
+// POP3 is the host:port of POP3 with STLS.
 func (d *Dovecot) POP3() string { return net.JoinHostPort(d.ip, strconv.Itoa(pop3Port)) }
 
-// POP3S is the host:port of POP3 in TLS.
+// POP3S is the host:port of POP3 with implicit TLS.
 func (d *Dovecot) POP3S() string { return net.JoinHostPort(d.ip, strconv.Itoa(pop3sPort)) }
 
-// LMTP is the host:port of LMTP without TLS from the start.
+// LMTP is the host:port of LMTP without implicit TLS.
 func (d *Dovecot) LMTP() string { return net.JoinHostPort(d.ip, strconv.Itoa(lmtpPort)) }
 
-// LMTPSocket is the path of LMTP's unix socket.
+// LMTPSocket is the path of the unix socket for LMTP.
 func (d *Dovecot) LMTPSocket() string { return d.scratch.path("lmtp") }
 
-// CAFile holds the authority of the server's certificate, which is for
-// localhost, the server's address and the names right below Domain.
+// CAFile is the file with the authority of the server's certificate, which is for
+// localhost, the server's address and the direct subdomains of Domain.
 func (d *Dovecot) CAFile() string { return d.scratch.path(caFile) }
 
 // AddUser adds a user with an empty mailbox.
@@ -101,13 +99,13 @@ func (d *Dovecot) AddUser(user, password string) {
 	d.tb.Helper()
 	user = local(user)
 	d.scratch.newMaildir(user)
-	// A file for each, since Dovecot looks for changes of a known one once a
-	// second only. In base64 the password may have a colon.
+	// One file for each user, because Dovecot checks a known file for changes only
+	// once a second. In base64 the password may contain a colon.
 	d.scratch.write("users/"+user, fmt.Sprintf("%s:{PLAIN.b64}%s\n", user, base64.StdEncoding.EncodeToString([]byte(password))))
 }
 
-// Seed puts messages into a user's mailbox, as they are. Dovecot serves those
-// with CRLF line ends octet for octet, and turns a bare LF into CRLF.
+// Seed puts messages into a user's mailbox unchanged. Dovecot serves messages with
+// CRLF line ends octet for octet, and turns a bare LF into CRLF.
 func (d *Dovecot) Seed(user string, messages ...[]byte) {
 	d.tb.Helper()
 	for _, m := range messages {
@@ -118,7 +116,7 @@ func (d *Dovecot) Seed(user string, messages ...[]byte) {
 	}
 }
 
-// SeedFunc puts one message, perhaps a large one, into a user's mailbox.
+// SeedFunc puts one message, which may be large, into a user's mailbox.
 func (d *Dovecot) SeedFunc(user string, write func(io.Writer) error) {
 	d.tb.Helper()
 	user = local(user)
@@ -126,22 +124,22 @@ func (d *Dovecot) SeedFunc(user string, write func(io.Writer) error) {
 	d.seeded[user]++
 }
 
-// Count is how many messages are in a user's mailbox.
+// Count returns how many messages are in a user's mailbox.
 func (d *Dovecot) Count(user string) int {
 	d.tb.Helper()
 	return len(d.scratch.maildir(local(user)).files())
 }
 
-// Delivered yields the messages that came over LMTP as they were sent, with
-// CRLF line ends, in the order of their arrival.
+// Delivered yields the messages that were delivered over LMTP, as they were sent
+// with CRLF line ends, in the order of their arrival.
 func (d *Dovecot) Delivered(user string) iter.Seq[[]byte] {
 	return d.scratch.maildir(local(user)).delivered()
 }
 
-// authSocket is where Postfix asks for passwords.
+// authSocket is the socket where Postfix checks passwords.
 func (d *Dovecot) authSocket() string { return d.scratch.path("auth") }
 
-// local is a user's name without its domain, as the servers here know it.
+// local returns a user's name without the domain.
 func local(user string) string {
 	name, _, _ := strings.Cut(user, "@")
 	return strings.ToLower(name)

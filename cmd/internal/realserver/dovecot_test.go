@@ -33,7 +33,7 @@ func TestPOP3(t *testing.T) {
 	same(t, got, want)
 	c.ask("+OK", "QUIT")
 	if n := d.Count("leo"); n != 0 {
-		t.Errorf("%d messages left", n)
+		t.Errorf("got %d messages left, want none", n)
 	}
 }
 
@@ -44,13 +44,13 @@ func TestSTLS(t *testing.T) {
 	d.Seed("leo", []byte("a: b\n\nstored with LF\n"))
 	c := talk(t, d.POP3())
 	if greeting := c.expect("+OK"); !strings.Contains(greeting, "<") {
-		t.Errorf("no APOP stamp in %q", greeting)
+		t.Errorf("got greeting %q, want an APOP timestamp in it", greeting)
 	}
 	c.ask("+OK", "STLS")
 	c.encrypt(d.CAFile())
 	c.ask("+OK", "CAPA")
 	if capa := string(c.text()); !strings.Contains(capa, "SASL PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256\r\n") {
-		t.Errorf("capabilities %q", capa)
+		t.Errorf("got capabilities %q, want SASL PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 in them", capa)
 	}
 	c.ask("+OK", "AUTH PLAIN AGxlbwBzZWNyZXQ=")
 	c.ask("+OK", "RETR 1")
@@ -107,11 +107,11 @@ func TestOutage(t *testing.T) {
 	d.Stop()
 	if conn, err := net.Dial("tcp", addr); err == nil {
 		conn.Close()
-		t.Error("it still answers")
+		t.Error("the server answers after Stop, want no answer")
 	}
 	d.Start()
 	if d.POP3S() != addr || d.Count("leo") != len(hostile()) {
-		t.Errorf("another server at %s with %d messages", d.POP3S(), d.Count("leo"))
+		t.Errorf("after a restart: %s with %d messages, want the same address and messages", d.POP3S(), d.Count("leo"))
 	}
 }
 
@@ -119,6 +119,6 @@ func TestConfig(t *testing.T) {
 	t.Parallel()
 	d := StartDovecot(t, Config("auth_mechanisms = plain"), Config("login_greeting = ours"))
 	if got := talk(t, d.POP3()).expect("+OK"); got != "+OK ours" {
-		t.Errorf("greeting %q", got)
+		t.Errorf("got greeting %q, want +OK ours", got)
 	}
 }

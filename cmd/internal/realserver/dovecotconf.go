@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// dovecotTemplate is Dovecot's whole configuration, without waits after failed
-// logins and without syncs, which tests have no use for.
+// dovecotTemplate is Dovecot's configuration, without delays after failed logins
+// and without syncs, which tests do not need.
 const dovecotTemplate = `
 base_dir = {dir}/run
 state_dir = {dir}/state
@@ -72,8 +72,8 @@ service anvil {
 }
 `
 
-// unprivileged is what Dovecot needs besides where it is not started by root:
-// no users to change to, and no folder to lock itself into.
+// unprivileged is what Dovecot also needs if root does not start it: no change of
+// user and no chroot.
 const unprivileged = `
 default_internal_user = {user}
 default_internal_group = {group}
@@ -100,7 +100,7 @@ func dovecotConfig(dir, ip string) string {
 	return strings.NewReplacer(names...).Replace(text)
 }
 
-// userName is the name of a user id, or the id itself, which Dovecot takes as well.
+// userName returns the name of a user id, or the id, which Dovecot also accepts.
 func userName(id int) string {
 	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
 		return u.Username

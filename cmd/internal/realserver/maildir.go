@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// maildir is one mailbox on disk.
+// maildir is a mailbox on disk.
 type maildir struct {
 	tb   testing.TB
 	path string
 }
 
-// newMaildir makes the mailbox of user unless it is there.
+// newMaildir creates the mailbox of a user if it does not exist.
 func (s scratch) newMaildir(user string) maildir {
 	s.tb.Helper()
 	uid, gid := owner()
@@ -36,8 +36,8 @@ func (s scratch) maildir(user string) maildir {
 	return maildir{s.tb, s.path(filepath.Join("mail", user))}
 }
 
-// add writes one message as the first-th of the mailbox. Servers list in the
-// order of the numbers that file names begin with.
+// add writes a message with this number. Servers list messages in the order of the
+// numbers at the beginning of the file names.
 func (m maildir) add(number int, write func(io.Writer) error) {
 	m.tb.Helper()
 	name := fmt.Sprintf("%d.seeded.popferry", 1_700_000_000+number)
@@ -64,11 +64,11 @@ func (m maildir) files() []string {
 	return all
 }
 
-// microseconds finds when a file was delivered in its name: 1700000000.M5P1.host
-// by Dovecot, 1700000000.V801I7M5.host by Postfix, neither padded with zeros.
+// microseconds matches the time of delivery in a file name: 1700000000.M5P1.host
+// by Dovecot, 1700000000.V801I7M5.host by Postfix, both without leading zeros.
 var microseconds = regexp.MustCompile(`^(\d+)\.(?:[^.]*M(\d+))?`)
 
-// age is the time of a file's delivery.
+// age returns the time of delivery of a file, in microseconds.
 func age(file string) int64 {
 	at := microseconds.FindStringSubmatch(filepath.Base(file))
 	if at == nil {
@@ -79,7 +79,8 @@ func age(file string) int64 {
 	return seconds*1_000_000 + micro
 }
 
-// wait returns when the mailbox holds n messages, or an error when ctx ends.
+// wait waits until the mailbox has n messages. It returns an error at the end of
+// ctx.
 func (m maildir) wait(ctx context.Context, n int) error {
 	for {
 		have := len(m.files())
@@ -94,7 +95,7 @@ func (m maildir) wait(ctx context.Context, n int) error {
 	}
 }
 
-// delivered yields each message without what its delivery put on top.
+// delivered yields each message without the lines that its delivery added.
 func (m maildir) delivered() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, file := range m.files() {
@@ -107,9 +108,9 @@ func (m maildir) delivered() iter.Seq[[]byte] {
 	}
 }
 
-// belowReceived is what stands below the topmost Received field, which is the
-// last thing that a delivering server adds (Return-Path and Delivered-To come
-// above it); all of it, if there is no such field.
+// belowReceived returns what is below the first Received field, which is the last
+// line that a delivering server adds (Return-Path and Delivered-To are above it).
+// Without such a field it returns everything.
 func belowReceived(stored []byte) []byte {
 	rest, found := stored, false
 	for len(rest) > 0 {
@@ -127,6 +128,6 @@ func belowReceived(stored []byte) []byte {
 	return stored
 }
 
-// wire gives a stored message the line ends that it was received with. The
-// servers store each CRLF as LF, and nothing else changes.
+// wire restores the line ends of a stored message: the servers store each CRLF as
+// LF and change nothing else.
 func wire(stored []byte) []byte { return bytes.ReplaceAll(stored, []byte("\n"), []byte("\r\n")) }

@@ -18,16 +18,16 @@ import (
 // Domain is the domain of Postfix's users.
 const Domain = "popferry.test"
 
-// The ports of every Postfix, on an address of its own.
+// The ports of every Postfix, which has its own address.
 const (
 	smtpPort       = 20025
 	submissionPort = 20587
 	smtpsPort      = 20465
 )
 
-// Postfix is a running Postfix. It takes mail for its users at Domain, who may
-// send to others but to nobody outside. It offers STARTTLS, AUTH in TLS by
-// PLAIN, LOGIN, CRAM-MD5 and SCRAM, SIZE of 512 MiB, 8BITMIME, SMTPUTF8 and
+// Postfix is a running Postfix. It accepts mail for its users at Domain. Users can
+// send to each other, but not to the outside. It offers STARTTLS, AUTH over TLS
+// (PLAIN, LOGIN, CRAM-MD5, SCRAM), SIZE of 512 MiB, 8BITMIME, SMTPUTF8 and
 // CHUNKING.
 type Postfix struct {
 	daemon
@@ -37,8 +37,8 @@ type Postfix struct {
 	dovecot *Dovecot
 }
 
-// StartPostfix starts Postfix and stops it at the end of the test. Dovecot
-// checks the passwords of those who log in. It has no users yet.
+// StartPostfix starts Postfix without users, and stops it at the end of the test.
+// Dovecot checks the passwords of its users.
 func StartPostfix(tb testing.TB, d *Dovecot, options ...Option) *Postfix {
 	tb.Helper()
 	postfixNeeds(tb)
@@ -66,22 +66,22 @@ func StartPostfix(tb testing.TB, d *Dovecot, options ...Option) *Postfix {
 	return p
 }
 
-// SMTP is the host:port for mail to the users, for which nobody has to log in.
+// SMTP is the host:port for mail to the users, without a login.
 func (p *Postfix) SMTP() string { return net.JoinHostPort(p.ip, strconv.Itoa(smtpPort)) }
 
-// Submission is the host:port where everybody has to log in after STARTTLS.
+// Submission is the host:port that requires STARTTLS and a login.
 func (p *Postfix) Submission() string { return net.JoinHostPort(p.ip, strconv.Itoa(submissionPort)) }
 
-// SMTPS is Submission with TLS from the start.
+// SMTPS is Submission with implicit TLS.
 func (p *Postfix) SMTPS() string { return net.JoinHostPort(p.ip, strconv.Itoa(smtpsPort)) }
 
-// CAFile holds the authority of the server's certificate, which is for
-// localhost, the server's address and the names right below Domain.
+// CAFile is the file with the authority of the server's certificate, which is for
+// localhost, the server's address and the direct subdomains of Domain.
 func (p *Postfix) CAFile() string { return p.scratch.path(caFile) }
 
-// AddUser adds a user who can log in, as user or as user@Domain, with the
-// address user@Domain. The user is one of Dovecot's, with a mailbox there too.
-// Connections that are open already do not know of the user.
+// AddUser adds a user with the address user@Domain, who can log in as user or as
+// user@Domain. The user is also added to Dovecot, with a mailbox there. Open
+// connections do not see the new user.
 func (p *Postfix) AddUser(user, password string) {
 	p.tb.Helper()
 	user = local(user)
@@ -91,8 +91,8 @@ func (p *Postfix) AddUser(user, password string) {
 	p.writeUsers()
 }
 
-// writeUsers puts a new table of users in the old one's place. The servers
-// look whether their table is still there before each connection.
+// writeUsers replaces the table of users. The servers check for a new table before
+// each connection.
 func (p *Postfix) writeUsers() {
 	p.tb.Helper()
 	var lines []string
@@ -105,30 +105,29 @@ func (p *Postfix) writeUsers() {
 	check(p.tb, os.Rename(p.scratch.path("next.db"), p.scratch.path("users.db")))
 }
 
-// Maildir is the path of a user's mailbox.
+// Maildir returns the path of a user's mailbox.
 func (p *Postfix) Maildir(user string) string { return p.scratch.maildir(local(user)).path }
 
-// Count is how many messages are in a user's mailbox.
+// Count returns how many messages are in a user's mailbox.
 func (p *Postfix) Count(user string) int {
 	p.tb.Helper()
 	return len(p.scratch.maildir(local(user)).files())
 }
 
-// WaitDelivered returns when a user has n messages. It returns an error that
-// wraps ctx's when that ends first.
+// WaitDelivered waits until a user has n messages. It returns an error that wraps
+// ctx's if ctx ends first.
 func (p *Postfix) WaitDelivered(ctx context.Context, user string, n int) error {
 	p.tb.Helper()
 	return p.scratch.maildir(local(user)).wait(ctx, n)
 }
 
-// Delivered yields a user's messages as they were sent, with CRLF line ends,
-// in the order in which they were put there, which is about that of their
-// arrival.
+// Delivered yields a user's messages as they were sent with CRLF line ends, in the
+// order of their delivery, which is about that of their arrival.
 func (p *Postfix) Delivered(user string) iter.Seq[[]byte] {
 	return p.scratch.maildir(local(user)).delivered()
 }
 
-// queue makes the folders that Postfix's own start script would make.
+// queue creates the folders that Postfix's start script would create.
 func (s scratch) queue() {
 	s.tb.Helper()
 	s.mkdir("queue", 0o755, 0, 0)
@@ -144,7 +143,7 @@ func (s scratch) queue() {
 	}
 }
 
-// setting asks Postfix for a setting that depends on the distribution.
+// setting returns a default of Postfix that depends on the distribution.
 func (s scratch) setting(name string) string {
 	s.tb.Helper()
 	return strings.TrimSpace(s.run("postconf", "-dh", name))

@@ -61,7 +61,7 @@ func TestExtensions(t *testing.T) {
 	for _, want := range []string{"PIPELINING", "SIZE 536870912", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES",
 		"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"} {
 		if !strings.Contains(offer, want) {
-			t.Errorf("%s is not in %q", want, offer)
+			t.Errorf("got %q, want %s in it", offer, want)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestWhoMaySend(t *testing.T) {
 	c := talk(t, p.SMTP())
 	c.expect("220")
 	if offer := c.ask("250", "EHLO test"); strings.Contains(offer, "AUTH") {
-		t.Errorf("AUTH without TLS: %q", offer)
+		t.Errorf("without TLS: got %q, want no AUTH", offer)
 	}
 	c.ask("250", "MAIL FROM:<>")
 	c.ask("250", "RCPT TO:<leo@popferry.test>")
@@ -103,7 +103,7 @@ func TestWaitDeliveredEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := p.WaitDelivered(ctx, "leo", 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want an error that wraps the end of the context", err)
 	}
 }
 

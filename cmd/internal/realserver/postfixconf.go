@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// mainTemplate is Postfix's main.cf: nothing is rewritten, dropped or added in
-// a message but the trace at its top, nothing leaves the machine, and nobody
-// waits.
+// mainTemplate is Postfix's main.cf: messages are not changed except for the trace
+// at the top, nothing leaves the machine, and there are no delays.
 const mainTemplate = `
 compatibility_level = 3.6
 queue_directory = {dir}/queue
@@ -61,8 +60,8 @@ smtpd_junk_command_limit = 1000
 smtpd_client_connection_count_limit = 0
 `
 
-// masterTemplate is Postfix's master.cf: only what takes mail and puts it into
-// mailboxes. Nothing is locked into the queue's folder.
+// masterTemplate is Postfix's master.cf: only the services that accept mail and
+// deliver it to mailboxes, all without chroot.
 const masterTemplate = `
 {ip}:{smtp} inet n - n - - smtpd
 {ip}:{submission} inet n - n - - smtpd

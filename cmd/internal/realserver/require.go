@@ -6,20 +6,20 @@ import (
 	"testing"
 )
 
-// EnvRequire is the variable that turns skipping into failing when it is 1.
+// EnvRequire names the variable that makes tests fail instead of being skipped if
+// it is 1.
 const EnvRequire = "POPFERRY_REQUIRE_SERVERS"
 
-// Require skips the test where it cannot have both servers. It fails the test
-// instead when EnvRequire is 1. StartDovecot and StartPostfix do the same for
-// theirs.
+// Require skips the test if one of the servers is not available, or fails it if
+// EnvRequire is 1. StartDovecot and StartPostfix do the same for their server.
 func Require(tb testing.TB) {
 	tb.Helper()
 	program(tb, "dovecot")
 	postfixNeeds(tb)
 }
 
-// Program finds another mail program, as fetchmail, where it is installed. Else
-// it skips the test, or fails it when EnvRequire is 1.
+// Program returns the path of another mail program such as fetchmail. If it is not
+// installed it skips the test, or fails it if EnvRequire is 1.
 func Program(tb testing.TB, name string) string {
 	tb.Helper()
 	return program(tb, name)
@@ -33,8 +33,8 @@ func postfixNeeds(tb testing.TB) {
 	}
 }
 
-// program finds a server's program. Debian has them in a folder that is not
-// on everybody's PATH.
+// program returns the path of a program. Debian has servers in a folder that is
+// not on every user's PATH.
 func program(tb testing.TB, name string) string {
 	tb.Helper()
 	for _, candidate := range []string{name, "/usr/sbin/" + name} {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// mailID is the user and group id that mailboxes belong to when the tests run
-// as root: nobody's on Debian. Dovecot does not serve root's mail.
+// mailID is the user and group id that owns mailboxes when the tests run as root:
+// Debian's nobody. Dovecot does not serve root's mail.
 const mailID = 65534
 
-// owner is the user and group id of the mailboxes.
+// owner returns the user and group id of the mailboxes.
 func owner() (uid, gid int) {
 	if os.Getuid() == 0 {
 		return mailID, mailID
@@ -21,9 +21,9 @@ func owner() (uid, gid int) {
 	return os.Getuid(), os.Getgid()
 }
 
-// scratch is a server's folder, at a path that fits into the address of a
-// unix socket (108 octets, with what the servers append) and that its users
-// may enter, unlike testing.TB.TempDir.
+// scratch is the folder of a server. Unlike testing.TB.TempDir its path is short
+// enough for a unix socket (108 octets, with what the servers append), and its
+// users may enter it.
 type scratch struct {
 	tb  testing.TB
 	dir string
@@ -44,8 +44,8 @@ func newScratch(tb testing.TB) scratch {
 
 func (s scratch) path(name string) string { return filepath.Join(s.dir, name) }
 
-// write writes a file and dates it back: Postfix waits with a file that was
-// changed a moment ago, since somebody may still be editing it.
+// write writes a file with an earlier time: Postfix waits before it reads a file
+// that has just changed, because someone may still be editing it.
 func (s scratch) write(name, text string) {
 	s.tb.Helper()
 	check(s.tb, os.WriteFile(s.path(name), []byte(text), 0o644))
@@ -53,16 +53,16 @@ func (s scratch) write(name, text string) {
 	check(s.tb, os.Chtimes(s.path(name), earlier, earlier))
 }
 
-// mkdir makes a folder that belongs to uid and gid.
+// mkdir creates a folder owned by uid and gid.
 func (s scratch) mkdir(name string, mode os.FileMode, uid, gid int) {
 	s.tb.Helper()
 	check(s.tb, os.MkdirAll(s.path(name), mode))
-	check(s.tb, os.Chmod(s.path(name), mode)) // in spite of the umask
+	check(s.tb, os.Chmod(s.path(name), mode)) // regardless of the umask
 	check(s.tb, os.Chown(s.path(name), uid, gid))
 }
 
-// loopback picks one of the sixteen million addresses that are this machine
-// (RFC 1122 3.2.1.3), so that every server can have the ports it likes.
+// loopback returns a random one of the sixteen million loopback addresses (RFC 1122
+// 3.2.1.3), so that every server can use the same ports.
 func loopback() string {
 	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 }

@@ -72,7 +72,8 @@ func protect(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// probe answers a probe: 200 and a word, or 503; the reason is in the log.
+// probe answers a health probe with 200 and a word, or with 503. The reason is
+// logged.
 func (h *Handler) probe(w http.ResponseWriter, word string, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err != nil {

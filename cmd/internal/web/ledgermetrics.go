@@ -10,7 +10,7 @@ import (
 )
 
 // scrapeLimit bounds how long a scrape waits for the ledger; Prometheus itself
-// waits 10 s unless it is told otherwise.
+// waits 10 s by default.
 const scrapeLimit = 8 * time.Second
 
 // The metrics that each scrape reads from the ledger.

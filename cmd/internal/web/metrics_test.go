@@ -13,7 +13,7 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// TestMetricNames: what stands in dashboards and alerts does not change.
+// TestMetricNames: dashboards and alerts depend on these names.
 func TestMetricNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -35,7 +35,7 @@ func TestMetricNames(t *testing.T) {
 		`version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(body, want) {
-			t.Errorf("there is no %s in\n%s", want, body)
+			t.Errorf("want %s in\n%s", want, body)
 		}
 	}
 }
@@ -72,11 +72,11 @@ func TestMetricsCount(t *testing.T) {
 		`popferry_forward_errors_total{forward="main",kind="internal"} 1`,
 	} {
 		if !strings.Contains(body, want) {
-			t.Errorf("there is no %s in\n%s", want, body)
+			t.Errorf("want %s in\n%s", want, body)
 		}
 	}
 	if strings.Contains(body, `"old"`) || strings.Contains(body, `"other"`) {
-		t.Errorf("what is no longer configured is still told:\n%s", body)
+		t.Errorf("want nothing about what is no longer configured in\n%s", body)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestMetricsLint(t *testing.T) {
 	s.metrics.WithProcess().Expect([]string{"isp"}, []string{"main"})
 	problems, err := testutil.GatherAndLint(s.metrics)
 	if err != nil || len(problems) > 0 {
-		t.Error(problems, err)
+		t.Errorf("got %v, %v; want no problems", problems, err)
 	}
 }
 
@@ -95,6 +95,6 @@ func TestScrapeFailsWithTheLedger(t *testing.T) {
 	s := newSite(t)
 	s.ledger.err = errBroken
 	if res, _ := s.get("/metrics"); res.Code != 500 {
-		t.Errorf("got %s", res.Status)
+		t.Errorf("got %s, want 500", res.Status)
 	}
 }

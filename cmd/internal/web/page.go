@@ -58,7 +58,7 @@ type statusView struct {
 	WaitingAll         int
 }
 
-// show is the status page for whoever opens it.
+// show answers a request for the status page.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request) { h.page(w, r, http.StatusOK, "") }
 
 // page writes the status page, with an error message in it if problem is not "".
