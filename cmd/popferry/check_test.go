@@ -36,23 +36,23 @@ func checkJSONOf(t *testing.T, cfg string, wantCode int, args ...string) checked
 	d := json.NewDecoder(strings.NewReader(out))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil || code != wantCode {
-		t.Fatalf("exit %d, want %d: %v\n%s%s", code, wantCode, err, out, errs)
+		t.Fatalf("got exit %d and %v, want %d and JSON\n%s%s", code, err, wantCode, out, errs)
 	}
 	for _, s := range slices.Concat(c.Accounts, c.Destinations) {
 		for _, st := range s.Steps {
 			if st.MS == nil || st.Note == nil || st.Cause == nil || st.Text == nil || st.Remedy == nil {
-				t.Errorf("%s: %s: a key is missing", s.Name, st.Step)
+				t.Errorf("%s: %s: a key is missing, want all: %+v", s.Name, st.Step, st)
 			} else if st.OK != (*st.Cause == "") || st.OK != (*st.Text == "") {
-				t.Errorf("%s: %s: ok is %v with cause %q: %q", s.Name, st.Step, st.OK, *st.Cause, *st.Text)
+				t.Errorf("%s: %s: ok is %v with the cause %q and the text %q, want these only if it is false", s.Name, st.Step, st.OK, *st.Cause, *st.Text)
 			}
 		}
 	}
 	return c
 }
 
-// TestCheckListing: what is new is told by the ledger, which stays as it is, and
-// so does the mailbox. One login is enough.
-func TestCheckListing(t *testing.T) {
+// The ledger knows what is new. It stays as it is, and so does the mailbox. One
+// login is enough.
+func TestCheckSaysWhatIsNewAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	pop := testworld.POP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n", "Subject: 2\r\n\r\n2\r\n")
 	sink := testworld.SMTP(t, smtptest.Options{})
@@ -96,18 +96,17 @@ forward:
 	for _, c := range pop.Log()[before:] {
 		switch c.Verb() {
 		case "RETR", "TOP", "DELE":
-			t.Errorf("%s: %s", c.User, c.Line)
+			t.Errorf("%s: got %s, want no message to be touched", c.User, c.Line)
 		case "AUTH", "PASS":
 			logins++
 		}
 	}
 	if logins != 2 || len(pop.Messages("leo")) != 6 || len(sink.Messages()) != 2 {
-		t.Errorf("%d logins, %d messages left, %d sent", logins, len(pop.Messages("leo")), len(sink.Messages()))
+		t.Errorf("%d logins, %d messages left, %d sent; want 2, 6 and 2", logins, len(pop.Messages("leo")), len(sink.Messages()))
 	}
 }
 
-// TestCheckTooEarly: min_interval holds for check as well.
-func TestCheckTooEarly(t *testing.T) {
+func TestCheckHonoursMinInterval(t *testing.T) {
 	t.Parallel()
 	pop := testworld.POP3(t, pop3test.Options{}, "Subject: 1\r\n\r\n1\r\n")
 	sink := testworld.SMTP(t, smtptest.Options{})
@@ -130,7 +129,7 @@ forward:
 	}
 }
 
-// TestCheckSend: one test message by each destination, and only if it is asked for.
+// Each destination gets one test message, and only with --send.
 func TestCheckSend(t *testing.T) {
 	t.Parallel()
 	pop := testworld.POP3(t, pop3test.Options{})
@@ -151,7 +150,7 @@ forward:
 `, testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()), testworld.HostPort(t, full.Addr().String()))
 	checkJSONOf(t, cfg, 0)
 	if n := len(sink.Messages()); n != 0 {
-		t.Fatalf("%d messages were sent", n)
+		t.Fatalf("%d messages were sent without --send, want none", n)
 	}
 	c := checkJSONOf(t, cfg, exitAgain, "--send")
 	var got []string
@@ -165,6 +164,6 @@ forward:
 	sent := sink.Messages()
 	if len(sent) != 1 || sent[0].Sender != "leo@x.test" || !slices.Equal(sent[0].Recipients, []string{"me@x.test", "you@x.test"}) ||
 		!bytes.Contains(sent[0].Data, []byte("\r\nAuto-Submitted: auto-generated\r\n")) {
-		t.Errorf("sent: %+v", sent)
+		t.Errorf("sent: %+v, want one automatic message from leo to me and you", sent)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -28,72 +29,73 @@ type fixture struct {
 
 func newFixture(t *testing.T, mail ...string) *fixture {
 	t.Helper()
-	o := &fixture{t: t, pop: testworld.POP3(t, pop3test.Options{}, mail...)}
-	o.sink = testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if o.refuse.Load() && e.Stage == forwarder.StageDot {
+	f := &fixture{t: t, pop: testworld.POP3(t, pop3test.Options{}, mail...)}
+	f.sink = testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if f.refuse.Load() && e.Stage == forwarder.StageDot {
 			return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 1}, Text: "not that"}
 		}
 		return smtptest.Fault{}
 	}})
-	o.config = testworld.Config(t, `
+	f.config = testworld.Config(t, `
 log: {level: error}
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: none, username: leo, password: secret}
 forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
-`, testworld.HostPort(t, o.pop.Addr()), testworld.HostPort(t, o.sink.Addr().String()))
-	return o
+`, testworld.HostPort(t, f.pop.Addr()), testworld.HostPort(t, f.sink.Addr().String()))
+	return f
 }
 
-// poll polls once, as if a person asked, with the destination as it should be.
-func (o *fixture) poll(refuse bool) {
-	o.t.Helper()
-	o.refuse.Store(refuse)
-	if code, out, errs := popferry(o.t, "run", "--once", "--now", "--config", o.config); code != exitOK {
-		o.t.Fatalf("run: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
+// poll polls once, whatever backs off, with a destination that refuses all
+// messages or accepts them.
+func (f *fixture) poll(refuse bool) {
+	f.t.Helper()
+	f.refuse.Store(refuse)
+	if code, out, errs := popferry(f.t, "run", "--once", "--now", "--config", f.config); code != exitOK {
+		f.t.Fatalf("run: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 }
 
-// do runs a command and checks its exit code and what it says, on stdout where
-// it succeeds and on stderr where not.
-func (o *fixture) do(code int, say []string, args ...string) {
-	o.t.Helper()
-	got, out, errs := popferry(o.t, slices.Insert(args, 1, "--config", o.config)...)
+// do runs a command and checks its exit code and what it says: on stdout if it
+// succeeds, else on stderr.
+func (f *fixture) do(code int, say []string, args ...string) {
+	f.t.Helper()
+	got, out, errs := popferry(f.t, slices.Insert(args, 1, "--config", f.config)...)
 	if code != exitOK {
 		out = errs
 	}
 	if got != code {
-		o.t.Errorf("%q: exit %d, want %d\n%s", args, got, code, out)
+		f.t.Errorf("%q: got exit %d, want %d\n%s", args, got, code, out)
 	}
 	for _, want := range say {
 		if !strings.Contains(out, want) {
-			o.t.Errorf("%q does not say %q but\n%s", args, want, out)
+			f.t.Errorf("%q: got\n%s\nwant it to have %q", args, out, want)
 		}
 	}
 }
 
-// ledger opens the ledger until the end of do.
-func (o *fixture) ledger(do func(*sqlite.Store)) {
-	o.t.Helper()
-	store, err := sqlite.Open(o.t.Context(), filepath.Join(filepath.Dir(o.config), "popferry.db"), sqlite.Options{})
+// ledger opens the ledger for do.
+func (f *fixture) ledger(do func(*sqlite.Store)) {
+	f.t.Helper()
+	store, err := sqlite.Open(f.t.Context(), filepath.Join(filepath.Dir(f.config), "popferry.db"), sqlite.Options{})
 	if err != nil {
-		o.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	do(store)
 	if err := store.Close(); err != nil {
-		o.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 }
 
 // accounts reads the accounts by name.
-func (o *fixture) accounts() (all map[string]ledger.Account) {
-	o.t.Helper()
+func (f *fixture) accounts() (all map[string]ledger.Account) {
+	f.t.Helper()
 	all = make(map[string]ledger.Account)
-	o.ledger(func(s *sqlite.Store) {
-		list, err := s.Accounts(o.t.Context())
+	f.ledger(func(s *sqlite.Store) {
+		list, err := s.Accounts(f.t.Context())
 		if err != nil {
-			o.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		for _, a := range list {
 			all[a.Name] = a
@@ -103,27 +105,45 @@ func (o *fixture) accounts() (all map[string]ledger.Account) {
 }
 
 // states are the messages as "UID state", sorted.
-func (o *fixture) states() string {
-	o.t.Helper()
+func (f *fixture) states() string {
+	f.t.Helper()
 	var all []string
-	o.ledger(func(s *sqlite.Store) {
-		if err := s.Messages(o.t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error {
+	f.ledger(func(s *sqlite.Store) {
+		if err := s.Messages(f.t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error {
 			all = append(all, fmt.Sprint(r.UID, " ", r.State))
 			return nil
 		}); err != nil {
-			o.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 	})
 	slices.Sort(all)
 	return strings.Join(all, ", ")
 }
 
-// mustBe fails unless these are the messages' states.
-func (o *fixture) mustBe(want string) {
-	o.t.Helper()
-	if got := o.states(); got != want {
-		o.t.Errorf("%s, want %s", got, want)
+// hasStates checks the states of the messages.
+func (f *fixture) hasStates(want string) {
+	f.t.Helper()
+	if got := f.states(); got != want {
+		f.t.Errorf("the messages are %s, want %s", got, want)
 	}
+}
+
+// change changes every row of account isp.
+func (f *fixture) change(edit func(*ledger.Record)) {
+	f.t.Helper()
+	f.ledger(func(s *sqlite.Store) {
+		lease, err := s.Lease(f.t.Context(), f.accounts()["isp"].ID)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		defer func() { _ = lease.Release() }()
+		if err := s.Messages(f.t.Context(), ledger.Filter{}, func(_ string, r *ledger.Record) error {
+			edit(r)
+			return lease.Put(context.WithoutCancel(f.t.Context()), r)
+		}); err != nil {
+			f.t.Fatal(err)
+		}
+	})
 }
 
 // later is a time that a test does not reach.

@@ -15,9 +15,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// predecessor is a mailbox on Dovecot from which another program fetches, and
+// importFixture is a mailbox on Dovecot from which another program fetches, and
 // the place where the mail goes before and after.
-type predecessor struct {
+type importFixture struct {
 	t          *testing.T
 	dovecot    *realserver.Dovecot
 	host, port string
@@ -31,55 +31,55 @@ const (
 	importBefore = 200 // of them are fetched by the other program
 )
 
-func newPredecessor(t *testing.T, program string, o smtptest.Options) *predecessor {
+func newImportFixture(t *testing.T, program string, o smtptest.Options) *importFixture {
 	t.Helper()
-	p := &predecessor{t: t, dovecot: realserver.StartDovecot(t), sink: testworld.SMTP(t, o), home: t.TempDir()}
-	p.dovecot.AddUser("leo", "se;cret \"1\"")
+	f := &importFixture{t: t, dovecot: realserver.StartDovecot(t), sink: testworld.SMTP(t, o), home: t.TempDir()}
+	f.dovecot.AddUser("leo", "se;cret \"1\"")
 	for n := range importBefore {
-		p.dovecot.Seed("leo", letter("leo", n, 500))
+		f.dovecot.Seed("leo", letter("leo", n, 500))
 	}
 	var err error
-	if p.host, p.port, err = net.SplitHostPort(p.dovecot.POP3S()); err != nil {
+	if f.host, f.port, err = net.SplitHostPort(f.dovecot.POP3S()); err != nil {
 		t.Fatal(err)
 	}
-	_, p.sinkPort, _ = net.SplitHostPort(p.sink.Addr().String())
+	_, f.sinkPort, _ = net.SplitHostPort(f.sink.Addr().String())
 	realserver.Program(t, program)
-	return p
+	return f
 }
 
 // file writes a file of the other program.
-func (p *predecessor) file(name, format string, args ...any) string {
-	p.t.Helper()
-	path := filepath.Join(p.home, name)
+func (f *importFixture) file(name, format string, args ...any) string {
+	f.t.Helper()
+	path := filepath.Join(f.home, name)
 	if err := os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o600); err != nil {
-		p.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return path
 }
 
 // run runs the other program in its home.
-func (p *predecessor) run(name string, args ...string) {
-	p.t.Helper()
-	c := exec.CommandContext(p.t.Context(), realserver.Program(p.t, name), args...)
-	c.Env = append(os.Environ(), "HOME="+p.home, "FETCHMAILHOME="+p.home, "XDG_CONFIG_HOME="+p.home)
+func (f *importFixture) run(name string, args ...string) {
+	f.t.Helper()
+	c := exec.CommandContext(f.t.Context(), realserver.Program(f.t, name), args...)
+	c.Env = append(os.Environ(), "HOME="+f.home, "FETCHMAILHOME="+f.home, "XDG_CONFIG_HOME="+f.home)
 	if out, err := c.CombinedOutput(); err != nil {
-		p.t.Fatalf("%s: %v\n%s", name, err, out)
+		f.t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }
 
-func (p *predecessor) fetchmail() []string {
-	rc := p.file("fetchmailrc", `set idfile %q
+func (f *importFixture) fetchmail() []string {
+	rc := f.file("fetchmailrc", `set idfile %q
 set daemon 600
 poll isp via %s with proto pop3 port %s uidl timeout 20:
   user "leo" there has password "se;cret \x221\x22" is me here
   options ssl no sslcertck sslcertfile %q keep smtphost 127.0.0.1/%s smtpaddress example.org no rewrite
-`, filepath.Join(p.home, "ids"), p.host, p.port, p.dovecot.CAFile(), p.sinkPort)
-	p.run("fetchmail", "--daemon", "0", "--pidfile", filepath.Join(p.home, "pid"), "-f", rc)
+`, filepath.Join(f.home, "ids"), f.host, f.port, f.dovecot.CAFile(), f.sinkPort)
+	f.run("fetchmail", "--daemon", "0", "--pidfile", filepath.Join(f.home, "pid"), "-f", rc)
 	return []string{"fetchmail", rc}
 }
 
-func (p *predecessor) getmail() []string {
-	rc := p.file("isp.rc", `[retriever]
+func (f *importFixture) getmail() []string {
+	rc := f.file("isp.rc", `[retriever]
 type = SimplePOP3SSLRetriever
 server = %s
 port = %s
@@ -91,18 +91,18 @@ type = MDA_lmtp
 host = 127.0.0.1
 port = %s
 override = me@example.org
-`, p.host, p.port, p.file("pass word", "se;cret \"1\""), p.dovecot.CAFile(), p.sinkPort)
-	p.run("getmail", "--getmaildir", p.home, "--rcfile", "isp.rc")
+`, f.host, f.port, f.file("pass word", "se;cret \"1\""), f.dovecot.CAFile(), f.sinkPort)
+	f.run("getmail", "--getmaildir", f.home, "--rcfile", "isp.rc")
 	return []string{"getmail", rc}
 }
 
-func (p *predecessor) mpop() []string {
+func (f *importFixture) mpop() []string {
 	for _, dir := range []string{"cur", "new", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(p.home, "Mail", dir), 0o700); err != nil {
-			p.t.Fatal(err)
+		if err := os.MkdirAll(filepath.Join(f.home, "Mail", dir), 0o700); err != nil {
+			f.t.Fatal(err)
 		}
 	}
-	rc := p.file("mpoprc", `defaults
+	rc := f.file("mpoprc", `defaults
 tls on
 tls_starttls off
 tls_trust_file %s
@@ -114,62 +114,62 @@ user leo
 password se;cret "1"
 keep on
 delivery maildir %s
-`, p.dovecot.CAFile(), filepath.Join(p.home, "uidls", "%U_at_%H"), p.host, p.port, filepath.Join(p.home, "Mail"))
-	p.run("mpop", "--file", rc, "--all-accounts")
-	return []string{"mpop", rc, "--smtp-host", "127.0.0.1", "--smtp-port", p.sinkPort, "--to", "me@example.org"}
+`, f.dovecot.CAFile(), filepath.Join(f.home, "uidls", "%U_at_%H"), f.host, f.port, filepath.Join(f.home, "Mail"))
+	f.run("mpop", "--file", rc, "--all-accounts")
+	return []string{"mpop", rc, "--smtp-host", "127.0.0.1", "--smtp-port", f.sinkPort, "--to", "me@example.org"}
 }
 
-// TestImport: fetchmail, getmail and mpop have fetched 200 of 300 messages that
-// stay on Dovecot. After the import popferry forwards exactly the other 100.
-func TestImport(t *testing.T) {
+// fetchmail, getmail and mpop have fetched 200 of 300 messages that stay on
+// Dovecot. After the import popferry forwards exactly the other 100.
+func TestImportForwardsOnlyWhatWasNotFetched(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		program string
 		lmtp    bool
-		fetch   func(*predecessor) []string
+		fetch   func(*importFixture) []string
 		before  int // messages that it brought to the sink
 	}{
-		{"fetchmail", false, (*predecessor).fetchmail, importBefore},
-		{"getmail", true, (*predecessor).getmail, importBefore},
-		{"mpop", false, (*predecessor).mpop, 0},
+		{"fetchmail", false, (*importFixture).fetchmail, importBefore},
+		{"getmail", true, (*importFixture).getmail, importBefore},
+		{"mpop", false, (*importFixture).mpop, 0},
 	} {
 		t.Run(test.program, func(t *testing.T) {
 			t.Parallel()
-			p := newPredecessor(t, test.program, smtptest.Options{LMTP: test.lmtp})
-			args := test.fetch(p)
-			if n := len(p.sink.Messages()); n != test.before {
-				t.Fatalf("%s has delivered %d messages", test.program, n)
+			f := newImportFixture(t, test.program, smtptest.Options{LMTP: test.lmtp})
+			args := test.fetch(f)
+			if n := len(f.sink.Messages()); n != test.before {
+				t.Fatalf("%s has delivered %d messages, want %d", test.program, n, test.before)
 			}
 			want := make(map[[sha256.Size]byte]int)
 			for n := importBefore; n < importAll; n++ {
 				m := letter("leo", n, 500)
-				p.dovecot.Seed("leo", m)
+				f.dovecot.Seed("leo", m)
 				want[expected(m)]++
 			}
-			p.importAndPoll(args, test.before, want)
+			f.importAndPoll(args, test.before, want)
 		})
 	}
 }
 
 // importAndPoll imports, and polls twice.
-func (p *predecessor) importAndPoll(args []string, before int, want map[[sha256.Size]byte]int) {
-	t := p.t
+func (f *importFixture) importAndPoll(args []string, before int, want map[[sha256.Size]byte]int) {
+	t := f.t
 	t.Helper()
-	cfg := filepath.Join(p.home, "popferry.yaml")
-	code, out, errs := popferry(t, append([]string{"import", "--output", cfg, "--state", filepath.Join(p.home, "popferry.db")}, args...)...)
-	if code != exitOK || !strings.Contains(out, "isp: leo at "+p.host) || !strings.Contains(out, "; 200 messages fetched before (") || strings.Contains(out, "complete it") {
-		t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
+	cfg := filepath.Join(f.home, "popferry.yaml")
+	code, out, errs := popferry(t, append([]string{"import", "--output", cfg, "--state", filepath.Join(f.home, "popferry.db")}, args...)...)
+	if code != exitOK || !strings.Contains(out, "isp: leo at "+f.host) || !strings.Contains(out, "; 200 messages fetched before (") || strings.Contains(out, "complete it") {
+		t.Fatalf("got exit %d, want %d and that 200 messages were fetched before\n%s%s", code, exitOK, out, errs)
 	}
 	if strings.Contains(out+errs, "cret") {
 		t.Errorf("the password is shown:\n%s%s", out, errs)
 	}
 	for _, forwarded := range []string{"isp: 100 forwarded, 0 held, 0 deferred, 0 skipped, 300 on server", "isp: 0 forwarded, 0 held, 0 deferred, 0 skipped, 300 on server"} {
 		if code, out, errs := popferry(t, "run", "--once", "--config", cfg); code != exitOK || !strings.Contains(out, forwarded) {
-			t.Fatalf("got exit %d, want %d\n%s%s", code, exitOK, out, errs)
+			t.Fatalf("got exit %d, want %d and %q\n%s%s", code, exitOK, forwarded, out, errs)
 		}
 	}
 	got := fingerprints(t, func(yield func([]byte) bool) {
-		for _, m := range p.sink.Messages()[before:] {
+		for _, m := range f.sink.Messages()[before:] {
 			if !yield(m.Data) {
 				return
 			}
@@ -178,7 +178,7 @@ func (p *predecessor) importAndPoll(args []string, before int, want map[[sha256.
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%d kinds of messages arrived, want the %d that were not fetched before", len(got), len(want))
 	}
-	if n := p.dovecot.Count("leo"); n != importAll {
-		t.Errorf("%d messages are left on the server", n)
+	if n := f.dovecot.Count("leo"); n != importAll {
+		t.Errorf("%d messages are left on the server, want %d", n, importAll)
 	}
 }

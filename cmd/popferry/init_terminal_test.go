@@ -23,8 +23,8 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// sitting is a popferry that somebody has started at a terminal.
-type sitting struct {
+// terminalSession is a popferry that a user has started at a terminal.
+type terminalSession struct {
 	*process
 	t           *testing.T
 	master, tty *os.File
@@ -32,17 +32,17 @@ type sitting struct {
 	reading     sync.WaitGroup
 }
 
-// sit starts the program that the tests have at their disposal.
-func sit(t *testing.T, dir string, args ...string) *sitting {
+// startAtTerminal starts the program that the tests have at their disposal.
+func startAtTerminal(t *testing.T, dir string, args ...string) *terminalSession {
 	t.Helper()
 	master, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sitting{process: command(t, "popferry", args...), t: t, master: master, tty: tty}
+	s := &terminalSession{process: command(t, "popferry", args...), t: t, master: master, tty: tty}
 	s.Dir = dir
 	s.Stdin, s.Stdout, s.Stderr = tty, tty, tty
-	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // Ctrl-C reaches who has the terminal
+	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // Ctrl-C reaches the process that has the terminal
 	if s.before, err = term.GetState(int(tty.Fd())); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func sit(t *testing.T, dir string, args ...string) *sitting {
 }
 
 // types waits for a question and answers it.
-func (s *sitting) types(question, answer string) {
+func (s *terminalSession) types(question, answer string) {
 	s.t.Helper()
 	testworld.WaitFor(s.t, question, func() bool { return strings.Contains(s.out.String(), question) })
 	if _, err := io.WriteString(s.master, answer); err != nil {
@@ -61,7 +61,7 @@ func (s *sitting) types(question, answer string) {
 }
 
 // ends waits for the end of the program.
-func (s *sitting) ends() (code int) {
+func (s *terminalSession) ends() (code int) {
 	s.t.Helper()
 	err := s.Wait()
 	var exit *exec.ExitError
@@ -76,22 +76,22 @@ func (s *sitting) ends() (code int) {
 	return code
 }
 
-// TestInitTerminal: a password is not shown, and Ctrl-C ends it at any question
-// with the terminal as it was.
-func TestInitTerminal(t *testing.T) {
+// A password is not shown, and Ctrl-C ends init at any question and leaves the
+// terminal as it was.
+func TestInitRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
 	authority := certtest.New(t)
 	src := testworld.POP3(t, pop3test.Options{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}, ImplicitTLS: true})
 	host, port := split(t, src.Addr())
 	args := []string{"init", "--config", "popferry.yaml", "--address", "leo@isp.test", "--host", host, "--port", port, "--ca-file", authority.File()}
 	const ctrlC = "\x03"
-	tests := map[string]func(*sitting){
-		"at the password": func(s *sitting) { s.types("Password at 127.0.0.1", ctrlC) },
-		"in the middle of the password": func(s *sitting) {
+	tests := map[string]func(*terminalSession){
+		"at the password": func(s *terminalSession) { s.types("Password at 127.0.0.1", ctrlC) },
+		"in the middle of the password": func(s *terminalSession) {
 			s.types("Password at 127.0.0.1", "sec")
 			s.types("Password", ctrlC)
 		},
-		"behind it": func(s *sitting) {
+		"after it": func(s *terminalSession) {
 			s.types("Password at 127.0.0.1", "secret\n")
 			s.types("Mail address of the inbox", ctrlC)
 		},
@@ -100,18 +100,18 @@ func TestInitTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			s := sit(t, dir, args...)
+			s := startAtTerminal(t, dir, args...)
 			play(s)
 			testworld.WaitFor(t, "end", func() bool { return strings.Contains(s.out.String(), "nothing was written") })
 			after, err := term.GetState(int(s.tty.Fd()))
 			if err != nil || !reflect.DeepEqual(s.before, after) {
-				t.Errorf("the terminal is not as it was: %v", err)
+				t.Errorf("the terminal is %+v, %v; want it as before: %+v", after, err, s.before)
 			}
 			if code := s.ends(); code != exitOther || strings.Contains(s.out.String(), "sec") {
 				t.Errorf("got exit %d, want %d, or the password is shown:\n%s", code, exitOther, s.out.String())
 			}
 			if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
-				t.Errorf("left behind: %q, %v", left, err)
+				t.Errorf("left behind: %q, %v; want nothing", left, err)
 			}
 		})
 	}
