@@ -36,19 +36,10 @@ func (l *loader) file(p *string) setter {
 
 // expand returns the path that name means in the file of v.
 func (l *loader) expand(v yamlValue, name string) string {
-	home := l.env.Getenv("HOME")
-	if rest, ok := cutHome(name); ok && home != "" {
-		return filepath.Join(home, rest)
+	if home := l.env.Getenv("HOME"); home != "" && len(name) > 1 && name[0] == '~' && os.IsPathSeparator(name[1]) {
+		return filepath.Join(home, name[2:])
 	}
 	return under(filepath.Dir(v.file), name)
-}
-
-// cutHome cuts a leading ~/.
-func cutHome(name string) (rest string, ok bool) {
-	if len(name) > 1 && name[0] == '~' && os.IsPathSeparator(name[1]) {
-		return name[2:], true
-	}
-	return name, false
 }
 
 // under returns name relative to dir; an absolute name and "" stay as they are.

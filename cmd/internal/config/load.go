@@ -175,19 +175,13 @@ func (l *loader) readIncludes() {
 				pattern.fail("%s is not a regular file", path) // reading a pipe could block forever
 				continue
 			}
-			l.readIncluded(path)
+			if root, ok := l.parse(path); ok {
+				shared := l.shared
+				t := l.includedKeys(&shared)
+				if s, ok := root.keys(t); ok {
+					t.decode(s)
+				}
+			}
 		}
-	}
-}
-
-func (l *loader) readIncluded(path string) {
-	root, ok := l.parse(path)
-	if !ok {
-		return
-	}
-	shared := l.shared
-	t := l.includedKeys(&shared)
-	if s, ok := root.keys(t); ok {
-		t.decode(s)
 	}
 }

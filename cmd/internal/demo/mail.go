@@ -40,13 +40,6 @@ func (m message) octets(n int) []byte {
 		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s", m.from, m.mailbox, n%60, from, m.mailbox, m.subject, n%60, n, m.mailbox, m.body)
 }
 
-// fill puts the messages into their mailboxes.
-func (w *World) fill() {
-	for i, m := range messages() {
-		w.put(m, i)
-	}
-}
-
 func (w *World) put(m message, n int) {
 	o := m.octets(n)
 	w.mu.Lock()

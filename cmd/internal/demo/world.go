@@ -50,7 +50,9 @@ func Start() (*World, error) {
 		_ = w.Close()
 		return nil, err
 	}
-	w.fill()
+	for i, m := range messages() {
+		w.put(m, i)
+	}
 	if err := w.configure(); err != nil {
 		_ = w.Close()
 		return nil, err

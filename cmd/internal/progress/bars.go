@@ -56,8 +56,13 @@ func (b *Bars) Show(s Status) {
 	if a == nil {
 		a = new(bar)
 		a.text.Store(&text)
+		// The total is 0 at first, so that it can be changed and does not end the
+		// bar when it is reached.
 		var err error
-		if a.Bar, err = b.add(s.Account, a); err != nil {
+		a.Bar, err = b.all.Add(0, mpb.BarStyle().Build(),
+			mpb.PrependDecorators(decor.Name(label(s.Account), decor.WCSyncWidthR)),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *a.text.Load() }, decor.WCSyncWidthR)))
+		if err != nil {
 			return // the terminal is gone
 		}
 		b.bars[s.Account] = a
@@ -69,14 +74,6 @@ func (b *Bars) Show(s Status) {
 	}
 	a.SetTotal(of, false)
 	a.SetCurrent(done)
-}
-
-// add adds a bar below the others. Its total is 0 at first, so that it can be
-// changed and does not end the bar when it is reached.
-func (b *Bars) add(account string, a *bar) (*mpb.Bar, error) {
-	return b.all.Add(0, mpb.BarStyle().Build(),
-		mpb.PrependDecorators(decor.Name(label(account), decor.WCSyncWidthR)),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return *a.text.Load() }, decor.WCSyncWidthR)))
 }
 
 // Done implements View.

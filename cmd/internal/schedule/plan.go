@@ -93,10 +93,3 @@ func (p *plan) after(now time.Time) time.Time {
 func part(d time.Duration, share float64) time.Duration {
 	return time.Duration(share * float64(d)).Truncate(time.Second)
 }
-
-// planned returns the next time.
-func (p *plan) planned() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next
-}

@@ -158,7 +158,9 @@ func (s *Scheduler) Stop() {
 // time, and for an unknown name.
 func (s *Scheduler) Next(name string) time.Time {
 	if p := s.byName[name]; p != nil {
-		return p.planned()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.next
 	}
 	return time.Time{}
 }
