@@ -26,10 +26,10 @@ func (p *process) logged(t *testing.T, n int, what string) {
 	testworld.WaitFor(t, what+" in this:\n"+p.out.String(), func() bool { return strings.Count(p.out.String(), what) >= n })
 }
 
-// TestConfigChanges: what is written into the configuration's files counts
-// without a signal: the file itself, as a ConfigMap has it behind two links, and
-// those that it includes. A bad one is told once, and the old one goes on.
-func TestConfigChanges(t *testing.T) {
+// Changes in the configuration's files apply without a signal: in the file
+// itself, which a ConfigMap has behind two links, and in those that it includes.
+// A bad file is reported once, and the old configuration goes on.
+func TestChangedConfigurationIsReadWithoutASignal(t *testing.T) {
 	t.Parallel()
 	sink := testworld.SMTP(t, smtptest.Options{})
 	first, second, third := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
@@ -100,7 +100,7 @@ func testPoll(t *testing.T, p *process, src *pop3test.Server, sink *smtptest.Ser
 	t.Helper()
 	before := len(sink.Messages())
 	src.Add("leo", pop3test.Message{UID: "poll", Octets: []byte(testworld.OneMail)})
-	// A poll that is just ending is not begun anew: ask until it was.
+	// A poll that is just ending is not repeated: ask until it is.
 	testworld.WaitFor(t, "a poll", func() bool {
 		if code, out, errs := popferry(t, "poll", "first", "--config", cfg); code != 0 || out != "first: is polled now\n" {
 			t.Fatalf("poll: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
@@ -116,8 +116,8 @@ func testPoll(t *testing.T, p *process, src *pop3test.Server, sink *smtptest.Ser
 	}
 }
 
-// TestServiceManager: what it is told from the start to the end.
-func TestServiceManager(t *testing.T) {
+// What systemd reads from the start to the end.
+func TestSystemdProtocol(t *testing.T) {
 	t.Parallel()
 	sink := testworld.SMTP(t, smtptest.Options{})
 	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
@@ -172,9 +172,9 @@ func TestServiceManager(t *testing.T) {
 	}
 }
 
-// TestStopWithStalledServers: after TERM it ends within ten seconds, though both
-// sides have stopped to answer, and has written down what may have arrived.
-func TestStopWithStalledServers(t *testing.T) {
+// After TERM it ends within ten seconds, although neither side answers any more,
+// and records what may have arrived.
+func TestTermWithStalledServersEndsInTime(t *testing.T) {
 	t.Parallel()
 	reached, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
@@ -222,9 +222,9 @@ forward:
 	}
 }
 
-// TestStartsAgain: where neither the new configuration nor the old one can be
-// used any more nothing is polled, which health checks tell, until one can be.
-func TestStartsAgain(t *testing.T) {
+// If neither the new configuration nor the old one can be used, nothing is
+// polled, and health checks fail, until one can.
+func TestDaemonWithoutUsableConfigurationTriesAgain(t *testing.T) {
 	t.Parallel()
 	sink := testworld.SMTP(t, smtptest.Options{})
 	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
@@ -260,9 +260,9 @@ func TestStartsAgain(t *testing.T) {
 	}
 }
 
-// TestAskedBySignal: USR1 comes from a person, so that an account that backs off
-// after a failure is polled as well.
-func TestAskedBySignal(t *testing.T) {
+// USR1 comes from a user: an account that backs off after a failure is polled,
+// too.
+func TestUSR1PollsInSpiteOfBackOff(t *testing.T) {
 	t.Parallel()
 	sink := testworld.SMTP(t, smtptest.Options{})
 	var well atomic.Bool
@@ -272,7 +272,7 @@ func TestAskedBySignal(t *testing.T) {
 	p := start(t, build(t), "run", "--config", cfg)
 	p.logged(t, 1, "poll ended early")
 	well.Store(true)
-	testworld.WaitFor(t, "poll in spite of the back-off", func() bool { // one that is just ending is not begun anew
+	testworld.WaitFor(t, "poll in spite of the back-off", func() bool { // a poll that is just ending is not repeated
 		if err := p.Process.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
@@ -280,9 +280,9 @@ func TestAskedBySignal(t *testing.T) {
 	})
 }
 
-// TestSignalAtStart: HUP and USR1 may come before anything was read. They do not
-// end the process, and are answered once it has started.
-func TestSignalAtStart(t *testing.T) {
+// HUP and USR1 may come before anything was read. They do not end the process,
+// and it acts on them when it has started.
+func TestSignalsBeforeTheStartAreKept(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
 	for _, c := range []struct {

@@ -15,10 +15,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestKilledBetweenAnyTwoSteps: the process dies at each step of a message's
-// way, for the first and for a later message. Afterwards a poll without a
-// crash brings all to an end: nothing is lost, and twice comes at most the
-// message that had no answer on disk, with the same octets.
+// The process is killed at each step of a message's way, for the first and for a
+// later message. A poll without a crash then does the rest: nothing is lost, and
+// only the message without a reply on disk may come twice, with the same octets.
 func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	t.Parallel()
 	binary := build(t, "-tags", "failpoint")
@@ -82,9 +81,9 @@ forward:
 	}
 }
 
-// TestLeases: of many processes at once one polls a mailbox; the others say so
-// and are content. What they did together is what one would have done.
-func TestLeases(t *testing.T) {
+// Of many processes at once one polls a mailbox; the others say so and exit 0.
+// Together they do what one would have done.
+func TestOnlyOneOfManyProcessesPollsAMailbox(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)

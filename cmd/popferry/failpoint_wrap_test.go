@@ -16,9 +16,8 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestKilledBeforeItIsWrapped: the process dies when one of two recipients has
-// refused a message, and it was not sent to that one as an attachment yet.
-// Nobody gets it twice, and nobody goes without.
+// The process is killed when one of two recipients has refused a message, before
+// that one gets it as an attachment. Each recipient gets it exactly once.
 func TestKilledBeforeItIsWrapped(t *testing.T) {
 	t.Parallel()
 	var both atomic.Bool // in_flight is 1

@@ -19,8 +19,8 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// withCertificate is a server with a certificate for a name and 127.0.0.1 that
-// was issued then, and the path of that certificate.
+// withCertificate returns the options of a server with a certificate for a name
+// and 127.0.0.1 that was issued then, and the path of that certificate.
 func withCertificate(t *testing.T, name string, issued time.Time) (o pop3test.Options, path string) {
 	t.Helper()
 	server, _, err := smtptest.SelfSigned(name, issued)
@@ -52,8 +52,8 @@ func onceWithDNS(t *testing.T, zone, cfg string) (code int, stdout, stderr strin
 	return code, out.String(), errs.String()
 }
 
-// TestEachFailureSaysWhatToDo: one line for each account that fails, with its
-// name, what was tried and what to do; the others go on; exit 75.
+// Each account that fails has one line with its name, what was tried and what to
+// do; the others go on; exit 75.
 func TestEachFailureSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	good := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
@@ -119,9 +119,9 @@ forward:
 	}
 }
 
-// TestFullDiskForTheSpool: a message that finds no room stays where it is and
-// is not marked; what fits into memory goes on.
-func TestFullDiskForTheSpool(t *testing.T) {
+// A message that finds no room in the spool stays on its server and gets no row;
+// what fits into memory goes on.
+func TestFullSpoolDiskLeavesTheMessageOnItsServer(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t)
 	large := "Subject: large\r\nMessage-ID: <large@example.org>\r\n\r\n" + strings.Repeat("a line of a large message\r\n", 200_000)
@@ -154,8 +154,8 @@ forward:
 	}
 }
 
-// TestSecretsStayHidden: neither a failed nor a good poll at the finest log
-// level shows a password, in clear or in base64.
+// Neither a failed nor a good poll logs a password, in clear or in base64, even
+// at level debug.
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)

@@ -36,7 +36,7 @@ func (s suite) Run() int {
 	return s.M.Run()
 }
 
-// TestScripts runs the program as a person would: testdata/*.txt.
+// testdata/*.txt run the program as a user would.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{

@@ -12,10 +12,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestNotices: by mail it is told, once each, that an account fails, that a
-// message is held, and that the account works again; also by process after
-// process.
-func TestNotices(t *testing.T) {
+// A notice says that an account fails, that a message is held, and that the
+// account works again: once each, whichever process sends it.
+func TestNoticesComeOnceEach(t *testing.T) {
 	t.Parallel()
 	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {

@@ -16,9 +16,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestOnceJSON: the summary is an array with an entry for each account, in the
-// order of the configuration; one that fails has its error there.
-func TestOnceJSON(t *testing.T) {
+// The summary is an array with an entry for each account, in the order of the
+// configuration; a failed account has its error there.
+func TestOnceJSONHasEachAccount(t *testing.T) {
 	t.Parallel()
 	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
 	cfg := testworld.Config(t, `
@@ -43,8 +43,7 @@ forward:
 	}
 }
 
-// TestMetricsFile: counters go on from run to run.
-func TestMetricsFile(t *testing.T) {
+func TestMetricsFileCountsOnFromRunToRun(t *testing.T) {
 	t.Parallel()
 	o := newFixture(t, testworld.Mail(2)...)
 	file := filepath.Join(filepath.Dir(o.config), "popferry.prom")
@@ -66,9 +65,9 @@ func TestMetricsFile(t *testing.T) {
 	}
 }
 
-// TestTokenEnds: who logs in with a token of a command that says when it ends
-// has that in the metrics; others have no such line, and nobody shows the token.
-func TestTokenEnds(t *testing.T) {
+// An account whose token_command says when the token ends has that in the
+// metrics; other accounts have no such line, and the token is shown nowhere.
+func TestMetricsFileHasTheEndOfATokenOnlyIfKnown(t *testing.T) {
 	t.Parallel()
 	src := testworld.POP3(t, pop3test.Options{SASL: map[string]pop3test.Mechanism{
 		"XOAUTH2": func(_ *pop3test.Session, initial []byte, _ func([]byte) ([]byte, error)) (string, error) {

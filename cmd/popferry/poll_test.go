@@ -14,9 +14,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestPollAndWait: popferry poll --wait tells what came of the polls that it has
-// asked for, in the words and with the exit code of run --once.
-func TestPollAndWait(t *testing.T) {
+// popferry poll --wait prints the results of the polls that it requested, in the
+// words and with the exit code of run --once.
+func TestPollWaitPrintsResults(t *testing.T) {
 	t.Parallel()
 	reached, release := make(chan struct{}), make(chan struct{})
 	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {

@@ -29,7 +29,7 @@ import (
 // building is held by the test that builds: the others wait for its binary.
 var building sync.Mutex
 
-// build makes the binary as it is released, but for the flags, once for all
+// build builds the binary as it is released, with these flags more, once for all
 // tests.
 func build(t *testing.T, flags ...string) string {
 	t.Helper()
@@ -47,7 +47,7 @@ func build(t *testing.T, flags ...string) string {
 	return path
 }
 
-// process is a popferry of its own.
+// process is a popferry in a process of its own.
 type process struct {
 	*exec.Cmd
 	out testworld.Output
@@ -74,9 +74,9 @@ func (p *process) begin(t *testing.T) {
 	}
 }
 
-// TestKilled: killed three times in the middle of a poll, it loses nothing, and
-// sends twice at most what was in flight, with the same octets.
-func TestKilled(t *testing.T) {
+// Killed three times during a poll, it loses nothing and sends at most what was
+// in flight twice, with the same octets.
+func TestKilledDuringPollsLosesNothing(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	const messages, kills, inFlight = 150, 3, 8
@@ -138,8 +138,8 @@ forward:
 	}
 }
 
-// TestLargeMessage: 100 MB pass with less than 64 MB of memory.
-func TestLargeMessage(t *testing.T) {
+// A message of 100 MB passes with less than 64 MB of memory.
+func TestLargeMessageNeedsLittleMemory(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)
@@ -185,9 +185,9 @@ func watchMemory(pid int) int {
 	return peak
 }
 
-// TestDaemon: it polls at its start and on USR1, takes a new configuration on
-// HUP but not a broken one, and on TERM settles the transaction in flight.
-func TestDaemon(t *testing.T) {
+// It polls at its start and on USR1, takes over a new configuration on HUP but
+// not a broken one, and on TERM finishes the transaction in flight.
+func TestDaemonObeysSignals(t *testing.T) {
 	t.Parallel()
 	reached, hold := make(chan struct{}), make(chan struct{})
 	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {

@@ -19,10 +19,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestProgressBars: who waits at a terminal sees how far a long poll has come,
-// and in the end the summary alone. Where there is no terminal that can show
-// it, nothing moves.
-func TestProgressBars(t *testing.T) {
+// On a terminal, bars show the progress of a long poll, and in the end only the
+// summary is left. A terminal that cannot move its cursor has no bars.
+func TestProgressBarsOnlyWhereTheyCanMove(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
 	moves, quick := regexp.MustCompile(`\x1b\[`), regexp.MustCompile(`fast: .* 0\.[0-8] s`)

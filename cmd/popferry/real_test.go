@@ -18,8 +18,8 @@ import (
 	"github.com/popferry/popferry/cmd/internal/testworld"
 )
 
-// letter is a message of about size octets, with all that mail can have but
-// what Postfix changes: bare CRs and NULs, lines above 998 octets.
+// letter is a message of about size octets, with everything that mail can have
+// except what Postfix changes: bare CRs and NULs, lines above 998 octets.
 func letter(user string, n, size int) []byte {
 	r := rand.New(rand.NewPCG(uint64(n), uint64(size))) //nolint:gosec // the same each time
 	var b bytes.Buffer
@@ -60,10 +60,10 @@ func expected(letter []byte) [32]byte {
 	return sha256.Sum256(rest)
 }
 
-// TestConsolidate is the main job: three mailboxes with 500 messages of 1 kB to
-// 25 MB, of which one is kept, one emptied, one kept for 14 days, into one
-// inbox of Postfix behind STARTTLS and a login.
-func TestConsolidate(t *testing.T) {
+// The main job: three mailboxes with 500 messages of 1 kB to 25 MB (one kept, one
+// emptied, one kept for 14 days) into one inbox of Postfix behind STARTTLS and a
+// login.
+func TestThreeMailboxesIntoOneInbox(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)
@@ -154,8 +154,8 @@ func checkMessages(t *testing.T, cfg string) {
 	}
 }
 
-// TestLMTP goes to Dovecot's LMTP by a unix socket, with the original senders.
-func TestLMTP(t *testing.T) {
+// Mail goes to Dovecot's LMTP through a Unix socket, with the original senders.
+func TestLMTPKeepsTheSenders(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)
@@ -187,9 +187,9 @@ forward:
 	}
 }
 
-// TestServerOutage: what could not be forwarded while the destination was down
-// is forwarded once it is back, and nothing is lost or doubled.
-func TestServerOutage(t *testing.T) {
+// Mail that could not be forwarded while the destination was down is forwarded
+// when it is back: nothing is lost, nothing comes twice.
+func TestServerOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)

@@ -15,10 +15,10 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestReloadWithStalledDestination: a destination that does not answer holds up
-// a new configuration for seconds only. What is in flight with it goes on, its
-// limits hold for both configurations, and nothing is lost or sent twice.
-func TestReloadWithStalledDestination(t *testing.T) {
+// A destination that does not answer delays a new configuration for seconds only.
+// What is in flight with it goes on, its limits hold for both configurations
+// together, and nothing is lost or sent twice.
+func TestReloadDoesNotWaitForAStalledDestination(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
 	t.Run("it answers in the end", func(t *testing.T) {
@@ -118,9 +118,8 @@ func (p *process) terminate(t *testing.T) {
 	}
 }
 
-// TestReloadOfSettings: a reload takes over the log's level, and the log names
-// what takes a restart.
-func TestReloadOfSettings(t *testing.T) {
+// A reload applies the log's level, and the log names what needs a restart.
+func TestReloadAppliesSettings(t *testing.T) {
 	t.Parallel()
 	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
 	rest := "schedule: '@every 1h'\naccounts:\n  - {name: isp, " + testworld.HostPort(t, src.Addr()) + ", tls: none, username: leo, password: secret}\n" +

@@ -14,30 +14,30 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// What the daemon says when it has read its configuration.
+// What the daemon logs when it has read its configuration.
 const (
 	reloaded    = "configuration read again"
 	notReloaded = "the new configuration cannot be used, the old one goes on"
 )
 
-// What it says at the end of a poll.
+// What it logs at the end of a poll.
 const (
 	polled     = "polled"
 	endedEarly = "poll ended early"
 	notPolled  = "not polled: " // and why not
 )
 
-// journal reads the daemon's log as it comes, and keeps no more of it than counts.
+// journal reads the daemon's log while it is written, and keeps only counts.
 type journal struct {
 	mu       sync.Mutex
 	rest     []byte // an unfinished line
 	file     *os.File
-	messages map[string]int  // what was said, how often
+	messages map[string]int  // how often each was logged
 	outcomes map[string]int  // of polls that ended early
-	polled   map[string]bool // accounts that had their turn since the configuration was read
+	polled   map[string]bool // accounts that were polled since the configuration was read
 	unknown  map[string]int  // by trace: how often a message was in doubt
 	listens  string
-	strange  []string // what nobody expects to read
+	strange  []string // unexpected lines
 }
 
 func newJournal(t *testing.T) *journal {

@@ -91,7 +91,7 @@ func number(t *testing.T, text, name string) (sum float64) {
 	return sum
 }
 
-// sample reads and keeps the metrics, and looks at the page as a person does.
+// sample reads and keeps the metrics, and looks at the page as a user does.
 func (m *soakMeter) sample(s soakState) sample {
 	m.read(m.test, "/")
 	text := m.read(m.test, "/metrics")

@@ -40,13 +40,13 @@ type soak struct {
 	letters map[[sha256.Size]byte]bool // that were put into mailboxes
 	count   [soakAccounts]int          // of them, by account
 	down    bool                       // the source
-	lock    *mailboxLock               // nil: nobody else reads a mailbox
+	lock    *mailboxLock               // nil: no other client locks a mailbox
 	reloads int                        // that were asked for
 	answers int                        // to them when the last one was asked for
 }
 
-// TestSoak: nothing is lost, nothing comes twice but what was in doubt, and
-// nothing grows. For half an hour:
+// Nothing is lost, nothing comes twice except what was in doubt, and nothing
+// grows. For half an hour:
 //
 //	go test ./cmd/popferry -run TestSoak -soak 30m -timeout 45m -soak-samples soak.csv
 func TestSoak(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSoak(t *testing.T) {
 	s := startSoak(t)
 	before := s.quiet()
 	s.live(*soakFor)
-	s.mend()
+	s.repair()
 	s.arrives()
 	after := s.quiet()
 	s.end()
@@ -102,7 +102,7 @@ func (s *soak) live(length time.Duration) {
 		{gap: min(length/20, 15*time.Second), do: func(n int) { s.takeSource(n%5 == 3) }},
 		{gap: min(length/20, 19*time.Second), do: func(n int) { s.takeSink(n%6 == 4) }},
 		{gap: min(length/20, 21*time.Second), do: func(n int) { s.takeMailbox(n%5 < 2) }},
-		{gap: min(length/10, 3*time.Minute), do: func(int) { s.askForPolls() }},
+		{gap: min(length/10, 3*time.Minute), do: func(int) { s.requestPolls() }},
 	}
 	for i := range events {
 		events[i].next = begin.Add(events[i].gap)
@@ -187,9 +187,9 @@ func (s *soak) signal(sig syscall.Signal) {
 	}
 }
 
-// askForPolls is what a person does, for whom back-offs do not count: by the
+// requestPolls does what a user does, for whom back-offs do not count: by the
 // command, or by a signal where the configuration's file is a bad one just now.
-func (s *soak) askForPolls() {
+func (s *soak) requestPolls() {
 	switch code, _, errs := popferry(s.T, "poll", "--config", s.config.path); code {
 	case exitOK:
 	case exitConfig:
@@ -199,9 +199,9 @@ func (s *soak) askForPolls() {
 	}
 }
 
-// mend brings all back to how it should be, but for the locked mailbox, which
+// repair brings everything back to how it should be, except the locked mailbox, which
 // is left locked until that was noticed.
-func (s *soak) mend() {
+func (s *soak) repair() {
 	s.takeSource(false)
 	s.takeSink(false)
 	testworld.WaitFor(s.T, "answer to the last change", func() bool { return s.journal.reloads() > s.answers })
@@ -231,7 +231,7 @@ func (s *soak) until(what string, holds func() bool) {
 	defer tick.Stop()
 	limit := time.After(3 * time.Minute)
 	for !holds() {
-		s.askForPolls()
+		s.requestPolls()
 		select {
 		case <-tick.C:
 		case <-limit:
@@ -241,7 +241,7 @@ func (s *soak) until(what string, holds func() bool) {
 	}
 }
 
-// retryHeld is what a person does about messages that broke off or were in
+// retryHeld does what a user does about messages that were cut off or were in
 // doubt three times in a row.
 func (s *soak) retryHeld() {
 	s.Helper()

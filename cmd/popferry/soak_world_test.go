@@ -100,7 +100,7 @@ type arrival struct {
 }
 
 // newSoakSink listens on an address of its own, at a port that no connection is
-// given: nobody can take it while the server is away.
+// given: no other process can take it while the server is away.
 func newSoakSink(t *testing.T) *soakSink {
 	t.Helper()
 	k := &soakSink{address: fmt.Sprintf("127.%d.%d.%d:20025", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)), first: make(map[[sha256.Size]byte]bool)}

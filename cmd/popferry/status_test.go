@@ -17,10 +17,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestDestinationBackingOff: while a destination backs off, all of its accounts
-// show when they are polled next and why not now, on the command line as on the
-// page; those of other destinations don't.
-func TestDestinationBackingOff(t *testing.T) {
+// While a destination backs off, all of its accounts show when they are polled
+// next and why not now, in status and on the page; other accounts do not.
+func TestStatusShowsTheBackOffOfADestination(t *testing.T) {
 	t.Parallel()
 	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	var down atomic.Bool

@@ -9,9 +9,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestTrace: the dialogue of the one account, with what is said under TLS by
-// STLS, and that of its destination, without passwords and mail.
-func TestTrace(t *testing.T) {
+// The trace has the dialogue of one account, also after STLS, and that of its
+// destination, without passwords and mail.
+func TestTraceShowsOneAccountWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	o, ca := withCertificate(t, "localhost", time.Now())
 	o.ImplicitTLS = false
