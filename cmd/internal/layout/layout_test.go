@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestIslands: the client, the ledger and the forwarder know nothing of each
-// other, nor of those who use them. Their tests do not either.
+// The POP3 client, the ledger and the forwarder know nothing of each other, nor
+// of the packages that use them. Nor do their tests.
 func TestIslands(t *testing.T) {
 	t.Parallel()
 	islands := []string{"fetcher/pop3", "fetcher/ledger", "forwarder"}
@@ -24,7 +24,7 @@ func TestIslands(t *testing.T) {
 			}
 			for _, dep := range slices.Concat(p.Deps, p.tests()) {
 				if strings.HasPrefix(dep, module) && !within(relative(dep), home) {
-					t.Errorf("%s needs %s: nothing below %s may need more of this module than itself", p.name(), relative(dep), home)
+					t.Errorf("%s needs %s: a package below %[3]s may need only packages below %[3]s", p.name(), relative(dep), home)
 				}
 			}
 		}
@@ -57,7 +57,7 @@ func TestFetcher(t *testing.T) {
 	}
 }
 
-// TestOneImporter: these libraries can be replaced in one place.
+// These libraries can be replaced in one place.
 func TestOneImporter(t *testing.T) {
 	t.Parallel()
 	only := map[string]string{
@@ -79,32 +79,25 @@ func TestOneImporter(t *testing.T) {
 	}
 }
 
-// TestNothingEndsTheProgram: outside of cmd, errors are returned.
+// Outside cmd, errors are returned.
 func TestNothingEndsTheProgram(t *testing.T) {
 	t.Parallel()
-	for _, p := range packages(t) {
+	eachFile(t, "", func(p pkg, files *token.FileSet, file *ast.File) {
 		if within(p.name(), "cmd") {
-			continue
+			return
 		}
-		for _, name := range p.GoFiles {
-			files := token.NewFileSet()
-			file, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && endsProgram(call) {
+				t.Errorf("%s ends the program: return an error", files.Position(call.Pos()))
 			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if call, ok := n.(*ast.CallExpr); ok && ends(call) {
-					at := files.Position(call.Pos())
-					t.Errorf("%s/%s:%d ends the program: return an error", p.name(), name, at.Line)
-				}
-				return true
-			})
-		}
-	}
+			return true
+		})
+	})
 }
 
-// ends tells whether a call is one of panic, os.Exit, log.Fatal and log.Panic.
-func ends(call *ast.CallExpr) bool {
+// endsProgram reports whether a call is one of panic, os.Exit, log.Fatal and
+// log.Panic.
+func endsProgram(call *ast.CallExpr) bool {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
 		return f.Name == "panic"
@@ -119,7 +112,61 @@ func ends(call *ast.CallExpr) bool {
 	return false
 }
 
-// TestTop: who opens the repository sees these names, and files with a dot.
+// The file list of a package is its table of contents, and has to stay one.
+func TestPackagesHaveFewFiles(t *testing.T) {
+	t.Parallel()
+	const most = 20
+	for _, p := range packages(t) {
+		if within(p.name(), "cmd") && p.name() != "cmd/popferry" {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(p.Dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = slices.DeleteFunc(files, func(path string) bool { return strings.HasSuffix(path, "_test.go") })
+		if len(files) > most {
+			t.Errorf("%s has %d files without the tests, want at most %d", p.name(), len(files), most)
+		}
+	}
+}
+
+// A struct of the fetcher that has many fields holds things of several lifetimes.
+func TestFetcherHasNoLargeStruct(t *testing.T) {
+	t.Parallel()
+	const most = 15
+	eachFile(t, "fetcher", func(_ pkg, files *token.FileSet, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if s, ok := n.(*ast.StructType); ok {
+				if fields := s.Fields.NumFields(); fields > most {
+					t.Errorf("%s: a struct with %d fields, want at most %d", files.Position(s.Pos()), fields, most)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// eachFile parses the files of the packages at and below a folder, without their
+// tests.
+func eachFile(t *testing.T, below string, visit func(pkg, *token.FileSet, *ast.File)) {
+	t.Helper()
+	for _, p := range packages(t) {
+		if below != "" && !within(p.name(), below) {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			files := token.NewFileSet()
+			file, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			visit(p, files, file)
+		}
+	}
+}
+
+// The top of the repository has these names, and files with a dot.
 func TestTop(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat(filepath.Join(top, ".git")); err != nil {

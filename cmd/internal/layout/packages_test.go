@@ -18,13 +18,13 @@ const module = "github.com/popferry/popferry"
 // top is the top of the repository, seen from here.
 const top = "../../.."
 
-// pkg is what `go list` tells of a package of this module.
+// pkg is what `go list` says about a package of this module.
 type pkg struct {
 	ImportPath   string
 	Dir          string
 	GoFiles      []string
 	Imports      []string
-	Deps         []string // all that comes along, tests excepted
+	Deps         []string // also indirect ones, without those of the tests
 	TestImports  []string
 	XTestImports []string
 }
