@@ -11,9 +11,9 @@ import (
 	"github.com/popferry/popferry/cmd/internal/testworld"
 )
 
-// TestCheckReal: what check says of Dovecot and Postfix, as they are and with
-// one thing wrong at a time.
-func TestCheckReal(t *testing.T) {
+// What check says of Dovecot and Postfix, as they are and with one thing wrong at
+// a time.
+func TestCheckOnRealServers(t *testing.T) {
 	t.Parallel()
 	realserver.Require(t)
 	d := realserver.StartDovecot(t)
@@ -63,7 +63,7 @@ func TestCheckReal(t *testing.T) {
 		})
 	}
 	if d.Count("leo") != 2 {
-		t.Errorf("%d messages are left", d.Count("leo"))
+		t.Errorf("%d messages are left, want 2", d.Count("leo"))
 	}
 
 	cfg := testworld.Config(t, "state: popferry.db\naccounts:\n  - {name: leo, %s}\nforward:\n  - {name: main, %s}\n", account, forward)
@@ -71,6 +71,6 @@ func TestCheckReal(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := p.WaitDelivered(ctx, "inbox", 1); err != nil {
-		t.Errorf("%v: %+v", err, c)
+		t.Errorf("%v, want the test message in the inbox: %+v", err, c)
 	}
 }
