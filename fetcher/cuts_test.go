@@ -10,10 +10,9 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestPOP3CutAtEveryReply: the POP3 server hangs up in place of its n-th
-// reply, whichever that is. With the polls after that all has arrived once,
-// and the mailbox is empty.
-func TestPOP3CutAtEveryReply(t *testing.T) {
+// The POP3 server hangs up instead of its n-th reply, whichever that is. With the
+// polls after that all has arrived once, and the mailbox is empty.
+func TestPOP3CutAtEveryReplyLosesAndDuplicatesNothing(t *testing.T) {
 	t.Parallel()
 	for n := range 40 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -31,15 +30,15 @@ func TestPOP3CutAtEveryReply(t *testing.T) {
 			for range 3 {
 				f.poll()
 			}
-			same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2", "m3", "m4"})
-			same(t, "left", f.left(), nil)
+			f.wantArrived("m1", "m2", "m3", "m4")
+			f.wantLeft()
 		})
 	}
 }
 
-// TestSMTPCutAtEveryReply: the destination hangs up in place of a reply. All
-// arrives; what it took without saying so comes twice, and nothing else.
-func TestSMTPCutAtEveryReply(t *testing.T) {
+// The destination hangs up instead of a reply. All arrives; what it took without
+// saying so comes twice, and nothing else.
+func TestSMTPCutAtEveryReplyDuplicatesOnlyWhatWasInDoubt(t *testing.T) {
 	t.Parallel()
 	for _, lmtp := range []bool{false, true} {
 		for _, stage := range []forwarder.Stage{forwarder.StageHello, forwarder.StageMail, forwarder.StageRcpt, forwarder.StageBody, forwarder.StageDot} {
@@ -61,11 +60,9 @@ func TestSMTPCutAtEveryReply(t *testing.T) {
 func cutDestination(t *testing.T, lmtp bool, stage forwarder.Stage, n int, taken bool) {
 	t.Helper()
 	var seen atomic.Int64
-	b := faults{smtp: smtptest.Options{LMTP: lmtp, Fault: func(e smtptest.Event) smtptest.Fault {
-		cut := e.Stage == stage && seen.Add(1) == int64(n)
-		return smtptest.Fault{Close: cut, Keep: cut && taken}
-	}}}
-	b.pool.InFlight = 1 // so that it is known which message it is
+	nth := func(smtptest.Event) bool { return seen.Add(1) == int64(n) }
+	b := faults{smtp: smtpFault(stage, smtptest.Fault{Close: true, Keep: taken}, nth), pool: oneInFlight}
+	b.smtp.LMTP = lmtp
 	f := newFixture(t, b)
 	f.account.Policy.Keep = false
 	f.add("m1", "m2", "m3", "m4")
@@ -74,13 +71,9 @@ func cutDestination(t *testing.T, lmtp bool, stage forwarder.Stage, n int, taken
 	}
 	want := []string{"m1", "m2", "m3", "m4"}
 	if taken {
-		want = sorted(append(want, fmt.Sprint("m", n)))
+		want = append(want, fmt.Sprint("m", n))
 	}
-	same(t, "arrived", sorted(f.arrived()), want)
-	same(t, "left", f.left(), nil)
-	for uid, s := range f.states() {
-		if s != "forwarded" {
-			t.Errorf("%s is %s", uid, s)
-		}
-	}
+	f.wantArrived(want...)
+	f.wantLeft()
+	f.wantAll("forwarded")
 }

@@ -2,11 +2,13 @@ package fetcher_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -17,109 +19,94 @@ func TestMailLoopIsHeld(t *testing.T) {
 	f := newFixture(t, faults{})
 	f.add("m1")
 	f.poll()
-	f.pop.Add("leo", pop3test.Message{UID: "back", Octets: f.smtp.Messages()[0].Data})
+	f.addUnder("back", f.smtp.Messages()[0].Data)
 	hops := strings.Repeat("Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0000\r\n", 51)
-	f.pop.Add("leo", pop3test.Message{UID: "hops", Octets: []byte(hops + "\r\nx\r\n")})
-	if r := f.poll(); r.Held != 2 || r.Forwarded != 0 {
-		t.Errorf("%+v", r)
-	}
+	f.addUnder("hops", []byte(hops+"\r\nx\r\n"))
+	wantResult(t, f.poll(), result{Counts: counts{Held: 2}, OnServer: 3})
+	f.wantStates(map[string]string{"uid-m1": "forwarded", "back": "held", "hops": "held"})
 }
 
-// TestSecondMessageUnderOneUIDIsForwarded is new, even if its header is that of the first.
+// Even if its header is that of the first.
 func TestSecondMessageUnderOneUIDIsForwarded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
-	for _, body := range []string{"one", "two"} {
-		f.pop.Add("leo", pop3test.Message{UID: "x", Octets: []byte("From: cron@example.org\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n" + body + "\r\n")})
-		f.pollTwiceDaily(2, true)
+	for i, body := range []string{"one", "two"} {
+		f.addUnder("x", []byte("From: cron@example.org\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n"+body+"\r\n"))
+		f.pollEvery12Hours(2, true)
+		if got := len(f.smtp.Messages()); got != i+1 {
+			t.Errorf("%d messages arrived, want %d", got, i+1)
+		}
 	}
-	if n := len(f.smtp.Messages()); n != 2 || len(f.verbs("RETR")) != 2 {
-		t.Errorf("%d arrived, fetched %v", n, f.verbs("RETR"))
-	}
+	f.wantSent("RETR", 2)
 }
 
-// Two messages under one UID never share a row.
 func TestTwoMessagesUnderOneUIDHaveTwoRows(t *testing.T) {
 	t.Parallel()
 	var damaged atomic.Bool
 	damaged.Store(true)
-	f := newFixture(t, faults{smtp: greylist(1), pop: func(s *pop3test.Session, verb, arg string) bool {
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1)), pop: func(s *pop3test.Session, verb, arg string) bool {
 		if verb != "RETR" || arg != "1" || !damaged.Load() {
 			return false
 		}
 		s.Err("[SYS/PERM] cannot read it")
 		return true
 	}})
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: octetsOf("aa")}, pop3test.Message{UID: "1", Octets: octetsOf("aa")})
-	f.pollTwiceDaily(1, true)
+	f.addUnder("1", octetsOf("aa"), octetsOf("aa"))
+	f.pollEvery12Hours(1, true)
 	damaged.Store(false)
-	f.pollTwiceDaily(2, true)
-	traces := make(map[string]bool)
+	f.pollEvery12Hours(2, true)
+	var traces []string
 	for _, m := range f.smtp.Messages() {
-		trace, _ := split(m)
-		traces[trace] = true
+		trace, _ := withoutTrace(m)
+		traces = append(traces, trace)
 	}
-	forwarded := 0
-	for _, r := range f.records() {
-		if r.State.String() == "forwarded" {
-			forwarded++
-		}
+	if got := len(slices.Compact(sorted(traces))); got != 2 {
+		t.Errorf("arrived under the traces %v, want 2 different ones", traces)
 	}
-	if len(traces) != 2 || forwarded != 2 {
-		t.Errorf("%d traces, %d rows forwarded, %v", len(traces), forwarded, f.states())
+	if got := f.inState(ledger.Forwarded); got != 2 {
+		t.Errorf("%d rows are forwarded, want 2: %v", got, f.states())
 	}
-	if n := len(f.verbs("RETR")); n != 4 {
-		t.Errorf("fetched %d times", n)
-	}
+	f.wantSent("RETR", 4)
 }
 
+// All of these messages have the same size.
 func TestReusedUIDAfterDeletionForwardsOnlyAnotherMessage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
 	f.account.Policy.Keep = false
-	put := func(name string) {
-		f.pop.Add("leo", pop3test.Message{UID: "hash-1", Octets: octetsOf(name)})
+	for _, test := range []struct {
+		name      string
+		forwarded int
+	}{{"aa", 1}, {"aa", 0}, {"bb", 1}, {"aa", 0}} {
+		f.addUnder("hash-1", octetsOf(test.name))
+		wantResult(t, f.poll(), result{Counts: counts{Forwarded: test.forwarded}})
 	}
-	for i, name := range []string{"aa", "aa", "bb", "aa"} { // all of the same size
-		put(name)
-		if r := f.poll(); r.Err != nil || r.OnServer != 0 {
-			t.Fatalf("%d: %+v", i, r)
-		}
-	}
-	if got := strings.Join(f.arrived(), " "); got != "aa bb" {
-		t.Errorf("arrived: %s", got)
-	}
+	f.wantArrivedInOrder("aa", "bb")
 }
 
-// TestReusedUIDWhileARecipientIsPendingForwardsToAll while the first one still waits for one of its
-// recipients: the second goes to all of them.
+// The first message still waits for one of its recipients when its UID is given to
+// another one.
 func TestReusedUIDWhileARecipientIsPendingForwardsToAll(t *testing.T) {
 	t.Parallel()
 	var refused atomic.Bool
-	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if e.Stage == forwarder.StageRcpt && strings.HasPrefix(e.Address, "later") && refused.CompareAndSwap(false, true) {
-			return smtptest.Fault{Code: 450, Enhanced: forwarder.EnhancedCode{4, 2, 1}, Text: "later"}
-		}
-		return smtptest.Fault{}
-	}}})
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageRcpt, reply(450, 4, 2, 1), onAddress("later"),
+		func(smtptest.Event) bool { return refused.CompareAndSwap(false, true) })})
 	f.account.Policy.Keep = false
 	f.account.Destination.Recipients = []string{"good@example.org", "later@example.org"}
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: octetsOf("m1")})
+	f.addUnder("1", octetsOf("m1"))
 	f.poll()
-	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message {
-		return []pop3test.Message{{UID: "1", Octets: octetsOf("m2")}} // as long as the first
-	})
-	f.pollTwiceDaily(1, true)
+	f.replace("1", octetsOf("m2")) // as long as the first
+	f.pollEvery12Hours(1, true)
 	var to []string
 	for _, m := range f.smtp.Messages() {
-		to = append(to, fmt.Sprint(f.nameOf(m), m.Recipients))
+		to = append(to, fmt.Sprint(nameOf(m), m.Recipients))
 	}
-	same(t, "arrived", to, []string{"m1[good@example.org]", "m2[good@example.org later@example.org]"})
-	same(t, "left", f.left(), nil)
+	wantList(t, "arrived", to, []string{"m1[good@example.org]", "m2[good@example.org later@example.org]"})
+	f.wantLeft()
 }
 
-// A UID that is given to another message is told by its size, also where
-// LIST was refused when the first one was forwarded.
+// They are told from each other by their sizes, also where LIST was refused when
+// the first one was forwarded.
 func TestReusedUIDAfterListingWithoutSizesForwardsBoth(t *testing.T) {
 	t.Parallel()
 	for _, keep := range []bool{true, false} {
@@ -139,20 +126,18 @@ func TestReusedUIDAfterListingWithoutSizesForwardsBoth(t *testing.T) {
 			}})
 			f.account.Policy.Keep = keep
 			refused.Store(true)
-			f.pop.Add("leo", pop3test.Message{UID: "1", Octets: octetsOf("m1")})
+			f.addUnder("1", octetsOf("m1"))
 			f.poll()
 			refused.Store(false)
-			f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message {
-				return []pop3test.Message{{UID: "1", Octets: octetsOf("a longer name")}}
-			})
-			f.pollTwiceDaily(3, true)
-			same(t, "arrived", f.arrived(), []string{"m1", "a longer name"})
+			f.replace("1", octetsOf("a longer name"))
+			f.pollEvery12Hours(3, true)
+			f.wantArrivedInOrder("m1", "a longer name")
 		})
 	}
 }
 
-// The server's deletion was not heard of (QUIT's reply lost), and the UID
-// is given to another message of the same size.
+// The server's deletion was not heard of, and the UID is given to another message
+// of the same size.
 func TestReusedUIDAfterQUITWithoutReplyForwardsBoth(t *testing.T) {
 	t.Parallel()
 	var once atomic.Bool
@@ -165,16 +150,15 @@ func TestReusedUIDAfterQUITWithoutReplyForwardsBoth(t *testing.T) {
 		return false
 	}})
 	f.account.Policy.Keep = false
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: octetsOf("aa")})
+	f.addUnder("1", octetsOf("aa"))
 	f.poll()
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: octetsOf("bb")})
-	f.pollTwiceDaily(3, true)
-	same(t, "arrived", sorted(f.arrived()), []string{"aa", "bb"})
-	same(t, "left", f.left(), nil)
+	f.addUnder("1", octetsOf("bb"))
+	f.pollEvery12Hours(3, true)
+	f.wantArrived("aa", "bb")
+	f.wantLeft()
 }
 
-// A message without a header that could tell it, forwarded while LIST was
-// refused, and back after its deletion.
+// Its header cannot identify it, and it was forwarded while LIST was refused.
 func TestHeaderlessMessageBackAfterDeletionIsNotForwardedAgain(t *testing.T) {
 	t.Parallel()
 	var bad atomic.Bool
@@ -192,22 +176,22 @@ func TestHeaderlessMessageBackAfterDeletionIsNotForwardedAgain(t *testing.T) {
 	}})
 	f.account.Policy.Keep = false
 	bad.Store(true)
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: []byte("Subject: only\r\n\r\nx\r\n")})
+	f.addUnder("1", []byte("Subject: only\r\n\r\nx\r\n"))
 	f.poll()
 	bad.Store(false)
-	f.pollTwiceDaily(3, true)
-	if n := len(f.smtp.Messages()); n != 1 {
-		t.Errorf("%d arrived", n)
+	f.pollEvery12Hours(3, true)
+	if got := len(f.smtp.Messages()); got != 1 {
+		t.Errorf("%d messages arrived, want 1", got)
 	}
 }
 
-// A row without a fingerprint (its message once broke off) must not take a
-// message whose header could not be had for its own.
+// A row without a fingerprint, because its message once broke off, does not match a
+// message whose header could not be read.
 func TestRowOfIncompleteMessageTakesNoOtherMessage(t *testing.T) {
 	t.Parallel()
 	var cut, noTop atomic.Bool
 	cut.Store(true)
-	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
 		switch {
 		case verb == "RETR" && cut.Load():
 			s.Close()
@@ -218,28 +202,28 @@ func TestRowOfIncompleteMessageTakesNoOtherMessage(t *testing.T) {
 		}
 		return true
 	}})
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: octetsOf("aa")}, pop3test.Message{UID: "1", Octets: octetsOf("bb")})
-	f.pollTwiceDaily(1, true)
+	f.addUnder("1", octetsOf("aa"), octetsOf("bb"))
+	f.pollEvery12Hours(1, true)
 	cut.Store(false)
-	f.pollTwiceDaily(1, true)
-	same(t, "arrived", sorted(f.arrived()), []string{"aa", "bb"})
+	f.pollEvery12Hours(1, true)
+	f.wantArrived("aa", "bb")
 	noTop.Store(true)
-	f.pollTwiceDaily(1, true)
-	same(t, "arrived", sorted(f.arrived()), []string{"aa", "bb"})
+	f.pollEvery12Hours(1, true)
+	f.wantArrived("aa", "bb")
 }
 
-// A message without a header that could tell it was forwarded; another one,
-// with a header, has its UID and size now, and is not deleted for it.
+// A message that its header cannot identify was forwarded. Another one, with a
+// header, has its UID and size now.
 func TestMessageUnderTheUIDOfAHeaderlessOneIsNotDeletedForIt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
 	f.account.Policy.KeepFor = 24 * time.Hour
 	m := octetsOf("m1")
-	f.pop.Add("leo", pop3test.Message{UID: "1", Octets: []byte("Subject: x\r\n\r\n" + strings.Repeat("x", len(m)-16) + "\r\n")})
+	f.addUnder("1", []byte("Subject: x\r\n\r\n"+strings.Repeat("x", len(m)-16)+"\r\n"))
 	f.poll()
-	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return []pop3test.Message{{UID: "1", Octets: m}} })
-	f.pollTwiceDaily(5, true)
-	if len(f.left()) == 0 && len(f.arrived()) < 2 {
-		t.Error("it was deleted, and had not arrived")
+	f.replace("1", m)
+	f.pollEvery12Hours(5, true)
+	if left, arrived := len(f.left()), len(f.arrived()); left == 0 && arrived < 2 {
+		t.Errorf("it was deleted, and %d messages arrived; want both before it is deleted", arrived)
 	}
 }

@@ -15,18 +15,14 @@ func TestDELEComesAfterAllRETRAndBeforeQUIT(t *testing.T) {
 	f := newFixture(t, faults{})
 	f.account.Policy.Keep = false
 	f.add("m1", "m2", "m3")
-	if r := f.poll(); r.Err != nil || r.Forwarded != 3 || r.OnServer != 0 {
-		t.Fatalf("%+v", r)
-	}
-	same(t, "left", f.left(), nil)
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 3}})
+	f.wantLeft()
 	for _, r := range f.records() {
 		if r.DeletedAt.IsZero() {
-			t.Errorf("%s is not noted as deleted", r.UID)
+			t.Errorf("%s is not recorded as deleted, want it to be", r.UID)
 		}
 	}
-	// All RETR come before the first DELE, and QUIT is last.
-	verbs := f.verbs("RETR", "DELE", "QUIT")
-	same(t, "commands", verbs, []string{"RETR", "RETR", "RETR", "DELE", "DELE", "DELE", "QUIT"})
+	wantList(t, "commands", f.verbs("RETR", "DELE", "QUIT"), []string{"RETR", "RETR", "RETR", "DELE", "DELE", "DELE", "QUIT"})
 }
 
 func TestKeepForDeletesAfterItsTime(t *testing.T) {
@@ -38,13 +34,11 @@ func TestKeepForDeletesAfterItsTime(t *testing.T) {
 	f.now.Add(13 * 24 * time.Hour)
 	f.add("m2")
 	f.poll()
-	same(t, "left after 13 days", f.left(), []string{"uid-m1", "uid-m2"})
+	f.wantLeft("uid-m1", "uid-m2")
 	f.now.Add(24 * time.Hour)
-	if r := f.poll(); r.Err != nil || r.OnServer != 1 {
-		t.Fatalf("%+v", r)
-	}
-	same(t, "left after 14 days", f.left(), []string{"uid-m2"})
-	same(t, "arrived", f.arrived(), []string{"m1", "m2"})
+	wantResult(t, f.poll(), result{OnServer: 1})
+	f.wantLeft("uid-m2")
+	f.wantArrivedInOrder("m1", "m2")
 }
 
 func TestClockThatJumpsBackDeletesNothing(t *testing.T) {
@@ -59,15 +53,13 @@ func TestClockThatJumpsBackDeletesNothing(t *testing.T) {
 	f.now.Add(-50 * time.Hour)
 	f.account.Policy.KeepFor = time.Hour
 	f.poll()
-	same(t, "left", f.left(), []string{"uid-m1"})
+	f.wantLeft("uid-m1")
 }
 
-// TestEachDELEIsSentOnceAndARefusalHoldsUpNoOther: however many, each is asked for once, and QUIT last; one
-// that is refused does not hold up the others.
 func TestEachDELEIsSentOnceAndARefusalHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	const n = 700
-	f := newFixture(t, faults{pool: inOrder, pop: func(s *pop3test.Session, verb, arg string) bool {
+	const n = 700 // more than are sent ahead
+	f := newFixture(t, faults{pool: oneConnection, pop: func(s *pop3test.Session, verb, arg string) bool {
 		if verb == "DELE" && arg == "300" {
 			s.Err("not this one")
 			return true
@@ -76,13 +68,9 @@ func TestEachDELEIsSentOnceAndARefusalHoldsUpNoOther(t *testing.T) {
 	}})
 	f.account.Policy.Keep = false
 	f.add(numbered(n)...)
-	if r := f.poll(); r.Err != nil || r.Forwarded != n || r.OnServer != 1 {
-		t.Errorf("%+v", r)
-	}
-	same(t, "left", f.left(), []string{"uid-m300"})
-	if asked := len(f.verbs("DELE")); asked != n {
-		t.Errorf("%d DELE", asked)
-	}
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: n}, OnServer: 1})
+	f.wantLeft("uid-m300")
+	f.wantSent("DELE", n)
 }
 
 func TestServerThatIgnoresDELEIsNoticedAfterThreePolls(t *testing.T) {
@@ -97,18 +85,15 @@ func TestServerThatIgnoresDELEIsNoticedAfterThreePolls(t *testing.T) {
 	f.add("m1", "m2")
 	for i := range 5 {
 		r := f.poll()
-		if r.Err != nil || errors.Is(r.Notice, fetcher.ErrDeleIgnored) != (i > 2) {
-			t.Errorf("poll %d: %+v", i+1, r)
+		if got, want := errors.Is(r.Notice, fetcher.ErrDeleIgnored), i > 2; r.Err != nil || got != want {
+			t.Errorf("poll %d: error %v, notice %v; want no error, ErrDeleIgnored: %v", i+1, r.Err, r.Notice, want)
 		}
 	}
-	same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2"})
-	if got := len(f.verbs("DELE")); got != 6 {
-		t.Errorf("%d DELEs, want three for each message", got)
-	}
+	f.wantArrived("m1", "m2")
+	f.wantSent("DELE", 6) // three for each message
 }
 
-// TestStopBetweenDeletionsRecordsNone that the server is slow to confirm: without QUIT
-// none of them is real, and the ledger notes none.
+// The server is slow to confirm them. Without QUIT none of them is real.
 func TestStopBetweenDeletionsRecordsNone(t *testing.T) {
 	t.Parallel()
 	var f *fixture
@@ -123,17 +108,16 @@ func TestStopBetweenDeletionsRecordsNone(t *testing.T) {
 	}})
 	f.account.Policy.Keep = false
 	f.add(numbered(6)...)
-	r := f.poll()
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 6}, OnServer: 6, Err: anyError})
 	for _, rec := range f.records() {
 		if !rec.DeletedAt.IsZero() {
-			t.Errorf("%s counts as deleted", rec.UID)
+			t.Errorf("%s is recorded as deleted at %v, want it not to be", rec.UID, rec.DeletedAt)
 		}
 	}
-	if len(f.left()) != 6 || r.Err == nil {
-		t.Errorf("left %v, %+v", f.left(), r)
+	if got := len(f.left()); got != 6 {
+		t.Errorf("left on the server: %v, want all 6", f.left())
 	}
 	f.stop = make(chan struct{})
-	if r := f.poll(); r.Err != nil || r.Forwarded != 0 || len(f.left()) != 0 {
-		t.Errorf("%+v, left %v", r, f.left())
-	}
+	wantResult(t, f.poll(), result{})
+	f.wantLeft()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,14 +11,14 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
-	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
 func TestForwardedOctets(t *testing.T) {
 	t.Parallel()
-	cases := []struct{ name, sent, want string }{
+	cases := []struct{ name, sent, want string }{ // want "": as sent
 		{"plain", "Subject: a\r\n\r\nbody\r\n", ""},
 		{"return path", "Return-Path: <a@b>\r\nSubject: a\r\n\r\nbody\r\n", "Subject: a\r\n\r\nbody\r\n"},
 		{"folded return path", "return-PATH:\r\n\t<a@b>\r\nSubject: a\r\n\r\nx\r\n", "Subject: a\r\n\r\nx\r\n"},
@@ -37,149 +36,119 @@ func TestForwardedOctets(t *testing.T) {
 		{"empty", "", ""},
 	}
 	f := newFixture(t, faults{smtp: smtptest.Options{UTF8: true}})
-	f.account.Destination.Recipients = []string{"me@example.org"}
 	for i, c := range cases {
-		f.pop.Add("leo", pop3test.Message{UID: fmt.Sprint(i), Octets: []byte(c.sent)})
+		f.addUnder(fmt.Sprint(i), []byte(c.sent))
 	}
-	if r := f.poll(); r.Err != nil || r.Forwarded != len(cases) {
-		t.Fatalf("%+v", r)
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: len(cases)}, OnServer: len(cases)})
+	arrived := make(map[string]smtptest.Message)
+	for _, m := range f.smtp.Messages() {
+		trace, _ := withoutTrace(m)
+		arrived[trace] = m
 	}
 	for i, c := range cases {
 		if c.want == "" {
 			c.want = c.sent
 		}
-		rec := f.record(fmt.Sprint(i))
-		found := false
-		for _, m := range f.smtp.Messages() {
-			if !bytes.Contains(m.Data, []byte("X-Popferry-Trace: id="+rec.Trace)) {
-				continue
-			}
-			head, body, _ := bytes.Cut(m.Data, []byte("X-Popferry-Trace: "))
-			_, body, _ = bytes.Cut(body, []byte("\r\n"))
-			found = bytes.HasPrefix(head, []byte("Received: from pop.example.net (account isp)\r\n\tby popferry with POP3 id "))
-			if string(body) != c.want {
-				t.Errorf("%s: %.80q, want %.80q", c.name, body, c.want)
-			}
+		trace := f.record(fmt.Sprint(i)).Trace
+		m := arrived[trace]
+		if want := "Received: from pop.example.net (account isp)\r\n\tby popferry with POP3 id " + trace; !bytes.HasPrefix(m.Data, []byte(want)) {
+			t.Errorf("%s: arrived as %.120q, want it to begin with %q", c.name, m.Data, want)
 		}
-		if !found {
-			t.Errorf("%s: did not arrive with its trace", c.name)
+		if _, got := withoutTrace(m); got != c.want {
+			t.Errorf("%s: below the trace lines %.80q, want %.80q", c.name, got, c.want)
 		}
 	}
 }
 
+// TestDeliveryOutcomes is what the answers to the second of three messages mean for
+// it and for the third.
 func TestDeliveryOutcomes(t *testing.T) {
 	t.Parallel()
-	reply := func(stage forwarder.Stage, code int, e forwarder.EnhancedCode) func(smtptest.Event) smtptest.Fault {
-		return func(ev smtptest.Event) smtptest.Fault {
-			if ev.Stage == stage && ev.Message == 2 {
-				return smtptest.Fault{Code: code, Enhanced: e, Text: "made to fail"}
-			}
-			return smtptest.Fault{}
-		}
-	}
-	cut := func(stage forwarder.Stage, keep bool) func(smtptest.Event) smtptest.Fault {
-		return func(ev smtptest.Event) smtptest.Fault {
-			if ev.Stage == stage && ev.Message == 2 {
-				return smtptest.Fault{Close: true, Keep: keep}
-			}
-			return smtptest.Fault{}
-		}
-	}
-	cases := []struct {
+	const mail, rcpt, dot = forwarder.StageMail, forwarder.StageRcpt, forwarder.StageDot
+	lost := smtptest.Fault{Close: true}
+	taken := smtptest.Fault{Close: true, Keep: true}
+	for _, test := range []struct {
 		name    string
-		fault   func(smtptest.Event) smtptest.Fault
-		own     bool
-		state   string // of the second message after the first poll, "" for none
+		stage   forwarder.Stage
+		fault   smtptest.Fault
+		own     bool   // the envelope sender is the message's own
+		state   string // of the second message after the first poll, "" for no row
 		blocked bool   // the third is not sent in the first poll
 		copies  int    // of the second message after a second poll
 	}{
-		{"4xx at the dot", reply(forwarder.StageDot, 451, forwarder.EnhancedCode{4, 3, 0}), false, "deferred", false, 1},
-		{"5xx at the dot", reply(forwarder.StageDot, 554, forwarder.EnhancedCode{5, 7, 1}), false, "held", false, 0},
-		{"too big at MAIL", reply(forwarder.StageMail, 552, forwarder.EnhancedCode{5, 3, 4}), false, "held", false, 0},
-		{"552 without a word at RCPT", reply(forwarder.StageRcpt, 552, forwarder.EnhancedCode{}), false, "held", false, 0},
-		{"mailbox full", reply(forwarder.StageRcpt, 552, forwarder.EnhancedCode{5, 2, 2}), false, "", true, 1},
-		{"content at RCPT", reply(forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 6, 0}), false, "held", false, 0},
-		{"sender refused, ours", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{5, 1, 8}), false, "", true, 1},
-		{"sender refused, its own", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{5, 1, 8}), true, "held", false, 0},
-		{"MAIL refused, no word of the sender", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{5, 3, 0}), true, "", true, 1},
-		{"MAIL refused, no word at all", reply(forwarder.StageMail, 550, forwarder.EnhancedCode{}), true, "deferred", false, 1},
-		{"its own sender has no domain", reply(forwarder.StageMail, 450, forwarder.EnhancedCode{4, 1, 8}), true, "deferred", false, 1},
-		{"recipient refused", reply(forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 1, 1}), false, "", true, 1},
-		{"recipient 4xx", reply(forwarder.StageRcpt, 450, forwarder.EnhancedCode{4, 2, 1}), false, "", true, 1},
-		{"out of step", reply(forwarder.StageRcpt, 503, forwarder.EnhancedCode{5, 5, 1}), false, "deferred", false, 1},
-		{"421 at RCPT", reply(forwarder.StageRcpt, 421, forwarder.EnhancedCode{}), false, "deferred", false, 1},
-		{"cut after the dot, taken", cut(forwarder.StageDot, true), false, "unknown", true, 2},
-		{"cut after the dot, not taken", cut(forwarder.StageDot, false), false, "unknown", true, 1},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
+		{"4xx at the dot", dot, reply(451, 4, 3, 0), false, "deferred", false, 1},
+		{"5xx at the dot", dot, reply(554, 5, 7, 1), false, "held", false, 0},
+		{"too big at MAIL", mail, reply(552, 5, 3, 4), false, "held", false, 0},
+		{"552 without a word at RCPT", rcpt, reply(552), false, "held", false, 0},
+		{"mailbox full", rcpt, reply(552, 5, 2, 2), false, "", true, 1},
+		{"content at RCPT", rcpt, reply(550, 5, 6, 0), false, "held", false, 0},
+		{"sender refused, ours", mail, reply(550, 5, 1, 8), false, "", true, 1},
+		{"sender refused, its own", mail, reply(550, 5, 1, 8), true, "held", false, 0},
+		{"MAIL refused, no word of the sender", mail, reply(550, 5, 3, 0), true, "", true, 1},
+		{"MAIL refused, no word at all", mail, reply(550), true, "deferred", false, 1},
+		{"its own sender has no domain", mail, reply(450, 4, 1, 8), true, "deferred", false, 1},
+		{"recipient refused", rcpt, reply(550, 5, 1, 1), false, "", true, 1},
+		{"recipient 4xx", rcpt, reply(450, 4, 2, 1), false, "", true, 1},
+		{"out of sync", rcpt, reply(503, 5, 5, 1), false, "deferred", false, 1},
+		{"421 at RCPT", rcpt, reply(421), false, "deferred", false, 1},
+		{"cut after the dot, taken", dot, taken, false, "unknown", true, 2},
+		{"cut after the dot, not taken", dot, lost, false, "unknown", true, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := faults{smtp: smtptest.Options{Fault: c.fault}}
-			b.pool.InFlight = 1 // so that it is the second one // so that the second message is the second
-			f := newFixture(t, b)
+			f := newFixture(t, faults{smtp: smtpFault(test.stage, test.fault, onMessage(2)), pool: oneInFlight})
 			f.account.Policy.Keep = false
-			f.account.Destination.Original = c.own
+			f.account.Destination.Original = test.own
 			f.add("m1", "m2", "m3")
 			first := f.poll()
-			if got := f.states()["uid-m2"]; got != c.state {
-				t.Errorf("after the first poll it is %q, want %q", got, c.state)
+			f.wantState("uid-m2", test.state)
+			if got := first.Err != nil; got != test.blocked {
+				t.Errorf("the first poll failed: %v (%v), want %v", got, first.Err, test.blocked)
 			}
-			if c.blocked != (first.Err != nil) || c.blocked == slices.Contains(f.arrived(), "m3") {
-				t.Errorf("blocked: %v, but %v, arrived %v", c.blocked, first.Err, f.arrived())
+			if got := slices.Contains(f.arrived(), "m3"); got == test.blocked {
+				t.Errorf("m3 arrived in the first poll: %v, want %v", got, !test.blocked)
 			}
-			if !slices.Contains(f.left(), "uid-m2") || slices.Contains(f.left(), "uid-m1") {
-				t.Errorf("left on the server: %v", f.left())
+			if left := f.left(); !slices.Contains(left, "uid-m2") || slices.Contains(left, "uid-m1") {
+				t.Errorf("left on the server: %v, want uid-m2 and not uid-m1", left)
 			}
-			if first.TryAgain() == (c.state == "held") {
-				t.Errorf("try again: %v", first.TryAgain())
+			if got, want := first.TryAgain(), test.state != "held"; got != want {
+				t.Errorf("to be tried again: %v, want %v", got, want)
 			}
 			f.poll()
-			count := 0
-			for _, n := range f.arrived() {
-				if n == "m2" {
-					count++
-				}
-			}
-			if count != c.copies {
-				t.Errorf("%d copies arrived, want %d", count, c.copies)
-			}
-			if c.copies > 0 && len(f.left()) > 0 {
-				t.Errorf("left on the server in the end: %v", f.left())
+			want := slices.Concat([]string{"m1", "m3"}, slices.Repeat([]string{"m2"}, test.copies))
+			f.wantArrived(want...)
+			if test.copies > 0 {
+				f.wantLeft()
 			}
 		})
 	}
 }
 
+// Nothing was said against the message.
 func TestConnectionLostInTheBodyIsRetriedAtOnce(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		return smtptest.Fault{Close: e.Stage == forwarder.StageBody && e.Message == 1, After: 100_000}
-	}}})
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageBody, smtptest.Fault{Close: true, After: 100_000}, onMessage(1))})
 	f.account.Policy.Keep = false
 	large := bytes.Repeat([]byte("a line of a large message, enough of them to fill every buffer\r\n"), 100_000)
-	f.pop.Add("leo", pop3test.Message{UID: "large", Octets: append(octetsOf("large"), large...)})
+	f.addUnder("large", append(octetsOf("large"), large...))
 	f.poll()
-	if got := f.states()["large"]; got != "deferred" || len(f.arrived()) != 0 || len(f.left()) != 1 {
-		t.Errorf("it is %s, arrived: %v, left: %v", got, f.arrived(), f.left())
-	}
-	if r := f.pollAs(false); r.Forwarded != 1 { // due at once: nothing was said against it
-		t.Errorf("%+v", r)
-	}
-	same(t, "arrived", f.arrived(), []string{"large"})
+	f.wantState("large", "deferred")
+	f.wantArrived()
+	f.wantLeft("large")
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 1}})
+	f.wantArrived("large")
 }
 
 func TestSecondAttemptSendsTheSameOctets(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		return smtptest.Fault{Close: e.Stage == forwarder.StageDot && e.Message == 1, Keep: true}
-	}}})
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, smtptest.Fault{Close: true, Keep: true}, onMessage(1))})
 	f.add("m1")
 	f.poll()
 	f.now.Add(3 * time.Hour)
 	f.poll()
-	ms := f.smtp.Messages()
-	if len(ms) != 2 || ms[0].SHA256 != ms[1].SHA256 {
-		t.Errorf("%d messages arrived, or their octets differ", len(ms))
+	f.wantArrived("m1", "m1")
+	if ms := f.smtp.Messages(); len(ms) == 2 && ms[0].SHA256 != ms[1].SHA256 {
+		t.Errorf("the second time %q arrived, want the same octets as before, %q", ms[1].Data, ms[0].Data)
 	}
 }
 
@@ -197,10 +166,10 @@ func TestEachRecipientHasItsOwnOutcome(t *testing.T) {
 				switch {
 				case e.Stage != stage:
 				case strings.HasPrefix(e.Address, "never"):
-					return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 1, 1}, Text: "no such user"}
+					return reply(550, 5, 1, 1)
 				case strings.HasPrefix(e.Address, "later") && first:
 					first = false
-					return smtptest.Fault{Code: 450, Enhanced: forwarder.EnhancedCode{4, 2, 1}, Text: "later"}
+					return reply(450, 4, 2, 1)
 				}
 				return smtptest.Fault{}
 			}}})
@@ -208,32 +177,24 @@ func TestEachRecipientHasItsOwnOutcome(t *testing.T) {
 			f.account.Destination.Recipients = []string{"good@example.org", "never@example.org", "later@example.org"}
 			f.add("m1")
 			f.poll()
-			if got := f.states()["uid-m1"]; got != "deferred" {
-				t.Errorf("%s after the first poll", got)
-			}
+			f.wantState("uid-m1", "deferred")
 			f.poll()
 			f.poll()
-			if got := f.states()["uid-m1"]; got != "held" {
-				t.Errorf("%s in the end", got)
-			}
-			same(t, "left", f.left(), []string{"uid-m1"})
+			f.wantState("uid-m1", "held")
+			f.wantLeft("uid-m1")
 			var to []string
 			for _, m := range f.smtp.Messages() {
 				to = append(to, m.Recipients...)
 			}
-			same(t, "delivered to", sorted(to), []string{"good@example.org", "later@example.org"})
+			wantList(t, "delivered to", sorted(to), []string{"good@example.org", "later@example.org"})
 		})
 	}
 }
 
-// TestRecipientTriedAgainIsNotTheDestinationsFault: what it answers then is still its own affair, not
-// the destination's.
+// What a recipient who is tried again answers is still its own affair.
 func TestRecipientTriedAgainIsNotTheDestinationsFault(t *testing.T) {
 	t.Parallel()
-	for state, then := range map[string]smtptest.Fault{
-		"deferred": {Code: 450, Enhanced: forwarder.EnhancedCode{4, 2, 1}, Text: "mailbox disabled"},
-		"held":     {Code: 550, Enhanced: forwarder.EnhancedCode{5, 1, 1}, Text: "no such user"},
-	} {
+	for state, then := range map[string]smtptest.Fault{"deferred": reply(450, 4, 2, 1), "held": reply(550, 5, 1, 1)} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			var n atomic.Int32
@@ -242,54 +203,54 @@ func TestRecipientTriedAgainIsNotTheDestinationsFault(t *testing.T) {
 				case e.Stage != forwarder.StageRcpt || !strings.HasPrefix(e.Address, "later"):
 					return smtptest.Fault{}
 				case n.Add(1) == 1:
-					return smtptest.Fault{Code: 450, Enhanced: forwarder.EnhancedCode{4, 2, 1}, Text: "later"}
+					return reply(450, 4, 2, 1)
 				}
 				return then
 			}}})
 			f.account.Destination.Recipients = []string{"good@example.org", "later@example.org"}
 			f.add("m1")
 			f.poll()
-			for range 10 {
+			for i := range 10 {
 				f.now.Add(10 * time.Minute)
-				if r := f.pollAs(false); r.Err != nil || r.Skip != fetcher.NotSkipped {
-					t.Errorf("%+v", r)
+				if r := f.pollBySchedule(); r.Err != nil || r.Skip != fetcher.NotSkipped {
+					t.Errorf("poll %d: error %v, skipped %d; want none, 0", i+2, r.Err, r.Skip)
 				}
 			}
-			if got := f.states()["uid-m1"]; got != state || len(f.arrived()) != 1 {
-				t.Errorf("it is %s, arrived %v", got, f.arrived())
-			}
+			f.wantState("uid-m1", state)
+			f.wantArrived("m1")
 		})
 	}
 }
 
-// TestFullMailboxOfOneRecipientHoldsUpNoOther holds up no other one.
 func TestFullMailboxOfOneRecipientHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, failAt(forwarder.StageRcpt, "full", smtptest.Fault{Code: 452, Enhanced: forwarder.EnhancedCode{4, 2, 2}, Text: "mailbox full"}))
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageRcpt, reply(452, 4, 2, 2), onAddress("full")), pool: oneConnection})
 	f.account.Destination.Recipients = []string{"good@example.org", "full@example.org"}
 	f.add(numbered(10)...)
 	f.poll()
-	same(t, "arrived", sorted(f.arrived()), sorted(numbered(10)))
+	f.wantArrived(numbered(10)...)
 }
 
-// failing is a ledger that fails at its n-th write.
+// failing is a ledger that fails after so many writes.
 type failing struct {
 	fetcher.Lease
 	left *atomic.Int64
 }
 
-func (f failing) fail() error {
-	if f.left.Add(-1) < 0 {
+func (l failing) Put(ctx context.Context, recs ...*ledger.Record) error {
+	if l.left.Add(-1) < 0 {
 		return errTest
 	}
-	return nil
+	return l.Lease.Put(ctx, recs...)
 }
 
-func (f failing) Put(ctx context.Context, recs ...*record) error {
-	if err := f.fail(); err != nil {
-		return err
+// failAfter has the ledger fail after so many writes of each poll.
+func failAfter(writes int64) func(fetcher.Lease) fetcher.Lease {
+	return func(l fetcher.Lease) fetcher.Lease {
+		var left atomic.Int64
+		left.Store(writes)
+		return failing{l, &left}
 	}
-	return f.Lease.Put(ctx, recs...)
 }
 
 func TestLedgerFailureDeletesNothing(t *testing.T) {
@@ -297,34 +258,38 @@ func TestLedgerFailureDeletesNothing(t *testing.T) {
 	for n := range 6 { // intents and outcomes of three messages
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			b := faults{}
-			b.pool.InFlight = 1 // what is in doubt then is one message
-			f := newFixture(t, b)
+			f := newFixture(t, faults{pool: oneInFlight})
 			f.account.Policy.Keep = false
 			f.add("m1", "m2", "m3")
-			f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-				l, err := f.store.Lease(ctx, id)
-				var left atomic.Int64
-				left.Store(int64(n))
-				return failing{l, &left}, err
+			f.lease = failAfter(int64(n))
+			if r := f.poll(); !hasError(r.Err, errTest) || !r.TryAgain() {
+				t.Errorf("error %v, to be tried again: %v; want %v, true", r.Err, r.TryAgain(), errTest)
 			}
-			r := f.poll()
-			if r.Err == nil || !r.TryAgain() {
-				t.Errorf("%+v", r)
-			}
-			same(t, "left", f.left(), []string{"uid-m1", "uid-m2", "uid-m3"})
+			f.wantLeft("uid-m1", "uid-m2", "uid-m3")
 			f.lease = nil
 			f.poll()
-			same(t, "left in the end", f.left(), nil)
+			f.wantLeft()
 			got := f.arrived()
-			if extra := len(got) - 3; extra < 0 || extra > 1 { // only the one whose outcome was lost
-				t.Errorf("arrived: %v", got)
+			if extra := len(got) - 3; extra < 0 || extra > 1 {
+				t.Errorf("arrived: %v, want each message once, and at most one twice, whose outcome was lost", got)
 			}
-			for uid, s := range maps.All(f.states()) {
-				if s != "forwarded" {
-					t.Errorf("%s is %s", uid, s)
-				}
-			}
+			wantList(t, "arrived at least once", slices.Compact(sorted(got)), []string{"m1", "m2", "m3"})
+			f.wantAll("forwarded")
 		})
+	}
+}
+
+// A destination that may have taken a message and did not answer may do so again:
+// how many messages come twice does not grow with the mailbox.
+func TestMissingReplyStopsThePoll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, smtptest.Fault{Close: true, Keep: true}), pool: oneInFlight})
+	f.add(numbered(20)...)
+	for i := range 4 {
+		r := f.poll()
+		if got := len(f.arrived()); r.Err == nil || got != i+1 || r.Unknown > 1 {
+			t.Errorf("poll %d: error %v, %d arrived, %d unknown; want an error, %d, at most 1", i+1, r.Err, got, r.Unknown, i+1)
+		}
+		f.now.Add(12 * time.Hour)
 	}
 }

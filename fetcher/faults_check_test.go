@@ -9,15 +9,15 @@ import (
 )
 
 // traces counts by recipient and trace how often a message arrived.
-func (c *chaos) traces(f *expected) map[string]map[string]int {
+func (c *chaos) traces(e *expected) map[string]map[string]int {
 	out := make(map[string]map[string]int)
 	for _, a := range c.account.Destination.Recipients {
 		out[a] = make(map[string]int)
 	}
 	for _, m := range c.smtp.Messages() {
-		trace, body := split(m)
+		trace, body := withoutTrace(m)
 		for _, a := range m.Recipients {
-			if body == f.want {
+			if body == e.want {
 				out[a][trace]++
 			}
 		}
@@ -35,11 +35,11 @@ func (c *chaos) deleting(doomed []*pop3test.Message) {
 			continue // another client was faster
 		}
 		there[i].UID = "deleted now"
-		c.mail.change(m.Octets, func(f *expected) {
-			f.deleted++
-			for a, traces := range c.traces(f) {
-				if len(traces) == 0 || !f.shared && len(traces) < f.deleted {
-					f.wrong = append(f.wrong, fmt.Sprintf("copy %d (%s) is deleted, but %d arrived at %s", f.deleted, m.UID, len(traces), a))
+		c.mail.change(m.Octets, func(e *expected) {
+			e.deleted++
+			for a, traces := range c.traces(e) {
+				if len(traces) == 0 || !e.shared && len(traces) < e.deleted {
+					e.wrong = append(e.wrong, fmt.Sprintf("copy %d (%s) is deleted when %d arrived at %s, want it to have arrived before", e.deleted, m.UID, len(traces), a))
 				}
 			}
 		})
@@ -55,54 +55,54 @@ func indexOf(list []pop3test.Message, m *pop3test.Message) int {
 	return -1
 }
 
-// check is what has to be true in the end.
+// check holds what has to be true in the end.
 func (c *chaos) check() {
 	c.t.Helper()
 	c.mail.mu.Lock() // a session that was left behind may still end
 	defer c.mail.mu.Unlock()
 	bodies := make(map[string]bool)
-	for _, f := range c.mail.order {
-		bodies[f.want] = true
-		for _, w := range f.wrong {
-			c.t.Errorf("%s: %s", f.name, w)
+	for _, e := range c.mail.order {
+		bodies[e.want] = true
+		for _, w := range e.wrong {
+			c.t.Errorf("%s: %s", e.name, w)
 		}
-		settled := c.settled(f)
-		for a, traces := range c.traces(f) {
-			need := f.copies - f.removed - settled
+		undecided := c.undecided(e)
+		for a, traces := range c.traces(e) {
+			need := e.copies - e.removed - undecided
 			switch {
-			case c.mail.alike && f.anew:
+			case c.mail.alike && e.reused:
 				need = 0 // another message under its UID and of its size may hide it; it stays
-			case f.shared:
+			case e.shared:
 				need = min(need, 1)
 			}
 			if len(traces) < need {
-				c.t.Errorf("%s: %d arrived at %s, want %d: %v", f.name, len(traces), a, need, f)
+				c.t.Errorf("%s: %d arrived at %s, want at least %d: %v", e.name, len(traces), a, need, e)
 			}
-			if len(traces) > f.copies+f.renumbered {
-				c.t.Errorf("%s: arrived at %s under %d traces: %v", f.name, a, len(traces), f)
+			if most := e.copies + e.renumbered; len(traces) > most {
+				c.t.Errorf("%s: arrived at %s under %d traces, want at most %d: %v", e.name, a, len(traces), most, e)
 			}
 			for trace, n := range traces {
-				if doubts := c.led.doubts[delivery{trace, a}]; n > 1+doubts {
-					c.t.Errorf("%s: arrived %d times at %s, and was in doubt %d times", f.name, n, a, doubts)
+				if most := 1 + c.led.doubts[delivery{trace, a}]; n > most {
+					c.t.Errorf("%s: arrived %d times at %s, want at most %d: once, and once for each time that it was in doubt", e.name, n, a, most)
 				}
 			}
 		}
 	}
 	for _, m := range c.smtp.Messages() {
-		if _, body := split(m); !bodies[body] {
-			c.t.Errorf("arrived altered: %.200q", m.Data)
+		if _, body := withoutTrace(m); !bodies[body] {
+			c.t.Errorf("arrived: %.200q, want the octets of a message that was in the mailbox", m.Data)
 		}
 	}
 	if c.t.Failed() {
-		c.tell()
+		c.explain()
 	}
 }
 
-// settled counts the copies on the server that a person has to decide about.
-func (c *chaos) settled(f *expected) int {
+// undecided counts the copies on the server that the user has to decide about.
+func (c *chaos) undecided(e *expected) int {
 	n := 0
 	for _, m := range c.pop.Messages("leo") {
-		if c.mail.byOctets[string(m.Octets)] != f {
+		if c.mail.byOctets[string(m.Octets)] != e {
 			continue
 		}
 		if p := c.account.Policy.MaxSize; p > 0 && int64(listed(m.Octets)) > p {
@@ -119,8 +119,8 @@ func (c *chaos) settled(f *expected) int {
 	return n
 }
 
-// tell shows what may explain a failure.
-func (c *chaos) tell() {
+// explain logs what may explain a failure.
+func (c *chaos) explain() {
 	for _, r := range c.records() {
 		c.t.Logf("row %+v", *r)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// messages are all messages that were ever in the mailbox.
+// messages are all messages that were ever in the mailbox, told by their octets.
 type messages struct {
 	rng   *rng
 	plain bool // each has a UID of its own and a header to tell it by
@@ -30,7 +30,7 @@ type expected struct {
 
 	copies     int  // that were ever there
 	shared     bool // some of them had the same UID: they count as one
-	anew       bool // its UID was that of others too
+	reused     bool // its UID was that of others too
 	removed    int  // by other clients
 	deleted    int  // by DELE
 	renumbered int  // got another UID
@@ -38,8 +38,8 @@ type expected struct {
 	wrong      []string
 }
 
-func (f *expected) String() string {
-	return fmt.Sprintf("%d copies (of one UID: %v), %d removed by others, %d deleted, %d renumbered", f.copies, f.shared, f.removed, f.deleted, f.renumbered)
+func (e *expected) String() string {
+	return fmt.Sprintf("%d copies (of one UID: %v), %d removed by others, %d deleted, %d renumbered", e.copies, e.shared, e.removed, e.deleted, e.renumbered)
 }
 
 // add puts new messages into the mailbox.
@@ -50,47 +50,47 @@ func (c *chaos) add(n int) {
 }
 
 // next is a new message; sometimes a second copy, or under a UID of another.
-func (l *messages) next() pop3test.Message {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := l.rng
-	uid := fmt.Sprintf("uid-%d", len(l.uids)+1)
-	l.uids = append(l.uids, uid)
-	if len(l.order) > 0 && r.one(8) {
-		f := l.order[r.n(len(l.order))]
-		if f.shared = f.shared || !l.plain && r.one(2); f.shared {
-			uid = f.last
+func (m *messages) next() pop3test.Message {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.rng
+	uid := fmt.Sprintf("uid-%d", len(m.uids)+1)
+	m.uids = append(m.uids, uid)
+	if len(m.order) > 0 && r.one(8) {
+		e := m.order[r.n(len(m.order))]
+		if e.shared = e.shared || !m.plain && r.one(2); e.shared {
+			uid = e.last
 		}
-		f.copies++
-		l.has(uid, f)
-		return pop3test.Message{UID: uid, Octets: []byte(l.octets(f))}
+		e.copies++
+		m.has(uid, e)
+		return pop3test.Message{UID: uid, Octets: []byte(m.octets(e))}
 	}
-	plain := l.plain || !r.one(8)
-	if plain && !l.plain && (r.one(8) || l.alike && r.one(2)) {
-		uid = l.uids[r.n(len(l.uids))]
+	plain := m.plain || !r.one(8)
+	if plain && !m.plain && (r.one(8) || m.alike && r.one(2)) {
+		uid = m.uids[r.n(len(m.uids))]
 	}
-	octets, want := l.write(len(l.order)+1, plain)
-	f := &expected{name: fmt.Sprint("m", len(l.order)+1), want: want, copies: 1, stumps: make(map[int]bool)}
-	l.has(uid, f)
-	l.byOctets[octets] = f
-	l.order = append(l.order, f)
+	octets, want := m.write(len(m.order)+1, plain)
+	e := &expected{name: fmt.Sprint("m", len(m.order)+1), want: want, copies: 1, stumps: make(map[int]bool)}
+	m.has(uid, e)
+	m.byOctets[octets] = e
+	m.order = append(m.order, e)
 	return pop3test.Message{UID: uid, Octets: []byte(octets)}
 }
 
 // has notes that a message has a UID.
-func (l *messages) has(uid string, f *expected) {
-	f.last = uid
-	l.byUID[uid] = append(l.byUID[uid], f)
-	for _, g := range l.byUID[uid] {
-		f.anew = f.anew || f != g
-		g.anew = g.anew || f != g
+func (m *messages) has(uid string, e *expected) {
+	e.last = uid
+	m.byUID[uid] = append(m.byUID[uid], e)
+	for _, other := range m.byUID[uid] {
+		e.reused = e.reused || e != other
+		other.reused = other.reused || e != other
 	}
 }
 
-func (l *messages) octets(f *expected) string {
-	for o, g := range l.byOctets {
-		if f == g {
-			return o
+func (m *messages) octets(e *expected) string {
+	for octets, other := range m.byOctets {
+		if e == other {
+			return octets
 		}
 	}
 	return ""
@@ -98,8 +98,8 @@ func (l *messages) octets(f *expected) string {
 
 // write makes up a message, and what of it has to arrive. Its size is its own
 // unless all are alike.
-func (l *messages) write(n int, plain bool) (octets, want string) {
-	r := l.rng
+func (m *messages) write(n int, plain bool) (octets, want string) {
+	r := m.rng
 	lines := []string{fmt.Sprintf("Subject: letter %d", n)}
 	if plain {
 		lines = append(lines, fmt.Sprintf("Message-ID: <%d@example.org>", n), "Date: Sun, 22 Nov 2026 10:00:00 +0000", "From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>")
@@ -115,15 +115,15 @@ func (l *messages) write(n int, plain bool) (octets, want string) {
 		lines = append(lines, oneOf(r, "", ".", "..", ".dot", "a line of text", "8-bit \xe4\xf6", "bare\rCR", "From here", strings.Repeat("long ", 200)))
 	}
 	lines = append(lines, "end")
-	if k := 700 - size(lines); l.alike && k >= 0 {
+	if k := 700 - size(lines); m.alike && k >= 0 {
 		lines[len(lines)-1] += strings.Repeat("x", k)
 		octets = strings.Join(lines, "\r\n") + "\r\n"
 		return octets, octets
 	}
-	for l.sizes[size(lines)/8] { // also with line ends and a Return-Path of other lengths
+	for m.sizes[size(lines)/8] { // also with line ends and a Return-Path of other lengths
 		lines[len(lines)-1] += "........"
 	}
-	l.sizes[size(lines)/8] = true
+	m.sizes[size(lines)/8] = true
 	end := "\r\n"
 	if r.one(6) {
 		end = "\n"
@@ -143,22 +143,22 @@ func (l *messages) write(n int, plain bool) (octets, want string) {
 
 func size(lines []string) int { return len(strings.Join(lines, "\r\n")) }
 
-func (l *messages) removed(octets []byte) { l.change(octets, func(f *expected) { f.removed++ }) }
+func (m *messages) removed(octets []byte) { m.change(octets, func(e *expected) { e.removed++ }) }
 
-func (l *messages) renumbered(octets []byte) { l.change(octets, func(f *expected) { f.renumbered++ }) }
+func (m *messages) renumbered(octets []byte) { m.change(octets, func(e *expected) { e.renumbered++ }) }
 
-func (l *messages) change(octets []byte, do func(*expected)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	do(l.byOctets[string(octets)])
+func (m *messages) change(octets []byte, do func(*expected)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	do(m.byOctets[string(octets)])
 }
 
-// stump tells whether a message may come with only so many octets, and an end
+// stump reports whether a message may come with only so many octets, and an end
 // behind them: once each. Twice the same counts as whole.
-func (l *messages) stump(octets []byte, n int) (ok bool) {
-	l.change(octets, func(f *expected) {
-		ok = n > 0 && n < listed(octets) && !f.stumps[n]
-		f.stumps[n] = true
+func (m *messages) stump(octets []byte, n int) (ok bool) {
+	m.change(octets, func(e *expected) {
+		ok = n > 0 && n < listed(octets) && !e.stumps[n]
+		e.stumps[n] = true
 	})
 	return ok
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -27,7 +26,7 @@ var (
 // TestFaults has everything around a poll fail at random for some polls: the
 // mailbox, other clients of it, the destination, the ledger, the process. Then
 // the faults stop. Whatever happened: nothing is lost, nothing is deleted that
-// had not arrived, and nothing comes twice but what was in doubt. A run that
+// had not arrived, and nothing comes twice except what was in doubt. A run that
 // fails is repeated by -seed N -faults 1.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -35,14 +34,14 @@ func TestFaults(t *testing.T) {
 		seed := *faultSeed + uint64(i)
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			s := newChaos(t, seed)
-			for range 2 + s.rng.n(5) {
-				s.between()
-				s.pollAmidFaults()
-				s.now.Add(time.Duration(s.rng.n(12*60)) * time.Minute)
+			c := newChaos(t, seed)
+			for range 2 + c.rng.n(5) {
+				c.between()
+				c.pollAmidFaults()
+				c.now.Add(time.Duration(c.rng.n(12*60)) * time.Minute)
 			}
-			s.calm()
-			s.check()
+			c.calm()
+			c.check()
 		})
 	}
 }
@@ -67,7 +66,7 @@ func (r *rng) one(in int) bool { return r.n(in) == 0 }
 
 func oneOf[T any](r *rng, list ...T) T { return list[r.n(len(list))] }
 
-// chaos is one run. Each part has rng of its own, so that a run can be
+// chaos is one run. Each part has random numbers of its own, so that a run can be
 // repeated though its parts are not always met in the same order.
 type chaos struct {
 	*fixture
@@ -84,29 +83,29 @@ type chaos struct {
 func newChaos(t *testing.T, seed uint64) *chaos {
 	t.Helper()
 	r := newRNG(seed, 0)
-	s := &chaos{rng: r}
-	s.pops = popFaults{chaos: s, rng: newRNG(seed, 1), in: oneOf(r, 5, 15, 40, 200), unsized: r.one(3), session: make(map[int]*popSession)}
-	s.out = smtpFaults{chaos: s, rng: newRNG(seed, 2), in: oneOf(r, 3, 8, 20, 100)}
-	s.led = ledgerFaults{open: make(map[delivery]bool), doubts: make(map[delivery]int), trace: make(map[int64]string)}
-	s.mail = messages{rng: newRNG(seed, 3), plain: s.pops.unsized, alike: !s.pops.unsized && r.one(4), byUID: make(map[string][]*expected), byOctets: make(map[string]*expected), sizes: make(map[int]bool)}
-	s.lmtp = r.one(3)
-	o := smtptest.Options{LMTP: s.lmtp, UTF8: true, Fault: s.out.at}
+	c := &chaos{rng: r}
+	c.pops = popFaults{chaos: c, rng: newRNG(seed, 1), in: oneOf(r, 5, 15, 40, 200), unsized: r.one(3), session: make(map[int]*popSession)}
+	c.out = smtpFaults{chaos: c, rng: newRNG(seed, 2), in: oneOf(r, 3, 8, 20, 100)}
+	c.led = ledgerFaults{open: make(map[delivery]bool), doubts: make(map[delivery]int), trace: make(map[int64]string)}
+	c.mail = messages{rng: newRNG(seed, 3), plain: c.pops.unsized, alike: !c.pops.unsized && r.one(4), byUID: make(map[string][]*expected), byOctets: make(map[string]*expected), sizes: make(map[int]bool)}
+	c.lmtp = r.one(3)
+	o := smtptest.Options{LMTP: c.lmtp, UTF8: true, Fault: c.out.at}
 	for _, ext := range []string{"PIPELINING", "CHUNKING"} {
 		if r.one(3) {
 			o.Hide = append(o.Hide, ext)
 		}
 	}
-	s.fixture = newFixture(t, faults{pop: s.pops.handle, smtp: o})
-	s.account.Policy = oneOf(r, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+r.n(3)) * 24 * time.Hour})
+	c.fixture = newFixture(t, faults{pop: c.pops.handle, smtp: o})
+	c.account.Policy = oneOf(r, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+r.n(3)) * 24 * time.Hour})
 	if r.one(10) {
-		s.account.Policy.MaxSize = 2000
+		c.account.Policy.MaxSize = 2000
 	}
 	if r.one(2) {
-		s.account.Destination.Recipients = []string{"me@example.org", "you@example.org"}
+		c.account.Destination.Recipients = []string{"me@example.org", "you@example.org"}
 	}
-	s.account.Destination.Original = r.one(2)
-	s.add(1 + r.n(12))
-	return s
+	c.account.Destination.Original = r.one(2)
+	c.add(1 + r.n(12))
+	return c
 }
 
 // halt stops the poll as a signal does.
@@ -124,7 +123,7 @@ func (c *chaos) pollAmidFaults() {
 		f = ledgerFault{kind: oneOf(c.rng, failsBefore, failsAfter, diesBefore, diesAfter), at: c.rng.n(20)}
 	}
 	r := c.pollWith(f, timeouts{60 * time.Millisecond, 150 * time.Millisecond}, c.rng.one(3))
-	c.person(r)
+	c.answer(r)
 }
 
 // pollWith polls once; each time as a process of its own would.
@@ -138,38 +137,23 @@ func (c *chaos) pollWith(f ledgerFault, p timeouts, asked bool) fetcher.Result {
 	defer pool.Close()
 	c.account.Destination.Forwarder, c.account.Source.Timeout = destination{pool}, p.pop
 	stop := make(chan struct{})
+	c.stop = stop
 	halt := sync.OnceFunc(func() { close(stop) })
 	c.halting.Store(&halt)
-	poller := fetcher.New(fetcher.Options{
-		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
-			l, err := c.store.Lease(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			c.led.interrupted()
-			return &shakyLease{Lease: l, faults: &c.led, fault: f, die: cancel}, nil
-		},
-		Destinations: c.store, Spool: c.spool, CopyDir: c.copyDir, Stopping: stop, Now: c.now.Now,
-		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
-		Log:      slog.New(slog.NewTextHandler(testLog{c.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
-	r := poller.Poll(ctx, c.account, asked)
+	c.lease = func(l fetcher.Lease) fetcher.Lease {
+		c.led.interrupted()
+		return &shakyLease{Lease: l, faults: &c.led, fault: f, die: cancel}
+	}
+	r := c.fixture.pollWith(ctx, asked)
 	c.t.Logf("poll: %+v", r)
 	return r
 }
 
-// person says what to do where popferry asks for it.
-func (c *chaos) person(r fetcher.Result) {
-	if !errors.Is(r.Err, fetcher.ErrRenumbered) {
-		return
+// answer is the user's where popferry asks whether to send all again.
+func (c *chaos) answer(r fetcher.Result) {
+	if errors.Is(r.Err, fetcher.ErrRenumbered) {
+		c.setUIDs(ledger.UIDsStable) // popferry resend
 	}
-	l, err := c.store.Lease(c.t.Context(), c.account.ID)
-	must(c.t, err)
-	a, err := l.Account(c.t.Context())
-	must(c.t, err)
-	a.UIDs = ledger.UIDsStable // resend
-	must(c.t, l.PutAccount(c.t.Context(), a))
-	must(c.t, l.Release())
 }
 
 // calm polls once a day until nothing is due any more.
@@ -180,7 +164,7 @@ func (c *chaos) calm() {
 	for range days {
 		c.now.Add(24 * time.Hour)
 		r = c.pollWith(ledgerFault{kind: none}, timeouts{longTimeout, longTimeout}, false)
-		c.person(r)
+		c.answer(r)
 		if quiet++; r.Err != nil || r.TryAgain() {
 			quiet = 0
 		}
@@ -188,5 +172,5 @@ func (c *chaos) calm() {
 			return
 		}
 	}
-	c.t.Errorf("after %d days without faults there is still something to do: %+v; %v", days, r, c.states())
+	c.t.Errorf("after %d days without faults the poll came to\n%s\nwant nothing left to do; states: %v", days, inWords(r), c.states())
 }

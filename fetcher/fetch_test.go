@@ -9,60 +9,54 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
-	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestRefusedRETRIsAboutOneMessageOrTheSession tells what is about one message from what is about all.
 func TestRefusedRETRIsAboutOneMessageOrTheSession(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		text  string
-		only  string // the message that is refused, "" for all
-		asked int    // how often RETR is sent
-		fails bool
+	for name, test := range map[string]struct {
+		text   string
+		only   string // the message that is refused, "" for all
+		asked  int    // how often RETR is sent
+		counts counts
+		err    error
 	}{
-		"bandwidth":     {"[SYS/TEMP] Account exceeded command or bandwidth limits", "", 1, true},
-		"locked":        {"[IN-USE] mailbox is locked", "", 1, true},
-		"later, to all": {"try again later", "", 3, true},
-		"later, to one": {"try again later", "uid-m2", 30, false},
-		"one damaged":   {"[SYS/PERM] cannot read it", "uid-m2", 30, false},
-		"one gone":      {"no such message", "uid-m2", 30, false},
+		"bandwidth":     {"[SYS/TEMP] Account exceeded command or bandwidth limits", "", 1, counts{}, anyError},
+		"locked":        {"[IN-USE] mailbox is locked", "", 1, counts{}, anyError},
+		"later, to all": {"try again later", "", 3, counts{Deferred: 2}, anyError},
+		"later, to one": {"try again later", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
+		"one damaged":   {"[SYS/PERM] cannot read it", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
+		"one gone":      {"no such message", "uid-m2", 30, counts{Forwarded: 29}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
-				if verb != "RETR" || c.only != "" && s.Message(arg).UID != c.only {
+				if verb != "RETR" || test.only != "" && s.Message(arg).UID != test.only {
 					return false
 				}
-				s.Err("%s", c.text)
+				s.Err("%s", test.text)
 				return true
 			}})
 			f.add(numbered(30)...)
-			r := f.poll()
-			if n := len(f.verbs("RETR")); n != c.asked || (r.Err != nil) != c.fails {
-				t.Errorf("%d RETR: %+v", n, r)
-			}
-			if !c.fails && r.Forwarded != 29 {
-				t.Errorf("%+v", r)
-			}
+			wantResult(t, f.poll(), result{Counts: test.counts, OnServer: 30, Err: test.err})
+			f.wantSent("RETR", test.asked)
 		})
 	}
 }
 
 func TestUTF8ModeIsUsedOnceTheServerAsksForIt(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"PASS", "RETR"} {
-		t.Run(verb, func(t *testing.T) {
+	for _, asks := range []string{"PASS", "RETR"} {
+		t.Run(asks, func(t *testing.T) {
 			t.Parallel()
 			var mode atomic.Bool
-			f := newFixture(t, faults{pop: func(s *pop3test.Session, v, _ string) bool {
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
 				switch {
-				case v == "CAPA":
+				case verb == "CAPA":
 					s.Lines("capabilities", "USER", "UIDL", "TOP", "RESP-CODES", "UTF8")
-				case v == "UTF8":
+				case verb == "UTF8":
 					mode.Store(true)
 					s.OK("UTF8 on")
-				case v == verb && !mode.Load():
+				case verb == asks && !mode.Load():
 					s.Err("[UTF8] only in UTF8 mode")
 				default:
 					return false
@@ -72,13 +66,13 @@ func TestUTF8ModeIsUsedOnceTheServerAsksForIt(t *testing.T) {
 			f.add("m1")
 			f.poll()
 			f.poll()
-			same(t, "arrived", f.arrived(), []string{"m1"})
+			f.wantArrived("m1")
 		})
 	}
 }
 
-// TestIncompleteBodyIsHeldAtTheThirdTry: what cannot be told to be whole is not
-// forwarded and not deleted; the third time it is held, and the others go on.
+// What cannot be shown to be whole is neither forwarded nor deleted, and the others
+// go on.
 func TestIncompleteBodyIsHeldAtTheThirdTry(t *testing.T) {
 	t.Parallel()
 	for name, send := range map[string]func(s *pop3test.Session){
@@ -90,32 +84,23 @@ func TestIncompleteBodyIsHeldAtTheThirdTry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
-				if m := s.Message(arg); verb != "RETR" || m == nil || m.UID != "bad" {
-					return false
-				}
-				send(s)
-				return true
-			}})
+			f := newFixture(t, faults{pop: answerRETR("bad", func(s *pop3test.Session, _ *pop3test.Message) { send(s) })})
 			f.account.Policy.Keep = false
 			f.account.Source.Timeout = shortTimeout
 			f.add("m1")
-			f.pop.Add("leo", pop3test.Message{UID: "bad", Octets: []byte("Subject: bad\r\n\r\na\r\n.\r\n+OK b\r\n" + strings.Repeat("x\r\n", 100))})
+			f.addUnder("bad", []byte("Subject: bad\r\n\r\na\r\n.\r\n+OK b\r\n"+strings.Repeat("x\r\n", 100)))
 			f.add("m2")
-			for i := range 4 {
+			for _, want := range []string{"deferred", "deferred", "held", "held"} {
 				f.poll()
-				if got, want := f.states()["bad"], map[bool]string{true: "deferred", false: "held"}[i < 2]; got != want {
-					t.Errorf("after %d polls it is %q, want %s", i+1, got, want)
-				}
+				f.wantState("bad", want)
 			}
-			same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2"})
-			same(t, "left", f.left(), []string{"bad"})
+			f.wantArrived("m1", "m2")
+			f.wantLeft("bad")
 		})
 	}
 }
 
-// TestMessageThatEndsEverySessionIsHeldAndDelaysNoOther ends none of the others' way: it goes last,
-// and is held in the end, wherever it breaks off.
+// It goes last, and is held in the end, wherever it breaks off.
 func TestMessageThatEndsEverySessionIsHeldAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
@@ -129,27 +114,20 @@ func TestMessageThatEndsEverySessionIsHeldAndDelaysNoOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// One of the others was refused for a while: it has as many attempts.
-			f := newFixture(t, faults{pop: answerRETR("uid-bad", answer), smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-				if e.Stage == forwarder.StageDot && e.Message <= 2 {
-					return smtptest.Fault{Code: 451, Enhanced: forwarder.EnhancedCode{4, 7, 1}, Text: "greylisted"}
-				}
-				return smtptest.Fault{}
-			}}})
+			// m1 is deferred twice at first: it has as many attempts.
+			f := newFixture(t, faults{pop: answerRETR("uid-bad", answer), smtp: smtpFault(forwarder.StageDot, reply(451, 4, 7, 1), onFirst(2))})
 			f.add("m1")
-			f.pollTwiceDaily(2, true)
+			f.pollEvery12Hours(2, true)
 			f.add("bad", "m2", "m3")
-			f.pollTwiceDaily(10, false)
-			same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2", "m3"})
-			if got := f.states()["uid-bad"]; got != "held" {
-				t.Errorf("it is %s", got)
-			}
+			f.pollEvery12Hours(10, false)
+			f.wantArrived("m1", "m2", "m3")
+			f.wantState("uid-bad", "held")
 		})
 	}
 }
 
-// TestIncompleteMessageHasNoSize: where a body broke off is not the size of its
-// message. After the third time at the same place the message is held.
+// Where a body broke off is not the size of its message. After the third time at
+// the same place the message is held.
 func TestIncompleteMessageHasNoSize(t *testing.T) {
 	t.Parallel()
 	const beginning = "Subject: bad\r\n\r\nand then "
@@ -184,7 +162,7 @@ func TestIncompleteMessageHasNoSize(t *testing.T) {
 	}
 }
 
-// TestUnstuffedMessageIsNotForwarded whatever sizes the server lists, or none.
+// Whatever sizes the server lists, or none.
 func TestUnstuffedMessageIsNotForwarded(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string][]string{
@@ -194,17 +172,16 @@ func TestUnstuffedMessageIsNotForwarded(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, faults{pop: (&unstuffed{uid: "uid-bad", list: list}).handle})
 			f.account.Policy.Keep = false
-			f.pop.Add("leo", pop3test.Message{UID: "uid-bad", Octets: append(octetsOf("bad"), ".\r\nthe rest of it\r\n"...)})
+			f.addUnder("uid-bad", append(octetsOf("bad"), ".\r\nthe rest of it\r\n"...))
 			f.add("m2", "m3")
-			f.pollTwiceDaily(10, false)
-			same(t, "arrived", sorted(f.arrived()), []string{"m2", "m3"})
-			same(t, "left", f.left(), []string{"uid-bad"})
+			f.pollEvery12Hours(10, false)
+			f.wantArrived("m2", "m3")
+			f.wantLeft("uid-bad")
 		})
 	}
 }
 
-// TestEndlessMessageIsHeld is cut off at max_message_size, and not fetched for
-// ever.
+// It is cut off at max_message_size, and not fetched for ever.
 func TestEndlessMessageIsHeld(t *testing.T) {
 	t.Parallel()
 	var fetched atomic.Int32
@@ -220,20 +197,22 @@ func TestEndlessMessageIsHeld(t *testing.T) {
 	}})
 	f.account.Policy.MaxSize = 1000
 	f.add("big", "m2")
-	f.pollTwiceDaily(8, true)
-	if n := fetched.Load(); n > 4 || f.states()["uid-big"] != "held" {
-		t.Errorf("fetched %d times, states %v", n, f.states())
+	f.pollEvery12Hours(8, true)
+	if got := fetched.Load(); got > 4 {
+		t.Errorf("it was fetched %d times, want at most 4", got)
 	}
-	same(t, "arrived", f.arrived(), []string{"m2"})
+	f.wantState("uid-big", "held")
+	f.wantArrived("m2")
 }
 
-// TestEndlessDiscardedMessageIsNotReadToItsEnd was asked for ahead and is read away: that
-// ends the session, which is repeated with one message at a time.
+// A message that was asked for ahead and is not wanted now is read and discarded.
+// If it has no end, that ends the session, which is repeated with one message at a
+// time.
 func TestEndlessDiscardedMessageIsNotReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	var read atomic.Bool
-	f := newFixture(t, faults{pool: inOrder, pop: func(s *pop3test.Session, verb, arg string) bool {
+	f := newFixture(t, faults{pool: oneConnection, pop: func(s *pop3test.Session, verb, arg string) bool {
 		switch {
 		case verb == "RETR" && arg == "1" && asked.Add(1) == 1:
 			s.OK("")
@@ -248,18 +227,15 @@ func TestEndlessDiscardedMessageIsNotReadToItsEnd(t *testing.T) {
 	f.account.Policy.MaxSize = 1 << 20
 	f.account.Policy.Keep = false
 	f.add("m1", "m2", "m3")
-	if r := f.poll(); r.Err != nil || r.Forwarded != 3 {
-		t.Errorf("%+v", r)
-	}
-	same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2", "m3"})
-	same(t, "left", f.left(), nil)
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 3}})
+	f.wantArrived("m1", "m2", "m3")
+	f.wantLeft()
 	if read.Load() {
-		t.Error("it was read to its end")
+		t.Error("the discarded message was read to its end, want it to be given up")
 	}
 }
 
-// TestEndlessTOPDeletesNothing: TOP that goes on and on ends the session, and deletes
-// nothing. The next one asks by RETR.
+// TOP that goes on and on ends the session. The next one asks by RETR.
 func TestEndlessTOPDeletesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
@@ -272,15 +248,16 @@ func TestEndlessTOPDeletesNothing(t *testing.T) {
 	f.add("m1")
 	f.poll()
 	f.account.Policy.Keep = false // its header is asked for before it is deleted
-	if r := f.poll(); r.Err == nil || !strings.Contains(r.Err.Error(), "goes on beyond") || len(f.left()) != 1 {
-		t.Errorf("%+v, left %v", r, f.left())
+	r := f.poll()
+	wantResult(t, r, result{OnServer: 1, Err: anyError})
+	if want := "goes on beyond"; r.Err == nil || !strings.Contains(r.Err.Error(), want) {
+		t.Errorf("error: %v, want one that contains %q", r.Err, want)
 	}
-	if r := f.poll(); r.Err != nil || len(f.left()) != 0 {
-		t.Errorf("then: %+v, left %v", r, f.left())
-	}
+	f.wantLeft("uid-m1")
+	wantResult(t, f.poll(), result{})
+	f.wantLeft()
 }
 
-// TestServerThatBreaksAtTOPIsAskedByRETR is asked by RETR from then on.
 func TestServerThatBreaksAtTOPIsAskedByRETR(t *testing.T) {
 	t.Parallel()
 	cut := func(s *pop3test.Session, verb, _ string) bool {
@@ -296,8 +273,8 @@ func TestServerThatBreaksAtTOPIsAskedByRETR(t *testing.T) {
 		f.poll()
 		f.lengthenFirst()
 		f.add("m2", "m3")
-		f.pollTwiceDaily(5, true)
-		same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2", "m3"})
+		f.pollEvery12Hours(5, true)
+		f.wantArrived("m1", "m2", "m3")
 	})
 	t.Run("to prove what is deleted", func(t *testing.T) {
 		t.Parallel()
@@ -306,9 +283,9 @@ func TestServerThatBreaksAtTOPIsAskedByRETR(t *testing.T) {
 		f.add("m1")
 		f.poll()
 		f.add("m2")
-		f.pollTwiceDaily(10, true)
-		same(t, "left", f.left(), nil)
-		same(t, "arrived", f.arrived(), []string{"m1", "m2"})
+		f.pollEvery12Hours(10, true)
+		f.wantLeft()
+		f.wantArrivedInOrder("m1", "m2")
 	})
 	t.Run("for a month, as it may have been the network", func(t *testing.T) {
 		t.Parallel()
@@ -319,18 +296,18 @@ func TestServerThatBreaksAtTOPIsAskedByRETR(t *testing.T) {
 		f.add("m1")
 		f.poll()
 		f.lengthenFirst()
-		f.pollTwiceDaily(3, true)
+		f.pollEvery12Hours(3, true)
 		f.lengthenFirst()
-		f.pollTwiceDaily(3, true)
+		f.pollEvery12Hours(3, true)
 		if n := tops.Load(); n != 1 {
-			t.Errorf("asked %d times at first", n)
+			t.Errorf("TOP was sent %d times within a month, want 1", n)
 		}
 		f.now.Add(31 * 24 * time.Hour)
 		f.lengthenFirst()
-		f.pollTwiceDaily(1, true)
+		f.pollEvery12Hours(1, true)
 		if n := tops.Load(); n != 2 {
-			t.Errorf("asked %d times after a month", n)
+			t.Errorf("TOP was sent %d times after a month, want 2", n)
 		}
-		same(t, "arrived", f.arrived(), []string{"m1"})
+		f.wantArrived("m1")
 	})
 }

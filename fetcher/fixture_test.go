@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,63 +28,57 @@ import (
 )
 
 // fixture is one mailbox, one destination and a ledger between them: all real
-// but the two servers, which a test can faults.
+// except the two servers, which a test can make misbehave.
 type fixture struct {
 	t     *testing.T
 	pop   *pop3test.Server
 	smtp  *smtptest.Server
-	store *sqlite.Store
 	pool  *smtp.Pool
+	store *sqlite.Store
+	spool *spool.Spool
 	now   *clock
 
+	// A test may change what follows between two polls.
 	account fetcher.Account
-	lease   func(context.Context, int64) (fetcher.Lease, error) // nil: the store's
-	spool   *spool.Spool
-	stop    chan struct{}
+	lease   func(fetcher.Lease) fetcher.Lease // wraps that of the store; nil: it is used as it is
+	stop    chan struct{}                     // closed: the program is being stopped
+	copyDir string
 
 	smtpDown func()
-	copyDir  string
 }
 
-// longTimeout is longer than any wait that ends, however busy the machine is. A fifth
-// of it is the silence after which NOOP is sent.
-const longTimeout = 5 * time.Minute
-
-// shortTimeout is a limit that is to be reached. A server that is well must answer
-// within it, also while the machine is busy.
-const shortTimeout = 2 * time.Second
-
-// clock is a time that only a test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
-// faults is how the servers misbehave.
+// faults are how the servers of a fixture misbehave. The zero value is two good
+// servers.
 type faults struct {
-	pop  func(s *pop3test.Session, verb, arg string) bool
-	smtp smtptest.Options
-	pool smtp.Options
-	// pipelining is how the POP3 server takes commands that are sent ahead.
-	pipelining pop3test.Pipelining
+	pop        popHandler
+	pipelining pop3test.Pipelining // how the POP3 server takes commands that are sent ahead
+	hides      *hiding             // set: the POP3 server gives each message once
+	smtp       smtptest.Options
+	pool       smtp.Options
 }
 
+// popHandler sees each command that the POP3 server gets, as
+// pop3test.Options.Handle does.
+type popHandler = func(s *pop3test.Session, verb, arg string) (answered bool)
+
+const (
+	// longTimeout is longer than any wait that ends, however busy the machine is.
+	// A fifth of it is the silence after which NOOP is sent.
+	longTimeout = 5 * time.Minute
+	// shortTimeout is a limit that is to be reached. A server that is well must
+	// answer within it, also while the machine is busy.
+	shortTimeout = 2 * time.Second
+)
+
+// newFixture starts both servers with an empty mailbox of "leo", and a ledger
+// with the account "isp". Its policy is to keep all and to forward all.
 func newFixture(t *testing.T, b faults) *fixture {
 	t.Helper()
-	f := &fixture{t: t, now: &clock{t: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}, stop: make(chan struct{})}
-	f.pop = pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}, Handle: oneAtATime(b.pop), Pipelining: b.pipelining})
+	f := &fixture{
+		t: t, now: &clock{t: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}, stop: make(chan struct{}),
+		spool: spool.New(t.TempDir(), 64<<20), copyDir: filepath.Join(t.TempDir(), "copies"),
+	}
+	f.pop = pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}, Handle: f.popHandler(b), Pipelining: b.pipelining})
 	must(t, f.pop.Start())
 	t.Cleanup(func() { _ = f.pop.Close() })
 	var err error
@@ -102,28 +95,33 @@ func newFixture(t *testing.T, b faults) *fixture {
 	}
 	f.pool = smtp.New(b.pool)
 	t.Cleanup(func() { _ = f.pool.Close() })
-	f.spool = spool.New(t.TempDir(), 64<<20)
-	f.copyDir = filepath.Join(t.TempDir(), "kept")
-	f.account = f.newAccount(f.claim("isp"))
+	f.account = f.newAccount()
 	return f
 }
 
-// destination is a pool as the fetcher wants it.
-type destination struct{ *smtp.Pool }
-
-func (d destination) Submit(m *forwarder.Message) fetcher.Delivery { return d.Pool.Submit(m) }
-
-func (f *fixture) claim(name string) int64 {
-	f.t.Helper()
-	rows, err := f.store.Claim(f.t.Context(), []ledger.Identity{{Name: name, Username: "leo", Host: "pop.example.net"}})
-	must(f.t, err)
-	return rows[0].ID
+// popHandler is what the POP3 server does with commands: first it hides, if it
+// does. It takes one command at a time, so that a handler needs no lock: a session
+// that was cut may still be at commands that were sent ahead when the next session
+// has begun.
+func (f *fixture) popHandler(b faults) popHandler {
+	if b.pop == nil && b.hides == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(s *pop3test.Session, verb, arg string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.hides.handle(f.pop, s, verb, arg) || b.pop != nil && b.pop(s, verb, arg)
+	}
 }
 
-// leo is the account with the default policy: keep all, forward all.
-func (f *fixture) newAccount(id int64) fetcher.Account {
+// newAccount claims the account in the ledger.
+func (f *fixture) newAccount() fetcher.Account {
+	f.t.Helper()
+	rows, err := f.store.Claim(f.t.Context(), []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
+	must(f.t, err)
 	return fetcher.Account{
-		ID: id, Name: "isp",
+		ID: rows[0].ID, Name: "isp",
 		Source: mailbox.Source{
 			Host: "pop.example.net", Addr: f.pop.Addr(),
 			Dial: func(ctx context.Context) (net.Conn, error) {
@@ -138,64 +136,85 @@ func (f *fixture) newAccount(id int64) fetcher.Account {
 	}
 }
 
-// poll polls once, as if a person asked.
-func (f *fixture) poll() fetcher.Result { return f.pollAs(true) }
+// destination is a pool as the fetcher wants it.
+type destination struct{ *smtp.Pool }
 
-func (f *fixture) pollAs(asked bool) fetcher.Result {
+func (d destination) Submit(m *forwarder.Message) fetcher.Delivery { return d.Pool.Submit(m) }
+
+// poll polls once because the user asked for it: back-offs do not count.
+func (f *fixture) poll() fetcher.Result { return f.pollWith(f.t.Context(), true) }
+
+// pollBySchedule polls once.
+func (f *fixture) pollBySchedule() fetcher.Result { return f.pollWith(f.t.Context(), false) }
+
+func (f *fixture) pollWith(ctx context.Context, asked bool) fetcher.Result {
 	f.t.Helper()
-	lease := f.lease
-	if lease == nil {
-		lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-			l, err := f.store.Lease(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			return l, nil
-		}
-	}
-	p := fetcher.New(fetcher.Options{
-		Lease: lease, Destinations: f.store, Spool: f.spool, CopyDir: f.copyDir, Stopping: f.stop, Now: f.now.Now,
-		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
-		Log:      slog.New(slog.NewTextHandler(testLog{f.t}, nil)),
-	})
-	return p.Poll(f.t.Context(), f.account, asked)
+	return fetcher.New(f.options()).Poll(ctx, f.account, asked)
 }
 
-// pollUnder polls under a context of its own.
-func (f *fixture) pollUnder(ctx context.Context) fetcher.Result {
-	p := fetcher.New(fetcher.Options{
-		Lease:        func(ctx context.Context, id int64) (fetcher.Lease, error) { return f.store.Lease(ctx, id) },
+func (f *fixture) options() fetcher.Options {
+	return fetcher.Options{
+		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
+			l, err := f.store.Lease(ctx, id)
+			switch {
+			case err != nil:
+				return nil, err
+			case f.lease != nil:
+				return f.lease(l), nil
+			default:
+				return l, nil
+			}
+		},
 		Destinations: f.store, Spool: f.spool, CopyDir: f.copyDir, Stopping: f.stop, Now: f.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
-		Log:      slog.New(slog.DiscardHandler),
-	})
-	return p.Poll(ctx, f.account, false)
+		Log:      slog.New(slog.NewTextHandler(testLog{f.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
 }
 
-// daily polls so many times, twelve hours apart.
-func (f *fixture) pollTwiceDaily(polls int, asked bool) {
+// pollEvery12Hours waits twelve hours and polls, so many times.
+func (f *fixture) pollEvery12Hours(polls int, asked bool) {
+	f.t.Helper()
 	for range polls {
 		f.now.Add(12 * time.Hour)
-		f.pollAs(asked)
+		f.pollWith(f.t.Context(), asked)
 	}
 }
 
-// testLog shows the log of a test that failed.
-type testLog struct{ t *testing.T }
-
-func (l testLog) Write(p []byte) (int, error) {
-	l.t.Log(string(bytes.TrimSpace(p)))
-	return len(p), nil
-}
-
-// add puts plain messages into the mailbox, m1 first.
+// add puts messages into the mailbox, under their names with "uid-" before.
 func (f *fixture) add(names ...string) {
 	for _, n := range names {
-		f.pop.Add("leo", pop3test.Message{UID: "uid-" + n, Octets: octetsOf(n)})
+		f.addUnder("uid-"+n, octetsOf(n))
 	}
 }
 
-// many are names m1 to mN.
+// addUnder puts messages into the mailbox under one UID.
+func (f *fixture) addUnder(uid string, messages ...[]byte) {
+	for _, m := range messages {
+		f.pop.Add("leo", pop3test.Message{UID: uid, Octets: m})
+	}
+}
+
+// replace has a message alone in the mailbox.
+func (f *fixture) replace(uid string, octets []byte) {
+	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return []pop3test.Message{{UID: uid, Octets: octets}} })
+}
+
+// lengthenFirst has the server list the first message as longer than before.
+func (f *fixture) lengthenFirst() {
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+		ms[0].Octets = append(ms[0].Octets, "x\r\n"...)
+		return ms
+	})
+}
+
+// octetsOf is a message that is recognised by its name. Messages with names of the
+// same length have the same size.
+func octetsOf(name string) []byte {
+	return fmt.Appendf(nil, "Return-Path: <sender-%[1]s@example.org>\r\nReceived: from a.example by mx.example; Sun, 22 Nov 2026 10:00:00 +0000\r\n"+
+		"From: %[1]s@example.org\r\nSubject: about %[1]s\r\nMessage-ID: <%[1]s@example.org>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n.dot\r\nbody of %[1]s\r\n", name)
+}
+
+// numbered are the names m1 to mN.
 func numbered(n int) []string {
 	var out []string
 	for i := range n {
@@ -204,37 +223,23 @@ func numbered(n int) []string {
 	return out
 }
 
-// letter is a message that can be told by its name.
-func octetsOf(name string) []byte {
-	return fmt.Appendf(nil, "Return-Path: <sender-%[1]s@example.org>\r\nReceived: from a.example by mx.example; Sun, 22 Nov 2026 10:00:00 +0000\r\n"+
-		"From: %[1]s@example.org\r\nSubject: about %[1]s\r\nMessage-ID: <%[1]s@example.org>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n.dot\r\nbody of %[1]s\r\n", name)
-}
-
-// lengthen has the server list the first message as longer than before.
-func (f *fixture) lengthenFirst() {
-	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
-		ms[0].Octets = append(ms[0].Octets, "x\r\n"...)
-		return ms
-	})
-}
-
 // arrived are the names of what the destination took, in its order.
 func (f *fixture) arrived() []string {
 	var out []string
 	for _, m := range f.smtp.Messages() {
-		out = append(out, f.nameOf(m))
+		out = append(out, nameOf(m))
 	}
 	return out
 }
 
-func (f *fixture) nameOf(m smtptest.Message) string {
+func nameOf(m smtptest.Message) string {
 	_, after, _ := bytes.Cut(m.Data, []byte("Message-ID: <"))
 	name, _, _ := bytes.Cut(after, []byte("@"))
 	return string(name)
 }
 
-// split takes the trace lines off.
-func split(m smtptest.Message) (trace, body string) {
+// withoutTrace takes the trace lines off a message that arrived.
+func withoutTrace(m smtptest.Message) (trace, body string) {
 	_, after, _ := bytes.Cut(m.Data, []byte("X-Popferry-Trace: id="))
 	line, rest, _ := bytes.Cut(after, []byte("\r\n"))
 	trace, _, _ = strings.Cut(string(line), ";")
@@ -250,6 +255,8 @@ func (f *fixture) left() []string {
 	return out
 }
 
+// verbs are those of the commands that the POP3 server got, in their order, as far
+// as they are among these.
 func (f *fixture) verbs(only ...string) []string {
 	var out []string
 	for _, c := range f.pop.Log() {
@@ -260,28 +267,12 @@ func (f *fixture) verbs(only ...string) []string {
 	return out
 }
 
-// states are the ledger's states by UID, those of several generations joined.
-func (f *fixture) states() map[string]string {
+// copies are the paths of the retained copies.
+func (f *fixture) copies() []string {
 	f.t.Helper()
-	out := make(map[string]string)
-	for _, r := range f.records() {
-		if out[r.UID] != "" {
-			out[r.UID] += "+"
-		}
-		out[r.UID] += r.State.String()
-	}
-	return out
-}
-
-// in counts the messages in a state.
-func (f *fixture) in(s ledger.State) int {
-	n := 0
-	for _, r := range f.records() {
-		if r.State == s {
-			n++
-		}
-	}
-	return n
+	files, err := filepath.Glob(filepath.Join(f.copyDir, "*"))
+	must(f.t, err)
+	return files
 }
 
 func (f *fixture) records() []*ledger.Record {
@@ -304,37 +295,86 @@ func (f *fixture) record(uid string) *ledger.Record {
 		}
 	}
 	if len(found) != 1 {
-		f.t.Fatalf("%d rows for %q", len(found), uid)
+		f.t.Fatalf("%d rows for %q, want 1", len(found), uid)
 	}
 	return found[0]
 }
 
-type record = ledger.Record
+// states are the ledger's states by UID, those of several generations joined.
+func (f *fixture) states() map[string]string {
+	f.t.Helper()
+	out := make(map[string]string)
+	for _, r := range f.records() {
+		if out[r.UID] != "" {
+			out[r.UID] += "+"
+		}
+		out[r.UID] += r.State.String()
+	}
+	return out
+}
+
+// inState counts the rows in a state.
+func (f *fixture) inState(s ledger.State) int {
+	f.t.Helper()
+	n := 0
+	for _, r := range f.records() {
+		if r.State == s {
+			n++
+		}
+	}
+	return n
+}
+
+// underLease does something with the account's rows between two polls, as a
+// command of the user does.
+func (f *fixture) underLease(do func(ctx context.Context, l fetcher.Lease) error) {
+	f.t.Helper()
+	l, err := f.store.Lease(f.t.Context(), f.account.ID)
+	must(f.t, err)
+	must(f.t, errors.Join(do(f.t.Context(), l), l.Release()))
+}
+
+// setUIDs is what the user answers where the UIDs are new: UIDsAdopting for
+// "popferry adopt", UIDsStable for "popferry resend".
+func (f *fixture) setUIDs(s ledger.UIDState) {
+	f.t.Helper()
+	f.underLease(func(ctx context.Context, l fetcher.Lease) error {
+		a, err := l.Account(ctx)
+		if err != nil {
+			return err
+		}
+		a.UIDs = s
+		return l.PutAccount(ctx, a)
+	})
+}
+
+// clock is a time that only a test moves.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// testLog shows the log of a test that failed.
+type testLog struct{ t *testing.T }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.t.Log(string(bytes.TrimSpace(p)))
+	return len(p), nil
+}
 
 var errTest = errors.New("made to fail")
-
-// busyWorld has a destination that refuses every message for now, until it is
-// told that it is free.
-func busyWorld(t *testing.T, pop func(*pop3test.Session, string, string) bool) (f *fixture, free func()) {
-	var busy atomic.Bool
-	busy.Store(true)
-	f = newFixture(t, faults{pop: pop, smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if e.Stage == forwarder.StageDot && busy.Load() {
-			return smtptest.Fault{Code: 451, Text: "later"}
-		}
-		return smtptest.Fault{}
-	}}})
-	return f, func() { busy.Store(false) }
-}
-
-func same[T comparable](t *testing.T, what string, got, want []T) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
-func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -1,28 +1,26 @@
 package fetcher_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"testing"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// importing notes messages as popferry import does.
+// importRows notes messages as popferry import does.
 func (f *fixture) importRows(uids ...string) {
 	f.t.Helper()
-	l, err := f.store.Lease(f.t.Context(), f.account.ID)
-	must(f.t, err)
+	var recs []*ledger.Record
 	for _, uid := range uids {
-		must(f.t, l.Put(f.t.Context(), ledger.Imported(uid, "mpop", f.now.Now())))
+		recs = append(recs, ledger.Imported(uid, "mpop", f.now.Now()))
 	}
-	must(f.t, l.Release())
+	f.underLease(func(ctx context.Context, l fetcher.Lease) error { return l.Put(ctx, recs...) })
 }
 
-// TestImportedMessageIsNeitherForwardedNorDeleted: what another program had fetched is neither forwarded nor
-// deleted, whatever the policy, and is told by its size too once it was listed.
+// What another program had fetched stays as it is, whatever the policy, and is
+// recognised by its size too once it was listed.
 func TestImportedMessageIsNeitherForwardedNorDeleted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
@@ -32,40 +30,37 @@ func TestImportedMessageIsNeitherForwardedNorDeleted(t *testing.T) {
 	for range 2 {
 		f.poll()
 	}
-	same(t, "arrived", f.arrived(), []string{"m2"})
-	same(t, "left", f.left(), []string{"uid-m1", "uid-m3"})
-	if size := f.record("uid-m1").Size; size != int64(len(octetsOf("m1"))) {
-		t.Errorf("its size is %d", size)
+	f.wantArrived("m2")
+	f.wantLeft("uid-m1", "uid-m3")
+	if got, want := f.record("uid-m1").Size, int64(len(octetsOf("m1"))); got != want {
+		t.Errorf("its size in the ledger: %d, want %d", got, want)
 	}
-	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message {
-		return []pop3test.Message{{UID: "uid-m1", Octets: octetsOf("another")}}
-	})
+	f.replace("uid-m1", octetsOf("another"))
 	f.poll()
-	same(t, "arrived", f.arrived(), []string{"m2", "another"})
+	f.wantArrivedInOrder("m2", "another")
 }
 
-// TestImportedUIDOfSeveralMessagesSkipsOnlyCopies: copies under one UID were all fetched before; of messages
-// that differ only one was, and nobody knows which.
+// Copies under one UID were all fetched before; of messages that differ only one
+// was, and which one is not known.
 func TestImportedUIDOfSeveralMessagesSkipsOnlyCopies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
 	f.account.Policy.Keep = false
-	for _, m := range []struct{ uid, text string }{{"copies", "m1"}, {"copies", "m1"}, {"others", "m2"}, {"others", "m3"}} {
-		f.pop.Add("leo", pop3test.Message{UID: m.uid, Octets: octetsOf(m.text)})
-	}
+	f.addUnder("copies", octetsOf("m1"), octetsOf("m1"))
+	f.addUnder("others", octetsOf("m2"), octetsOf("m3"))
 	f.importRows("copies", "others")
-	f.pollTwiceDaily(3, true)
-	same(t, "arrived", sorted(f.arrived()), []string{"m2", "m3"})
-	same(t, "left", f.left(), []string{"copies", "copies"})
+	f.pollEvery12Hours(3, true)
+	f.wantArrived("m2", "m3")
+	f.wantLeft("copies", "copies")
 	for _, r := range f.records() {
 		if r.UID == "copies" && (r.State != ledger.Skipped || r.Cause.Code != ledger.CauseImported) {
-			t.Errorf("%s: %+v", r.State, r.Cause)
+			t.Errorf("a row of copies: %s, cause %+v; want skipped, cause %s", r.State, r.Cause, ledger.CauseImported)
 		}
 	}
 }
 
-// TestImportedMessageListedLaterIsNotForwarded: a server that does not list a message at first must
-// not have it forwarded when it does.
+// A server that does not list a message at first must not have it forwarded when
+// it does.
 func TestImportedMessageListedLaterIsNotForwarded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
@@ -76,29 +71,26 @@ func TestImportedMessageListedLaterIsNotForwarded(t *testing.T) {
 	f.add("m2", "m3")
 	f.poll()
 	f.poll()
-	same(t, "arrived", f.arrived(), []string{"m3"})
+	f.wantArrived("m3")
 }
 
-// TestImportedMessageIsForwardedAfterRetry, and then is a message like any other.
+// After popferry retry it is a message like any other.
 func TestImportedMessageIsForwardedAfterRetry(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
 	f.account.Policy.Keep = false
 	f.add("m1", "m2")
 	f.importRows("uid-m1", "uid-m2")
-	l, err := f.store.Lease(t.Context(), f.account.ID)
-	must(t, err)
 	rec := f.record("uid-m2")
 	rec.Retry(f.now.Now())
-	must(t, l.Put(t.Context(), rec))
-	must(t, l.Release())
+	f.underLease(func(ctx context.Context, l fetcher.Lease) error { return l.Put(ctx, rec) })
 	f.poll()
-	same(t, "arrived", f.arrived(), []string{"m2"})
-	same(t, "left", f.left(), []string{"uid-m1"})
+	f.wantArrived("m2")
+	f.wantLeft("uid-m1")
 }
 
-// TestImportedUIDsOfAnotherServerWaitForTheUser: UIDs of which the server has none, and as many
-// others, are no reason to forward everything. One answer is enough.
+// UIDs of which the server has none, and as many others, are no reason to forward
+// everything. One answer of the user is enough.
 func TestImportedUIDsOfAnotherServerWaitForTheUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{})
@@ -106,17 +98,8 @@ func TestImportedUIDsOfAnotherServerWaitForTheUser(t *testing.T) {
 	for i := range 12 {
 		f.importRows(fmt.Sprint("other-", i))
 	}
-	if r := f.poll(); !errors.Is(r.Err, fetcher.ErrRenumbered) || len(f.arrived()) > 0 {
-		t.Fatalf("%+v, arrived %v", r, f.arrived())
-	}
-	l, err := f.store.Lease(t.Context(), f.account.ID)
-	must(t, err)
-	a, err := l.Account(t.Context())
-	must(t, err)
-	a.UIDs = ledger.UIDsStable // popferry resend
-	must(t, l.PutAccount(t.Context(), a))
-	must(t, l.Release())
-	if r := f.poll(); r.Err != nil || r.Forwarded != 12 {
-		t.Errorf("%+v", r)
-	}
+	wantResult(t, f.poll(), result{OnServer: -1, Err: fetcher.ErrRenumbered})
+	f.wantArrived()
+	f.setUIDs(ledger.UIDsStable) // popferry resend
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 12}, OnServer: 12})
 }

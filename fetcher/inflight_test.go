@@ -14,8 +14,8 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// slowDisk is a ledger in which the first outcomes wait for each other: as
-// many as may be in flight. It counts the messages in doubt.
+// slowDisk is a ledger in which the first outcomes wait for each other: as many as
+// may be in flight. It counts the messages in doubt.
 type slowDisk struct {
 	fetcher.Lease
 	*doubts
@@ -66,9 +66,17 @@ func (d *doubts) ended(ctx context.Context) error {
 	}
 }
 
-// TestInFlightBoundsMessagesInDoubt: the messages in doubt are no more than in_flight, however slow
-// the disk and however many accounts share the destination; and they are as
-// many, for it is what makes a far destination quick.
+// want compares how many messages were in doubt at once.
+func (d *doubts) want(t *testing.T, most int) {
+	t.Helper()
+	if d.most != most || d.now != 0 {
+		t.Errorf("%d messages were in doubt at once, %d in the end; want %d, 0", d.most, d.now, most)
+	}
+}
+
+// However slow the disk and however many accounts share the destination, no more
+// than in_flight messages are in doubt; and as many are, because that is what makes
+// a far destination quick.
 func TestInFlightBoundsMessagesInDoubt(t *testing.T) {
 	t.Parallel()
 	const inFlight = 3
@@ -76,12 +84,9 @@ func TestInFlightBoundsMessagesInDoubt(t *testing.T) {
 	d := &doubts{enough: 1, full: make(chan struct{})}
 	a := newFixture(t, faults{pool: smtp.Options{InFlight: inFlight}})
 	b := newFixture(t, faults{})
-	b.account.Destination.Forwarder = destination{a.pool}
+	b.account.Destination.Forwarder = a.account.Destination.Forwarder
 	for _, f := range []*fixture{a, b} {
-		f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-			l, err := f.store.Lease(ctx, id)
-			return slowDisk{l, d}, err
-		}
+		f.lease = func(l fetcher.Lease) fetcher.Lease { return slowDisk{l, d} }
 	}
 	a.add("first")
 	a.poll()
@@ -91,47 +96,33 @@ func TestInFlightBoundsMessagesInDoubt(t *testing.T) {
 		for i := range 20 {
 			f.add(fmt.Sprint("m", i))
 		}
-		both.Go(func() {
-			if r := f.poll(); r.Forwarded != 20 || r.Err != nil {
-				t.Errorf("%+v", r)
-			}
-		})
+		n := len(f.left())
+		both.Go(func() { wantResult(t, f.poll(), result{Counts: counts{Forwarded: 20}, OnServer: n}) })
 	}
 	both.Wait()
-	if d.most != inFlight || d.now != 0 {
-		t.Errorf("%d were in doubt at once, %d in the end", d.most, d.now)
-	}
+	d.want(t, inFlight)
 }
 
-// TestMessageToBeWrappedDoesNotWaitForItself: a refused message that waits to be sent as an attachment
-// keeps nobody waiting.
+// A refused message that waits to be sent as an attachment keeps nobody waiting.
 func TestMessageToBeWrappedDoesNotWaitForItself(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if e.Stage == forwarder.StageDot && e.Message%2 == 1 {
-			return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 26}, Text: "not like this"}
-		}
-		return smtptest.Fault{}
-	}}, pool: smtp.Options{InFlight: 1}})
+	odd := func(e smtptest.Event) bool { return e.Message%2 == 1 }
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(550, 5, 7, 26), odd), pool: oneInFlight})
 	f.account.Destination.OnReject = fetcher.Wrap
-	for i := range 12 {
-		f.add(fmt.Sprint("m", i))
-	}
-	done := make(chan fetcher.Result, 1)
+	f.add(numbered(12)...)
+	done := make(chan result, 1)
 	go func() { done <- f.poll() }()
 	select {
 	case r := <-done:
-		if r.Forwarded == 0 || r.Unknown > 0 {
-			t.Errorf("%+v", r)
-		}
+		wantResult(t, r, result{Counts: counts{Forwarded: 12}, OnServer: 12})
 	case <-time.After(longTimeout):
-		t.Fatal("it waits for itself")
+		t.Fatalf("the poll did not end within %v: it waits for itself", longTimeout)
 	}
 }
 
-// TestMessageToBeWrappedIsNotInDoubtWhileItWaits: a message that was refused by some, and
-// is to be sent once more, counts as in doubt only while it is sent: also where
-// the messages of another account come between.
+// A message that was refused by some, and is to be sent once more, counts as in
+// doubt only while it is sent: also where the messages of another account come
+// between.
 func TestMessageToBeWrappedIsNotInDoubtWhileItWaits(t *testing.T) {
 	t.Parallel()
 	d := &doubts{enough: 1, full: make(chan struct{})}
@@ -139,19 +130,10 @@ func TestMessageToBeWrappedIsNotInDoubtWhileItWaits(t *testing.T) {
 	b.account.Destination = a.account.Destination
 	var both sync.WaitGroup
 	for _, f := range []*fixture{a, b} {
-		f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-			l, err := f.store.Lease(ctx, id)
-			return slowDisk{l, d}, err
-		}
+		f.lease = func(l fetcher.Lease) fetcher.Lease { return slowDisk{l, d} }
 		f.add(numbered(10)...)
-		both.Go(func() {
-			if r := f.poll(); r.Forwarded != 10 || r.Err != nil {
-				t.Errorf("%+v", r)
-			}
-		})
+		both.Go(func() { wantResult(t, f.poll(), result{Counts: counts{Forwarded: 10}, OnServer: 10}) })
 	}
 	both.Wait()
-	if d.most != 1 || d.now != 0 {
-		t.Errorf("%d were in doubt at once, %d in the end", d.most, d.now)
-	}
+	d.want(t, 1)
 }

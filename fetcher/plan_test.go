@@ -2,7 +2,6 @@ package fetcher_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -17,13 +16,11 @@ func TestFirstRunNewSkipsMessagesThatAreThere(t *testing.T) {
 	f.account.Policy.OnlyNew = true
 	f.account.Policy.Keep = false
 	f.add("m1", "m2")
-	if r := f.poll(); r.Err != nil || r.Skipped != 2 || r.TryAgain() {
-		t.Fatalf("%+v", r)
-	}
+	wantResult(t, f.poll(), result{Counts: counts{Skipped: 2}, OnServer: 2})
 	f.add("m3")
 	f.poll()
-	same(t, "arrived", f.arrived(), []string{"m3"})
-	same(t, "left", f.left(), []string{"uid-m1", "uid-m2"})
+	f.wantArrived("m3")
+	f.wantLeft("uid-m1", "uid-m2")
 }
 
 func TestMessageOverMaxSizeIsSkippedAndStays(t *testing.T) {
@@ -32,16 +29,14 @@ func TestMessageOverMaxSizeIsSkippedAndStays(t *testing.T) {
 	f.account.Policy.MaxSize = 1000
 	f.account.Policy.Keep = false
 	f.add("m1")
-	f.pop.Add("leo", pop3test.Message{UID: "big", Octets: bytes.Repeat([]byte("too much\r\n"), 500)})
+	f.addUnder("big", bytes.Repeat([]byte("too much\r\n"), 500))
 	f.add("m2")
 	for range 2 {
 		f.poll()
 	}
-	same(t, "arrived", sorted(f.arrived()), []string{"m1", "m2"})
-	same(t, "left", f.left(), []string{"big"})
-	if f.states()["big"] != "skipped" {
-		t.Errorf("%v", f.states())
-	}
+	f.wantArrived("m1", "m2")
+	f.wantLeft("big")
+	f.wantState("big", "skipped")
 }
 
 func TestRaisedMaxSizeForwardsSkippedMessage(t *testing.T) {
@@ -50,15 +45,14 @@ func TestRaisedMaxSizeForwardsSkippedMessage(t *testing.T) {
 	f.account.Policy.MaxSize = 100
 	f.add("m1")
 	f.poll()
+	f.wantState("uid-m1", "skipped")
 	f.account.Policy.MaxSize = 1000
-	if r := f.poll(); r.Forwarded != 1 {
-		t.Errorf("%+v, %v", r, f.states())
-	}
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: 1})
 }
 
 func TestServerWithoutUIDLIsListedByHeaders(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	for name, test := range map[string]struct {
 		refused []string
 		keep    bool
 		works   bool
@@ -70,39 +64,37 @@ func TestServerWithoutUIDLIsListedByHeaders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, faults{pop: refuse("unknown command", c.refused...)})
-			f.account.Policy.Keep = c.keep
+			f := newFixture(t, faults{pop: popRefuses("unknown command", test.refused...)})
+			f.account.Policy.Keep = test.keep
 			f.add("m1", "m2")
-			f.pop.Add("leo", pop3test.Message{UID: "none", Octets: []byte("\r\nno header at all\r\n")})
-			r := f.poll()
-			if !c.works {
-				if !errors.Is(r.Err, pop3.ErrNoUIDL) || len(f.arrived()) != 0 {
-					t.Errorf("%+v", r)
-				}
+			f.addUnder("none", []byte("\r\nno header at all\r\n"))
+			if !test.works {
+				wantResult(t, f.poll(), result{OnServer: -1, Err: pop3.ErrNoUIDL})
+				f.wantArrived()
 				return
 			}
-			if r.Err != nil || r.Forwarded != 3 {
-				t.Fatalf("%+v", r)
-			}
+			left := map[bool]int{true: 3, false: 0}[test.keep]
+			wantResult(t, f.poll(), result{Counts: counts{Forwarded: 3}, OnServer: left})
 			f.add("m3")
-			if r := f.poll(); r.Err != nil || r.Forwarded != 1 {
-				t.Errorf("%+v", r)
+			if test.keep {
+				left++
 			}
-			if want := map[bool]int{true: 4, false: 0}[c.keep]; len(f.left()) != want {
-				t.Errorf("left: %v", f.left())
+			wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: left})
+			if got := len(f.left()); got != left {
+				t.Errorf("left on the server: %v, want %d", f.left(), left)
 			}
 		})
 	}
 }
 
-// UIDL that is refused once, in words that nobody knows.
+// The words are such that nobody knows, so it could be a server without UIDL.
 func TestUIDLRefusedOnceDuplicatesNothing(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{3, 30} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			var refused atomic.Bool
-			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
 				if verb == "UIDL" && refused.Load() {
 					s.Err("cannot open index")
 					return true
@@ -112,12 +104,10 @@ func TestUIDLRefusedOnceDuplicatesNothing(t *testing.T) {
 			f.add(numbered(n)...)
 			f.poll()
 			refused.Store(true)
-			f.poll()
+			wantResult(t, f.poll(), result{OnServer: -1, Err: pop3.ErrNoUIDL})
 			refused.Store(false)
-			f.pollTwiceDaily(2, true)
-			if len(f.arrived()) != n {
-				t.Errorf("%d arrived, want %d", len(f.arrived()), n)
-			}
+			f.pollEvery12Hours(2, true)
+			f.wantArrived(numbered(n)...)
 		})
 	}
 }

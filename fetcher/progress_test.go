@@ -11,10 +11,10 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// TestProgress: who looks on sees what is to come before anything is sent, then
-// what was dealt with, at the end all of it: what the server refuses to give
-// out and what is refused by the destination included.
-func TestProgress(t *testing.T) {
+// An observer sees what is to come before anything is sent, then what was dealt
+// with, at the end all of it: what the server refuses to give out and what is
+// refused by the destination included.
+func TestProgressCountsEveryMessageThatIsDealtWith(t *testing.T) {
 	t.Parallel()
 	for name, pipelining := range map[string]bool{"one at a time": false, "asked for ahead": true} {
 		t.Run(name, func(t *testing.T) {
@@ -22,7 +22,7 @@ func TestProgress(t *testing.T) {
 			var p fetcher.Progress
 			var mu sync.Mutex
 			var seen []fetcher.Snapshot
-			b := faults{
+			f := newFixture(t, faults{
 				pop: func(s *pop3test.Session, verb, arg string) bool {
 					switch {
 					case verb == "CAPA" && !pipelining:
@@ -34,19 +34,19 @@ func TestProgress(t *testing.T) {
 					}
 					return true
 				},
-				smtp: smtptest.Options{Fault: func(e smtptest.Event) (fault smtptest.Fault) {
-					if e.Stage == forwarder.StageDot {
-						mu.Lock()
-						defer mu.Unlock()
-						if seen = append(seen, p.Snapshot()); len(seen) == 2 {
-							fault.Code, fault.Text = 550, "no"
-						}
+				smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+					if e.Stage != forwarder.StageDot {
+						return smtptest.Fault{}
 					}
-					return fault
+					mu.Lock()
+					defer mu.Unlock()
+					if seen = append(seen, p.Snapshot()); len(seen) == 2 {
+						return reply(550)
+					}
+					return smtptest.Fault{}
 				}},
 				pool: smtp.Options{Connections: 1, InFlight: 1},
-			}
-			f := newFixture(t, b)
+			})
 			f.account.Progress = &p
 			f.add("m1", "m2", "m3", "m4")
 			var octets int64
@@ -59,18 +59,18 @@ func TestProgress(t *testing.T) {
 			if got := p.Snapshot(); got != want {
 				t.Errorf("at the end %+v, want %+v", got, want)
 			}
-			for i, tally := range seen {
-				if tally.Messages != 4 || tally.Octets != octets || tally.Done > i+1 || tally.Fetched == 0 {
-					t.Errorf("at the final dot of message %d: %+v", i+1, tally)
+			for i, got := range seen {
+				if got.Messages != 4 || got.Octets != octets || got.Done > i+1 || got.Fetched == 0 {
+					t.Errorf("at the final dot of message %d: %+v, want 4 messages of %d octets, at most %d done, something fetched", i+1, got, octets, i+1)
 				}
 			}
 			if len(seen) != 3 {
-				t.Errorf("%d transactions", len(seen))
+				t.Errorf("%d transactions, want 3", len(seen))
 			}
 			before := p.Snapshot()
 			f.poll() // m3 is refused again, the rest is known
 			if got := p.Snapshot(); got.Done != got.Messages || got.Fetched != before.Fetched {
-				t.Errorf("with nothing new %+v", got)
+				t.Errorf("with nothing new %+v, want all of the messages done and %d octets fetched as before", got, before.Fetched)
 			}
 		})
 	}

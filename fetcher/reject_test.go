@@ -13,50 +13,62 @@ import (
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
-	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
+// refusesFirst is a destination that refuses the first message at a stage.
+func refusesFirst(stage forwarder.Stage, code int, enhanced ...int) faults {
+	return faults{smtp: smtpFault(stage, reply(code, enhanced...), onMessage(1)), pool: oneConnection}
+}
+
 func TestWrapSendsRefusedMessageAsAttachment(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	lmtp := refusesFirst(forwarder.StageDot, 550, 5, 7, 26)
+	lmtp.smtp.LMTP = true
+	for name, test := range map[string]struct {
 		faults   faults
 		original bool
 		want     string // state in the end
 	}{
-		"refused at the dot":         {faults: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
-		"by LMTP":                    {faults: refusing(smtptest.Options{LMTP: true}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 26}), want: "forwarded"},
-		"its own sender refused":     {faults: refusing(smtptest.Options{}, forwarder.StageMail, forwarder.EnhancedCode{5, 7, 1}), original: true, want: "forwarded"},
-		"8-bit, and no 8BITMIME":     {faults: faults{smtp: smtptest.Options{Hide: []string{"8BITMIME", "SMTPUTF8"}}}, want: "forwarded"},
-		"refused for its size":       {faults: refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 3, 4}), want: "held"},
-		"refused by 552 for a virus": {faults: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 0}), want: "forwarded"},
-		"refused by 552 alone":       {faults: refusingBy(552, smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{}), want: "held"},
-		"larger than it announces":   {faults: faults{smtp: smtptest.Options{MaxSize: 100}}, want: "held"},
+		"refused at the dot":         {refusesFirst(forwarder.StageDot, 550, 5, 7, 26), false, "forwarded"},
+		"by LMTP":                    {lmtp, false, "forwarded"},
+		"its own sender refused":     {refusesFirst(forwarder.StageMail, 550, 5, 7, 1), true, "forwarded"},
+		"8-bit, and no 8BITMIME":     {faults{smtp: smtptest.Options{Hide: []string{"8BITMIME", "SMTPUTF8"}}}, false, "forwarded"},
+		"refused for its size":       {refusesFirst(forwarder.StageDot, 550, 5, 3, 4), false, "held"},
+		"refused by 552 for a virus": {refusesFirst(forwarder.StageDot, 552, 5, 7, 0), false, "forwarded"},
+		"refused by 552 alone":       {refusesFirst(forwarder.StageDot, 552), false, "held"},
+		"larger than it announces":   {faults{smtp: smtptest.Options{MaxSize: 100}}, false, "held"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, c.faults)
+			f := newFixture(t, test.faults)
 			f.account.Policy.Keep = false
 			f.account.Destination.OnReject = fetcher.Wrap
-			f.account.Destination.Original = c.original
-			body := []byte("Return-Path: <a@b.example>\r\nSubject: Gr\xfc\xdfe\r\nMessage-ID: <bad@example.org>\r\n\r\n8-bit \xff\r\n")
-			f.pop.Add("leo", pop3test.Message{UID: "bad", Octets: body})
+			f.account.Destination.Original = test.original
+			f.addUnder("bad", []byte("Return-Path: <a@b.example>\r\nSubject: Gr\xfc\xdfe\r\nMessage-ID: <bad@example.org>\r\n\r\n8-bit \xff\r\n"))
 			r := f.poll()
-			if got := f.states()["bad"]; got != c.want || r.Err != nil || (len(f.left()) == 0) != (c.want == "forwarded") {
-				t.Fatalf("it is %s, left %v, %+v", got, f.left(), r)
-			}
-			if c.want == "held" {
+			f.wantState("bad", test.want)
+			if test.want == "held" {
+				wantResult(t, r, result{Counts: counts{Held: 1}, OnServer: 1})
+				f.wantLeft("bad")
 				return
 			}
+			wantResult(t, r, result{Counts: counts{Forwarded: 1}})
+			f.wantLeft()
 			m := f.smtp.Messages()[0]
-			if !bytes.Contains(m.Data, []byte("Auto-Submitted: auto-generated")) || m.Sender != "leo@example.org" || slices.ContainsFunc(m.Data, func(c byte) bool { return c > 127 }) {
-				t.Errorf("%q from %s", m.Data, m.Sender)
+			if want := "Auto-Submitted: auto-generated"; !bytes.Contains(m.Data, []byte(want)) {
+				t.Errorf("arrived: %q, want it to contain %q", m.Data, want)
 			}
-			if text := f.record("bad").Recipients[0].Text; !strings.HasPrefix(text, "sent as an attachment, after: ") {
-				t.Errorf("the ledger says %q", text)
+			if want := "leo@example.org"; m.Sender != want {
+				t.Errorf("envelope sender: %q, want %q", m.Sender, want)
+			}
+			if i := slices.IndexFunc(m.Data, func(c byte) bool { return c > 127 }); i >= 0 {
+				t.Errorf("octet %d of %q is above 127, want 7-bit", i, m.Data)
+			}
+			if text, want := f.record("bad").Recipients[0].Text, "sent as an attachment, after: "; !strings.HasPrefix(text, want) {
+				t.Errorf("the ledger says %q, want it to begin with %q", text, want)
 			}
 		})
 	}
@@ -64,34 +76,25 @@ func TestWrapSendsRefusedMessageAsAttachment(t *testing.T) {
 
 func TestWrapThatIsRefusedTooIsHeld(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if e.Stage == forwarder.StageDot {
-			return smtptest.Fault{Code: 554, Text: "never"}
-		}
-		return smtptest.Fault{}
-	}}})
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(554))})
 	f.account.Policy.Keep = false
 	f.account.Destination.OnReject = fetcher.Wrap
 	f.add("m1")
 	f.poll()
-	if f.states()["uid-m1"] != "held" || len(f.left()) != 1 {
-		t.Errorf("%v, left %v", f.states(), f.left())
-	}
+	f.wantState("uid-m1", "held")
+	f.wantLeft("uid-m1")
 }
 
-// TestMessageThatCannotBeWrappedIsHeld: what can't be wrapped is held, and holds up
-// nothing else.
+// No header can name this recipient. Nothing else is held up.
 func TestMessageThatCannotBeWrappedIsHeld(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
+	f := newFixture(t, refusesFirst(forwarder.StageDot, 550, 5, 7, 1))
 	f.account.Destination.Recipients = []string{"me..you@example.org"}
 	f.account.Destination.OnReject = fetcher.Wrap
 	f.add("bad", "m1", "m2")
-	f.pollTwiceDaily(3, false)
-	same(t, "arrived", f.arrived(), []string{"m1", "m2"})
-	if got := f.states()["uid-bad"]; got != "held" {
-		t.Errorf("it is %s", got)
-	}
+	f.pollEvery12Hours(3, false)
+	f.wantArrivedInOrder("m1", "m2")
+	f.wantState("uid-bad", "held")
 }
 
 // halfRefused is a destination with two recipients over LMTP: b takes a message
@@ -106,17 +109,17 @@ func halfRefused(t *testing.T) *fixture {
 		case e.Stage == forwarder.StageRcpt && e.Address == "a@example.org":
 			both.Store(true)
 		case e.Stage == forwarder.StageDot && e.Address == "b@example.org" && both.Load():
-			return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 26}, Text: "not like this"}
+			return reply(550, 5, 7, 26)
 		}
 		return smtptest.Fault{}
-	}}, pool: smtp.Options{InFlight: 1}})
+	}}, pool: oneInFlight})
 	f.account.Destination.Recipients = []string{"a@example.org", "b@example.org"}
 	f.account.Destination.OnReject = fetcher.Wrap
 	return f
 }
 
-// lastWrite ends the writing behind the first row that says so: what is on disk
-// then is what a crash would leave.
+// lastWrite ends the writing behind the first row that says that a recipient
+// refused: what is on disk then is what a crash would leave.
 type lastWrite struct {
 	fetcher.Lease
 	over *atomic.Bool
@@ -133,107 +136,101 @@ func (l lastWrite) Put(ctx context.Context, recs ...*ledger.Record) error {
 	return l.Lease.Put(ctx, recs...)
 }
 
-// TestCrashBeforeWrapLeavesNobodyInDoubt: who has the message does not get it again, and the
-// other one gets it as an attachment; nobody is in doubt.
+// The recipient who has the message does not get it again, and the other one gets
+// it as an attachment.
 func TestCrashBeforeWrapLeavesNobodyInDoubt(t *testing.T) {
 	t.Parallel()
 	f := halfRefused(t)
 	var over atomic.Bool
-	f.lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-		l, err := f.store.Lease(ctx, id)
-		return lastWrite{l, &over}, err
-	}
+	f.lease = func(l fetcher.Lease) fetcher.Lease { return lastWrite{l, &over} }
 	f.add("m1")
-	if r := f.poll(); r.Err == nil || !over.Load() {
-		t.Fatalf("%+v", r)
+	if r := f.poll(); !hasError(r.Err, errTest) || !over.Load() {
+		t.Fatalf("error %v, refusal written: %v; want %v, true", r.Err, over.Load(), errTest)
 	}
 	f.lease = nil
-	if got := f.states()["uid-m1"]; got != "deferred" {
-		t.Errorf("it is %s", got)
-	}
-	if r := f.poll(); r.Err != nil || r.Forwarded != 1 || r.Unknown != 0 {
-		t.Errorf("%+v", r)
-	}
-	var got [][]string
+	f.wantState("uid-m1", "deferred")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: 1})
+	var to []string
 	for _, m := range f.smtp.Messages() {
-		got = append(got, m.Recipients)
+		to = append(to, strings.Join(m.Recipients, " "))
 	}
-	if len(got) != 2 || !slices.Equal(got[0], []string{"a@example.org"}) || !slices.Equal(got[1], []string{"b@example.org"}) {
-		t.Errorf("arrived for %v", got)
-	}
+	wantList(t, "arrived for", to, []string{"a@example.org", "b@example.org"})
 }
 
 func TestQuarantineStoresRefusedMessage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := newFixture(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
+	f := newFixture(t, refusesFirst(forwarder.StageDot, 550, 5, 7, 1))
 	f.account.Policy.Keep = false
 	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(dir)
 	f.add("m1", "m2")
-	if r := f.poll(); r.Err != nil || r.Held != 0 || len(f.left()) != 0 {
-		t.Errorf("%+v, left %v", r, f.left())
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "new", "*"))
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 2}})
+	f.wantLeft()
+	files, err := filepath.Glob(filepath.Join(dir, "new", "*"))
+	must(t, err)
 	if len(files) != 1 {
-		t.Fatalf("in quarantine: %v", files)
+		t.Fatalf("in quarantine: %v, want 1 file", files)
 	}
 	text, err := os.ReadFile(files[0])
-	_, want, _ := bytes.Cut(octetsOf("m1"), []byte("\r\n"))
-	if err != nil || !bytes.HasSuffix(text, want) || !bytes.HasPrefix(text, []byte("Received: from pop.example.net")) {
-		t.Errorf("%v: %q", err, text)
+	must(t, err)
+	_, end, _ := bytes.Cut(octetsOf("m1"), []byte("\r\n")) // without its Return-Path
+	if begin := "Received: from pop.example.net"; !bytes.HasPrefix(text, []byte(begin)) || !bytes.HasSuffix(text, end) {
+		t.Errorf("in quarantine: %q, want it to begin with %q and to end with %q", text, begin, end)
 	}
+}
+
+// brokenFolder is a maildir that cannot be made.
+func brokenFolder(t *testing.T) *maildir.Box {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	return maildir.New(filepath.Join(file, "folder"))
 }
 
 func TestQuarantineFailureMarksNothing(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o600))
-	f := newFixture(t, refusing(smtptest.Options{}, forwarder.StageDot, forwarder.EnhancedCode{5, 7, 1}))
+	f := newFixture(t, refusesFirst(forwarder.StageDot, 550, 5, 7, 1))
 	f.account.Policy.Keep = false
-	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(filepath.Join(file, "folder"))
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, brokenFolder(t)
 	f.add("m1")
-	if r := f.poll(); r.Err == nil || len(f.states()) != 0 || len(f.left()) != 1 {
-		t.Errorf("%+v, %v, left %v", r, f.states(), f.left())
-	}
+	wantResult(t, f.poll(), result{OnServer: 1, Err: anyError})
+	f.wantStates(nil)
+	f.wantLeft("uid-m1")
 }
 
-// TestQuarantineFailureForOneRecipientDoesNotResendToTheOther: the other one, who has the message, does
-// not get it again.
 func TestQuarantineFailureForOneRecipientDoesNotResendToTheOther(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o600))
-	b := failAt(forwarder.StageDot, "b@", smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 1}, Text: "no"})
+	b := faults{smtp: smtpFault(forwarder.StageDot, reply(550, 5, 7, 1), onAddress("b@")), pool: oneConnection}
 	b.smtp.LMTP = true
 	f := newFixture(t, b)
 	f.account.Destination.Recipients = []string{"a@example.org", "b@example.org"}
-	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(filepath.Join(file, "folder"))
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, brokenFolder(t)
 	f.add("m1")
-	f.pollTwiceDaily(4, true)
-	same(t, "arrived", f.arrived(), []string{"m1"})
+	f.pollEvery12Hours(4, true)
+	f.wantArrived("m1")
 }
 
-// TestQuarantineIsNotFilledByABrokenDestination: a destination that refuses everything does not empty
-// the mailbox into it, and is left alone for longer and longer.
+// A destination that refuses everything does not empty the mailbox into the
+// quarantine, and is left alone for longer and longer.
 func TestQuarantineIsNotFilledByABrokenDestination(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, failAt(forwarder.StageDot, "", smtptest.Fault{Code: 554, Text: "the queue is broken"}))
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(554)), pool: oneConnection})
 	f.account.Policy.Keep = false
 	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(t.TempDir())
 	f.add(numbered(20)...)
 	last := time.Duration(0)
 	for range 3 {
-		r := f.pollAs(false)
+		r := f.pollBySchedule()
 		d, err := f.store.Destination(t.Context(), "main")
 		must(t, err)
 		wait := d.NotBefore.Sub(f.now.Now())
 		if r.Err == nil || wait <= last {
-			t.Errorf("%+v, waits %v after %v", r, wait, last)
+			t.Errorf("error %v, the destination waits %v; want an error, more than %v", r.Err, wait, last)
 		}
 		last = wait
 		f.now.Add(wait)
 	}
 	if n := len(f.left()); n != 20 {
-		t.Errorf("%d of 20 are left", n)
+		t.Errorf("%d messages are left on the server, want 20", n)
 	}
 }

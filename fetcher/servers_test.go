@@ -4,30 +4,16 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// oneAtATime guards what a handler keeps: a session that was cut may still be
-// at the commands that it was sent ahead, when the next one has begun.
-func oneAtATime(handle func(s *pop3test.Session, verb, arg string) bool) func(*pop3test.Session, string, string) bool {
-	if handle == nil {
-		return nil
-	}
-	var mu sync.Mutex
-	return func(s *pop3test.Session, verb, arg string) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return handle(s, verb, arg)
-	}
-}
-
-// refuse answers -ERR to some verbs.
-func refuse(text string, verbs ...string) func(*pop3test.Session, string, string) bool {
+// popRefuses answers -ERR to some verbs.
+func popRefuses(text string, verbs ...string) popHandler {
 	return func(s *pop3test.Session, verb, _ string) bool {
 		if !slices.Contains(verbs, verb) {
 			return false
@@ -38,7 +24,7 @@ func refuse(text string, verbs ...string) func(*pop3test.Session, string, string
 }
 
 // answerRETR answers RETR for one message.
-func answerRETR(uid string, answer func(s *pop3test.Session, m *pop3test.Message)) func(*pop3test.Session, string, string) bool {
+func answerRETR(uid string, answer func(s *pop3test.Session, m *pop3test.Message)) popHandler {
 	return func(s *pop3test.Session, verb, arg string) bool {
 		m := s.Message(arg)
 		if verb != "RETR" || m == nil || m.UID != uid {
@@ -49,18 +35,68 @@ func answerRETR(uid string, answer func(s *pop3test.Session, m *pop3test.Message
 	}
 }
 
-// flood sends a header and a body of 16 MB, as long as anybody reads it. It tells
-// whether that was to its end.
-func flood(s *pop3test.Session) bool {
-	s.Write("+OK\r\nMessage-ID: <m1@example.org>\r\n\r\n")
-	mega := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 1<<14)
-	for range 16 {
-		s.Write(mega)
-		if s.Flush() != nil {
-			return false
-		}
+// saysExpire is a server that says EXPIRE 0 and does not do it.
+func saysExpire(s *pop3test.Session, verb, _ string) bool {
+	if verb == "CAPA" {
+		s.Lines("capabilities", "USER", "UIDL", "TOP", "EXPIRE 0")
 	}
-	s.Write(".\r\n")
+	return verb == "CAPA"
+}
+
+// hiding is a server that gives each message once: at QUIT, what was retrieved is
+// gone.
+type hiding struct {
+	says      bool // EXPIRE 0
+	bySession bool // what another session retrieved stays
+	retrieved map[int][]string
+}
+
+// handle is called for each command. nil hides nothing.
+func (h *hiding) handle(pop *pop3test.Server, s *pop3test.Session, verb, arg string) bool {
+	if h == nil {
+		return false
+	}
+	session := 0
+	if h.bySession {
+		session = s.Number
+	}
+	switch m := s.Message(arg); {
+	case verb == "CAPA" && h.says:
+		return saysExpire(s, verb, arg)
+	case verb == "RETR" && m != nil:
+		if h.retrieved == nil {
+			h.retrieved = make(map[int][]string)
+		}
+		h.retrieved[session] = append(h.retrieved[session], m.UID)
+	case verb == "QUIT":
+		gone := h.retrieved[session]
+		delete(h.retrieved, session)
+		pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+			return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return slices.Contains(gone, m.UID) })
+		})
+	}
+	return false
+}
+
+// partialListing is a server that for a while lists less than it has.
+type partialListing struct {
+	on         atomic.Bool
+	uids, list []string
+}
+
+func (p *partialListing) handle(s *pop3test.Session, verb, arg string) bool {
+	switch {
+	case !p.on.Load() || arg != "":
+		return false
+	case verb == "STAT":
+		s.OK("%d 100", len(p.uids))
+	case verb == "UIDL":
+		s.Lines("", p.uids...)
+	case verb == "LIST":
+		s.Lines("", p.list...)
+	default:
+		return false
+	}
 	return true
 }
 
@@ -91,124 +127,61 @@ func (u *unstuffed) handle(s *pop3test.Session, verb, arg string) bool {
 	return true
 }
 
-// partialListing is a server that for a while lists less than it has.
-type partialListing struct {
-	on         atomic.Bool
-	uids, list []string
-}
-
-func (p *partialListing) handle(s *pop3test.Session, verb, arg string) bool {
-	switch {
-	case !p.on.Load() || arg != "":
-		return false
-	case verb == "STAT":
-		s.OK("%d 100", len(p.uids))
-	case verb == "UIDL":
-		s.Lines("", p.uids...)
-	case verb == "LIST":
-		s.Lines("", p.list...)
-	default:
-		return false
+// flood sends a header and a body of 16 MB, as long as anybody reads it. It
+// reports whether that was to its end.
+func flood(s *pop3test.Session) bool {
+	s.Write("+OK\r\nMessage-ID: <m1@example.org>\r\n\r\n")
+	mega := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 1<<14)
+	for range 16 {
+		s.Write(mega)
+		if s.Flush() != nil {
+			return false
+		}
 	}
+	s.Write(".\r\n")
 	return true
 }
 
-// hidingServer is a server that gives each message once: what was retrieved is gone
-// after QUIT, whether it says so (EXPIRE 0) or not.
-type hidingServer struct {
-	f    *fixture
-	says bool
-	seen []string
-}
-
-func (h *hidingServer) handle(s *pop3test.Session, verb, arg string) bool {
-	switch verb {
-	case "CAPA":
-		if h.says {
-			s.Lines("capabilities", "USER", "UIDL", "TOP", "EXPIRE 0")
-			return true
-		}
-	case "RETR":
-		if m := s.Message(arg); m != nil {
-			h.seen = append(h.seen, m.UID)
-		}
-	case "QUIT":
-		seen := h.seen
-		h.seen = nil
-		h.f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
-			return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return slices.Contains(seen, m.UID) })
-		})
-	}
-	return false
-}
-
-// shy is a server that drops at QUIT what was retrieved, and does not say so.
-type shy struct {
-	f     *fixture
-	mu    sync.Mutex
-	given map[int][]string // UIDs by session
-}
-
-func (h *shy) handle(s *pop3test.Session, verb, arg string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch verb {
-	case "RETR":
-		if m := s.Message(arg); m != nil {
-			h.given[s.Number] = append(h.given[s.Number], m.UID)
-		}
-	case "QUIT":
-		gone := h.given[s.Number]
-		h.f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
-			return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return slices.Contains(gone, m.UID) })
-		})
-	}
-	return false
-}
-
-// saysExpire is a server that says EXPIRE 0 and does not do it.
-func saysExpire(s *pop3test.Session, verb, _ string) bool {
-	if verb == "CAPA" {
-		s.Lines("capabilities", "USER", "UIDL", "TOP", "EXPIRE 0")
-	}
-	return verb == "CAPA"
-}
-
-// greylist refuses the first so many messages at the dot for now.
-func greylist(n int) smtptest.Options {
+// smtpFault has the destination answer events at a stage with a fault: those that
+// match all of the conditions.
+func smtpFault(stage forwarder.Stage, fault smtptest.Fault, match ...func(smtptest.Event) bool) smtptest.Options {
 	return smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if e.Stage == forwarder.StageDot && e.Message <= n {
-			return smtptest.Fault{Code: 451, Text: "later"}
+		if e.Stage != stage || slices.ContainsFunc(match, func(m func(smtptest.Event) bool) bool { return !m(e) }) {
+			return smtptest.Fault{}
 		}
-		return smtptest.Fault{}
+		return fault
 	}}
 }
 
-// failAt misbehaves at a stage for addresses with a prefix.
-func failAt(stage forwarder.Stage, prefix string, fault smtptest.Fault) faults {
-	b := faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
-		if e.Stage == stage && strings.HasPrefix(e.Address, prefix) {
-			return fault
-		}
-		return smtptest.Fault{}
-	}}}
-	b.pool.Connections = 1
-	return b
+// Conditions of smtpFault.
+
+func onMessage(n int) func(smtptest.Event) bool {
+	return func(e smtptest.Event) bool { return e.Message == n }
 }
 
-// refusing refuses the first message of each mailbox, whatever the stage.
-func refusing(o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) faults {
-	return refusingBy(550, o, stage, e)
+func onFirst(n int) func(smtptest.Event) bool {
+	return func(e smtptest.Event) bool { return e.Message <= n }
 }
 
-func refusingBy(code int, o smtptest.Options, stage forwarder.Stage, e forwarder.EnhancedCode) faults {
-	o.Fault = func(ev smtptest.Event) smtptest.Fault {
-		if ev.Stage == stage && ev.Message == 1 {
-			return smtptest.Fault{Code: code, Enhanced: e, Text: "not like this"}
-		}
-		return smtptest.Fault{}
-	}
-	b := faults{smtp: o}
-	b.pool.Connections = 1
-	return b
+func onAddress(prefix string) func(smtptest.Event) bool {
+	return func(e smtptest.Event) bool { return strings.HasPrefix(e.Address, prefix) }
 }
+
+func while(on *atomic.Bool) func(smtptest.Event) bool {
+	return func(smtptest.Event) bool { return on.Load() }
+}
+
+// reply is a refusal.
+func reply(code int, enhanced ...int) smtptest.Fault {
+	f := smtptest.Fault{Code: code, Text: "made to fail"}
+	copy(f.Enhanced[:], enhanced)
+	return f
+}
+
+// oneConnection keeps messages in their order to the end: on several connections,
+// the destination may take a later one first.
+var oneConnection = smtp.Options{Connections: 1}
+
+// oneInFlight has the destination deal with one message at a time, so that it is
+// known which one it is.
+var oneInFlight = smtp.Options{InFlight: 1}

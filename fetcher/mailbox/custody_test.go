@@ -2,9 +2,9 @@ package mailbox
 
 import "testing"
 
-// TestCustody is what a session may do at its end, after what happened to the
+// TestCustodyEnding is what a session may do at its end, after what happened to the
 // messages that its server gave out.
-func TestCustody(t *testing.T) {
+func TestCustodyEnding(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		events func(*custody)
@@ -30,21 +30,6 @@ func TestCustody(t *testing.T) {
 		}
 		if got, want := c.quitSafe(), test.want == Normally; got != want {
 			t.Errorf("%s: QUIT is safe: %v, want %v", name, got, want)
-		}
-	}
-}
-
-func TestIntegrity(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		octets, listed int64
-		want           integrity
-	}{
-		{100, 100, exact}, {101, 100, longer}, {99, 100, shorter}, {0, 100, empty},
-		{0, 0, longer}, {5, 0, longer}, {5, -1, longer}, {0, -1, longer},
-	} {
-		if got := integrityOf(test.octets, test.listed); got != test.want {
-			t.Errorf("%d octets of %d listed: %d, want %d", test.octets, test.listed, got, test.want)
 		}
 	}
 }

@@ -1,0 +1,118 @@
+package mailbox
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// fingerprints are those of all messages, by Headers. As long as enough is false,
+// the message is asked for by RETR.
+func (f *fixture) fingerprints(s *Session, enough func(h message.Header, shown bool) bool) ([]string, error) {
+	out := make([]string, len(s.Listing.Entries))
+	err := s.Headers(f.t.Context(), s.Listing.Entries, func(i int, h message.Header, shown bool) (bool, error) {
+		out[i] = h.Fingerprint()
+		return enough(h, shown), nil
+	})
+	return out, err
+}
+
+func TestHeadersAskByRETRIfTOPIsNotEnough(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		noTop bool
+		want  []string // commands
+	}{
+		"TOP":         {want: []string{"TOP 1 0", "TOP 2 0", "TOP 3 0", "RETR 3"}}, // 3 has no header
+		"TOP refused": {noTop: true, want: []string{"TOP 1 0", "RETR 1", "TOP 2 0", "RETR 2", "TOP 3 0", "RETR 3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+				if verb == "TOP" && test.noTop {
+					s.Err("unknown command")
+				}
+				return verb == "TOP" && test.noTop
+			})
+			f.conf.NoPipelining = true
+			f.add("m1", "m2")
+			const headerless = "Subject: alike\r\n\r\nbody\r\n"
+			f.pop.Add("leo", pop3test.Message{UID: "uid-3", Octets: []byte(headerless)})
+			s := f.open()
+			got, err := f.fingerprints(s, func(h message.Header, shown bool) bool { return shown && h.Identifiable() })
+			must(t, err)
+			for i, octets := range []string{octetsOf("m1"), octetsOf("m2")} {
+				if want := message.ParseHeader([]byte(octets)).Fingerprint(); got[i] != want {
+					t.Errorf("fingerprint of message %d: %q, want %q", i+1, got[i], want)
+				}
+			}
+			if got[2] == "" || got[2] == got[0] {
+				t.Errorf("fingerprint of message 3: %q, want that of its body", got[2])
+			}
+			f.wantSent(test.want, "TOP", "RETR")
+		})
+	}
+}
+
+func TestManyHeadersArePipelined(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	f.add(numbered(300)...)
+	s := f.open()
+	got, err := f.fingerprints(s, func(_ message.Header, shown bool) bool { return shown })
+	must(t, err)
+	for i, name := range numbered(300) {
+		if want := message.ParseHeader([]byte(octetsOf(name))).Fingerprint(); got[i] != want {
+			t.Fatalf("fingerprint of message %d: %q, want %q", i+1, got[i], want)
+		}
+	}
+	if got := len(f.sent("TOP")); got != 300 {
+		t.Errorf("TOP was sent %d times, want 300", got)
+	}
+	if !s.Pipelined() {
+		t.Error("the session was not pipelined, want it to be")
+	}
+}
+
+// The next session asks by RETR, for a month.
+func TestTOPThatEndsTheSessionIsAvoided(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(s *pop3test.Session){
+		"hangs up": func(s *pop3test.Session) { s.Close() },
+		"no end": func(s *pop3test.Session) {
+			s.Write("+OK\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 100))
+			s.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+				if verb == "TOP" {
+					answer(s)
+				}
+				return verb == "TOP"
+			})
+			f.conf.MaxSize = 1000
+			f.add("m1")
+			shown := func(_ message.Header, shown bool) bool { return shown }
+			for _, test := range []struct {
+				at    time.Time
+				fails bool
+			}{{noon, true}, {noon.Add(avoidFor - time.Minute), false}, {noon.Add(avoidFor), true}} {
+				f.conf.Now = test.at
+				_, err := f.fingerprints(f.open(), shown)
+				if !test.fails {
+					must(t, err)
+					continue
+				}
+				atStep(t, err, StepTop)
+				if got := f.conf.Facts.TopFailedAt; !got.Equal(test.at) {
+					t.Errorf("TOP failed at %v, want %v", got, test.at)
+				}
+			}
+		})
+	}
+}
