@@ -96,10 +96,10 @@ forward:
 		"password": `the login was refused: login \(leo at 127.0.0.1:\d+\): .*-ERR.*\. Check username and password`,
 		"name":     `the host was not found: pop.host.invalid:995: name: .*\. Check the spelling of host`,
 		"port":     `nothing listens on this port: 127.0.0.1:1: connect: .*refused\. Check host and port`,
-		"expired":  `the server's certificate has expired: .*sha256:[0-9a-fA-F]{64}.*\. Its owner has to renew it`,
-		"mismatch": `the server's certificate is for another name: .*other\.example\.net.*sha256:.*\. Set host to one of its names`,
+		"expired":  `the server's certificate has expired: .*sha256:[0-9a-fA-F]{64}.*\. The operator of the server has to renew it`,
+		"mismatch": `the server's certificate is for another name: .*other\.example\.net.*sha256:.*\. Set host or tls_server_name to a name in the certificate`,
 		"stranger": `the server's certificate is not signed by a trusted authority: .*sha256:.*\. Set tls_ca_file`,
-		"nottls":   `the server does not speak TLS on this port: .*\. Most likely the port wants tls: starttls`,
+		"nottls":   `the server does not speak TLS on this port: .*\. This port probably needs tls: starttls`,
 		"nostls":   `the server refused to start TLS: STLS .*\. Use tls: implicit with port 995`,
 		"command":  `cannot get the password: login \(leo at .*it is locked`,
 		"smtp":     `nothing listens on this port: destination down: dial: .*\. Check host and port`,
@@ -142,7 +142,7 @@ forward:
 	if code != 75 || !strings.Contains(out, "other: 1 forwarded") || !strings.Contains(out, "large: 0 forwarded, 0 held, 0 deferred") {
 		t.Errorf("got exit %d, want %d\n%s", code, exitAgain, out)
 	}
-	if !strings.Contains(errs, "popferry: large: the disk is full: writing a temporary file in "+dir) || !strings.Contains(errs, "Make room there") {
+	if !strings.Contains(errs, "popferry: large: the disk is full: writing a temporary file in "+dir) || !strings.Contains(errs, "Free some space, or set spool.dir") {
 		t.Errorf("got %s, want the full disk and what to do", errs)
 	}
 	if len(src.Messages("leo")) != 1 {

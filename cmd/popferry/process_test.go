@@ -227,7 +227,7 @@ func TestDaemonObeysSignals(t *testing.T) {
 
 	testworld.Write(t, cfg, "accounts: nonsense")
 	send(syscall.SIGHUP)
-	logged(1, "the new configuration is not used")
+	logged(1, "the new configuration cannot be used")
 	testworld.Write(t, cfg, strings.Replace(text, "forward:", fmt.Sprintf("  - {name: second, %s, tls: none, username: zoe, password: secret}\nforward:", testworld.HostPort(t, second.Addr())), 1))
 	send(syscall.SIGHUP)
 	logged(1, "configuration read again")

@@ -74,9 +74,9 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string) {
 		d.requests.add(name, waiting...) // the next generation polls it
 	case requested && res.Skip == fetcher.Leased:
 		d.requests.add(name) // it is polled when the lease is free, but nobody knows when
-		deliver(waiting, res)
+		reply(waiting, res)
 	default:
-		deliver(waiting, res)
+		reply(waiting, res)
 	}
 	logPoll(d.Log.With("account", name), res)
 }

@@ -45,12 +45,12 @@ func (p *pollRequests) retain(polled func(account string) bool, reason error) {
 	for name, waiting := range p.waiting {
 		if !polled(name) {
 			delete(p.waiting, name)
-			deliver(waiting, fetcher.Result{Account: name, Err: reason})
+			reply(waiting, fetcher.Result{Account: name, Err: reason})
 		}
 	}
 }
 
-func deliver(waiting []chan<- fetcher.Result, res fetcher.Result) {
+func reply(waiting []chan<- fetcher.Result, res fetcher.Result) {
 	for _, c := range waiting {
 		c <- res
 	}

@@ -23,7 +23,7 @@ func TestPollRequests(t *testing.T) {
 	p.add("isp", first)
 	waiting, requested := p.take("isp")
 	p.add("isp", second)
-	deliver(waiting, fetcher.Result{Account: "isp"})
+	reply(waiting, fetcher.Result{Account: "isp"})
 	if !requested || len(first) != 1 || len(second) != 0 {
 		t.Errorf("got requested %t, %d results for the first, %d for the second; want true, 1, 0", requested, len(first), len(second))
 	}
