@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
@@ -60,7 +59,7 @@ func topics() (list []*cobra.Command) {
 func writeTopics(dir string) error {
 	for _, page := range docs.Pages() {
 		text := fmt.Sprintf("%% \"popferry-%s\" \"7\" \"%s\" \"popferry %s\" \"popferry\"\n# NAME\npopferry-%[1]s - %[4]s\n\n# DESCRIPTION\n%[5]s\n",
-			page.Name, manualDate().Format("Jan 2006"), buildVersion(), strings.ToLower(page.Title[:1])+page.Title[1:], page.Text)
+			page.Name, manualDate().Format("Jan 2006"), buildVersion(), page.Title, page.Text)
 		path := filepath.Join(dir, "popferry-"+page.Name+".7")
 		if err := os.WriteFile(path, md2man.Render([]byte(text)), 0o644); err != nil { //nolint:gosec // manual pages are for everybody
 			return err
