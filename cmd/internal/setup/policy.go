@@ -49,7 +49,7 @@ func (s *setup) chooseLeave(ctx context.Context) (string, error) {
 		return s.in.Leave, nil
 	}
 	for {
-		answer, err := s.Ask(ctx, "Keep mail in the mailbox after it was forwarded? (yes, no, or for how long: 14d, 2w, 36h)", "yes")
+		answer, err := s.Ask(ctx, "Keep mail in the mailbox after it is forwarded? (yes, no, or for how long: 14d, 2w, 36h)", "yes")
 		if err != nil {
 			return "", err
 		}
