@@ -22,10 +22,10 @@ func BenchmarkCompare(b *testing.B) {
 	for b.Loop() {
 		v := v
 		if _, _, is := Renumbered(&v); is {
-			b.Fatal("taken for renumbered")
+			b.Fatal("renumbered: true, want false")
 		}
 		if p := Compare(v); len(p.Due)+len(p.Ambiguous)+len(p.Expired) > 0 {
-			b.Fatal("there is news")
+			b.Fatalf("%d due, %d ambiguous, %d expired; want nothing new", len(p.Due), len(p.Ambiguous), len(p.Expired))
 		}
 	}
 }

@@ -52,7 +52,7 @@ func shape(p Plan) string {
 		out = append(out, fmt.Sprintf("due %d=%d", c.Number, c.Known.ID))
 	}
 	for _, s := range p.Skip {
-		out = append(out, fmt.Sprintf("Skip %d", s.Number))
+		out = append(out, fmt.Sprintf("skip %d", s.Number))
 	}
 	for _, m := range p.Expired {
 		out = append(out, fmt.Sprintf("expired %d=%d", m.Number, m.Known.ID))
@@ -62,7 +62,7 @@ func shape(p Plan) string {
 		for _, e := range c.Entries {
 			n = append(n, fmt.Sprint(e.Number))
 		}
-		out = append(out, fmt.Sprintf("Ambiguity %s of %d", strings.Join(n, ","), len(c.Rows)))
+		out = append(out, fmt.Sprintf("ambiguous %s of %d", strings.Join(n, ","), len(c.Rows)))
 	}
 	if p.Waiting > 0 {
 		out = append(out, fmt.Sprintf("waiting %d", p.Waiting))
@@ -88,17 +88,17 @@ func TestCompare(t *testing.T) {
 		{"deferred is due", "a:10", "a:10:deferred", keep, "due 1=1"},
 		{"unknown is due", "a:10", "a:10:unknown", keep, "due 1=1"},
 		{"gone is back", "a:10", "a:10:gone", keep, "due 1=1"},
-		{"another size under a known UID", "a:11", "a:10:forwarded:x", drop, "Ambiguity 1 of 1"},
-		{"back after its deletion", "a:10", "a:10:deleted:x", drop, "Ambiguity 1 of 1"},
+		{"another size under a known UID", "a:11", "a:10:forwarded:x", drop, "ambiguous 1 of 1"},
+		{"back after its deletion", "a:10", "a:10:deleted:x", drop, "ambiguous 1 of 1"},
 		{"back after its deletion, another generation known", "a:20", "a:10:deleted a:20:forwarded", keep, ""},
-		{"too large", "a:101 b:100", "", Policy{Keep: true, MaxSize: 100}, "due 2=0; Skip 1"},
+		{"too large", "a:101 b:100", "", Policy{Keep: true, MaxSize: 100}, "due 2=0; skip 1"},
 		{"one UID twice, new", "a:10 a:20", "", keep, "due 1=0; due 2=0"},
 		{"one UID twice, told by size, in another order", "a:20 a:10", "a:10:forwarded a:20:held", drop, "expired 2=1"},
 		{"one UID twice, nothing tells", "a:10 a:10", "a:10:forwarded:x a:10:forwarded:x", drop, "expired 1=1; expired 2=2"},
-		{"one UID twice, same size, other fingerprints", "a:10 a:10", "a:10:forwarded:x a:10:held:y", drop, "Ambiguity 1,2 of 2"},
-		{"one UID three times, one of them known", "a:10 a:20 a:30", "a:20:forwarded", drop, "expired 2=1; Ambiguity 1,3 of 0"},
+		{"one UID twice, same size, other fingerprints", "a:10 a:10", "a:10:forwarded:x a:10:held:y", drop, "ambiguous 1,2 of 2"},
+		{"one UID three times, one of them known", "a:10 a:20 a:30", "a:20:forwarded", drop, "expired 2=1; ambiguous 1,3 of 0"},
 		{"one of a double left", "a:20", "a:10:forwarded a:20:held", drop, ""},
-		{"empty UIDs", ":10 :20", ":10:forwarded", keep, "Ambiguity 2 of 0"},
+		{"empty UIDs", ":10 :20", ":10:forwarded", keep, "ambiguous 2 of 0"},
 		{"failed before goes last", "a:1 b:1 c:1", "a:1:deferred", keep, "due 1=1; due 2=0; due 3=0"},
 	}
 	for _, c := range cases {
@@ -109,13 +109,13 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestIdentifyPutsFailuresLast(t *testing.T) {
+func TestComparePutsFailuresLast(t *testing.T) {
 	t.Parallel()
 	known := rows("a:1:deferred b:1:unknown")
 	known[0].Attempts, known[1].Attempts = 2, 1
 	p := Compare(View{Entries: entries("a:1 b:1 c:1"), Known: known, Now: noon})
-	if got := shape(p); got != "due 3=0; due 2=2; due 1=1" {
-		t.Error(got)
+	if got, want := shape(p), "due 3=0; due 2=2; due 1=1"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -140,11 +140,11 @@ func TestResolveByFingerprint(t *testing.T) {
 		v := View{Entries: entries(c.listing), Known: rows(c.rows), Now: noon}
 		p := Compare(v)
 		if len(p.Ambiguous) != 1 {
-			t.Fatalf("%s: no Ambiguity: %s", c.name, shape(p))
+			t.Fatalf("%s: %q, want one ambiguity", c.name, shape(p))
 		}
-		Ambiguity := p.Ambiguous[0]
+		ambiguity := p.Ambiguous[0]
 		p.Ambiguous = nil
-		p.ResolveByFingerprint(v, Ambiguity, c.fingerprints)
+		p.ResolveByFingerprint(v, ambiguity, c.fingerprints)
 		if got := shape(p); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -152,7 +152,7 @@ func TestResolveByFingerprint(t *testing.T) {
 }
 
 // FuzzCompare holds what must be true of every listing and ledger: each entry
-// has at most one fate, nothing is deleted that was not forwarded, no entry
+// has at most one result, nothing is deleted that was not forwarded, no entry
 // without a row of its UID counts as known, no row is used twice.
 func FuzzCompare(f *testing.F) {
 	f.Add([]byte("abcabc"), []byte("aAbBcC"), false)
@@ -185,22 +185,22 @@ func FuzzCompare(f *testing.F) {
 
 func checkPlan(t *testing.T, v View, p Plan) {
 	t.Helper()
-	fate := make(map[int]string)
+	result := make(map[int]string)
 	used := make(map[int64]bool)
 	note := func(n int, what string, row int64) {
-		if fate[n] != "" {
-			t.Fatalf("entry %d is %s and %s", n, fate[n], what)
+		if result[n] != "" {
+			t.Fatalf("entry %d is %s and %s, want one of them", n, result[n], what)
 		}
-		fate[n] = what
+		result[n] = what
 		if row != 0 && used[row] {
-			t.Fatalf("row %d is used twice", row)
+			t.Fatalf("row %d is used twice, want once", row)
 		}
 		used[row] = true
 	}
 	for _, c := range p.Due {
 		note(c.Number, "due", c.Known.ID)
 		if c.Known.State == ledger.Forwarded {
-			t.Fatalf("entry %d was forwarded and is due", c.Number)
+			t.Fatalf("entry %d was forwarded and is due, want it not to be", c.Number)
 		}
 	}
 	for _, s := range p.Skip {
@@ -209,13 +209,13 @@ func checkPlan(t *testing.T, v View, p Plan) {
 	for _, m := range p.Expired {
 		note(m.Number, "expired", m.Known.ID)
 		if m.Known.State != ledger.Forwarded || m.Known.UID != m.UID || v.Policy.Keep {
-			t.Fatalf("entry %d is to be deleted: %+v", m.Number, m)
+			t.Fatalf("entry %d is to be deleted: %+v; want only forwarded messages under their own UID, and none that are kept", m.Number, m)
 		}
 	}
 	for _, e := range v.Entries {
 		known := slices.ContainsFunc(v.Known, func(k ledger.Known) bool { return k.UID == e.UID })
-		if fate[e.Number] == "" && !known {
-			t.Fatalf("entry %d has no row and no fate", e.Number)
+		if result[e.Number] == "" && !known {
+			t.Fatalf("entry %d has no row and no result, want one of them", e.Number)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestDisplay(t *testing.T) {
+func TestDisplayRemovesControlCharacters(t *testing.T) {
 	t.Parallel()
 	if got, want := display("a\x1b[31m\x00b\xff"), "a[31mbÿ"; got != want {
 		t.Errorf("shown as %q, want %q", got, want)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestAttemptNext(t *testing.T) {
+func TestAttemptNextDoublesToSixHoursThenOnceADay(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		age    time.Duration
@@ -26,7 +26,7 @@ func TestAttemptNext(t *testing.T) {
 	}
 }
 
-func TestBackoffs(t *testing.T) {
+func TestPollAndLoginBackoffDouble(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int][2]time.Duration{
 		1: {time.Minute, 10 * time.Minute}, 2: {2 * time.Minute, 20 * time.Minute},

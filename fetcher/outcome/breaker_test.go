@@ -24,7 +24,7 @@ var (
 	doubtReply    = forwarder.Outcome{Recipient: "a@example.org", Kind: forwarder.InDoubt, Stage: forwarder.StageDot}
 )
 
-func TestBreaker(t *testing.T) {
+func TestBreakerOpensIfTheDestinationIsAtFault(t *testing.T) {
 	t.Parallel()
 	tried := ledger.Record{Known: ledger.Known{Attempts: 1, NextAttempt: noon}}
 	for name, test := range map[string]struct {
@@ -59,9 +59,9 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// TestBreakerLatecomers: what was on its way when the breaker opened is the
+// TestBreakerRequeuesLatecomers: what was on its way when the breaker opened is the
 // destination's fault, too.
-func TestBreakerLatecomers(t *testing.T) {
+func TestBreakerRequeuesLatecomers(t *testing.T) {
 	t.Parallel()
 	b := NewBreaker(time.Time{})
 	for range maxStreak {
@@ -73,7 +73,7 @@ func TestBreakerLatecomers(t *testing.T) {
 	}
 }
 
-func TestRequeue(t *testing.T) {
+func TestRequeueMakesThoseWhoRefusedDue(t *testing.T) {
 	t.Parallel()
 	rec := &ledger.Record{
 		Known: ledger.Known{State: ledger.Forwarded, ForwardedAt: noon},

@@ -25,27 +25,27 @@ func fill(t testing.TB, it *Item, n int) []byte {
 	return b
 }
 
-func TestSpool(t *testing.T) {
+func TestSpoolGivesBackOctetsAndMemory(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, memoryLimit - 1, memoryLimit, memoryLimit + 1, 3 * memoryLimit} {
 		s := New(t.TempDir(), 8*memoryLimit)
 		it := s.NewItem()
 		want := fill(t, it, n)
 		if it.Size() != int64(n) || (it.file != nil) != (n > memoryLimit) {
-			t.Errorf("%d octets: size %d, in a file: %v", n, it.Size(), it.file != nil)
+			t.Errorf("%d octets: size %d, in a file: %v; want %d, %v", n, it.Size(), it.file != nil, n, n > memoryLimit)
 		}
 		for range 2 { // it can be read again
 			got, err := io.ReadAll(struct{ io.Reader }{it.Reader()}) // by Read
 			var b bytes.Buffer
 			_, err2 := io.Copy(&b, it.Reader()) // by WriteTo
 			if !bytes.Equal(got, want) || !bytes.Equal(b.Bytes(), want) || err != nil || err2 != nil {
-				t.Errorf("%d octets come back otherwise: %v, %v", n, err, err2)
+				t.Errorf("%d octets: %d come back by Read (%v), %d by WriteTo (%v), want the same ones", n, len(got), err, b.Len(), err2)
 			}
 		}
 		it.Release()
 		it.Release()
 		if free := s.free.Load(); free != 8*memoryLimit {
-			t.Errorf("%d octets: %d octets of memory did not come back", n, 8*memoryLimit-free)
+			t.Errorf("%d octets: %d octets of memory are free after Release, want %d", n, free, 8*memoryLimit)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func TestSpoolFilesHaveNoName(t *testing.T) {
 	}
 }
 
-func TestSpoolWithoutAFolder(t *testing.T) {
+func TestSpoolWithoutAFolderReturnsError(t *testing.T) {
 	t.Parallel()
 	it := New(filepath.Join(t.TempDir(), "missing"), 0).NewItem()
 	_, err := it.Write([]byte("x"))

@@ -1,0 +1,70 @@
+package message
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var origin = Origin{Account: "isp", Host: "pop.example.net", Username: "leo", Secure: true}
+
+// noon in another time zone than that of the trace line.
+var noon = time.Date(2026, 11, 22, 13, 0, 0, 0, time.FixedZone("CET", 3600))
+
+func TestTraceLines(t *testing.T) {
+	t.Parallel()
+	const received = "Received: from pop.example.net (account isp)\r\n\tby popferry with POP3S id 0123456789;\r\n\tSun, 22 Nov 2026 12:00:00 +0000\r\n"
+	got := string(origin.TraceLines("0123456789", noon))
+	if want := received + "X-Popferry-Trace: id=0123456789; account=" + origin.mark() + "\r\n"; got != want {
+		t.Errorf("trace lines %q, want %q", got, want)
+	}
+	plain := origin
+	plain.Secure = false
+	if got, want := string(plain.TraceLines("0", noon)), "by popferry with POP3 id 0;"; !strings.Contains(got, want) {
+		t.Errorf("trace lines %q, want them to contain %q", got, want)
+	}
+}
+
+// A receiver recognises a message that comes a second time by its octets.
+func TestTraceLinesAreTheSameInEveryAttempt(t *testing.T) {
+	t.Parallel()
+	want := origin.TraceLines("0123456789", noon)
+	for _, first := range []time.Time{noon, noon.UTC(), noon.In(time.FixedZone("", -7*3600))} {
+		if got := origin.TraceLines("0123456789", first); !bytes.Equal(got, want) {
+			t.Errorf("with the date in %s: %q, want %q", first.Location(), got, want)
+		}
+	}
+}
+
+// Names of accounts and hosts are the user's: none of them may end a line or begin
+// a comment.
+func TestTraceLinesReplaceUnsafeCharacters(t *testing.T) {
+	t.Parallel()
+	safe := string(Origin{Account: "a", Host: "h"}.TraceLines("0", noon))
+	shape := strings.Count(safe, "\r\n")
+	for _, name := range []string{"x\r\nBcc: all@example.org", "x\ny", `a(b)"c\`, "möwe", strings.Repeat("x", 2000), ""} {
+		lines := Origin{Account: name, Host: name}.TraceLines("0", noon)
+		if got := bytes.Count(lines, []byte("\n")); got != shape || bytes.Count(lines, []byte("\r\n")) != shape {
+			t.Errorf("%q: %q, want %d lines", name, lines, shape)
+		}
+		h := ParseHeader(append(lines, "\r\n"...))
+		if h.EightBit || h.Hops != 1 || len(h.Traces) != 1 {
+			t.Errorf("%q: 8-bit %v, %d Received lines, %d traces; want false, 1, 1", name, h.EightBit, h.Hops, len(h.Traces))
+		}
+		for _, l := range bytes.Split(lines, []byte("\r\n")) {
+			if len(l) > 998 { // RFC 5322 2.1.1
+				t.Errorf("%.20q: a line of %d octets, want at most 998", name, len(l))
+			}
+		}
+	}
+}
+
+func TestNewTraceIDsDiffer(t *testing.T) {
+	t.Parallel()
+	a, b := NewTraceID(), NewTraceID()
+	if re := regexp.MustCompile(`^[0-9a-f]{20}$`); !re.MatchString(a) || a == b {
+		t.Errorf("%q and %q, want two different ids of 20 hex digits", a, b)
+	}
+}
