@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -18,8 +17,8 @@ type Source struct {
 	// Dial returns a connection, with TLS done where it is implicit.
 	Dial func(context.Context) (net.Conn, error)
 	// StartTLS, if set, upgrades the connection by STLS before anything else is
-	// said; without it the session ends.
-	StartTLS *tls.Config
+	// said; see pop3.Config.
+	StartTLS func(context.Context, net.Conn) (net.Conn, error)
 	// Secure reports whether TLS is used, implicit or by STLS.
 	Secure      bool
 	Credentials pop3.Credentials

@@ -155,7 +155,7 @@ func TestAheadMistakesSendNothing(t *testing.T) {
 		"Listing":           func() error { _, err := c.Listing(ctx); return err },
 		"Capa":              func() error { _, err := c.capa(ctx); return err },
 		"Login":             func() error { return c.login(ctx, credentials) },
-		"StartTLS":          func() error { return c.startTLS(ctx, clientTLS()) },
+		"StartTLS":          func() error { return c.startTLS(ctx, upgrade(clientTLS())) },
 		"Greeting":          func() error { _, err := c.greeting(ctx); return err },
 		"behind QUIT":       func() error { return c.Ahead(ctx, noop) },
 		"QUIT in front":     func() error { return c.Ahead(ctx, QuitCommand(), noop) },

@@ -67,10 +67,11 @@ func (c *Client) outOfSync(name string) error {
 // ended the connection, it is an io.ErrUnexpectedEOF: a clean end, one without
 // TLS's close_notify, and a reset mean the same in POP3.
 func connError(name string, err error) error {
+	end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case end && errors.Unwrap(err) == nil:
 		return fmt.Errorf("%s: the server closed the connection: %w", name, io.ErrUnexpectedEOF)
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, io.ErrClosedPipe):
+	case end, errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, io.ErrClosedPipe):
 		return fmt.Errorf("%s: the server closed the connection: %w (%w)", name, io.ErrUnexpectedEOF, err)
 	}
 	return fmt.Errorf("%s: %w", name, err)

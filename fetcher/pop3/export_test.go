@@ -12,7 +12,9 @@ func New(conn net.Conn, o Options) *Client { return newClient(conn, o) }
 
 func (c *Client) Greeting(ctx context.Context) (string, error) { return c.greeting(ctx) }
 
-func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error { return c.startTLS(ctx, cfg) }
+func (c *Client) StartTLS(ctx context.Context, cfg *tls.Config) error {
+	return c.startTLS(ctx, upgrade(cfg))
+}
 
 func (c *Client) Capa(ctx context.Context) (Capabilities, error) { return c.capa(ctx) }
 

@@ -2,7 +2,7 @@ package pop3
 
 import (
 	"context"
-	"crypto/tls"
+	"net"
 	"time"
 )
 
@@ -17,7 +17,7 @@ func (c *Client) greeting(ctx context.Context) (string, error) {
 	}
 	defer release()
 	if t, ok := c.conn.(interface{ HandshakeContext(context.Context) error }); ok {
-		if err := c.handshake(ctx, t, "greeting"); err != nil {
+		if err := c.handshake(ctx, t); err != nil {
 			return "", err
 		}
 	}
@@ -31,10 +31,10 @@ func (c *Client) greeting(ctx context.Context) (string, error) {
 }
 
 // handshake does the TLS handshake within the limits of a read.
-func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(context.Context) error }, name string) error {
+func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(context.Context) error }) error {
 	end, limit := c.wire.deadline(time.Now())
 	if err := c.raw.SetDeadline(end); err != nil {
-		return c.fail(connError(name, err))
+		return c.fail(connError("TLS handshake", err))
 	}
 	if err := t.HandshakeContext(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -45,12 +45,12 @@ func (c *Client) handshake(ctx context.Context, t interface{ HandshakeContext(co
 	return nil
 }
 
-// startTLS upgrades the session to TLS (RFC 2595 section 4). It must come before
-// login, and cfg names the server (ServerName). The capabilities are forgotten,
-// because they came in clear. A refusal is an *Error and leaves the session in
-// clear. Octets that came before the handshake may be an attacker's: they are a
+// startTLS upgrades the session to TLS (RFC 2595 section 4), with shake for the
+// handshake. It must come before login. The capabilities are forgotten, because
+// they came in clear. A refusal is an *Error and leaves the session in clear.
+// Octets that came before the handshake may be an attacker's: they are a
 // *ProtocolError. A failed handshake or certificate breaks the session.
-func (c *Client) startTLS(ctx context.Context, cfg *tls.Config) error {
+func (c *Client) startTLS(ctx context.Context, shake func(context.Context, net.Conn) (net.Conn, error)) error {
 	release, err := c.acquire(ctx, "STLS")
 	if err != nil {
 		return err
@@ -62,11 +62,19 @@ func (c *Client) startTLS(ctx context.Context, cfg *tls.Config) error {
 	if c.in.Buffered() > 0 {
 		return c.fail(c.outOfSync("STLS"))
 	}
-	t := tls.Client(c.raw, cfg)
-	if err := c.handshake(ctx, t, "STLS"); err != nil {
-		return err
+	end, _ := c.wire.deadline(time.Now())
+	if err := c.raw.SetDeadline(end); err != nil {
+		return c.fail(connError("STLS", err))
 	}
-	c.use(t)
+	conn, err := shake(ctx, c.raw)
+	switch {
+	case err == nil:
+		c.use(conn)
+	case ctx.Err() != nil:
+		return c.fail(contextError(ctx))
+	default:
+		return c.fail(connError("TLS handshake", err))
+	}
 	// RFC 2595 section 4: discard what was learnt before. The greeting's
 	// timestamp stays, because there is no second one; a forged one makes APOP
 	// fail.

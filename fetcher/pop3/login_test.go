@@ -162,7 +162,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q in clear: %s, %v; want %s", tt.caps, m, err, tt.clear)
 		}
 		secure := ready(t, "C: STLS", "S: +OK", "T:")
-		if err := secure.startTLS(t.Context(), clientTLS()); err != nil {
+		if err := secure.startTLS(t.Context(), upgrade(clientTLS())); err != nil {
 			t.Fatal(err)
 		}
 		secure.caps = parseCapabilities(tt.caps...)

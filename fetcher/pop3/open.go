@@ -2,7 +2,6 @@ package pop3
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +14,10 @@ import (
 type Config struct {
 	// Dial returns a new connection, with TLS done where it is implicit.
 	Dial func(context.Context) (net.Conn, error)
-	// StartTLS, where set, upgrades the connection by STLS right after the
-	// greeting; without it the session ends. It names the server (ServerName).
-	StartTLS    *tls.Config
+	// StartTLS, where set, does the TLS handshake of STLS, which follows the
+	// greeting; without STLS the session ends. An error with a method
+	// NewConnection that returns true asks for one more try.
+	StartTLS    func(context.Context, net.Conn) (net.Conn, error)
 	Credentials Credentials
 	Options     Options
 	Facts       Facts // from earlier sessions with this server
@@ -62,7 +62,8 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // Open begins a session: connection, greeting, STLS, CAPA, UTF-8 mode where it
 // is needed, login, and CAPA again, because capabilities may differ after the
 // login (RFC 2449 section 5). A server that hangs up on CAPA, or wants UTF-8
-// mode for the login, is tried once more on a new connection, with that known.
+// mode for the login, is tried once more on a new connection, with that known;
+// so is one that StartTLS wants to try again.
 //
 // report, unless nil, is called after each step, at most once for each; text is
 // the greeting's. The facts are those of cfg with what was learnt now, also
@@ -70,6 +71,9 @@ func (e *OpenError) Unwrap() error { return e.Err }
 func Open(ctx context.Context, cfg Config, report func(step Step, text string)) (*Client, Facts, error) {
 	o := opener{Config: cfg, report: report, reported: make(map[Step]bool)}
 	c, err := o.try(ctx)
+	if asksAgain(err) && ctx.Err() == nil {
+		c, err = o.try(ctx)
+	}
 	if err != nil && ctx.Err() == nil && (o.Facts.NoCAPA != cfg.Facts.NoCAPA || o.Facts.UTF8 != cfg.Facts.UTF8) {
 		c, err = o.try(ctx)
 	}
@@ -77,6 +81,12 @@ func Open(ctx context.Context, cfg Config, report func(step Step, text string)) 
 		return nil, o.Facts, err
 	}
 	return c, o.Facts, nil
+}
+
+// asksAgain reports whether an error of Config.StartTLS asks for one more try.
+func asksAgain(err error) bool {
+	var e interface{ NewConnection() bool }
+	return errors.As(err, &e) && e.NewConnection()
 }
 
 // opener is one call of Open.

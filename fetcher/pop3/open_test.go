@@ -34,15 +34,43 @@ func TestOpen(t *testing.T) {
 		},
 		{
 			name:    "STLS",
-			cfg:     Config{StartTLS: clientTLS()},
+			cfg:     Config{StartTLS: upgrade(clientTLS())},
 			scripts: [][]string{slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, capa("SASL PLAIN"), plain, capa())},
 			steps:   "connect greeting:hello STLS CAPA login",
 		},
 		{
 			name:    "STLS refused",
-			cfg:     Config{StartTLS: clientTLS()},
+			cfg:     Config{StartTLS: upgrade(clientTLS())},
 			scripts: [][]string{slices.Concat(greet, []string{"C: STLS", "S: -ERR no"}, quit)},
 			steps:   "connect greeting:hello", err: "STLS: STLS: the server says: -ERR no",
+		},
+		{
+			name: "a handshake that a new connection may help, and does",
+			cfg:  Config{StartTLS: failing(1, upgrade(clientTLS()))},
+			scripts: [][]string{
+				slices.Concat(greet, []string{"C: STLS", "S: +OK"}),
+				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, capa("SASL PLAIN"), plain, capa()),
+			},
+			steps: "connect greeting:hello STLS CAPA login",
+		},
+		{
+			name: "a handshake that fails on a new connection too",
+			cfg:  Config{StartTLS: failing(2, nil)},
+			scripts: [][]string{
+				slices.Concat(greet, []string{"C: STLS", "S: +OK"}),
+				slices.Concat(greet, []string{"C: STLS", "S: +OK"}),
+			},
+			steps: "connect greeting:hello", err: "STLS: TLS handshake: ClientHello not understood",
+		},
+		{
+			name: "a new connection for the handshake, one more for CAPA",
+			cfg:  Config{StartTLS: failing(1, upgrade(clientTLS()))},
+			scripts: [][]string{
+				slices.Concat(greet, []string{"C: STLS", "S: +OK"}),
+				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:", "C: CAPA", "X:"}),
+				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, user),
+			},
+			steps: "connect greeting:hello STLS CAPA login", facts: Facts{NoCAPA: true},
 		},
 		{
 			name:    "until STLS without any",
@@ -188,6 +216,22 @@ func TestOpenConnectError(t *testing.T) {
 	var e *OpenError
 	if !errors.As(err, &e) || e.Step != StepConnect || e.Error() != why.Error() {
 		t.Errorf("error %#v, want one at connect that says %q", err, why)
+	}
+}
+
+// badHello is the error of a handshake that a new connection may help.
+type badHello struct{}
+
+func (badHello) Error() string       { return "ClientHello not understood" }
+func (badHello) NewConnection() bool { return true }
+
+// failing is a Config.StartTLS that fails n times and then is next.
+func failing(n int, next func(context.Context, net.Conn) (net.Conn, error)) func(context.Context, net.Conn) (net.Conn, error) {
+	return func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+		if n--; n >= 0 {
+			return nil, badHello{}
+		}
+		return next(ctx, raw)
 	}
 }
 

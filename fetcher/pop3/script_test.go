@@ -136,6 +136,14 @@ func clientTLS() *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: serverName}
 }
 
+// upgrade is a Config.StartTLS.
+func upgrade(cfg *tls.Config) func(context.Context, net.Conn) (net.Conn, error) {
+	return func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+		conn := tls.Client(raw, cfg)
+		return conn, conn.HandshakeContext(ctx)
+	}
+}
+
 // ready is a client past its greeting; the lines follow it.
 func ready(t *testing.T, lines ...string) *Client {
 	t.Helper()

@@ -26,7 +26,7 @@ func TestStartTLS(t *testing.T) {
 	if _, ok := c.tlsState(); ok {
 		t.Error("TLS before STLS")
 	}
-	if err := c.startTLS(t.Context(), clientTLS()); err != nil {
+	if err := c.startTLS(t.Context(), upgrade(clientTLS())); err != nil {
 		t.Fatal(err)
 	}
 	if s, ok := c.tlsState(); !ok || s.ServerName != serverName {
@@ -46,7 +46,7 @@ func TestStartTLS(t *testing.T) {
 func TestStartTLSRefused(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: STLS", "S: -ERR unknown command", "C: QUIT", "S: +OK")
-	if e := refused(t, c.startTLS(t.Context(), clientTLS())); e.Kind() != KindProtocol {
+	if e := refused(t, c.startTLS(t.Context(), upgrade(clientTLS()))); e.Kind() != KindProtocol {
 		t.Errorf("kind %v", e.Kind())
 	}
 	if err := c.Quit(t.Context()); err != nil {
@@ -58,14 +58,14 @@ func TestStartTLSRefused(t *testing.T) {
 func TestStartTLSInjected(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: STLS", "S: +OK begin", "S: +OK injected", "S: SASL EVIL", "S: .")
-	broken(t, c, c.startTLS(t.Context(), clientTLS()), errProtocol)
+	broken(t, c, c.startTLS(t.Context(), upgrade(clientTLS())), errProtocol)
 }
 
 // Octets in clear that come later break the handshake.
 func TestStartTLSNoHandshake(t *testing.T) {
 	t.Parallel()
 	c := ready(t, "C: STLS", "S: +OK begin", "X:")
-	broken(t, c, c.startTLS(t.Context(), clientTLS()), errEOF)
+	broken(t, c, c.startTLS(t.Context(), upgrade(clientTLS())), errEOF)
 }
 
 func TestCertificate(t *testing.T) {
@@ -81,7 +81,7 @@ func TestCertificate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := ready(t, "C: STLS", "S: +OK", "T:")
-			err := c.startTLS(t.Context(), tt.cfg)
+			err := c.startTLS(t.Context(), upgrade(tt.cfg))
 			if !errors.As(err, tt.as) {
 				t.Errorf("error %v is no %T", err, tt.as)
 			}
@@ -135,7 +135,7 @@ func TestHandshakeLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		broken(t, c, c.startTLS(t.Context(), clientTLS()), errTimeout)
+		broken(t, c, c.startTLS(t.Context(), upgrade(clientTLS())), errTimeout)
 		if took := time.Since(start); took != time.Minute {
 			t.Errorf("took %v", took)
 		}

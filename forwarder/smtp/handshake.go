@@ -2,7 +2,6 @@ package smtp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,15 @@ import (
 // dial connects and brings a session to the point where it takes mail. When ctx
 // is done the connection is closed, whatever it waits for.
 func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
+	s, err := dialOnce(ctx, o, q)
+	var again interface{ NewConnection() bool }
+	if err != nil && ctx.Err() == nil && errors.As(err, &again) && again.NewConnection() {
+		return dialOnce(ctx, o, q)
+	}
+	return s, err
+}
+
+func dialOnce(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	conn, err := o.Dial(ctx)
 	if err != nil {
 		return nil, &Error{Stage: forwarder.StageDial, Err: err}
@@ -105,8 +113,8 @@ func (s *session) startTLS(ctx context.Context, c *gosmtp.Client) *Error {
 	if s.trace != nil {
 		below = s.trace.Conn
 	}
-	conn := tls.Client(below, s.o.StartTLS)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	conn, err := s.o.StartTLS(ctx, below)
+	if err != nil {
 		return failed(forwarder.StageTLS, err)
 	}
 	s.useConn(conn)

@@ -3,7 +3,6 @@ package smtp
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"net"
 	"time"
 
@@ -25,11 +24,12 @@ type Options struct {
 	// Dial returns a connection, with TLS done where TLS is implicit. Its
 	// errors are passed on with %w.
 	Dial func(ctx context.Context) (net.Conn, error)
-	// StartTLS, if set, demands STARTTLS (RFC 3207): there is no session without
-	// it. It has to have a ServerName. If it is nil and Dial returns a connection
+	// StartTLS, if set, demands STARTTLS (RFC 3207) and does its TLS handshake:
+	// there is no session without it. If it is nil and Dial returns a connection
 	// without TLS, the password is sent in clear: set it or dial TLS unless the
-	// user chose otherwise.
-	StartTLS *tls.Config
+	// user chose otherwise. An error with a method NewConnection that returns
+	// true asks for one more try.
+	StartTLS func(context.Context, net.Conn) (net.Conn, error)
 	// LMTP speaks RFC 2033 instead of RFC 5321.
 	LMTP bool
 	// Helo is the name for EHLO or LHLO; default: the host's name. If it is not a

@@ -87,7 +87,7 @@ func TestProbeStages(t *testing.T) {
 	srv := serve(t, smtptest.Options{TLS: server, Username: "leo", Password: "s3cret"})
 	var got []forwarder.Stage
 	_, err := smtp.Probe(t.Context(), smtp.Options{
-		Dial: srv.Dial, StartTLS: client, Username: "leo", Secret: func(context.Context) (string, error) { return "s3cret", nil },
+		Dial: srv.Dial, StartTLS: upgrade(client), Username: "leo", Secret: func(context.Context) (string, error) { return "s3cret", nil },
 		Passed: func(s forwarder.Stage) { got = append(got, s) },
 	}, nil, nil)
 	want := []forwarder.Stage{forwarder.StageHello, forwarder.StageTLS, forwarder.StageAuth}

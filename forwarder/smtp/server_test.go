@@ -58,6 +58,14 @@ func dialTLS(srv *smtptest.Server, config *tls.Config) func(context.Context) (ne
 	}
 }
 
+// upgrade is Options.StartTLS.
+func upgrade(config *tls.Config) func(context.Context, net.Conn) (net.Conn, error) {
+	return func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+		conn := tls.Client(raw, config)
+		return conn, conn.HandshakeContext(ctx)
+	}
+}
+
 // What arrives is what was sent, over every kind of connection.
 func TestTransports(t *testing.T) {
 	t.Parallel()
@@ -86,7 +94,7 @@ func TestTransports(t *testing.T) {
 				o.Dial = dialTLS(srv, client)
 			}
 			if tt.starttls {
-				o.StartTLS = client
+				o.StartTLS = upgrade(client)
 			}
 			p := pool(t, o)
 			var want [][sha256.Size]byte
@@ -190,7 +198,7 @@ func TestTLSFailsUnusable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			srv := serve(t, tt.server)
-			p := pool(t, smtp.Options{Dial: srv.Dial, StartTLS: tt.config, Username: "leo", Secret: func(context.Context) (string, error) {
+			p := pool(t, smtp.Options{Dial: srv.Dial, StartTLS: upgrade(tt.config), Username: "leo", Secret: func(context.Context) (string, error) {
 				t.Error("the password was asked for")
 				return "", nil
 			}})
@@ -223,7 +231,7 @@ func TestSTARTTLSScripts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := newPeer(t, tt.script)
 				o := options(peer)
-				o.StartTLS = &tls.Config{ServerName: "mx.example"}
+				o.StartTLS = upgrade(&tls.Config{ServerName: "mx.example"})
 				p := smtp.New(o)
 				if err := p.Check(t.Context()); text(err) != tt.want {
 					t.Errorf("got %q, want %q", text(err), tt.want)
@@ -231,6 +239,50 @@ func TestSTARTTLSScripts(t *testing.T) {
 				_ = p.Close()
 				peer.done()
 			})
+		})
+	}
+}
+
+// badHello is the error of a handshake that a new connection may help.
+type badHello struct{ again bool }
+
+func (badHello) Error() string         { return "ClientHello not understood" }
+func (e badHello) NewConnection() bool { return e.again }
+
+// TestSTARTTLSAgain: a handshake that a new connection may help gets one, and
+// only one.
+func TestSTARTTLSAgain(t *testing.T) {
+	t.Parallel()
+	server, client := certificates(t)
+	for _, tt := range []struct {
+		name  string
+		fails []badHello // one handshake each
+		want  string
+	}{
+		{"once", []badHello{{again: true}}, ""},
+		{"twice", []badHello{{again: true}, {again: true}}, "tls: ClientHello not understood"},
+		{"for another reason", []badHello{{again: false}}, "tls: ClientHello not understood"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := serve(t, smtptest.Options{TLS: server})
+			shakes := 0
+			p := pool(t, smtp.Options{Dial: srv.Dial, StartTLS: func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+				if shakes++; shakes <= len(tt.fails) {
+					return nil, tt.fails[shakes-1]
+				}
+				return upgrade(client)(ctx, raw)
+			}})
+			if err := p.Check(t.Context()); text(err) != tt.want {
+				t.Errorf("got %q, want %q", text(err), tt.want)
+			}
+			want := len(tt.fails)
+			if tt.want == "" {
+				want++
+			}
+			if shakes != want {
+				t.Errorf("got %d handshakes, want %d", shakes, want)
+			}
 		})
 	}
 }

@@ -126,7 +126,7 @@ func TestTraceTransports(t *testing.T) {
 			case o.Implicit:
 				po.Dial = dialTLS(srv, client)
 			case o.TLS != nil:
-				po.StartTLS = client
+				po.StartTLS = upgrade(client)
 			}
 			p := pool(t, po)
 			for i := range uint64(5) {

@@ -71,7 +71,7 @@ func (r Resources) pool(d config.Destination, accounts []config.Account) (*share
 	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
 	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) *smtp.Pool {
 		o := SMTPOptions(d)
-		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.StartTLSConfig(), secret, r.Trace.ofDestination(d.Name, accounts)
+		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, r.Trace.ofDestination(d.Name, accounts)
 		return smtp.New(o)
 	}), nil
 }
@@ -89,7 +89,7 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 			Host:        c.Host,
 			Addr:        dialer.Addr(),
 			Dial:        dialer.Dial,
-			StartTLS:    dialer.StartTLSConfig(),
+			StartTLS:    dialer.Upgrade(),
 			Secure:      c.TLS.Mode != config.TLSNone,
 			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get, Token: c.Token},
 			Timeout:     c.Timeout,

@@ -2,7 +2,6 @@ package dial
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,7 +34,7 @@ type Dialer struct {
 	names   *resolver
 	timeout time.Duration
 	mode    Mode
-	tls     *tls.Config // nil without TLS; shared with other Dialers
+	tls     *client // nil without TLS; shared with other Dialers
 	over    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -74,11 +73,11 @@ func (n *Network) New(t Target) (*Dialer, error) {
 	if name == "" && !isSocket {
 		name = t.Host
 	}
-	config, err := n.config(t.TLS, name, d.Addr())
+	client, err := n.client(t.TLS, name, d.Addr())
 	if err != nil {
 		return nil, err
 	}
-	d.tls = config
+	d.tls = client
 	return d, nil
 }
 
@@ -107,7 +106,26 @@ func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 func (d *Dialer) DialStages(ctx context.Context, done func(Stage)) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	raw, err := d.connect(limited, done)
+	conn, err := d.open(limited, done)
+	if err != nil && err.again {
+		conn, err = d.open(limited, func(s Stage) {
+			if s == StageTLS {
+				done(s)
+			}
+		})
+	}
+	switch {
+	case err == nil:
+		return conn, nil
+	case err.Stage == StageTLS && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		err.Err = fmt.Errorf("no answer within %v: %w", d.timeout, err.Err)
+	}
+	return nil, err
+}
+
+// open is one attempt of DialStages.
+func (d *Dialer) open(ctx context.Context, done func(Stage)) (net.Conn, *Error) {
+	raw, err := d.connect(ctx, done)
 	if err != nil {
 		return nil, d.connectError(err)
 	}
@@ -115,24 +133,37 @@ func (d *Dialer) DialStages(ctx context.Context, done func(Stage)) (net.Conn, er
 	if d.mode != Implicit {
 		return raw, nil
 	}
-	conn := tls.Client(raw, d.tls)
-	if err := conn.HandshakeContext(limited); err != nil {
+	conn, failed := d.handshake(ctx, raw)
+	if failed != nil {
 		raw.Close()
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			err = fmt.Errorf("no answer within %v: %w", d.timeout, err)
-		}
-		return nil, d.handshakeError(err)
+		return nil, failed
 	}
 	done(StageTLS)
 	return conn, nil
 }
 
-// StartTLSConfig is the configuration for STARTTLS or STLS; nil for other modes.
-// It is shared and must not be changed. A handshake that fails because of the
-// certificate returns a *CertificateError.
-func (d *Dialer) StartTLSConfig() *tls.Config {
+// Upgrade returns the function that does the TLS handshake of STARTTLS or STLS
+// on a connection of Dial; nil for other modes. It returns a *tls.Conn. Its
+// errors are as those of Dial; the caller closes the connection.
+func (d *Dialer) Upgrade() func(context.Context, net.Conn) (net.Conn, error) {
 	if d.mode != StartTLS {
 		return nil
 	}
-	return d.tls
+	return func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+		conn, err := d.handshake(ctx, raw)
+		if err != nil {
+			return nil, err
+		}
+		return conn, nil
+	}
+}
+
+func (d *Dialer) handshake(ctx context.Context, raw net.Conn) (net.Conn, *Error) {
+	conn, again, err := d.tls.handshake(ctx, raw)
+	if err != nil {
+		failed := d.handshakeError(err)
+		failed.again = again
+		return nil, failed
+	}
+	return conn, nil
 }

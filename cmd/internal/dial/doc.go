@@ -3,7 +3,7 @@
 // A Target is what the configuration says about one server. New checks it and
 // reads its certificate files. The protocol clients get the resulting Dialer as
 // two functions: Dial for the connection, already encrypted where TLS is
-// implicit, and StartTLSConfig for a client that negotiates TLS itself.
+// implicit, and Upgrade for the handshake that follows STARTTLS or STLS.
 //
 // Certificates are verified here and not by crypto/tls, for two reasons: a pin
 // replaces the chain, and a user who has to decide about a certificate must see
@@ -14,6 +14,10 @@
 // With many accounts, one Network makes all Dialers. They share DNS answers for
 // half a minute, one TLS configuration for each server, and its last session: a
 // handshake that resumes it saves the certificates, and in TLS 1.2 a round trip.
+//
+// A server that hangs up on a ClientHello, refuses it or does not answer is tried
+// once more with a short one, see client. Behind STARTTLS this takes a new
+// session: the protocol client opens one if Error.NewConnection says so.
 //
 // The package speaks no protocol and keeps no connections.
 package dial

@@ -42,6 +42,7 @@ type Error struct {
 	Stage Stage
 	Addr  string // as Dialer.Addr
 	Err   error
+	again bool
 }
 
 // Error names the address, the stage and the cause.
@@ -49,6 +50,10 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Addr, e.Stag
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// NewConnection reports whether the caller should try once more at once, on a
+// new connection: the next handshake is one that more servers understand.
+func (e *Error) NewConnection() bool { return e.again }
 
 // connectError distinguishes a failed lookup from a failed connection.
 func (d *Dialer) connectError(err error) *Error {

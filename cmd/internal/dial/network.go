@@ -9,9 +9,9 @@ import (
 )
 
 // Network makes Dialers that share what is the same for them: the addresses of
-// a name, the roots of a CA file, and the TLS configuration and sessions of a
-// server. Five thousand mailboxes on one host cost little more than one.
-// Its methods may be used concurrently.
+// a name, the roots of a CA file, the TLS configuration and sessions of a server,
+// and whether it needs a short ClientHello. Five thousand mailboxes on one host
+// cost little more than one. Its methods may be used concurrently.
 type Network struct {
 	names *resolver
 	over  func(ctx context.Context, network, address string) (net.Conn, error)
@@ -19,7 +19,7 @@ type Network struct {
 	mu      sync.Mutex
 	roots   cache[string, *x509.CertPool]
 	pairs   cache[[2]string, []tls.Certificate]
-	configs cache[setting, *tls.Config]
+	clients cache[setting, *client]
 }
 
 // NewNetwork returns a Network that asks the system's resolver.
@@ -32,7 +32,7 @@ func NewNetworkWith(names *net.Resolver) *Network {
 		over:    new(net.Dialer).DialContext, // its zero value sends keep-alives
 		roots:   make(cache[string, *x509.CertPool]),
 		pairs:   make(cache[[2]string, []tls.Certificate]),
-		configs: make(cache[setting, *tls.Config]),
+		clients: make(cache[setting, *client]),
 	}
 }
 
@@ -45,21 +45,21 @@ func (n *Network) Over(connect func(ctx context.Context, network, address string
 	return o
 }
 
-// setting identifies a TLS configuration. The address is part of it because of
-// the sessions: another port is another server, and a session that was opened
-// with one client certificate must not be used with another.
+// setting identifies a client. The address is part of it because of the
+// sessions: another port is another server, and a session that was opened with
+// one client certificate must not be used with another.
 type setting struct {
 	tls        TLS
 	name, addr string
 }
 
-// config returns the one configuration for these settings. The files are read
-// again once they have changed.
-func (n *Network) config(t TLS, name, addr string) (*tls.Config, error) {
-	t.Mode = Implicit // the mode makes no difference to the configuration
+// client returns the one client for these settings. The files are read again
+// once they have changed.
+func (n *Network) client(t TLS, name, addr string) (*client, error) {
+	t.Mode = Implicit // the mode makes no difference to the handshake
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.configs.get(setting{t, name, addr}, stampOf(t.CAFile, t.CertFile, t.KeyFile), func() (*tls.Config, error) {
+	return n.clients.get(setting{t, name, addr}, stampOf(t.CAFile, t.CertFile, t.KeyFile), func() (*client, error) {
 		pool, err := n.roots.get(t.CAFile, stampOf(t.CAFile), func() (*x509.CertPool, error) { return roots(t.CAFile) })
 		if err != nil {
 			return nil, err
@@ -70,6 +70,10 @@ func (n *Network) config(t TLS, name, addr string) (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newConfig(t, name, pool, pair)
+		config, err := newConfig(t, name, pool, pair)
+		if err != nil {
+			return nil, err
+		}
+		return newClient(config), nil
 	})
 }

@@ -40,12 +40,12 @@ func TestSessionIsResumed(t *testing.T) {
 			if got, err := again(t, d); got != want || err != nil {
 				t.Errorf("%s, connection %d: resumed %v, want %v; %v", tls.VersionName(version), i, got, want, err)
 			}
-			d.tls.VerifyConnection = verifier{name: "other.test", roots: n.roots[settings.CAFile].value}.verify
+			d.tls.long.VerifyConnection = verifier{name: "other.test", roots: n.roots[settings.CAFile].value}.verify
 			var bad *CertificateError
 			if _, err := again(t, d); !errors.As(err, &bad) || bad.Reason != NameMismatch {
 				t.Errorf("%s: a session was resumed unverified: %v", tls.VersionName(version), err)
 			}
-			d.tls.VerifyConnection = verifier{name: "127.0.0.1", roots: n.roots[settings.CAFile].value}.verify
+			d.tls.long.VerifyConnection = verifier{name: "127.0.0.1", roots: n.roots[settings.CAFile].value}.verify
 			if _, err := again(t, d); err != nil { // the refusal has cost the session
 				t.Error(err)
 			}
@@ -84,7 +84,7 @@ func TestConfigIsShared(t *testing.T) {
 			t.Errorf("shared with another %s", what)
 		}
 	}
-	if dialer("pop.test", func(t *Target) { t.TLS.Mode = StartTLS }).StartTLSConfig() != one.tls {
+	if dialer("pop.test", func(t *Target) { t.TLS.Mode = StartTLS }).tls != one.tls {
 		t.Error("not shared with the same settings")
 	}
 	if len(n.roots) != 1 {

@@ -19,17 +19,16 @@ func TestModes(t *testing.T) {
 	}
 }
 
-func TestStartTLSConfig(t *testing.T) {
+func TestUpgradeIsForSTARTTLSAlone(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []Mode{Implicit, StartTLS, None} {
 		d, err := New(Target{Host: "mail.test", Port: 110, TLS: TLS{Mode: mode}})
 		check(t, err)
-		config := d.StartTLSConfig()
-		if (config != nil) != (mode == StartTLS) {
-			t.Errorf("%v: config is %v", mode, config)
+		if got := d.Upgrade() != nil; got != (mode == StartTLS) {
+			t.Errorf("%v: an upgrade is %v", mode, got)
 		}
-		if config != nil && config.ServerName != "mail.test" {
-			t.Errorf("server name %q", config.ServerName)
+		if d.tls != nil && d.tls.long.ServerName != "mail.test" {
+			t.Errorf("server name %q", d.tls.long.ServerName)
 		}
 	}
 }

@@ -90,7 +90,7 @@ func upgrade(tb testing.TB, port int, settings TLS) error {
 	raw, err := d.Dial(context.Background())
 	check(tb, err)
 	defer raw.Close()
-	if err := tls.Client(raw, d.StartTLSConfig()).Handshake(); err != nil {
+	if _, err := d.Upgrade()(context.Background(), raw); err != nil {
 		return fmt.Errorf("STLS: %w", err)
 	}
 	return nil

@@ -51,7 +51,7 @@ func (f *Finder) greet(ctx context.Context, p Protocol, s Server) error {
 	if p == POP3 {
 		return greetPOP3(ctx, d, f.o.Timeout)
 	}
-	pool := smtp.New(smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), LMTP: p == LMTP, Timeout: f.o.Timeout})
+	pool := smtp.New(smtp.Options{Dial: d.Dial, StartTLS: d.Upgrade(), LMTP: p == LMTP, Timeout: f.o.Timeout})
 	defer pool.Close()
 	return pool.Check(ctx)
 }
@@ -60,7 +60,7 @@ func (f *Finder) greet(ctx context.Context, p Protocol, s Server) error {
 // CAPA (RFC 2449 is not RFC 1939).
 func greetPOP3(ctx context.Context, d *dial.Dialer, limit time.Duration) error {
 	c, _, err := pop3.Open(ctx, pop3.Config{
-		Dial: d.Dial, StartTLS: d.StartTLSConfig(), Options: pop3.Options{Timeout: limit, SessionTimeout: limit}, Until: pop3.StepCapa,
+		Dial: d.Dial, StartTLS: d.Upgrade(), Options: pop3.Options{Timeout: limit, SessionTimeout: limit}, Until: pop3.StepCapa,
 	}, nil)
 	var failed *pop3.OpenError
 	switch {

@@ -57,7 +57,7 @@ func (p *mailboxProbe) open(ctx context.Context) (*pop3.Client, error) {
 	var state tls.ConnectionState
 	cfg := pop3.Config{
 		Dial:        p.dial,
-		StartTLS:    observed(p.Dialer.StartTLSConfig(), func(s tls.ConnectionState) { state = s }),
+		StartTLS:    observed(p.Dialer.Upgrade(), func(s tls.ConnectionState) { state = s }),
 		Credentials: p.Credentials,
 		Options:     pop3.Options{Timeout: p.Timeout},
 	}

@@ -73,15 +73,20 @@ type delivery struct {
 
 func (d *delivery) options() smtp.Options {
 	o := d.Options
+	dialed := false // once: a second connection is not reported
 	o.Dial = func(ctx context.Context) (net.Conn, error) {
+		if dialed {
+			return d.Dialer.Dial(ctx)
+		}
 		conn, err := d.Dialer.DialStages(ctx, d.connected)
+		dialed = err == nil
 		if t, ok := conn.(*tls.Conn); ok {
 			d.encrypted(t.ConnectionState())
 		}
 		return conn, err
 	}
 	var state tls.ConnectionState
-	o.StartTLS = observed(d.Dialer.StartTLSConfig(), func(s tls.ConnectionState) { state = s })
+	o.StartTLS = observed(d.Dialer.Upgrade(), func(s tls.ConnectionState) { state = s })
 	greeted := false
 	o.Passed = func(s forwarder.Stage) {
 		switch {

@@ -103,7 +103,7 @@ var errClear = errors.New("the server does not encrypt")
 
 func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 	c, _, err := pop3.Open(ctx, pop3.Config{
-		Dial: d.Dial, StartTLS: d.StartTLSConfig(), Options: pop3.Options{Timeout: wayTimeout}, Until: pop3.StepSTLS,
+		Dial: d.Dial, StartTLS: d.Upgrade(), Options: pop3.Options{Timeout: wayTimeout}, Until: pop3.StepSTLS,
 	}, nil)
 	var failed *pop3.OpenError
 	var refused *pop3.Error
@@ -119,7 +119,7 @@ func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 }
 
 func greetSMTP(ctx context.Context, d *dial.Dialer) error {
-	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.StartTLSConfig(), Timeout: wayTimeout}, nil, nil)
+	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.Upgrade(), Timeout: wayTimeout}, nil, nil)
 	if errors.Is(err, smtp.ErrNoSTARTTLS) {
 		return errClear
 	}

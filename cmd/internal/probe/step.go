@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
@@ -98,22 +100,16 @@ func describe(s tls.ConnectionState, now time.Time) string {
 	return note
 }
 
-// observed is a configuration that reports each handshake that passes its own
-// checks. nil stays nil.
-func observed(c *tls.Config, report func(tls.ConnectionState)) *tls.Config {
-	if c == nil {
+// observed is upgrade with a report of each handshake. nil stays nil.
+func observed(upgrade func(context.Context, net.Conn) (net.Conn, error), report func(tls.ConnectionState)) func(context.Context, net.Conn) (net.Conn, error) {
+	if upgrade == nil {
 		return nil
 	}
-	c = c.Clone()
-	verify := c.VerifyConnection
-	c.VerifyConnection = func(s tls.ConnectionState) error {
-		if verify != nil {
-			if err := verify(s); err != nil {
-				return err
-			}
+	return func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+		conn, err := upgrade(ctx, raw)
+		if t, ok := conn.(*tls.Conn); ok {
+			report(t.ConnectionState())
 		}
-		report(s)
-		return nil
+		return conn, err
 	}
-	return c
 }

@@ -67,7 +67,10 @@ func TestTLS(t *testing.T) {
 			t.Errorf("capabilities %v, want STLS only in clear", caps)
 		}
 		if !implicit {
-			cfg.StartTLS = client
+			cfg.StartTLS = func(ctx context.Context, raw net.Conn) (net.Conn, error) {
+				conn := tls.Client(raw, client)
+				return conn, conn.HandshakeContext(ctx)
+			}
 		}
 		c, _, err := pop3.Open(t.Context(), cfg, nil)
 		if err != nil {

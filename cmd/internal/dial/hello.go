@@ -1,0 +1,103 @@
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// longHelloWait is how long a server may take for its part of a handshake
+	// that began with a long ClientHello. Firewalls that lose its second segment
+	// leave the connection silent.
+	longHelloWait = 10 * time.Second
+	// shortHelloFor is how long a server then gets the short one. A cut for
+	// another reason looks the same, so it is not for long.
+	shortHelloFor = time.Hour
+)
+
+// client does the TLS handshakes with one server. It is shared by the Dialers
+// with the same settings.
+//
+// A ClientHello with a post-quantum key share (X25519MLKEM768) has about 1,500
+// octets, more than one TCP segment and more than some servers and firewalls can
+// take. They hang up, answer with an alert, or stay silent. After any of these
+// the server gets a short ClientHello for a while. Everything else stays the
+// same: versions, cipher suites, and the verification of the certificate.
+type client struct {
+	long, short *tls.Config
+	now         func() time.Time
+
+	mu         sync.Mutex
+	shortUntil time.Time
+}
+
+func newClient(config *tls.Config) *client {
+	short := config.Clone()
+	short.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	short.ClientSessionCache = nil // a session ticket can have any length
+	return &client{long: config, short: short, now: time.Now}
+}
+
+// handshake does one over raw, which it closes if ctx ends meanwhile. again
+// reports whether another try on a new connection is worth it: with a short
+// ClientHello.
+func (c *client) handshake(ctx context.Context, raw net.Conn) (conn *tls.Conn, again bool, err error) {
+	if c.isShort() {
+		conn = tls.Client(raw, c.short)
+		if err = conn.HandshakeContext(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) && byServer(err) {
+			c.setShort(time.Time{}) // it does not help
+			err = &shortHelloError{err}
+		}
+		return conn, false, err
+	}
+	wait := longHelloWait
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/2)
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	conn = tls.Client(raw, c.long)
+	if err = conn.HandshakeContext(limited); err != nil && ctx.Err() == nil && byServer(err) {
+		c.setShort(c.now().Add(shortHelloFor))
+		again = true
+	}
+	return conn, again, err
+}
+
+func (c *client) isShort() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := c.shortUntil.Sub(c.now())
+	return left > 0 && left <= shortHelloFor // more: the clock was set back
+}
+
+func (c *client) setShort(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shortUntil = until
+}
+
+// byServer reports whether it was the server that ended a handshake, by an alert,
+// hanging up or silence.
+func byServer(err error) bool {
+	var network *net.OpError // also around an alert
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &network) && network.Op != "local error"
+}
+
+// shortHelloError is a handshake that the server ended although its ClientHello
+// was short.
+type shortHelloError struct{ error }
+
+// Error adds that it is not the length of the ClientHello.
+func (e *shortHelloError) Error() string {
+	return e.error.Error() + ", also without a post-quantum key share"
+}
+
+// Unwrap returns the cause.
+func (e *shortHelloError) Unwrap() error { return e.error }
