@@ -130,8 +130,10 @@ func logPoll(log *slog.Logger, res fetcher.Result) {
 			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
 	case res.Skip == fetcher.Leased:
 		log.Info("not polled: another popferry is polling it now")
-	case res.Skip != fetcher.NotSkipped:
-		log.Info("not polled: it waits after a failure, or for its interval", "until", res.Until)
+	case res.Skip == fetcher.BackingOff:
+		log.Info("not polled: it or its destination failed before", "until", res.Until)
+	case res.Skip == fetcher.TooSoon:
+		log.Info("not polled: min_interval or the server's LOGIN-DELAY has not passed", "until", res.Until)
 	default:
 		log.Info("polled", "outcome", "ok", "forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred, "skipped", res.Skipped,
 			"on_server", res.OnServer, "duration", res.Duration.Round(time.Millisecond))
