@@ -20,10 +20,11 @@ func TestMailLoopIsHeld(t *testing.T) {
 	f.add("m1")
 	f.poll()
 	f.addUnder("back", f.smtp.Messages()[0].Data)
-	hops := strings.Repeat("Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0000\r\n", 51)
-	f.addUnder("hops", []byte(hops+"\r\nx\r\n"))
-	wantResult(t, f.poll(), result{Counts: counts{Held: 2}, OnServer: 3})
-	f.wantStates(map[string]string{"uid-m1": "forwarded", "back": "held", "hops": "held"})
+	hop := "Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+	f.addUnder("many hops", []byte(strings.Repeat(hop, 28)+"\r\nx\r\n"))
+	f.addUnder("too many hops", []byte(strings.Repeat(hop, 29)+"\r\nx\r\n"))
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1, Held: 2}, OnServer: 4})
+	f.wantStates(map[string]string{"uid-m1": "forwarded", "back": "held", "many hops": "forwarded", "too many hops": "held"})
 }
 
 // Even if its header is that of the first.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"time"
 
@@ -53,15 +52,21 @@ func (s *session) submit(m *fetched) *delivery {
 
 // message is what is handed over.
 func (d *delivery) message(a Account) *forwarder.Message {
-	top := a.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt)
+	out := d.outgoing(a)
 	return &forwarder.Message{
 		Sender:     d.sender,
 		Recipients: d.pending,
-		Size:       int64(len(top)) + d.Item.Size(),
+		Size:       out.Size(),
 		EightBit:   d.EightBit,
 		UTF8:       d.Header.EightBit,
-		Body:       func() io.Reader { return d.Reader(top) },
+		Body:       out.Reader,
 	}
+}
+
+// outgoing is the message as it is sent. All recipients count, not only those
+// that are left, so that every attempt sends the same octets.
+func (d *delivery) outgoing(a Account) message.Outgoing {
+	return d.Outgoing(a.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt), a.Destination.Recipients)
 }
 
 // errHalted: the poll was stopped before a transaction had begun.

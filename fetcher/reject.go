@@ -99,8 +99,7 @@ func (s *session) interim(ctx context.Context, d *delivery, v outcome.Verdict) e
 // quarantine puts a refused message, as it would have been sent, into the folder
 // for it. From then on it counts as forwarded.
 func (s *session) quarantine(ctx context.Context, d *delivery, v outcome.Verdict, refused []string) (outcome.Verdict, error) {
-	top := s.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt)
-	path, err := s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.Reader(top))
+	path, err := s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.outgoing(s.Account).Reader())
 	if err != nil {
 		return v, err
 	}

@@ -31,36 +31,3 @@ func Store(item *spool.Item, from io.WriterTo) (*Body, error) {
 
 // Release gives the spool its room back. It may be called twice.
 func (b *Body) Release() { b.Item.Release() }
-
-// Reader returns the message from its start, with these lines on top. It must
-// not be used after Release.
-func (b *Body) Reader(top []byte) io.Reader {
-	return &withTop{top: top, item: b.Item.Reader()}
-}
-
-// withTop reads the top, then the item. Unlike io.MultiReader it hands over what
-// is in memory without copying it.
-type withTop struct {
-	top  []byte
-	item io.Reader
-}
-
-func (w *withTop) Read(p []byte) (int, error) {
-	if len(w.top) > 0 {
-		n := copy(p, w.top)
-		w.top = w.top[n:]
-		return n, nil
-	}
-	return w.item.Read(p)
-}
-
-// WriteTo implements io.WriterTo.
-func (w *withTop) WriteTo(to io.Writer) (int64, error) {
-	n, err := to.Write(w.top)
-	w.top = w.top[n:]
-	if err != nil {
-		return int64(n), err
-	}
-	rest, err := io.Copy(to, w.item)
-	return int64(n) + rest, err
-}

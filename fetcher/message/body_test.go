@@ -1,7 +1,6 @@
 package message
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -36,30 +35,6 @@ func TestStoreNormalizesAndCountsOctetsAsTheyCame(t *testing.T) {
 	}
 	if b.Header.ReturnPath != "a@b.example" || b.Header.Subject != "s" {
 		t.Errorf("Return-Path %q, Subject %q; want a@b.example, s", b.Header.ReturnPath, b.Header.Subject)
-	}
-}
-
-func TestReaderPutsTheTopAboveTheMessage(t *testing.T) {
-	t.Parallel()
-	message := "Subject: s\r\n\r\n" + strings.Repeat("a line of the body\r\n", 5000)
-	want := "Received: here\r\n" + message
-	for name, memory := range map[string]int64{"in memory": 1 << 20, "in a file": 0} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := store(t, memory, message)
-			for range 2 { // each Reader begins at the start
-				top := []byte("Received: here\r\n")
-				byRead, err := io.ReadAll(struct{ io.Reader }{b.Reader(top)})
-				if err != nil || string(byRead) != want {
-					t.Errorf("by Read: %d octets that begin with %.40q, error %v; want %d, %.40q", len(byRead), byRead, err, len(want), want)
-				}
-				var byWriteTo bytes.Buffer
-				n, err := b.Reader(top).(io.WriterTo).WriteTo(&byWriteTo)
-				if err != nil || n != int64(len(want)) || byWriteTo.String() != want {
-					t.Errorf("by WriteTo: %d octets that begin with %.40q, error %v; want %d, %.40q", n, byWriteTo.String(), err, len(want), want)
-				}
-			}
-		})
 	}
 }
 

@@ -23,7 +23,7 @@ const headerLimit = 64 << 10
 // Header is what popferry reads of a message. None of it decides whether the
 // message is forwarded.
 type Header struct {
-	ReturnPath    string // of a Return-Path line that stands first; "" for "<>"
+	ReturnPath    string // of a Return-Path line that stands first, mbox lines aside; "" for "<>"
 	HasReturnPath bool
 	MessageID     string
 	Date          string
@@ -31,6 +31,7 @@ type Header struct {
 	Subject       string
 	Received      string   // the topmost one
 	Hops          int      // number of Received lines
+	DeliveredTo   []string // the values of the Delivered-To fields
 	Traces        []string // the values of popferry's own trace fields
 	EightBit      bool     // octets above 127
 	// Beginning is the start of the message as it came, for messages that
@@ -42,7 +43,10 @@ type Header struct {
 // octets: LF or CRLF, malformed lines, a header without an end.
 func ParseHeader(raw []byte) Header {
 	var h Header
-	first := true
+	if end, decided := mboxLines(raw); decided {
+		raw = raw[end:]
+	}
+	first := len(raw) > 0 && raw[0] != ' ' && raw[0] != '\t' // not the rest of a field
 	for len(raw) > 0 {
 		field, rest := nextField(raw)
 		if len(bytes.TrimRight(field, "\r\n")) == 0 {
@@ -52,9 +56,8 @@ func ParseHeader(raw []byte) Header {
 		for _, c := range field {
 			h.EightBit = h.EightBit || c > 127
 		}
-		name, value, ok := bytes.Cut(field, []byte(":"))
-		if ok {
-			h.set(strings.ToLower(string(bytes.TrimSpace(name))), unfold(value), first)
+		if name, value, ok := splitField(field); ok {
+			h.set(name, unfold(value), first)
 		}
 		first = false
 	}
@@ -75,6 +78,12 @@ func nextField(raw []byte) (field, rest []byte) {
 			return raw[:end], raw[end:]
 		}
 	}
+}
+
+// splitField splits a field into its name, in lower case, and its value.
+func splitField(field []byte) (name string, value []byte, ok bool) {
+	before, value, ok := bytes.Cut(field, []byte(":"))
+	return strings.ToLower(string(bytes.TrimSpace(before))), value, ok
 }
 
 // unfold puts a field's value on one line with single spaces.
@@ -103,6 +112,8 @@ func (h *Header) set(name, value string, first bool) {
 	case "received":
 		once(&h.Received)
 		h.Hops++
+	case deliveredTo:
+		h.DeliveredTo = append(h.DeliveredTo, value)
 	case traceName:
 		h.Traces = append(h.Traces, value)
 	}

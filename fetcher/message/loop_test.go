@@ -27,9 +27,9 @@ func TestCheckLoop(t *testing.T) {
 		"without TLS, in capitals":              {traced(with(func(o *Origin) { o.Secure, o.Host = false, "POP.EXAMPLE.NET" })), own},
 		"another user's":                        {header: traced(with(func(o *Origin) { o.Username = "mia" }))},
 		"another server's":                      {header: traced(with(func(o *Origin) { o.Host = "pop.example.org" }))},
-		"50 Received lines":                     {header: hops(50)},
-		"51 Received lines":                     {hops(51), &LoopError{Hops: 51}},
-		"50 Received lines and its own trace":   {hops(49) + traced(origin), own},
+		"28 Received lines":                     {header: hops(28)},
+		"29 Received lines":                     {hops(29), &LoopError{Hops: 29}}, // 31 at Exim, which bounces from there on
+		"28 Received lines and its own trace":   {hops(27) + traced(origin), own},
 	} {
 		err := origin.CheckLoop(ParseHeader([]byte(test.header + "\r\n")))
 		if test.want == nil {
@@ -41,6 +41,16 @@ func TestCheckLoop(t *testing.T) {
 		var got *LoopError
 		if !errors.As(err, &got) || *got != *test.want {
 			t.Errorf("%s: error %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+func TestLoopErrorNamesTheLimitAndTheReason(t *testing.T) {
+	t.Parallel()
+	err := (&LoopError{Hops: 29}).Error()
+	for _, want := range []string{"29 Received lines", "more than 30", "bounce"} {
+		if !strings.Contains(err, want) {
+			t.Errorf("%q does not contain %q", err, want)
 		}
 	}
 }

@@ -8,16 +8,18 @@ import (
 )
 
 // Normalizer takes the octets of a message as the POP3 server sent them and
-// writes them on as SMTP demands: without a Return-Path line that stands first
-// (RFC 5321 4.4), and with each bare LF as CRLF (RFC 5321 2.3.8). All other
-// octets stay as they are, a bare CR too. On the way it reads the header.
+// writes them on as SMTP demands: without the lines that the last delivery put
+// first (Return-Path and mbox lines, see leading), and with each bare LF as CRLF
+// (RFC 5321 2.3.8). All other octets stay as they are, a bare CR too. On the way
+// it reads the header.
 type Normalizer struct {
 	w          io.Writer
 	raw        []byte // the beginning as it came: the header, or more where that does not identify the message, up to headerLimit
 	head       Header // of raw, once headerDone is set
 	headerDone bool   // raw is complete
-	pending    []byte // the beginning while it may be a Return-Path line
-	body       bool   // the first line is decided
+	pending    []byte // the beginning while it may have to be removed
+	leading    leading
+	begun      bool   // what comes first is decided
 	last       byte   // the last octet written
 	has8bit    bool   // an octet was above 127
 	crlf       []byte // buffer for lines whose ends are being changed
@@ -26,28 +28,25 @@ type Normalizer struct {
 // NewNormalizer returns a Normalizer that writes to w. It has to be closed.
 func NewNormalizer(w io.Writer) *Normalizer { return &Normalizer{w: w} }
 
-// returnPath begins a line to be removed, in upper or lower case.
-const returnPath = "return-path:"
-
 func (n *Normalizer) Write(p []byte) (int, error) {
 	if !n.headerDone && len(n.raw) < headerLimit {
 		n.note(p)
 	}
 	n.has8bit = n.has8bit || highOctet(p)
-	if n.body {
+	if n.begun {
 		return len(p), n.lines(p)
 	}
-	begun := p
+	beginning := p
 	if len(n.pending) > 0 {
 		n.pending = append(n.pending, p...)
-		begun = n.pending
+		beginning = n.pending
 	}
-	rest, decided := cutReturnPath(begun)
+	rest, decided := n.leading.cut(beginning)
 	if !decided {
-		n.pending = append(n.pending[:0], begun...)
+		n.pending = append(n.pending[:0], rest...)
 		return len(p), nil
 	}
-	n.body, n.pending = true, nil
+	n.begun, n.pending = true, nil
 	return len(p), n.lines(rest)
 }
 
@@ -108,10 +107,10 @@ func highOctet(p []byte) bool {
 
 // Close writes what is still held back. It does not close the writer below.
 func (n *Normalizer) Close() error {
-	if n.body {
+	if n.begun {
 		return nil
 	}
-	n.body = true
+	n.begun = true
 	return n.lines(n.pending)
 }
 
@@ -127,22 +126,6 @@ func (n *Normalizer) Header() Header {
 
 // EightBit reports whether any octet was above 127.
 func (n *Normalizer) EightBit() bool { return n.has8bit }
-
-// cutReturnPath removes a Return-Path field from the beginning. It reports false
-// if more octets are needed to tell where the field ends.
-func cutReturnPath(b []byte) ([]byte, bool) {
-	n := min(len(b), len(returnPath))
-	switch {
-	case !bytes.EqualFold(b[:n], []byte(returnPath[:n])):
-		return b, true
-	case len(b) > headerLimit: // no mail server wrote such a line
-		return b, true
-	case n < len(returnPath):
-		return nil, false
-	}
-	_, rest := nextField(b)
-	return rest, len(rest) > 0 // with nothing behind it, it may be continued
-}
 
 // lines writes p with every bare LF as CRLF.
 func (n *Normalizer) lines(p []byte) error {

@@ -136,11 +136,14 @@ func (s *Spool) fail(op string, err error) error {
 
 // Reader returns the octets from their start. It must not be used after
 // Release.
-func (i *Item) Reader() io.Reader {
+func (i *Item) Reader() io.Reader { return i.Tail(0) }
+
+// Tail is Reader without the first octets, at most as many as there are.
+func (i *Item) Tail(from int64) io.Reader {
 	if i.file != nil {
-		return io.NewSectionReader(i.file, 0, i.size)
+		return io.NewSectionReader(i.file, from, i.size-from)
 	}
-	return &chunkReader{chunks: i.chunks, left: i.size}
+	return &chunkReader{chunks: i.chunks[from/chunkSize:], off: int(from % chunkSize), left: i.size - from}
 }
 
 // Release gives memory and disk back. It may be called twice.
