@@ -40,6 +40,7 @@ func DialTarget(s config.Server) dial.Target {
 			Pin:        s.TLS.Pin,
 			ServerName: s.TLS.ServerName,
 			Min:        s.TLS.Min,
+			Legacy:     s.TLS.Ciphers == config.CiphersLegacy,
 			CertFile:   s.TLS.CertFile,
 			KeyFile:    s.TLS.KeyFile,
 		},

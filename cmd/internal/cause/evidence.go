@@ -124,6 +124,12 @@ func noVersion(err error) bool {
 	return contains(err.Error(), []string{"tls: protocol version not supported", "tls: server selected unsupported protocol version"})
 }
 
+// wantsCertificate matches by text, as noVersion does. In TLS 1.3 the alert comes
+// when the server's greeting is read.
+func wantsCertificate(err error) bool {
+	return contains(err.Error(), []string{"remote error: tls: certificate required"})
+}
+
 // otherGreeting matches the greeting of an SMTP or IMAP server instead of POP3.
 func otherGreeting(err error) bool {
 	var e *pop3.ProtocolError

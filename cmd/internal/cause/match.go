@@ -2,6 +2,7 @@ package cause
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher/mailbox"
@@ -42,6 +43,14 @@ func certificate(r dial.Reason) func(error) bool {
 	return func(err error) bool {
 		var e *dial.CertificateError
 		return errors.As(err, &e) && e.Reason == r
+	}
+}
+
+// unusableCertificate matches by text, see dial.UnusableCertificateError.
+func unusableCertificate(text string) func(error) bool {
+	return func(err error) bool {
+		var e *dial.UnusableCertificateError
+		return errors.As(err, &e) && strings.Contains(e.Error(), text)
 	}
 }
 

@@ -2,9 +2,11 @@
 package certtest
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -53,6 +55,34 @@ func (a *Authority) ServerFrom(from, to time.Time, names ...string) tls.Certific
 	}
 	cert, key := a.sign(t)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
+// CommonName issues a certificate with a common name and no other.
+func (a *Authority) CommonName(name string) tls.Certificate {
+	a.tb.Helper()
+	cert, key := a.sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}})
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
+// NegativeSerial is Server with a negative serial number. Nobody can verify its
+// signature.
+func (a *Authority) NegativeSerial(names ...string) tls.Certificate {
+	a.tb.Helper()
+	c := a.Server(names...)
+	der := bytes.Clone(c.Certificate[0])
+	der[bytes.Index(der, c.Leaf.SerialNumber.Bytes())] |= 0x80 // the sign
+	c.Certificate, c.Leaf = [][]byte{der}, nil
+	return c
+}
+
+// RSA is Server with an RSA key.
+func (a *Authority) RSA(names ...string) tls.Certificate {
+	a.tb.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	a.check(err)
+	der, err := x509.CreateCertificate(rand.Reader, a.Server(names...).Leaf, a.cert, &key.PublicKey, a.key)
+	a.check(err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // Pool contains only the authority.

@@ -56,6 +56,8 @@ func certificateAdvice(err error) string {
 	switch e.Reason {
 	case dial.NameMismatch:
 		return hostAdvice(e) + "To accept exactly this certificate, set " + pin
+	case dial.CommonNameOnly, dial.WeakSignature:
+		return "The operator of the server has to replace it. Until then, you can accept exactly this certificate with " + pin
 	case dial.PinMismatch:
 		return "If the server has a new certificate, set " + pin + ". If not, someone may be intercepting the connection."
 	case dial.NotYetValid:

@@ -99,6 +99,16 @@ var popSetups = []brokenSetup{
 	{"the certificate has expired", isp, "", certified(-48*time.Hour, -24*time.Hour, popHost)},
 	{"the certificate is not valid yet", isp, "", certified(24*time.Hour, 48*time.Hour, popHost)},
 	{"the certificate is for another name", isp, "", certified(-time.Hour, time.Hour, "mail.hoster.test")},
+	{"the certificate has only a common name", isp, "", func(f *fixture) {
+		cfg := f.cert(popHost)
+		cfg.Certificates[0] = f.authority.CommonName(popHost)
+		f.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
+	}},
+	{"the certificate has a negative serial number", isp, "", func(f *fixture) {
+		cfg := f.cert(popHost)
+		cfg.Certificates[0] = f.authority.NegativeSerial(popHost)
+		f.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
+	}},
 	{"the certificate is of an unknown authority", isp, "", func(f *fixture) {
 		cfg := f.cert(popHost)
 		cfg.Certificates[0] = certtest.New(f.t).Server(popHost)
@@ -108,6 +118,17 @@ var popSetups = []brokenSetup{
 	{"the server has only TLS 1.0", isp, "", func(f *fixture) {
 		cfg := f.cert(popHost)
 		cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+		f.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
+	}},
+	{"the server has only RSA key exchange", isp, "", func(f *fixture) {
+		cfg := f.cert(popHost)
+		cfg.Certificates[0] = f.authority.RSA(popHost)
+		cfg.MaxVersion, cfg.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+		f.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
+	}},
+	{"the server wants a client certificate", isp, "", func(f *fixture) {
+		cfg := f.cert(popHost)
+		cfg.ClientAuth = tls.RequireAnyClientCert
 		f.pop3(popHost, 995, pop3test.Options{TLS: cfg, ImplicitTLS: true})
 	}},
 	{"the password's command fails", "host: pop.good.test, username: leo, password_command: 'echo it is locked >&2; exit 2'", "", nil},

@@ -63,7 +63,7 @@ func (d mapping) checkTLS(s *Server) {
 		d.checkPair("tls_cert_file", "tls_key_file")
 		return
 	}
-	for _, name := range []string{"tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_cert_file", "tls_key_file"} {
+	for _, name := range []string{"tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_ciphers", "tls_cert_file", "tls_key_file"} {
 		if d.own(name) {
 			d.key(name).fail("conflicts with tls: none")
 		}

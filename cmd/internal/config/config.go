@@ -11,6 +11,9 @@ const (
 	TLSStart    = "starttls" // a plain connection that is upgraded
 	TLSNone     = "none"     // no encryption
 
+	CiphersDefault = "default" // with forward secrecy alone
+	CiphersLegacy  = "legacy"  // RSA key exchange too
+
 	ProtocolSMTP = "smtp"
 	ProtocolLMTP = "lmtp"
 
@@ -99,6 +102,7 @@ type TLS struct {
 	Pin        string // sha256:HEX of the server's certificate, instead of a chain
 	ServerName string // default: the host
 	Min        string // "1.0" to "1.3"
+	Ciphers    string // CiphersDefault or CiphersLegacy
 	CertFile   string // PEM; client certificate
 	KeyFile    string // PEM; its key
 }

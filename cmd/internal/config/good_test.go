@@ -43,7 +43,7 @@ func TestThreeFacts(t *testing.T) {
 		Server: config.Server{
 			Host:     "pop.example.net",
 			Port:     995,
-			TLS:      config.TLS{Mode: config.TLSImplicit, Min: "1.2"},
+			TLS:      config.TLS{Mode: config.TLSImplicit, Min: "1.2", Ciphers: config.CiphersDefault},
 			Username: "leo",
 			Auth:     "auto",
 			Timeout:  time.Minute,
@@ -133,7 +133,7 @@ func TestEverything(t *testing.T) {
 			Host: "pop.example.net",
 			Port: 1110,
 			TLS: config.TLS{
-				Mode: config.TLSStart, Min: "1.3", CAFile: "testdata/good/ca.pem",
+				Mode: config.TLSStart, Min: "1.3", Ciphers: config.CiphersLegacy, CAFile: "testdata/good/ca.pem",
 				Pin: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 			},
 			Username: "leo",
@@ -153,7 +153,7 @@ func TestEverything(t *testing.T) {
 	local := c.Forward[1]
 	equal(t, "local", local, config.Destination{
 		Name:        "local",
-		Server:      config.Server{Host: "unix:/run/dovecot/lmtp", TLS: config.TLS{Mode: config.TLSNone, Min: "1.2"}, Auth: "auto", Timeout: time.Minute},
+		Server:      config.Server{Host: "unix:/run/dovecot/lmtp", TLS: config.TLS{Mode: config.TLSNone, Min: "1.2", Ciphers: config.CiphersDefault}, Auth: "auto", Timeout: time.Minute},
 		Protocol:    config.ProtocolLMTP,
 		From:        config.SenderOriginal,
 		To:          []string{"leo"},
@@ -161,7 +161,7 @@ func TestEverything(t *testing.T) {
 		InFlight:    1,
 		OnReject:    "hold",
 		File:        path,
-		Line:        40,
+		Line:        41,
 	})
 	equal(t, "port of a plain connection", c.Forward[0].Port, 25)
 }
@@ -185,7 +185,7 @@ func TestIncludeAndDefaults(t *testing.T) {
 	}
 	const fortnight = 14 * 24 * time.Hour
 	equal(t, "accounts", got, []summary{
-		{"mia@example.net@pop.example.net", "none", fortnight, "leo@example.org", "everything.yaml", 33},
+		{"mia@example.net@pop.example.net", "none", fortnight, "leo@example.org", "everything.yaml", 34},
 		{"one@pop.example.com", "none", fortnight, "leo@example.org", "10-more.yaml", 3},
 		{"two@localhost", "none", fortnight, "leo@example.org", "10-more.yaml", 4},
 	})

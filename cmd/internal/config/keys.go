@@ -105,6 +105,7 @@ func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
 		key("tls_pin", "", pin(&s.TLS.Pin)),
 		key("tls_server_name", "", host(&s.TLS.ServerName)),
 		key("tls_min", "1.2", oneOf(&s.TLS.Min, words("1.0", "1.1", "1.2", "1.3"))),
+		key("tls_ciphers", CiphersDefault, oneOf(&s.TLS.Ciphers, words(CiphersDefault, CiphersLegacy))),
 		key("tls_cert_file", "", l.file(&s.TLS.CertFile)),
 		key("tls_key_file", "", l.file(&s.TLS.KeyFile)),
 		key("username", "", text(&s.Username)),

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -71,17 +70,6 @@ func (a *authority) server(edit func(*x509.Certificate)) tls.Certificate {
 	}
 	cert, key := a.sign(template)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
-}
-
-// rsaCertificate is one of a server with an RSA key.
-func rsaCertificate(tb testing.TB, a *authority) tls.Certificate {
-	tb.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	check(tb, err)
-	template := *a.server(nil).Leaf
-	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, &key.PublicKey, a.key)
-	check(tb, err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // file writes the authority's own certificate.

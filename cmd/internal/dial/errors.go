@@ -6,11 +6,26 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 )
 
 // ErrNotTLS: the server answered the TLS handshake in plain text. Most likely
 // the port is for STARTTLS, or for no TLS at all.
 var ErrNotTLS = errors.New("the server does not speak TLS on this port")
+
+// ErrNoCipher: the server supports none of the cipher suites that it was offered.
+// Most likely it is old and has only RSA key exchange; see TLS.Legacy.
+var ErrNoCipher = errors.New("no cipher suite that both sides support")
+
+// UnusableCertificateError is a server's certificate that crypto/tls cannot read
+// or use. So it cannot be verified, nor accepted because of a pin.
+type UnusableCertificateError struct{ Err error }
+
+// Error is the one of crypto/tls.
+func (e *UnusableCertificateError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnusableCertificateError) Unwrap() error { return e.Err }
 
 // Stage is a part of connecting.
 type Stage uint8
@@ -20,10 +35,10 @@ const (
 	StageName Stage = iota + 1
 	// StageConnect is the connection; Error.Err is a *net.OpError.
 	StageConnect
-	// StageTLS is the handshake; Error.Err may be ErrNotTLS.
+	// StageTLS is the handshake; Error.Err may be ErrNotTLS or ErrNoCipher.
 	StageTLS
 	// StageCertificate is the verification of the server's certificate;
-	// Error.Err is a *CertificateError.
+	// Error.Err is a *CertificateError or *UnusableCertificateError.
 	StageCertificate
 )
 
@@ -73,10 +88,28 @@ func (d *Dialer) handshakeError(err error) *Error {
 	switch {
 	case errors.As(err, &bad):
 		return &Error{Stage: StageCertificate, Addr: d.Addr(), Err: bad}
+	case unusable(err):
+		return &Error{Stage: StageCertificate, Addr: d.Addr(), Err: &UnusableCertificateError{err}}
 	case errors.As(err, &plain) && plain.Conn != nil: // set for the first record only
 		err = fmt.Errorf("%w (it began with %q)", ErrNotTLS, plain.RecordHeader[:])
 	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("the server closed the connection during the handshake: %w", err)
 	}
 	return &Error{Stage: StageTLS, Addr: d.Addr(), Err: err}
+}
+
+// unusable reports by its text whether err is about a certificate that could not
+// be used: crypto/tls and crypto/rsa have no types for that.
+func unusable(err error) bool {
+	for _, text := range []string{
+		"failed to parse certificate from server",
+		"certificate containing RSA key larger than",
+		"certificate contains an unsupported type of public key",
+		"-bit keys are insecure", // RSA below 1024 bits
+	} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
 }

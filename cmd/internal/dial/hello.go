@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -48,10 +49,12 @@ func newClient(config *tls.Config) *client {
 // ClientHello.
 func (c *client) handshake(ctx context.Context, raw net.Conn) (conn *tls.Conn, again bool, err error) {
 	if c.isShort() {
-		conn = tls.Client(raw, c.short)
-		if err = conn.HandshakeContext(ctx); err != nil && !errors.Is(ctx.Err(), context.Canceled) && byServer(err) {
+		conn, err = shake(ctx, raw, c.short)
+		if err != nil && !errors.Is(ctx.Err(), context.Canceled) && byServer(err) {
 			c.setShort(time.Time{}) // it does not help
-			err = &shortHelloError{err}
+			if alert(err) == "" {
+				err = &shortHelloError{err}
+			}
 		}
 		return conn, false, err
 	}
@@ -61,12 +64,24 @@ func (c *client) handshake(ctx context.Context, raw net.Conn) (conn *tls.Conn, a
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	conn = tls.Client(raw, c.long)
-	if err = conn.HandshakeContext(limited); err != nil && ctx.Err() == nil && byServer(err) {
+	conn, err = shake(limited, raw, c.long)
+	if err != nil && ctx.Err() == nil && byServer(err) {
 		c.setShort(c.now().Add(shortHelloFor))
 		again = true
 	}
 	return conn, again, err
+}
+
+// shake does a handshake. A server that cannot choose a cipher suite answers the
+// ClientHello with handshake_failure (RFC 5246 section 7.4.1.3); later in a
+// handshake that alert means something else.
+func shake(ctx context.Context, raw net.Conn, config *tls.Config) (*tls.Conn, error) {
+	conn := tls.Client(raw, config)
+	err := conn.HandshakeContext(ctx)
+	if alert(err) == "tls: handshake failure" && conn.ConnectionState().Version == 0 {
+		err = fmt.Errorf("%w: %w", ErrNoCipher, err)
+	}
+	return conn, err
 }
 
 func (c *client) isShort() bool {
@@ -82,12 +97,27 @@ func (c *client) setShort(until time.Time) {
 	c.shortUntil = until
 }
 
-// byServer reports whether it was the server that ended a handshake, by an alert,
-// hanging up or silence.
+// byServer reports whether it was the server that ended a handshake, by hanging
+// up, silence, or an alert that may be about the length of the ClientHello.
 func byServer(err error) bool {
-	var network *net.OpError // also around an alert
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &network) && network.Op != "local error"
+	var network *net.OpError
+	switch {
+	case alert(err) != "":
+		return alert(err) != "tls: protocol version not supported"
+	case errors.As(err, &network):
+		return network.Op != "local error" // of crypto/tls, about what the server sent
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// alert is the text of the server's alert that err is about, "" if it is about
+// something else. crypto/tls does not export the type.
+func alert(err error) string {
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" {
+		return remote.Err.Error()
+	}
+	return ""
 }
 
 // shortHelloError is a handshake that the server ended although its ClientHello

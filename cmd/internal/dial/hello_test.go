@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/popferry/popferry/cmd/internal/certtest"
 )
 
 // oneSegment is the longest ClientHello that the servers of these tests take.
@@ -52,7 +54,7 @@ func (c unread) Read(p []byte) (int, error) { return c.from.Read(p) }
 var (
 	hangUp = func(net.Conn) {}
 	reset  = func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
-	alert  = func(conn net.Conn) {
+	refuse = func(conn net.Conn) {
 		_, _ = conn.Write([]byte{21, 3, 1, 0, 2, 2, 50}) // fatal, decode_error (RFC 8446 section 6)
 		mute(conn)
 	}
@@ -60,7 +62,7 @@ var (
 
 func TestLongClientHelloIsTriedOnceMoreShort(t *testing.T) {
 	t.Parallel()
-	for name, bad := range map[string]func(net.Conn){"hangs up": hangUp, "resets": reset, "alert": alert, "silent": mute} {
+	for name, bad := range map[string]func(net.Conn){"hangs up": hangUp, "resets": reset, "alert": refuse, "silent": mute} {
 		for _, mode := range []Mode{Implicit, StartTLS} {
 			t.Run(name+", "+mode.String(), func(t *testing.T) {
 				t.Parallel()
@@ -120,7 +122,7 @@ func TestShortClientHelloChecksTheSame(t *testing.T) {
 		"unknown authority": {&tls.Config{Certificates: []tls.Certificate{good}}, TLS{}, StageCertificate},
 		"another pin":       {&tls.Config{Certificates: []tls.Certificate{good}}, TLS{Pin: pinOf(a.server(nil))}, StageCertificate},
 		"TLS 1.1":           {&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, TLS{CAFile: a.file()}, StageTLS},
-		"old cipher suites": {&tls.Config{Certificates: []tls.Certificate{rsaCertificate(t, a)}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}, TLS{CAFile: a.file()}, StageTLS},
+		"old cipher suites": {&tls.Config{Certificates: []tls.Certificate{certtest.New(t).RSA("127.0.0.1")}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}, TLS{CAFile: a.file()}, StageTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

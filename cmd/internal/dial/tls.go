@@ -51,6 +51,7 @@ type TLS struct {
 	Pin        string // sha256:HEX of the server's certificate in DER, instead of chain, name and dates
 	ServerName string // to ask for and to expect; default: the host
 	Min        string // least version, "1.0" to "1.3"; default "1.2"
+	Legacy     bool   // offer RSA key exchange too, as a Min below "1.2" does
 	CertFile   string // PEM; client certificate
 	KeyFile    string // PEM; its key
 }
@@ -106,7 +107,7 @@ func newConfig(t TLS, name string, roots *x509.CertPool, client []tls.Certificat
 	return &tls.Config{
 		ServerName:         name,
 		MinVersion:         least,
-		CipherSuites:       ciphers(least),
+		CipherSuites:       ciphers(t.Legacy || least < tls.VersionTLS12),
 		Certificates:       client,
 		InsecureSkipVerify: true, // VerifyConnection verifies instead, see doc.go; also a resumed session
 		VerifyConnection:   v.verify,
@@ -149,10 +150,10 @@ func clientCertificates(certFile, keyFile string) ([]tls.Certificate, error) {
 	return []tls.Certificate{pair}, nil
 }
 
-// ciphers is nil, Go's choice, unless a version below 1.2 is allowed: servers
-// that old often lack ECDHE, which Go's choice has required since 1.22.
-func ciphers(least uint16) []uint16 {
-	if least >= tls.VersionTLS12 {
+// ciphers is nil, Go's choice, unless old ones are allowed: old servers often lack
+// ECDHE, which Go's choice has required since 1.22.
+func ciphers(legacy bool) []uint16 {
+	if !legacy {
 		return nil
 	}
 	var ids []uint16

@@ -25,6 +25,11 @@ const (
 	NotYetValid
 	// NameMismatch: it is for other names.
 	NameMismatch
+	// CommonNameOnly: it has no names but a common name, which does not count
+	// (RFC 9525).
+	CommonNameOnly
+	// WeakSignature: it, or one above it, is signed with SHA-1 or MD5.
+	WeakSignature
 	// UnknownAuthority: no trusted authority issued it.
 	UnknownAuthority
 	// PinMismatch: it is not the one that is pinned.
@@ -32,7 +37,8 @@ const (
 )
 
 var reasons = [...]string{OtherReason: "not acceptable", Expired: "expired", NotYetValid: "not yet valid",
-	NameMismatch: "name mismatch", UnknownAuthority: "unknown authority", PinMismatch: "pin mismatch"}
+	NameMismatch: "name mismatch", CommonNameOnly: "only a common name", WeakSignature: "weak signature",
+	UnknownAuthority: "unknown authority", PinMismatch: "pin mismatch"}
 
 // String is the reason in a few words.
 func (r Reason) String() string {
@@ -126,8 +132,12 @@ func reason(err error) Reason {
 			return NotYetValid
 		}
 		return Expired
+	case errors.As(err, &host) && len(host.Certificate.DNSNames)+len(host.Certificate.IPAddresses) == 0:
+		return CommonNameOnly
 	case errors.As(err, &host):
 		return NameMismatch
+	case errors.As(err, &unknown) && strings.Contains(err.Error(), "insecure algorithm"): // x509 does not unwrap that
+		return WeakSignature
 	case errors.As(err, &unknown):
 		return UnknownAuthority
 	}
@@ -149,8 +159,8 @@ func (v verifier) refuse(leaf *x509.Certificate, why Reason, err error) *Certifi
 }
 
 // names lists the names of a certificate. Anyone can write one, so they are made
-// printable. A common name alone is never enough to
-// be accepted, but users recognise it.
+// printable. A common name alone is never enough to be accepted, but users
+// recognise it.
 func names(c *x509.Certificate) []string {
 	var out []string
 	for _, name := range c.DNSNames {

@@ -22,6 +22,10 @@ func TestCertificates(t *testing.T) {
 		c.NotBefore, c.NotAfter = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 	}
 	elsewhere := func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = []string{"other.test", "third.test"}, nil }
+	commonName := func(c *x509.Certificate) {
+		c.Subject.CommonName, c.DNSNames, c.IPAddresses = "127.0.0.1", nil, nil
+	}
+	sha1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }
 	forSigning := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }
 	good := ours.server(nil)
 
@@ -40,13 +44,17 @@ func TestCertificates(t *testing.T) {
 		{"not yet valid", ours.server(future), TLS{CAFile: ours.file()}, NotYetValid},
 		{"wrong address", ours.server(elsewhere), TLS{CAFile: ours.file()}, NameMismatch},
 		{"wrong name", good, TLS{CAFile: ours.file(), ServerName: "pop.test"}, NameMismatch},
+		{"common name", ours.server(commonName), TLS{CAFile: ours.file()}, CommonNameOnly},
+		{"another common name", ours.server(commonName), TLS{CAFile: ours.file(), ServerName: "mail.test"}, CommonNameOnly},
+		{"common name, unknown authority", ours.server(commonName), TLS{}, CommonNameOnly},
+		{"SHA-1", ours.server(sha1), TLS{CAFile: ours.file()}, WeakSignature},
 		{"wrong use", ours.server(forSigning), TLS{CAFile: ours.file()}, OtherReason},
 		{"pin", good, TLS{Pin: pinOf(good)}, accepted},
 		{"pin in capitals", good, TLS{Pin: strings.ToUpper(pinOf(good))}, accepted},
 		{"pin mismatch", good, TLS{CAFile: ours.file(), Pin: pinOf(strange.server(nil))}, PinMismatch},
 	}
 	// A pin takes the place of everything else that could be wrong.
-	for _, edit := range []func(*x509.Certificate){past, future, elsewhere} {
+	for _, edit := range []func(*x509.Certificate){past, future, elsewhere, commonName, sha1} {
 		cert := strange.server(edit)
 		tests = append(tests, struct {
 			name string

@@ -141,7 +141,7 @@ func (r *reader) getmailRest(rc ini) {
 		"options message_log":        logs, "options message_log_syslog": logs,
 		"options use_netrc":           "popferry does not read .netrc; write the password to the password_file",
 		"options netrc_file":          "popferry does not read .netrc; write the password to the password_file",
-		"retriever ssl_ciphers":       "popferry uses the ciphers of Go's TLS; for an old server see tls_min",
+		"retriever ssl_ciphers":       "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
 		"retriever ssl_version":       "popferry uses TLS 1.2 or later; for an old server see tls_min",
 		"retriever use_xoauth2":       "set auth: xoauth2, and token_command instead of password_command",
 		"retriever use_kerberos":      noKerberos,
