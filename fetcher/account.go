@@ -2,8 +2,11 @@ package fetcher
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/forwarder"
@@ -26,7 +29,10 @@ func (a Account) origin() message.Origin {
 
 // Destination is where the mail of an account goes.
 type Destination struct {
-	Name      string
+	Name string
+	// Server is where it is: the back-off of a destination that was given another
+	// server ends.
+	Server    string
 	Forwarder Forwarder
 	// Sender is the envelope sender. Original takes the message's Return-Path
 	// instead where it has one.
@@ -38,6 +44,19 @@ type Destination struct {
 	OnReject   Reject
 	Quarantine Quarantiner
 }
+
+// route is the key of the back-off for these recipients.
+func (d Destination) route() ledger.RouteKey {
+	return ledger.RouteKey{Destination: d.Name, Server: d.Server, Recipients: strings.Join(slices.Sorted(slices.Values(d.Recipients)), " ")}
+}
+
+// whole is the key of the back-off for all recipients.
+func (d Destination) whole() ledger.RouteKey {
+	return ledger.RouteKey{Destination: d.Name, Server: d.Server}
+}
+
+// Uses reports whether this mail waits for the back-off of a route.
+func (d Destination) Uses(key ledger.RouteKey) bool { return key == d.whole() || key == d.route() }
 
 // Forwarder hands messages over to a destination.
 type Forwarder interface {

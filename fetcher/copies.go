@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,6 +41,46 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	}
 	s.box.Durable(m.Number)
 	return nil
+}
+
+// sendCopies sends the copies that are due, before the mailbox is polled: they
+// need no session, and must not wait for one that cannot be had.
+func (p *poll) sendCopies(ctx context.Context) {
+	files, _ := filepath.Glob(filepath.Join(p.CopyDir, fmt.Sprintf("%d-*.eml", p.ID)))
+	if len(files) == 0 {
+		return // as nearly always
+	}
+	known, err := p.lease.Known(ctx)
+	if err != nil {
+		_ = p.tally.abort(err)
+		return
+	}
+	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil)
+	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
+	var all sync.WaitGroup
+	defer all.Wait()
+	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
+	for _, c := range due {
+		if p.stopped(ctx) || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
+			continue // a session looks for what has no file
+		}
+		rec, err := p.lease.Record(ctx, c.Known.ID)
+		if err != nil {
+			_ = p.tally.abort(err)
+			return
+		}
+		m, err := s.fetchCopy(ctx, c, rec)
+		if m == nil {
+			_ = err // the poll was stopped for it
+			continue
+		}
+		room <- struct{}{}
+		d := s.submit(m)
+		all.Go(func() {
+			defer func() { <-room }()
+			s.deliver(ctx, d)
+		})
+	}
 }
 
 // writeCopy writes a message as it was fetched: with the Return-Path line that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -42,7 +43,7 @@ func (s *session) submit(m *fetched) *delivery {
 		d.sender, d.envelope.OwnSender = m.Header.ReturnPath, true
 	}
 	rec.Attempts++
-	d.attempt = outcome.Attempt{Now: s.Now(), First: rec.FirstAttempt, Number: rec.Attempts}
+	d.attempt = s.tally.attempt(s.Now(), &rec, &d.before)
 	d.pending, rec.Recipients = outcome.Pending(s.Destination.Recipients, rec.Recipients)
 	if len(d.pending) > 0 {
 		d.slot = s.Destination.Forwarder.Submit(d.message(s.Account))
@@ -78,14 +79,13 @@ var errHalted = errors.New("the poll was stopped")
 func (s *session) deliver(ctx context.Context, d *delivery) {
 	recorded := false
 	defer func() { s.release(d, recorded, recover()) }()
-	if s.stopped(ctx) {
+	if s.closed(ctx) {
 		return
 	}
-	var outs []forwarder.Outcome // none if no one is left to send it to
+	v := outcome.Evaluate(nil, d.envelope, d.before.Recipients, d.attempt) // no one is left to send it to
 	if d.slot != nil {
-		var err error
-		outs, err = d.slot.Wait(ctx, func(ctx context.Context) error {
-			if s.stopped(ctx) { // while it waited for its turn
+		outs, err := d.slot.Wait(ctx, func(ctx context.Context) error {
+			if s.closed(ctx) { // while it waited for its turn
 				return errHalted
 			}
 			return s.intend(ctx, d, d.pending)
@@ -98,8 +98,8 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 			_ = s.tally.abort(errors.Join(err, s.rollback(ctx, d)))
 			return
 		}
+		v = s.goOn(ctx, d, outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt))
 	}
-	v := outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt)
 	rejected, err := s.reject(ctx, d, v)
 	switch {
 	case err == nil:
@@ -112,6 +112,71 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 		v = v.Deferred(d.attempt)
 	}
 	recorded = s.record(ctx, d, v)
+}
+
+// throttleWaits are the waits before a message is sent again that the destination
+// did not take because it has too many connections or gets mail too fast.
+var throttleWaits = [...]time.Duration{time.Second, 4 * time.Second, 15 * time.Second}
+
+// goOn sends a message again, in its place, where one transaction could not do: to
+// the recipients that were too many for it, or because the destination was
+// throttling.
+func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outcome.Verdict {
+	for throttled := 0; ; {
+		to := v.Remaining
+		switch {
+		case len(to) > 0:
+			if err := s.interim(ctx, d, v); err != nil {
+				_ = s.tally.abort(err)
+				return v
+			}
+		case v.Blame == outcome.Throttled && v.Effect == outcome.Rollback && throttled < len(throttleWaits):
+			if !s.pause(ctx, throttleWaits[throttled]) {
+				return v
+			}
+			throttled++
+			to = d.pending
+		default:
+			return v
+		}
+		m := d.message(s.Account)
+		m.Recipients = to
+		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context) error {
+			if s.closed(ctx) {
+				return errHalted
+			}
+			return s.intend(ctx, d, to)
+		})
+		switch {
+		case errors.Is(err, errHalted):
+			return v.NotRemaining(d.attempt)
+		case err != nil:
+			_ = s.tally.abort(err)
+			return v
+		}
+		w := outcome.Evaluate(outs, d.envelope, slices.Concat(d.before.Recipients, v.Recipients), d.attempt)
+		switch {
+		case len(v.Remaining) == 0: // it was throttled
+			v = w
+		case len(w.Remaining) == len(to): // none of them was accepted
+			return v.And(w.NotRemaining(d.attempt))
+		default:
+			v = v.And(w)
+		}
+	}
+}
+
+// pause waits. It reports false if the poll is stopped meanwhile.
+func (s *session) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return !s.closed(ctx)
+	case <-s.Stopping:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // release ends a delivery: what it held is given back, and its place at the
@@ -157,17 +222,17 @@ func (s *session) rollback(ctx context.Context, d *delivery) error {
 func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	if v.Fault != nil {
-		v.Fault.Name = s.Destination.Name
-		s.tally.stop(v.Fault)
-	}
 	if v.Effect == outcome.Rollback {
 		if err := s.rollback(ctx, d); err != nil {
 			_ = s.tally.abort(err)
 		}
+		s.tally.delivered(d, v)
 		return false
 	}
 	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
+		s.tally.refused(d, s.Now())
+	}
 	if err := s.lease.Put(ctx, d.rec); err != nil {
 		_ = s.tally.abort(fmt.Errorf("recording the outcome of a message: %w", err))
 		return false
@@ -177,35 +242,26 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		s.dropCopy(d.before.CopyFile)
 	}
 	s.logOutcome(d, v)
-	requeue, open := s.tally.delivered(d, v)
-	if err := s.requeue(ctx, requeue); err != nil {
-		_ = s.tally.abort(err)
-	}
-	if open {
-		s.tally.stop(&outcome.DestinationError{Name: s.Destination.Name, Outcome: v.Outcome})
+	for _, r := range s.tally.delivered(d, v) {
+		s.deferForRoom(ctx, r)
 	}
 	return true
 }
 
-// requeue makes messages due again that were refused, because the destination
-// turned out to be at fault.
-func (s *session) requeue(ctx context.Context, list []outcome.Refusal) error {
-	if len(list) == 0 {
-		return nil
+// deferForRoom records a message that found no room, after a smaller one, or the
+// next one, has: it is this message's size.
+func (s *session) deferForRoom(ctx context.Context, r refusedForRoom) {
+	rec := *r.d.rec
+	rec.ID = r.d.before.ID
+	r.v.Blame = 0
+	outcome.Conclude(&rec, r.d.before.Recipients, r.v, r.d.attempt, s.Describe)
+	if err := s.lease.Put(ctx, &rec); err != nil {
+		_ = s.tally.abort(err)
+		return
 	}
-	var recs []*ledger.Record
-	held := 0
-	for _, f := range list {
-		if f.Requeue(s.Now()) {
-			held++
-		}
-		recs = append(recs, f.Record)
-	}
-	if err := s.lease.Put(ctx, recs...); err != nil {
-		return err
-	}
-	s.tally.requeued(recs, held)
-	return nil
+	d := *r.d
+	d.rec = &rec
+	s.logOutcome(&d, r.v)
 }
 
 // logOutcome counts and logs an outcome that is on disk.

@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -43,9 +45,9 @@ func TestUnusableRecipientFailsThePollAndHoldsNothing(t *testing.T) {
 	}
 }
 
-// After five messages it is left alone, and none of them stays marked as refused,
-// nor what was on its way.
-func TestDestinationThatRefusesEverythingHoldsNothing(t *testing.T) {
+// Each message is held, the poll goes on, and that everything is refused is said.
+// Once the destination accepts a message, all others are tried once more.
+func TestDestinationThatRefusesEverythingIsReportedAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		how      fetcher.Reject
@@ -59,12 +61,20 @@ func TestDestinationThatRefusesEverythingHoldsNothing(t *testing.T) {
 			f.account.Policy.Keep = false
 			f.account.Destination.OnReject = test.how
 			f.add(numbered(20)...)
-			r := f.poll()
-			if r.Err == nil || r.Held != 0 || r.Deferred < 5 || test.inFlight == 1 && r.Deferred > 5 {
-				t.Errorf("error %v, %d held, %d deferred; want an error, 0, 5 and those in flight", r.Err, r.Held, r.Deferred)
+			r := f.pollBySchedule()
+			if !errors.As(r.Err, new(*outcome.RefusesEverythingError)) || r.Held != 20 || !r.TryAgain() {
+				t.Errorf("error %v, %d held; want that everything is refused, 20", r.Err, r.Held)
+			}
+			if r := f.pollBySchedule(); r.Err == nil || r.Forwarded+r.Held+r.Deferred != 0 {
+				t.Errorf("the next poll: error %v, %+v; want an error, and nothing sent within the hour", r.Err, r.Counts)
+			}
+			f.now.Add(time.Hour)
+			if r := f.pollBySchedule(); r.Err == nil || r.Held != 1 {
+				t.Errorf("after an hour: error %v, %d held; want an error, 1 tried again", r.Err, r.Held)
 			}
 			broken.Store(false)
-			wantResult(t, f.poll(), result{Counts: counts{Forwarded: 20}})
+			f.now.Add(time.Hour)
+			wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 20}})
 			f.wantLeft()
 		})
 	}

@@ -26,8 +26,8 @@ const (
 	// maxIncomplete is how often a message may break off at the same place
 	// before it is held.
 	maxIncomplete = 3
-	// maxRefusals is how many messages in a row may be refused for now before
-	// that counts as a refusal of all of them.
+	// maxRefusals is how many messages in a row may be refused before that counts
+	// as a refusal of all of them.
 	maxRefusals = 3
 )
 
@@ -55,7 +55,7 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	)
 	switch {
 	case errors.As(err, &disk):
-		return nil, s.tally.abort(err)
+		return nil, s.notSpooled(c, disk)
 	case errors.As(err, &incomplete):
 		return nil, errors.Join(s.incomplete(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &refused):
@@ -65,20 +65,42 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	}
 	s.matched[c.Known.ID] = true
 	s.refusals = 0
+	s.row.Server.LastBody = s.Now()
 	return s.deduplicate(ctx, &fetched{Candidate: c, Body: body, row: rec})
+}
+
+// maxNoSpool is how many messages of a poll may find no room in the spool before
+// that counts as a fault of its disk.
+const maxNoSpool = 3
+
+// notSpooled notes a message that the disk below the spool could not take. It is not
+// marked, and the others go on in another session: it may be too large for the
+// disk, and they not. It returns the error.
+func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
+	s.broken[c.UID] = true
+	s.noSpool.messages++
+	s.noSpool.err = why
+	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and the others go on", "uid", shown(c.UID), "size", c.Size, "error", why)
+	if s.noSpool.messages >= maxNoSpool {
+		return s.tally.abort(why)
+	}
+	return why
 }
 
 // incomplete records a body that did not arrive whole: due again, but held when
 // it breaks off for the third time and where it did before, or for the sixth time
 // in all. So it cannot end every session before the others are through.
 func (s *session) incomplete(ctx context.Context, c identify.Candidate, rec *ledger.Record, why *mailbox.IncompleteError) error {
+	s.broken[c.UID] = true
 	if rec == nil {
 		rec = s.newRow(c.Entry)
 	}
 	if rec.Cause.Code != ledger.CauseIncomplete {
 		rec.Attempts = 0
 	}
-	rec.Attempts++
+	if rec.Attempts == 0 || !s.row.Server.LastBody.Before(rec.NextAttempt) {
+		rec.Attempts++ // else nothing came whole since the last try: it may be the network
+	}
 	held := rec.Attempts >= maxIncomplete && rec.BrokenAt == why.Got || rec.Attempts >= 2*maxIncomplete
 	rec.BrokenAt = why.Got
 	rec.State, rec.NextAttempt = ledger.Deferred, s.Now()
@@ -89,10 +111,10 @@ func (s *session) incomplete(ctx context.Context, c identify.Candidate, rec *led
 	return s.notFetched(ctx, rec, why)
 }
 
-// refused records a -ERR to RETR. The others go on, unless the server says that
-// it has had enough.
+// refused records a -ERR to RETR, whatever it says: it is this message's, and the
+// others go on. After several in a row the session has had enough.
 func (s *session) refused(ctx context.Context, c identify.Candidate, rec *ledger.Record, why *pop3.Error) error {
-	if s.refusals++; refusesSession(why) || s.refusals >= maxRefusals && why.Kind() == pop3.KindTemporary {
+	if s.refusals++; s.refusals >= maxRefusals {
 		return s.Source.Error(mailbox.StepRetr, why)
 	}
 	gone := why.Kind() == pop3.KindGone
@@ -110,16 +132,6 @@ func (s *session) refused(ctx context.Context, c identify.Candidate, rec *ledger
 	}
 	rec.Cause = s.Describe(s.Source.Error(mailbox.StepRetr, why))
 	return s.notFetched(ctx, rec, why)
-}
-
-// refusesSession reports whether a refusal is about the session, not the message.
-func refusesSession(e *pop3.Error) bool {
-	switch e.Kind() {
-	case pop3.KindTooOften, pop3.KindLocked:
-		return true
-	default:
-		return e.Code == "SYS/TEMP"
-	}
 }
 
 // notFetched records that a message could not be fetched.

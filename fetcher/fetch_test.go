@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,8 +21,9 @@ func TestRefusedRETRIsAboutOneMessageOrTheSession(t *testing.T) {
 		counts counts
 		err    error
 	}{
-		"bandwidth":     {"[SYS/TEMP] Account exceeded command or bandwidth limits", "", 1, counts{}, anyError},
-		"locked":        {"[IN-USE] mailbox is locked", "", 1, counts{}, anyError},
+		"bandwidth":     {"[SYS/TEMP] Account exceeded command or bandwidth limits", "", 3, counts{Deferred: 2}, anyError},
+		"locked":        {"[IN-USE] mailbox is locked", "", 3, counts{Deferred: 2}, anyError},
+		"SYS/TEMP, one": {"[SYS/TEMP] Internal error occurred", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
 		"later, to all": {"try again later", "", 3, counts{Deferred: 2}, anyError},
 		"later, to one": {"try again later", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
 		"one damaged":   {"[SYS/PERM] cannot read it", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
@@ -90,12 +92,13 @@ func TestIncompleteBodyIsHeldAtTheThirdTry(t *testing.T) {
 			f.add("m1")
 			f.addUnder("bad", []byte("Subject: bad\r\n\r\na\r\n.\r\n+OK b\r\n"+strings.Repeat("x\r\n", 100)))
 			f.add("m2")
-			for _, want := range []string{"deferred", "deferred", "held", "held"} {
+			for i, want := range []string{"deferred", "deferred", "held", "held"} {
 				f.poll()
 				f.wantState("bad", want)
+				f.add(fmt.Sprintf("n%d", i)) // a message that comes whole
 			}
-			f.wantArrived("m1", "m2")
-			f.wantLeft("bad")
+			f.wantArrived("m1", "m2", "n0", "n1", "n2")
+			f.wantLeft("bad", "uid-n3")
 		})
 	}
 }
@@ -119,11 +122,35 @@ func TestMessageThatEndsEverySessionIsHeldAndDelaysNoOther(t *testing.T) {
 			f.add("m1")
 			f.pollEvery12Hours(2, true)
 			f.add("bad", "m2", "m3")
-			f.pollEvery12Hours(10, false)
-			f.wantArrived("m1", "m2", "m3")
+			want := []string{"m1", "m2", "m3"}
+			for i := range 10 {
+				f.pollEvery12Hours(1, false)
+				name := fmt.Sprintf("n%d", i)
+				f.add(name) // each poll has one that comes whole
+				want = append(want, name)
+			}
+			f.pollEvery12Hours(1, false)
+			f.wantArrived(want...)
 			f.wantState("uid-bad", "held")
 		})
 	}
+}
+
+// A bad network that lets no message through says nothing against this one.
+func TestIncompleteBodyIsNotHeldIfNothingElseComesWhole(t *testing.T) {
+	t.Parallel()
+	var bad atomic.Bool
+	bad.Store(true)
+	cut := answerRETR("uid-m1", func(s *pop3test.Session, _ *pop3test.Message) { s.Write("+OK\r\nSubject: m"); s.Close() })
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool { return bad.Load() && cut(s, verb, arg) }})
+	f.add("m1")
+	for range 8 {
+		f.pollEvery12Hours(1, false)
+		f.wantState("uid-m1", "deferred")
+	}
+	bad.Store(false)
+	f.poll()
+	f.wantArrived("m1")
 }
 
 // Where a body broke off is not the size of its message. After the third time at
@@ -152,6 +179,7 @@ func TestIncompleteMessageHasNoSize(t *testing.T) {
 			f.add("bad")
 			for i, want := range []row{{ledger.Deferred, 1, 0, broken}, {ledger.Deferred, 2, 0, broken}, last} {
 				whole.Store(want.BrokenAt == 0)
+				f.add(fmt.Sprintf("n%d", i)) // a message that comes whole
 				f.poll()
 				r := f.record("uid-bad")
 				if got := (row{r.State, r.Attempts, r.MessageSize, r.BrokenAt}); got != want {

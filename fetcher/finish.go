@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // finish records how the poll went, for the account and for its destination,
@@ -17,22 +18,42 @@ func (p *poll) finish(ctx context.Context) {
 	cutOff := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	counts, accepted, halt := p.tally.result()
+	counts, breaker, halt := p.tally.result()
+	if halt == nil {
+		halt = p.noSpool.err
+	}
 	p.res.Counts, p.res.Err = counts, halt
 	now := p.Now()
-	p.row.LastPoll = now
-	var fault *outcome.DestinationError
+	if p.res.Skip != NotSkipped { // only copies were sent, if there were any
+		p.res.Err = errors.Join(halt, p.finishRoutes(ctx, now))
+		return
+	}
+	p.row.LastPoll, p.row.Refusals = now, breaker.Refusals()
+	var (
+		fault   *outcome.DestinationError
+		refused *outcome.RouteError
+		paused  *outcome.PausedError
+	)
 	switch {
 	case halt == nil:
 		p.row.LastSuccess, p.row.Failures, p.row.NotBefore, p.row.Cause = now, 0, time.Time{}, ledger.Cause{}
 		if p.res.Notice != nil {
 			p.row.Cause = p.Describe(p.res.Notice)
 		}
-	case errors.As(halt, &fault):
+		if r := p.row.Refusals; r.Everything() {
+			p.res.Err = &outcome.RefusesEverythingError{Name: p.Destination.Name, Count: r.Count, Since: r.Since}
+			p.row.Cause = p.Describe(p.res.Err)
+		}
+	case errors.As(halt, &paused):
+		p.row.Cause, p.row.NotBefore = p.Describe(halt), now.Add(outcome.Pause)
+	case errors.As(halt, &fault), errors.As(halt, &refused):
 		// The mailbox is well; it waits with its destination.
 		p.row.Cause = p.Describe(halt)
 	case cutOff, errors.Is(halt, ErrStopped), errors.Is(halt, context.Canceled):
 		// It was stopped: nothing failed.
+	case counts.Forwarded > 0 || brokeAtQuit(halt):
+		// It made progress: the next poll comes at its usual time.
+		p.row.Failures, p.row.NotBefore, p.row.Cause = 0, time.Time{}, p.Describe(halt)
 	default:
 		p.row.Failures++
 		p.row.Cause = p.Describe(halt)
@@ -41,26 +62,44 @@ func (p *poll) finish(ctx context.Context) {
 	if p.Next != nil {
 		p.row.NextPoll = p.Next(p.Name)
 	}
-	err := errors.Join(p.lease.PutAccount(ctx, p.row), p.finishDestination(ctx, fault, accepted, now))
-	p.res.Err = errors.Join(p.res.Err, err)
+	err := p.lease.PutAccount(ctx, p.row)
+	p.res.Err = errors.Join(p.res.Err, err, p.finishRoutes(ctx, now))
 }
 
-// finishDestination records a destination's failure, or its end.
-func (p *poll) finishDestination(ctx context.Context, fault *outcome.DestinationError, accepted int, now time.Time) error {
+// finishRoutes records how the poll went for its destination and for the
+// recipients there.
+func (p *poll) finishRoutes(ctx context.Context, now time.Time) error {
+	_, breaker, halt := p.tally.result()
+	var fault *outcome.DestinationError
+	var refused *outcome.RouteError
+	return errors.Join(
+		p.finishRoute(ctx, p.dest, errors.As(halt, &fault), halt, breaker.Accepted(), now),
+		p.finishRoute(ctx, p.route, errors.As(halt, &refused), halt, breaker.Accepted(), now))
+}
+
+// brokeAtQuit reports whether a session broke when all its work was done. What it
+// deleted the next listing shows.
+func brokeAtQuit(err error) bool {
+	var at *mailbox.Error
+	return errors.As(err, &at) && at.Step == mailbox.StepQuit
+}
+
+// finishRoute records whether a route failed, and why, or works. was is the route
+// when the poll began.
+func (p *poll) finishRoute(ctx context.Context, was ledger.Route, failed bool, why error, accepted int, now time.Time) error {
+	is := was
+	if accepted > 0 { // it works, if not for all
+		is.Failures, is.NotBefore, is.Cause, is.LastSuccess = 0, time.Time{}, ledger.Cause{}, now
+	}
 	switch {
-	case fault != nil:
-		if accepted > 0 {
-			p.dest.Failures, p.dest.LastSuccess = 0, now // it works, if not for all
-		}
-		p.dest.Failures++
-		p.dest.NotBefore = now.Add(outcome.PollBackoff(p.dest.Failures))
-		p.dest.Cause = p.Describe(fault)
-	case accepted > 0:
-		p.dest.Failures, p.dest.NotBefore, p.dest.Cause, p.dest.LastSuccess = 0, time.Time{}, ledger.Cause{}, now
-	default:
+	case failed:
+		is.Failures++
+		is.NotBefore = now.Add(outcome.PollBackoff(is.Failures))
+		is.Cause = p.Describe(why)
+	case accepted == 0:
 		return nil
 	}
-	return p.Destinations.PutDestination(ctx, p.dest)
+	return p.Routes.PutRoute(ctx, was, is)
 }
 
 // backoff is how long the account waits after this failure. Of refused
@@ -77,6 +116,26 @@ func (p *poll) backoff(halt error) time.Duration {
 // maxPipelineCuts is how many pipelined sessions in a row may be cut before that
 // counts as the pipelining's doing.
 const maxPipelineCuts = 2
+
+// maxSessions is how many sessions a poll may have whose connections break.
+const maxSessions = 8
+
+// another reports whether another session is to follow one that ended with this
+// error: without pipelining, if that may have been why, or because it broke only
+// after it had made progress. It returns the error that counts.
+func (p *poll) another(err error, sessions int) (again bool, cause error) {
+	if again, err := p.fallBack(err); again {
+		return true, err
+	}
+	var disk *spool.Error
+	if errors.As(err, &disk) {
+		return !p.tally.aborted() && sessions < maxSessions && p.loginGap() == 0, err
+	}
+	var refused *pop3.Error
+	var at *mailbox.Error
+	broke := errors.As(err, &at) && (at.Step == mailbox.StepRetr || at.Step == mailbox.StepTop) && !errors.As(err, &refused)
+	return broke && len(p.tally.forwarded()) > 0 && sessions < maxSessions && p.loginGap() == 0, err
+}
 
 // fallback is the repetition of a session without pipelining, once in a poll.
 type fallback struct {

@@ -165,7 +165,7 @@ func (f *fixture) options() fetcher.Options {
 				return l, nil
 			}
 		},
-		Destinations: f.store, Spool: f.spool, CopyDir: f.copyDir, Stopping: f.stop, Now: f.now.Now,
+		Routes: f.store, Spool: f.spool, CopyDir: f.copyDir, Stopping: f.stop, Now: f.now.Now,
 		Describe: func(err error) ledger.Cause { return ledger.Cause{Code: "test", Text: err.Error()} },
 		Log:      slog.New(slog.NewTextHandler(testLog{f.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

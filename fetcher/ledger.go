@@ -42,9 +42,12 @@ type Rows interface {
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
 }
 
-// Destinations remembers which destinations are backing off.
-type Destinations interface {
-	// Destination returns the zero value with the name if nothing is known.
-	Destination(ctx context.Context, name string) (ledger.Destination, error)
-	PutDestination(context.Context, ledger.Destination) error
+// Routes remembers which destinations, and which recipients there, are backing
+// off.
+type Routes interface {
+	// Route returns the zero value with the key if nothing is known.
+	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
+	// PutRoute writes what has become of a route since it was read. Of failures at
+	// the same time one counts; a success always does.
+	PutRoute(ctx context.Context, was, is ledger.Route) error
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -18,6 +19,11 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if err != nil {
 		return identify.Plan{}, s.tally.abort(err)
 	}
+	if r := s.row.Refusals; r.Everything() && (s.asked || !s.Now().Before(r.RetryAt)) {
+		if known, err = s.reconsiderHeld(ctx, known, r.Since, 1); err != nil {
+			return identify.Plan{}, err
+		}
+	}
 	v := identify.View{Entries: s.box.Listing.Entries, Known: known, Policy: s.Policy, Now: s.Now(), Asked: s.asked, First: s.row.Listed.IsZero(), Adopt: s.row.UIDs == ledger.UIDsAdopting}
 	s.view = v
 	if err := s.guard(ctx, &v); err != nil {
@@ -31,7 +37,54 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	p := identify.Compare(v)
 	copies, waiting := identify.DueCopies(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
+	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.broken[c.UID] })
 	return p, nil
+}
+
+// reconsider makes messages due again that the destination refused while it
+// refused everything, once it has accepted one. It reports whether there are any.
+func (s *session) reconsider(ctx context.Context) (bool, error) {
+	since := s.tally.takeEnded()
+	if since.IsZero() {
+		return false, nil
+	}
+	known, err := s.lease.Known(ctx)
+	if err != nil {
+		return false, s.tally.abort(err)
+	}
+	after, err := s.reconsiderHeld(ctx, known, since, len(known))
+	return len(after) > 0 && &after[0] != &known[0], err
+}
+
+// reconsiderHeld makes at most so many of the messages due again that were held
+// since then while the destination refused everything. It returns the rows as they
+// are afterwards.
+func (s *session) reconsiderHeld(ctx context.Context, known []ledger.Known, since time.Time, most int) ([]ledger.Known, error) {
+	var recs []*ledger.Record
+	for _, k := range slices.Backward(known) { // the latest first
+		if k.State != ledger.Held || len(recs) >= most {
+			continue
+		}
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return nil, s.tally.abort(err)
+		}
+		if rec.Reconsider(since, s.Now()) {
+			recs = append(recs, rec)
+		}
+	}
+	if len(recs) == 0 {
+		return known, nil
+	}
+	if err := s.put(ctx, recs); err != nil {
+		return nil, err
+	}
+	s.log.Info("messages that the destination refused while it refused everything are tried once more", "messages", len(recs))
+	known, err := s.lease.Known(ctx)
+	if err != nil {
+		return nil, s.tally.abort(err)
+	}
+	return known, nil
 }
 
 // readKnown begins to read the rows of the account's messages. Nothing is written

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
 )
@@ -18,9 +20,9 @@ import (
 // Options are what a Poller works with. All but Stopping, Next and Now are required.
 type Options struct {
 	// Lease takes an account's lease, or returns ledger.ErrLeased.
-	Lease        func(ctx context.Context, account int64) (Lease, error)
-	Destinations Destinations
-	Spool        *spool.Spool
+	Lease  func(ctx context.Context, account int64) (Lease, error)
+	Routes Routes
+	Spool  *spool.Spool
 	// CopyDir is the folder for messages that their server gives only once. It is
 	// made when it is needed.
 	CopyDir string
@@ -59,8 +61,9 @@ type poll struct {
 	tally *tally
 	res   Result
 
-	row  ledger.Account     // written back at the end, with what was learnt of the server
-	dest ledger.Destination // the same of the destination
+	row   ledger.Account // written back at the end, with what was learnt of the server
+	dest  ledger.Route   // as it was when the poll began
+	route ledger.Route   // the same for the account's own recipients
 
 	asked     bool      // the user wants a poll now: back-offs do not count
 	lastLogin time.Time // when the session before this poll began
@@ -68,6 +71,16 @@ type poll struct {
 	// pendingDeletes reports that a session could not be ended by QUIT, and its
 	// deletions were not made.
 	pendingDeletes bool
+	// broken are the UIDs of messages that have ended a session of this poll: the
+	// next one leaves them out.
+	broken  map[string]bool
+	noSpool spoolFault
+}
+
+// spoolFault is that the disk below the spool could not take so many messages.
+type spoolFault struct {
+	messages int
+	err      error // the last; nil: none
 }
 
 // session is one POP3 session of a poll.
@@ -82,6 +95,9 @@ type session struct {
 	matched    map[int64]bool
 	refusals   int  // of RETR, in a row
 	deleteOnly bool // only the deletions of an earlier session are made
+	// triedSmallest reports that after a message that found no room the smallest
+	// one was tried.
+	triedSmallest bool
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
@@ -97,11 +113,12 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), broken: make(map[string]bool), res: Result{Account: a.Name, OnServer: -1}}
 	if r.begin(ctx) {
-		for more := true; more && !r.stopped(ctx); {
+		r.sendCopies(ctx)
+		for more, sessions := r.mayLogIn(), 1; more && !r.stopped(ctx); sessions++ {
 			if more, err = r.session(ctx, &session{poll: r}); err != nil {
-				if more, err = r.fallBack(err); !more {
+				if more, err = r.another(err, sessions); !more {
 					r.tally.stop(err)
 				}
 			}
@@ -124,12 +141,15 @@ func (p *poll) begin(ctx context.Context) bool {
 	if p.row, p.res.Err = p.lease.Account(ctx); p.res.Err != nil {
 		return false
 	}
-	if p.dest, p.res.Err = p.Destinations.Destination(ctx, p.Destination.Name); p.res.Err != nil {
+	if p.dest, p.res.Err = p.Routes.Route(ctx, p.Destination.whole()); p.res.Err != nil {
+		return false
+	}
+	if p.route, p.res.Err = p.Routes.Route(ctx, p.Destination.route()); p.res.Err != nil {
 		return false
 	}
 	p.lastLogin = p.row.Server.LastLogin
-	p.tally = newTally(p.dest.LastSuccess)
-	return !p.skip()
+	p.tally = newTally(outcome.NewBreaker(p.Destination.Name, p.route.LastSuccess, p.row.Refusals))
+	return !p.backingOff(p.dest.NotBefore, p.route.NotBefore)
 }
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether
@@ -164,25 +184,32 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		return false, err
 	}
 	now, rest := p.portion(plan.Due)
-	if err := s.forward(ctx, popCtx, plan.Due, now); err != nil {
-		return false, err
-	}
-	if len(rest) == 0 && !p.stopped(ctx) {
+	failed := s.forward(ctx, popCtx, plan.Due, now)
+	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
 		if plan, err = s.resolve(popCtx, plan); err != nil {
 			return false, err
 		}
-		if err := s.forward(ctx, popCtx, plan.Due, plan.Due); err != nil {
-			return false, err
-		}
+		failed = s.forward(ctx, popCtx, plan.Due, plan.Due)
+	}
+	retried, err := s.reconsider(popCtx)
+	if err != nil {
+		return false, err
 	}
 	done := p.tally.forwarded()
-	p.asked = false // the next session of this poll is not asked for
-	return len(done) > 0 && (len(rest) > 0 || s.box.Hides()) && p.loginGap() == 0, s.delete(popCtx, done, plan.Expired)
+	if failed == nil {
+		p.asked = false // the next session of this poll is not asked for
+		more = (len(done) > 0 && (len(rest) > 0 || s.box.Hides()) || retried) && p.loginGap() == 0
+	}
+	if err := s.delete(popCtx, done, plan.Expired); err != nil && failed == nil {
+		failed = err
+	}
+	return more, failed
 }
 
 // forward fetches the messages of now, one after the other, and hands each on
-// while the next one is fetched. It returns when all transactions have ended. Its
-// error is a *mailbox.PipelineError: the session is to be repeated.
+// while the next one is fetched. It returns when all transactions have ended: what
+// was fetched is delivered, however the session ends. Its error is why the session
+// fetches no more.
 func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) error {
 	s.Progress.expect(due)
 	s.box.Expect(toRetrieve(now))
@@ -191,32 +218,68 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	}
 	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
 	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
-	for _, c := range now {
-		if s.stopped(ctx) {
-			break
+	for left := slices.Clone(now); len(left) > 0 && !s.stopped(ctx); {
+		next, ok := s.next(popCtx, w, left)
+		if !ok {
+			continue
 		}
+		c := left[next]
+		left = slices.Delete(left, next, next+1)
 		m, err := s.fetch(popCtx, c)
-		var broken *mailbox.PipelineError
-		switch {
-		case errors.As(err, &broken):
-			return err
-		case err != nil:
-			s.tally.stop(err)
-		case m == nil:
-			s.Progress.finished()
-		default:
-			failpoint("fetched")
-			w.enter(popCtx, m.Octets)
-			d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
-			go func() {
-				defer w.leave(m.Octets)
-				defer s.Progress.finished()
-				s.deliver(ctx, d)
-			}()
+		if err != nil {
+			w.wait(popCtx)
+			return errors.Join(err, s.box.Discard(popCtx))
 		}
+		if m == nil {
+			s.Progress.finished()
+			continue
+		}
+		failpoint("fetched")
+		w.enter(popCtx, m.Octets)
+		d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
+		go func() {
+			defer w.leave(m.Octets)
+			defer s.Progress.finished()
+			s.deliver(ctx, d)
+		}()
 	}
 	w.wait(popCtx)
+	s.concludeRoom()
 	return s.box.Discard(popCtx)
+}
+
+// next is the index of the message to be fetched next: the first, as a rule. Once
+// one has found no room, it is the smallest, when all others have ended: that one
+// shows whether the mailbox is full. ok is false if that has changed what is to be
+// done.
+func (s *session) next(popCtx context.Context, w *workers, left []identify.Candidate) (index int, ok bool) {
+	if _, _, full := s.tally.full(); !full {
+		return 0, true
+	}
+	w.wait(popCtx)
+	o, size, full := s.tally.full()
+	if !full {
+		return 0, true
+	}
+	smallest := 0
+	for i, c := range left {
+		if c.Size < left[smallest].Size {
+			smallest = i
+		}
+	}
+	if left[smallest].Size >= size || s.triedSmallest {
+		s.tally.stop(&outcome.RouteError{Name: s.Destination.Name, Outcome: o})
+		return 0, false
+	}
+	s.triedSmallest = true
+	return smallest, true
+}
+
+// concludeRoom stops the poll if nothing that is due has found room.
+func (s *session) concludeRoom() {
+	if o, _, full := s.tally.full(); full {
+		s.tally.stop(&outcome.RouteError{Name: s.Destination.Name, Outcome: o})
+	}
 }
 
 // toRetrieve are the entries of those that have no copy at hand.
@@ -268,15 +331,22 @@ func (p *poll) loginGap() time.Duration {
 	return max(p.Policy.MinInterval, p.row.Server.LoginDelay)
 }
 
-// skip reports whether the account is to be left alone for now, and notes why.
-func (p *poll) skip() bool {
+// mayLogIn reports whether the mailbox may be polled now; else the result says why
+// not.
+func (p *poll) mayLogIn() bool {
 	now, last := p.Now(), p.row.Server.LastLogin
 	if until := last.Add(p.loginGap()); p.loginGap() > 0 && now.Before(until) && !last.After(now) {
 		p.res.Skip, p.res.Until = TooSoon, until
-		return true
+		return false
 	}
-	for _, until := range []time.Time{p.row.NotBefore, p.dest.NotBefore} {
-		if !p.asked && ledger.Waiting(now, until) {
+	return !p.backingOff(p.row.NotBefore)
+}
+
+// backingOff reports whether one of these back-offs is not over, and notes it in
+// the result.
+func (p *poll) backingOff(ends ...time.Time) bool {
+	for _, until := range ends {
+		if !p.asked && ledger.Waiting(p.Now(), until) {
 			p.res.Skip, p.res.Until = BackingOff, until
 			return true
 		}

@@ -32,12 +32,14 @@ type Quarantiner interface {
 // popferry's own.
 func (s *session) reject(ctx context.Context, d *delivery, v outcome.Verdict) (outcome.Verdict, error) {
 	how := s.Destination.OnReject
-	if how == Hold || v.Fault != nil || !outcome.RefusesMessage(v.Outcome, d.envelope) {
-		return v, nil //nolint:nilerr // Fault is the destination's, not ours
+	if how == Hold || v.Blame != 0 || !outcome.RefusesMessage(v.Outcome, d.envelope) {
+		return v, nil
 	}
 	refused := v.Refused()
 	switch {
-	case len(refused) == 0 || how == Wrap && (v.Outcome.TooLarge() || v.Outcome.MailboxFull()): // wrapped it is larger still
+	case s.tally.refusesEverything(): // it may be out of order: the mailbox is not emptied for that
+		return v, nil
+	case len(refused) == 0 || how == Wrap && v.Outcome.TooLarge(): // wrapped it is larger still
 		return v, nil
 	case how == Wrap:
 		return s.wrap(ctx, d, v, refused), nil

@@ -3,16 +3,17 @@ package fetcher_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -211,26 +212,18 @@ func TestQuarantineFailureForOneRecipientDoesNotResendToTheOther(t *testing.T) {
 }
 
 // A destination that refuses everything does not empty the mailbox into the
-// quarantine, and is left alone for longer and longer.
+// quarantine: from the tenth refusal in a row on, messages are held.
 func TestQuarantineIsNotFilledByABrokenDestination(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(554)), pool: oneConnection})
 	f.account.Policy.Keep = false
 	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, maildir.New(t.TempDir())
 	f.add(numbered(20)...)
-	last := time.Duration(0)
-	for range 3 {
-		r := f.pollBySchedule()
-		d, err := f.store.Destination(t.Context(), "main")
-		must(t, err)
-		wait := d.NotBefore.Sub(f.now.Now())
-		if r.Err == nil || wait <= last {
-			t.Errorf("error %v, the destination waits %v; want an error, more than %v", r.Err, wait, last)
-		}
-		last = wait
-		f.now.Add(wait)
+	r := f.pollBySchedule()
+	if !errors.As(r.Err, new(*outcome.RefusesEverythingError)) || r.Forwarded != ledger.ManyRefusals || r.Held != 20-ledger.ManyRefusals {
+		t.Errorf("error %v, %d in quarantine, %d held; want that everything is refused, %d, %d", r.Err, r.Forwarded, r.Held, ledger.ManyRefusals, 20-ledger.ManyRefusals)
 	}
-	if n := len(f.left()); n != 20 {
-		t.Errorf("%d messages are left on the server, want 20", n)
+	if n := len(f.left()); n != 20-ledger.ManyRefusals {
+		t.Errorf("%d messages are left on the server, want %d", n, 20-ledger.ManyRefusals)
 	}
 }

@@ -163,6 +163,8 @@ func onFirst(n int) func(smtptest.Event) bool {
 	return func(e smtptest.Event) bool { return e.Message <= n }
 }
 
+func exceptFirst(e smtptest.Event) bool { return e.Message > 1 }
+
 func onAddress(prefix string) func(smtptest.Event) bool {
 	return func(e smtptest.Event) bool { return strings.HasPrefix(e.Address, prefix) }
 }

@@ -10,22 +10,32 @@ import (
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // tally is what the deliveries of a poll, which run side by side, share: the
 // results so far, and whether to go on.
 type tally struct {
-	mu       sync.Mutex // guards all of it
-	counts   Counts
-	done     []identify.Match // forwarded in this session
-	breaker  *outcome.Breaker
-	halt     error // why nothing new is begun; nil: it goes on
+	mu      sync.Mutex // guards all of it
+	counts  Counts
+	done    []identify.Match // forwarded in this session
+	breaker *outcome.Breaker
+	// noRoom are deliveries that found no room, with nothing accepted since. They
+	// are not marked: it may be the mailbox that is full, or these messages that
+	// are too large for what is left of it.
+	noRoom   []refusedForRoom
+	halt     error // why nothing new is fetched; nil: it goes on
+	closed   bool  // nothing that was fetched is sent either
 	internal bool  // a fault of popferry's own, its ledger or its disk: nothing is deleted either
 }
 
-func newTally(lastSuccess time.Time) *tally {
-	return &tally{breaker: outcome.NewBreaker(lastSuccess)}
+// refusedForRoom is a delivery that found no room.
+type refusedForRoom struct {
+	d *delivery
+	v outcome.Verdict
 }
+
+func newTally(b *outcome.Breaker) *tally { return &tally{breaker: b} }
 
 // beginSession forgets what the session before forwarded.
 func (t *tally) beginSession() {
@@ -34,13 +44,22 @@ func (t *tally) beginSession() {
 	t.done = nil
 }
 
-// stop ends the poll: nothing new is begun. The first reason stays.
-func (t *tally) stop(err error) {
+// endFetching ends the poll's fetching: what was fetched is still sent. The first
+// reason stays.
+func (t *tally) endFetching(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.halt == nil {
 		t.halt = err
 	}
+}
+
+// stop ends the poll: nothing new is begun. The first reason stays.
+func (t *tally) stop(err error) {
+	t.endFetching(err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
 }
 
 // abort is stop for a fault of popferry's own, after which nothing is deleted. It
@@ -53,10 +72,18 @@ func (t *tally) abort(err error) error {
 	return err
 }
 
+// stopped reports whether nothing new is to be fetched.
 func (t *tally) stopped() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.halt != nil
+}
+
+// closedForSending reports whether what was fetched is not to be sent either.
+func (t *tally) closedForSending() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed
 }
 
 func (t *tally) aborted() bool {
@@ -86,28 +113,76 @@ func (t *tally) count(s ledger.State, n int, octets int64) {
 	}
 }
 
-// delivered notes a finished delivery. It returns the refusals to be requeued and
-// reports whether nothing more should be sent, as outcome.Breaker does.
-func (t *tally) delivered(d *delivery, v outcome.Verdict) (requeue []outcome.Refusal, open bool) {
+// attempt is one try to send a message.
+func (t *tally) attempt(now time.Time, rec, before *ledger.Record) outcome.Attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d.rec.State == ledger.Forwarded && !d.fromCopy {
-		t.done = append(t.done, identify.Match{Entry: d.Entry, Known: d.rec.Known})
-	}
-	return t.breaker.Record(outcome.Delivery{Before: d.before, After: d.rec, Envelope: d.envelope, Verdict: v})
+	return outcome.Attempt{Now: now, First: rec.FirstAttempt, Number: rec.Attempts, OthersPassed: t.breaker.OthersPassed(before)}
 }
 
-// requeued takes back what was counted of refused messages, of which so many were
-// held and the others quarantined.
-func (t *tally) requeued(recs []*ledger.Record, held int) {
+// refused notes a message that was refused for good after it was sent, before its
+// row is written.
+func (t *tally) refused(d *delivery, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done = slices.DeleteFunc(t.done, func(m identify.Match) bool {
-		return slices.ContainsFunc(recs, func(rec *ledger.Record) bool { return rec.ID == m.Known.ID })
-	})
-	t.counts.Held -= held
-	t.counts.Forwarded -= len(recs) - held
-	t.counts.Deferred += len(recs)
+	t.breaker.Refuse(d.rec, &d.before, now)
+}
+
+// refusesEverything reports whether the destination seems to refuse everything.
+func (t *tally) refusesEverything() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.breaker.Refusals().Everything()
+}
+
+// delivered notes a finished delivery, whose row is written unless it was rolled
+// back. It stops the poll if nothing more should be sent, and returns the
+// deliveries that found no room earlier, if this one did.
+func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
+	t.mu.Lock()
+	state := d.rec.State
+	if v.Effect == outcome.Rollback {
+		state = 0
+	}
+	if state == ledger.Forwarded && !d.fromCopy {
+		t.done = append(t.done, identify.Match{Entry: d.Entry, Known: d.rec.Known})
+	}
+	if v.Blame == outcome.NoRoom && v.Effect == outcome.Rollback {
+		t.noRoom = append(t.noRoom, refusedForRoom{d, v})
+	}
+	accepted := t.breaker.Accepted()
+	err := t.breaker.Record(v, state)
+	var tooLarge []refusedForRoom
+	if t.breaker.Accepted() > accepted {
+		tooLarge, t.noRoom = t.noRoom, nil
+	}
+	t.mu.Unlock()
+	if err != nil {
+		t.stop(err)
+	}
+	return tooLarge
+}
+
+// takeEnded returns the start of many refusals in a row that an accepted message
+// has ended, once; zero if there were none.
+func (t *tally) takeEnded() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.breaker.TakeEnded()
+}
+
+// full is the outcome of a delivery that found no room, with nothing accepted
+// since; smallest is the size in octets of the smallest such message. ok is false
+// if there is none.
+func (t *tally) full() (o forwarder.Outcome, smallest int64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.noRoom {
+		if size := r.d.Item.Size(); !ok || size < smallest {
+			o, smallest, ok = r.v.Outcome, size, true
+		}
+	}
+	return o, smallest, ok
 }
 
 // forwarded are the messages that this session forwarded.
@@ -117,12 +192,11 @@ func (t *tally) forwarded() []identify.Match {
 	return slices.Clone(t.done)
 }
 
-// result is what the poll came to: its counts, how many messages the destination
-// accepted, and why it ended early.
-func (t *tally) result() (counts Counts, accepted int, halt error) {
+// result is what the poll came to.
+func (t *tally) result() (counts Counts, b *outcome.Breaker, halt error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.counts, t.breaker.Accepted(), t.halt
+	return t.counts, t.breaker, t.halt
 }
 
 // ErrStopped: the poll ended early because the program is being stopped or
@@ -170,8 +244,22 @@ func (p *Poller) stopping(ctx context.Context) bool {
 	}
 }
 
-// stopped reports whether nothing new is to be begun.
+// stopped reports whether nothing new is to be fetched.
 func (p *poll) stopped(ctx context.Context) bool {
+	p.heed(ctx)
+	return p.tally.stopped()
+}
+
+// closed reports whether what was fetched is not to be sent either: popferry is
+// stopping, has a fault of its own, or the destination takes no more. A session
+// that ends, however it does, is no reason: what was fetched is delivered.
+func (p *poll) closed(ctx context.Context) bool {
+	p.heed(ctx)
+	return p.tally.closedForSending()
+}
+
+// heed stops the poll if the program is being stopped.
+func (p *poll) heed(ctx context.Context) {
 	select {
 	case <-p.Stopping:
 		p.tally.stop(ErrStopped)
@@ -179,5 +267,4 @@ func (p *poll) stopped(ctx context.Context) bool {
 		p.tally.stop(context.Cause(ctx))
 	default:
 	}
-	return p.tally.stopped()
 }

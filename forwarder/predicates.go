@@ -2,51 +2,131 @@ package forwarder
 
 import "strings"
 
-// The predicates say what a reply is about. Each is defined only here, so that
-// the fetcher, smtp and the explanations that users read agree. What follows for
-// the message is decided by the fetcher.
+// The predicates say what a reply is about. Each is defined here and nowhere
+// else, so that the fetcher, smtp and the user's explanations agree. What
+// follows from it for the message is up to the fetcher (fetcher/outcome).
 
 // OutOfSync reports whether the server did not understand a command, or not at
 // this point (RFC 5321 4.2.2, RFC 3463 3.6): the two ends may disagree about
 // where they are. The same codes with another subject are about that subject:
-// "501 5.1.3" is an address, "503 5.7.0" a policy.
+// "501 5.1.3" is an address, "503 5.7.0" a policy, "503 authentication required"
+// a login, "500 line too long" the message. A reply to the final dot is always
+// about the message.
 func (o Outcome) OutOfSync() bool {
-	return o.Code >= 500 && o.Code <= 504 && (o.Enhanced[1] == 5 || o.Enhanced == EnhancedCode{})
+	return o.Code >= 500 && o.Code <= 504 && o.Stage != StageDot && (o.Enhanced[1] == 5 || o.Enhanced == EnhancedCode{}) &&
+		!o.WantsLogin() && !o.says(lineContentPhrases) && !o.TooLarge() && !o.malformedSender()
 }
 
 // TooLarge reports whether the message is larger than the server or the
 // recipient takes: x.2.3, x.3.4 (RFC 3463 3.3, 3.4), or 552 (RFC 1870 6) without
 // a status code that gives another reason, as in Gmail's "552 5.7.0" for a
-// forbidden attachment.
+// forbidden attachment; or in words.
 func (o Outcome) TooLarge() bool {
 	subject, detail := o.Enhanced[1], o.Enhanced[2]
-	return subject == 2 && detail == 3 || subject == 3 && detail == 4 ||
-		o.Code == 552 && subject <= 3 && subject != 1 && !o.MailboxFull()
+	switch {
+	case o.Code < 400, o.NoRoom():
+		return false
+	case subject == 2 && detail == 3 || subject == 3 && detail == 4:
+		return true
+	default:
+		return o.Code == 552 && subject <= 3 && subject != 1 && subject != 2 || o.says(tooLargePhrases)
+	}
 }
 
-// MailboxFull reports whether the recipient's mailbox is full (RFC 3463 3.3).
-// Some servers say that with 552, which is otherwise about the message.
-func (o Outcome) MailboxFull() bool { return o.Enhanced[1] == 2 && o.Enhanced[2] == 2 }
+// NoRoom reports whether the server or the recipient's mailbox has no room for
+// the message now: x.2.2 (RFC 3463 3.3), 4.3.1 (3.4), or words with 452 or 552,
+// which otherwise are about the message's size (RFC 1870 6) or the system. The
+// same message may pass later, and a smaller one even now.
+func (o Outcome) NoRoom() bool {
+	subject, detail := o.Enhanced[1], o.Enhanced[2]
+	switch {
+	case o.Code < 400:
+		return false
+	case subject == 2 && detail == 2 || o.Enhanced == EnhancedCode{4, 3, 1}:
+		return true
+	default:
+		// 4.5.3 and 5.5.3 are about too many recipients; "quota" may stand there, too.
+		return (o.Code == 452 || o.Code == 552 || o.Code == 422) && subject != 5 && o.says(noRoomPhrases)
+	}
+}
+
+// Throttled reports whether the server has too many connections from popferry, or
+// gets mail from it too fast: x.3.2 (RFC 3463 3.4), 4.7.28 (Gmail), or words.
+func (o Outcome) Throttled() bool {
+	return o.Code >= 400 && o.Code < 500 && !o.NoRoom() &&
+		(o.Enhanced == EnhancedCode{4, 3, 2} || o.Enhanced == EnhancedCode{4, 7, 28} || o.says(throttledPhrases))
+}
+
+// TooManyRecipients reports whether a recipient was refused only because the
+// transaction has too many (RFC 5321 4.5.3.1.10): the others are to be sent in
+// another one. 552 is what RFC 821 had for it.
+func (o Outcome) TooManyRecipients() bool {
+	return o.Stage == StageRcpt && (o.Code == 452 || o.Code == 552 || o.Code == 451) && !o.NoRoom() &&
+		(o.Enhanced[1] == 5 && o.Enhanced[2] == 3 || strings.Contains(strings.ToLower(o.Text), "too many recipients"))
+}
 
 // AboutContent reports whether the message was refused for good for its size or
 // its octets, at whatever stage (RFC 3463 3.3 to 3.7, RFC 1870 6.1, RFC 5321
 // 4.2.2).
 func (o Outcome) AboutContent() bool {
-	return o.Code == 552 || o.Code == 555 || o.Code >= 500 && o.Enhanced[0] == 5 && (o.Enhanced[1] == 6 || o.TooLarge())
+	if o.NoRoom() || o.TooManyRecipients() {
+		return false
+	}
+	return o.Code == 552 || o.Code == 555 || o.TooLarge() && o.Code >= 500 ||
+		o.Code >= 500 && o.Enhanced[0] == 5 && o.Enhanced[1] == 6 && o.Enhanced[2] != 7 ||
+		o.Code >= 421 && o.says(lineContentPhrases)
 }
 
-// AboutSender reports whether the reverse-path was refused (RFC 3463 3.2, 3.8).
-// Without an enhanced code that is a guess from the stage and the text.
+// AboutSender reports whether the reverse-path was refused (RFC 3463 3.2, 3.8,
+// RFC 6531 3.7.4.2). Without an enhanced code that is a guess from the stage and
+// the text.
 func (o Outcome) AboutSender() bool {
 	c := o.Enhanced
-	if c == (EnhancedCode{}) {
+	switch {
+	case o.Code < 400 && o.Kind != Impossible:
+		return false
+	case o.malformedSender():
+		return true
+	case c == EnhancedCode{}:
 		return o.Stage == StageMail || strings.Contains(strings.ToLower(o.Text), "sender")
+	default:
+		return c[1] == 1 && (c[2] == 7 || c[2] == 8) || c[1] == 7 || o.Stage == StageMail && c[1] == 6 && c[2] == 7
 	}
-	return c[1] == 1 && (c[2] == 7 || c[2] == 8) || c[1] == 7
+}
+
+// malformedSender reports whether MAIL was refused because its path is not one:
+// Dovecot and Cyrus say "501 5.5.4 Invalid FROM".
+func (o Outcome) malformedSender() bool {
+	return o.Stage == StageMail && o.Code == 501 && (o.Enhanced == EnhancedCode{5, 5, 4} || strings.Contains(strings.ToLower(o.Text), "from"))
 }
 
 // AboutAddress reports whether the server cannot take an address of the
 // envelope (RFC 3463 3.2, RFC 6531 4.3).
 func (o Outcome) AboutAddress() bool {
 	return o.Enhanced[1] == 1 || o.Enhanced[1] == 6 && o.Enhanced[2] == 7
+}
+
+// WantsLogin reports whether the server wants a login first: 530 once there is
+// TLS (RFC 4954 6), or words, some servers with 503.
+func (o Outcome) WantsLogin() bool {
+	return o.Code == 530 && !o.WantsTLS() || o.Code >= 500 && o.Stage < StageDot && o.says(loginPhrases)
+}
+
+// WantsTLS reports whether the server demands TLS before it takes mail.
+func (o Outcome) WantsTLS() bool { return o.Code >= 500 && o.says(tlsPhrases) }
+
+// Listed reports whether the server refuses mail from this machine's network,
+// because it is on a block list. After the message the same words are about what
+// stands in it.
+func (o Outcome) Listed() bool { return o.Code >= 400 && o.Stage < StageDot && o.says(listedPhrases) }
+
+// NoRelay reports whether the server does not relay mail to a recipient.
+func (o Outcome) NoRelay() bool { return o.Code >= 400 && o.Stage == StageRcpt && o.says(relayPhrases) }
+
+// ForeignFrom reports whether the server takes only mail whose From header is its
+// user's own: 5.2.252 (Exchange Online), or words. It looks at the header only
+// after the message.
+func (o Outcome) ForeignFrom() bool {
+	return o.Code >= 500 && (o.Stage == StageDot || o.Stage == StageData || o.Stage == StageBody) &&
+		(o.Enhanced == EnhancedCode{5, 2, 252} || o.says(foreignFromPhrases))
 }

@@ -38,16 +38,35 @@ func TestPredicates(t *testing.T) {
 		{"452 4.3.4, for now", mail, 452, forwarder.EnhancedCode{4, 3, 4}, "", "TooLarge"},
 		{"552 5.7.0, Gmail's forbidden attachment", dot, 552, forwarder.EnhancedCode{5, 7, 0}, "", "AboutContent AboutSender"},
 		{"552 5.6.0", dot, 552, forwarder.EnhancedCode{5, 6, 0}, "", "AboutContent"},
-		{"552 5.2.2", rcpt, 552, forwarder.EnhancedCode{5, 2, 2}, "", "MailboxFull AboutContent"},
-		{"452 4.2.2", rcpt, 452, forwarder.EnhancedCode{4, 2, 2}, "", "MailboxFull"},
+		{"552 5.2.2", rcpt, 552, forwarder.EnhancedCode{5, 2, 2}, "", "NoRoom"},
+		{"452 4.2.2", rcpt, 452, forwarder.EnhancedCode{4, 2, 2}, "", "NoRoom"},
 		{"452 alone", rcpt, 452, forwarder.EnhancedCode{}, "", ""},
 
 		{"554 5.6.3", dot, 554, forwarder.EnhancedCode{5, 6, 3}, "", "AboutContent"},
 		{"555 alone", mail, 555, forwarder.EnhancedCode{}, "", "AboutContent AboutSender"},
-		{"SMTPUTF8 needed", rcpt, 553, forwarder.EnhancedCode{5, 6, 7}, "", "AboutContent AboutAddress"},
+		{"SMTPUTF8 needed", rcpt, 553, forwarder.EnhancedCode{5, 6, 7}, "", "AboutAddress"},
 		{"unknown user", rcpt, 550, forwarder.EnhancedCode{5, 1, 1}, "", "AboutAddress"},
 		{"sender's domain", mail, 550, forwarder.EnhancedCode{5, 1, 8}, "", "AboutSender AboutAddress"},
 		{"Postfix refuses the sender at RCPT", rcpt, 550, forwarder.EnhancedCode{}, "Sender address rejected", "AboutSender"},
+		{"Gmail, inbox full", rcpt, 452, forwarder.EnhancedCode{4, 2, 2}, "The recipient's inbox is out of storage space", "NoRoom"},
+		{"Cyrus, inbox full", dot, 552, forwarder.EnhancedCode{}, "mailbox is over its quota", "NoRoom"},
+		{"Exchange, back pressure", mail, 452, forwarder.EnhancedCode{4, 3, 1}, "Insufficient system resources", "NoRoom"},
+		{"Postfix, disk full", mail, 452, forwarder.EnhancedCode{4, 3, 1}, "Insufficient system storage", "NoRoom"},
+		{"Postfix, too many recipients", rcpt, 452, forwarder.EnhancedCode{4, 5, 3}, "Error: too many recipients", "TooManyRecipients"},
+		{"Exim, too many recipients", rcpt, 452, forwarder.EnhancedCode{}, "too many recipients", "TooManyRecipients"},
+		{"Office 365, connections", dot, 432, forwarder.EnhancedCode{4, 3, 2}, "Concurrent connections limit exceeded", "Throttled"},
+		{"Gmail, rate", mail, 450, forwarder.EnhancedCode{4, 7, 28}, "unusual rate of mail", "AboutSender Throttled"},
+		{"Postfix anvil, recipients", rcpt, 450, forwarder.EnhancedCode{4, 7, 1}, "Error: too many recipients, request rate limit", "AboutSender Throttled"},
+		{"Courier, too large", mail, 534, forwarder.EnhancedCode{}, "SIZE=Message too big.", "TooLarge AboutContent AboutSender"},
+		{"aiosmtpd, long line", dot, 500, forwarder.EnhancedCode{}, "Line too long", "AboutContent"},
+		{"sendmail, bare CR", dot, 421, forwarder.EnhancedCode{4, 5, 0}, "Bare carriage return (CR) not allowed", "AboutContent"},
+		{"Dovecot, no path", mail, 501, forwarder.EnhancedCode{5, 5, 4}, "Invalid FROM: Invalid character in path", "AboutSender"},
+		{"MailEnable wants a login", rcpt, 503, forwarder.EnhancedCode{}, "This mail server requires authentication", "WantsLogin"},
+		{"Gmail wants TLS", mail, 530, forwarder.EnhancedCode{5, 7, 0}, "Must issue a STARTTLS command first", "AboutSender WantsTLS"},
+		{"Postfix does not relay", rcpt, 554, forwarder.EnhancedCode{5, 7, 1}, "<a@b.example>: Relay access denied", "AboutSender NoRelay"},
+		{"Spamhaus at RCPT", rcpt, 554, forwarder.EnhancedCode{5, 7, 1}, "Client host blocked using zen.spamhaus.org", "AboutSender Listed"},
+		{"Spamhaus about a link", dot, 554, forwarder.EnhancedCode{5, 7, 1}, "a link in it is listed by Spamhaus", "AboutSender"},
+		{"Exchange Online, From", dot, 554, forwarder.EnhancedCode{5, 2, 252}, "SendAsDenied", "ForeignFrom"},
 		{"SPF", mail, 550, forwarder.EnhancedCode{5, 7, 23}, "", "AboutSender"},
 	}
 	predicates := []struct {
@@ -55,8 +74,11 @@ func TestPredicates(t *testing.T) {
 		is   func(forwarder.Outcome) bool
 	}{
 		{"OutOfSync", forwarder.Outcome.OutOfSync}, {"TooLarge", forwarder.Outcome.TooLarge},
-		{"MailboxFull", forwarder.Outcome.MailboxFull}, {"AboutContent", forwarder.Outcome.AboutContent},
+		{"NoRoom", forwarder.Outcome.NoRoom}, {"AboutContent", forwarder.Outcome.AboutContent},
 		{"AboutSender", forwarder.Outcome.AboutSender}, {"AboutAddress", forwarder.Outcome.AboutAddress},
+		{"Throttled", forwarder.Outcome.Throttled}, {"TooManyRecipients", forwarder.Outcome.TooManyRecipients},
+		{"WantsLogin", forwarder.Outcome.WantsLogin}, {"WantsTLS", forwarder.Outcome.WantsTLS},
+		{"Listed", forwarder.Outcome.Listed}, {"NoRelay", forwarder.Outcome.NoRelay}, {"ForeignFrom", forwarder.Outcome.ForeignFrom},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

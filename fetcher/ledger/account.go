@@ -25,6 +25,7 @@ type Account struct {
 	OnServer  int   // messages in the last whole listing
 	Server    ServerFacts
 	UIDs      UIDState
+	Refusals  Refusals // in a row, of messages to its destination
 }
 
 // UIDState says whether the UIDs on the server can be compared with those in
@@ -48,7 +49,7 @@ const (
 func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer = 0, Cause{}, 0
-	a.Server.LastLogin, a.Server.BadLogins = time.Time{}, 0
+	a.Server.LastLogin, a.Server.LastBody, a.Server.BadLogins = time.Time{}, time.Time{}, 0
 	return a
 }
 
@@ -68,6 +69,7 @@ type ServerFacts struct {
 	WrongSizes        bool          `json:"odd_sizes,omitempty"` // LIST gives other sizes than RETR
 	NoPipeliningSince time.Time     `json:"lockstep,omitzero"`   // when PIPELINING last failed
 	PipelineCuts      int           `json:"breaks,omitempty"`    // consecutive pipelined sessions that were cut off
+	LastBody          time.Time     `json:"last_body,omitzero"`  // when a message last arrived whole
 }
 
 // Identity identifies a mailbox. UIDs mean nothing outside of their mailbox.

@@ -50,6 +50,9 @@ type Record struct {
 	// user may have to decide: in Held and Deferred.
 	Excerpt   Excerpt
 	FirstSeen time.Time
+	// RefusedSince is Refusals.Since, where the message was refused while its
+	// destination refused one message after the other; zero: it was not.
+	RefusedSince time.Time
 
 	Recipients []Recipient
 }

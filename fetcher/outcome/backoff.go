@@ -51,6 +51,9 @@ type Attempt struct {
 	Now    time.Time
 	First  time.Time // of the first try
 	Number int       // 1 for the first
+	// OthersPassed reports whether the destination has accepted other messages
+	// since the last try: only then does a failure say something about this one.
+	OthersPassed bool
 }
 
 // Next is when a message that is deferred in this attempt is due again: after 1

@@ -1,101 +1,140 @@
 package outcome
 
 import (
-	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
 )
 
-// maxStreak is how many messages in a row a destination may refuse with one
-// code before the fault counts as its own.
-const maxStreak = 5
+// maxDeferred is how many messages in a row a destination may defer with one
+// code, accepting none, before the account pauses.
+const maxDeferred = 5
 
-// Breaker is the circuit breaker between one poll and its destination: it
-// watches what becomes of the messages and opens when they show that the
-// destination is at fault. It is not safe for concurrent use.
+// Pause is how long an account pauses at most that a destination defers
+// everything of: others may pass, and new mail should not wait for long.
+const Pause = 10 * time.Minute
+
+// refusalRetry is how often one of the messages that a destination refused,
+// while it refused everything, is tried again.
+const refusalRetry = time.Hour
+
+// Breaker is the set of circuit breakers of one poll: it watches the results of
+// its messages and decides when they show that the route or the destination is at
+// fault, or that everything is refused. Evidence against something wider than a
+// message needs several messages with none accepted in between; one that is
+// accepted closes it again. It is not safe for concurrent use.
 type Breaker struct {
+	name        string // the destination's
 	lastSuccess time.Time
-	accepted    int // messages that the destination took in this poll
+	refusals    ledger.Refusals
+	accepted    int
 	lost        int // connections in a row that ended in a transaction
-	streak      []Refusal
-	streakCode  int
-	openCode    int // the code that the destination refused everything with
+	deferred    int // messages in a row that were deferred with one code after they were sent
+	code        int // that code
+	ended       time.Time
 }
 
-// NewBreaker returns a closed breaker. lastSuccess is when the destination last
-// accepted a message, as the ledger has it.
-func NewBreaker(lastSuccess time.Time) *Breaker { return &Breaker{lastSuccess: lastSuccess} }
-
-// Delivery is a finished transaction as the breaker sees it.
-type Delivery struct {
-	Before   ledger.Record
-	After    *ledger.Record
-	Envelope Envelope
-	Verdict  Verdict
+// NewBreaker returns a closed breaker for a destination that last accepted a
+// message at lastSuccess. refusals are those in a row of earlier polls.
+func NewBreaker(destination string, lastSuccess time.Time, refusals ledger.Refusals) *Breaker {
+	return &Breaker{name: destination, lastSuccess: lastSuccess, refusals: refusals}
 }
 
-// Refusal is a message that was refused, and for whom it was put in quarantine.
-type Refusal struct {
-	Record      *ledger.Record
-	Quarantined []string
-}
-
-// Accepted is the number of messages that the destination took.
+// Accepted is the number of messages that the destination took in this poll.
 func (b *Breaker) Accepted() int { return b.accepted }
 
-// Record notes a delivery. It returns the messages to be requeued, because the
-// destination turned out to be at fault and not they, and reports whether
-// nothing more should be sent in this poll.
-func (b *Breaker) Record(d Delivery) (requeue []Refusal, open bool) {
-	b.lost++
-	if d.Verdict.Effect != ConnectionLost {
-		b.lost = 0
-	}
-	requeue = b.refusal(d)
-	return requeue, len(requeue) > 0 || d.Verdict.Effect == InDoubt || b.lost >= maxLost
+// Refusals are the refusals in a row.
+func (b *Breaker) Refusals() ledger.Refusals { return b.refusals }
+
+// TakeEnded returns, once, the Since of many refusals in a row that an accepted
+// message has ended: the messages among them are to be tried once more. Zero:
+// there were none.
+func (b *Breaker) TakeEnded() time.Time {
+	ended := b.ended
+	b.ended = time.Time{}
+	return ended
 }
 
-// refusal adds a refusal to the streak and returns the streak once it is long
-// enough. Refusals of a message's size, content or sender do not count. Nor does
-// a message that was in a streak before, if the destination has accepted others
-// since: then it is the message. An accepted message ends a streak.
-func (b *Breaker) refusal(d Delivery) []Refusal {
-	o, quarantined := d.Verdict.Outcome, d.Verdict.Quarantined
-	acceptedSince := b.accepted > 0 || !b.lastSuccess.Before(d.Before.NextAttempt)
-	switch {
-	case d.After.State == ledger.Forwarded && len(quarantined) == 0:
-		b.accepted++
-		b.streak, b.streakCode = nil, 0
-		return nil
-	case d.After.State != ledger.Held && len(quarantined) == 0, o.Kind != forwarder.Refused,
-		d.Before.Attempts > 0 && acceptedSince, o.AboutContent(),
-		d.Envelope.OwnSender && o.AboutSender() && o.Stage < forwarder.StageData:
-		return nil
-	case o.Code != b.streakCode:
-		b.streak, b.streakCode = nil, o.Code
-	}
-	b.streak = append(b.streak, Refusal{d.After, quarantined})
-	// Once the fault is the destination's, that goes for messages on their way too.
-	if len(b.streak) < maxStreak && b.openCode != o.Code {
-		return nil
-	}
-	list := b.streak
-	b.streak, b.streakCode, b.openCode = nil, 0, o.Code
-	return list
+// OthersPassed reports whether the destination has accepted other messages since
+// the last attempt of this one.
+func (b *Breaker) OthersPassed(before *ledger.Record) bool {
+	return b.accepted > 0 || before.Attempts > 0 && !b.lastSuccess.Before(lastAttempt(before))
 }
 
-// Requeue makes the message due again: nothing is known against it. It reports
-// whether the message was held, and not in quarantine for all who refused it.
-func (f Refusal) Requeue(now time.Time) (wasHeld bool) {
-	rec := f.Record
-	wasHeld = rec.State == ledger.Held
-	rec.State, rec.NextAttempt, rec.ForwardedAt = ledger.Deferred, now, time.Time{}
-	for i, rc := range rec.Recipients {
-		if rc.State == ledger.Held || slices.Contains(f.Quarantined, rc.Address) {
-			rec.Recipients[i].State, rec.Recipients[i].NextAttempt = ledger.Deferred, now
+// Refuse notes a message that was refused for good after it was sent, before its
+// row is written: the row names the refusals that it is one of. A message that
+// was tried before, while others were accepted in between, is not one of them:
+// then it is the message.
+func (b *Breaker) Refuse(rec, before *ledger.Record, now time.Time) {
+	if before.Attempts > 0 && b.OthersPassed(before) {
+		return
+	}
+	now = now.Truncate(time.Millisecond) // as the ledger keeps it
+	if b.refusals.Count == 0 {
+		b.refusals.Since = now
+	}
+	b.refusals.Count++
+	b.refusals.RetryAt = now.Add(refusalRetry)
+	if rec.State == ledger.Held {
+		rec.RefusedSince = b.refusals.Since
+	}
+}
+
+// Record notes a finished delivery. The error, if not nil, is why nothing more
+// should be sent in this poll: a *DestinationError, *RouteError or *PausedError.
+func (b *Breaker) Record(v Verdict, state ledger.State) error {
+	o := v.Outcome
+	if state == ledger.Forwarded && len(v.Quarantined) == 0 {
+		b.accept()
+		return nil
+	}
+	switch v.Blame {
+	case Throttled, DestinationFault:
+		return &DestinationError{Name: b.name, Outcome: o}
+	case RouteFault:
+		return &RouteError{Name: b.name, Outcome: o}
+	default: // NoRoom: whether it is the message's size, the next one shows
+	}
+	switch v.Effect {
+	case InDoubt: // the next one could be in doubt, too: each may arrive twice
+		return &RouteError{Name: b.name, Outcome: o}
+	case ConnectionLost:
+		if b.lost++; b.lost >= maxLost {
+			return &DestinationError{Name: b.name, Outcome: o}
 		}
+		return nil
+	case NoEffect, Rollback:
 	}
-	return wasHeld
+	b.lost = 0
+	if state != ledger.Deferred || o.Kind != forwarder.Refused || o.Stage < forwarder.StageData {
+		return nil
+	}
+	if o.Code != b.code {
+		b.deferred, b.code = 0, o.Code
+	}
+	if b.deferred++; b.deferred >= maxDeferred && b.accepted == 0 {
+		return &PausedError{Name: b.name, Outcome: o}
+	}
+	return nil
+}
+
+// accept closes everything.
+func (b *Breaker) accept() {
+	b.accepted++
+	b.lost, b.deferred = 0, 0
+	if b.refusals.Everything() {
+		b.ended = b.refusals.Since
+	}
+	b.refusals = ledger.Refusals{}
+}
+
+// lastAttempt is about when a message was tried last: its next attempt less its
+// back-off.
+func lastAttempt(rec *ledger.Record) time.Time {
+	if rec.NextAttempt.IsZero() {
+		return rec.FirstAttempt
+	}
+	a := Attempt{Now: rec.NextAttempt, First: rec.FirstAttempt, Number: rec.Attempts}
+	return rec.NextAttempt.Add(-a.Next().Sub(a.Now))
 }

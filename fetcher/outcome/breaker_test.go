@@ -1,6 +1,7 @@
 package outcome
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -10,89 +11,139 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// delivery is a transaction of one recipient that ended so.
-func delivery(o forwarder.Outcome, before ledger.Record) Delivery {
-	v := Evaluate([]forwarder.Outcome{o}, Envelope{}, nil, Attempt{Now: noon, First: noon, Number: 1})
-	return Delivery{Before: before, After: &ledger.Record{Known: ledger.Known{State: ledger.Worst(v.Recipients)}, Recipients: v.Recipients}, Verdict: v}
-}
-
 var (
 	acceptedReply = forwarder.Outcome{Recipient: "a@example.org", Kind: forwarder.Accepted, Stage: forwarder.StageDot, Code: 250}
 	spamReply     = refused(forwarder.StageDot, 554, 5, 7, 1)
 	otherReply    = refused(forwarder.StageDot, 550)
+	laterReply    = refused(forwarder.StageDot, 451, 4, 7, 1)
+	otherLater    = refused(forwarder.StageDot, 450)
 	lostReply     = forwarder.Outcome{Recipient: "a@example.org", Kind: forwarder.Broken, Stage: forwarder.StageBody}
 	doubtReply    = forwarder.Outcome{Recipient: "a@example.org", Kind: forwarder.InDoubt, Stage: forwarder.StageDot}
 )
 
-func TestBreakerOpensIfTheDestinationIsAtFault(t *testing.T) {
+// record passes a transaction of one recipient that ended so through a breaker.
+func record(b *Breaker, o forwarder.Outcome, before ledger.Record) (*ledger.Record, error) {
+	a := Attempt{Now: noon, First: noon, Number: before.Attempts + 1, OthersPassed: b.OthersPassed(&before)}
+	v := Evaluate([]forwarder.Outcome{o}, Envelope{}, before.Recipients, a)
+	rec := before
+	rec.Attempts++
+	Conclude(&rec, before.Recipients, v, a, func(error) ledger.Cause { return ledger.Cause{} })
+	if rec.State == ledger.Held {
+		b.Refuse(&rec, &before, noon)
+	}
+	state := rec.State
+	if v.Effect == Rollback {
+		state = 0
+	}
+	return &rec, b.Record(v, state)
+}
+
+// TestBreaker: what the replies to the messages of a poll, one after the other,
+// say about more than a message.
+func TestBreaker(t *testing.T) {
 	t.Parallel()
-	tried := ledger.Record{Known: ledger.Known{Attempts: 1, NextAttempt: noon}}
+	const none, route, destination, paused = "nothing", "the route", "the destination", "a pause"
+	mail, rcpt := forwarder.StageMail, forwarder.StageRcpt
 	for name, test := range map[string]struct {
 		replies []forwarder.Outcome
-		before  ledger.Record
-		last    time.Time // the destination's last success
-		open    bool
-		requeue int
+		want    string
 	}{
-		"accepted":                          {replies: repeat(acceptedReply, 20)},
-		"four refusals with one code":       {replies: repeat(spamReply, 4)},
-		"five refusals with one code":       {replies: repeat(spamReply, 5), open: true, requeue: 5},
-		"two codes in turn":                 {replies: []forwarder.Outcome{spamReply, otherReply, spamReply, otherReply, spamReply, otherReply}},
-		"an accepted one ends a streak":     {replies: append(append(repeat(spamReply, 4), acceptedReply), repeat(spamReply, 4)...)},
-		"too large does not count":          {replies: repeat(refused(forwarder.StageDot, 552), 9)},
-		"refused before, others passed":     {replies: repeat(spamReply, 9), before: tried, last: noon.Add(time.Minute)},
-		"refused before, none passed since": {replies: repeat(spamReply, 5), before: tried, last: noon.Add(-time.Minute), open: true, requeue: 5},
-		"one connection lost":               {replies: []forwarder.Outcome{lostReply}},
-		"three connections lost":            {replies: repeat(lostReply, 3), open: true},
-		"lost, with one that passes":        {replies: []forwarder.Outcome{lostReply, lostReply, acceptedReply, lostReply, lostReply}},
-		"no reply":                          {replies: []forwarder.Outcome{doubtReply}, open: true},
+		"accepted": {repeat(acceptedReply, 20), none},
+		"refused after the message, however often":          {repeat(spamReply, 100), none},
+		"no room for one":                                   {[]forwarder.Outcome{refused(rcpt, 452, 4, 2, 2)}, none},
+		"a recipient that does not exist":                   {[]forwarder.Outcome{refused(rcpt, 550, 5, 1, 1)}, route},
+		"relay denied":                                      {[]forwarder.Outcome{saying(refused(rcpt, 554, 5, 7, 1), "Relay access denied")}, route},
+		"a sender of ours that is refused":                  {[]forwarder.Outcome{refused(mail, 550, 5, 7, 1)}, route},
+		"a login that is wanted at MAIL":                    {[]forwarder.Outcome{saying(refused(mail, 503), "This server requires authentication")}, destination},
+		"a block list at RCPT":                              {[]forwarder.Outcome{saying(refused(rcpt, 554, 5, 7, 1), "Client host blocked using zen.spamhaus.org")}, destination},
+		"no session":                                        {[]forwarder.Outcome{{Recipient: "a@example.org", Kind: forwarder.Unusable, Stage: forwarder.StageDial}}, destination},
+		"mail of its own users only":                        {[]forwarder.Outcome{refused(forwarder.StageDot, 554, 5, 2, 252)}, destination},
+		"still throttled":                                   {[]forwarder.Outcome{refused(forwarder.StageDot, 432, 4, 3, 2)}, destination},
+		"one connection lost":                               {[]forwarder.Outcome{lostReply}, none},
+		"three connections lost":                            {repeat(lostReply, 3), destination},
+		"lost, with one that passes":                        {[]forwarder.Outcome{lostReply, lostReply, acceptedReply, lostReply, lostReply}, none},
+		"one without an answer":                             {[]forwarder.Outcome{doubtReply}, route},
+		"four deferred with one code":                       {repeat(laterReply, 4), none},
+		"five deferred with one code":                       {repeat(laterReply, 5), paused},
+		"two codes in turn":                                 {[]forwarder.Outcome{laterReply, otherLater, laterReply, otherLater, laterReply, otherLater}, none},
+		"five deferred with one code after one that passed": {append([]forwarder.Outcome{acceptedReply}, repeat(laterReply, 9)...), none},
 	} {
-		b := NewBreaker(test.last)
-		var open bool
-		var requeue []Refusal
+		b := NewBreaker("main", time.Time{}, ledger.Refusals{})
+		var err error
 		for _, o := range test.replies {
-			requeue, open = b.Record(delivery(o, test.before))
+			_, err = record(b, o, ledger.Record{FirstAttempt: noon})
 		}
-		if open != test.open || len(requeue) != test.requeue {
-			t.Errorf("%s: open %v with %d to requeue, want %v with %d", name, open, len(requeue), test.open, test.requeue)
+		got := none
+		switch {
+		case errors.As(err, new(*DestinationError)):
+			got = destination
+		case errors.As(err, new(*RouteError)):
+			got = route
+		case errors.As(err, new(*PausedError)):
+			got = paused
+		}
+		if got != test.want {
+			t.Errorf("%s: %s is at fault, want %s", name, got, test.want)
 		}
 	}
 }
 
-// TestBreakerRequeuesLatecomers: what was on its way when the breaker opened is the
-// destination's fault, too.
-func TestBreakerRequeuesLatecomers(t *testing.T) {
+// TestRefusalsInARow: refusals with none accepted in between are counted across
+// polls; the first acceptance ends them, and they are to be tried once more.
+func TestRefusalsInARow(t *testing.T) {
 	t.Parallel()
-	b := NewBreaker(time.Time{})
-	for range maxStreak {
-		b.Record(delivery(spamReply, ledger.Record{}))
+	b := NewBreaker("main", noon.Add(-time.Hour), ledger.Refusals{})
+	fresh := ledger.Record{FirstAttempt: noon}
+	var held *ledger.Record
+	for i := range ledger.ManyRefusals {
+		if b.Refusals().Everything() {
+			t.Errorf("everything is refused after %d, want after %d", i, ledger.ManyRefusals)
+		}
+		reply := spamReply
+		if i%2 == 1 {
+			reply = otherReply
+		}
+		held, _ = record(b, reply, fresh)
 	}
-	requeue, open := b.Record(delivery(spamReply, ledger.Record{}))
-	if !open || len(requeue) != 1 {
-		t.Errorf("open %v with %d to requeue, want true with 1", open, len(requeue))
+	if r := b.Refusals(); !r.Everything() || !r.Since.Equal(noon) || !r.RetryAt.Equal(noon.Add(time.Hour)) {
+		t.Errorf("%+v, want %d since noon, to be tried again in an hour", r, ledger.ManyRefusals)
+	}
+	if !held.RefusedSince.Equal(noon) {
+		t.Errorf("the row says refused since %v, want %v", held.RefusedSince, noon)
+	}
+	next := NewBreaker("main", noon.Add(-time.Hour), b.Refusals()) // the next poll
+	if _, err := record(next, acceptedReply, fresh); err != nil {
+		t.Error(err)
+	}
+	if got := next.TakeEnded(); !got.Equal(noon) {
+		t.Errorf("refusals since %v have ended, want since %v", got, noon)
+	}
+	if got := next.TakeEnded(); !got.IsZero() {
+		t.Errorf("they have ended once more: %v", got)
+	}
+	again, _ := record(next, spamReply, ledger.Record{FirstAttempt: noon, Known: ledger.Known{Attempts: 1, NextAttempt: noon}})
+	if !again.RefusedSince.IsZero() || next.Refusals().Count != 0 {
+		t.Errorf("refused again though others passed: since %v, %d in a row; want not in a row", again.RefusedSince, next.Refusals().Count)
 	}
 }
 
-func TestRequeueMakesThoseWhoRefusedDue(t *testing.T) {
+// TestUnknownIsHeldOnlyIfOthersPassed: without a reply three times, a message is
+// held if the destination accepted another one in between, else it may be its
+// fault.
+func TestUnknownIsHeldOnlyIfOthersPassed(t *testing.T) {
 	t.Parallel()
-	rec := &ledger.Record{
-		Known: ledger.Known{State: ledger.Forwarded, ForwardedAt: noon},
-		Recipients: []ledger.Recipient{
-			{Address: "has@example.org", State: ledger.Forwarded},
-			{Address: "quarantined@example.org", State: ledger.Forwarded},
-			{Address: "held@example.org", State: ledger.Held},
-		},
-	}
-	later := noon.Add(time.Minute)
-	if held := (Refusal{rec, []string{"quarantined@example.org"}}).Requeue(later); held {
-		t.Error("a quarantined message counts as held, want not held")
-	}
-	if rec.State != ledger.Deferred || !rec.ForwardedAt.IsZero() || !rec.NextAttempt.Equal(later) {
-		t.Errorf("state %s, forwarded at %v, next attempt at %v; want deferred, never, %v", rec.State, rec.ForwardedAt, rec.NextAttempt, later)
-	}
-	for i, want := range []ledger.State{ledger.Forwarded, ledger.Deferred, ledger.Deferred} {
-		if got := rec.Recipients[i].State; got != want {
-			t.Errorf("%s is %s, want %s", rec.Recipients[i].Address, got, want)
+	for passed, want := range map[bool]ledger.State{false: ledger.Unknown, true: ledger.Held} {
+		rec := ledger.Record{FirstAttempt: noon}
+		for range maxUnknown {
+			b := NewBreaker("main", time.Time{}, ledger.Refusals{})
+			if passed {
+				b = NewBreaker("main", noon.Add(time.Hour), ledger.Refusals{})
+			}
+			after, _ := record(b, doubtReply, rec)
+			rec = *after
+		}
+		if rec.State != want {
+			t.Errorf("others passed %v: the message is %s, want %s", passed, rec.State, want)
 		}
 	}
 }

@@ -9,6 +9,9 @@ type Disposition uint8
 const (
 	// Delivered: this recipient has the message.
 	Delivered Disposition = iota + 1
+	// NextTransaction: this recipient gets the message in another transaction at
+	// once; this one had too many.
+	NextTransaction
 	// Retry: deferred, with a back-off of its own.
 	Retry
 	// Refused: held until the user decides.
@@ -19,11 +22,23 @@ const (
 	// It is due at once, behind the others; if it ends every connection it
 	// waits.
 	Requeue
+	// Throttled: the destination wants fewer connections or less at a time.
+	// Nothing is marked.
+	Throttled
+	// NoRoom: there is no room for this message now. Whether it is this one's
+	// size or the mailbox, a smaller one shows.
+	NoRoom
+	// RouteFault: the destination refuses the configured addresses, for every
+	// message alike. No message is marked; the route waits.
+	RouteFault
 	// DestinationFault: the destination is at fault. No message is marked.
 	DestinationFault
 )
 
-var dispositions = [...]string{Delivered: "delivered", Retry: "retry", Refused: "refused", Unknown: "unknown", Requeue: "requeue", DestinationFault: "destination fault"}
+var dispositions = [...]string{
+	Delivered: "delivered", NextTransaction: "next transaction", Retry: "retry", Refused: "refused", Unknown: "unknown", Requeue: "requeue",
+	Throttled: "throttled", NoRoom: "no room", RouteFault: "route fault", DestinationFault: "destination fault",
+}
 
 // String names the disposition in lower case.
 func (d Disposition) String() string {
@@ -39,13 +54,17 @@ type Envelope struct {
 	// configured one: a refusal of it is a refusal of the message.
 	OwnSender bool
 	// Several reports that there are several recipients, of whom some get the
-	// message, now or before: a refusal of one is not the destination's fault.
+	// message, now or before: a refusal of one is not the route's fault.
 	Several bool
 }
 
-// Judge says what one outcome asks for. The first case that fits decides.
+// Judge says what one outcome asks for. The first case that fits decides. Blame
+// is as narrow as the evidence allows: after the message was sent, a refusal is
+// the message's own, whatever its words say about popferry; only a server that
+// takes mail from its own users alone is told by it.
 func Judge(o forwarder.Outcome, e Envelope) Disposition {
-	inEnvelope := o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt
+	envelope := o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt
+	dot := o.Stage == forwarder.StageDot
 	switch {
 	case o.Kind == forwarder.Accepted:
 		return Delivered
@@ -53,20 +72,30 @@ func Judge(o forwarder.Outcome, e Envelope) Disposition {
 		return DestinationFault
 	case o.Kind == forwarder.InDoubt:
 		return Unknown
-	case o.Kind == forwarder.Impossible && o.AboutAddress():
-		return judgeEnvelope(o, e)
 	case o.Kind == forwarder.Impossible:
-		return Refused
-	case o.Kind == forwarder.Broken, o.Code == 421, o.OutOfSync():
+		return judgeImpossible(o, e)
+	case o.Kind == forwarder.Broken:
 		return Requeue
-	case inEnvelope && o.MailboxFull() && !e.Several:
-		return DestinationFault
-	case inEnvelope && o.MailboxFull():
+	case o.Code == 421 && !(dot && o.AboutContent()):
+		return Requeue
+	case o.TooManyRecipients() && e.Several:
+		return NextTransaction
+	case o.NoRoom() && e.Several && envelope:
 		return Retry
+	case o.NoRoom():
+		return NoRoom
+	case o.Throttled():
+		return Throttled
+	case o.OutOfSync():
+		return Requeue
 	case o.AboutContent():
 		return Refused
-	case inEnvelope:
+	case o.ForeignFrom():
+		return DestinationFault
+	case envelope:
 		return judgeEnvelope(o, e)
+	case !dot && o.Code >= 500 && (o.WantsLogin() || o.WantsTLS() || o.Listed()):
+		return DestinationFault
 	case o.Code >= 500:
 		return Refused
 	default:
@@ -74,21 +103,40 @@ func Judge(o forwarder.Outcome, e Envelope) Disposition {
 	}
 }
 
+// judgeImpossible judges a message that the server's EHLO reply rules out.
+func judgeImpossible(o forwarder.Outcome, e Envelope) Disposition {
+	switch {
+	case o.AboutSender() && e.OwnSender:
+		return Refused
+	case o.AboutAddress() && e.Several:
+		return Refused
+	case o.AboutAddress():
+		return RouteFault
+	default:
+		return Refused
+	}
+}
+
 // judgeEnvelope judges a refusal of MAIL or RCPT that is not about content.
 func judgeEnvelope(o forwarder.Outcome, e Envelope) Disposition {
+	forGood := o.Code >= 500
 	switch {
-	case e.OwnSender && o.AboutSender() && o.Code >= 500 && o.Enhanced != forwarder.EnhancedCode{}:
+	case o.Stage == forwarder.StageMail && (o.WantsLogin() || o.WantsTLS() || o.Listed()):
+		return DestinationFault // about us, and before any address of ours
+	case o.Listed():
+		return DestinationFault // many servers check at RCPT what they know from the start
+	case e.OwnSender && o.AboutSender() && !o.NoRelay() && !o.WantsLogin() && forGood && (o.Enhanced != forwarder.EnhancedCode{}):
 		return Refused
-	case e.OwnSender && o.AboutSender():
+	case e.OwnSender && o.AboutSender() && !o.NoRelay() && !o.WantsLogin():
 		// Not certain, or not for good; but one sender without a domain must not
 		// hold up all other mail.
 		return Retry
-	case o.Stage == forwarder.StageRcpt && e.Several && o.Code >= 500:
+	case o.Stage == forwarder.StageRcpt && e.Several && forGood:
 		return Refused
 	case o.Stage == forwarder.StageRcpt && e.Several:
 		return Retry
-	default: // the configured addresses are at fault, for every message alike
-		return DestinationFault
+	default: // the configured addresses, for every message alike
+		return RouteFault
 	}
 }
 
@@ -97,7 +145,7 @@ func judgeEnvelope(o forwarder.Outcome, e Envelope) Disposition {
 func RefusesMessage(o forwarder.Outcome, e Envelope) bool {
 	switch {
 	case o.Kind == forwarder.Impossible:
-		return !o.AboutAddress()
+		return !o.AboutAddress() || e.OwnSender && o.AboutSender()
 	case o.Kind != forwarder.Refused:
 		return false
 	case o.Stage == forwarder.StageMail || o.Stage == forwarder.StageRcpt:

@@ -34,17 +34,37 @@ func TestJudge(t *testing.T) {
 		{forwarder.Outcome{Kind: forwarder.InDoubt, Stage: dot}, Envelope{}, Unknown},
 		{forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageBody}, Envelope{}, Requeue},
 		{forwarder.Outcome{Kind: forwarder.Impossible, Code: 554}, Envelope{}, Refused},
-		{forwarder.Outcome{Kind: forwarder.Impossible, Stage: rcpt, Code: 553, Enhanced: forwarder.EnhancedCode{5, 6, 7}}, Envelope{}, DestinationFault},
+		{forwarder.Outcome{Kind: forwarder.Impossible, Stage: rcpt, Code: 553, Enhanced: forwarder.EnhancedCode{5, 6, 7}}, Envelope{}, RouteFault},
+		{forwarder.Outcome{Kind: forwarder.Impossible, Stage: rcpt, Code: 553, Enhanced: forwarder.EnhancedCode{5, 6, 7}}, several, Refused},
 		{forwarder.Outcome{Kind: forwarder.Impossible, Stage: mail, Code: 550, Enhanced: forwarder.EnhancedCode{5, 1, 7}}, own, Refused},
+		{forwarder.Outcome{Kind: forwarder.Impossible, Stage: mail, Code: 553, Enhanced: forwarder.EnhancedCode{5, 6, 7}}, own, Refused},
 
+		// The connection, or commands that were not understood.
 		{refused(mail, 421), Envelope{}, Requeue},
 		{refused(dot, 421, 4, 3, 2), Envelope{}, Requeue},
 		{refused(data, 503), Envelope{}, Requeue},
 		{refused(data, 503, 5, 5, 1), Envelope{}, Requeue},
-		{refused(mail, 503, 5, 7, 0), Envelope{}, DestinationFault},
-		{refused(rcpt, 501, 5, 1, 3), Envelope{}, DestinationFault},
+		{refused(mail, 503, 5, 7, 0), Envelope{}, RouteFault},
+		{refused(rcpt, 501, 5, 1, 3), Envelope{}, RouteFault},
 
-		{refused(rcpt, 452, 4, 2, 2), Envelope{}, DestinationFault},
+		// The same codes about this message.
+		{saying(refused(dot, 500), "Line too long"), Envelope{}, Refused},
+		{saying(refused(dot, 421, 4, 5, 0), "Bare carriage return (CR) not allowed"), Envelope{}, Refused},
+		{refused(dot, 503), Envelope{}, Refused},
+		{saying(refused(mail, 534), "SIZE=Message too big."), Envelope{}, Refused},
+		{saying(refused(mail, 501, 5, 5, 4), "Invalid FROM: Invalid character in path"), own, Refused},
+
+		// Too much at once.
+		{refused(dot, 432, 4, 3, 2), Envelope{}, Throttled},
+		{saying(refused(rcpt, 450, 4, 7, 1), "Error: too many mails, rate limit exceeded"), Envelope{}, Throttled},
+		{saying(refused(rcpt, 452, 4, 5, 3), "Error: too many recipients"), several, NextTransaction},
+		{saying(refused(rcpt, 452, 4, 5, 3), "Error: too many recipients"), Envelope{}, RouteFault},
+
+		// No room, now; or too large, for good.
+		{refused(rcpt, 452, 4, 2, 2), Envelope{}, NoRoom},
+		{refused(dot, 552, 5, 2, 2), Envelope{}, NoRoom},
+		{refused(mail, 452, 4, 3, 1), Envelope{}, NoRoom},
+		{saying(refused(dot, 552), "Mailbox is full"), Envelope{}, NoRoom},
 		{refused(rcpt, 552, 5, 2, 2), several, Retry},
 		{refused(mail, 552), Envelope{}, Refused},
 		{refused(mail, 552, 5, 3, 4), Envelope{}, Refused},
@@ -52,19 +72,32 @@ func TestJudge(t *testing.T) {
 		{refused(mail, 555), Envelope{}, Refused},
 		{refused(dot, 554, 5, 6, 0), Envelope{}, Refused},
 
+		// The sender: the message's own, or ours.
 		{refused(mail, 550, 5, 1, 8), own, Refused},
-		{refused(mail, 550, 5, 1, 8), Envelope{}, DestinationFault},
+		{refused(mail, 550, 5, 1, 8), Envelope{}, RouteFault},
 		{refused(mail, 550), own, Retry},
 		{refused(mail, 450, 4, 1, 8), own, Retry},
 		{saying(refused(rcpt, 550), "Sender rejected"), own, Retry},
-		{refused(rcpt, 550, 5, 1, 1), own, DestinationFault},
+		{saying(refused(rcpt, 554, 5, 7, 1), "<a@example.org>: Relay access denied"), own, RouteFault},
+		{refused(rcpt, 550, 5, 1, 1), own, RouteFault},
 
+		// The recipient: one of several, or ours alone.
 		{refused(rcpt, 550, 5, 1, 1), several, Refused},
 		{refused(rcpt, 450, 4, 2, 0), several, Retry},
-		{refused(rcpt, 550, 5, 1, 1), Envelope{}, DestinationFault},
-		{refused(rcpt, 450), Envelope{}, DestinationFault},
+		{refused(rcpt, 550, 5, 1, 1), Envelope{}, RouteFault},
+		{refused(rcpt, 450), Envelope{}, RouteFault},
 
+		// About popferry itself, before the message.
+		{refused(mail, 530, 5, 7, 0), Envelope{}, DestinationFault},
+		{saying(refused(mail, 530, 5, 7, 0), "Must issue a STARTTLS command first"), Envelope{}, DestinationFault},
+		{saying(refused(rcpt, 503), "This mail server requires authentication"), Envelope{}, RouteFault},
+		{saying(refused(rcpt, 554, 5, 7, 1), "Client host [192.0.2.1] blocked using zen.spamhaus.org"), own, DestinationFault},
+
+		// After the message: always its own, but for a server of its own users.
 		{refused(dot, 554, 5, 7, 1), Envelope{}, Refused},
+		{saying(refused(dot, 554, 5, 7, 1), "Message contains a link that is listed by Spamhaus"), Envelope{}, Refused},
+		{saying(refused(dot, 550, 5, 7, 1), "relay not permitted, authentication required"), Envelope{}, Refused},
+		{refused(dot, 554, 5, 2, 252), Envelope{}, DestinationFault},
 		{refused(dot, 451, 4, 7, 1), Envelope{}, Retry},
 		{refused(data, 451), Envelope{}, Retry},
 	} {

@@ -12,10 +12,14 @@ import (
 type Verdict struct {
 	// Recipients of the transaction with their new states.
 	Recipients []ledger.Recipient
-	// Fault, if set: the destination is at fault.
-	Fault *DestinationError
+	// Blame is what is at fault other than the message: Throttled, NoRoom,
+	// RouteFault or DestinationFault; 0: nothing.
+	Blame Disposition
 	// Effect is what the transaction did beyond its recipients.
 	Effect Effect
+	// Remaining are the recipients who get the message in another transaction at
+	// once, because this one had too many.
+	Remaining []string
 	// Quarantined are the recipients who refused the message and for whom it
 	// now is in quarantine.
 	Quarantined []string
@@ -51,12 +55,16 @@ const (
 // before is what was known of its recipients. No outcomes: there was no one left
 // to send it to.
 func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a Attempt) Verdict {
-	e.Several = someoneHas(before) || len(outs) > 1 && !nobodyAccepted(outs)
+	has := someoneHas(before) || slices.ContainsFunc(outs, func(o forwarder.Outcome) bool { return o.Kind == forwarder.Accepted })
+	e.Several = has || len(outs) > 1 && !nobodyAccepted(outs)
 	var v Verdict
 	var worst Disposition
 	sent := false // some recipient has it, or may have it
 	for _, o := range outs {
 		d := Judge(o, e)
+		if has && (d == NoRoom || d == Throttled) {
+			d = Retry // others have it, so it is this recipient's alone
+		}
 		switch d {
 		case Delivered:
 			sent = true
@@ -65,8 +73,10 @@ func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a
 			v.Effect = max(v.Effect, InDoubt)
 		case Requeue:
 			v.Effect = max(v.Effect, ConnectionLost)
-		case DestinationFault:
-			v.Fault = &DestinationError{Outcome: o}
+		case NextTransaction:
+			v.Remaining = append(v.Remaining, o.Recipient)
+		case Throttled, NoRoom, RouteFault, DestinationFault:
+			v.Blame = max(v.Blame, d)
 		case Retry, Refused:
 		}
 		if d > worst {
@@ -74,7 +84,7 @@ func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a
 		}
 		v.Recipients = append(v.Recipients, recipient(o, d, Find(before, o.Recipient), a))
 	}
-	if v.Fault != nil && !sent {
+	if v.Blame != 0 && !sent {
 		v.Effect = Rollback
 	}
 	return v
@@ -93,7 +103,7 @@ func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a At
 		if before.State != ledger.Unknown {
 			r.Attempts = 1 // counts those in a row
 		}
-		if r.Attempts >= maxUnknown {
+		if r.Attempts >= maxUnknown && a.OthersPassed {
 			r.State, r.NextAttempt = ledger.Held, time.Time{}
 		}
 	case Requeue:
@@ -101,7 +111,9 @@ func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a At
 		if r.Attempts >= maxLost {
 			r.NextAttempt = a.Next()
 		}
-	case Retry, DestinationFault:
+	case NextTransaction:
+		r.State, r.NextAttempt, r.Attempts = ledger.Deferred, a.Now, before.Attempts
+	case Retry, Throttled, NoRoom, RouteFault, DestinationFault:
 		r.State, r.NextAttempt = ledger.Deferred, a.Next()
 	}
 	return r
@@ -136,27 +148,45 @@ func (v Verdict) Deferred(a Attempt) Verdict {
 	return v
 }
 
-// Wrapped is the verdict after the refused message was sent once more as an
-// attachment, with the verdict w on that.
-func (v Verdict) Wrapped(w Verdict) Verdict {
-	for i, rc := range w.Recipients {
-		if rc.State == ledger.Forwarded {
-			w.Recipients[i].Text = "sent as an attachment, after: " + v.Outcome.Reply()
-		} else {
-			v.Outcome = w.Outcome // the present obstacle
+// NotRemaining is the verdict with the remaining recipients to be tried later.
+func (v Verdict) NotRemaining(a Attempt) Verdict {
+	v.Recipients = slices.Clone(v.Recipients)
+	for i, rc := range v.Recipients {
+		if slices.Contains(v.Remaining, rc.Address) {
+			v.Recipients[i].NextAttempt = a.Next()
 		}
 	}
+	v.Remaining = nil
+	return v
+}
+
+// And is the verdict after another transaction for some of the recipients, with
+// the verdict w on that.
+func (v Verdict) And(w Verdict) Verdict {
 	v.Recipients = slices.Clone(v.Recipients)
 	for i, rc := range v.Recipients {
 		if n := Find(w.Recipients, rc.Address); n.State != 0 {
 			v.Recipients[i] = n
 		}
 	}
-	v.Fault = w.Fault
+	v.Blame, v.Remaining = w.Blame, w.Remaining
 	if w.Effect != Rollback { // the first transaction did happen
 		v.Effect = max(v.Effect, w.Effect)
 	}
+	if w.Outcome.Kind != forwarder.Accepted {
+		v.Outcome = w.Outcome // the present obstacle
+	}
 	return v
+}
+
+// Wrapped is And for a refused message that was sent once more as an attachment.
+func (v Verdict) Wrapped(w Verdict) Verdict {
+	for i, rc := range w.Recipients {
+		if rc.State == ledger.Forwarded {
+			w.Recipients[i].Text = "sent as an attachment, after: " + v.Outcome.Reply()
+		}
+	}
+	return v.And(w)
 }
 
 // Quarantine notes that the message is in quarantine at path for these

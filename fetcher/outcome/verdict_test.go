@@ -51,9 +51,10 @@ func TestEvaluate(t *testing.T) {
 		outs    []forwarder.Outcome
 		e       Envelope
 		before  []ledger.Recipient
+		passed  bool // others were accepted since the last attempt
 		want    string
 		effect  Effect
-		fault   bool
+		blame   Disposition
 		decided forwarder.Outcome
 	}{
 		"nobody is left to send it to": {},
@@ -67,9 +68,9 @@ func TestEvaluate(t *testing.T) {
 
 		// Before DATA: one recipient's address is its own affair, that of all the
 		// configuration's.
-		"the only recipient is refused": {outs: []forwarder.Outcome{noSuchUser}, want: "a deferred 1 in 1m0s", effect: Rollback, fault: true, decided: noSuchUser},
+		"the only recipient is refused": {outs: []forwarder.Outcome{noSuchUser}, want: "a deferred 1 in 1m0s", effect: Rollback, blame: RouteFault, decided: noSuchUser},
 		"all of several recipients are refused": {outs: []forwarder.Outcome{noSuchUser, to("b", noSuchUser)},
-			want: "a deferred 1 in 1m0s, b deferred 1 in 1m0s", effect: Rollback, fault: true, decided: noSuchUser},
+			want: "a deferred 1 in 1m0s, b deferred 1 in 1m0s", effect: Rollback, blame: RouteFault, decided: noSuchUser},
 		"one of several recipients is refused": {outs: []forwarder.Outcome{acceptedReply, to("b", noSuchUser)},
 			want: "a forwarded 1, b held 1", decided: to("b", noSuchUser)},
 		"one of several is refused for now": {outs: []forwarder.Outcome{disabledToday, to("b", acceptedReply)},
@@ -77,10 +78,10 @@ func TestEvaluate(t *testing.T) {
 		"the one left is refused, another has it": {outs: []forwarder.Outcome{to("b", noSuchUser)}, before: []ledger.Recipient{was("a", ledger.Forwarded, 1), was("b", ledger.Deferred, 1)},
 			want: "b held 2", decided: to("b", noSuchUser)},
 		"the one left is refused, nobody has it": {outs: []forwarder.Outcome{to("b", noSuchUser)}, before: []ledger.Recipient{was("a", ledger.Held, 1), was("b", ledger.Deferred, 1)},
-			want: "b deferred 2 in 1m0s", effect: Rollback, fault: true, decided: to("b", noSuchUser)},
+			want: "b deferred 2 in 1m0s", effect: Rollback, blame: RouteFault, decided: to("b", noSuchUser)},
 		"the mailbox of one of several is full": {outs: []forwarder.Outcome{acceptedReply, to("b", mailboxFull)},
 			want: "a forwarded 1, b deferred 1 in 1m0s", decided: to("b", mailboxFull)},
-		"the only mailbox is full": {outs: []forwarder.Outcome{mailboxFull}, want: "a deferred 1 in 1m0s", effect: Rollback, fault: true, decided: mailboxFull},
+		"the only mailbox is full": {outs: []forwarder.Outcome{mailboxFull}, want: "a deferred 1 in 1m0s", effect: Rollback, blame: NoRoom, decided: mailboxFull},
 
 		// LMTP: an answer for each recipient after the dot.
 		"one accepts, one refuses, one later": {outs: []forwarder.Outcome{acceptedReply, to("b", spamReply), to("c", greylisted)},
@@ -101,24 +102,30 @@ func TestEvaluate(t *testing.T) {
 		"no reply for the second time": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Unknown, 1)},
 			want: "a unknown 2 in 1m0s", effect: InDoubt, decided: doubtReply},
 		"no reply for the third time": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Unknown, 2)},
+			want: "a unknown 3 in 1m0s", effect: InDoubt, decided: doubtReply},
+		"no reply for the third time, others passed": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Unknown, 2)}, passed: true,
 			want: "a held 3", effect: InDoubt, decided: doubtReply},
+		"one too many for the transaction": {outs: []forwarder.Outcome{acceptedReply, to("b", refused(forwarder.StageRcpt, 452, 4, 5, 3))},
+			want: "a forwarded 1, b deferred 0 in 0s", decided: to("b", refused(forwarder.StageRcpt, 452, 4, 5, 3))},
 
 		"no session": {outs: []forwarder.Outcome{unusable, to("b", unusable)},
-			want: "a deferred 1 in 1m0s, b deferred 1 in 1m0s", effect: Rollback, fault: true, decided: unusable},
+			want: "a deferred 1 in 1m0s, b deferred 1 in 1m0s", effect: Rollback, blame: DestinationFault, decided: unusable},
 		"a fault, but one has it": {outs: []forwarder.Outcome{acceptedReply, to("b", unusable)},
-			want: "a forwarded 1, b deferred 1 in 1m0s", fault: true, decided: to("b", unusable)},
+			want: "a forwarded 1, b deferred 1 in 1m0s", blame: DestinationFault, decided: to("b", unusable)},
 		"a fault, but one may have it": {outs: []forwarder.Outcome{doubtReply, to("b", unusable)},
-			want: "a unknown 1 in 1m0s, b deferred 1 in 1m0s", effect: InDoubt, fault: true, decided: to("b", unusable)},
+			want: "a unknown 1 in 1m0s, b deferred 1 in 1m0s", effect: InDoubt, blame: DestinationFault, decided: to("b", unusable)},
 	} {
-		v := Evaluate(test.outs, test.e, test.before, firstAttempt)
+		a := firstAttempt
+		a.OthersPassed = test.passed
+		v := Evaluate(test.outs, test.e, test.before, a)
 		if got := inShort(v.Recipients); got != test.want {
 			t.Errorf("%s: recipients %q, want %q", name, got, test.want)
 		}
 		if v.Effect != test.effect {
 			t.Errorf("%s: effect %d, want %d", name, v.Effect, test.effect)
 		}
-		if got := v.Fault != nil; got != test.fault {
-			t.Errorf("%s: the destination is at fault: %v, want %v", name, got, test.fault)
+		if v.Blame != test.blame {
+			t.Errorf("%s: blamed is %q, want %q", name, v.Blame, test.blame)
 		}
 		if v.Outcome != test.decided {
 			t.Errorf("%s: decided by %+v, want %+v", name, v.Outcome, test.decided)
@@ -170,7 +177,7 @@ func TestWrappedTakesTheSecondTransactionsOutcome(t *testing.T) {
 		want    string
 		text    string // of b's row
 		effect  Effect
-		fault   bool
+		blame   Disposition
 		decided forwarder.Outcome
 	}{
 		"accepted":        {then: acceptedReply, want: "a forwarded 1, b forwarded 1", text: after, decided: to("b", spamReply)},
@@ -178,7 +185,7 @@ func TestWrappedTakesTheSecondTransactionsOutcome(t *testing.T) {
 		"deferred":        {then: greylisted, want: "a forwarded 1, b deferred 1 in 1m0s", text: "451 4.7.1", decided: to("b", greylisted)},
 		"no reply":        {then: doubtReply, want: "a forwarded 1, b unknown 1 in 1m0s", effect: InDoubt, decided: to("b", doubtReply)},
 		"connection lost": {then: lostReply, want: "a forwarded 1, b deferred 1 in 0s", effect: ConnectionLost, decided: to("b", lostReply)},
-		"no session":      {then: unusable, want: "a forwarded 1, b deferred 1 in 1m0s", fault: true, decided: to("b", unusable)},
+		"no session":      {then: unusable, want: "a forwarded 1, b deferred 1 in 1m0s", blame: DestinationFault, decided: to("b", unusable)},
 	} {
 		v := Evaluate([]forwarder.Outcome{acceptedReply, to("b", spamReply)}, Envelope{}, nil, firstAttempt).Deferred(firstAttempt)
 		w := Evaluate([]forwarder.Outcome{to("b", test.then)}, Envelope{}, nil, firstAttempt)
@@ -192,8 +199,8 @@ func TestWrappedTakesTheSecondTransactionsOutcome(t *testing.T) {
 		if v.Effect != test.effect {
 			t.Errorf("%s: effect %d, want %d", name, v.Effect, test.effect)
 		}
-		if got := v.Fault != nil; got != test.fault {
-			t.Errorf("%s: the destination is at fault: %v, want %v", name, got, test.fault)
+		if v.Blame != test.blame {
+			t.Errorf("%s: blamed is %q, want %q", name, v.Blame, test.blame)
 		}
 		if v.Outcome != test.decided {
 			t.Errorf("%s: decided by %+v, want %+v", name, v.Outcome, test.decided)

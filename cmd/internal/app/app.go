@@ -57,13 +57,13 @@ func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options
 			}
 			return l, nil
 		},
-		Destinations: store,
-		Spool:        spool.New(cfg.Spool.Dir, cfg.Spool.Memory),
-		CopyDir:      CopyDir(cfg),
-		Describe:     cause.Describe,
-		Log:          o.Log,
-		Stopping:     o.Stopping,
-		Next:         o.Next,
+		Routes:   store,
+		Spool:    spool.New(cfg.Spool.Dir, cfg.Spool.Memory),
+		CopyDir:  CopyDir(cfg),
+		Describe: cause.Describe,
+		Log:      o.Log,
+		Stopping: o.Stopping,
+		Next:     o.Next,
 	})
 	return a, nil
 }

@@ -109,7 +109,7 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 
 // newDestination returns where an account's mail goes, and under which envelope.
 func (a *App) newDestination(c config.Account) fetcher.Destination {
-	d := fetcher.Destination{Name: c.Forward, Forwarder: instrument(a.pools[c.Forward], c.Forward, a.metrics), Recipients: c.To}
+	d := fetcher.Destination{Name: c.Forward, Server: c.Endpoint, Forwarder: instrument(a.pools[c.Forward], c.Forward, a.metrics), Recipients: c.To}
 	for _, f := range a.cfg.Forward {
 		if f.Name == c.Forward {
 			d.OnReject, d.Quarantine = onReject(f)

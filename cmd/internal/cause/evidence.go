@@ -21,41 +21,23 @@ var (
 	authOff = []string{
 		"smtpclientauthentication is disabled", // Microsoft, 5.7.139
 	}
-	wantsTLS = []string{
-		"must issue a starttls",   // Postfix, Gmail: 530 5.7.0
-		"without ssl/tls",         // Yandex: 530 5.7.7
-		"encryption required for", // RFC 4954 6: 538 5.7.11
-	}
-	listed = []string{
-		"blocked using", // Postfix: Client host [...] blocked using zen.spamhaus.org
-		"spamhaus",
-	}
-	needsLogin = []string{
-		"authentication required",
-		"not authenticated",                   // Microsoft
-		"client host rejected: access denied", // Postfix on the port for submission
-	}
 	badHelo   = []string{"helo command rejected"}   // Postfix
 	badSender = []string{"sender address rejected"} // Postfix, at RCPT by default
-	relaying  = []string{"relay"}                   // Postfix: Relay access denied, 454 or 554; Exim: relay not permitted; Exchange: Unable to relay
 )
 
 // evidence returns the reply or the innermost error, without the place.
 func evidence(err error) string {
 	var (
-		source      *mailbox.Error
-		destination *outcome.DestinationError
-		message     *outcome.MessageError
-		dialed      *dial.Error
-		network     *net.OpError
+		source  *mailbox.Error
+		dialed  *dial.Error
+		network *net.OpError
 	)
+	o, _, answered := outcome.AnswerIn(err)
 	switch {
 	case errors.As(err, &source):
 		return evidence(source.Err)
-	case errors.As(err, &destination):
-		return answer(destination.Outcome)
-	case errors.As(err, &message):
-		return answer(message.Outcome)
+	case answered:
+		return answer(o)
 	case errors.As(err, &dialed):
 		return evidence(dialed.Err)
 	case errors.As(err, &network):
@@ -149,15 +131,6 @@ func sessionLater(o forwarder.Outcome) bool { return o.Kind == forwarder.Unusabl
 // hungUp matches a connection that the server closed during the login.
 func hungUp(err error) bool {
 	return step(pop3.StepLogin)(err) && errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// wantsLogin: once there is TLS, 530 has no other meaning (RFC 4954 6).
-func wantsLogin(o forwarder.Outcome) bool {
-	return o.Code == 530 || contains(o.Text, needsLogin)
-}
-
-func noRelay(o forwarder.Outcome) bool {
-	return o.Stage == forwarder.StageRcpt && contains(o.Text, relaying)
 }
 
 // notOurs matches a refused sender, at whichever command.

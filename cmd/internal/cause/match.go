@@ -71,9 +71,8 @@ func step(s pop3.Step) func(error) bool {
 // answered matches what a destination answered, about itself or one message.
 func answered(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
-		var d *outcome.DestinationError
-		var m *outcome.MessageError
-		return errors.As(err, &d) && matches(d.Outcome) || errors.As(err, &m) && matches(m.Outcome)
+		o, _, ok := outcome.AnswerIn(err)
+		return ok && matches(o)
 	}
 }
 
@@ -92,11 +91,11 @@ func either(one, other func(error) bool) func(error) bool {
 	return func(err error) bool { return one(err) || other(err) }
 }
 
-// destination matches a refusal of our own fixed addresses.
+// destination matches a refusal that is about more than one message.
 func destination(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
-		var d *outcome.DestinationError
-		return errors.As(err, &d) && d.Outcome.Kind == forwarder.Refused && matches(d.Outcome)
+		o, wide, ok := outcome.AnswerIn(err)
+		return ok && wide && o.Kind == forwarder.Refused && matches(o)
 	}
 }
 

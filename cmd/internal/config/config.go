@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -122,6 +123,7 @@ type Account struct {
 	FirstRun    string // FirstRunAll or FirstRunNew
 	MaxSize     int64  // octets; 0: no limit
 	Forward     string // name of a destination
+	Endpoint    string // the server of that destination
 	To          []string
 	From        string // address, SenderOriginal or SenderNull
 	File        string // where it is defined
@@ -149,4 +151,9 @@ type Destination struct {
 	QuarantineDir string
 	File          string // where it is defined
 	Line          int
+}
+
+// Endpoint names the server of a destination: protocol, host and port.
+func (d Destination) Endpoint() string {
+	return fmt.Sprintf("%s %s:%d", d.Protocol, d.Host, d.Port)
 }

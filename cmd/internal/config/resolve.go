@@ -193,7 +193,7 @@ func (l *loader) resolveDelivery(a *accountMapping) {
 	if d == nil {
 		return
 	}
-	a.Forward = d.Name
+	a.Forward, a.Endpoint = d.Name, d.Endpoint()
 	if len(a.To) == 0 {
 		a.To = d.To
 	}

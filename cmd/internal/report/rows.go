@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Rows are what a ledger knows of accounts and destinations.
 type Rows struct {
-	accounts     map[string]ledger.Account // by name
-	counts       map[int64]map[ledger.State]int
-	destinations map[string]ledger.Destination // by name
+	accounts map[string]ledger.Account // by name
+	counts   map[int64]map[ledger.State]int
+	routes   []ledger.Route
 }
 
 // ReadRows reads a ledger's rows. A nil store has none.
@@ -32,26 +33,25 @@ func ReadRows(ctx context.Context, store *sqlite.Store) (r Rows, err error) {
 	if r.counts, err = store.Counts(ctx); err != nil {
 		return r, err
 	}
-	destinations, err := store.Destinations(ctx)
-	r.destinations = make(map[string]ledger.Destination, len(destinations))
-	for _, d := range destinations {
-		r.destinations[d.Name] = d
-	}
+	r.routes, err = store.Routes(ctx)
 	return r, err
 }
 
-// account returns the row of an account. While its destination backs off, the
-// account is not polled: the row then has the destination's time and cause.
+// account returns the row of an account. While its destination or its recipients
+// there back off, the account is not polled: the row then has their time and
+// cause.
 func (r Rows) account(c config.Account) ledger.Account {
-	a, d := r.accounts[c.Name], r.destinations[c.Forward]
-	if d.Failures == 0 {
-		return a
-	}
-	if d.NotBefore.After(a.NotBefore) {
-		a.NotBefore = d.NotBefore
-	}
-	if a.Cause == (ledger.Cause{}) {
-		a.Cause = d.Cause
+	a, to := r.accounts[c.Name], fetcher.Destination{Name: c.Forward, Server: c.Endpoint, Recipients: c.To}
+	for _, route := range r.routes {
+		if route.Failures == 0 || !to.Uses(route.RouteKey) {
+			continue
+		}
+		if route.NotBefore.After(a.NotBefore) {
+			a.NotBefore = route.NotBefore
+		}
+		if a.Cause == (ledger.Cause{}) {
+			a.Cause = route.Cause
+		}
 	}
 	return a
 }

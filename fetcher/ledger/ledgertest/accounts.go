@@ -46,8 +46,8 @@ func testAccount(t *testing.T, k Kind) {
 		ID: f.account.ID, Identity: f.account.Identity,
 		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
 		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30,
-		Server: ledger.ServerFacts{NoCAPA: true, LoginDelay: time.Minute, Expires: true, UTF8: true, TopFailedAt: at(9), HasUIDL: true, ExpireDays: 30, RetrHides: true, BadLogins: 2, LastLogin: at(7), WrongSizes: true, NoPipeliningSince: at(8), PipelineCuts: 1},
-		UIDs:   ledger.UIDsRenumbered,
+		Server: ledger.ServerFacts{NoCAPA: true, LoginDelay: time.Minute, Expires: true, UTF8: true, TopFailedAt: at(9), HasUIDL: true, ExpireDays: 30, RetrHides: true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), WrongSizes: true, NoPipeliningSince: at(8), PipelineCuts: 1},
+		UIDs:   ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
 	}
 	mustBeFull(t, "Account", reflect.ValueOf(want))
 	must(t, f.lease.PutAccount(f, want))
@@ -78,22 +78,41 @@ func (f *fixture) sees(t *testing.T, want ledger.Account) {
 	equal(t, "Accounts", all, []ledger.Account{want})
 }
 
-func testDestinations(t *testing.T, k Kind) {
+func testRoutes(t *testing.T, k Kind) {
 	f := setup(t, k)
-	d, err := f.store.Destination(f, "main")
+	key := ledger.RouteKey{Destination: "main", Server: "smtp mx.example.org:25", Recipients: "a@example.org"}
+	unknown, err := f.store.Route(f, key)
 	must(t, err)
-	equal(t, "an unknown destination", d, ledger.Destination{Name: "main"})
-	for _, want := range []ledger.Destination{
-		{Name: "main", Failures: 3, NotBefore: epoch, Cause: ledger.Cause{Code: "dial", Text: "refused"}, LastSuccess: epoch.Add(-time.Hour)},
-		{Name: "main", LastSuccess: epoch},
-		{Name: "other", Failures: 1},
+	equal(t, "an unknown route", unknown, ledger.Route{RouteKey: key})
+
+	failed := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch, Cause: ledger.Cause{Code: "dial", Text: "refused"}}
+	late := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch.Add(time.Minute), Cause: ledger.Cause{Code: "other"}}
+	again := ledger.Route{RouteKey: key, Failures: 2, NotBefore: epoch.Add(time.Hour), Cause: ledger.Cause{Code: "dial", Text: "refused"}}
+	worked := ledger.Route{RouteKey: key, LastSuccess: epoch.Add(2 * time.Hour)}
+	failedAgain := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch.Add(3 * time.Hour), LastSuccess: epoch.Add(time.Hour)}
+	for _, step := range []struct {
+		name          string
+		was, is, want ledger.Route
+	}{
+		{"the first failure", unknown, failed, failed},
+		{"a failure at the same time as another", unknown, late, failed},
+		{"the next failure", failed, again, again},
+		{"a success, whatever was known", unknown, worked, worked},
+		{"a failure keeps the later success", worked, failedAgain, ledger.Route{RouteKey: key, Failures: 1, NotBefore: failedAgain.NotBefore, LastSuccess: worked.LastSuccess}},
 	} {
-		must(t, f.store.PutDestination(f, want))
-		got, err := f.store.Destination(f, want.Name)
+		must(t, f.store.PutRoute(f, step.was, step.is))
+		got, err := f.store.Route(f, key)
 		must(t, err)
-		equal(t, "Destination", got, want)
+		equal(t, step.name, got, step.want)
 	}
-	all, err := f.store.Destinations(f)
+
+	other := ledger.Route{RouteKey: ledger.RouteKey{Destination: "main", Server: key.Server}, Failures: 1}
+	must(t, f.store.PutRoute(f, ledger.Route{RouteKey: other.RouteKey}, other))
+	all, err := f.store.Routes(f)
 	must(t, err)
-	equal(t, "Destinations", all, []ledger.Destination{{Name: "main", LastSuccess: epoch}, {Name: "other", Failures: 1}})
+	var keys []ledger.RouteKey
+	for _, r := range all {
+		keys = append(keys, r.RouteKey)
+	}
+	equal(t, "Routes", keys, []ledger.RouteKey{other.RouteKey, key})
 }

@@ -98,6 +98,7 @@ func full() *ledger.Record {
 		FirstAttempt: epoch.Add(4 * time.Hour).In(time.FixedZone("", 3600)),
 		Excerpt:      ledger.Excerpt{MessageID: "<a@b>", From: "Jürgen <j@example.org>", Subject: "日本語", Date: "Sat, 28 Feb 2026"},
 		FirstSeen:    epoch.Add(-time.Hour),
+		RefusedSince: epoch.Add(-time.Minute),
 		Recipients: []ledger.Recipient{
 			{Address: "z@example.org", State: ledger.Held, Code: 550, Text: "5.1.1 no such user", Attempts: 2, NextAttempt: epoch.Add(time.Minute)},
 			{Address: "a@example.org", State: ledger.Forwarded, Code: 250, Text: "2.0.0 ok", Attempts: 1},

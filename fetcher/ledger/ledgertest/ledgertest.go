@@ -24,9 +24,9 @@ type Store interface {
 	Days(ctx context.Context, since time.Time) ([]ledger.Day, error)
 	Prune(ctx context.Context, before time.Time) (int, error)
 
-	Destination(ctx context.Context, name string) (ledger.Destination, error)
-	Destinations(context.Context) ([]ledger.Destination, error)
-	PutDestination(context.Context, ledger.Destination) error
+	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
+	Routes(context.Context) ([]ledger.Route, error)
+	PutRoute(ctx context.Context, was, is ledger.Route) error
 	Notices(context.Context) ([]ledger.Notice, error)
 	PutNotices(context.Context, ...ledger.Notice) error
 
@@ -81,7 +81,7 @@ func (k Kind) Run(t *testing.T) {
 		{"Messages obeys its filter", testMessages},
 		{"Counts and Days count each change of state once", testCounts},
 		{"Prune removes only what was deleted before", testPrune},
-		{"destinations come back as they were put", testDestinations},
+		{"routes keep failures and successes", testRoutes},
 		{"notices come back as they were put", testNotices},
 		{"an ended context changes nothing", testContext},
 		{"a failed Put does not fail others", testGoroutines},

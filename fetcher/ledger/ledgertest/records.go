@@ -127,7 +127,7 @@ func rounded(r *ledger.Record) *ledger.Record {
 		rcpt.NextAttempt = round(rcpt.NextAttempt)
 		out.Recipients = append(out.Recipients, rcpt)
 	}
-	for _, at := range []*time.Time{&out.NextAttempt, &out.ForwardedAt, &out.DeletedAt, &out.FirstAttempt, &out.FirstSeen, &out.MissingSince} {
+	for _, at := range []*time.Time{&out.NextAttempt, &out.ForwardedAt, &out.DeletedAt, &out.FirstAttempt, &out.FirstSeen, &out.MissingSince, &out.RefusedSince} {
 		*at = round(*at)
 	}
 	return &out

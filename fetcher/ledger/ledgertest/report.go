@@ -52,7 +52,7 @@ func testYield(t *testing.T, f *fixture) {
 	enough, n := errors.New("enough"), 0
 	err := f.store.Messages(f, ledger.Filter{}, func(_ string, r *ledger.Record) error {
 		n++
-		must(t, f.store.PutDestination(f, ledger.Destination{Name: "from yield"}))
+		must(t, f.store.PutRoute(f, ledger.Route{}, ledger.Route{RouteKey: ledger.RouteKey{Destination: "from yield"}}))
 		return enough
 	})
 	if !errors.Is(err, enough) || n != 1 {

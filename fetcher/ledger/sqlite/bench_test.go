@@ -86,7 +86,7 @@ func BenchmarkPollWithoutNews(b *testing.B) {
 			b.Fatal(err)
 		}
 		a, err := l.Account(ctx)
-		_, err2 := s.Destination(ctx, "main")
+		_, err2 := s.Route(ctx, ledger.RouteKey{Destination: "main"})
 		_, err3 := l.Known(ctx)
 		if err := errors.Join(err, err2, err3, l.PutAccount(ctx, a), l.Release()); err != nil {
 			b.Fatal(err)

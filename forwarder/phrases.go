@@ -1,0 +1,109 @@
+package forwarder
+
+import "strings"
+
+// The phrases of real servers, in lower case, for replies whose codes (RFC 3463,
+// RFC 5248) do not say enough. A server or two that use each are named.
+var (
+	noRoomPhrases = []string{
+		"quota",                        // Dovecot, Zimbra: Quota exceeded (mailbox for user is full)
+		"mailbox is full",              // Cyrus, Exchange
+		"mailbox full",                 // OpenSMTPD, Yahoo
+		"mailbox is over",              // Cyrus: mailbox is over its storage limit
+		"out of storage space",         // Gmail: 452 4.2.2 The recipient's inbox is out of storage space
+		"insufficient system storage",  // RFC 5321 4.2.3, Postfix, Exim
+		"insufficient system resource", // Exchange: 452 4.3.1 (back pressure)
+		"insufficient disk space",      // Courier, qmail
+		"not enough space",             // Exim
+		"no space left",                // ENOSPC as many servers pass it on
+		"disk full",
+	}
+	throttledPhrases = []string{
+		"too many connections",   // Postfix anvil, Dovecot, Yahoo
+		"concurrent connections", // Office 365: 432 4.3.2 Concurrent connections limit exceeded
+		"connection limit",       // Exim: too many concurrent SMTP connections; hosters
+		"connections limit",
+		"too many concurrent", // Exim
+		"rate limit",          // Exim, Mailgun, Amazon SES
+		"ratelimit",           // Exim ACLs
+		"maximum sending rate",
+		"too many messages",       // hosters: 451 too many messages, slow down
+		"too many mails",          // hosters
+		"message rate",            // Postfix anvil: Message delivery request rate limit exceeded
+		"request rate",            // Postfix anvil
+		"sending too fast",        // hosters
+		"too fast",                // hosters
+		"slow down",               // Yahoo
+		"throttl",                 // Office 365, Amazon SES: Throttling failure
+		"unusual rate of",         // Gmail: 421 4.7.28
+		"try to send fewer",       // hosters
+		"exceeded the rate limit", // Outlook.com: 4.7.500 Server busy
+	}
+	loginPhrases = []string{
+		"authentication required", // RFC 4954 6, Gmail: 530 5.7.0
+		"requires authentication", // MailEnable: 503 This mail server requires authentication
+		"not authenticated",       // Microsoft
+		"must authenticate",       // MailEnable, hosters
+		"authenticate first",      // qpsmtpd, hosters
+		"login first",
+		"log in first",
+		"smtp auth",                           // hosters: SMTP AUTH is required
+		"client host rejected: access denied", // Postfix on the port for submission
+	}
+	tlsPhrases = []string{
+		"must issue a starttls",   // Postfix, Gmail: 530 5.7.0
+		"without ssl/tls",         // Yandex: 530 5.7.7
+		"encryption required for", // RFC 4954 6: 538 5.7.11
+	}
+	listedPhrases = []string{
+		"blocked using", // Postfix: Client host [...] blocked using zen.spamhaus.org
+		"spamhaus",
+		"block list", // Outlook.com: part of their network is on our block list
+		"blocklist",
+		"blacklisted", // Exim, hosters
+		"dnsbl",
+	}
+	relayPhrases = []string{
+		"relay", // Postfix: Relay access denied, 454 or 554; Exim: relay not permitted; Exchange: Unable to relay
+	}
+	foreignFromPhrases = []string{
+		"sendasdenied",                  // Exchange Online: 554 5.2.252, 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException
+		"not allowed to send as",        // Exchange Online
+		"not authorized to send from",   // Zoho, Amazon WorkMail: ... from this header address
+		"not permitted to send from",    // hosters
+		"header from",                   // Fastmail, Yandex: header From does not match
+		"from header",                   // Yahoo, GMX: From header is not one of your addresses
+		"from address is not one of",    // Yahoo: 550 5.7.1 From address is not one of your addresses
+		"sender address does not match", // Yandex, mail.ru
+	}
+	tooLargePhrases = []string{
+		"message too big",      // Courier: 534 SIZE=Message too big.
+		"message too large",    // sendmail, qpsmtpd
+		"message size exceeds", // Postfix, Exim, Exchange
+		"exceeds maximum message size",
+		"exceeded maximum message size",
+	}
+	lineContentPhrases = []string{
+		"line too long", // aiosmtpd: 500 Line too long; OpenSMTPD: 500 5.0.0
+		"lines too long",
+		"bare carriage return", // sendmail: 421 4.5.0 Bare carriage return (CR) not allowed
+		"bare <cr>",
+		"bare cr",
+		"bare linefeed", // sendmail, Postfix (smtpd_forbid_bare_newline), Exchange
+		"bare lf",
+		"bare newline",
+		"nul character", // Cyrus: Message contains NUL characters
+		"nul octet",
+	}
+)
+
+// says reports whether the reply's text has one of the phrases.
+func (o Outcome) says(phrases []string) bool {
+	text := strings.ToLower(o.Text)
+	for _, p := range phrases {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
