@@ -144,7 +144,7 @@ func TestCopyFailureFailsThePollAndSendsNoQUIT(t *testing.T) {
 			dir := f.copyDir
 			hinder(f)
 			f.add("m1")
-			wantResult(t, f.poll(), result{OnServer: 1, Err: anyError})
+			wantResult(t, f.poll(), result{OnServer: 1, Err: errAny})
 			f.wantSent("QUIT", 0)
 			f.wantLeft("uid-m1")
 			f.copyDir, f.lease = dir, nil

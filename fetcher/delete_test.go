@@ -108,7 +108,7 @@ func TestStopBetweenDeletionsRecordsNone(t *testing.T) {
 	}})
 	f.account.Policy.Keep = false
 	f.add(numbered(6)...)
-	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 6}, OnServer: 6, Err: anyError})
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 6}, OnServer: 6, Err: errAny})
 	for _, rec := range f.records() {
 		if !rec.DeletedAt.IsZero() {
 			t.Errorf("%s is recorded as deleted at %v, want it not to be", rec.UID, rec.DeletedAt)

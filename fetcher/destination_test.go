@@ -24,12 +24,12 @@ func TestDestinationDownBacksOffAndMarksNothing(t *testing.T) {
 	f.account.Policy.Keep = false
 	f.add("m1", "m2")
 	f.smtpDown()
-	wantResult(t, f.poll(), result{OnServer: 2, Err: anyError})
+	wantResult(t, f.poll(), result{OnServer: 2, Err: errAny})
 	f.wantStates(nil)
 	f.wantLeft("uid-m1", "uid-m2")
 	wantResult(t, f.pollBySchedule(), result{OnServer: -1, Skip: fetcher.BackingOff})
 	f.now.Add(2 * time.Minute)
-	wantResult(t, f.pollBySchedule(), result{OnServer: 2, Err: anyError})
+	wantResult(t, f.pollBySchedule(), result{OnServer: 2, Err: errAny})
 }
 
 // A recipient that the server cannot take is a fault of the configuration, not of
@@ -39,7 +39,7 @@ func TestUnusableRecipientFailsThePollAndHoldsNothing(t *testing.T) {
 	f := newFixture(t, faults{})
 	f.account.Destination.Recipients = []string{"jürgen@example.org"} // and no SMTPUTF8
 	f.add(numbered(10)...)
-	wantResult(t, f.poll(), result{OnServer: 10, Err: anyError})
+	wantResult(t, f.poll(), result{OnServer: 10, Err: errAny})
 	if got := f.inState(ledger.Held); got != 0 {
 		t.Errorf("%d messages are held, want 0", got)
 	}

@@ -29,7 +29,7 @@ func (f *smtpFaults) at(e smtptest.Event) smtptest.Fault {
 	switch e.Stage {
 	case forwarder.StageBody:
 		return smtptest.Fault{Close: true, After: int64(r.n(3000))}
-	case forwarder.StageDot: // accepted, but nobody hears of it
+	case forwarder.StageDot: // accepted, and the reply is lost
 		faults = append(faults, smtptest.Fault{Close: true, Keep: true}, smtptest.Fault{Stall: r.one(4), Close: true, Keep: true})
 	}
 	return oneOf(r, faults...)

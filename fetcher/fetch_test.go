@@ -21,10 +21,10 @@ func TestRefusedRETRIsAboutOneMessageOrTheSession(t *testing.T) {
 		counts counts
 		err    error
 	}{
-		"bandwidth":     {"[SYS/TEMP] Account exceeded command or bandwidth limits", "", 3, counts{Deferred: 2}, anyError},
-		"locked":        {"[IN-USE] mailbox is locked", "", 3, counts{Deferred: 2}, anyError},
+		"bandwidth":     {"[SYS/TEMP] Account exceeded command or bandwidth limits", "", 3, counts{Deferred: 2}, errAny},
+		"locked":        {"[IN-USE] mailbox is locked", "", 3, counts{Deferred: 2}, errAny},
 		"SYS/TEMP, one": {"[SYS/TEMP] Internal error occurred", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
-		"later, to all": {"try again later", "", 3, counts{Deferred: 2}, anyError},
+		"later, to all": {"try again later", "", 3, counts{Deferred: 2}, errAny},
 		"later, to one": {"try again later", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
 		"one damaged":   {"[SYS/PERM] cannot read it", "uid-m2", 30, counts{Forwarded: 29, Deferred: 1}, nil},
 		"one gone":      {"no such message", "uid-m2", 30, counts{Forwarded: 29}, nil},
@@ -277,7 +277,7 @@ func TestEndlessTOPDeletesNothing(t *testing.T) {
 	f.poll()
 	f.account.Policy.Keep = false // its header is asked for before it is deleted
 	r := f.poll()
-	wantResult(t, r, result{OnServer: 1, Err: anyError})
+	wantResult(t, r, result{OnServer: 1, Err: errAny})
 	if want := "goes on beyond"; r.Err == nil || !strings.Contains(r.Err.Error(), want) {
 		t.Errorf("error: %v, want one that contains %q", r.Err, want)
 	}

@@ -103,7 +103,7 @@ func TestInFlightBoundsMessagesInDoubt(t *testing.T) {
 	d.want(t, inFlight)
 }
 
-// A refused message that waits to be sent as an attachment keeps nobody waiting.
+// A refused message that waits to be sent as an attachment holds up no other message.
 func TestMessageToBeWrappedDoesNotWaitForItself(t *testing.T) {
 	t.Parallel()
 	odd := func(e smtptest.Event) bool { return e.Message%2 == 1 }

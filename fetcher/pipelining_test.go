@@ -144,7 +144,7 @@ func TestStopWithUnsentMessagesDeletesInAnotherSession(t *testing.T) {
 	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageRcpt, reply(550, 5, 1, 1), onMessage(5)), pool: oneInFlight})
 	f.account.Policy.Keep = false
 	f.add(numbered(20)...)
-	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 4}, OnServer: 16, Err: anyError})
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 4}, OnServer: 16, Err: errAny})
 	if got := len(f.left()); got != 16 {
 		t.Errorf("left on the server: %v, want 16", f.left())
 	}

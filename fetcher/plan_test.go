@@ -87,7 +87,7 @@ func TestServerWithoutUIDLIsListedByHeaders(t *testing.T) {
 	}
 }
 
-// The words are such that nobody knows, so it could be a server without UIDL.
+// Its words are not among those that are known, so it could be a server without UIDL.
 func TestUIDLRefusedOnceDuplicatesNothing(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{3, 30} {

@@ -55,7 +55,7 @@ func TestMinIntervalCountsLoginsWithoutAListing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{pop: popRefuses("login allowed only every 15 minutes", "UIDL")})
 	f.account.Policy.MinInterval = 15 * time.Minute
-	wantResult(t, f.poll(), result{OnServer: -1, Err: anyError})
+	wantResult(t, f.poll(), result{OnServer: -1, Err: errAny})
 	for range 14 {
 		f.now.Add(time.Minute)
 		wantResult(t, f.poll(), result{OnServer: -1, Skip: fetcher.TooSoon})
@@ -78,7 +78,7 @@ func TestRefusedCredentialsAreUnconfirmedAtFirst(t *testing.T) {
 	refused.Store(true)
 	for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 40 * time.Minute} {
 		r := f.poll()
-		wantResult(t, r, result{OnServer: -1, Err: anyError})
+		wantResult(t, r, result{OnServer: -1, Err: errAny})
 		var unconfirmed *fetcher.UnconfirmedAuthError
 		if got, want := errors.As(r.Err, &unconfirmed), i < 2; got != want {
 			t.Errorf("poll %d: an UnconfirmedAuthError: %v (%v), want %v", i+1, got, r.Err, want)
@@ -219,7 +219,7 @@ func TestPanicFailsThePollAndReleasesTheLease(t *testing.T) {
 	dial := f.account.Source.Dial
 	f.account.Source.Dial = nil
 	r := f.poll()
-	wantResult(t, r, result{OnServer: -1, Err: anyError})
+	wantResult(t, r, result{OnServer: -1, Err: errAny})
 	if want := "a bug in popferry"; r.Err == nil || !strings.Contains(r.Err.Error(), want) {
 		t.Fatalf("error: %v, want one that contains %q", r.Err, want)
 	}

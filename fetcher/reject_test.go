@@ -194,7 +194,7 @@ func TestQuarantineFailureMarksNothing(t *testing.T) {
 	f.account.Policy.Keep = false
 	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, brokenFolder(t)
 	f.add("m1")
-	wantResult(t, f.poll(), result{OnServer: 1, Err: anyError})
+	wantResult(t, f.poll(), result{OnServer: 1, Err: errAny})
 	f.wantStates(nil)
 	f.wantLeft("uid-m1")
 }

@@ -15,8 +15,8 @@ type (
 	counts = fetcher.Counts
 )
 
-// anyError in a wanted result stands for whatever error.
-var anyError = errors.New("any error")
+// errAny in a wanted result stands for whatever error.
+var errAny = errors.New("any error")
 
 // wantResult compares the result of a poll with the wanted one, except for the
 // account's name, octets and times. An error that is wanted has to be in the chain
@@ -32,7 +32,7 @@ func wantResult(t *testing.T, got, want result) {
 }
 
 func hasError(got, want error) bool {
-	if want == anyError {
+	if want == errAny {
 		return got != nil
 	}
 	return errors.Is(got, want)

@@ -46,7 +46,7 @@ func TestRetrieveProvesThatAMessageIsWhole(t *testing.T) {
 		"shorter, longer the second time": {listed: 100, replies: []string{body("Subject: a\r\n"), body(whole)}, err: &incomplete{Got: int64(len(whole)), Listed: 100}},
 		"empty":                           {listed: 100, replies: []string{body("")}, err: &incomplete{Listed: 100}},
 		"broken off":                      {listed: 100, replies: []string{"+OK\r\nSubject: a\r\n"}, err: &incomplete{Got: 12, Listed: 100, Err: io.ErrUnexpectedEOF}},
-		"something behind it":             {listed: 10, replies: []string{body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 10, Err: anyError}},
+		"something behind it":             {listed: 10, replies: []string{body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 10, Err: errAny}},
 		"without an end":                  {listed: 10, replies: []string{"+OK\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 20)}, err: &incomplete{Got: 1000, Listed: 10, Err: errEndless}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestRetrieveProvesThatAMessageIsWhole(t *testing.T) {
 	}
 }
 
-var anyError = errors.New("any error")
+var errAny = errors.New("any error")
 
 func TestRefusedRETRIsThePOP3Error(t *testing.T) {
 	t.Parallel()

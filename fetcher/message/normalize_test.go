@@ -84,7 +84,7 @@ func FuzzNormalizer(f *testing.F) {
 			t.Fatalf("%q becomes %q, but from a kept copy %q", msg, fast, again)
 		}
 		if a.Header().Fingerprint() != b.Header().Fingerprint() || a.EightBit() != b.EightBit() {
-			t.Fatalf("%q in one piece has fingerprint %s, 8bit %v; octet by octet %s, %v", msg, a.Header().Fingerprint(), a.EightBit(), b.Header().Fingerprint(), b.EightBit())
+			t.Fatalf("%q in one piece has fingerprint %s, 8bit %v; octet by octet %s, %v; want the same", msg, a.Header().Fingerprint(), a.EightBit(), b.Header().Fingerprint(), b.EightBit())
 		}
 	})
 }
