@@ -69,7 +69,7 @@ func (l *loader) password(p *Secret) setter {
 		if !ok || s == "" {
 			return
 		}
-		*p = NewSecret(cutNewline(s))
+		*p = NewSecret(cutLineEnds(s))
 		if v.report != nil && public(l.modes[v.file]) {
 			v.warn("other users can read this file (mode %04o); run chmod 600 %s, or use password_file", l.modes[v.file].Perm(), v.file)
 			l.modes[v.file] = 0

@@ -42,6 +42,14 @@ func TestSecretGet(t *testing.T) {
 		"own":             "hunter2\n",
 		"crlf":            "hunter2\r\n",
 		"space":           " hunter2 \n\n",
+		"cr":              "hunter2\r",
+		"bom":             "\xef\xbb\xbfhunter2\r\n",
+		"latin1":          "Gr\xfc\xdfe\r\n",
+		"utf16":           "\xff\xfeh\x00u\x00n\x00",
+		"utf16be":         "\xfe\xff\x00h\x00u\x00n",
+		"nul":             "h\x00u\x00n\x00",
+		"lines":           "hunter2\nuser: leo\n",
+		"ends":            "\r\n\n",
 		"both":            "wrong",
 		"credentials/one": "hunter2",
 		"huge":            strings.Repeat("x", 100_000),
@@ -56,7 +64,7 @@ func TestSecretGet(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(credentials, "both"), []byte("hunter2"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{"PASSWORD": "hunter2", "CREDENTIALS_DIRECTORY": credentials}
+	vars := map[string]string{"PASSWORD": "hunter2", "LINE": "hunter2\n", "CREDENTIALS_DIRECTORY": credentials}
 
 	for _, tt := range []struct {
 		name, key, want, err string
@@ -67,13 +75,28 @@ func TestSecretGet(t *testing.T) {
 		{name: "env unset", key: "password_env: UNSET", err: "the environment variable UNSET is not set"},
 		{name: "file", key: "password_file: own", want: "hunter2"},
 		{name: "file with CRLF", key: "password_file: crlf", want: "hunter2"},
-		{name: "file with one newline cut", key: "password_file: space", want: " hunter2 \n"},
+		{name: "file with newlines cut, blanks not", key: "password_file: space", want: " hunter2 "},
+		{name: "file with CR", key: "password_file: cr", want: "hunter2"},
+		{name: "file with a byte order mark", key: "password_file: bom", want: "hunter2"},
+		{name: "file in Latin-1", key: "password_file: latin1", want: "Gr\xfc\xdfe"},
+		{name: "file in UTF-16", key: "password_file: utf16", err: dir + "/utf16: it is in UTF-16; save it in UTF-8"},
+		{name: "file in big-endian UTF-16", key: "password_file: utf16be", err: "it is in UTF-16"},
+		{name: "file in UTF-16 without a mark", key: "password_file: nul", err: "it is in UTF-16"},
+		{name: "file with several lines", key: "password_file: lines", err: "the password has more than one line"},
+		{name: "file with line ends alone", key: "password_file: ends", err: "the password is empty"},
+		{name: "env with a newline", key: "password_env: LINE", want: "hunter2"},
+		{name: "literal with a newline", key: `password: "hunter2\n"`, want: "hunter2"},
 		{name: "credential", key: "password_file: one", want: "hunter2"},
 		{name: "credential first", key: "password_file: both", want: "hunter2"},
 		{name: "huge file", key: "password_file: huge", err: "reading the password from " + dir + "/huge: more than 65536 octets"},
 		{name: "command", key: "password_command: cat own", want: "hunter2"},
 		{name: "command prints nothing", key: "password_command: 'true'", err: "the password is empty"},
 		{name: "command fails", key: "password_command: echo hunter2; echo locked >&2; exit 3", err: "the password command: exit status 3: locked"},
+		{name: "command with a byte order mark", key: "password_command: cat bom", want: "hunter2"},
+		{name: "command in Latin-1", key: "password_command: cat latin1", want: "Gr\xfc\xdfe"},
+		{name: "command prints several lines", key: "password_command: cat lines", err: "the password has more than one line"},
+		{name: "command complains in several lines", key: `password_command: printf 'Traceback\n  at x\nlocked\n\n' >&2; exit 3`, err: "the password command: exit status 3: locked"},
+		{name: "command leaves a child behind", key: "password_command: sleep 1000 & echo hunter2", want: "hunter2"},
 		{name: "command never ends", key: "password_command: yes", err: "more than 65536 octets"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,7 +15,7 @@ func tokenFrom(command Secret) Secret {
 	var last atomic.Pointer[time.Time]
 	return Secret{
 		get: func(ctx context.Context) (string, error) {
-			text, err := command.Get(ctx)
+			text, err := command.get(ctx) // JSON may have several lines
 			if err != nil {
 				return "", err
 			}

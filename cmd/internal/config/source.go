@@ -1,0 +1,80 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+const (
+	maxSecret     = 64 << 10 // octets; tokens are long, but not that long
+	byteOrderMark = "\ufeff"
+)
+
+// secretFromEnv reads an environment variable.
+func secretFromEnv(name string, getenv func(string) string) Secret {
+	return Secret{get: func(context.Context) (string, error) {
+		password := getenv(name)
+		if password == "" {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return cutLineEnds(password), nil
+	}}
+}
+
+// secretFromFile reads the file that find returns at each call.
+func secretFromFile(find func() string) Secret {
+	return Secret{get: func(context.Context) (string, error) {
+		f, err := os.Open(find())
+		if err != nil {
+			return "", fmt.Errorf("reading the password: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		var out limitedBuffer
+		_, err = io.Copy(&out, f)
+		password := ""
+		if err == nil {
+			password, err = plain(out.buf.String())
+		}
+		if err != nil {
+			return "", fmt.Errorf("reading the password from %s: %w", f.Name(), err)
+		}
+		return password, nil
+	}}
+}
+
+// errUTF16 is for what some editors and PowerShell write unless told otherwise.
+var errUTF16 = errors.New("it is in UTF-16; save it in UTF-8")
+
+// plain returns a secret without the byte order mark in front of it, which
+// editors on Windows write, and without the line ends behind it. Octets that are
+// not UTF-8 stay as they are: they may be Latin-1, which the server compares.
+func plain(octets string) (string, error) {
+	if strings.HasPrefix(octets, "\xff\xfe") || strings.HasPrefix(octets, "\xfe\xff") || strings.Contains(octets, "\x00") {
+		return "", errUTF16
+	}
+	return cutLineEnds(strings.TrimPrefix(octets, byteOrderMark)), nil
+}
+
+// cutLineEnds cuts the line ends that editors and echo write at the end. Blanks
+// may belong to a password.
+func cutLineEnds(s string) string { return strings.TrimRight(s, "\r\n") }
+
+// limitedBuffer is a buffer for at most maxSecret octets. The buffer is not
+// embedded, because its ReadFrom would bypass the limit.
+type limitedBuffer struct {
+	buf bytes.Buffer
+	err error
+}
+
+func (l *limitedBuffer) Write(p []byte) (int, error) {
+	if l.buf.Len()+len(p) > maxSecret {
+		l.err = fmt.Errorf("more than %d octets", maxSecret)
+		return 0, l.err
+	}
+	return l.buf.Write(p)
+}
