@@ -59,7 +59,6 @@ func (d *delivery) message(a Account) *forwarder.Message {
 		Recipients: d.pending,
 		Size:       out.Size(),
 		EightBit:   d.EightBit,
-		UTF8:       d.Header.EightBit,
 		Body:       out.Reader,
 	}
 }

@@ -58,6 +58,9 @@ func TestForwardedOctets(t *testing.T) {
 		if want := "Received: from pop.example.net (account isp)\r\n\tby popferry with POP3 id " + trace; !bytes.HasPrefix(m.Data, []byte(want)) {
 			t.Errorf("%s: arrived as %.120q, want it to begin with %q", c.name, m.Data, want)
 		}
+		if m.UTF8 {
+			t.Errorf("%s: sent with SMTPUTF8, want it without: no address needs that", c.name)
+		}
 		if _, got := withoutTrace(m); got != c.want {
 			t.Errorf("%s: below the trace lines %.80q, want %.80q", c.name, got, c.want)
 		}

@@ -12,10 +12,8 @@ type Message struct {
 	Recipients []string
 	// Size is the number of octets of Body.
 	Size int64
-	// EightBit: Body has octets above 127 (RFC 6152).
+	// EightBit: Body has octets above 127, in its header or below (RFC 6152).
 	EightBit bool
-	// UTF8: the header has octets above 127 (RFC 6531).
-	UTF8 bool
 	// Body returns the message from its first octet, with CRLF line ends and
 	// without dot-stuffing. It can be called again for another try.
 	Body func() io.Reader

@@ -74,7 +74,6 @@ func Wrap(m *Message, e Explanation) (*Message, error) {
 		Recipients: m.Recipients,
 		Size:       int64(len(head)) + p.size + int64(len(tail)),
 		EightBit:   !isASCII(head),
-		UTF8:       !isASCII(head),
 		Body:       func() io.Reader { return io.MultiReader(strings.NewReader(head), p.body(), strings.NewReader(tail)) },
 	}, nil
 }

@@ -160,8 +160,8 @@ func TestWrapAddresses(t *testing.T) {
 			if w.Sender != tt.from {
 				t.Errorf("sender %q, want %q", w.Sender, tt.from)
 			}
-			if w.EightBit != tt.utf8 || w.UTF8 != tt.utf8 {
-				t.Errorf("EightBit %t, UTF8 %t, want %t", w.EightBit, w.UTF8, tt.utf8)
+			if w.EightBit != tt.utf8 {
+				t.Errorf("EightBit %t, want %t", w.EightBit, tt.utf8)
 			}
 		})
 	}
@@ -244,7 +244,7 @@ func explanation() forwarder.Explanation {
 
 func message(body string) *forwarder.Message {
 	return &forwarder.Message{
-		Sender: "someone@example.net", Recipients: []string{"leo@example.org"}, Size: int64(len(body)), EightBit: true, UTF8: true,
+		Sender: "someone@example.net", Recipients: []string{"leo@example.org"}, Size: int64(len(body)), EightBit: true,
 		Body: func() io.Reader { return iotest.HalfReader(strings.NewReader(body)) },
 	}
 }
@@ -268,8 +268,8 @@ func wrap(t *testing.T, body string, e forwarder.Explanation) *forwarder.Message
 	if w.Size != int64(len(octets)) {
 		t.Errorf("size %d, has %d octets", w.Size, len(octets))
 	}
-	if w.EightBit || w.UTF8 {
-		t.Errorf("EightBit %t, UTF8 %t", w.EightBit, w.UTF8)
+	if w.EightBit {
+		t.Error("EightBit is true, want false")
 	}
 	if read(t, w) != octets {
 		t.Error("the second reading differs")

@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -11,25 +13,71 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// mechanism returns the SASL client for the method, of those that the server
-// offers. Its error is ErrNoAuth if there is none.
-func mechanism(c *gosmtp.Client, m Method, username, secret string) (sasl.Client, error) {
-	for _, try := range []struct {
-		method Method
-		client sasl.Client
-	}{
-		{Plain, sasl.NewPlainClient("", username, secret)},
-		{Login, &loginClient{answers: []string{username, secret}}},
-	} {
-		if (m == Auto || m == try.method) && c.SupportsAuth(string(try.method)) {
-			return try.client, nil
+// login asks for the password and logs in. Some servers offer a method that they
+// do not have, so the next one is tried then, each once. No method is weaker than
+// another here: both send the password as it is.
+func (s *session) login(ctx context.Context, c *gosmtp.Client) error {
+	secret := ""
+	if s.o.Secret != nil {
+		var err error
+		if secret, err = s.o.Secret(ctx); err != nil {
+			return fmt.Errorf("password: %w", err)
 		}
 	}
-	_, offered := c.Extension("AUTH")
-	if offered == "" {
-		offered = "none"
+	s.trace.loggingIn(true, secretForms(s.o.Username, secret))
+	defer s.trace.loggingIn(false, nil)
+	methods := s.methods()
+	err := fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, cmp.Or(forwarder.OneLine(strings.Join(s.ext.auth, " ")), "none"))
+	for _, m := range methods {
+		if err = c.Auth(mechanism(m, s.o.Username, secret)); err == nil {
+			s.quirk.loggedIn(m)
+			return nil
+		}
+		err = hideSecret(err, s.o.Username, secret)
+		if !methodRefused(err) || len(methods) == 1 {
+			return err
+		}
+		s.quirk.refuseMethod(m)
+		s.refusedAuth = append(s.refusedAuth, m)
 	}
-	return nil, fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, m, forwarder.OneLine(offered))
+	return err
+}
+
+// methods are the login methods that are wanted and offered, in the order in
+// which to try them: last those that the server was seen not to have.
+func (s *session) methods() []Method {
+	var methods, refused []Method
+	for _, m := range []Method{Plain, Login} {
+		switch {
+		case s.o.Auth != Auto && s.o.Auth != m, !s.ext.offers(m):
+		case s.quirk.methodRefused(m):
+			refused = append(refused, m)
+		default:
+			methods = append(methods, m)
+		}
+	}
+	return append(methods, refused...)
+}
+
+// methodRefused reports whether a login was refused for its method, not for the
+// credentials, which are 535 (RFC 4954 4, 6): 504 5.7.4 as a rule, and 500 to 502
+// by servers that do not know the command in this form. A status code about
+// security says otherwise.
+func methodRefused(err error) bool {
+	var r *gosmtp.SMTPError
+	if !errors.As(err, &r) {
+		return false
+	}
+	e := r.EnhancedCode
+	return r.Code >= 500 && r.Code <= 504 && r.Code != 503 && (e[1] != 7 || e[2] == 4)
+}
+
+// mechanism returns the SASL client for a method.
+func mechanism(m Method, username, secret string) sasl.Client {
+	if m == Login {
+		return &loginClient{answers: []string{username, secret}}
+	}
+	return sasl.NewPlainClient("", username, secret)
 }
 
 // loginClient is the LOGIN mechanism. go-sasl's sends the name with the AUTH

@@ -2,11 +2,13 @@ package smtp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
-	gosmtp "github.com/emersion/go-smtp"
 	"github.com/popferry/popferry/forwarder"
+	"golang.org/x/net/idna"
 )
 
 // extensions are those in the server's reply to EHLO that matter here.
@@ -17,18 +19,49 @@ type extensions struct {
 	utf8       bool  // SMTPUTF8 (RFC 6531)
 	pipelining bool  // RFC 2920
 	chunking   bool  // RFC 3030
+	startTLS   bool  // RFC 3207
+	// auth are the login methods in upper case (RFC 4954).
+	auth []string
 }
 
-// readExtensions reads them from the reply to EHLO.
-func readExtensions(c *gosmtp.Client) extensions {
-	size, _ := c.MaxMessageSize()
-	e := extensions{size: int64(size)}
-	e.sizeParam, _ = c.Extension("SIZE")
-	e.eightBit, _ = c.Extension("8BITMIME")
-	e.utf8, _ = c.Extension("SMTPUTF8")
-	e.pipelining, _ = c.Extension("PIPELINING")
-	e.chunking, _ = c.Extension("CHUNKING")
+// readExtensions reads them from the lines of the reply to EHLO, each with its
+// code, in any case (RFC 5321 2.4, 4.1.1.1). Some old servers write "=" behind
+// the keyword: "AUTH=LOGIN PLAIN".
+func readExtensions(lines []string) extensions {
+	var e extensions
+	for _, line := range lines[min(1, len(lines)):] { // the first has the server's name
+		line = strings.ReplaceAll(line[min(len("250-"), len(line)):], "=", " ")
+		words := strings.Fields(strings.ToUpper(line))
+		if len(words) == 0 {
+			continue
+		}
+		switch params := words[1:]; words[0] {
+		case "SIZE":
+			e.sizeParam = true
+			if len(params) > 0 {
+				limit, _ := strconv.ParseUint(params[0], 10, 63)
+				e.size = int64(limit)
+			}
+		case "8BITMIME":
+			e.eightBit = true
+		case "SMTPUTF8":
+			e.utf8 = true
+		case "PIPELINING":
+			e.pipelining = true
+		case "CHUNKING":
+			e.chunking = true
+		case "STARTTLS":
+			e.startTLS = true
+		case "AUTH":
+			e.auth = append(e.auth, params...)
+		}
+	}
 	return e
+}
+
+// offers reports whether the server takes a login method.
+func (e extensions) offers(m Method) bool {
+	return slices.Contains(e.auth, strings.ToUpper(string(m)))
 }
 
 // check returns an outcome for each recipient: Impossible where the extensions
@@ -54,9 +87,7 @@ func (e extensions) checkMessage(m *forwarder.Message) forwarder.Outcome {
 	case e.size > 0 && m.Size > e.size:
 		return impossible(forwarder.StageMail, 552, forwarder.EnhancedCode{5, 3, 4},
 			fmt.Sprintf("the message has %d octets, the server announces a limit of %d", m.Size, e.size))
-	case (m.EightBit || m.UTF8) && !e.eightBit:
-		// SMTPUTF8 is not demanded for a raw 8-bit header alone: such headers are
-		// common, and nearly all servers with 8BITMIME take them.
+	case m.EightBit && !e.eightBit:
 		return impossible(forwarder.StageMail, 554, forwarder.EnhancedCode{5, 6, 3},
 			"the message has 8-bit octets, the server does not announce 8BITMIME")
 	}
@@ -65,18 +96,40 @@ func (e extensions) checkMessage(m *forwarder.Message) forwarder.Outcome {
 
 // checkAddress returns what rules out one address of the envelope.
 func (e extensions) checkAddress(addr string, stage forwarder.Stage) forwarder.Outcome {
-	if strings.ContainsFunc(addr, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	invalid := func(text string) forwarder.Outcome {
 		detail := 3
 		if stage == forwarder.StageMail {
 			detail = 7
 		}
-		return impossible(stage, 553, forwarder.EnhancedCode{5, 1, detail}, "the address has control characters")
+		return impossible(stage, 553, forwarder.EnhancedCode{5, 1, detail}, text)
 	}
-	if !isASCII(addr) && !e.utf8 {
-		return impossible(stage, 553, forwarder.EnhancedCode{5, 6, 7},
-			"the address is not ASCII, the server does not announce SMTPUTF8")
+	switch {
+	case strings.ContainsFunc(addr, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return invalid("the address has control characters")
+	case strings.ContainsAny(addr, "<>"): // it would end the path, and parameters could follow
+		return invalid("the address has angle brackets")
+	case !utf8.ValidString(addr): // Latin-1, for instance; SMTPUTF8 is for UTF-8 (RFC 6531 3.3)
+		return invalid("the address has octets that are not UTF-8")
+	case needsUTF8(addr) && !e.utf8:
+		return impossible(stage, 553, forwarder.EnhancedCode{5, 6, 7}, "the address is not ASCII, the server does not announce SMTPUTF8")
 	}
 	return forwarder.Outcome{}
+}
+
+// encodeAddress writes an address as the envelope has it. An internationalised
+// domain becomes its A-label (RFC 5890), which every server understands, and so
+// does every server behind it. If the local part is not ASCII, only SMTPUTF8
+// can carry the address, and it stays as it is.
+func encodeAddress(addr string) string {
+	at := strings.LastIndexByte(addr, '@')
+	if isASCII(addr) || at < 0 || !isASCII(addr[:at]) {
+		return addr
+	}
+	domain, err := idna.Lookup.ToASCII(addr[at+1:])
+	if err != nil {
+		return addr
+	}
+	return addr[:at+1] + domain
 }
 
 // impossible is an outcome without its recipient, in our words.
@@ -85,31 +138,30 @@ func impossible(s forwarder.Stage, code int, e forwarder.EnhancedCode, text stri
 }
 
 // mailCommand is MAIL with the parameters that the message needs and the server
-// understands.
+// understands. SMTPUTF8 is asked for by the envelope alone (RFC 6531 3.4), never
+// by a raw 8-bit header: such headers are common, often Latin-1, and a server
+// that has accepted the parameter bounces the message where the next server does
+// not offer it.
 func (e extensions) mailCommand(m *forwarder.Message) string {
 	var b strings.Builder
-	b.WriteString("MAIL FROM:<" + m.Sender + ">")
+	b.WriteString("MAIL FROM:<" + encodeAddress(m.Sender) + ">")
 	if e.sizeParam {
 		b.WriteString(" SIZE=" + strconv.FormatInt(m.Size, 10))
 	}
-	if e.eightBit && (m.EightBit || m.UTF8) {
+	if e.eightBit && m.EightBit {
 		b.WriteString(" BODY=8BITMIME")
 	}
-	if e.utf8 && needsUTF8(m) {
+	if e.utf8 && (needsUTF8(m.Sender) || slices.ContainsFunc(m.Recipients, needsUTF8)) {
 		b.WriteString(" SMTPUTF8")
 	}
 	return b.String()
 }
 
-// needsUTF8 reports whether the message's header or envelope is not all ASCII
-// (RFC 6531 3.4).
-func needsUTF8(m *forwarder.Message) bool {
-	utf8 := m.UTF8 || !isASCII(m.Sender)
-	for _, to := range m.Recipients {
-		utf8 = utf8 || !isASCII(to)
-	}
-	return utf8
-}
+// rcptCommand is RCPT for one recipient.
+func rcptCommand(to string) string { return "RCPT TO:<" + encodeAddress(to) + ">" }
+
+// needsUTF8 reports whether only SMTPUTF8 can carry an address.
+func needsUTF8(addr string) bool { return utf8.ValidString(addr) && !isASCII(encodeAddress(addr)) }
 
 // isASCII reports whether s has no octet above 127.
 func isASCII(s string) bool {

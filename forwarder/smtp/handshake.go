@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os"
 	"strings"
 
 	gosmtp "github.com/emersion/go-smtp"
@@ -13,22 +15,32 @@ import (
 )
 
 // dial connects and brings a session to the point where it takes mail. When ctx
-// is done the connection is closed, whatever it waits for.
+// is done the connection is closed, whatever it waits for. There is one more try
+// after a TLS handshake that asks for it, and where the server hangs up after a
+// login method that it offers and does not have.
 func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
-	s, err := dialOnce(ctx, o, q)
+	s, fail := dialOnce(ctx, o, q)
 	var again interface{ NewConnection() bool }
-	if err != nil && ctx.Err() == nil && errors.As(err, &again) && again.NewConnection() {
-		return dialOnce(ctx, o, q)
+	if fail != nil && ctx.Err() == nil && errors.As(fail, &again) && again.NewConnection() {
+		s, fail = dialOnce(ctx, o, q)
 	}
-	return s, err
+	if fail != nil && ctx.Err() == nil && len(s.refusedAuth) > 0 && (fail.Code == 0 || fail.Code == 421) {
+		s, fail = dialOnce(ctx, o, q)
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	return s, nil
 }
 
+// dialOnce is dial on one connection. With an error, the session is closed.
 func dialOnce(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
+	s := &session{o: o, quirk: q}
 	conn, err := o.Dial(ctx)
 	if err != nil {
-		return nil, &Error{Stage: forwarder.StageDial, Err: err}
+		return s, &Error{Stage: forwarder.StageDial, Err: err}
 	}
-	s := &session{o: o, quirk: q, raw: rawConn(conn)}
+	s.raw = rawConn(conn)
 	s.useConn(conn)
 	stop := context.AfterFunc(ctx, s.abort)
 	fail := s.handshake(ctx)
@@ -37,10 +49,8 @@ func dialOnce(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	}
 	if fail != nil {
 		s.abort()
-		return nil, fail
 	}
-	s.maxLoad = s.capacity()
-	return s, nil
+	return s, fail
 }
 
 // handshake goes from the greeting to the login.
@@ -51,7 +61,7 @@ func (s *session) handshake(ctx context.Context) *Error {
 	}
 	s.o.Passed(forwarder.StageHello)
 	if s.o.StartTLS != nil {
-		if err := s.startTLS(ctx, c); err != nil {
+		if err := s.startTLS(ctx); err != nil {
 			return err
 		}
 		s.o.Passed(forwarder.StageTLS)
@@ -66,13 +76,13 @@ func (s *session) handshake(ctx context.Context) *Error {
 		}
 		s.o.Passed(forwarder.StageAuth)
 	}
-	s.ext = readExtensions(c)
 	return nil
 }
 
 // hello has go-smtp's client read the greeting and send EHLO or LHLO, or HELO
 // to a server that knows only that. Behind STARTTLS there is no greeting, so it
-// is given one.
+// is given one. The extensions are read here: the client knows them in upper case
+// only.
 func (s *session) hello(greeting string) (*gosmtp.Client, *Error) {
 	conn := &handshakeConn{Conn: s.conn, greeting: strings.NewReader(greeting), left: maxReply}
 	c := gosmtp.NewClient(conn)
@@ -80,19 +90,21 @@ func (s *session) hello(greeting string) (*gosmtp.Client, *Error) {
 		c = gosmtp.NewClientLMTP(conn)
 	}
 	c.CommandTimeout = s.o.Timeout
-	if err := c.Hello(heloName(s.o.Helo, s.raw.LocalAddr())); err != nil {
+	host, _ := os.Hostname() // an error leaves it empty, which is not a full name either
+	if err := c.Hello(heloName(s.o.Helo, host, s.raw.LocalAddr())); err != nil {
 		if !conn.wrote {
 			return nil, failed(forwarder.StageGreeting, err)
 		}
 		return nil, failed(forwarder.StageHello, err)
 	}
+	s.ext = readExtensions(strings.Split(string(conn.said), "\n"))
 	return c, nil
 }
 
 // startTLS sends STARTTLS and puts TLS around the connection. go-smtp's own
 // introduces itself as localhost and does not give the new connection away.
-func (s *session) startTLS(ctx context.Context, c *gosmtp.Client) *Error {
-	if ok, _ := c.Extension("STARTTLS"); !ok {
+func (s *session) startTLS(ctx context.Context) *Error {
+	if !s.ext.startTLS {
 		return &Error{Stage: forwarder.StageTLS, Err: ErrNoSTARTTLS}
 	}
 	r, err := s.command("STARTTLS")
@@ -135,27 +147,6 @@ func (s *session) useConn(conn net.Conn) {
 	s.wire = newWire(conn, s.o.Timeout)
 }
 
-// login asks for the password and logs in with it.
-func (s *session) login(ctx context.Context, c *gosmtp.Client) error {
-	secret := ""
-	if s.o.Secret != nil {
-		var err error
-		if secret, err = s.o.Secret(ctx); err != nil {
-			return fmt.Errorf("password: %w", err)
-		}
-	}
-	mech, err := mechanism(c, s.o.Auth, s.o.Username, secret)
-	if err != nil {
-		return err
-	}
-	s.trace.loggingIn(true, secretForms(s.o.Username, secret))
-	defer s.trace.loggingIn(false, nil)
-	if err := c.Auth(mech); err != nil {
-		return hideSecret(err, s.o.Username, secret)
-	}
-	return nil
-}
-
 // failed turns an error of go-smtp or of the connection into one with its stage.
 func failed(stage forwarder.Stage, err error) *Error {
 	var r *gosmtp.SMTPError
@@ -166,7 +157,7 @@ func failed(stage forwarder.Stage, err error) *Error {
 }
 
 // handshakeConn is the connection as go-smtp's client sees it during the
-// handshake. It adds three things that the client does not have.
+// handshake. It adds what the client does not have.
 type handshakeConn struct {
 	net.Conn
 	// greeting is read before anything of the connection. The client expects a
@@ -178,6 +169,8 @@ type handshakeConn struct {
 	// left bounds what the server may say, in octets: the client would collect
 	// the lines of one reply without end.
 	left int
+	// said is what the server has said since the client last sent something.
+	said []byte
 }
 
 // Read implements io.Reader.
@@ -190,11 +183,66 @@ func (c *handshakeConn) Read(p []byte) (int, error) {
 	}
 	n, err := io.LimitReader(c.Conn, int64(c.left)).Read(p)
 	c.left -= n
+	c.said = append(c.said, p[:n]...)
 	return n, err
 }
 
 // Write implements io.Writer.
 func (c *handshakeConn) Write(p []byte) (int, error) {
-	c.wrote = true
+	c.wrote, c.said = true, nil
 	return c.Conn.Write(p)
+}
+
+// heloName is what the client calls itself in EHLO or LHLO (RFC 5321 4.1.1.1,
+// 4.1.3): name, or else the host's full name, if that is a domain, and otherwise
+// the address literal of the connection's own end. Many servers refuse the name
+// of a host without its domain.
+func heloName(name, host string, local net.Addr) string {
+	if name == "" && strings.Contains(strings.TrimSuffix(host, "."), ".") {
+		name = host
+	}
+	if name = strings.TrimSuffix(name, "."); isDomain(name) {
+		return name
+	}
+	bare := strings.TrimPrefix(strings.Trim(name, "[]"), "IPv6:")
+	if ip, err := netip.ParseAddr(bare); err == nil {
+		return literal(ip)
+	}
+	if tcp, ok := local.(*net.TCPAddr); ok {
+		return literal(tcp.AddrPort().Addr())
+	}
+	return "localhost" // a Unix socket: both ends are this host
+}
+
+// literal writes an address literal (RFC 5321 4.1.3).
+func literal(ip netip.Addr) string {
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return "[" + ip.String() + "]"
+	}
+	return "[IPv6:" + ip.String() + "]"
+}
+
+// isDomain reports whether name consists of the labels of RFC 5321 4.1.2 and is
+// not an address. Servers refuse the underscore that many host names have.
+func isDomain(name string) bool {
+	if name == "" || len(name) > 255 {
+		return false
+	}
+	letters := false
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+				letters = true
+			case '0' <= c && c <= '9', c == '-':
+			default:
+				return false
+			}
+		}
+	}
+	return letters
 }

@@ -22,7 +22,7 @@ func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	plain := encode("\x00leo\x00s3cret")
+	plain, login := encode("\x00leo\x00s3cret"), loginDialogue
 	tests := []struct {
 		name   string
 		method smtp.Method
@@ -86,6 +86,35 @@ func TestLogin(t *testing.T) {
 			want:   "auth: protocol violation: (not shown because it contains the password)",
 		},
 		{
+			name:   "PLAIN is offered and unknown: LOGIN in the same session",
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 504 5.7.4 Unrecognized authentication type\n C: *\n S: 500 what?\n" + login + bye,
+		},
+		{
+			name:   "in lower case, and in the old form",
+			script: "S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 auth=login\n" + login + bye,
+		},
+		{
+			name:   "each method is tried once",
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 502 no\n C: *\n S: 500 what?\n C: AUTH LOGIN\n S: 504 5.7.4 nor that\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 504 5.7.4 nor that",
+		},
+		{
+			name:   "a wrong password is not tried by another method",
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 535 5.7.8 bad credentials\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 535 5.7.8 bad credentials",
+		},
+		{
+			name:   "nor a refusal for another reason of security",
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 501 5.7.0 not from you\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 501 5.7.0 not from you",
+		},
+		{
+			name:   "the method that is wanted is the only one",
+			method: smtp.Plain,
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 504 5.7.4 no\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 504 5.7.4 no",
+		},
+		{
 			name:   "one question too many",
 			method: smtp.Login,
 			script: offers("LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S~ 334 \\r\\n\n C: *\n S: 501 cancelled\n C!",
@@ -110,6 +139,45 @@ func TestLogin(t *testing.T) {
 					t.Errorf("asked %d times for the password", asked)
 				}
 				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// loginDialogue is AUTH LOGIN with leo's password.
+var loginDialogue = "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S: 235 ok\n"
+
+// TestRefusedMethodIsRemembered: by the sessions of a pool, and by the next pool.
+// Where the server hangs up, the next method is tried in a new session.
+func TestRefusedMethodIsRemembered(t *testing.T) {
+	t.Parallel()
+	refused := offers("PLAIN LOGIN") + "C: AUTH PLAIN " + encode("\x00leo\x00s3cret") + "\n S: 504 5.7.4 what?\n"
+	goesOn, again := refused+"C: *\n S: 500 what?\n"+loginDialogue+bye, offers("PLAIN LOGIN")+loginDialogue+bye
+	for name, scripts := range map[string][]string{
+		"the session goes on": {goesOn, again, again},
+		"the server hangs up": {refused + "S!", again, again, again},
+		"the server says 421": {refused + "C: *\n S: 421 enough\n S!", again, again, again},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, scripts...)
+				o := options(peer)
+				o.Username, o.Secret = "leo", func(context.Context) (string, error) { return "s3cret", nil }
+				for range 2 {
+					p := smtp.New(o)
+					if err := p.Check(t.Context()); err != nil {
+						t.Error(err)
+					}
+					if peer.dialled() < len(scripts) {
+						if err := p.Check(t.Context()); err != nil {
+							t.Error(err)
+						}
+					}
+					o.Facts = p.Facts()
+					_ = p.Close()
+				}
 				peer.done()
 			})
 		})

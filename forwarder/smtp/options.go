@@ -32,8 +32,8 @@ type Options struct {
 	StartTLS func(context.Context, net.Conn) (net.Conn, error)
 	// LMTP speaks RFC 2033 instead of RFC 5321.
 	LMTP bool
-	// Helo is the name for EHLO or LHLO; default: the host's name. If it is not a
-	// domain, the connection's address literal is used instead.
+	// Helo is the name for EHLO or LHLO; default: the host's name, if that has a
+	// dot. If it is not a domain, the connection's address literal is used instead.
 	Helo string
 
 	// Username to log in with (RFC 4954); "": no AUTH.
@@ -42,6 +42,9 @@ type Options struct {
 	Secret func(ctx context.Context) (string, error)
 	// Auth is the method to log in with.
 	Auth Method
+
+	// Facts are what was learnt of the server before.
+	Facts Facts
 
 	// Connections at most at once; default 4.
 	Connections int

@@ -12,7 +12,7 @@ import (
 // from several goroutines.
 type Pool struct {
 	o      Options
-	quirks quirks
+	quirks *quirks
 	queue  queue
 
 	// For the sessions that are being opened, guarded by the queue's lock:
@@ -24,6 +24,7 @@ type Pool struct {
 // New returns a pool without opening anything.
 func New(o Options) *Pool {
 	p := &Pool{o: o.withDefaults()}
+	p.quirks = newQuirks(&p.o)
 	p.queue = queue{open: p.open, abandon: p.abandon, expire: p.expire, now: p.o.Now, window: newWindow(p.o.Connections, p.o.InFlight)}
 	p.queue.changed = sync.NewCond(&p.queue.mu)
 	return p
@@ -31,6 +32,9 @@ func New(o Options) *Pool {
 
 // Workers is how many deliveries are useful at once.
 func (p *Pool) Workers() int { return p.o.InFlight }
+
+// Facts returns what is known of the server, to be kept for the next pool.
+func (p *Pool) Facts() Facts { return p.quirks.all() }
 
 // Preconnect opens a session, if there is none, for messages that are about to
 // come. If that fails, the first of them learns it.
@@ -42,7 +46,7 @@ func (p *Pool) Check(ctx context.Context) error {
 	if p.queue.isClosed() {
 		return ErrClosed
 	}
-	s, err := dial(ctx, &p.o, &p.quirks)
+	s, err := dial(ctx, &p.o, p.quirks)
 	switch {
 	case err == nil:
 		s.quit()
@@ -69,7 +73,7 @@ func (p *Pool) open() {
 	}
 	ctx := p.opening
 	p.queue.background.Go(func() {
-		s, fail := dial(ctx, &p.o, &p.quirks)
+		s, fail := dial(ctx, &p.o, p.quirks)
 		p.queue.opened(s, fail, ctx.Err() != nil)
 	})
 }

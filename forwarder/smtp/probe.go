@@ -23,7 +23,7 @@ const probeSize = 1000
 // server; nothing is reported after it.
 func Probe(ctx context.Context, o Options, envelopes []Envelope, report func(forwarder.Outcome)) (limit int64, err error) {
 	o = o.withDefaults()
-	s, fail := dial(ctx, &o, &quirks{})
+	s, fail := dial(ctx, &o, newQuirks(&o))
 	if fail == nil {
 		defer context.AfterFunc(ctx, s.abort)()
 		limit = s.ext.size
@@ -59,7 +59,7 @@ func (p prober) try(e Envelope) *Error {
 	for i := 0; ok && fail == nil && i < len(e.Recipients); i++ {
 		rcpt := p.ext.checkAddress(e.Recipients[i], forwarder.StageRcpt)
 		rcpt.Stage, rcpt.Recipient = forwarder.StageRcpt, e.Recipients[i]
-		_, fail = p.ask("RCPT TO:<"+e.Recipients[i]+">", rcpt)
+		_, fail = p.ask(rcptCommand(e.Recipients[i]), rcpt)
 	}
 	if fail != nil {
 		return fail

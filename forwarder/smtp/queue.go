@@ -214,7 +214,7 @@ func (q *queue) usable() []*session {
 func leastLoaded(sessions []*session) *session {
 	var best *session
 	for _, s := range sessions {
-		if s.load < s.maxLoad && (best == nil || s.load < best.load) {
+		if s.load < s.capacity() && (best == nil || s.load < best.load) {
 			best = s
 		}
 	}

@@ -25,7 +25,7 @@ func (t *transaction) envelope() []command {
 	cmds = append(cmds, command{t.s.ext.mailCommand(t.m), forwarder.StageMail, 2, t.out})
 	for i, o := range t.out {
 		if o.Kind == 0 {
-			cmds = append(cmds, command{"RCPT TO:<" + o.Recipient + ">", forwarder.StageRcpt, 2, t.out[i : i+1]})
+			cmds = append(cmds, command{rcptCommand(o.Recipient), forwarder.StageRcpt, 2, t.out[i : i+1]})
 		}
 	}
 	if !t.bdat {
@@ -103,7 +103,7 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 		t.lose(ctx, c.stage, r.unexpected())
 		return false
 	case o.OutOfSync():
-		t.s.quirk.noPipelining.Store(true)
+		t.s.quirk.suspect(noPipelining)
 		return t.endAfter(c, o)
 	}
 	settle(c.scope, o)
@@ -196,8 +196,10 @@ func (t *transaction) onFinalRefusal(scope []forwarder.Outcome, r reply, stage f
 		t.s.over.Store(true)
 	}
 	if o.OutOfSync() && waited && t.closed421 == nil {
-		t.s.quirk.noBDAT.Store(t.s.quirk.noBDAT.Load() || t.slot.chunked)
-		t.s.quirk.noPipelining.Store(true)
+		if t.slot.chunked {
+			t.s.quirk.suspect(noBDAT)
+		}
+		t.s.quirk.suspect(noPipelining)
 		t.s.over.Store(true)
 	}
 }

@@ -68,8 +68,8 @@ func (r reply) signature() string {
 // it was sent, nobody knows whether it was delivered. From now on the server
 // gets one command at a time.
 func (t *transaction) desync(ctx context.Context, stage forwarder.Stage, r reply) {
-	t.s.quirk.noBDAT.Store(true)
-	t.s.quirk.noPipelining.Store(true)
+	t.s.quirk.prove(noBDAT)
+	t.s.quirk.prove(noPipelining)
 	t.closed421 = nil
 	for i, o := range t.out {
 		if o.Kind == forwarder.Refused {

@@ -17,6 +17,8 @@ type session struct {
 	raw   net.Conn // below all TLS; closed when something fails
 	trace *traced  // nil: not traced
 	ext   extensions
+	// refusedAuth are the login methods that were refused in this session.
+	refusedAuth []Method
 
 	// over is set when no further transaction may be put on the session.
 	over atomic.Bool
@@ -29,7 +31,6 @@ type session struct {
 
 	// Guarded by the queue's lock:
 
-	maxLoad   int         // transactions that it takes at a time
 	load      int         // transactions that it has
 	lastSlot  *slot       // the newest
 	used      bool        // it has had a transaction
@@ -37,24 +38,18 @@ type session struct {
 	expiry    *time.Timer // ends it when it stays idle
 }
 
-// quirks are what was learnt of a server that does not do what it announces.
-type quirks struct {
-	noPipelining atomic.Bool
-	noBDAT       atomic.Bool
-}
-
 // pipelines reports whether a command may be sent before the replies to those
 // in front of it have been read.
-func (s *session) pipelines() bool { return s.ext.pipelining && !s.quirk.noPipelining.Load() }
+func (s *session) pipelines() bool { return s.ext.pipelining && !s.quirk.has(noPipelining) }
 
 // chunks reports whether messages are sent by BDAT. In LMTP, where the number
 // of replies depends on how many recipients were accepted, they are not.
-func (s *session) chunks() bool { return s.ext.chunking && !s.o.LMTP && !s.quirk.noBDAT.Load() }
+func (s *session) chunks() bool { return s.ext.chunking && !s.o.LMTP && !s.quirk.has(noBDAT) }
 
 // capacity is how many transactions the session takes at a time. Without
 // pipelining that is one. With it, a second one may wait behind the final dot of
 // the first; with CHUNKING, whole messages are sent without a wait, so there may
-// be as many as are in flight.
+// be as many as are in flight. The caller holds the queue's lock.
 func (s *session) capacity() int {
 	switch {
 	case !s.pipelines():

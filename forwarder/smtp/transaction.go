@@ -173,7 +173,7 @@ func (t *transaction) writeBody(ctx context.Context) error {
 // open recipients.
 func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) && stage < forwarder.StageBody {
-		t.s.quirk.noPipelining.Store(true) // it may have lost what came too early
+		t.s.quirk.suspect(noPipelining) // it may have lost what came too early
 	}
 	t.s.end(err)
 	t.settleLost(ctx, stage, err)

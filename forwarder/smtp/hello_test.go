@@ -35,11 +35,27 @@ func TestHeloName(t *testing.T) {
 		{"leo_laptop", unix, "localhost"},
 	}
 	for _, tt := range tests {
-		if got := heloName(tt.name, tt.local); got != tt.want {
+		if got := heloName(tt.name, "host.example", tt.local); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	if got := heloName("", v4); got == "" {
-		t.Error("no name")
+}
+
+// TestHeloNameDefault: the host's name needs a domain.
+func TestHeloNameDefault(t *testing.T) {
+	t.Parallel()
+	local := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1025}
+	for host, want := range map[string]string{
+		"mail.example.org":  "mail.example.org",
+		"mail.example.org.": "mail.example.org",
+		"laptop":            "[192.0.2.1]",
+		"laptop.":           "[192.0.2.1]",
+		"leo_laptop.lan":    "[192.0.2.1]",
+		"192.0.2.7":         "[192.0.2.7]",
+		"":                  "[192.0.2.1]",
+	} {
+		if got := heloName("", host, local); got != want {
+			t.Errorf("%q: got %q, want %q", host, got, want)
+		}
 	}
 }

@@ -1,0 +1,182 @@
+package smtp
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// Facts are what was learnt of a server: where it does not do what it announces,
+// and how much it takes. They are plain data with an end, so that they can be
+// kept between processes. The zero value is a server that keeps its word.
+type Facts struct {
+	// NoPipelining: it loses or refuses commands that are sent before it has
+	// answered those in front of them (RFC 2920).
+	NoPipelining Sighting `json:"no_pipelining,omitzero"`
+	// NoPipeliningBehindDot: it does so with what is sent right behind the final
+	// dot of a message.
+	NoPipeliningBehindDot Sighting `json:"no_pipelining_behind_dot,omitzero"`
+	// NoBDAT: it refuses BDAT (RFC 3030), or its replies cannot be told apart.
+	NoBDAT Sighting `json:"no_bdat,omitzero"`
+	// RefusedAuth are the login methods that it offers and does not have.
+	RefusedAuth map[Method]Sighting `json:"refused_auth,omitempty"`
+	// Sessions is how many sessions it took at a time when it last refused more,
+	// at SessionsAt; 0: it has never refused any.
+	Sessions   int       `json:"sessions,omitempty"`
+	SessionsAt time.Time `json:"sessions_at,omitzero"`
+}
+
+// Sighting is when a fact was seen, and how often. A fault of the network can
+// look the same, so one sighting lasts for an hour only. A second one, or a
+// message that got through without what was suspected, makes it 30 days.
+type Sighting struct {
+	At    time.Time `json:"at"`
+	Count int       `json:"count"`
+}
+
+const (
+	suspectFor = time.Hour
+	provenFor  = 30 * 24 * time.Hour
+	// moreSessionsAfter is how long the server has to go without refusing a session
+	// until one more than it took is tried, and then another one.
+	moreSessionsAfter = time.Hour
+)
+
+// holds reports whether the fact is in force. One that comes from the future was
+// noted by another clock, and lasts no longer for it.
+func (s Sighting) holds(now time.Time) bool {
+	limit := suspectFor
+	if s.Count > 1 {
+		limit = provenFor
+	}
+	return s.Count > 0 && now.Sub(s.At).Abs() < limit
+}
+
+// again is the fact after another sighting. Sightings while it is in force may
+// have one cause, and count once.
+func (s Sighting) again(now time.Time) Sighting {
+	switch {
+	case s.holds(now):
+		return s
+	case now.Sub(s.At) >= provenFor:
+		return Sighting{now, 1}
+	}
+	return Sighting{now, s.Count + 1}
+}
+
+// quirks are the facts of a pool, which its sessions share.
+type quirks struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	facts Facts
+}
+
+func newQuirks(o *Options) *quirks {
+	q := &quirks{now: o.Now, facts: o.Facts}
+	q.facts = q.copy() // the map is the caller's
+	return q
+}
+
+// fact is one of the facts that are sightings.
+type fact func(*Facts) *Sighting
+
+func noPipelining(f *Facts) *Sighting          { return &f.NoPipelining }
+func noPipeliningBehindDot(f *Facts) *Sighting { return &f.NoPipeliningBehindDot }
+func noBDAT(f *Facts) *Sighting                { return &f.NoBDAT }
+
+// has reports whether a fact is in force.
+func (q *quirks) has(f fact) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return f(&q.facts).holds(q.now())
+}
+
+// suspect notes a sighting: the fact is in force at once.
+func (q *quirks) suspect(f fact) { q.change(f, Sighting.again) }
+
+// prove notes that a message passed where the fact was in force, after it had
+// failed where it was not.
+func (q *quirks) prove(f fact) {
+	q.change(f, func(_ Sighting, now time.Time) Sighting { return Sighting{now, 2} })
+}
+
+// dismiss takes back a fact that rests on one sighting: what it was to explain
+// happens without it, too.
+func (q *quirks) dismiss(f fact) {
+	q.change(f, func(s Sighting, _ time.Time) Sighting {
+		if s.Count > 1 {
+			return s
+		}
+		return Sighting{}
+	})
+}
+
+func (q *quirks) change(f fact, to func(Sighting, time.Time) Sighting) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := f(&q.facts)
+	*s = to(*s, q.now())
+}
+
+// methodRefused reports whether the server offers a login method that it does
+// not have.
+func (q *quirks) methodRefused(m Method) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.facts.RefusedAuth[m].holds(q.now())
+}
+
+// refuseMethod notes that the server does not have a method that it offers.
+func (q *quirks) refuseMethod(m Method) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.facts.RefusedAuth == nil {
+		q.facts.RefusedAuth = make(map[Method]Sighting)
+	}
+	q.facts.RefusedAuth[m] = q.facts.RefusedAuth[m].again(q.now())
+}
+
+// loggedIn notes that a login by a method succeeded: the server has it, and those
+// that it has refused were refused for what they are.
+func (q *quirks) loggedIn(m Method) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.facts.RefusedAuth, m)
+	for r, seen := range q.facts.RefusedAuth {
+		if seen.holds(q.now()) {
+			q.facts.RefusedAuth[r] = Sighting{seen.At, 2}
+		}
+	}
+}
+
+// limitSessions notes that the server refuses more than n sessions at a time.
+func (q *quirks) limitSessions(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.facts.Sessions, q.facts.SessionsAt = max(1, n), q.now()
+}
+
+// maxSessions is how many sessions may be open, of those that are configured.
+func (q *quirks) maxSessions(configured int) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.facts.Sessions == 0 {
+		return configured
+	}
+	more := max(0, q.now().Sub(q.facts.SessionsAt)) / moreSessionsAfter
+	return int(min(time.Duration(configured), time.Duration(q.facts.Sessions)+more))
+}
+
+// all returns a copy of the facts.
+func (q *quirks) all() Facts {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.copy()
+}
+
+func (q *quirks) copy() Facts {
+	f := q.facts
+	f.RefusedAuth = maps.Clone(f.RefusedAuth)
+	return f
+}
