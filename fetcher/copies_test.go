@@ -272,3 +272,32 @@ func TestShortBodyFromHidingServerIsFetchedAgain(t *testing.T) {
 	f.pollEvery12Hours(2, true)
 	f.wantArrived("m1")
 }
+
+// Copies need no session: they are sent though the mailbox is closed.
+func TestCopiesAreSentWithoutALogin(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	var closed atomic.Bool
+	f := newFixture(t, faults{hides: &hiding{says: true}, smtp: busy, pop: func(s *pop3test.Session, verb, _ string) bool {
+		if verb != "PASS" && verb != "AUTH" || !closed.Load() {
+			return false
+		}
+		s.Err("[AUTH] account closed")
+		return true
+	}})
+	f.add("m1", "m2", "m3")
+	f.poll()
+	f.wantCopies(3)
+	closed.Store(true)
+	if r := f.poll(); r.Err == nil {
+		t.Error("no error, want that of the login")
+	}
+	free()
+	f.now.Add(2 * time.Minute)
+	r := f.pollBySchedule()
+	if r.Forwarded != 3 || !r.TryAgain() {
+		t.Errorf("%d forwarded, try again %v; want 3, true", r.Forwarded, r.TryAgain())
+	}
+	f.wantArrived("m1", "m2", "m3")
+	f.wantCopies(0)
+}

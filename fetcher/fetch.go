@@ -56,6 +56,8 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	switch {
 	case errors.As(err, &disk):
 		return nil, s.notSpooled(c, disk)
+	case errors.As(err, &incomplete) && incomplete.Got == 0 && s.bodies > 0 && s.box.Err() != nil:
+		return nil, s.box.Failure() // the session may have had enough; the next one begins with this message
 	case errors.As(err, &incomplete):
 		return nil, errors.Join(s.incomplete(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &refused):
@@ -65,6 +67,7 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	}
 	s.matched[c.Known.ID] = true
 	s.refusals = 0
+	s.bodies++
 	s.row.Server.LastBody = s.Now()
 	return s.deduplicate(ctx, &fetched{Candidate: c, Body: body, row: rec})
 }

@@ -382,3 +382,13 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// accountRow is what the ledger has of the account.
+func (f *fixture) accountRow() (row ledger.Account) {
+	f.t.Helper()
+	f.underLease(func(ctx context.Context, l fetcher.Lease) (err error) {
+		row, err = l.Account(ctx)
+		return err
+	})
+	return row
+}

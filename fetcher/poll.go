@@ -94,6 +94,7 @@ type session struct {
 	// other message is the same.
 	matched    map[int64]bool
 	refusals   int  // of RETR, in a row
+	bodies     int  // that came whole
 	deleteOnly bool // only the deletions of an earlier session are made
 	// triedSmallest reports that after a message that found no room the smallest
 	// one was tried.
