@@ -20,6 +20,7 @@ type Account struct {
 	Policy      identify.Policy
 	Destination Destination
 	Progress    *Progress // where set, counts how far a poll has come
+	Turn        Turn      // bounds a poll in time while others wait
 }
 
 // origin is the account as trace lines name it.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
@@ -71,6 +72,7 @@ type poll struct {
 	// pendingDeletes reports that a session could not be ended by QUIT, and its
 	// deletions were not made.
 	pendingDeletes bool
+	tried          atomic.Bool // a message was fetched, or could not be
 	// broken are the UIDs of messages that have ended a session of this poll: the
 	// next one leaves them out.
 	broken  map[string]bool
@@ -102,7 +104,8 @@ type session struct {
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
-// is due. With asked, the user wants it now: back-offs do not count. Cancelling
+// is due, or the account's turn ends. With asked, the user wants it now: back-offs
+// do not count. Cancelling
 // ctx breaks everything off at once; what was begun is still recorded. Whatever
 // happens, a panic included, stays within the account.
 func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
@@ -155,8 +158,8 @@ func (p *poll) begin(ctx context.Context) bool {
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether
 // another one is to follow. A stop cuts popCtx, the POP3 side, after a grace
-// period; transactions with the destination end with ctx only. A panic stays
-// within the session.
+// period, and so does the end of the account's turn; transactions with the
+// destination end with ctx only. A panic stays within the session.
 func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -165,6 +168,11 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	}()
 	popCtx, end := p.withGrace(ctx)
 	defer end()
+	defer func() {
+		if err != nil && popCtx.Err() != nil && !p.tally.aborted() {
+			err = context.Cause(popCtx) // the server is not at fault
+		}
+	}()
 	p.tally.beginSession()
 	s.matched = make(map[int64]bool)
 	s.known = p.readKnown(popCtx) // while the server is busy with the login
@@ -173,6 +181,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		return false, err
 	}
 	defer func() { s.box.Close(context.WithoutCancel(popCtx)) }()
+	defer context.AfterFunc(popCtx, s.box.Cut)()
 	failpoint("listed")
 	plan, err := s.plan(popCtx)
 	if err != nil {
@@ -219,7 +228,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	}
 	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
 	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
-	for left := slices.Clone(now); len(left) > 0 && !s.stopped(ctx); {
+	for left := s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
 		next, ok := s.next(popCtx, w, left)
 		if !ok {
 			continue
@@ -227,6 +236,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 		c := left[next]
 		left = slices.Delete(left, next, next+1)
 		m, err := s.fetch(popCtx, c)
+		s.tried.Store(true)
 		if err != nil {
 			w.wait(popCtx)
 			return errors.Join(err, s.box.Discard(popCtx))
@@ -245,7 +255,9 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 		}()
 	}
 	w.wait(popCtx)
-	s.concludeRoom()
+	if !s.tally.stopped() {
+		s.concludeRoom()
+	}
 	return s.box.Discard(popCtx)
 }
 

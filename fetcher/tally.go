@@ -45,11 +45,11 @@ func (t *tally) beginSession() {
 }
 
 // endFetching ends the poll's fetching: what was fetched is still sent. The first
-// reason stays.
+// reason stays, unless it was that others waited and now something failed.
 func (t *tally) endFetching(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.halt == nil {
+	if t.halt == nil || errors.Is(t.halt, ErrYielded) && !errors.Is(err, context.Canceled) {
 		t.halt = err
 	}
 }
@@ -77,6 +77,13 @@ func (t *tally) stopped() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.halt != nil
+}
+
+// yielded reports whether nothing new is fetched because other accounts wait.
+func (t *tally) yielded() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Is(t.halt, ErrYielded) && !t.closed
 }
 
 // closedForSending reports whether what was fetched is not to be sent either.
@@ -207,15 +214,18 @@ var ErrStopped = errors.New("stopped before the end of the mailbox")
 // deletions, not for a long download.
 const gracePeriod = 2 * time.Second
 
-// withGrace returns a context that ends a while after Stopping. The function it
-// returns has to be called.
-func (p *Poller) withGrace(ctx context.Context) (context.Context, func()) {
+// withGrace returns a context that ends a while after Stopping, and with Turn.Cut.
+// The function it returns has to be called.
+func (p *poll) withGrace(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		select {
 		case <-p.Stopping:
+		case <-p.Turn.Cut:
+			cancel(ErrYielded)
+			return
 		case <-done:
 			return
 		}
@@ -224,6 +234,8 @@ func (p *Poller) withGrace(ctx context.Context) (context.Context, func()) {
 		select {
 		case <-t.C:
 			cancel(ErrStopped)
+		case <-p.Turn.Cut:
+			cancel(ErrYielded)
 		case <-done:
 		}
 	})
@@ -258,7 +270,8 @@ func (p *poll) closed(ctx context.Context) bool {
 	return p.tally.closedForSending()
 }
 
-// heed stops the poll if the program is being stopped.
+// heed stops the poll if the program is being stopped, and ends its fetching if
+// others wait.
 func (p *poll) heed(ctx context.Context) {
 	select {
 	case <-p.Stopping:
@@ -266,5 +279,8 @@ func (p *poll) heed(ctx context.Context) {
 	case <-ctx.Done():
 		p.tally.stop(context.Cause(ctx))
 	default:
+		if p.yields() {
+			p.tally.endFetching(ErrYielded)
+		}
 	}
 }

@@ -32,8 +32,8 @@ type Config struct {
 	Count func(octets int)
 }
 
-// Session is one POP3 session after its login. Its methods, except Abandon, are
-// called from one goroutine at a time.
+// Session is one POP3 session after its login. Its methods, except Abandon and
+// Cut, are called from one goroutine at a time.
 type Session struct {
 	// Listing is what is in the mailbox.
 	Listing pop3.Listing
@@ -162,6 +162,9 @@ func (s *Session) Close(ctx context.Context) {
 	}
 	_ = s.conn.Close()
 }
+
+// Cut closes the connection at once. It may be called from any goroutine.
+func (s *Session) Cut() { _ = s.conn.Close() }
 
 // Pipelined reports whether more than one command was outstanding at a time.
 func (s *Session) Pipelined() bool { return s.window.pipelined }

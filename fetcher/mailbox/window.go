@@ -60,6 +60,17 @@ func (s *Session) pipelines() bool {
 // Expect says which messages will be retrieved, in this order.
 func (s *Session) Expect(entries []pop3.Entry) { s.window.todo = entries }
 
+// ExpectNoMore forgets what was expected and not asked for yet. It returns the
+// numbers of the messages that were asked for: they are read in any case.
+func (s *Session) ExpectNoMore() map[int]bool {
+	s.window.todo = nil
+	asked := make(map[int]bool, len(s.window.asked))
+	for _, r := range s.window.asked {
+		asked[r.Number] = true
+	}
+	return asked
+}
+
 // Discard forgets what was expected and reads away what was asked for: nothing
 // more will be retrieved. Its error is that of a broken session.
 func (s *Session) Discard(ctx context.Context) error {

@@ -34,7 +34,7 @@ var other = Cause{"other", "unexpected error", "popferry keeps the mail and trie
 // catalogue lists the causes. The first one that matches counts.
 var catalogue = []entry{
 	// Not failures.
-	{Cause{"stopped", "stopped early", "The next poll fetches the rest."}, is(fetcher.ErrStopped, context.Canceled)},
+	{Cause{"stopped", "stopped early", "The next poll fetches the rest."}, is(fetcher.ErrStopped, fetcher.ErrYielded, context.Canceled)},
 	{Cause{"before_first_run", "skipped", ""}, is(fetcher.ErrBeforeFirstRun)},
 	{Cause{"adopted", "skipped", ""}, is(fetcher.ErrAdopted)},
 	{Cause{"too_large", "too large", "Raise max_message_size, or use popferry retry to forward only this message."}, as[*fetcher.TooLargeError]},

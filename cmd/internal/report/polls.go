@@ -50,7 +50,7 @@ func PrintPolls(w io.Writer, results []fetcher.Result, asJSON bool) error {
 // through, and what to do; "" if there is nothing to say.
 func ProblemLine(res fetcher.Result) string {
 	switch {
-	case errors.Is(res.Err, fetcher.ErrStopped):
+	case errors.Is(res.Err, fetcher.ErrStopped), errors.Is(res.Err, fetcher.ErrYielded):
 		return res.Account + ": stopped before the end of the mailbox; the next poll does the rest"
 	case res.Err != nil:
 		return cause.Line(res.Account, res.Err)
