@@ -89,7 +89,7 @@ func TestDeliveryOutcomes(t *testing.T) {
 		{"552 without a word at RCPT", rcpt, reply(552), false, "held", false, 0},
 		{"no room, but for the next", rcpt, reply(552, 5, 2, 2), false, "deferred", false, 1},
 		{"no room, told after the message", dot, reply(452, 4, 2, 2), false, "deferred", false, 1},
-		{"500 at the dot", dot, reply(500), false, "held", false, 0},
+		{"500 at the dot", dot, smtptest.Fault{Code: 500, Text: "Line too long"}, false, "held", false, 0},
 		{"content at RCPT", rcpt, reply(550, 5, 6, 0), false, "held", false, 0},
 		{"sender refused, ours", mail, reply(550, 5, 1, 8), false, "", true, 1},
 		{"sender refused, its own", mail, reply(550, 5, 1, 8), true, "held", false, 0},

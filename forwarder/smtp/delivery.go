@@ -69,20 +69,35 @@ func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) 
 			return nil, err
 		}
 	}
+	var suspicions []suspicion
 	for tries := 0; tries < maxTries; {
 		out, err := d.try(ctx)
-		if !errors.Is(err, errNotStarted) {
+		var early *notStartedError
+		if !errors.As(err, &early) {
+			d.p.quirks.judge(suspicions, out)
 			return out, err
 		}
-		if !d.c.slot.idle { // an idle session had ended before; there are only so many of these
+		if early.exists() {
+			suspicions = append(suspicions, early.suspicion)
+		}
+		if early.exists() || !d.c.slot.idle { // an idle session had ended before; there are only so many of these
 			tries++
 		}
 	}
-	return same(d.m, forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errNotStarted}), nil
+	return same(d.m, notStarted(suspicions)), nil
 }
 
-// try puts the message on a session. After errNotStarted nothing was delivered,
-// and nothing was said about the message.
+// notStarted is the outcome of a message that no session got to: the last reply
+// to it, if there was one.
+func notStarted(suspicions []suspicion) forwarder.Outcome {
+	if n := len(suspicions); n > 0 && suspicions[n-1].refusal.Code != 0 {
+		return suspicions[n-1].refusal
+	}
+	return forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageMail, Err: errNotStarted}
+}
+
+// try puts the message on a session. After a notStartedError nothing was
+// delivered, and what was said may not be about the message.
 func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 	q, c := &d.p.queue, d.c
 	fail, err := q.assign(ctx, c)

@@ -169,7 +169,7 @@ func TestResend(t *testing.T) {
 		t.Run(fmt.Sprint("in flight ", inFlight), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				peer := newPeer(t, basic+plain("first", "550 5.7.26 not like this")+
+				peer := newPeer(t, basic+plain("first", "550 5.7.26 not like this")+reset+
 					plain("wrapped", "250 ok")+plain("second", "250 ok")+bye)
 				o := options(peer)
 				o.Connections, o.InFlight = 1, inFlight

@@ -23,6 +23,14 @@ var (
 // session was idle, or at an earlier message.
 var errNotStarted = errors.New("the connection ended before this message")
 
+// notStartedError is errNotStarted with what the end may have come from.
+type notStartedError struct{ suspicion }
+
+func (*notStartedError) Error() string { return errNotStarted.Error() }
+
+// Unwrap implements errors.Is.
+func (*notStartedError) Unwrap() error { return errNotStarted }
+
 // errDone is for a Wait after Done.
 var errDone = errors.New("the delivery is done already")
 

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
 // Facts are what was learnt of a server: where it does not do what it announces,
@@ -110,6 +112,42 @@ func (q *quirks) dismiss(f fact) {
 		}
 		return Sighting{}
 	})
+}
+
+// suspicion is what a message may have failed for on one session: that it was
+// sent as if a fact were not so.
+type suspicion struct {
+	fact    fact              // nil: none that could be named
+	refusal forwarder.Outcome // the reply, if there was one
+}
+
+// exists reports whether there is one.
+func (s suspicion) exists() bool { return s.fact != nil || s.refusal.Code != 0 }
+
+// judge proves or dismisses what a message was suspected to have failed for, now
+// that it has an outcome: the same reply as before is about the message, and any
+// other shows that the last suspicion was right.
+func (q *quirks) judge(suspicions []suspicion, out []forwarder.Outcome) {
+	if len(suspicions) == 0 {
+		return
+	}
+	last := suspicions[len(suspicions)-1]
+	for _, o := range out {
+		switch {
+		case o.Kind != forwarder.Accepted && o.Kind != forwarder.Refused:
+			return // nobody knows
+		case o.Kind == forwarder.Refused && o.Code == last.refusal.Code:
+			for _, s := range suspicions {
+				if s.fact != nil {
+					q.dismiss(s.fact)
+				}
+			}
+			return
+		}
+	}
+	if last.fact != nil {
+		q.prove(last.fact)
+	}
 }
 
 func (q *quirks) change(f fact, to func(Sighting, time.Time) Sighting) {

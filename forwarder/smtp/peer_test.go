@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,9 +23,11 @@ import (
 //	S: text   it writes the line
 //	S~ text   it writes the text without a line end
 //	S% text   it writes the text an octet a minute, as long as it is read
+//	S+ 9s     it takes so long
 //	S-        it neither reads nor writes for an hour
 //	S!        it closes the connection
 //	C: text   the client sends exactly this line
+//	C-        the client sends nothing for a second
 //	C!        the client closes the connection and sends nothing before that
 //	C~        the client closes the connection after anything but a final dot
 //
@@ -101,6 +104,11 @@ func play(c net.Conn, script string) error {
 					return nil
 				}
 			}
+		case "S+":
+			var wait time.Duration
+			if wait, err = time.ParseDuration(text); err == nil {
+				time.Sleep(wait)
+			}
 		case "S-":
 			time.Sleep(time.Hour)
 		case "S!":
@@ -110,6 +118,12 @@ func play(c net.Conn, script string) error {
 			return nil
 		case "C:":
 			err = expect(br, text)
+		case "C-":
+			_ = c.SetReadDeadline(time.Now().Add(time.Second))
+			if next, early := br.Peek(1); !errors.Is(early, os.ErrDeadlineExceeded) {
+				err = fmt.Errorf("got %q and %v, want nothing yet", next, early)
+			}
+			_ = c.SetReadDeadline(time.Time{})
 		case "C!":
 			var rest []byte
 			if rest, err = io.ReadAll(br); len(rest) > 0 {

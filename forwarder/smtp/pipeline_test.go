@@ -45,6 +45,8 @@ var pipelines = []struct {
 	pause   time.Duration // between batches
 	batches []int
 	want    []string
+	learnt  string        // of the server, for the next pool
+	took    time.Duration // all together, where that matters
 }{
 	{
 		name:    "envelope and DATA in one go",
@@ -74,18 +76,71 @@ var pipelines = []struct {
 		want:    []string{"refused rcpt 550 5.1.1 unknown", "accepted dot 250 ok"},
 	},
 	{
-		name: "out of step: one command at a time from now on",
+		name: "out of sync: one command at a time from now on, and the message goes at once",
 		scripts: []string{
 			piped + envelope + "C: DATA\n" + ok + "S: 503 5.5.1 not so fast\n C!",
-			piped + strings.ReplaceAll(mail, " SIZE=6", "") + rcpt + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye,
+			piped + lockstep + lockstep + bye,
 		},
 		batches: []int{1, 1},
-		want:    []string{"refused rcpt 503 5.5.1 not so fast", "accepted dot 250 ok"},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+		learnt:  "pipelining",
+	},
+	{
+		name: "out of sync with one command at a time, too: it was the message, and pipelining stays",
+		scripts: []string{
+			piped + envelope + "C: DATA\n" + ok + "S: 500 5.5.2 what?\n C!",
+			piped + slow[:strings.Index(slow, "C: RCPT")] + "C: RCPT TO:<b@example.org>\n S: 500 5.5.2 what?\n C!",
+			piped + whole + ok + bye,
+		},
+		batches: []int{1, 1},
+		want:    []string{"refused rcpt 500 5.5.2 what?", "accepted dot 250 ok"},
+	},
+	{
+		name: "out of sync in a used session: the message goes on another one",
+		scripts: []string{
+			"S: 220 mx\n C: EHLO client.example\n S: 250 mx\n" + lockstep + "C: MAIL FROM:<a@example.org>\n S: 503 5.5.1 sender already given\n C!",
+			"S: 220 mx\n C: EHLO client.example\n S: 250 mx\n" + lockstep + bye,
+		},
+		batches: []int{1, 1},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name: "what comes behind a final dot is lost: the message goes on another session, and nothing behind a dot from now on",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n" + ok + "C!",
+			piped + whole + ok + whole + "C-\n" + ok + whole + ok + bye},
+		batches: []int{1, 2, 2},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 5),
+		learnt:  "behind dot",
+		took:    11 * time.Second, // one of them is C-
+	},
+	{
+		name: "what comes behind a final dot is lost in part",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n" + ok + "S: 503 5.5.1 MAIL first\n C!",
+			piped + whole + ok + whole + "C-\n" + ok + whole + ok + bye},
+		batches: []int{1, 2, 2},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 5),
+		learnt:  "behind dot",
+	},
+	{
+		name: "what comes behind a final dot is refused, after a refusal of the message in front",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n S: 550 5.7.1 spam\n" + "S: 503 pipelined after end of DATA\n C!",
+			piped + whole + ok + bye},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "refused dot 550 5.7.1 spam", "accepted dot 250 ok"},
+		learnt:  "behind dot",
+	},
+	{
+		name: "a slow answer behind a dot is not a lost one",
+		scripts: []string{piped + whole + ok + whole + envelope + "C: DATA\n" + ok + "S+ 9s\n" + ok + ok + go354 +
+			line + "C: .\n" + ok + bye},
+		batches: []int{1, 2},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
 	},
 	{
 		name: "a policy's 503 is not out of sync: the session and pipelining go on",
 		scripts: []string{piped + envelope + "C: DATA\n" + ok + "S: 503 5.7.0 not from you\n S: 554 no recipients\n" +
-			"C: RSET\n" + envelope + "C: DATA\n" + ok + fine + go354 + line + "C: .\n S: 503 5.7.0 not that\n" + whole + ok + bye},
+			"C: RSET\n" + envelope + "C: DATA\n" + ok + fine + go354 + line + "C: .\n S: 503 5.7.0 not that\n" +
+			"C: RSET\n" + envelope + "C: DATA\n" + ok + fine + go354 + line + "C: .\n" + ok + bye},
 		batches: []int{1, 1, 1},
 		want:    []string{"refused rcpt 503 5.7.0 not from you", "refused dot 503 5.7.0 not that", "accepted dot 250 ok"},
 	},
@@ -238,11 +293,26 @@ var pipelines = []struct {
 		want:    []string{"accepted dot 250 ok", "in doubt dot unexpected EOF", "in doubt dot unexpected EOF"},
 	},
 	{
-		name: "BDAT not known after all: DATA from now on",
+		name: "BDAT not known after all: DATA from now on, and for the message itself",
 		scripts: []string{proved + chunk + fine + "S: 502 5.5.1 what?\n C!",
-			chunked + slow + "C: DATA\n" + go354 + line + "C: .\n" + ok + bye},
+			chunked + whole + ok + whole + ok + bye},
 		batches: []int{1, 1, 1},
-		want:    []string{"accepted dot 250 ok", "refused dot 502 5.5.1 what?", "accepted dot 250 ok"},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
+		learnt:  "BDAT",
+	},
+	{
+		name: "500 to BDAT from a server that has taken it before is about the message",
+		scripts: []string{proved + chunk + fine + ok + chunk + fine + "S: 500 not that\n" +
+			behind + ok + fine + ok + bye},
+		batches: []int{1, 1, 1, 1},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "refused dot 500 not that", "accepted dot 250 ok"},
+	},
+	{
+		name: "500 at the final dot is about the message: pipelining and BDAT stay",
+		scripts: []string{piped + whole + "S: 500 Line too long\n" +
+			"C: RSET\n" + envelope + "C: DATA\n" + ok + ok + ok + go354 + line + "C: .\n" + ok + bye},
+		batches: []int{1, 1},
+		want:    []string{"refused dot 500 Line too long", "accepted dot 250 ok"},
 	},
 	{
 		name: "nothing is risked on a session that was idle",
@@ -262,6 +332,9 @@ var pipelines = []struct {
 	},
 }
 
+// lockstep is a whole transaction with one command at a time.
+var lockstep = slow + "C: DATA\n" + go354 + line + "C: .\n" + ok
+
 // slow is an envelope to a server that takes one command at a time.
 var slow = strings.ReplaceAll(mail, " SIZE=6", "") + rcpt
 
@@ -278,6 +351,7 @@ func TestPipelines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := newPeer(t, tt.scripts...)
 				p := smtp.New(options(peer))
+				began := time.Now()
 				got := make([]string, len(tt.want))
 				n := 0
 				for _, batch := range tt.batches {
@@ -301,11 +375,28 @@ func TestPipelines(t *testing.T) {
 				if !slices.Equal(got, tt.want) {
 					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 				}
+				if took := time.Since(began); tt.took > 0 && took != tt.took {
+					t.Errorf("took %v, want %v", took, tt.took)
+				}
 				_ = p.Close()
 				peer.done()
+				if learnt := proven(p.Facts()); learnt != tt.learnt && tt.learnt != "" {
+					t.Errorf("learnt %q, want %q", learnt, tt.learnt)
+				}
 			})
 		})
 	}
+}
+
+// proven names the facts that are known for good.
+func proven(f smtp.Facts) string {
+	var names []string
+	for name, s := range map[string]smtp.Sighting{"pipelining": f.NoPipelining, "behind dot": f.NoPipeliningBehindDot, "BDAT": f.NoBDAT} {
+		if s.Count > 1 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // A connection that is closed because one message is stopped does not show that

@@ -36,6 +36,12 @@ var sessions = []struct {
 		want: []string{"refused mail 451 later", "accepted dot 250 ok"},
 	},
 	{
+		name: "reset after a refusal at the dot: some servers leave the transaction open",
+		scripts: []string{hello + mail + rcpt + body + "S: 552 5.3.4 too big\n C: RSET\n S: 250 ok\n" +
+			once + bye},
+		want: []string{"refused dot 552 5.3.4 too big", "accepted dot 250 ok"},
+	},
+	{
 		name: "refused to begin again",
 		scripts: []string{hello + "C: MAIL FROM:<a@example.org> SIZE=6\n S: 451 later\n C: RSET\n S: 500 what?\n C!",
 			hello + once + bye},

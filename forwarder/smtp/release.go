@@ -32,12 +32,12 @@ func (q *queue) releaseSession(s *session) {
 	defer q.mu.Unlock()
 	q.onWire--
 	s.load--
+	s.used = true
 	switch {
 	case s.load > 0:
 	case s.over.Load():
 		q.closeSession(s)
 	default:
-		s.used = true
 		q.setIdle(s)
 	}
 	q.schedule()

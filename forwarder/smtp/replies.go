@@ -38,7 +38,11 @@ func (t *transaction) envelope() []command {
 // sends the commands, except where all recipients have their outcome already.
 // It reports whether the session can go on.
 func (t *transaction) readReplies(ctx context.Context, cmds []command) bool {
-	for _, c := range cmds {
+	for i, c := range cmds {
+		wait := t.wait
+		if i == 0 && t.behindDot {
+			wait = min(wait, followerWait)
+		}
 		if !t.pipelined {
 			if c.stage != 0 && !open(c.scope) {
 				continue
@@ -46,7 +50,7 @@ func (t *transaction) readReplies(ctx context.Context, cmds []command) bool {
 			_ = t.s.send(c.line) // a failure shows in the missing reply
 			_ = t.s.w.Flush()
 		}
-		r, err := t.s.next(t.wait)
+		r, err := t.s.next(wait)
 		if err != nil {
 			t.lose(ctx, max(c.stage, forwarder.StageMail), err)
 			return false
@@ -103,11 +107,31 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 		t.lose(ctx, c.stage, r.unexpected())
 		return false
 	case o.OutOfSync():
-		t.s.quirk.suspect(noPipelining)
-		return t.endAfter(c, o)
+		return t.onOutOfSync(c, o)
 	}
 	settle(c.scope, o)
 	return true
+}
+
+// onOutOfSync is for a command that the server did not understand, or not at this
+// point. That may come of what was sent before, so the message goes on another
+// session with less at a time. It is the answer only if the command was the
+// session's first, and waited for.
+func (t *transaction) onOutOfSync(c command, o forwarder.Outcome) (readOn bool) {
+	switch {
+	case t.pipelinedBody: // the message was sent, and the replies that follow decide
+		t.s.quirk.suspect(noPipelining)
+		return t.endAfter(c, o)
+	case t.behindDot:
+		t.retry(suspicion{noPipeliningBehindDot, o})
+	case t.pipelined:
+		t.retry(suspicion{noPipelining, o})
+	case !t.slot.first:
+		t.retry(suspicion{refusal: o})
+	default:
+		return t.endAfter(c, o)
+	}
+	return false
 }
 
 // endAfter lets the session end after a reply that refuses the message, and
@@ -171,6 +195,7 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 		return false
 	case r.positive():
 		t.s.signatures.noteMessage(r)
+		t.s.tookBDAT = t.s.tookBDAT || t.slot.chunked
 		t.took = time.Since(t.finishedAt)
 		settle(scope, r.outcome(forwarder.Accepted, stage))
 	case !r.refusal():
@@ -183,23 +208,20 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 }
 
 // onFinalRefusal settles the recipients of scope that were still to get the
-// message.
+// message. If the server does not know BDAT after all, it goes by DATA on another
+// session.
 func (t *transaction) onFinalRefusal(scope []forwarder.Outcome, r reply, stage forwarder.Stage) {
-	if t.slot.chunked {
-		t.slot.needsRset = true
+	t.slot.needsRset = true
+	if t.slot.chunked && !t.s.tookBDAT && open(scope) && t.closed421 == nil && r.outcome(forwarder.Refused, forwarder.StageData).OutOfSync() {
+		t.notStarted, t.suspicion = true, suspicion{noBDAT, r.outcome(forwarder.Refused, stage)}
+		t.s.quirk.suspect(noBDAT)
+		t.s.over.Store(true)
+		return
 	}
-	waited, o := open(scope), r.outcome(forwarder.Refused, stage)
-	settle(scope, o)
+	settle(scope, r.outcome(forwarder.Refused, stage))
 	if r.closing() {
 		// In LMTP, replies for the other recipients may still follow.
 		t.s.closing421 = &r
-		t.s.over.Store(true)
-	}
-	if o.OutOfSync() && waited && t.closed421 == nil {
-		if t.slot.chunked {
-			t.s.quirk.suspect(noBDAT)
-		}
-		t.s.quirk.suspect(noPipelining)
 		t.s.over.Store(true)
 	}
 }

@@ -26,6 +26,7 @@ type session struct {
 	// Guarded by the right to read:
 
 	signatures replySignatures
+	tookBDAT   bool   // the server has accepted a message by BDAT
 	lost       error  // why nothing can be read any more; the connection is closed then
 	closing421 *reply // the 421 by which the server ends the session, until it says something else
 
@@ -50,14 +51,22 @@ func (s *session) chunks() bool { return s.ext.chunking && !s.o.LMTP && !s.quirk
 // pipelining that is one. With it, a second one may wait behind the final dot of
 // the first; with CHUNKING, whole messages are sent without a wait, so there may
 // be as many as are in flight. The caller holds the queue's lock.
+//
+// Some servers lose or refuse what comes right behind a final dot, so nothing
+// waits behind the first message of a session: what it shows is not to be paid
+// for by another message.
 func (s *session) capacity() int {
 	switch {
-	case !s.pipelines():
+	case !s.used, !s.pipelines():
 		return 1
-	case !s.chunks():
-		return 2
+	case s.chunks() && s.signatures.distinguishable.Load():
+		return s.o.InFlight
+	case s.quirk.has(noPipeliningBehindDot):
+		return 1
+	case s.chunks():
+		return s.o.InFlight
 	}
-	return s.o.InFlight
+	return 2
 }
 
 // abort closes the connection as it is. It can be called at any time and more
@@ -120,7 +129,8 @@ type slot struct {
 	// chunked: the message was sent by BDAT. Until it is answered nobody knows
 	// how the transaction ended.
 	chunked bool
-	// needsRset: the transaction was left open, and RSET has to end it.
+	// needsRset: the transaction was left open, or was refused at its end, where
+	// some servers leave it open. RSET has to end it.
 	needsRset bool
 }
 
@@ -172,6 +182,20 @@ func (sl *slot) rsetFirst() bool {
 		return sl.before.needsRset
 	default:
 		return sl.before.chunked || sl.before.needsRset
+	}
+}
+
+// behindDot reports whether what is written now comes behind the final dot of a
+// message that is not answered yet. The caller has the right to write.
+func (sl *slot) behindDot() bool {
+	if sl.before == nil {
+		return false
+	}
+	select {
+	case <-sl.before.answered:
+		return false
+	default:
+		return !sl.before.chunked
 	}
 }
 

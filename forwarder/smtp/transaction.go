@@ -34,6 +34,7 @@ type transaction struct {
 	out []forwarder.Outcome
 
 	pipelined     bool          // commands are sent without a wait for replies
+	behindDot     bool          // right behind the final dot of another message
 	bdat          bool          // the message is sent by BDAT
 	pipelinedBody bool          // together with its envelope
 	wait          time.Duration // for each reply except the final one
@@ -48,6 +49,7 @@ type transaction struct {
 	closed421          *forwarder.Outcome // the 421 that ended the session at the envelope
 	data354AfterReject bool               // the server asks for a message that no recipient gets
 	notStarted         bool               // the session ended before it got to this transaction
+	suspicion          suspicion          // what that may have come from
 }
 
 // maxPipelinedBody is the size, in octets, up to which a message is sent before
@@ -57,7 +59,7 @@ const maxPipelinedBody = 1 << 20
 // deliver puts one message on the wire in its slot. out comes from check and is
 // filled in. took is how long the answer to the last octet took, 0 if there was
 // none. The error is for a body that could not be read, for a ctx that was done
-// before the first command, and errNotStarted; nothing was delivered then.
+// before the first command, and a notStartedError; nothing was delivered then.
 func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, out []forwarder.Outcome) (took time.Duration, err error) {
 	err = sl.awaitWrite(ctx)
 	switch {
@@ -65,10 +67,10 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case s.over.Load():
-		err = errNotStarted
+		err = &notStartedError{}
 	case (sl.first || sl.idle) && s.r.Buffered() > 0: // a reply to nothing: nobody knows what the next one is about
 		s.over.Store(true)
-		err = errNotStarted
+		err = &notStartedError{}
 	}
 	if err != nil {
 		sl.skip()
@@ -76,8 +78,12 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 	}
 	t := &transaction{s: s, slot: sl, m: m, out: out, wait: s.o.Timeout}
 	t.pipelined, t.bdat = s.pipelines(), s.chunks() && s.signatures.distinguishable.Load()
+	if t.pipelined && sl.behindDot() {
+		t.behindDot = !s.quirk.has(noPipeliningBehindDot)
+		t.pipelined = t.behindDot
+	}
 	// No message is put in doubt on a session that may have ended unnoticed.
-	t.pipelinedBody = t.pipelined && t.bdat && !sl.maybeStale && m.Size <= maxPipelinedBody
+	t.pipelinedBody = t.pipelined && t.bdat && !t.behindDot && !sl.maybeStale && m.Size <= maxPipelinedBody
 	stop := context.AfterFunc(ctx, s.abort)
 	hadRead, err := t.run(ctx)
 	if !stop() {
@@ -89,7 +95,7 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 		sl.skip()
 	}
 	if err == nil && t.notStarted {
-		err = errNotStarted
+		err = &notStartedError{t.suspicion}
 	}
 	return t.took, err
 }
@@ -169,14 +175,33 @@ func (t *transaction) writeBody(ctx context.Context) error {
 	return err
 }
 
+// followerWait is how long a server has for its first reply to an envelope that
+// was sent right behind a final dot, once that dot is answered. The commands are
+// there then, however long the way is, unless the server has lost them.
+const followerWait = 10 * time.Second
+
 // lose ends the session because nothing can be read any more, and settles the
 // open recipients.
 func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) && stage < forwarder.StageBody {
+	if errors.Is(err, os.ErrDeadlineExceeded) && stage < forwarder.StageBody && t.pipelined {
+		if t.behindDot && !t.gotReply {
+			t.retry(suspicion{fact: noPipeliningBehindDot})
+			return
+		}
 		t.s.quirk.suspect(noPipelining) // it may have lost what came too early
 	}
 	t.s.end(err)
 	t.settleLost(ctx, stage, err)
+}
+
+// retry ends the session before this transaction has begun, as far as its message
+// is concerned: it goes on another session, without what is suspected.
+func (t *transaction) retry(why suspicion) {
+	t.notStarted, t.suspicion = true, why
+	if why.fact != nil {
+		t.s.quirk.suspect(why.fact)
+	}
+	t.s.end(errNotStarted)
 }
 
 // settleLost says what the loss of the connection means for the open recipients.
