@@ -40,6 +40,7 @@ func TestFaults(t *testing.T) {
 				c.pollAmidFaults()
 				c.now.Add(time.Duration(c.rng.n(12*60)) * time.Minute)
 			}
+			c.strict()
 			c.calm()
 			c.check()
 		})
@@ -86,6 +87,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{rng: r}
 	c.pops = popFaults{chaos: c, rng: newRNG(seed, 1), in: oneOf(r, 5, 15, 40, 200), unsized: r.one(3), session: make(map[int]*popSession)}
 	c.out = smtpFaults{chaos: c, rng: newRNG(seed, 2), in: oneOf(r, 3, 8, 20, 100)}
+	c.out.strict = newStrictness(newRNG(seed, 4))
 	c.led = ledgerFaults{open: make(map[delivery]bool), doubts: make(map[delivery]int), trace: make(map[int64]string)}
 	c.mail = messages{rng: newRNG(seed, 3), plain: c.pops.unsized, alike: !c.pops.unsized && r.one(4), byUID: make(map[string][]*expected), byOctets: make(map[string]*expected), sizes: make(map[int]bool)}
 	c.lmtp = r.one(3)
@@ -153,6 +155,36 @@ func (c *chaos) pollWith(f ledgerFault, p timeouts, asked bool) fetcher.Result {
 func (c *chaos) answer(r fetcher.Result) {
 	if errors.Is(r.Err, fetcher.ErrRenumbered) {
 		c.setUIDs(ledger.UIDsStable) // popferry resend
+	}
+}
+
+// strict polls a destination that refuses large messages or a recipient, as one
+// that works does. Whatever happened before, the other messages do not wait for
+// these: after some polls that the user asks for, each of them has arrived.
+func (c *chaos) strict() {
+	s := c.out.strict
+	s.on.Store(true)
+	defer s.on.Store(false)
+	const polls = 8
+	for range polls {
+		c.now.Add(time.Minute)
+		c.answer(c.pollWith(ledgerFault{kind: none}, timeouts{longTimeout, longTimeout}, true))
+	}
+	held := make(map[string]bool) // what is for the user to decide
+	for _, r := range c.records() {
+		if r.State != ledger.Forwarded && (r.State == ledger.Held || r.State == ledger.Skipped || r.Cause.Code == ledger.CauseIncomplete) {
+			held[r.UID] = true
+		}
+	}
+	c.mail.mu.Lock()
+	defer c.mail.mu.Unlock()
+	for _, m := range c.pop.Messages("leo") {
+		e := c.mail.byOctets[string(m.Octets)]
+		for a, traces := range c.traces(e) {
+			if size := int64(len(m.Octets) + 600); len(traces) == 0 && !held[m.UID] && !s.refuses(size, a) && !(c.mail.alike && e.reused) {
+				c.t.Errorf("%s, which the destination accepts, has not arrived at %s after %d polls: it waited for others", e.name, a, polls)
+			}
+		}
 	}
 }
 

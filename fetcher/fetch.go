@@ -80,11 +80,11 @@ const maxNoSpool = 3
 // marked, and the others go on in another session: it may be too large for the
 // disk, and they not. It returns the error.
 func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
-	s.broken[c.UID] = true
-	s.noSpool.messages++
-	s.noSpool.err = why
+	s.leftOut.uids[c.UID] = true
+	s.leftOut.noSpool++
+	s.leftOut.spoolErr = why
 	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and the others go on", "uid", shown(c.UID), "size", c.Size, "error", why)
-	if s.noSpool.messages >= maxNoSpool {
+	if s.leftOut.noSpool >= maxNoSpool {
 		return s.tally.abort(why)
 	}
 	return why
@@ -94,7 +94,7 @@ func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
 // it breaks off for the third time and where it did before, or for the sixth time
 // in all. So it cannot end every session before the others are through.
 func (s *session) incomplete(ctx context.Context, c identify.Candidate, rec *ledger.Record, why *mailbox.IncompleteError) error {
-	s.broken[c.UID] = true
+	s.leftOut.uids[c.UID] = true
 	if rec == nil {
 		rec = s.newRow(c.Entry)
 	}

@@ -20,7 +20,7 @@ func (p *poll) finish(ctx context.Context) {
 	defer cancel()
 	counts, breaker, halt := p.tally.result()
 	if halt == nil {
-		halt = p.noSpool.err
+		halt = p.leftOut.spoolErr
 	}
 	p.res.Counts, p.res.Err = counts, halt
 	now := p.Now()

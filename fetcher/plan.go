@@ -37,7 +37,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	p := identify.Compare(v)
 	copies, waiting := identify.DueCopies(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
-	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.broken[c.UID] })
+	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.leftOut.uids[c.UID] })
 	return p, nil
 }
 

@@ -73,16 +73,15 @@ type poll struct {
 	// deletions were not made.
 	pendingDeletes bool
 	tried          atomic.Bool // a message was fetched, or could not be
-	// broken are the UIDs of messages that have ended a session of this poll: the
-	// next one leaves them out.
-	broken  map[string]bool
-	noSpool spoolFault
+	leftOut        leftOut
 }
 
-// spoolFault is that the disk below the spool could not take so many messages.
-type spoolFault struct {
-	messages int
-	err      error // the last; nil: none
+// leftOut are the messages that have ended a session of a poll: the next one
+// leaves them out.
+type leftOut struct {
+	uids     map[string]bool
+	noSpool  int   // how many of them the disk below the spool could not take
+	spoolErr error // the last reason for that; nil: none
 }
 
 // session is one POP3 session of a poll.
@@ -98,9 +97,6 @@ type session struct {
 	refusals   int  // of RETR, in a row
 	bodies     int  // that came whole
 	deleteOnly bool // only the deletions of an earlier session are made
-	// triedSmallest reports that after a message that found no room the smallest
-	// one was tried.
-	triedSmallest bool
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
@@ -117,7 +113,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), broken: make(map[string]bool), res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), leftOut: leftOut{uids: make(map[string]bool)}, res: Result{Account: a.Name, OnServer: -1}}
 	if r.begin(ctx) {
 		r.sendCopies(ctx)
 		for more, sessions := r.mayLogIn(), 1; more && !r.stopped(ctx); sessions++ {
@@ -126,6 +122,9 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 					r.tally.stop(err)
 				}
 			}
+		}
+		if !r.tally.stopped() {
+			r.concludeRoom()
 		}
 		if r.pendingDeletes && !r.tally.aborted() && r.loginGap() == 0 && !p.stopping(ctx) {
 			if _, err := r.session(ctx, &session{poll: r, deleteOnly: true}); err != nil {
@@ -194,12 +193,13 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		return false, err
 	}
 	now, rest := p.portion(plan.Due)
-	failed := s.forward(ctx, popCtx, plan.Due, now)
+	left, failed := s.forward(ctx, popCtx, plan.Due, now)
 	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
 		if plan, err = s.resolve(popCtx, plan); err != nil {
 			return false, err
 		}
-		failed = s.forward(ctx, popCtx, plan.Due, plan.Due)
+		due := append(left, plan.Due...)
+		_, failed = s.forward(ctx, popCtx, due, due)
 	}
 	retried, err := s.reconsider(popCtx)
 	if err != nil {
@@ -218,9 +218,10 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 
 // forward fetches the messages of now, one after the other, and hands each on
 // while the next one is fetched. It returns when all transactions have ended: what
-// was fetched is delivered, however the session ends. Its error is why the session
+// was fetched is delivered, however the session ends. left are those that were not
+// tried, because there is no room at the destination; the error is why the session
 // fetches no more.
-func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) error {
+func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) (left []identify.Candidate, err error) {
 	s.Progress.expect(due)
 	s.box.Expect(toRetrieve(now))
 	if len(now) > 0 {
@@ -228,10 +229,10 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	}
 	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
 	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
-	for left := s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
-		next, ok := s.next(popCtx, w, left)
-		if !ok {
-			continue
+	for left = s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
+		next := s.next(popCtx, w, left)
+		if next < 0 {
+			break
 		}
 		c := left[next]
 		left = slices.Delete(left, next, next+1)
@@ -239,7 +240,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 		s.tried.Store(true)
 		if err != nil {
 			w.wait(popCtx)
-			return errors.Join(err, s.box.Discard(popCtx))
+			return left, errors.Join(err, s.box.Discard(popCtx))
 		}
 		if m == nil {
 			s.Progress.finished()
@@ -255,43 +256,38 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 		}()
 	}
 	w.wait(popCtx)
-	if !s.tally.stopped() {
-		s.concludeRoom()
-	}
-	return s.box.Discard(popCtx)
+	return left, s.box.Discard(popCtx)
 }
 
 // next is the index of the message to be fetched next: the first, as a rule. Once
 // one has found no room, it is the smallest, when all others have ended: that one
-// shows whether the mailbox is full. ok is false if that has changed what is to be
-// done.
-func (s *session) next(popCtx context.Context, w *workers, left []identify.Candidate) (index int, ok bool) {
-	if _, _, full := s.tally.full(); !full {
-		return 0, true
+// shows whether the mailbox is full. It is -1 if that is known, or none is smaller
+// than one that found no room.
+func (s *session) next(popCtx context.Context, w *workers, left []identify.Candidate) int {
+	if _, _, full := s.tally.full(); full {
+		w.wait(popCtx)
 	}
-	w.wait(popCtx)
-	o, size, full := s.tally.full()
+	_, size, full := s.tally.full()
 	if !full {
-		return 0, true
+		return 0
 	}
 	smallest := 0
-	for i, c := range left {
+	for i, c := range left { // a size that is not listed, -1, may be small
 		if c.Size < left[smallest].Size {
 			smallest = i
 		}
 	}
-	if left[smallest].Size >= size || s.triedSmallest {
-		s.tally.stop(&outcome.RouteError{Name: s.Destination.Name, Outcome: o})
-		return 0, false
+	if left[smallest].Size >= size {
+		return -1
 	}
-	s.triedSmallest = true
-	return smallest, true
+	return smallest
 }
 
-// concludeRoom stops the poll if nothing that is due has found room.
-func (s *session) concludeRoom() {
-	if o, _, full := s.tally.full(); full {
-		s.tally.stop(&outcome.RouteError{Name: s.Destination.Name, Outcome: o})
+// concludeRoom stops the poll if messages found no room, and none was accepted
+// since: the smallest that was due shows that there is none.
+func (p *poll) concludeRoom() {
+	if o, _, full := p.tally.full(); full {
+		p.tally.stop(&outcome.RouteError{Name: p.Destination.Name, Outcome: o})
 	}
 }
 

@@ -85,9 +85,8 @@ func (b *Breaker) Refuse(rec, before *ledger.Record, now time.Time) {
 // should be sent in this poll: a *DestinationError, *RouteError or *PausedError.
 func (b *Breaker) Record(v Verdict, state ledger.State) error {
 	o := v.Outcome
-	if state == ledger.Forwarded && len(v.Quarantined) == 0 {
+	if v.Accepted {
 		b.accept()
-		return nil
 	}
 	switch v.Blame {
 	case Throttled, DestinationFault:
@@ -107,6 +106,9 @@ func (b *Breaker) Record(v Verdict, state ledger.State) error {
 	case NoEffect, Rollback:
 	}
 	b.lost = 0
+	if v.Accepted {
+		return nil
+	}
 	if state != ledger.Deferred || o.Kind != forwarder.Refused || o.Stage < forwarder.StageData {
 		return nil
 	}

@@ -20,6 +20,9 @@ type Verdict struct {
 	// Remaining are the recipients who get the message in another transaction at
 	// once, because this one had too many.
 	Remaining []string
+	// Accepted reports whether the destination accepted the message for some
+	// recipient now.
+	Accepted bool
 	// Quarantined are the recipients who refused the message and for whom it
 	// now is in quarantine.
 	Quarantined []string
@@ -55,9 +58,9 @@ const (
 // before is what was known of its recipients. No outcomes: there was no one left
 // to send it to.
 func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a Attempt) Verdict {
-	has := someoneHas(before) || slices.ContainsFunc(outs, func(o forwarder.Outcome) bool { return o.Kind == forwarder.Accepted })
-	e.Several = has || len(outs) > 1 && !nobodyAccepted(outs)
-	var v Verdict
+	v := Verdict{Accepted: slices.ContainsFunc(outs, func(o forwarder.Outcome) bool { return o.Kind == forwarder.Accepted })}
+	has := v.Accepted || someoneHas(before)
+	e.Several = has || othersDecided(before, outs) || len(outs) > 1 && !nobodyAccepted(outs)
 	var worst Disposition
 	sent := false // some recipient has it, or may have it
 	for _, o := range outs {
@@ -169,7 +172,7 @@ func (v Verdict) And(w Verdict) Verdict {
 			v.Recipients[i] = n
 		}
 	}
-	v.Blame, v.Remaining = w.Blame, w.Remaining
+	v.Blame, v.Remaining, v.Accepted = w.Blame, w.Remaining, v.Accepted || w.Accepted
 	if w.Effect != Rollback { // the first transaction did happen
 		v.Effect = max(v.Effect, w.Effect)
 	}
@@ -204,6 +207,16 @@ func (v *Verdict) Quarantine(path string, refused []string) {
 // someoneHas reports whether a recipient has the message already.
 func someoneHas(rows []ledger.Recipient) bool {
 	return slices.ContainsFunc(rows, func(rc ledger.Recipient) bool { return rc.State == ledger.Forwarded })
+}
+
+// othersDecided reports whether there are recipients, other than those of these
+// outcomes, who have the message or have refused it: what is said now is about
+// one of several.
+func othersDecided(rows []ledger.Recipient, outs []forwarder.Outcome) bool {
+	return slices.ContainsFunc(rows, func(rc ledger.Recipient) bool {
+		return (rc.State == ledger.Forwarded || rc.State == ledger.Held) &&
+			!slices.ContainsFunc(outs, func(o forwarder.Outcome) bool { return o.Recipient == rc.Address })
+	})
 }
 
 // nobodyAccepted reports whether every recipient was refused before DATA: then

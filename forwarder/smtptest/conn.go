@@ -35,8 +35,9 @@ type conn struct {
 	number int // counts from 1
 
 	// Under the server's lock:
-	mail     int // the number of its last MAIL among all
-	messages int // accepted so far
+	mail     int   // the number of its last MAIL among all
+	size     int64 // what that declared, in octets; 0: nothing
+	messages int   // accepted so far
 	ended    bool
 }
 

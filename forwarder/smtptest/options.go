@@ -50,6 +50,8 @@ type Event struct {
 	// Connection counts from 1. Message is the number of the connection's last
 	// MAIL among those of all connections, from 1; 0 before it.
 	Connection, Message int
+	// Size is what that MAIL declared, in octets (RFC 1870); 0: nothing.
+	Size int64
 	// Address is the sender at StageMail, the recipient at StageRcpt and, in
 	// LMTP, at StageDot.
 	Address string

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	gosmtp "github.com/emersion/go-smtp"
+
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -130,7 +131,7 @@ func (s *Server) ask(c *conn, stage forwarder.Stage, address string) Fault {
 		return Fault{}
 	}
 	s.mu.Lock()
-	e := Event{Stage: stage, Connection: c.number, Message: c.mail, Address: address}
+	e := Event{Stage: stage, Connection: c.number, Message: c.mail, Size: c.size, Address: address}
 	s.mu.Unlock()
 	return s.o.Fault(e)
 }

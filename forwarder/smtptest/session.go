@@ -10,6 +10,7 @@ import (
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -78,6 +79,9 @@ func (se *session) Mail(from string, o *gosmtp.MailOptions) error {
 		return refusal(421, forwarder.EnhancedCode{4, 7, 0}, "too many messages in one connection")
 	}
 	se.m = Message{Connection: se.c.number, Sender: from, BodyType: string(o.Body), UTF8: o.UTF8}
+	se.s.mu.Lock()
+	se.c.size = o.Size
+	se.s.mu.Unlock()
 	return se.fault(forwarder.StageMail, from)
 }
 
