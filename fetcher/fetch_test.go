@@ -1,12 +1,15 @@
 package fetcher_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -264,7 +267,9 @@ func TestEndlessDiscardedMessageIsNotReadToItsEnd(t *testing.T) {
 }
 
 // TOP that goes on and on ends the session. The next one asks by RETR.
-func TestEndlessTOPDeletesNothing(t *testing.T) {
+// TestEndlessTOPProvesNothing: a message is compared by RETR before it is deleted, in
+// another session of the same poll.
+func TestEndlessTOPProvesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
 		if verb == "TOP" {
@@ -276,14 +281,67 @@ func TestEndlessTOPDeletesNothing(t *testing.T) {
 	f.add("m1")
 	f.poll()
 	f.account.Policy.Keep = false // its header is asked for before it is deleted
-	r := f.poll()
-	wantResult(t, r, result{OnServer: 1, Err: errAny})
-	if want := "goes on beyond"; r.Err == nil || !strings.Contains(r.Err.Error(), want) {
-		t.Errorf("error: %v, want one that contains %q", r.Err, want)
-	}
-	f.wantLeft("uid-m1")
+	before := len(f.pop.Commands("leo"))
 	wantResult(t, f.poll(), result{})
 	f.wantLeft()
+	var got []string
+	for _, c := range f.pop.Commands("leo")[before:] {
+		if verb, _, _ := strings.Cut(c, " "); verb == "TOP" || verb == "RETR" || verb == "DELE" {
+			got = append(got, c)
+		}
+	}
+	if want := []string{"TOP 1 0", "RETR 1", "DELE 1"}; !slices.Equal(got, want) {
+		t.Errorf("sent: %q, want %q", got, want)
+	}
+}
+
+// TestSilenceAtCAPAIsLeftOutInTheSamePoll: the mail comes at once, and from the
+// third poll on the server is not asked.
+func TestSilenceAtCAPAIsLeftOutInTheSamePoll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" && s.User() != "" {
+			s.Hang()
+			return true
+		}
+		return false
+	}})
+	f.account.Source.Timeout = shortTimeout
+	for i, sessions := range []int{2, 2, 1} {
+		before := f.pop.Sessions()
+		f.add(fmt.Sprint("m", i))
+		wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: i + 1})
+		if got := f.pop.Sessions() - before; got != sessions {
+			t.Errorf("poll %d: %d sessions, want %d", i+1, got, sessions)
+		}
+	}
+	var row ledger.Account
+	f.underLease(func(ctx context.Context, l fetcher.Lease) (err error) {
+		row, err = l.Account(ctx)
+		return err
+	})
+	if got := row.Server.Unanswered.CAPAAgain; got.Polls != 2 || !got.Last.Equal(f.now.Now()) {
+		t.Errorf("noted in the ledger: %+v, want 2 polls, the last at %v", got, f.now.Now())
+	}
+}
+
+// TestLoginMethodThatIsNotThere is followed by the next, and noted.
+func TestLoginMethodThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: popRefuses("unrecognized command", "AUTH")})
+	for i, tries := range []int{1, 1} { // in all
+		f.add(fmt.Sprint("m", i))
+		wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: i + 1})
+		got := 0
+		for _, c := range f.pop.Log() {
+			if c.Verb() == "AUTH" {
+				got++
+			}
+		}
+		if got != tries {
+			t.Errorf("after poll %d: AUTH was tried %d times, want %d", i+1, got, tries)
+		}
+	}
 }
 
 func TestServerThatBreaksAtTOPIsAskedByRETR(t *testing.T) {

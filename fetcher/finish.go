@@ -147,12 +147,17 @@ type fallback struct {
 }
 
 // fallBack reports whether a session that ended with this error is to be repeated
-// without pipelining: if that may have been why, once in a poll, and unless the
-// server wants a pause between logins. It returns the error that counts.
+// without pipelining, once in a poll, or without an optional command: if that may
+// have been why, and unless the server wants a pause between logins. It returns the
+// error that counts.
 func (p *poll) fallBack(err error) (again bool, cause error) {
 	facts := &p.row.Server
 	var broken *mailbox.PipelineError
+	var leftOut *mailbox.LeftOutError
 	switch {
+	case errors.As(err, &leftOut):
+		p.log.Warn("the session ended at an optional command; it is repeated without", "command", leftOut.Command, "error", err)
+		return p.loginGap() == 0, err
 	case p.fallback.taken:
 		if failsAnyway(err) {
 			facts.NoPipeliningSince, facts.PipelineCuts = p.fallback.before.NoPipeliningSince, p.fallback.before.PipelineCuts

@@ -56,7 +56,8 @@ func (a Account) Durable() Account {
 // ServerFacts is what popferry has learnt about an account's POP3 server. The
 // JSON names are those of stored rows and never change.
 type ServerFacts struct {
-	NoCAPA            bool          `json:"no_capa,omitempty"`     // it closes the connection on CAPA, or does not know it
+	Unanswered
+	Logins            LoginFacts    `json:"logins,omitzero"`
 	LoginDelay        time.Duration `json:"login_gap,omitempty"`   // LOGIN-DELAY (RFC 2449 6.5)
 	Expires           bool          `json:"expires,omitempty"`     // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
 	ExpireDays        int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after this many days
@@ -70,6 +71,24 @@ type ServerFacts struct {
 	NoPipeliningSince time.Time     `json:"lockstep,omitzero"`   // when PIPELINING last failed
 	PipelineCuts      int           `json:"breaks,omitempty"`    // consecutive pipelined sessions that were cut off
 	LastBody          time.Time     `json:"last_body,omitzero"`  // when a message last arrived whole
+}
+
+// Unanswered are optional commands at which a server falls silent, or ends the
+// connection.
+type Unanswered struct {
+	NoCAPA    bool     `json:"no_capa,omitempty"`         // CAPA of before it had a date: it counts from the next poll on
+	CAPA      Sighting `json:"capa_fails,omitzero"`       //
+	CAPAAgain Sighting `json:"capa_again_fails,omitzero"` // only the one after the login
+	UTF8      Sighting `json:"utf8_fails,omitzero"`       // or it refuses it
+	NOOP      Sighting `json:"noop_fails,omitzero"`       //
+}
+
+// LoginFacts are what is known of a server's login methods, named as in the
+// configuration and separated by spaces.
+type LoginFacts struct {
+	Listed    string    `json:"listed,omitempty"`  // by CAPA, when it was last answered
+	Refused   string    `json:"refused,omitempty"` // listed, but the server does not have them
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
 
 // Identity identifies a mailbox. UIDs mean nothing outside of their mailbox.

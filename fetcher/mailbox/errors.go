@@ -47,3 +47,17 @@ func (e *PipelineError) Proves() bool {
 	var nonsense *pop3.ProtocolError
 	return errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.As(e.Err, &nonsense)
 }
+
+// LeftOutError is a session that ended at an optional command. It says nothing
+// against a message: another session, which does without the command, may do
+// better.
+type LeftOutError struct {
+	Command string
+	Err     error
+}
+
+func (e *LeftOutError) Error() string {
+	return fmt.Sprintf("%s ended the session; the next one does without it: %v", e.Command, e.Err)
+}
+
+func (e *LeftOutError) Unwrap() error { return e.Err }

@@ -84,6 +84,7 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h messag
 		// Whatever it was, from now on by RETR, which has to work anyway. A
 		// connection that we cut ourselves proves nothing.
 		s.conf.Facts.TopFailedAt = s.conf.Facts.LastLogin
+		return message.Header{}, false, &LeftOutError{"TOP", s.conf.Source.Error(StepTop, failure)}
 	}
 	return message.Header{}, false, s.conf.Source.Error(StepTop, failure)
 }

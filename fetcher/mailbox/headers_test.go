@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,9 @@ func TestTOPThatEndsTheSessionIsAvoided(t *testing.T) {
 					continue
 				}
 				atStep(t, err, StepTop)
+				if leftOut := (*LeftOutError)(nil); !errors.As(err, &leftOut) || leftOut.Command != "TOP" {
+					t.Errorf("error %v, want a *LeftOutError for TOP", err)
+				}
 				if got := f.conf.Facts.TopFailedAt; !got.Equal(test.at) {
 					t.Errorf("TOP failed at %v, want %v", got, test.at)
 				}

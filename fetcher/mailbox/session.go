@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -41,8 +42,9 @@ type Session struct {
 	conn    *pop3.Client
 	custody *custody
 	window  window
-	madeUp  bool // the UIDs of the listing are popferry's own
-	skipTop bool // headers are read by RETR
+	madeUp  bool   // the UIDs of the listing are popferry's own
+	skipTop bool   // headers are read by RETR
+	leftOut string // the optional command that ended the session
 }
 
 // avoidFor is how long pipelining and TOP are avoided at a server where they
@@ -57,13 +59,14 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		conf: c, custody: newCustody(), skipTop: c.Now.Before(facts.TopFailedAt.Add(avoidFor)),
 		window: window{closed: c.NoPipelining || c.Now.Before(facts.NoPipeliningSince.Add(avoidFor)), sentinels: facts.WrongSizes},
 	}
+	given := openFacts(facts, c.Now)
 	conn, learnt, err := pop3.Open(ctx, pop3.Config{
 		Dial: c.Source.Dial, StartTLS: c.Source.StartTLS, Credentials: c.Source.Credentials,
 		Options:   pop3.Options{Timeout: c.Source.Timeout, Trace: c.Source.Trace},
-		Facts:     pop3.Facts{NoCAPA: facts.NoCAPA, UTF8: facts.UTF8, LoginDelay: facts.LoginDelay, Expires: facts.Expires, ExpireDays: facts.ExpireDays},
+		Facts:     given,
 		ListAhead: !s.window.closed && !c.Source.RetrHides(*facts),
 	}, nil)
-	facts.NoCAPA, facts.UTF8, facts.LoginDelay, facts.Expires, facts.ExpireDays = learnt.NoCAPA, learnt.UTF8, learnt.LoginDelay, learnt.Expires, learnt.ExpireDays
+	noteFacts(facts, given, learnt, c.Now)
 	var failed *pop3.OpenError
 	if errors.As(err, &failed) {
 		err := c.Source.Error(failed.Step, failed.Err)
@@ -137,21 +140,34 @@ func (s *Session) Idle() time.Duration { return s.conn.Idle() }
 
 // Failure is Err as an error of the source.
 func (s *Session) Failure() error {
-	if err := s.conn.Err(); err != nil {
-		return s.conf.Source.Error(StepRetr, err)
+	err := s.conn.Err()
+	switch {
+	case err == nil:
+		return nil
+	case s.leftOut != "":
+		return &LeftOutError{s.leftOut, s.conf.Source.Error(StepRetr, err)}
 	}
-	return nil
+	return s.conf.Source.Error(StepRetr, err)
 }
 
 // KeepAlive sends NOOP with nothing else outstanding, so that the server does not
-// log the session out (RFC 1939 3). If something was outstanding it is read and
-// discarded, and no more is pipelined: else that would happen at each NOOP.
+// log the session out (RFC 1939 3); STAT where NOOP was met with silence. If
+// something was outstanding it is read and discarded, and no more is pipelined:
+// else that would happen at each NOOP.
 func (s *Session) KeepAlive(ctx context.Context) error {
 	s.window.closed = s.window.closed || s.conn.Outstanding() > 0
 	if err := s.drain(ctx); err != nil {
 		return err
 	}
-	return s.conn.Noop(ctx)
+	if s.conf.Facts.Unanswered.NOOP.Counts(s.conf.Now) {
+		return s.conn.Stat(ctx)
+	}
+	err := s.conn.Noop(ctx)
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+		s.conf.Facts.Unanswered.NOOP.See(s.conf.Now)
+		s.leftOut = "NOOP"
+	}
+	return err
 }
 
 // Close ends a session that is of no more use: by QUIT if that is safe and it

@@ -78,6 +78,22 @@ func (c Capabilities) offers(mechanism string) bool {
 	return slices.Contains(c.mechanisms(), upper(mechanism))
 }
 
+// logins are the login methods that are listed, in alphabetical order, separated by
+// spaces.
+func (c Capabilities) logins() string {
+	var listed []string
+	for m, name := range saslNames {
+		if c.offers(name) {
+			listed = append(listed, string(m))
+		}
+	}
+	if c.Has("USER") {
+		listed = append(listed, string(MethodUser))
+	}
+	slices.Sort(listed)
+	return strings.Join(listed, " ")
+}
+
 // Pipelining reports whether commands may be sent before the replies to earlier
 // ones have arrived (RFC 2449 section 6.6).
 func (c Capabilities) Pipelining() bool {

@@ -195,11 +195,19 @@ func TestConfirm(t *testing.T) {
 	}{
 		{"by UID", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK 2 abc"}, nil},
 		{"by UID, other spacing", Entry{2, "a c", 10}, []string{"C: UIDL 2", "S: +OK  2\ta c "}, nil},
+		{"by UID without the number", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK abc"}, nil},
 		{"by size", Entry{2, "", 10}, []string{"C: LIST 2", "S: +OK 2 10"}, nil},
-		{"the rest of a message", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK line after"}, errProtocol},
-		{"another UID", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK 2 abd"}, errProtocol},
+		{"by size, UIDL being answered in another form", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK your message has", "C: LIST 2", "S: +OK 2 10"}, nil},
+		{"by size, UIDL being refused", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: -ERR no such command", "C: LIST 2", "S: +OK 2 10"}, nil},
+		{"by size, the UID being a number", Entry{2, "7", 10}, []string{"C: UIDL 2", "S: +OK 7", "C: LIST 2", "S: +OK 2 10"}, nil},
+		{"a number that may be anything", Entry{2, "7", 10}, []string{"C: UIDL 2", "S: +OK 7", "C: LIST 2", "S: +OK 2 7"}, errProtocol},
+		{"the rest of a message", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK line after", "C: LIST 2", "S: +OK 2 abc"}, errProtocol},
+		{"the rest of a message looks like a refusal", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: -ERR line after", "C: LIST 2", "S: +OK 2 abc"}, errProtocol},
+		{"the UID is also the size", Entry{2, "10", 10}, []string{"C: UIDL 2", "S: +OK line after", "C: LIST 2", "S: +OK 2 10"}, errProtocol},
+		{"the rest of a message, without a size", Entry{2, "abc", -1}, []string{"C: UIDL 2", "S: +OK line after"}, errProtocol},
+		{"another UID", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK 2 abd", "C: LIST 2", "S: -ERR no"}, errProtocol},
 		{"another size", Entry{2, "", 10}, []string{"C: LIST 2", "S: +OK 2 11"}, errProtocol},
-		{"another number", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK 3 abc"}, errProtocol},
+		{"another number", Entry{2, "abc", 10}, []string{"C: UIDL 2", "S: +OK 3 abc", "C: LIST 2", "S: +OK 3 10"}, errProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -212,7 +220,7 @@ func TestConfirm(t *testing.T) {
 			}
 		})
 	}
-	c := ready(t, "C: UIDL 2", "S: -ERR no such message")
+	c := ready(t, "C: UIDL 2", "S: -ERR no such message", "C: LIST 2", "S: +OK 2 11")
 	refused(t, c.Confirm(t.Context(), Entry{2, "abc", 10}))
 	if err := c.Confirm(t.Context(), Entry{2, "", -1}); err == nil || c.Err() != nil {
 		t.Errorf("nothing to confirm by: %v, %v", err, c.Err())

@@ -20,6 +20,13 @@ func (c *Client) Noop(ctx context.Context) error {
 	return err
 }
 
+// Stat asks how many messages there are (RFC 1939 section 5), and does nothing
+// with the answer: like Noop, for a server that does not answer that.
+func (c *Client) Stat(ctx context.Context) error {
+	_, err := c.roundTrip(ctx, "STAT", "STAT")
+	return err
+}
+
 // Quit ends the session (RFC 1939 sections 4 and 6): the server now deletes what
 // Dele marked. It reads the reply and closes the connection. An *Error means
 // that some or all of the messages may not have been deleted. Any other error,
@@ -39,22 +46,50 @@ func (c *Client) Quit(ctx context.Context) error {
 // stuff ends early, its rest would be taken for replies, and any line of it may
 // look like one. So Confirm asks for something that the message cannot contain,
 // its own UID (UIDL n, RFC 1939 section 7), or its size if e has no UID
-// (LIST n). Any other reply is a *ProtocolError; a refusal is an *Error, and
-// nothing is confirmed then.
+// (LIST n). If the reply to UIDL n does not prove it and nothing else is
+// outstanding, LIST n is asked for too. Any other reply is a *ProtocolError; a
+// refusal is an *Error, and nothing is confirmed then.
 func (c *Client) Confirm(ctx context.Context, e Entry) error {
 	cmd := e.confirmation()
 	if cmd == "" {
 		return errors.New("confirming a message: neither its UID nor its size is known")
 	}
 	r, err := c.roundTrip(ctx, cmd, cmd)
-	if err != nil {
+	var refused *Error
+	switch {
+	case err != nil && !errors.As(err, &refused):
 		return err
-	}
-	n, rest, ok := parseEntry([]byte(r.text))
-	if ok && n == e.Number && (e.UID == "" && listedSize(rest) == e.Size || e.UID != "" && string(rest) == e.UID) {
+	case err == nil && e.confirmedBy(r.text):
 		return nil
 	}
+	if bySize := (Entry{Number: e.Number, Size: e.Size}); e.UID != "" && e.Size >= 0 && len(c.queue) == 0 {
+		cmd := bySize.confirmation()
+		again, err := c.roundTrip(ctx, cmd, cmd)
+		switch {
+		case c.Err() != nil:
+			return c.Err()
+		case err == nil && e.confirmedBy(again.text):
+			refused = nil // the reply to UIDL comes only now: what came before was part of the message
+		case err == nil && bySize.confirmedBy(again.text):
+			return nil
+		}
+	}
+	if refused != nil {
+		return refused
+	}
 	return c.fail(&ProtocolError{Command: cmd, Text: "out of sync, this does not answer it: " + c.quote([]byte(r.text))})
+}
+
+// confirmedBy reports whether a text is that of the reply to e.confirmation.
+// Twisted's server leaves out the number. The UID alone can be nothing else unless
+// it is a number: that may be a count, or a size.
+func (e Entry) confirmedBy(text string) bool {
+	n, rest, ok := parseEntry([]byte(text))
+	if e.UID == "" {
+		return ok && n == e.Number && listedSize(rest) == e.Size
+	}
+	_, numeric := size([]byte(e.UID))
+	return ok && n == e.Number && string(rest) == e.UID || text == e.UID && !numeric
 }
 
 // confirmation is the line that Confirm sends, "" if e has neither.

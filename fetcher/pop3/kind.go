@@ -93,6 +93,13 @@ func (e *Error) Kind() Kind {
 	return k
 }
 
+// unexplained reports whether a refusal gives no reason at all, not even in words
+// that may mean many things.
+func (e *Error) unexplained() bool {
+	_, known := lookUp(ofLogins, strings.ToLower(e.Text))
+	return e.Kind() == KindOther && !known
+}
+
 // Reason is the finer kind that the server's words give, whatever the command
 // and the response code; KindOther if they give none. It is for what to tell
 // the user: what a session does next depends on Kind.

@@ -59,6 +59,8 @@ func TestKind(t *testing.T) {
 		{"Dovecot", "AUTH CRAM-MD5", "Unsupported authentication mechanism.", KindProtocol},
 		{"RFC 7628", "AUTH OAUTHBEARER", `refused {"status":"invalid_token","scope":"mail"}`, KindCredentials},
 		{"Google", "AUTH XOAUTH2", `refused {"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`, KindCredentials},
+		{"solid-pop3d", "PASS", "message is damaged", KindPermanent}, // of the whole mailbox
+		{"nginx", "PASS", "internal server error", KindTemporary},
 		// Words at any time.
 		{"Gordano", "greeting", "Busy - please try later", KindTemporary},
 		{"a greeting", "greeting", "too many connections, try again later", KindTooOften},
@@ -79,6 +81,7 @@ func TestKind(t *testing.T) {
 		{"163", "RETR 1", "Download exceed. msg=1", KindTooOften},
 		{"163", "TOP 1 0", "Can't get the letter xtbBLQwAABrqlERZ8pmJc6[301], try again later", KindTemporary},
 		{"163", "TOP 1 0", "Message can not load", KindOther},
+		{"solid-pop3d", "RETR 2", "message is damaged", KindPermanent},
 		{"a test", "RETR 2", "can't open message file", KindOther},
 		{"a test", "DELE 2", "message is locked", KindLocked},
 		{"nothing", "PASS", "", KindOther},

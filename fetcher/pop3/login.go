@@ -15,17 +15,16 @@ type Credentials struct {
 	Method   Method // "" is MethodAuto
 	Username string
 	// Secret returns the password, or the access token for MethodXOAuth2 and
-	// MethodOAuthBearer. It is called once for each login, after the method
-	// is chosen, and not at all for MethodExternal.
+	// MethodOAuthBearer. It is called once for each connection that comes to
+	// the login, and not at all for MethodExternal.
 	Secret func(context.Context) (string, error)
 	// Token means that Secret returns an access token: MethodAuto is then
 	// XOAUTH2 or OAUTHBEARER.
 	Token bool
 }
 
-// login logs in. MethodAuto chooses from what capa last listed: under TLS the
-// first of PLAIN, USER and PASS, LOGIN, SCRAM, CRAM-MD5; in clear SCRAM and
-// CRAM-MD5 come first; USER and PASS if none is listed. A refusal is an *Error
+// login logs in by one method. MethodAuto is the first of methods. User names and
+// passwords are octets, in whatever encoding they are. A refusal is an *Error
 // whose Kind distinguishes wrong credentials from a busy server; the session can
 // go on to Quit. A method that cannot be used in this session is an ErrMethod,
 // and nothing was sent. Whether a password may be sent in clear is for the
@@ -81,7 +80,7 @@ func (c *Client) loginBy(m Method, username, secret string) error {
 	}
 	mech, err := mechanism(m, username, secret)
 	if err != nil {
-		return fmt.Errorf("login: %w", err)
+		return &mechanismError{fmt.Errorf("login: %w", err)}
 	}
 	return c.authenticate(mech)
 }
@@ -149,39 +148,18 @@ var saslNames = map[Method]string{
 	MethodSCRAMSHA256: "SCRAM-SHA-256", MethodXOAuth2: "XOAUTH2", MethodOAuthBearer: "OAUTHBEARER", MethodExternal: "EXTERNAL",
 }
 
-// Under TLS the password is safe, so the methods that every server gets right
-// come first. In clear, those that do not reveal it come first.
-var (
-	orderTLS   = []Method{MethodPlain, MethodUser, MethodLogin, MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
-	orderClear = []Method{MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5, MethodPlain, MethodUser, MethodLogin}
-	// With a token: Microsoft has XOAUTH2 only, Google has both.
-	orderToken = []Method{MethodXOAuth2, MethodOAuthBearer}
-)
-
-// choose returns the method to use. For MethodAuto it is the first of the order
-// that is offered, and USER and PASS if none is: many servers do not list them,
-// and those without CAPA have nothing else. APOP is never chosen, because many
-// servers greet with a timestamp and refuse it. With a token it is XOAUTH2
-// unless only OAUTHBEARER is offered.
+// choose returns the method to use: the first of methods for MethodAuto.
 func (c *Client) choose(cr Credentials) (Method, error) {
 	m := cr.Method
-	if m == "" || m == MethodAuto {
-		order, last := orderClear, MethodUser
-		if _, ok := c.tlsState(); ok {
-			order = orderTLS
-		}
-		if cr.Token {
-			order, last = orderToken, MethodXOAuth2
-		}
-		for _, o := range order {
-			if c.caps.offers(saslNames[o]) || o == MethodUser && c.caps.Has("USER") {
-				return o, nil
-			}
-		}
-		return last, nil
+	if cr.auto() {
+		_, secure := c.tlsState()
+		return methods(c.caps.logins(), secure, cr.Token)[0], nil
 	}
 	if _, ok := saslNames[m]; !ok && m != MethodUser && m != MethodAPOP {
 		return "", fmt.Errorf("%w: %q is not a login method", ErrMethod, string(m))
 	}
 	return m, nil
 }
+
+// auto reports whether the method is for popferry to choose.
+func (cr Credentials) auto() bool { return cr.Method == "" || cr.Method == MethodAuto }

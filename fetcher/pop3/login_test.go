@@ -2,14 +2,26 @@ package pop3
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
 
 // b64 is base64 in one word, for scripts.
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+func md5Hex(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
+
+func hmacMD5Hex(key, s string) string {
+	h := hmac.New(md5.New, []byte(key))
+	h.Write([]byte(s))
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
@@ -29,6 +41,13 @@ func TestLogin(t *testing.T) {
 			"C: AUTH PLAIN " + b64("\x00leo\x00"+strings.Repeat("p", 174)), "S: +OK"}},
 		{"PLAIN, line too long", MethodPlain, "leo", strings.Repeat("p", 177), []string{
 			"C: AUTH PLAIN", "S: +", "C: " + b64("\x00leo\x00"+strings.Repeat("p", 177)), "S: +OK"}},
+		{"USER and PASS, octets that are not UTF-8", MethodUser, "l\xe9o", "p\xe4ss", []string{"C: USER l\xe9o", "S: +OK", "C: PASS p\xe4ss", "S: +OK"}},
+		{"APOP, octets that are not UTF-8", MethodAPOP, "mr\xf6se", "tanst\xe4\xe4f", []string{"C: APOP mr\xf6se " + md5Hex("<1896.697170952@dbc.mtview.ca.us>tanst\xe4\xe4f"), "S: +OK"}},
+		{"PLAIN, octets that are not UTF-8", MethodPlain, "l\xe9o", "p\xe4ss", []string{"C: AUTH PLAIN " + b64("\x00l\xe9o\x00p\xe4ss"), "S: +OK"}},
+		{"LOGIN, octets that are not UTF-8", MethodLogin, "l\xe9o", "p\xe4ss", []string{
+			"C: AUTH LOGIN", "S: +", "C: " + b64("l\xe9o"), "S: +", "C: " + b64("p\xe4ss"), "S: +OK"}},
+		{"CRAM-MD5, octets that are not UTF-8", MethodCRAMMD5, "l\xe9o", "p\xe4ss", []string{
+			"C: AUTH CRAM-MD5", "S: + " + b64("<1@x>"), "C: " + b64("l\xe9o "+hmacMD5Hex("p\xe4ss", "<1@x>")), "S: +OK"}},
 		{"LOGIN", MethodLogin, "leo", "secret", []string{
 			"C: AUTH LOGIN", "S: + VXNlcm5hbWU6", "C: " + b64("leo"), "S: + UGFzc3dvcmQ6", "C: " + b64("secret"), "S: +OK"}},
 		{"LOGIN, other words", MethodLogin, "leo", "secret", []string{

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
+	"os"
 	"time"
 )
 
@@ -30,14 +30,34 @@ type Config struct {
 	ListAhead bool
 }
 
-// Facts are what a session learns of its server that later ones need.
+// Facts are what a session learns of its server that later ones need. How long
+// that counts is for the caller to decide.
 type Facts struct {
-	NoCAPA     bool          // it hangs up on CAPA
+	Skip     Commands // optional commands that are left out, because the server did not answer them
+	Answered Commands // those that this Open saw answered; input is ignored
+	// Logins are the login methods that CAPA listed last, separated by spaces.
+	// Where CAPA is left out, they still count.
+	Logins string
+	// Refused are those that the server lists and does not have.
+	Refused    string
 	UTF8       bool          // it refuses logins or messages outside of UTF-8 mode (RFC 6856 section 5)
 	LoginDelay time.Duration // least time between logins (RFC 2449 section 6.5); 0: none
 	Expires    bool          // EXPIRE 0 (RFC 2449 section 6.7): a retrieved message is gone after QUIT
 	ExpireDays int           // EXPIRE n: messages are deleted after so many days; 0: not known
 }
+
+// Commands is a set of optional commands of Open.
+type Commands uint8
+
+// The optional commands. Without CommandCapa there is no CommandCapaAfterLogin
+// either.
+const (
+	CommandCapa           Commands = 1 << iota // CAPA before the login, and after STLS
+	CommandCapaAfterLogin                      // CAPA once more
+	CommandUTF8                                // UTF8
+)
+
+func (c Commands) has(command Commands) bool { return c&command != 0 }
 
 // OpenError is the error of Open.
 type OpenError struct {
@@ -59,28 +79,38 @@ func (e *OpenError) Error() string {
 // Unwrap returns the cause.
 func (e *OpenError) Unwrap() error { return e.Err }
 
+// maxConnections is how many connections an Open may take.
+const maxConnections = 4
+
 // Open begins a session: connection, greeting, STLS, CAPA, UTF-8 mode where it
-// is needed, login, and CAPA again, because capabilities may differ after the
-// login (RFC 2449 section 5). A server that hangs up on CAPA, or wants UTF-8
-// mode for the login, is tried once more on a new connection, with that known;
-// so is one that StartTLS wants to try again.
+// is offered, login, and CAPA again, because capabilities may differ after the
+// login (RFC 2449 section 5). An optional command that is not answered ends the
+// connection; it is left out on a new one. A login method that is listed and turns
+// out not to be there is followed by the next. So is one more try on a new
+// connection where StartTLS wants it.
 //
 // report, unless nil, is called after each step, at most once for each; text is
 // the greeting's. The facts are those of cfg with what was learnt now, also
 // after an error. Every error is an *OpenError, and the connection is closed.
 func Open(ctx context.Context, cfg Config, report func(step Step, text string)) (*Client, Facts, error) {
-	o := opener{Config: cfg, report: report, reported: make(map[Step]bool)}
-	c, err := o.try(ctx)
-	if asksAgain(err) && ctx.Err() == nil {
-		c, err = o.try(ctx)
-	}
-	if err != nil && ctx.Err() == nil && (o.Facts.NoCAPA != cfg.Facts.NoCAPA || o.Facts.UTF8 != cfg.Facts.UTF8) {
-		c, err = o.try(ctx)
-	}
-	if err != nil {
+	o := opener{Config: cfg, report: report, reported: make(map[Step]bool), tried: make(map[Method]bool)}
+	o.Facts.Answered = 0
+	for n := 1; ; n++ {
+		o.again, o.loginAnswered = false, false
+		c, err := o.try(ctx)
+		if asksAgain(err) && !o.helloAgain {
+			o.again, o.helloAgain = true, true
+		}
+		switch {
+		case err == nil:
+			return c, o.Facts, nil
+		case o.again && n < maxConnections && ctx.Err() == nil:
+			continue
+		case !o.loginAnswered: // without the command it came no further: the network may be to blame
+			o.Facts.Skip = cfg.Facts.Skip
+		}
 		return nil, o.Facts, err
 	}
-	return c, o.Facts, nil
 }
 
 // asksAgain reports whether an error of Config.StartTLS asks for one more try.
@@ -91,9 +121,15 @@ func asksAgain(err error) bool {
 
 // opener is one call of Open.
 type opener struct {
-	Config   // with the facts that were learnt so far
-	report   func(Step, string)
-	reported map[Step]bool
+	Config     // with the facts that were learnt so far
+	report     func(Step, string)
+	reported   map[Step]bool
+	again      bool // another connection may do better
+	helloAgain bool // StartTLS has had its second try
+	capaCut    bool // a connection ended at the CAPA before the login
+	// loginAnswered reports whether the last connection had a reply to its login.
+	loginAnswered bool
+	tried         map[Method]bool // login methods that failed, but not because of the credentials
 }
 
 // done reports a step, unless an earlier connection has.
@@ -141,34 +177,44 @@ func (o *opener) begin(ctx context.Context, c *Client) error {
 	if o.Until == StepSTLS {
 		return nil
 	}
-	if err := o.capa(ctx, c); err != nil {
-		return &OpenError{Step: StepCapa, Err: err}
+	if !o.Facts.Skip.has(CommandCapa) {
+		if err := o.capa(ctx, c, CommandCapa); err != nil {
+			return &OpenError{Step: StepCapa, Err: err}
+		}
 	}
 	o.done(StepCapa, "")
 	if o.Until == StepCapa {
 		return nil
 	}
-	ahead := o.ListAhead && c.caps.Pipelining() && !o.Facts.Expires // Login forgets the capabilities
+	before := c.caps // login forgets them
 	if err := o.login(ctx, c); err != nil {
 		return &OpenError{Step: StepLogin, Err: err}
 	}
 	o.done(StepLogin, "")
-	return o.afterLogin(ctx, c, ahead)
+	return o.afterLogin(ctx, c, before)
 }
 
-// capa asks for the capabilities, unless the server hangs up on it.
-func (o *opener) capa(ctx context.Context, c *Client) error {
-	if o.Facts.NoCAPA {
-		return nil
-	}
+// capa asks for the capabilities. which is CommandCapa or CommandCapaAfterLogin.
+func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 	caps, err := c.capa(ctx)
 	var refused *Error
 	switch {
-	case errors.As(err, &refused):
-		return nil // a server older than RFC 2449
-	case err != nil:
-		o.Facts.NoCAPA = c.Outstanding() == 0 && errors.Is(err, io.ErrUnexpectedEOF)
+	case errors.As(err, &refused): // a server older than RFC 2449
+		o.Facts.Answered |= which
+		if which == CommandCapa {
+			o.Facts.Logins = ""
+		}
+		return nil
+	case err != nil && which == CommandCapa && errors.Is(err, io.ErrUnexpectedEOF) && !o.capaCut:
+		o.capaCut, o.again = true, true // a server that restarts or is overloaded does the same: it is asked once more
 		return err
+	case err != nil:
+		o.leaveOut(c, which, err)
+		return err
+	}
+	o.Facts.Answered |= which
+	if which == CommandCapa {
+		o.Facts.Logins = caps.logins()
 	}
 	o.Facts.LoginDelay, _ = caps.loginDelay()
 	days, never, ok := caps.expire()
@@ -179,34 +225,40 @@ func (o *opener) capa(ctx context.Context, c *Client) error {
 	return nil
 }
 
-// login turns UTF-8 mode on where it is offered and needed, for a user name
-// beyond ASCII or after a refusal that asked for it (RFC 6856 sections 2 and
-// 5), and logs in.
-func (o *opener) login(ctx context.Context, c *Client) error {
-	var refused *Error
-	offered := c.caps.Has("UTF8")
-	beyondASCII := strings.ContainsFunc(o.Credentials.Username, func(r rune) bool { return r > 127 })
-	if offered && (beyondASCII || o.Facts.UTF8) {
-		if err := c.utf8(ctx); err != nil && !errors.As(err, &refused) {
-			return err
-		}
+// leaveOut leaves a command out on another connection if it ended this one because
+// the server did not answer it.
+func (o *opener) leaveOut(c *Client, command Commands, err error) {
+	if c.Outstanding() == 0 && unanswered(err) {
+		o.Facts.Skip |= command
+		o.again = true
 	}
-	err := c.login(ctx, o.Credentials)
-	if offered && errors.As(err, &refused) && refused.Code == "UTF8" {
-		o.Facts.UTF8 = true
-	}
-	return err
 }
 
-// afterLogin asks for the capabilities once more, and for the listing in the
-// same breath if ahead.
-func (o *opener) afterLogin(ctx context.Context, c *Client, ahead bool) error {
+// unanswered reports whether a server met a command with silence, or hung up.
+func unanswered(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// afterLogin asks for the capabilities once more, and for the listing in the same
+// breath where that is wanted and possible. If they are not to be asked for, those
+// of before the login stay.
+func (o *opener) afterLogin(ctx context.Context, c *Client, before Capabilities) error {
+	ahead := o.ListAhead && before.Pipelining() && !o.Facts.Expires
+	skip := o.Facts.Skip.has(CommandCapa) || o.Facts.Skip.has(CommandCapaAfterLogin)
 	if ahead {
-		if err := c.Ahead(ctx, capaCommand(), uidlCommand(), listCommand()); err != nil {
+		cmds := []Command{capaCommand(), uidlCommand(), listCommand()}
+		if skip {
+			cmds = cmds[1:]
+		}
+		if err := c.Ahead(ctx, cmds...); err != nil {
 			return &OpenError{Step: StepCapa, Err: err}
 		}
 	}
-	if err := o.capa(ctx, c); err != nil {
+	if skip {
+		c.caps = before
+		return nil
+	}
+	if err := o.capa(ctx, c, CommandCapaAfterLogin); err != nil {
 		return &OpenError{Step: StepCapa, Pipelined: ahead && c.Err() != nil, Err: err}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -18,7 +19,10 @@ func TestOpen(t *testing.T) {
 	plain := []string{"C: AUTH PLAIN AGxlbwBzZWNyZXQ=", "S: +OK"} // under TLS, where it is offered
 	user := []string{"C: USER leo", "S: +OK", "C: PASS secret", "S: +OK"}
 	capa := func(caps ...string) []string { return multiline("C: CAPA", caps) }
+	cramMD5 := []string{"C: AUTH CRAM-MD5", "S: + " + b64("<1@x>"), "C: " + b64("leo 4453c3d0fd168792d565c728b4df6739"), "S: +OK"}
+	utf8 := []string{"C: UTF8", "S: +OK"}
 	quit := []string{"C: QUIT", "S: +OK"}
+	const bothCapas = CommandCapa | CommandCapaAfterLogin
 	for _, tt := range []struct {
 		name    string
 		cfg     Config
@@ -30,13 +34,13 @@ func TestOpen(t *testing.T) {
 		{
 			name:    "well",
 			scripts: [][]string{slices.Concat(greet, capa("USER"), user, capa("USER", "LOGIN-DELAY 60", "EXPIRE 30"))},
-			steps:   "connect greeting:hello CAPA login", facts: Facts{LoginDelay: time.Minute, ExpireDays: 30},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Logins: "user", LoginDelay: time.Minute, ExpireDays: 30},
 		},
 		{
 			name:    "STLS",
 			cfg:     Config{StartTLS: upgrade(clientTLS())},
 			scripts: [][]string{slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, capa("SASL PLAIN"), plain, capa())},
-			steps:   "connect greeting:hello STLS CAPA login",
+			steps:   "connect greeting:hello STLS CAPA login", facts: Facts{Logins: "plain"},
 		},
 		{
 			name:    "STLS refused",
@@ -51,7 +55,7 @@ func TestOpen(t *testing.T) {
 				slices.Concat(greet, []string{"C: STLS", "S: +OK"}),
 				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, capa("SASL PLAIN"), plain, capa()),
 			},
-			steps: "connect greeting:hello STLS CAPA login",
+			steps: "connect greeting:hello STLS CAPA login", facts: Facts{Logins: "plain"},
 		},
 		{
 			name: "a handshake that fails on a new connection too",
@@ -68,9 +72,9 @@ func TestOpen(t *testing.T) {
 			scripts: [][]string{
 				slices.Concat(greet, []string{"C: STLS", "S: +OK"}),
 				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:", "C: CAPA", "X:"}),
-				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, user),
+				slices.Concat(greet, []string{"C: STLS", "S: +OK", "T:"}, capa(), user, capa()),
 			},
-			steps: "connect greeting:hello STLS CAPA login", facts: Facts{NoCAPA: true},
+			steps: "connect greeting:hello STLS CAPA login", facts: Facts{Answered: bothCapas},
 		},
 		{
 			name:    "until STLS without any",
@@ -97,45 +101,91 @@ func TestOpen(t *testing.T) {
 		},
 		{
 			name:    "hangs up on CAPA",
-			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), slices.Concat(greet, user)},
-			steps:   "connect greeting:hello CAPA login", facts: Facts{NoCAPA: true},
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), slices.Concat(greet, []string{"C: CAPA", "X:"}), slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa},
+		},
+		{
+			name:    "hangs up on CAPA once",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), slices.Concat(greet, capa("EXPIRE 0"), user, capa("EXPIRE 0"))},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas, Expires: true},
+		},
+		{
+			name:    "does not answer CAPA",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "W:"}), slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa},
+		},
+		{
+			name:    "does not end the list of CAPA",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "S: +OK", "S: EXPIRE 0", "W:"}), slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa},
 		},
 		{
 			name:    "hangs up on CAPA after the login",
-			scripts: [][]string{slices.Concat(greet, capa(), user, []string{"C: CAPA", "X:"}), slices.Concat(greet, user)},
-			steps:   "connect greeting:hello CAPA login", facts: Facts{NoCAPA: true},
+			scripts: [][]string{slices.Concat(greet, capa("EXPIRE 0"), user, []string{"C: CAPA", "X:"}), slices.Concat(greet, capa("EXPIRE 0"), user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Answered: CommandCapa, Expires: true},
+		},
+		{
+			name:    "does not answer CAPA after the login",
+			cfg:     Config{Facts: Facts{Expires: true}},
+			scripts: [][]string{slices.Concat(greet, capa("EXPIRE 0"), user, []string{"C: CAPA", "W:"}), slices.Concat(greet, capa("EXPIRE 0"), user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Answered: CommandCapa, Expires: true},
 		},
 		{
 			name:    "hangs up on CAPA, and then on everyone",
-			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), {"X:"}},
-			steps:   "connect greeting:hello", facts: Facts{NoCAPA: true},
-			err: "greeting: greeting: the server closed the connection",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "X:"}), slices.Concat(greet, []string{"C: CAPA", "X:"}), {"X:"}},
+			steps:   "connect greeting:hello",
+			err:     "greeting: greeting: the server closed the connection",
 		},
 		{
-			name:    "known to hang up on CAPA",
-			cfg:     Config{Facts: Facts{NoCAPA: true, Expires: true}},
-			scripts: [][]string{slices.Concat(greet, user)},
-			steps:   "connect greeting:hello CAPA login", facts: Facts{NoCAPA: true, Expires: true},
+			name:    "known not to answer CAPA",
+			cfg:     Config{Facts: Facts{Skip: CommandCapa, Expires: true, Logins: "cram-md5"}},
+			scripts: [][]string{slices.Concat(greet, cramMD5)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa, Expires: true, Logins: "cram-md5"},
 		},
 		{
-			name: "wants UTF-8 mode",
-			scripts: [][]string{
-				slices.Concat(greet, capa("UTF8"), []string{"C: USER leo", "S: +OK", "C: PASS secret", "S: -ERR [UTF8] only in UTF8 mode"}, quit),
-				slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: +OK"}, user, capa("UTF8")),
-			},
-			steps: "connect greeting:hello CAPA login", facts: Facts{UTF8: true},
+			name:    "known not to answer CAPA after the login: what it said before counts",
+			cfg:     Config{Facts: Facts{Skip: CommandCapaAfterLogin}, ListAhead: true},
+			scripts: [][]string{slices.Concat(greet, capa("PIPELINING"), user, []string{"C: UIDL", "C: LIST"})},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Answered: CommandCapa},
+		},
+		{
+			name:    "UTF-8 mode wherever it is offered",
+			scripts: [][]string{slices.Concat(greet, capa("UTF8"), utf8, user, capa("UTF8"))},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas | CommandUTF8},
 		},
 		{
 			name:    "UTF-8 mode refused",
-			cfg:     Config{Facts: Facts{UTF8: true}},
 			scripts: [][]string{slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: -ERR"}, user, capa("UTF8"))},
-			steps:   "connect greeting:hello CAPA login", facts: Facts{UTF8: true},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas, Skip: CommandUTF8},
+		},
+		{
+			name:    "UTF-8 mode met with silence",
+			scripts: [][]string{slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "W:"}), slices.Concat(greet, capa("UTF8"), user, capa("UTF8"))},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas, Skip: CommandUTF8},
+		},
+		{
+			name: "wants UTF-8 mode, which it did not answer before",
+			cfg:  Config{Facts: Facts{Skip: CommandUTF8}},
+			scripts: [][]string{
+				slices.Concat(greet, capa("UTF8"), []string{"C: USER leo", "S: +OK", "C: PASS secret", "S: -ERR [UTF8] only in UTF8 mode"}, quit),
+				slices.Concat(greet, capa("UTF8"), utf8, user, capa("UTF8")),
+			},
+			steps: "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas | CommandUTF8, Skip: CommandUTF8, UTF8: true},
+		},
+		{
+			name: "wants UTF-8 mode and refuses it",
+			scripts: [][]string{
+				slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: -ERR", "C: USER leo", "S: +OK", "C: PASS secret", "S: -ERR [UTF8] only in UTF8 mode"}, quit),
+				slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: -ERR", "C: USER leo", "S: +OK", "C: PASS secret", "S: -ERR [UTF8] only in UTF8 mode"}, quit),
+			},
+			steps: "connect greeting:hello CAPA", facts: Facts{Answered: CommandCapa, Skip: CommandUTF8, UTF8: true},
+			err: "login: PASS: the server says: -ERR [UTF8]",
 		},
 		{
 			name:    "UTF-8 mode for a name beyond ASCII",
 			cfg:     Config{Credentials: Credentials{Username: "léo", Secret: password("secret")}},
-			scripts: [][]string{slices.Concat(greet, capa("UTF8"), []string{"C: UTF8", "S: +OK", "C: USER léo", "S: +OK", "C: PASS secret", "S: +OK"}, capa())},
-			steps:   "connect greeting:hello CAPA login",
+			scripts: [][]string{slices.Concat(greet, capa("UTF8 USER"), utf8, []string{"C: USER léo", "S: +OK", "C: PASS secret", "S: +OK"}, capa())},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas | CommandUTF8},
 		},
 		{
 			name:    "refused login, with what was learnt before it",
@@ -173,37 +223,42 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := tt.cfg
-			cfg.Dial = connections(t, tt.scripts)
-			if cfg.Credentials.Username == "" {
-				cfg.Credentials = Credentials{Username: "leo", Secret: password("secret")}
-			}
-			var steps string
-			c, facts, err := Open(t.Context(), cfg, func(s Step, text string) {
-				if text != "" {
-					s += Step(":" + text)
+			synctest.Test(t, func(t *testing.T) {
+				cfg := tt.cfg
+				cfg.Dial = connections(t, tt.scripts)
+				if cfg.Credentials.Username == "" {
+					cfg.Credentials = Credentials{Username: "leo", Secret: password("secret")}
 				}
-				steps += " " + string(s)
+				var steps string
+				c, facts, err := Open(t.Context(), cfg, func(s Step, text string) {
+					if text != "" {
+						s += Step(":" + text)
+					}
+					steps += " " + string(s)
+				})
+				if c != nil {
+					defer c.Close()
+				}
+				if want := " " + tt.steps; steps != want {
+					t.Errorf("steps %q, want %q", steps, want)
+				}
+				if tt.facts.Answered == 0 {
+					facts.Answered = 0 // not what this case is about
+				}
+				if facts != tt.facts {
+					t.Errorf("facts %+v, want %+v", facts, tt.facts)
+				}
+				got := ""
+				if e := (*OpenError)(nil); errors.As(err, &e) {
+					got = e.Error()
+					if e.Pipelined {
+						got = "pipelined " + got
+					}
+				}
+				if !strings.HasPrefix(got, tt.err) || (c == nil) != (tt.err != "") || (err == nil) != (tt.err == "") {
+					t.Errorf("error %q, want %q", got, tt.err)
+				}
 			})
-			if c != nil {
-				defer c.Close()
-			}
-			if want := " " + tt.steps; steps != want {
-				t.Errorf("steps %q, want %q", steps, want)
-			}
-			if facts != tt.facts {
-				t.Errorf("facts %+v, want %+v", facts, tt.facts)
-			}
-			got := ""
-			if e := (*OpenError)(nil); errors.As(err, &e) {
-				got = e.Error()
-				if e.Pipelined {
-					got = "pipelined " + got
-				}
-			}
-			if !strings.HasPrefix(got, tt.err) || (c == nil) != (tt.err != "") || (err == nil) != (tt.err == "") {
-				t.Errorf("error %q, want %q", got, tt.err)
-			}
 		})
 	}
 }

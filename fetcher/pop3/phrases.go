@@ -142,11 +142,12 @@ var anywhere = []phrase{
 	{"not available", KindTemporary},
 	{"unavailable", KindTemporary},
 	{"internal error", KindTemporary}, // Dovecot
-	{"server error", KindTemporary},
+	{"server error", KindTemporary},   // nginx: internal server error, also for a password that the server behind it refuses
 	{"out of memory", KindTemporary},
 	{"overload", KindTemporary},
 	{"shutting down", KindTemporary},
 	{"maintenance", KindTemporary},
+	{"damaged", KindPermanent},             // solid-pop3d: message is damaged; to PASS, of the whole mailbox
 	{"could not be opened", KindTemporary}, // Hotmail: Mailbox
 	{"inconsistent state", KindTemporary},  // Dovecot: Mailbox is in
 	{"timeout", KindTemporary},

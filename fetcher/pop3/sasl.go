@@ -16,6 +16,12 @@ const (
 	maxRounds = 10
 )
 
+// mechanismError: an exchange could not be gone through with, for a reason other
+// than the credentials. The session stands.
+type mechanismError struct{ error }
+
+func (e *mechanismError) Unwrap() error { return e.error }
+
 // explainer is a mechanism that learns from a challenge why it failed.
 type explainer interface {
 	explanation() string
@@ -33,7 +39,7 @@ type verifier interface {
 func (c *Client) authenticate(m sasl.Client) error {
 	mech, first, err := m.Start()
 	if err != nil {
-		return fmt.Errorf("AUTH: %w", err)
+		return &mechanismError{fmt.Errorf("AUTH: %w", err)}
 	}
 	p := pending{name: "AUTH " + mech, challenge: true}
 	line := p.name
@@ -90,7 +96,7 @@ func (c *Client) cancel(p pending, why error) error {
 	case err == nil:
 		return c.fail(why)
 	case errors.As(err, &refused):
-		return why
+		return &mechanismError{why}
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/xdg-go/scram"
 
@@ -11,12 +12,13 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// scramServer is the server's side of SCRAM. bend may change its messages;
-// the final one is left out if bend makes it empty.
-func scramServer(hash scram.HashGeneratorFcn, bend func(message string) string) pop3test.Mechanism {
+// scramServer is the server's side of SCRAM, with the octets of the password as they
+// are. bend may change its messages; the final one is left out if bend makes it
+// empty.
+func scramServer(hash scram.HashGeneratorFcn, password string, bend func(message string) string) pop3test.Mechanism {
 	return func(_ *pop3test.Session, initial []byte, ask func([]byte) ([]byte, error)) (string, error) {
 		server, err := hash.NewServer(func(user string) (scram.StoredCredentials, error) {
-			client, err := hash.NewClient(user, "pass wörd", "")
+			client, err := hash.NewClientUnprepped(user, password, "")
 			if err != nil || user != "leo,=" {
 				return scram.StoredCredentials{}, errors.New("unknown user")
 			}
@@ -66,6 +68,8 @@ func TestSCRAM(t *testing.T) {
 		{"SHA-1", pop3.MethodSCRAMSHA1, "pass wörd", same, true, false, ""},
 		{"SHA-256", pop3.MethodSCRAMSHA256, "pass wörd", same, true, false, ""},
 		{"chosen in clear", pop3.MethodAuto, "pass wörd", same, true, false, ""},
+		{"octets that are not UTF-8", pop3.MethodSCRAMSHA256, "p\xe4ss", same, true, false, ""},
+		{"octets that are not UTF-8, by SHA-1", pop3.MethodSCRAMSHA1, "p\xe4ss", same, true, false, ""},
 		{"wrong password", pop3.MethodSCRAMSHA256, "secret", same, false, false, "[AUTH]"},
 		{"server without proof", pop3.MethodSCRAMSHA256, "pass wörd", final(""), false, true, "did not prove"},
 		{"server with a wrong proof", pop3.MethodSCRAMSHA256, "pass wörd", final("v=AAAA"), false, false, "validation failed"},
@@ -78,10 +82,14 @@ func TestSCRAM(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			set := "pass wörd"
+			if !utf8.ValidString(tt.password) {
+				set = tt.password
+			}
 			s := start(t, pop3test.Options{
-				Users: map[string]string{"leo,=": "pass wörd"},
+				Users: map[string]string{"leo,=": set},
 				SASL: map[string]pop3test.Mechanism{
-					"SCRAM-SHA-1": scramServer(scram.SHA1, tt.bend), "SCRAM-SHA-256": scramServer(scram.SHA256, tt.bend),
+					"SCRAM-SHA-1": scramServer(scram.SHA1, set, tt.bend), "SCRAM-SHA-256": scramServer(scram.SHA256, set, tt.bend),
 				},
 			})
 			c := connect(t, s)

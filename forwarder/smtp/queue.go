@@ -23,10 +23,8 @@ type queue struct {
 	// abandon breaks off what open began, under the same conditions.
 	abandon func()
 	now     func() time.Time
-	// expire ends a session that was idle for too long; end does so with one that
-	// was detached.
-	expire, end func(*session)
-	quirks      *quirks
+	// expire ends a session that was idle for too long.
+	expire func(*session)
 
 	mu         sync.Mutex
 	changed    *sync.Cond // something ended
@@ -36,11 +34,9 @@ type queue struct {
 	sessions   []*session // those that are open
 	quitting   int        // sessions that are sending QUIT: the server still counts them
 	opening    int
-	surplus    *session  // the one that is to end because the server takes fewer
-	surplusEnd time.Time // when the last of these had ended, and the server knew
-	submitted  int       // calls so far
-	waiting    []*call   // to be admitted
-	ready      []*call   // admitted and not on a session yet, in order of their numbers
+	submitted  int     // calls so far
+	waiting    []*call // to be admitted
+	ready      []*call // admitted and not on a session yet, in order of their numbers
 	closed     bool
 	background sync.WaitGroup // sessions that are being opened or ended
 }
@@ -187,7 +183,7 @@ func (q *queue) schedule() {
 		close(c.granted)
 	}
 	if q.pending() > 0 {
-		for range q.window.wanted(q.onWire+q.pending(), len(usable), q.total(), q.opening, q.quirks.maxSessions(q.window.connections)) {
+		for range q.window.wanted(q.onWire+q.pending(), len(usable), q.total(), q.opening) {
 			q.opening++
 			q.open()
 		}

@@ -60,7 +60,7 @@ func TestMigrateFrom1(t *testing.T) {
 	accounts, err := s.Accounts(t.Context())
 	wantAccounts := []ledger.Account{
 		{ID: 1, Identity: ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net"}, UIDs: ledger.UIDsRenumbered,
-			Server: ledger.ServerFacts{NoCAPA: true, LoginDelay: time.Minute, Expires: true, ExpireDays: 30, RetrHides: true, HasUIDL: true, TopFailedAt: at, UTF8: true,
+			Server: ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: true}, LoginDelay: time.Minute, Expires: true, ExpireDays: 30, RetrHides: true, HasUIDL: true, TopFailedAt: at, UTF8: true,
 				BadLogins: 2, LastLogin: at, WrongSizes: true, NoPipeliningSince: at, PipelineCuts: 1}},
 		{ID: 2, Identity: ledger.Identity{Name: "work", Username: "leo", Host: "mail.example.com"}, UIDs: ledger.UIDsAdopting},
 	}

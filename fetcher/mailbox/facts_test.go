@@ -1,0 +1,256 @@
+package mailbox
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// nextPoll lets time pass and reads the facts as the next poll does.
+func (f *fixture) nextPoll(d time.Duration) {
+	f.t.Helper()
+	b, err := json.Marshal(f.conf.Facts)
+	must(f.t, err)
+	facts := new(ledger.ServerFacts)
+	must(f.t, json.Unmarshal(b, facts))
+	f.conf.Facts, f.conf.Now = facts, f.conf.Now.Add(d)
+}
+
+// verbsOf are the verbs that the server got in a session.
+func (f *fixture) verbsOf(session int) []string {
+	var out []string
+	for _, c := range f.pop.Log() {
+		if c.Session == session {
+			out = append(out, c.Verb())
+		}
+	}
+	return out
+}
+
+// TestUnansweredCommandIsLeftOut: at once in the same poll, and for a month once a
+// second poll has seen it. What CAPA said before stays known.
+func TestUnansweredCommandIsLeftOut(t *testing.T) {
+	t.Parallel()
+	caps := []string{"USER", "UIDL", "TOP", "EXPIRE 0", "UTF8"}
+	for name, test := range map[string]struct {
+		silent func(s *pop3test.Session, verb string) bool
+		verbs  []string // of a session that leaves it out
+	}{
+		"CAPA after the login": {
+			silent: func(s *pop3test.Session, verb string) bool { return verb == "CAPA" && s.User() != "" },
+			verbs:  []string{"CAPA", "UTF8", "USER", "PASS", "UIDL", "LIST", "QUIT"},
+		},
+		"UTF8": {
+			silent: func(_ *pop3test.Session, verb string) bool { return verb == "UTF8" },
+			verbs:  []string{"CAPA", "USER", "PASS", "CAPA", "UIDL", "LIST", "QUIT"},
+		},
+		"CAPA": {
+			silent: func(_ *pop3test.Session, verb string) bool { return verb == "CAPA" },
+			verbs:  []string{"USER", "PASS", "UIDL", "LIST", "QUIT"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+				switch {
+				case test.silent(s, verb):
+					s.Hang()
+				case verb == "CAPA":
+					s.Lines("capabilities", caps...)
+				case verb == "UTF8":
+					s.OK("")
+				default:
+					return false
+				}
+				return true
+			})
+			f.conf.Source.Timeout = time.Second
+			f.conf.Facts.Expires = true // as CAPA has said before
+			sessions := func(want int) {
+				t.Helper()
+				before := f.pop.Sessions()
+				s := f.open()
+				if !s.Hides() {
+					t.Error("what CAPA said of EXPIRE is forgotten")
+				}
+				s.Close(t.Context())
+				if got := f.pop.Sessions() - before; got != want {
+					t.Errorf("%d connections, want %d", got, want)
+				}
+				if got := f.verbsOf(f.pop.Sessions()); !slices.Equal(got, test.verbs) {
+					t.Errorf("the last session is %q, want %q", got, test.verbs)
+				}
+			}
+			sessions(2) // it is seen once
+			sessions(1) // the same poll
+			f.nextPoll(time.Hour)
+			sessions(2) // twice
+			f.nextPoll(29 * 24 * time.Hour)
+			sessions(1)
+			f.nextPoll(2 * 24 * time.Hour)
+			sessions(2) // after a month it is asked for again
+		})
+	}
+}
+
+// TestAnsweredCommandIsBelieved: an answer takes back what was seen once.
+func TestAnsweredCommandIsBelieved(t *testing.T) {
+	t.Parallel()
+	silent := true
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" && s.User() != "" && silent {
+			s.Hang()
+			return true
+		}
+		return false
+	})
+	f.conf.Source.Timeout = time.Second
+	f.conf.NoPipelining = true
+	for i, wantSilence := range []bool{true, false, true, false} {
+		silent = wantSilence
+		f.open().Close(t.Context())
+		seen := f.conf.Facts.Unanswered.CAPAAgain.Polls
+		if want := 1; wantSilence && seen != want || !wantSilence && seen != 0 {
+			t.Errorf("poll %d: silence was seen in %d polls", i+1, seen)
+		}
+		f.nextPoll(time.Minute)
+	}
+}
+
+// TestOldFactOfCAPAEnds: that CAPA does not work was noted without a date once.
+func TestOldFactOfCAPAEnds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	f.conf.Facts.NoCAPA = true
+	asked := func(want bool) {
+		t.Helper()
+		f.open().Close(t.Context())
+		if got := slices.Contains(f.verbsOf(f.pop.Sessions()), "CAPA"); got != want {
+			t.Errorf("CAPA is asked for: %v, want %v", got, want)
+		}
+	}
+	asked(false)
+	f.nextPoll(29 * 24 * time.Hour)
+	asked(false)
+	f.nextPoll(2 * 24 * time.Hour)
+	asked(true)
+}
+
+// TestNetworkFaultIsNoFact: nothing is noted of a server that does not come as far
+// without the command either.
+func TestNetworkFaultIsNoFact(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" || verb == "USER" {
+			s.Close()
+			return true
+		}
+		return false
+	})
+	if _, err := Open(t.Context(), f.conf); err == nil {
+		t.Fatal("no error, want one")
+	}
+	if got := f.conf.Facts.Unanswered; got != (ledger.Unanswered{}) {
+		t.Errorf("noted: %+v, want nothing", got)
+	}
+}
+
+// TestRefusedLoginMethodIsRememberedForAMonth, and not for longer.
+func TestRefusedLoginMethodIsRememberedForAMonth(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		switch verb {
+		case "CAPA":
+			s.Lines("capabilities", "USER", "UIDL", "TOP", "SASL PLAIN LOGIN")
+		case "AUTH":
+			s.Err("unrecognized command")
+		default:
+			return false
+		}
+		return true
+	})
+	tries := func(want bool) {
+		t.Helper()
+		f.open().Close(t.Context())
+		if got := slices.Contains(f.verbsOf(f.pop.Sessions()), "AUTH"); got != want {
+			t.Errorf("AUTH is tried: %v, want %v", got, want)
+		}
+	}
+	tries(true)
+	f.nextPoll(29 * 24 * time.Hour)
+	tries(false)
+	f.nextPoll(2 * 24 * time.Hour)
+	tries(true)
+}
+
+// TestNOOPMetWithSilenceIsReplacedBySTAT: the session that it ended says nothing
+// against a message.
+func TestNOOPMetWithSilenceIsReplacedBySTAT(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "NOOP" {
+			s.Hang()
+		}
+		return verb == "NOOP"
+	})
+	f.conf.Source.Timeout = time.Second
+	f.add("m1")
+	s := f.open()
+	if err := s.KeepAlive(t.Context()); err == nil {
+		t.Fatal("NOOP without an answer: no error, want one")
+	}
+	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0])
+	var leftOut *LeftOutError
+	if !errors.As(err, &leftOut) || leftOut.Command != "NOOP" {
+		t.Fatalf("error %v, want a *LeftOutError for NOOP", err)
+	}
+	s = f.open()
+	must(t, s.KeepAlive(t.Context()))
+	f.wantRetrieved(s, "m1")
+	if got := strings.Join(f.sent("NOOP", "STAT"), " "); got != "NOOP STAT" {
+		t.Errorf("sent: %q, want NOOP, then STAT", got)
+	}
+}
+
+// TestBrokenSessionIsNotTheMessagesFault: no message is blamed for a session that had
+// ended before its turn.
+func TestBrokenSessionIsNotTheMessagesFault(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	f.add("m1")
+	s := f.open()
+	must(t, s.conn.Close())
+	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0])
+	var incomplete *IncompleteError
+	if errors.As(err, &incomplete) {
+		t.Errorf("error %v, want none about the message", err)
+	}
+	atStep(t, err, StepRetr)
+}
+
+// TestUIDLWithoutTheNumberConfirms: Twisted's server counts each line end as one
+// octet and answers UIDL n with the UID alone.
+func TestUIDLWithoutTheNumberConfirms(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb == "CAPA":
+			s.Lines("capabilities", "USER", "UIDL", "TOP")
+		case verb == "UIDL" && arg != "":
+			s.OK("%s", s.Message(arg).UID)
+		case verb == "LIST":
+			s.Lines("listing", "1 22", "2 22")
+		default:
+			return false
+		}
+		return true
+	})
+	f.add("m1", "m2")
+	f.wantRetrieved(f.open(), "m1", "m2")
+}

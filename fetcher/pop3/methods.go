@@ -1,0 +1,195 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+)
+
+// maxLogins is how many login methods an Open tries. Servers lock out clients that
+// fail too often.
+const maxLogins = 4
+
+// login turns UTF-8 mode on and logs in. With MethodAuto, a method that turns out
+// not to be there is followed by the next, in the same session where it still
+// stands; see fallsBack.
+func (o *opener) login(ctx context.Context, c *Client) error {
+	utf8, err := o.utf8(ctx, c)
+	if err != nil {
+		return err
+	}
+	cr := o.Credentials
+	cr.Secret = once(cr.Secret)
+	for first := true; ; first = false {
+		cr.Method = o.method(c)
+		err = c.login(ctx, cr)
+		var refused *Error
+		o.loginAnswered = err == nil || errors.As(err, &refused)
+		switch {
+		case err == nil:
+			o.noteRefused(cr.Method)
+			return nil
+		case refused != nil && refused.Code == "UTF8" && c.caps.Has("UTF8") && !utf8 && !o.Facts.UTF8:
+			o.Facts.UTF8, o.again = true, true
+			return err
+		case !first && unanswered(err) && ctx.Err() == nil: // the server ended the session after it refused the method before
+			o.again = true
+			return err
+		case !o.fallsBack(ctx, cr.Method, err):
+			return err
+		}
+		o.tried[cr.Method] = true
+		switch {
+		case o.method(c) == "" || len(o.tried) == maxLogins:
+			return err
+		case c.Err() != nil:
+			o.again = true
+			return err
+		}
+	}
+}
+
+// utf8 turns UTF-8 mode on wherever it is offered, and reports whether it is on
+// (RFC 6856 section 2.1). Outside of that mode a server gives out messages with
+// UTF-8 in their headers in another form: Courier packs all that have octets above
+// 127 there into a message of its own. In it user names and passwords may be UTF-8
+// too; others are sent as they are.
+func (o *opener) utf8(ctx context.Context, c *Client) (on bool, err error) {
+	if !c.caps.Has("UTF8") || o.Facts.Skip.has(CommandUTF8) && !o.Facts.UTF8 {
+		return false, nil
+	}
+	err = c.utf8(ctx)
+	var refused *Error
+	switch {
+	case err == nil:
+		o.Facts.Answered |= CommandUTF8
+		return true, nil
+	case errors.As(err, &refused):
+		o.Facts.Skip |= CommandUTF8
+		return false, nil
+	}
+	o.leaveOut(c, CommandUTF8, err)
+	return false, err
+}
+
+// once is a Secret that is asked at most once.
+func once(secret func(context.Context) (string, error)) func(context.Context) (string, error) {
+	if secret == nil {
+		return nil
+	}
+	var known *string
+	return func(ctx context.Context) (string, error) {
+		if known != nil {
+			return *known, nil
+		}
+		s, err := secret(ctx)
+		if err == nil {
+			known = &s
+		}
+		return s, err
+	}
+}
+
+// method is the next method to be tried: those that were refused in earlier
+// sessions come last. It is "" if all were tried.
+func (o *opener) method(c *Client) Method {
+	cr := o.Credentials
+	if !cr.auto() {
+		if o.tried[cr.Method] {
+			return ""
+		}
+		return cr.Method
+	}
+	_, secure := c.tlsState()
+	refused := strings.Fields(o.Facts.Refused)
+	last := Method("")
+	for _, m := range methods(o.Facts.Logins, secure, cr.Token) {
+		switch {
+		case o.tried[m]:
+		case !slices.Contains(refused, string(m)):
+			return m
+		case last == "":
+			last = m
+		}
+	}
+	return last
+}
+
+// fallsBack reports whether a method failed for another reason than the
+// credentials, so that the next one may be tried: the server does not know it, or
+// refused it without a word about the reason, or cannot go through with it, or does
+// not answer. A refusal of the password itself is believed, and servers that are
+// asked too often hang up.
+func (o *opener) fallsBack(ctx context.Context, m Method, err error) bool {
+	var refused *Error
+	var failed *mechanismError
+	switch {
+	case !o.Credentials.auto() || ctx.Err() != nil:
+		return false
+	case errors.As(err, &failed):
+		return true
+	case errors.As(err, &refused):
+		return refused.Kind() == KindProtocol || refused.unexplained() && refused.Command != "PASS"
+	}
+	return saslNames[m] != "" && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// noteRefused notes the methods that failed, now that another has worked.
+func (o *opener) noteRefused(worked Method) {
+	known := strings.Fields(o.Facts.Refused)
+	for m := range o.tried {
+		if !slices.Contains(known, string(m)) {
+			known = append(known, string(m))
+		}
+	}
+	known = slices.DeleteFunc(known, func(m string) bool { return m == string(worked) })
+	slices.Sort(known)
+	o.Facts.Refused = strings.Join(known, " ")
+}
+
+// Under TLS the password is safe, so the methods that every server gets right
+// come first. In clear, those that do not reveal it come first.
+var (
+	orderTLS       = []Method{MethodPlain, MethodUser, MethodLogin, MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
+	orderChallenge = []Method{MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
+	orderClear     = []Method{MethodPlain, MethodUser, MethodLogin}
+	// With a token: Microsoft has XOAUTH2 only, Google has both.
+	orderToken = []Method{MethodXOAuth2, MethodOAuthBearer}
+)
+
+// methods are those for MethodAuto, in the order in which they are tried: what is
+// listed, then USER and PASS, because many servers do not list them, and those
+// without CAPA have nothing else. Where no mechanism of AUTH is listed, PLAIN and
+// LOGIN follow. In clear, a server that lists methods that do not reveal the
+// password gets no other: anyone in between could else have it by refusing them.
+// APOP is never chosen, because many servers greet with a timestamp and refuse it.
+// With a token it is XOAUTH2 unless only OAUTHBEARER is listed.
+func methods(listed string, secure, token bool) []Method {
+	words := strings.Fields(listed)
+	offered := func(order []Method) []Method {
+		return slices.DeleteFunc(slices.Clone(order), func(m Method) bool { return !slices.Contains(words, string(m)) })
+	}
+	if token {
+		if all := offered(orderToken); len(all) > 0 {
+			return all
+		}
+		return orderToken[:1]
+	}
+	order := orderTLS
+	if !secure {
+		if safe := offered(orderChallenge); len(safe) > 0 {
+			return safe
+		}
+		order = orderClear
+	}
+	all := offered(order)
+	if !slices.Contains(all, MethodUser) {
+		all = append(all, MethodUser)
+	}
+	if len(words) == 0 || listed == string(MethodUser) {
+		all = append(all, MethodPlain, MethodLogin)
+	}
+	return all
+}
