@@ -113,11 +113,14 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 		c.slot.skip()
 		return out, nil
 	}
+	began := q.now()
 	took, err := c.session.deliver(ctx, c.slot, d.m, out)
+	if err == nil {
+		err = q.onOutcome(c.session, began, out, took)
+	}
 	if err != nil {
 		return nil, err
 	}
-	q.onOutcome(out, took)
 	return out, nil
 }
 

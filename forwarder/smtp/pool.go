@@ -25,7 +25,7 @@ type Pool struct {
 func New(o Options) *Pool {
 	p := &Pool{o: o.withDefaults()}
 	p.quirks = newQuirks(&p.o)
-	p.queue = queue{open: p.open, abandon: p.abandon, expire: p.expire, now: p.o.Now, window: newWindow(p.o.Connections, p.o.InFlight)}
+	p.queue = queue{open: p.open, abandon: p.abandon, expire: p.expire, end: p.end, quirks: p.quirks, now: p.o.Now, window: newWindow(p.o.Connections, p.o.InFlight)}
 	p.queue.changed = sync.NewCond(&p.queue.mu)
 	return p
 }
@@ -102,9 +102,9 @@ func (p *Pool) expire(s *session) {
 	}
 }
 
-// end ends a session from takeIdle.
+// end ends a session that was detached.
 func (p *Pool) end(s *session) {
-	defer p.queue.sessionEnded()
+	defer p.queue.sessionEnded(s)
 	s.quit()
 }
 

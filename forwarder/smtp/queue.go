@@ -23,8 +23,10 @@ type queue struct {
 	// abandon breaks off what open began, under the same conditions.
 	abandon func()
 	now     func() time.Time
-	// expire ends a session that was idle for too long.
-	expire func(*session)
+	// expire ends a session that was idle for too long; end does so with one that
+	// was detached.
+	expire, end func(*session)
+	quirks      *quirks
 
 	mu         sync.Mutex
 	changed    *sync.Cond // something ended
@@ -34,9 +36,11 @@ type queue struct {
 	sessions   []*session // those that are open
 	quitting   int        // sessions that are sending QUIT: the server still counts them
 	opening    int
-	submitted  int     // calls so far
-	waiting    []*call // to be admitted
-	ready      []*call // admitted and not on a session yet, in order of their numbers
+	surplus    *session  // the one that is to end because the server takes fewer
+	surplusEnd time.Time // when the last of these had ended, and the server knew
+	submitted  int       // calls so far
+	waiting    []*call   // to be admitted
+	ready      []*call   // admitted and not on a session yet, in order of their numbers
 	closed     bool
 	background sync.WaitGroup // sessions that are being opened or ended
 }
@@ -183,7 +187,7 @@ func (q *queue) schedule() {
 		close(c.granted)
 	}
 	if q.pending() > 0 {
-		for range q.window.wanted(q.onWire+q.pending(), len(usable), q.total(), q.opening) {
+		for range q.window.wanted(q.onWire+q.pending(), len(usable), q.total(), q.opening, q.quirks.maxSessions(q.window.connections)) {
 			q.opening++
 			q.open()
 		}

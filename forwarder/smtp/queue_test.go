@@ -17,6 +17,81 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
+// slowly is a message on a server without extensions that takes its time, so that
+// the next one asks for another session.
+const slowly = "C: MAIL FROM:<a@example.org>\n S: 250 ok\n" + rcpt + "C: DATA\n S: 354 go ahead\n C: hi\n C: .\n S+ 3s\n S: 250 ok\n"
+
+// TestThrottledSession: a session that the server does not want ends, its message
+// goes by the others, and the server gets no more sessions.
+func TestThrottledSession(t *testing.T) {
+	t.Parallel()
+	quick := plain("hi", "250 ok")
+	for name, tt := range map[string]struct {
+		second string   // the script of the second session
+		want   string   // the outcome of its message
+		first  []string // what the first session gets meanwhile
+	}{
+		"at the final dot": {
+			second: basic + plain("hi", "432 4.3.2 Concurrent connections limit exceeded") + bye,
+			want:   "refused dot 432 4.3.2 Concurrent connections limit exceeded",
+		},
+		"at RCPT": {
+			second: basic + "C: MAIL FROM:<a@example.org>\n S: 250 ok\n C: RCPT TO:<b@example.org>\n S: 451 4.7.1 Too many concurrent connections\n" + bye,
+			want:   "refused rcpt 451 4.7.1 Too many concurrent connections",
+		},
+		"at MAIL": {
+			second: basic + "C: MAIL FROM:<a@example.org>\n S: 432 4.3.2 enough\n" + bye,
+			want:   "accepted dot 250 ok", first: []string{quick},
+		},
+		"at MAIL, and the server hangs up": {
+			second: basic + "C: MAIL FROM:<a@example.org>\n S: 421 4.3.2 enough\n C!",
+			want:   "accepted dot 250 ok", first: []string{quick},
+		},
+		"in the greeting": {
+			second: "S: 421 4.7.0 too many connections\n C!",
+			want:   "accepted dot 250 ok", first: []string{quick},
+		},
+		"at EHLO": {
+			second: "S: 220 mx\n C: EHLO client.example\n S: 451 4.3.2 later\n C!",
+			want:   "accepted dot 250 ok", first: []string{quick},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				// A slow message and one that asks for a second session; then as many as ask
+				// for two, but for what was learnt.
+				const many = 9
+				peer := newPeer(t, basic+slowly+strings.Join(tt.first, "")+strings.Repeat(quick, many)+bye, tt.second)
+				p := smtp.New(options(peer))
+				wantPair(t, p, "accepted dot 250 ok", tt.want)
+				if got := p.Facts().Sessions; got != 1 {
+					t.Errorf("the server takes %d sessions, want 1", got)
+				}
+				wantAccepted(t, p, many)
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// wantPair delivers two messages at once.
+func wantPair(t *testing.T, p *smtp.Pool, want ...string) {
+	t.Helper()
+	var calls sync.WaitGroup
+	for i, w := range want {
+		calls.Go(func() {
+			out, err := deliver(t.Context(), p, message("hi\r\n"), ready)
+			if got := describe(out); got != w || err != nil {
+				t.Errorf("message %d: got %q and %v, want %q", i+1, got, err, w)
+			}
+		})
+		synctest.Wait() // so that they come in order
+	}
+	calls.Wait()
+}
+
 // TestServerThatAllowsFewConnections: a server that takes two connections and
 // refuses others gets everything over these two, and no message is unusable.
 func TestServerThatAllowsFewConnections(t *testing.T) {

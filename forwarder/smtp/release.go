@@ -35,6 +35,9 @@ func (q *queue) releaseSession(s *session) {
 	s.used = true
 	switch {
 	case s.load > 0:
+	case s == q.surplus && s.lost == nil && s.closing421 == nil:
+		q.detach(s)
+		go q.end(s)
 	case s.over.Load():
 		q.closeSession(s)
 	default:
@@ -43,21 +46,52 @@ func (q *queue) releaseSession(s *session) {
 	q.schedule()
 }
 
-// onOutcome makes the window wider or narrower after a transaction. took is how
-// long the reply to its last octet took.
-func (q *queue) onOutcome(out []forwarder.Outcome, took time.Duration) {
+// onOutcome makes the window wider or narrower after a transaction on a session
+// that began at a time. took is how long the reply to its last octet took. The
+// error is for a server that only did not want another session, and said so at
+// MAIL: one of the others takes the message.
+func (q *queue) onOutcome(s *session, began time.Time, out []forwarder.Outcome, took time.Duration) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, o := range out {
 		switch {
 		case o.Kind == forwarder.Accepted:
 			q.window.onAccepted(took)
-			return
+			return nil
+		case o.Kind == forwarder.Refused && o.Throttled():
+			q.window.onRefused()
+			if q.onThrottled(s, began) > 0 && o.Stage == forwarder.StageMail {
+				return &notStartedError{suspicion{refusal: o}}
+			}
+			return nil
 		case o.Kind == forwarder.Broken, o.Kind == forwarder.InDoubt, o.Code >= 400 && o.Code < 500:
 			q.window.onRefused()
-			return
+			return nil
 		}
 	}
+	return nil
+}
+
+// surplusGrace is how long a server may count a session that has ended.
+const surplusGrace = time.Second
+
+// onThrottled ends the session that the server has answered so, and does not open
+// another one for a while: it returns how many others there are. The last one
+// stays. What began while there was a session more says nothing about those that
+// are left.
+func (q *queue) onThrottled(s *session, began time.Time) (others int) {
+	for _, o := range q.usable() {
+		if o != s {
+			others++
+		}
+	}
+	if others == 0 || q.surplus != nil || began.Before(q.surplusEnd) {
+		return others
+	}
+	q.quirks.limitSessions(others + q.opening)
+	q.surplus = s
+	s.over.Store(true)
+	return others
 }
 
 // onLongWait is called when a delivery has waited for longWait.
@@ -93,6 +127,9 @@ func (q *queue) opened(s *session, fail *Error, abandoned bool) {
 	case abandoned:
 	case len(q.usable())+q.opening > 0:
 		q.window.capSessions(len(q.usable()))
+		if fail.Outcome().Throttled() {
+			q.quirks.limitSessions(len(q.usable()) + q.opening)
+		}
 	default:
 		q.refuseAll(fail, nil)
 	}
@@ -111,6 +148,15 @@ func (q *queue) closeSession(s *session) {
 	s.expiry.Stop()
 	s.abort()
 	q.forget(s)
+	q.noteEnd(s)
+}
+
+// noteEnd notes that a session has ended, if that was to show how many the server
+// takes.
+func (q *queue) noteEnd(s *session) {
+	if s == q.surplus {
+		q.surplus, q.surplusEnd = nil, q.now().Add(surplusGrace)
+	}
 }
 
 // takeIdle removes an idle session, so that the caller can end it by QUIT and
@@ -124,18 +170,25 @@ func (q *queue) takeIdle(s *session) *session {
 		return nil
 	}
 	s = q.sessions[i]
+	q.detach(s)
+	return s
+}
+
+// detach removes a session that has no transactions from the list, so that it can
+// be ended by QUIT.
+func (q *queue) detach(s *session) {
 	s.expiry.Stop()
 	q.background.Add(1)
 	q.quitting++
 	q.forget(s)
-	return s
 }
 
-// sessionEnded notes that a session from takeIdle is closed.
-func (q *queue) sessionEnded() {
+// sessionEnded notes that a detached session is closed.
+func (q *queue) sessionEnded(s *session) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.quitting--
+	q.noteEnd(s)
 	q.schedule()
 	q.background.Done()
 }

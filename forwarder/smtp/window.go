@@ -86,10 +86,11 @@ func (w *window) onLongWait() {
 func (w *window) reset() { w.best, w.extra = 0, 0 }
 
 // wanted is how many sessions to open, given the number of messages, of usable
-// sessions, of all sessions and of those that are being opened.
-func (w *window) wanted(messages, usable, total, opening int) int {
+// sessions, of all sessions and of those that are being opened, and how many the
+// server takes as far as is known.
+func (w *window) wanted(messages, usable, total, opening, most int) int {
 	if usable == 0 { // one has to succeed before there are more
 		return min(1-min(1, opening), w.connections-total-opening)
 	}
-	return min(w.sessions, 1+(messages-1)/backlogPerSession+w.extra) - total - opening
+	return min(w.sessions, most, 1+(messages-1)/backlogPerSession+w.extra) - total - opening
 }
