@@ -22,6 +22,9 @@ type Route struct {
 	NotBefore   time.Time
 	Cause       Cause // of the last failure, zero after a success
 	LastSuccess time.Time
+	// Facts are what was learnt of the destination's server, as the forwarder
+	// writes it. The route of the destination itself has them.
+	Facts string
 }
 
 // Refusals are the messages in a row that a destination refused for good after

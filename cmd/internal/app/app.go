@@ -28,6 +28,8 @@ type App struct {
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
 	tracker  *progress.Tracker
+	store    *sqlite.Store
+	log      *slog.Logger
 }
 
 // Options are what the caller decides about an App.
@@ -43,9 +45,9 @@ type Options struct {
 func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options) (*App, error) {
 	a := &App{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
-		metrics: o.Metrics, tracker: o.Resources.Tracker,
+		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log,
 	}
-	if err := a.wire(ctx, store, o.Resources); err != nil {
+	if err := a.wire(ctx, o.Resources); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -71,18 +73,22 @@ func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options
 // wire makes what the poller needs: the folder for temporary files, the pools of
 // the destinations, and the accounts with their rows in the ledger. Rows of
 // disabled accounts are claimed too, or another account could take them over.
-func (a *App) wire(ctx context.Context, store *sqlite.Store, r Resources) error {
+func (a *App) wire(ctx context.Context, r Resources) error {
 	if err := os.MkdirAll(a.cfg.Spool.Dir, 0o700); err != nil {
 		return &ConfigError{Err: cause.Explain("spool.dir", err)}
 	}
 	for _, d := range a.cfg.Forward {
-		pool, err := r.pool(d, a.cfg.Accounts)
+		known, err := a.store.Route(ctx, routeOf(d))
+		if err != nil {
+			return err
+		}
+		pool, err := r.pool(d, a.cfg.Accounts, known.Facts)
 		if err != nil {
 			return &ConfigError{Err: fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
 		}
 		a.pools[d.Name] = pool
 	}
-	rows, err := Claim(ctx, store, Identities(a.cfg))
+	rows, err := Claim(ctx, a.store, Identities(a.cfg))
 	if err != nil {
 		return err
 	}
@@ -141,6 +147,9 @@ func (a *App) Poll(ctx context.Context, name string, requested bool) fetcher.Res
 	res := a.poller.Poll(ctx, acc, requested)
 	if a.metrics != nil {
 		a.metrics.Poll(res)
+	}
+	if err := a.pools[acc.Destination.Name].keepFacts(ctx, a.store); err != nil {
+		a.log.Warn("cannot write what was learnt of a destination", "forward", acc.Destination.Name, "error", err)
 	}
 	return res
 }

@@ -2,14 +2,18 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
@@ -29,6 +33,9 @@ type sharedPool struct {
 	settings poolSettings
 	secret   atomic.Pointer[config.Secret] // the newest
 	users    int
+
+	factsMu sync.Mutex
+	facts   string // as they were last read or written
 }
 
 // Submit implements fetcher.Forwarder.
@@ -36,6 +43,47 @@ func (s *sharedPool) Submit(m *forwarder.Message) fetcher.Delivery { return s.Po
 
 // secretFunc returns the password for a login.
 type secretFunc = func(context.Context) (string, error)
+
+// routeOf is the route that has the facts of a destination.
+func routeOf(d config.Destination) ledger.RouteKey {
+	return ledger.RouteKey{Destination: d.Name, Server: d.Endpoint()}
+}
+
+// parseFacts reads what was learnt of a destination before. Nothing depends on
+// it, so what cannot be read does not count.
+func parseFacts(text string) (facts smtp.Facts) {
+	if json.Unmarshal([]byte(text), &facts) != nil {
+		return smtp.Facts{}
+	}
+	return facts
+}
+
+// formatFacts writes them as parseFacts reads them.
+func formatFacts(facts smtp.Facts) string {
+	text, _ := json.Marshal(facts) // times out of range cannot be written; nor are they
+	return string(text)
+}
+
+// keepFacts writes what was learnt of the destination, if that has changed.
+func (s *sharedPool) keepFacts(ctx context.Context, store *sqlite.Store) error {
+	s.factsMu.Lock()
+	defer s.factsMu.Unlock()
+	text := formatFacts(s.Facts())
+	if text == s.facts {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), factsTimeout)
+	defer cancel()
+	if err := store.PutFacts(ctx, routeOf(s.settings.destination), text); err != nil {
+		return err
+	}
+	s.facts = text
+	return nil
+}
+
+// factsTimeout bounds the wait for the ledger: the facts are written again after
+// the next poll.
+const factsTimeout = 10 * time.Second
 
 // acquire returns the pool of a destination, which open makes if there is none.
 // The caller releases it.
@@ -52,6 +100,7 @@ func (p *Pools) acquire(settings poolSettings, password config.Secret, open func
 	s := &sharedPool{settings: settings, users: 1}
 	s.secret.Store(&password)
 	s.Pool = open(func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) })
+	s.facts = formatFacts(s.Facts())
 	p.open = append(p.open, s)
 	return s
 }

@@ -94,7 +94,7 @@ func TestPoolsOfNewFiles(t *testing.T) {
 	d := config.Destination{Name: "main", Server: config.Server{Host: "smtp.example.net", Port: 587, TLS: config.TLS{Mode: config.TLSStart, CAFile: ca}}}
 	take := func(forward string) *sharedPool {
 		t.Helper()
-		s, err := w.pool(d, []config.Account{{Name: "isp", Forward: forward}})
+		s, err := w.pool(d, []config.Account{{Name: "isp", Forward: forward}}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

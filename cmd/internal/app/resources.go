@@ -62,9 +62,9 @@ func SMTPOptions(d config.Destination) smtp.Options {
 	}
 }
 
-// pool returns the pool of a destination that these accounts may use. The caller
-// releases it.
-func (r Resources) pool(d config.Destination, accounts []config.Account) (*sharedPool, error) {
+// pool returns the pool of a destination that these accounts may use. A new one
+// begins with these facts, as the ledger has them. The caller releases it.
+func (r Resources) pool(d config.Destination, accounts []config.Account, facts string) (*sharedPool, error) {
 	dialer, err := r.Dialer(d.Server)
 	if err != nil {
 		return nil, err
@@ -72,6 +72,7 @@ func (r Resources) pool(d config.Destination, accounts []config.Account) (*share
 	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
 	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) *smtp.Pool {
 		o := SMTPOptions(d)
+		o.Facts = parseFacts(facts)
 		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, r.Trace.ofDestination(d.Name, accounts)
 		return smtp.New(o)
 	}), nil

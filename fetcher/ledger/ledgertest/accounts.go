@@ -108,8 +108,14 @@ func testRoutes(t *testing.T, k Kind) {
 		equal(t, step.name, got, step.want)
 	}
 
-	other := ledger.Route{RouteKey: ledger.RouteKey{Destination: "main", Server: key.Server}, Failures: 1}
+	other := ledger.Route{RouteKey: ledger.RouteKey{Destination: "main", Server: key.Server}, Failures: 1, Facts: `{"sessions":3}`}
+	must(t, f.store.PutFacts(f, other.RouteKey, "{}"))
 	must(t, f.store.PutRoute(f, ledger.Route{RouteKey: other.RouteKey}, other))
+	must(t, f.store.PutFacts(f, other.RouteKey, other.Facts))
+	must(t, f.store.PutRoute(f, other, other))
+	got, err := f.store.Route(f, other.RouteKey)
+	must(t, err)
+	equal(t, "a route with facts", got, other)
 	all, err := f.store.Routes(f)
 	must(t, err)
 	var keys []ledger.RouteKey

@@ -27,6 +27,7 @@ type Store interface {
 	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
 	Routes(context.Context) ([]ledger.Route, error)
 	PutRoute(ctx context.Context, was, is ledger.Route) error
+	PutFacts(ctx context.Context, key ledger.RouteKey, facts string) error
 	Notices(context.Context) ([]ledger.Notice, error)
 	PutNotices(context.Context, ...ledger.Notice) error
 

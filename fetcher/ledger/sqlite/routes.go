@@ -9,10 +9,10 @@ import (
 )
 
 // routeColumns are scanned into routeFields.
-const routeColumns = "destination, server, recipients, failures, not_before, cause_code, cause_text, last_success"
+const routeColumns = "destination, server, recipients, failures, not_before, cause_code, cause_text, last_success, facts"
 
 func routeFields(r *ledger.Route) []any {
-	return []any{&r.Destination, &r.Server, &r.Recipients, &r.Failures, (*millis)(&r.NotBefore), &r.Cause.Code, &r.Cause.Text, (*millis)(&r.LastSuccess)}
+	return []any{&r.Destination, &r.Server, &r.Recipients, &r.Failures, (*millis)(&r.NotBefore), &r.Cause.Code, &r.Cause.Text, (*millis)(&r.LastSuccess), &r.Facts}
 }
 
 // Route returns what is remembered of a route. If that is nothing, only the key
@@ -36,17 +36,28 @@ func (s *Store) Routes(ctx context.Context) ([]ledger.Route, error) {
 
 // PutRoute writes what is remembered of a route. A failure counts only if the
 // route still is as it was when the poll began: of several polls that fail at the
-// same time, one counts. A success always does. PutRoute does not wait for the
-// disk: no message depends on it.
+// same time, one counts. A success always does. The facts are not written.
+// PutRoute does not wait for the disk: no message depends on it.
 func (s *Store) PutRoute(ctx context.Context, was, is ledger.Route) error {
 	return s.writeAsync(ctx, func(c *writeConn) error {
-		_, err := c.exec("INSERT INTO routes ("+routeColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		_, err := c.exec(`INSERT INTO routes (destination, server, recipients, failures, not_before, cause_code, cause_text, last_success) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (destination, server, recipients) DO UPDATE SET
 				(failures, not_before, cause_code, cause_text, last_success) =
 				(excluded.failures, excluded.not_before, excluded.cause_code, excluded.cause_text, nullif(max(coalesce(last_success, 0), coalesce(excluded.last_success, 0)), 0))
 			WHERE excluded.failures = 0 OR (failures, not_before) IS (?, ?)`,
 			is.Destination, is.Server, is.Recipients, is.Failures, millis(is.NotBefore), is.Cause.Code, is.Cause.Text, millis(is.LastSuccess),
 			was.Failures, millis(was.NotBefore))
+		return err
+	})
+}
+
+// PutFacts writes what was learnt of a destination's server, without waiting for
+// the disk.
+func (s *Store) PutFacts(ctx context.Context, key ledger.RouteKey, facts string) error {
+	return s.writeAsync(ctx, func(c *writeConn) error {
+		_, err := c.exec(`INSERT INTO routes (destination, server, recipients, failures, cause_code, cause_text, facts) VALUES (?, ?, ?, 0, '', '', ?)
+			ON CONFLICT (destination, server, recipients) DO UPDATE SET facts = excluded.facts`,
+			key.Destination, key.Server, key.Recipients, facts)
 		return err
 	})
 }

@@ -1,0 +1,1 @@
+ALTER TABLE routes ADD COLUMN facts TEXT NOT NULL DEFAULT ''; -- ledger.Route.Facts
