@@ -15,7 +15,9 @@ import (
 // those of earlier ones. After a broken session or a fault of popferry's own
 // nothing is deleted.
 func (s *session) delete(ctx context.Context, done, expired []identify.Match) error {
+	owed := !s.Policy.Keep && len(done) > 0 || len(expired) > 0
 	if s.box.Err() != nil || s.tally.aborted() {
+		s.pendingDeletes = owed
 		return nil
 	}
 	failpoint("forwarded")
@@ -28,7 +30,7 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 		return nil
 	case mailbox.DeleteLater:
 		s.log.Debug("some retrieved messages were not sent; the session ends without QUIT, so that the server keeps them")
-		s.pendingDeletes = !s.Policy.Keep && len(done) > 0 || len(expired) > 0
+		s.pendingDeletes = owed
 		return nil
 	case mailbox.Normally:
 	}

@@ -69,8 +69,8 @@ type poll struct {
 	asked     bool      // the user wants a poll now: back-offs do not count
 	lastLogin time.Time // when the session before this poll began
 	fallback  fallback
-	// pendingDeletes reports that a session could not be ended by QUIT, and its
-	// deletions were not made.
+	// pendingDeletes reports that the last session broke, or could not be ended by
+	// QUIT, and its deletions were not made.
 	pendingDeletes bool
 	tried          atomic.Bool // a message was fetched, or could not be
 	leftOut        leftOut
@@ -195,11 +195,10 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	now, rest := p.portion(plan.Due)
 	left, failed := s.forward(ctx, popCtx, plan.Due, now)
 	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
-		if plan, err = s.resolve(popCtx, plan); err != nil {
-			return false, err
+		if plan, failed = s.resolve(popCtx, plan); failed == nil {
+			due := append(left, plan.Due...)
+			_, failed = s.forward(ctx, popCtx, due, due)
 		}
-		due := append(left, plan.Due...)
-		_, failed = s.forward(ctx, popCtx, due, due)
 	}
 	retried, err := s.reconsider(popCtx)
 	if err != nil {
