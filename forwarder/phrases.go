@@ -55,6 +55,12 @@ var (
 		"without ssl/tls",         // Yandex: 530 5.7.7
 		"encryption required for", // RFC 4954 6: 538 5.7.11
 	}
+	namePhrases = []string{
+		"helo command rejected",      // Postfix: 504 5.5.2 <laptop>: Helo command rejected: need fully-qualified hostname
+		"syntactically invalid ehlo", // Exim: 501 Syntactically invalid EHLO argument(s)
+		"invalid helo",               // cPanel's Exim: 550 Access denied - Invalid HELO name
+		"helo/ehlo argument",         // Gmail: 501 5.5.4 HELO/EHLO argument "laptop" invalid
+	}
 	listedPhrases = []string{
 		"blocked using", // Postfix: Client host [...] blocked using zen.spamhaus.org
 		"spamhaus",

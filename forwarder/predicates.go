@@ -14,7 +14,7 @@ import "strings"
 // about the message.
 func (o Outcome) OutOfSync() bool {
 	return o.Code >= 500 && o.Code <= 504 && o.Stage != StageDot && (o.Enhanced[1] == 5 || o.Enhanced == EnhancedCode{}) &&
-		!o.WantsLogin() && !o.says(lineContentPhrases) && !o.TooLarge() && !o.malformedSender()
+		!o.WantsLogin() && !o.RefusesName() && !o.says(lineContentPhrases) && !o.TooLarge() && !o.malformedSender()
 }
 
 // TooLarge reports whether the message is larger than the server or the
@@ -114,6 +114,14 @@ func (o Outcome) WantsLogin() bool {
 
 // WantsTLS reports whether the server demands TLS before it takes mail.
 func (o Outcome) WantsTLS() bool { return o.Code >= 500 && o.says(tlsPhrases) }
+
+// RefusesName reports whether the server refuses the name by which popferry
+// introduces itself: as an argument of EHLO (RFC 5321 4.2.2), or in words, by many
+// servers only at RCPT.
+func (o Outcome) RefusesName() bool {
+	return o.Stage == StageHello && (o.Code == 501 || o.Code == 504 || o.Code == 553) ||
+		o.Code >= 400 && o.Stage >= StageHello && o.Stage < StageDot && o.says(namePhrases)
+}
 
 // Listed reports whether the server refuses mail from this machine's network,
 // because it is on a block list. After the message the same words are about what

@@ -67,6 +67,10 @@ func TestPredicates(t *testing.T) {
 		{"Spamhaus at RCPT", rcpt, 554, forwarder.EnhancedCode{5, 7, 1}, "Client host blocked using zen.spamhaus.org", "AboutSender Listed"},
 		{"Spamhaus about a link", dot, 554, forwarder.EnhancedCode{5, 7, 1}, "a link in it is listed by Spamhaus", "AboutSender"},
 		{"Exchange Online, From", dot, 554, forwarder.EnhancedCode{5, 2, 252}, "SendAsDenied", "ForeignFrom"},
+		{"Postfix refuses the name of the host", rcpt, 504, forwarder.EnhancedCode{5, 5, 2}, "<laptop>: Helo command rejected: need fully-qualified hostname", "RefusesName"},
+		{"sendmail refuses it", forwarder.StageHello, 501, forwarder.EnhancedCode{5, 0, 0}, "Invalid domain name", "RefusesName"},
+		{"cPanel refuses it", forwarder.StageHello, 550, forwarder.EnhancedCode{}, "Access denied - Invalid HELO name (See RFC2821 4.1.1.1)", "RefusesName"},
+		{"EHLO refused for another reason", forwarder.StageHello, 550, forwarder.EnhancedCode{}, "not from you", ""},
 		{"SPF", mail, 550, forwarder.EnhancedCode{5, 7, 23}, "", "AboutSender"},
 	}
 	predicates := []struct {
@@ -77,6 +81,7 @@ func TestPredicates(t *testing.T) {
 		{"NoRoom", forwarder.Outcome.NoRoom}, {"AboutContent", forwarder.Outcome.AboutContent},
 		{"AboutSender", forwarder.Outcome.AboutSender}, {"AboutAddress", forwarder.Outcome.AboutAddress},
 		{"Throttled", forwarder.Outcome.Throttled}, {"TooManyRecipients", forwarder.Outcome.TooManyRecipients},
+		{"RefusesName", forwarder.Outcome.RefusesName},
 		{"WantsLogin", forwarder.Outcome.WantsLogin}, {"WantsTLS", forwarder.Outcome.WantsTLS},
 		{"Listed", forwarder.Outcome.Listed}, {"NoRelay", forwarder.Outcome.NoRelay}, {"ForeignFrom", forwarder.Outcome.ForeignFrom},
 	}

@@ -55,6 +55,7 @@ func TestBreaker(t *testing.T) {
 		"relay denied":                                      {[]forwarder.Outcome{saying(refused(rcpt, 554, 5, 7, 1), "Relay access denied")}, route},
 		"a sender of ours that is refused":                  {[]forwarder.Outcome{refused(mail, 550, 5, 7, 1)}, route},
 		"a login that is wanted at MAIL":                    {[]forwarder.Outcome{saying(refused(mail, 503), "This server requires authentication")}, destination},
+		"the host's name at RCPT":                           {[]forwarder.Outcome{saying(refused(rcpt, 504, 5, 5, 2), "<laptop>: Helo command rejected: need fully-qualified hostname")}, destination},
 		"a block list at RCPT":                              {[]forwarder.Outcome{saying(refused(rcpt, 554, 5, 7, 1), "Client host blocked using zen.spamhaus.org")}, destination},
 		"no session":                                        {[]forwarder.Outcome{{Recipient: "a@example.org", Kind: forwarder.Unusable, Stage: forwarder.StageDial}}, destination},
 		"mail of its own users only":                        {[]forwarder.Outcome{refused(forwarder.StageDot, 554, 5, 2, 252)}, destination},

@@ -123,7 +123,7 @@ func judgeEnvelope(o forwarder.Outcome, e Envelope) Disposition {
 	switch {
 	case o.Stage == forwarder.StageMail && (o.WantsLogin() || o.WantsTLS() || o.Listed()):
 		return DestinationFault // about us, and before any address of ours
-	case o.Listed():
+	case o.Listed(), forGood && o.RefusesName():
 		return DestinationFault // many servers check at RCPT what they know from the start
 	case e.OwnSender && o.AboutSender() && !o.NoRelay() && !o.WantsLogin() && forGood && (o.Enhanced != forwarder.EnhancedCode{}):
 		return Refused

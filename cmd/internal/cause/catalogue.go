@@ -128,7 +128,7 @@ var catalogue = []entry{
 	{Cause{"forward_tls", "the destination refused to start TLS", "Check tls and port under forward (587 starttls, 465 implicit)."}, answered(atStage(forwarder.StageTLS))},
 	{Cause{"forward_not_smtp", "this is not an SMTP server", "Submission uses port 587 with tls: starttls, or 465 with tls: implicit. POP3 and IMAP servers do not accept mail."}, otherReply},
 	{Cause{"listed", "the destination refuses mail from this network", "This machine's address is on a block list. Send through your provider's server with a login: port: 587, tls: starttls."}, answered(forwarder.Outcome.Listed)},
-	{Cause{"helo", "the destination refuses the name in popferry's HELO", "Set helo under forward to the full DNS name of this machine."}, answered(inWords(badHelo))},
+	{Cause{"helo", "the destination refuses the name in popferry's HELO", "Set helo under forward to the full DNS name of this machine."}, answered(forwarder.Outcome.RefusesName)},
 	{Cause{"forward_session", "cannot open a session with the destination", "Check host, port, tls and protocol under forward, and that the server is up. Nothing is lost: the mail stays on the POP3 server."}, answered(ofKind(forwarder.Unusable))},
 	{Cause{"wants_login", "the destination requires a login", "Set username and password under forward."}, destination(forwarder.Outcome.WantsLogin)},
 	{Cause{"bad_sender", "the destination says that from is not a valid address", "Check the spelling of from under forward."}, destination(syntax(forwarder.StageMail))},

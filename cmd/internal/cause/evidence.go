@@ -21,7 +21,6 @@ var (
 	authOff = []string{
 		"smtpclientauthentication is disabled", // Microsoft, 5.7.139
 	}
-	badHelo   = []string{"helo command rejected"}   // Postfix
 	badSender = []string{"sender address rejected"} // Postfix, at RCPT by default
 )
 
