@@ -4,8 +4,9 @@
 //	Open (connect .. login, listing) > Retrieve* > Delete* > Quit
 //
 // It knows what real servers get wrong, and notes it in the ledger's facts about
-// the server: sizes that LIST reports wrongly, PIPELINING that fails, TOP that
-// breaks the connection, messages that vanish once retrieved. Three questions
+// the server (facts.go): sizes that LIST reports wrongly, PIPELINING that fails,
+// commands that are not answered, login methods that are only listed, messages that
+// vanish once retrieved. Three questions
 // are answered here and nowhere else:
 //
 //   - Is a message whole? (retrieve.go)

@@ -4,7 +4,11 @@
 //
 // A session, from left to right:
 //
-//	Open (connect > greeting > STLS > CAPA > login > CAPA) > Listing > Retr* > Dele* > Quit
+//	Open (connect > greeting > STLS > CAPA > UTF8 > login > CAPA) > Listing > Retr* > Dele* > Quit
+//
+// Open tries again, on a new connection, without an optional command that the server
+// does not answer, and by the next login method where one is only listed. What it
+// learns so is in its Facts: the caller keeps them, and says for how long they count.
 //
 // Octets are the server's: a Body removes dot-stuffing and leaves everything
 // else as it came, in constant memory, however long lines and messages are.

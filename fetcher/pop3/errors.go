@@ -21,8 +21,7 @@ var (
 	errTooLong = errors.New("the message is too long")
 	// errLine: an argument contains CR, LF or NUL. Nothing was sent.
 	errLine = errors.New("a line break or NUL cannot be sent")
-	// ErrMethod: the login method cannot be used in this session. Nothing was
-	// sent.
+	// ErrMethod: the login method cannot be used, or the server does not know it.
 	ErrMethod = errors.New("login method cannot be used")
 )
 

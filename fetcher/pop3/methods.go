@@ -3,6 +3,7 @@ package pop3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -38,17 +39,27 @@ func (o *opener) login(ctx context.Context, c *Client) error {
 			o.again = true
 			return err
 		case !o.fallsBack(ctx, cr.Method, err):
-			return err
+			return noMethod(err)
 		}
 		o.tried[cr.Method] = true
 		switch {
 		case o.method(c) == "" || len(o.tried) == maxLogins:
-			return err
+			return noMethod(err)
 		case c.Err() != nil:
 			o.again = true
 			return err
 		}
 	}
+}
+
+// noMethod adds to the error of the last method that it is about the method, if the
+// server says so.
+func noMethod(err error) error {
+	var refused *Error
+	if errors.As(err, &refused) && refused.Kind() == KindProtocol {
+		return fmt.Errorf("%w: %w", ErrMethod, err)
+	}
+	return err
 }
 
 // utf8 turns UTF-8 mode on wherever it is offered, and reports whether it is on

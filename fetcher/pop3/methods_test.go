@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -194,6 +195,10 @@ func TestLoginFallsBack(t *testing.T) {
 				}
 				if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v, want %q", err, tt.err)
+				}
+				unknown := strings.Contains(tt.err, "unrecognized") || strings.Contains(tt.err, "-ERR unknown")
+				if errors.Is(err, ErrMethod) != unknown {
+					t.Errorf("error %v is about the method: %v, want %v", err, !unknown, unknown)
 				}
 				if asked > len(scripts) {
 					t.Errorf("the password was asked for %d times on %d connections, want once for each", asked, len(scripts))
