@@ -136,6 +136,11 @@ func (d *Dovecot) Delivered(user string) iter.Seq[[]byte] {
 	return d.scratch.maildir(local(user)).delivered()
 }
 
+// Stored yields a user's messages as they are in the mailbox, with CRLF line ends.
+func (d *Dovecot) Stored(user string) iter.Seq[[]byte] {
+	return d.scratch.maildir(local(user)).stored()
+}
+
 // authSocket is the socket where Postfix checks passwords.
 func (d *Dovecot) authSocket() string { return d.scratch.path("auth") }
 

@@ -95,13 +95,24 @@ func (m maildir) wait(ctx context.Context, n int) error {
 	}
 }
 
-// delivered yields each message without the lines that its delivery added.
-func (m maildir) delivered() iter.Seq[[]byte] {
+// stored yields each message as it is in the mailbox, with CRLF line ends.
+func (m maildir) stored() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, file := range m.files() {
 			octets, err := os.ReadFile(file)
 			check(m.tb, err)
-			if !yield(wire(belowReceived(octets))) {
+			if !yield(wire(octets)) {
+				return
+			}
+		}
+	}
+}
+
+// delivered yields each message without the lines that its delivery added.
+func (m maildir) delivered() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for octets := range m.stored() {
+			if !yield(belowReceived(octets)) {
 				return
 			}
 		}

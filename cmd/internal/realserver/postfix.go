@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +36,18 @@ type Postfix struct {
 	dovecot *Dovecot
 }
 
+// DebianDefaults lets Postfix change and refuse messages as it does where Debian
+// has installed it. Otherwise this package has it keep all messages as they are.
+func DebianDefaults() Option { return Config(debianDefaults) }
+
+// LocalDelivery has local(8) deliver mail, as it does for the users of a system,
+// instead of virtual(8).
+func LocalDelivery() Option { return Config(localDelivery) }
+
+// DeliverTo hands mail on to a Dovecot's LMTP, which has it delivered to its users
+// of the same names, instead of delivering it itself.
+func DeliverTo(d *Dovecot) Option { return Config("virtual_transport = lmtp:unix:" + d.LMTPSocket()) }
+
 // StartPostfix starts Postfix without users, and stops it at the end of the test.
 // Dovecot checks the passwords of its users.
 func StartPostfix(tb testing.TB, d *Dovecot, options ...Option) *Postfix {
@@ -53,7 +64,7 @@ func StartPostfix(tb testing.TB, d *Dovecot, options ...Option) *Postfix {
 	for _, o := range options {
 		o(&b)
 	}
-	s.write("main.cf", b.String())
+	s.write("main.cf", lastSettings(b.String()))
 	s.write("master.cf", masterConfig(p.ip))
 	p.daemon = daemon{
 		tb: tb, name: "postfix", log: s.path("log"),
@@ -91,18 +102,24 @@ func (p *Postfix) AddUser(user, password string) {
 	p.writeUsers()
 }
 
-// writeUsers replaces the table of users. The servers check for a new table before
-// each connection.
+// writeUsers replaces the tables of users. The servers check for a new table
+// before each connection.
 func (p *Postfix) writeUsers() {
 	p.tb.Helper()
-	var lines []string
+	var virtual, aliases strings.Builder
 	for user := range p.users {
-		lines = append(lines, fmt.Sprintf("%s@%s %s/\n", user, Domain, user))
+		fmt.Fprintf(&virtual, "%s@%s %[1]s/\n", user, Domain)
+		fmt.Fprintf(&aliases, "%s %s/\n", user, p.Maildir(user))
 	}
-	sort.Strings(lines)
-	p.scratch.write("next", strings.Join(lines, ""))
+	p.writeTable("users", virtual.String())
+	p.writeTable("aliases", aliases.String())
+}
+
+func (p *Postfix) writeTable(name, text string) {
+	p.tb.Helper()
+	p.scratch.write("next", text)
 	p.scratch.run("postmap", "-c", p.scratch.dir, "hash:"+p.scratch.path("next"))
-	check(p.tb, os.Rename(p.scratch.path("next.db"), p.scratch.path("users.db")))
+	check(p.tb, os.Rename(p.scratch.path("next.db"), p.scratch.path(name+".db")))
 }
 
 // Maildir returns the path of a user's mailbox.
@@ -125,6 +142,18 @@ func (p *Postfix) WaitDelivered(ctx context.Context, user string, n int) error {
 // order of their delivery, which is about that of their arrival.
 func (p *Postfix) Delivered(user string) iter.Seq[[]byte] {
 	return p.scratch.maildir(local(user)).delivered()
+}
+
+// Stored yields a user's messages as they are in the mailbox, with CRLF line ends.
+func (p *Postfix) Stored(user string) iter.Seq[[]byte] {
+	return p.scratch.maildir(local(user)).stored()
+}
+
+// WaitIdle waits until Postfix has no mail to deliver any more. It returns an error
+// that wraps ctx's if ctx ends first.
+func (p *Postfix) WaitIdle(ctx context.Context) error {
+	p.tb.Helper()
+	return p.scratch.waitEmpty(ctx, "queue/maildrop", "queue/incoming", "queue/active", "queue/deferred")
 }
 
 // queue creates the folders that Postfix's start script would create.

@@ -1,6 +1,8 @@
 package realserver
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,7 +24,7 @@ disable_dns_lookups = yes
 
 mydestination =
 local_recipient_maps =
-alias_maps =
+alias_maps = hash:{dir}/aliases
 alias_database =
 virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = hash:{dir}/users
@@ -60,6 +62,22 @@ smtpd_junk_command_limit = 1000
 smtpd_client_connection_count_limit = 0
 `
 
+// debianDefaults are Postfix's own settings, which Debian leaves as they are, for
+// what mainTemplate changes to keep messages whole.
+const debianDefaults = `
+message_size_limit = 10240000
+header_size_limit = 102400
+message_drop_headers = bcc, content-length, resent-bcc, return-path
+cleanup_replace_stray_cr_lf = yes
+local_header_rewrite_clients = permit_inet_interfaces
+`
+
+// localDelivery makes the users local ones.
+const localDelivery = `
+virtual_mailbox_domains =
+mydestination = ` + Domain + `
+`
+
 // masterTemplate is Postfix's master.cf: only the services that accept mail and
 // deliver it to mailboxes, all without chroot.
 const masterTemplate = `
@@ -82,6 +100,8 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+local unix - n n - - local
+lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 `
@@ -90,6 +110,23 @@ func mainConfig(dir, ip, auth string) string {
 	uid, gid := owner()
 	return strings.NewReplacer("{dir}", dir, "{ip}", ip, "{auth}", auth, "{domain}", Domain,
 		"{uid}", strconv.Itoa(uid), "{gid}", strconv.Itoa(gid)).Replace(mainTemplate)
+}
+
+// lastSettings keeps the last one of several settings with the same name. Postfix
+// would do so, too, but it warns of them with each process that starts, and its
+// log service stands still if it has to log that itself while others do.
+func lastSettings(text string) string {
+	last := make(map[string]string)
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			last[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		}
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(last)) {
+		b.WriteString(name + " = " + last[name] + "\n")
+	}
+	return b.String()
 }
 
 func masterConfig(ip string) string {

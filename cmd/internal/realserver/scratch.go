@@ -1,7 +1,11 @@
 package realserver
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -59,6 +63,47 @@ func (s scratch) mkdir(name string, mode os.FileMode, uid, gid int) {
 	check(s.tb, os.MkdirAll(s.path(name), mode))
 	check(s.tb, os.Chmod(s.path(name), mode)) // regardless of the umask
 	check(s.tb, os.Chown(s.path(name), uid, gid))
+}
+
+// waitEmpty waits until there are no files below these folders. It returns an error
+// at the end of ctx.
+func (s scratch) waitEmpty(ctx context.Context, folders ...string) error {
+	s.tb.Helper()
+	const enough = 3 // times: a file that is moved while they are read can be missed once
+	for empty := 0; empty < enough; {
+		left := ""
+		for _, folder := range folders {
+			left = cmp.Or(left, s.anyFile(folder))
+		}
+		if left != "" {
+			empty = 0
+		} else {
+			empty++
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("mail is left in the queue, such as %s: %w", left, ctx.Err())
+		case <-time.After(tick):
+		}
+	}
+	return nil
+}
+
+// anyFile returns the path of a file below a folder, or "" if there is none.
+func (s scratch) anyFile(folder string) (found string) {
+	s.tb.Helper()
+	err := filepath.WalkDir(s.path(folder), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // it has just been moved
+		case err != nil || entry.IsDir():
+			return err
+		}
+		found = path
+		return fs.SkipAll
+	})
+	check(s.tb, err)
+	return found
 }
 
 // loopback returns a random one of the sixteen million loopback addresses (RFC 1122

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/testworld"
+)
+
+func matrixCells() []matrixCell {
+	return []matrixCell{
+		{
+			name: "Dovecot to Postfix with Dovecot LMTP", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				d := realserver.StartDovecot(t)
+				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(d))
+				return fromDovecot(d, mail), toPostfix(t, p, matrixTarget{mail: d.Stored})
+			},
+			stays: stays(tooManyHops(), map[string]string{"12 MB": "held: the server announces a limit of 10240000"}),
+			changes: append(postfixChanges(), "the body is changed", "the body is changed in line ends and spaces",
+				"x-long is changed in line ends and spaces"), // its LMTP client folds lines above 998 octets
+		},
+		{
+			name: "Dovecot to Postfix local", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				d := realserver.StartDovecot(t)
+				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.LocalDelivery())
+				return fromDovecot(d, mail), toPostfix(t, p, matrixTarget{mail: p.Stored})
+			},
+			stays:   stays(tooManyHops(), map[string]string{"12 MB": "held: the server announces a limit of 10240000"}),
+			changes: append(postfixChanges(), "the body is changed in line ends and spaces"), // bare CR
+		},
+		{
+			name: "Dovecot to Dovecot LMTP", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				d := realserver.StartDovecot(t)
+				d.AddUser("inbox", "secret")
+				return fromDovecot(d, mail), matrixTarget{
+					forward: fmt.Sprintf(`{host: "unix:%s", protocol: lmtp, to: [inbox@popferry.test]}`, d.LMTPSocket()),
+					mail:    d.Stored,
+					idle:    func(context.Context) error { return nil },
+				}
+			},
+			stays: stays(tooManyHops(), senderRefused()),
+		},
+	}
+}
+
+// tooManyHops are the messages in which popferry suspects a mail loop.
+func tooManyHops() map[string]string {
+	return map[string]string{
+		"29 hops": "held: 29 Received lines", "31 hops": "held: 31 Received lines",
+		"49 hops": "held: 49 Received lines", "120 hops": "held: 120 Received lines",
+	}
+}
+
+// senderRefused are the messages whose own sender a server without SMTPUTF8 cannot
+// take.
+func senderRefused() map[string]string {
+	return map[string]string{
+		"utf-8 return path":        "held: is not ASCII",
+		"latin-1 return path":      "held: octets that are not UTF-8",
+		"return path that is none": "held: Invalid FROM",
+		"doubled brackets":         "held: angle brackets",
+		"return path with spaces":  "held: Invalid FROM",
+	}
+}
+
+func stays(all ...map[string]string) map[string]string {
+	sum := make(map[string]string)
+	for _, some := range all {
+		maps.Copy(sum, some)
+	}
+	return sum
+}
+
+// postfixChanges are what Postfix does to mail from a client on one of its own
+// addresses.
+func postfixChanges() []string {
+	return []string{
+		"date is added", "from is added", "message-id is added", "resent-date is added", "resent-from is added", "resent-message-id is added",
+		"bcc is removed", "content-length is removed", "resent-bcc is removed", "return-path is removed",
+		"from is changed", "to is changed", // a domain is appended to words that look like an address
+		"x-long is changed",                                                                        // cut after header_size_limit
+		"x-note is changed",                                                                        // NULs are removed
+		"x-note is changed in line ends and spaces",                                                // bare CR
+		"x-other is changed in line ends and spaces", "x-space is changed in line ends and spaces", // the space before the colon
+		"the header ends early",                                     // at a line that is not a field
+		"a line that is no field is removed", "the body is changed", // text without a header becomes the body
+	}
+}
+
+// fromDovecot puts mail into a mailbox of Dovecot.
+func fromDovecot(d *realserver.Dovecot, mail []oddMessage) matrixSource {
+	d.AddUser("isp", "secret")
+	for _, m := range mail {
+		d.Seed("isp", []byte(m.octets))
+	}
+	return matrixSource{addr: d.POP3(), user: "isp", password: "secret"}
+}
+
+// toPostfix forwards to Postfix without a login.
+func toPostfix(t *testing.T, p *realserver.Postfix, m matrixTarget) matrixTarget {
+	p.AddUser("inbox", "secret")
+	p.AddUser("bounces", "secret")
+	m.forward, m.idle = smtpForward(t, p.SMTP()), p.WaitIdle
+	return m
+}
+
+// smtpForward is a destination without login, whose envelope sender has a mailbox
+// there.
+func smtpForward(t *testing.T, addr string) string {
+	t.Helper()
+	return fmt.Sprintf("{%s, tls: none, from: bounces@popferry.test, to: [inbox@popferry.test]}", testworld.HostPort(t, addr))
+}
