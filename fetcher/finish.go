@@ -49,11 +49,11 @@ func (p *poll) finish(ctx context.Context) {
 	case errors.As(halt, &fault), errors.As(halt, &refused):
 		// The mailbox is well; it waits with its destination.
 		p.row.Cause = p.Describe(halt)
+	case errors.Is(halt, ErrYielded) && counts.Forwarded > 0:
+		// All went well so far.
+		p.row.LastSuccess, p.row.Failures, p.row.NotBefore, p.row.Cause = now, 0, time.Time{}, ledger.Cause{}
 	case cutOff, errors.Is(halt, ErrStopped), errors.Is(halt, ErrYielded), errors.Is(halt, context.Canceled):
 		// It was stopped: nothing failed.
-		if counts.Forwarded > 0 {
-			p.row.Failures, p.row.NotBefore, p.row.Cause = 0, time.Time{}, ledger.Cause{}
-		}
 	case counts.Forwarded > 0 || brokeAtQuit(halt):
 		// It made progress: the next poll comes at its usual time.
 		p.row.Failures, p.row.NotBefore, p.row.Cause = 0, time.Time{}, p.Describe(halt)

@@ -50,6 +50,26 @@ type Counts struct {
 	Octets    int64 // forwarded
 }
 
+// After is the result of a poll that goes on where an earlier one yielded: of both
+// together.
+func (r Result) After(earlier Result) Result {
+	if r.Skip != NotSkipped { // the rest has to wait
+		earlier.Skip, earlier.Until = r.Skip, r.Until
+		return earlier
+	}
+	r.Forwarded += earlier.Forwarded
+	r.Held += earlier.Held
+	r.Deferred += earlier.Deferred
+	r.Skipped += earlier.Skipped
+	r.Unknown += earlier.Unknown
+	r.Octets += earlier.Octets
+	r.Duration += earlier.Duration
+	if r.OnServer < 0 {
+		r.OnServer = earlier.OnServer
+	}
+	return r
+}
+
 // TryAgain reports whether something of the account has to be tried again.
 func (r Result) TryAgain() bool {
 	return r.Err != nil || r.Skip == BackingOff || r.Deferred+r.Waiting > 0

@@ -42,3 +42,27 @@ func TestSummaryLine(t *testing.T) {
 		}
 	}
 }
+
+// A poll that yields is one poll with those that go on with it.
+func TestResultAfterYieldIsOfAllTurns(t *testing.T) {
+	t.Parallel()
+	yielded := result{Account: "isp", Counts: counts{Forwarded: 10, Held: 1, Deferred: 2, Unknown: 1, Octets: 100}, OnServer: 30, Duration: time.Second, Err: fetcher.ErrYielded}
+	for name, test := range map[string]struct{ then, want result }{
+		"the rest": {
+			result{Account: "isp", Counts: counts{Forwarded: 5, Skipped: 1, Octets: 50}, OnServer: 25, Waiting: 2, Duration: time.Second},
+			result{Account: "isp", Counts: counts{Forwarded: 15, Held: 1, Deferred: 2, Skipped: 1, Unknown: 1, Octets: 150}, OnServer: 25, Waiting: 2, Duration: 2 * time.Second},
+		},
+		"no login": {
+			result{Account: "isp", OnServer: -1, Err: errTest, Duration: time.Second},
+			result{Account: "isp", Counts: yielded.Counts, OnServer: 30, Duration: 2 * time.Second, Err: errTest},
+		},
+		"a back-off": {
+			result{Account: "isp", OnServer: -1, Skip: fetcher.BackingOff},
+			result{Account: "isp", Counts: yielded.Counts, OnServer: 30, Duration: time.Second, Skip: fetcher.BackingOff, Err: fetcher.ErrYielded},
+		},
+	} {
+		if got := test.then.After(yielded); got != test.want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, test.want)
+		}
+	}
+}

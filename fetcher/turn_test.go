@@ -37,6 +37,13 @@ func TestYieldEndsSessionAfterCurrentMessage(t *testing.T) {
 	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 3}, OnServer: 2, Err: fetcher.ErrYielded})
 	f.wantLeft("uid-m4", "uid-m5")
 	f.wantSent("QUIT", 1)
+	f.underLease(func(ctx context.Context, l fetcher.Lease) error {
+		a, err := l.Account(ctx)
+		if !a.LastSuccess.Equal(f.now.Now()) {
+			t.Errorf("last success %s, want %s: nothing failed", a.LastSuccess, f.now.Now())
+		}
+		return err
+	})
 	f.account.Turn = fetcher.Turn{}
 	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 2}})
 	f.wantArrivedInOrder("m1", "m2", "m3", "m4", "m5")

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -30,6 +31,9 @@ type App struct {
 	tracker  *progress.Tracker
 	store    *sqlite.Store
 	log      *slog.Logger
+
+	mu      sync.Mutex
+	yielded map[string]fetcher.Result // by account, until the poll goes on
 }
 
 // Options are what the caller decides about an App.
@@ -45,7 +49,7 @@ type Options struct {
 func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options) (*App, error) {
 	a := &App{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
-		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log,
+		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, yielded: make(map[string]fetcher.Result),
 	}
 	if err := a.wire(ctx, o.Resources); err != nil {
 		a.Close()
@@ -138,12 +142,14 @@ func (a *App) Jobs() []schedule.Job {
 }
 
 // Poll polls an enabled account. Requested means that a user asked for it:
-// back-offs then do not count.
-func (a *App) Poll(ctx context.Context, name string, requested bool) fetcher.Result {
+// back-offs then do not count. A poll that yields to other accounts is Unfinished;
+// the next one goes on, and its result is that of both.
+func (a *App) Poll(ctx context.Context, name string, requested bool, turn schedule.Turn) (fetcher.Result, schedule.End) {
 	acc := a.accounts[name]
 	var done func()
 	acc.Progress, done = a.tracker.Start(name)
 	defer done()
+	acc.Turn = fetcher.Turn(turn)
 	res := a.poller.Poll(ctx, acc, requested)
 	if a.metrics != nil {
 		a.metrics.Poll(res)
@@ -151,7 +157,23 @@ func (a *App) Poll(ctx context.Context, name string, requested bool) fetcher.Res
 	if err := a.pools[acc.Destination.Name].keepFacts(ctx, a.store); err != nil {
 		a.log.Warn("cannot write what was learnt of a destination", "forward", acc.Destination.Name, "error", err)
 	}
-	return res
+	end := schedule.Finished
+	switch {
+	case errors.Is(res.Err, fetcher.ErrYielded):
+		end = schedule.Unfinished
+	case res.Skip != fetcher.NotSkipped:
+		end = schedule.NotBegun
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if earlier, ok := a.yielded[name]; ok {
+		res = res.After(earlier)
+	}
+	delete(a.yielded, name)
+	if end == schedule.Unfinished {
+		a.yielded[name] = res
+	}
+	return res, end
 }
 
 // PollAll polls all enabled accounts at once, within the limits of the
@@ -160,11 +182,12 @@ func (a *App) PollAll(ctx context.Context, requested bool) []fetcher.Result {
 	jobs := a.Jobs()
 	var mu sync.Mutex
 	results := make(map[string]fetcher.Result, len(jobs))
-	schedule.Each(jobs, a.cfg.Concurrency, a.cfg.PerHost, func(name string) {
-		res := a.Poll(ctx, name, requested)
+	schedule.Each(jobs, a.cfg.Concurrency, a.cfg.PerHost, func(name string, turn schedule.Turn) schedule.End {
+		res, end := a.Poll(ctx, name, requested, turn)
 		mu.Lock()
 		defer mu.Unlock()
 		results[name] = res
+		return end
 	})
 	var inOrder []fetcher.Result
 	for _, j := range jobs {

@@ -54,7 +54,9 @@ func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
 		Concurrency: cfg.Concurrency,
 		PerHost:     cfg.PerHost,
 		Log:         d.Log.Logger,
-		Run:         func(ctx context.Context, name string) { d.poll(ctx, g, name) },
+		Run: func(ctx context.Context, name string, turn schedule.Turn) schedule.End {
+			return d.poll(ctx, g, name, turn)
+		},
 	})
 	if err != nil {
 		g.app.Close()
@@ -64,12 +66,14 @@ func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
 }
 
 // poll polls an account, because it is due or because it was requested.
-func (d *daemon) poll(ctx context.Context, g *generation, name string) {
+func (d *daemon) poll(ctx context.Context, g *generation, name string, turn schedule.Turn) schedule.End {
 	waiting, requested := d.requests.take(name)
 	g.polling.Store(name, true)
 	defer g.polling.Delete(name)
-	res := g.app.Poll(ctx, name, requested)
+	res, end := g.app.Poll(ctx, name, requested, turn)
 	switch {
+	case requested && end == schedule.Unfinished:
+		d.requests.add(name, waiting...) // the rest is requested, too
 	case requested && errors.Is(res.Err, fetcher.ErrStopped):
 		d.requests.add(name, waiting...) // the next generation polls it
 	case requested && res.Skip == fetcher.Leased:
@@ -79,6 +83,7 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string) {
 		reply(waiting, res)
 	}
 	logPoll(d.Log.With("account", name), res)
+	return end
 }
 
 // next returns when an account is polled next.
@@ -120,6 +125,8 @@ func (g *generation) stopped() bool {
 // logPoll logs a poll in one line.
 func logPoll(log *slog.Logger, res fetcher.Result) {
 	switch {
+	case errors.Is(res.Err, fetcher.ErrYielded) && res.Skip == fetcher.NotSkipped:
+		log.Info("other accounts are waiting; the poll goes on at the account's next turn", "forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
 	case res.Err != nil:
 		c := cause.Of(res.Err)
 		level := slog.LevelError

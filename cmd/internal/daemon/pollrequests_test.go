@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -88,8 +90,45 @@ func TestPollRequestJustBeforeReload(t *testing.T) {
 	g.stop()
 	waiting := make(chan fetcher.Result, 1)
 	d.requests.add("isp", waiting)
-	d.poll(t.Context(), g, "isp")
+	d.poll(t.Context(), g, "isp", schedule.Turn{})
 	if got, requested := d.requests.take("isp"); !requested || len(got) != 1 || len(waiting) != 0 {
 		t.Errorf("got requested %t, %d waiting, %d results; want true, 1, 0", requested, len(got), len(waiting))
+	}
+}
+
+// TestRequestedPollThatYields: who requested it waits for the rest, and gets the
+// result of all.
+func TestRequestedPollThatYields(t *testing.T) {
+	t.Parallel()
+	src, sink := testworld.POP3(t, pop3test.Options{Pipelining: pop3test.PipeliningHidden}, testworld.Mail(3)...), testworld.SMTP(t, smtptest.Options{})
+	var log bytes.Buffer
+	d, cfg := fixture(t, oneAccount(t, src, sink), &log, slog.LevelInfo)
+	g, err := d.newGeneration(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.stop()
+	waiting := make(chan fetcher.Result, 1)
+	d.requests.add("isp", waiting)
+	yield := make(chan struct{})
+	close(yield)
+	for _, step := range []struct {
+		turn schedule.Turn
+		end  schedule.End
+	}{{schedule.Turn{Yield: yield}, schedule.Unfinished}, {schedule.Turn{Yield: yield}, schedule.Unfinished}, {schedule.Turn{}, schedule.Finished}} {
+		if len(waiting) != 0 {
+			t.Error("there is a result before the end of the poll")
+		}
+		if end := d.poll(t.Context(), g, "isp", step.turn); end != step.end {
+			t.Errorf("the poll ended as %d, want %d", end, step.end)
+		}
+	}
+	if res := <-waiting; res.Forwarded != 3 || res.Err != nil {
+		t.Errorf("got %d forwarded, error %v; want 3, none", res.Forwarded, res.Err)
+	}
+	for said, times := range map[string]int{"other accounts are waiting": 2, "msg=polled": 1, "level=ERROR": 0} {
+		if got := strings.Count(log.String(), said); got != times {
+			t.Errorf("%q was logged %d times, want %d: %s", said, got, times, log.String())
+		}
 	}
 }

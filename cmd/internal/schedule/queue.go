@@ -2,42 +2,82 @@ package schedule
 
 import (
 	"container/heap"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
 // queue holds the waiting jobs. The next one taken is the one that has waited
-// longest among those whose host has a free slot.
+// longest among those for which there is a slot, in total and at their host.
 type queue struct {
-	perHost int // jobs of one host that may run at once
+	jobs    []*job
+	tick    time.Duration // how often runs are looked at while jobs wait
+	crowded chan struct{} // a job waits
+	over    chan struct{} // closed: so is the queue
+	replace func()        // starts a worker for a run that has lost its slot
 
-	mu      sync.Mutex
-	changed sync.Cond
-	last    uint64 // number of the last job queued
-	waiting int
-	ready   hosts // with a free slot and a waiting job
-	ending  bool  // take returns false once no job waits
-	closed  bool
+	mu       sync.Mutex
+	changed  sync.Cond
+	slots    share
+	last     uint64 // number of the last job queued
+	waiting  int
+	quick    lines  // with jobs for which their host has a slot
+	slow     lines  // likewise, of slow jobs
+	runs     []*run // in the order in which they began
+	detached int    // of them, runs that hold no slot any more
+	ending   bool   // take returns nil once no job waits or runs
+	closed   bool
 }
 
 // job is an account, queued or not.
 type job struct {
-	name    string
-	host    *host
-	number  uint64 // its position in the queue
-	waiting bool
-	running bool
-	rerun   bool // queue it again after this run
+	name     string
+	host     *host
+	patience time.Duration // what others may take of its time
+	number   uint64        // its position in the queue
+	waiting  bool
+	run      *run // nil: it is not running
+	rerun    bool // queue it again after this run
+	slow     bool // it does not yield
+	cuts     uint // runs in a row that were cut
 }
 
 // host is a server with its jobs.
 type host struct {
-	waiting []*job
-	running int
+	slots share
+	quick line
+	slow  line
 }
 
-func newQueue(perHost int) *queue {
-	q := &queue{perHost: max(perHost, 1)}
+// line is the waiting jobs of a host, all quick or all slow.
+type line struct {
+	host  *host
+	slow  bool
+	jobs  []*job
+	ready bool // it is among those of the queue
+}
+
+// newQueue returns a queue of these jobs, none of which waits. Those of one host
+// share its slots.
+func newQueue(list []Job, concurrency, perHost int) *queue {
+	q := &queue{
+		jobs: make([]*job, len(list)), slots: share{limit: max(concurrency, 1), quick: len(list)},
+		crowded: make(chan struct{}, 1), over: make(chan struct{}), tick: maxPatience / 2,
+	}
 	q.changed.L = &q.mu
+	byName := make(map[string]*host)
+	for i, j := range list {
+		name := strings.ToLower(j.Host)
+		h := byName[name]
+		if h == nil {
+			h = &host{slots: share{limit: max(perHost, 1)}}
+			h.quick, h.slow = line{host: h}, line{host: h, slow: true}
+			byName[name] = h
+		}
+		h.slots.quick++
+		q.jobs[i] = &job{name: j.Name, host: h, patience: maxPatience}
+	}
 	return q
 }
 
@@ -45,7 +85,7 @@ func newQueue(perHost int) *queue {
 func (q *queue) add(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if j.waiting || j.running || q.closed {
+	if j.waiting || j.run != nil || q.closed {
 		return false
 	}
 	q.enqueue(j)
@@ -61,7 +101,7 @@ func (q *queue) request(j *job) bool {
 	switch {
 	case j.waiting || j.rerun || q.closed:
 		return false
-	case j.running:
+	case j.run != nil:
 		j.rerun = true
 	default:
 		q.enqueue(j)
@@ -72,64 +112,146 @@ func (q *queue) request(j *job) bool {
 // enqueue adds a job at the end. The caller holds mu.
 func (q *queue) enqueue(j *job) {
 	q.last++
-	j.waiting, j.number = true, q.last
-	j.host.waiting = append(j.host.waiting, j)
 	q.waiting++
-	if len(j.host.waiting) == 1 {
-		q.offer(j.host)
+	j.waiting, j.number = true, q.last
+	l := &j.host.quick
+	if j.slow {
+		l = &j.host.slow
+	}
+	l.jobs = append(l.jobs, j)
+	q.offer(l)
+	select {
+	case q.crowded <- struct{}{}:
+	default: // it is known
 	}
 }
 
-// take waits for a job and marks it as running. It is not ok once the queue is
-// closed, or has been ended and is empty.
-func (q *queue) take() (j *job, ok bool) {
+// take waits for a job that can run and starts its run. It returns nil once the
+// queue is closed, or has been ended and is empty.
+func (q *queue) take() *run {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.closed && len(q.ready) == 0 && !(q.ending && q.waiting == 0) {
+	for {
+		l := q.next()
+		switch {
+		case q.closed, q.ending && q.waiting == 0 && len(q.runs) == 0:
+			return nil
+		case l != nil:
+			return q.start(l)
+		}
 		q.changed.Wait()
 	}
-	if q.closed || len(q.ready) == 0 {
-		return nil, false
-	}
-	h := heap.Pop(&q.ready).(*host)
-	j, h.waiting[0] = h.waiting[0], nil
-	h.waiting = h.waiting[1:]
-	h.running++
-	j.waiting, j.running = false, true
-	q.waiting--
-	q.offer(h)
-	if q.ending && q.waiting == 0 {
-		q.changed.Broadcast()
-	}
-	return j, true
 }
 
-// done marks a job as no longer running.
-func (q *queue) done(j *job) {
+// next returns the line whose first job is the next one to run; nil: none can run.
+// The caller holds mu.
+func (q *queue) next() *line {
+	var first *line
+	for _, ready := range []*lines{&q.quick, &q.slow} {
+		for len(*ready) > 0 && !(*ready)[0].host.slots.has((*ready)[0].slow) {
+			heap.Pop(ready).(*line).ready = false // offered again when its host has a slot
+		}
+		if len(*ready) > 0 && q.slots.has((*ready)[0].slow) && (first == nil || (*ready)[0].before(first)) {
+			first = (*ready)[0]
+		}
+	}
+	return first
+}
+
+// start starts the run of a line's first job. The caller holds mu.
+func (q *queue) start(l *line) *run {
+	heap.Pop(q.among(l)).(*line).ready = false
+	j := l.jobs[0]
+	l.jobs[0] = nil
+	l.jobs = l.jobs[1:]
+	q.waiting--
+	j.waiting, j.run = false, newRun(j)
+	j.run.holds, j.run.slow = true, j.slow
+	q.hold(j.run, 1)
+	q.runs = append(q.runs, j.run)
+	q.offer(l)
+	return j.run
+}
+
+// done ends a run. It reports whether the run still had its slot.
+func (q *queue) done(r *run, end End) (held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	j.running = false
-	full := j.host.running == q.perHost
-	j.host.running--
-	if full { // otherwise the host is ready already, or nothing waits for it
-		q.offer(j.host)
+	j := r.job
+	if held = r.holds; held {
+		q.vacate(r)
+	} else {
+		q.detached--
 	}
-	if j.rerun && !q.closed {
-		j.rerun = false
+	q.runs = slices.DeleteFunc(q.runs, func(o *run) bool { return o == r })
+	j.run = nil
+	q.assess(r, end)
+	if (j.rerun || end == Unfinished) && !q.closed {
 		q.enqueue(j)
 	}
+	j.rerun = false
+	if q.ending {
+		q.changed.Broadcast()
+	}
+	return held
 }
 
-// offer makes a host ready if it has a waiting job and a free slot. The caller
+// vacate gives the slot of a run to the jobs that wait. The caller holds mu.
+func (q *queue) vacate(r *run) {
+	q.hold(r, -1)
+	r.holds = false
+	q.offer(&r.job.host.quick)
+	q.offer(&r.job.host.slow)
+	q.changed.Signal()
+}
+
+// hold takes n slots for a run, or gives them back if n is negative. The caller
 // holds mu.
-func (q *queue) offer(h *host) {
-	if len(h.waiting) > 0 && h.running < q.perHost {
-		heap.Push(&q.ready, h)
+func (q *queue) hold(r *run, n int) {
+	q.slots.take(n, r.slow)
+	r.job.host.slots.take(n, r.slow)
+}
+
+// reclass counts a job as slow, or as quick again. It does not wait. The caller
+// holds mu.
+func (q *queue) reclass(j *job, slow bool) {
+	if j.slow == slow {
+		return
+	}
+	n := -1
+	if slow {
+		n = 1
+	}
+	j.slow = slow
+	q.slots.quick -= n
+	j.host.slots.quick -= n
+	if j.run != nil && j.run.holds {
+		q.hold(j.run, -1)
+		j.run.slow = slow
+		q.hold(j.run, 1)
+	}
+	q.offer(&j.host.slow) // there may be more slots for it, or fewer
+	q.changed.Broadcast()
+}
+
+// offer makes a line ready if it has a job and its host a slot for that. The
+// caller holds mu.
+func (q *queue) offer(l *line) {
+	if !l.ready && len(l.jobs) > 0 && l.host.slots.has(l.slow) {
+		l.ready = true
+		heap.Push(q.among(l), l)
 		q.changed.Signal()
 	}
 }
 
-// end makes take return false once no job waits.
+func (q *queue) among(l *line) *lines {
+	if l.slow {
+		return &q.slow
+	}
+	return &q.quick
+}
+
+// end makes take return nil once no job waits or runs.
 func (q *queue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -137,26 +259,32 @@ func (q *queue) end() {
 	q.changed.Broadcast()
 }
 
-// close makes take return false at once.
+// close makes take return nil at once. It may be called again.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed = true
+	if !q.closed {
+		q.closed = true
+		close(q.over)
+	}
 	q.changed.Broadcast()
 }
 
-// hosts is a heap, ordered by the number of the first waiting job.
-type hosts []*host
+// before reports whether the first job of l has waited longer than that of o.
+func (l *line) before(o *line) bool { return l.jobs[0].number < o.jobs[0].number }
 
-func (h hosts) Len() int           { return len(h) }
-func (h hosts) Less(i, j int) bool { return h[i].waiting[0].number < h[j].waiting[0].number }
-func (h hosts) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *hosts) Push(x any)        { *h = append(*h, x.(*host)) }
+// lines is a heap, the first job that has waited longest on top.
+type lines []*line
 
-func (h *hosts) Pop() any {
-	old := *h
+func (l lines) Len() int           { return len(l) }
+func (l lines) Less(i, j int) bool { return l[i].before(l[j]) }
+func (l lines) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+func (l *lines) Push(x any)        { *l = append(*l, x.(*line)) }
+
+func (l *lines) Pop() any {
+	old := *l
 	last := old[len(old)-1]
 	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
+	*l = old[:len(old)-1]
 	return last
 }

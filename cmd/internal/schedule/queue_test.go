@@ -8,49 +8,49 @@ import (
 )
 
 // jobsOn returns 10,000 jobs on so many hosts.
-func jobsOn(hosts int) []*job {
+func jobsOn(hosts int) []Job {
 	list := make([]Job, 10_000)
 	for i := range list {
 		list[i] = Job{Name: fmt.Sprint("account", i), Host: fmt.Sprint("host", i%hosts)}
 	}
-	return newJobs(list)
+	return list
 }
 
 // TestQueueTakesOldestWithFreeSlot: also behind a thousand jobs whose host has no
 // free slot.
 func TestQueueTakesOldestWithFreeSlot(t *testing.T) {
 	t.Parallel()
-	q := newQueue(2)
 	var list []Job
 	for i := range 1000 {
 		list = append(list, Job{Name: fmt.Sprint("big", i), Host: "big"})
 	}
-	jobs := newJobs(append(list, Job{Name: "small0", Host: "small"}, Job{Name: "other0", Host: "other"}, Job{Name: "small1", Host: "small"}))
-	for _, j := range jobs {
+	list = append(list, Job{Name: "small0", Host: "small"}, Job{Name: "other0", Host: "other"}, Job{Name: "small1", Host: "small"})
+	q := newQueue(list, 10, 2)
+	for _, j := range q.jobs {
 		q.add(j)
 	}
 	q.end()
-	take := func(want string) *job {
+	take := func(want string) *run {
 		t.Helper()
-		j, _ := q.take()
-		if j == nil || j.name != want {
-			t.Fatalf("got %v, want %s", j, want)
+		r := q.take()
+		if r == nil || r.job.name != want {
+			t.Fatalf("got %v, want %s", r, want)
 		}
-		return j
+		return r
 	}
 	first := take("big0")
 	for _, want := range []string{"big1", "small0", "other0", "small1"} {
 		take(want)
 	}
-	if len(q.ready) != 0 {
-		t.Errorf("%d hosts are ready, want none without a free slot", len(q.ready))
+	if len(q.quick) != 0 {
+		t.Errorf("%d hosts are ready, want none without a free slot", len(q.quick))
 	}
 	for i := 2; i < 1000; i++ { // one slot of the big host is used again and again, the other hangs
-		q.done(first)
+		q.done(first, Finished)
 		first = take(fmt.Sprint("big", i))
 	}
-	if j, ok := q.take(); ok {
-		t.Errorf("got %s, want no job left", j.name)
+	if l := q.next(); l != nil {
+		t.Errorf("got %s, want no job left", l.jobs[0].name)
 	}
 }
 
@@ -62,13 +62,12 @@ func BenchmarkQueue(b *testing.B) {
 			jobs := jobsOn(hosts)
 			b.ReportAllocs()
 			for b.Loop() {
-				q := newQueue(4)
-				for _, j := range jobs {
+				q := newQueue(jobs, len(jobs), 4)
+				for _, j := range q.jobs {
 					q.add(j)
 				}
 				for range jobs {
-					j, _ := q.take()
-					q.done(j)
+					q.done(q.take(), Finished)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(jobs)), "ns/account")

@@ -27,11 +27,11 @@ type Job struct {
 // Options are what a Scheduler needs.
 type Options struct {
 	Jobs        []Job
-	Concurrency int // runs at once; at least 1
-	PerHost     int // runs at once on one host; at least 1
+	Concurrency int // runs at once that have not been cut; at least 1
+	PerHost     int // of them, on one host; at least 1
 	// Run polls an account, with the context given to Start. No job runs twice at
 	// once. A panic is logged and ends only this run.
-	Run func(ctx context.Context, name string)
+	Run func(ctx context.Context, name string, t Turn) End
 	// Rand returns a number in [0, 1) for the spread. Default: math/rand.
 	Rand func() float64
 	// Log is for panics. Default: slog.Default.
@@ -52,13 +52,13 @@ func (o Options) orDefaults() Options {
 type Scheduler struct {
 	options  Options
 	queue    *queue
-	jobs     []*job
+	workers  workers
 	byName   map[string]*plan
 	times    timetable // used only by the timekeeper
 	pings    chan struct{}
 	stopping context.Context
 	stop     context.CancelFunc
-	running  sync.WaitGroup
+	keeping  sync.WaitGroup
 }
 
 // New returns a Scheduler; Start starts it. The error names the job with an
@@ -67,14 +67,13 @@ func New(o Options) (*Scheduler, error) {
 	o = o.orDefaults()
 	s := &Scheduler{
 		options: o,
-		queue:   newQueue(o.PerHost),
-		jobs:    newJobs(o.Jobs),
+		queue:   newQueue(o.Jobs, o.Concurrency, o.PerHost),
 		byName:  make(map[string]*plan, len(o.Jobs)),
 		pings:   make(chan struct{}),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
-	for i, j := range s.jobs {
+	for i, j := range s.queue.jobs {
 		if s.byName[j.name] != nil {
 			return nil, fmt.Errorf("two jobs with the name %q", j.name)
 		}
@@ -82,6 +81,7 @@ func New(o Options) (*Scheduler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the schedule %q of %s: %w", o.Jobs[i].Schedule, j.name, err)
 		}
+		s.queue.setPatience(j, patienceOf(base))
 		p := &plan{
 			job:   j,
 			base:  base,
@@ -97,19 +97,22 @@ func New(o Options) (*Scheduler, error) {
 // Start runs every job once within a minute, then on its schedule. Call it once.
 // No run starts after the end of ctx.
 func (s *Scheduler) Start(ctx context.Context) {
-	startWorkers(&s.running, s.queue, min(s.options.Concurrency, len(s.jobs)), s.options.Log, func(name string) {
-		if ctx.Err() == nil {
-			s.options.Run(ctx, name)
+	s.workers.queue, s.workers.log = s.queue, s.options.Log
+	s.workers.run = func(name string, t Turn) End {
+		if ctx.Err() != nil {
+			return NotBegun
 		}
-	})
-	s.running.Go(func() { s.times.keep(s.stopping, s.pings, func(j *job) { s.queue.add(j) }) })
+		return s.options.Run(ctx, name, t)
+	}
+	s.workers.start()
+	s.keeping.Go(func() { s.times.keep(s.stopping, s.pings, func(j *job) { s.queue.add(j) }) })
 }
 
 // Queue runs these jobs, or all if none is named, as soon as there is a free
 // slot. A job that is running runs once more afterwards. Jobs that are waiting
 // already, and unknown names, are ignored. It returns how many runs it queued.
 func (s *Scheduler) Queue(names ...string) int {
-	jobs := s.jobs
+	jobs := s.queue.jobs
 	if len(names) > 0 {
 		jobs = nil
 	}
@@ -151,7 +154,8 @@ var ErrStopped = errors.New("the schedule was stopped")
 func (s *Scheduler) Stop() {
 	s.queue.close()
 	s.stop()
-	s.running.Wait()
+	s.keeping.Wait()
+	s.workers.wait()
 }
 
 // Next returns when a job is due next: zero before Start, if there is no next

@@ -41,6 +41,14 @@ func (j *journal) is(t *testing.T, want ...string) {
 	}
 }
 
+// finishing is a run that always does what there was to do.
+func finishing(run func(ctx context.Context, name string)) func(context.Context, string, schedule.Turn) schedule.End {
+	return func(ctx context.Context, name string, _ schedule.Turn) schedule.End {
+		run(ctx, name)
+		return schedule.Finished
+	}
+}
+
 func always(share float64) func() float64 { return func() float64 { return share } }
 
 // start makes a scheduler of these jobs and starts it.
@@ -73,7 +81,7 @@ func TestRunsFollowTheSchedule(t *testing.T) {
 				j := newJournal()
 				s := start(t, t.Context(), schedule.Options{
 					Jobs: []schedule.Job{{Name: "a", Schedule: "TZ=UTC " + tt.schedule}},
-					Run:  func(_ context.Context, name string) { j.note(name) },
+					Run:  finishing(func(_ context.Context, name string) { j.note(name) }),
 					Rand: always(tt.rand),
 				})
 				time.Sleep(32 * time.Minute)
@@ -89,7 +97,7 @@ func TestSpreadIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, t.Context(), schedule.Options{
 			Jobs: []schedule.Job{{Name: "a", Schedule: "TZ=UTC 0 8 * * *"}},
-			Run:  func(context.Context, string) {},
+			Run:  finishing(func(context.Context, string) {}),
 			Rand: always(0.5),
 		})
 		defer s.Stop()
@@ -106,7 +114,7 @@ func TestNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := schedule.New(schedule.Options{
 			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 10m"}},
-			Run:  func(context.Context, string) {},
+			Run:  finishing(func(context.Context, string) {}),
 			Rand: always(0),
 		})
 		if err != nil {
@@ -141,11 +149,11 @@ func TestNeverTwiceAtOnce(t *testing.T) {
 			Concurrency: 4,
 			PerHost:     4,
 			Rand:        always(0),
-			Run: func(context.Context, string) {
+			Run: finishing(func(context.Context, string) {
 				j.note("begin")
 				time.Sleep(150 * time.Second)
 				j.note("end")
-			},
+			}),
 		})
 		time.Sleep(170 * time.Second)
 		s.Queue("a", "nobody")
@@ -164,10 +172,10 @@ func TestQueueWhileRunning(t *testing.T) {
 		s := start(t, t.Context(), schedule.Options{
 			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1h"}, {Name: "b", Schedule: "@every 1h"}},
 			Rand: always(0),
-			Run: func(_ context.Context, name string) {
+			Run: finishing(func(_ context.Context, name string) {
 				j.note(name)
 				time.Sleep(10 * time.Second)
-			},
+			}),
 		})
 		time.Sleep(5 * time.Second)
 		for _, want := range []int{1, 0} { // b is waiting, and runs before a runs again
@@ -195,13 +203,14 @@ func TestSlowHostHoldsUpOnlyItself(t *testing.T) {
 		for _, name := range []string{"slow1", "slow2", "slow3", "quick1", "quick2"} {
 			jobs = append(jobs, schedule.Job{Name: name, Host: strings.TrimRight(name, "123")})
 		}
-		schedule.Each(jobs, 3, 2, func(name string) {
+		schedule.Each(jobs, 3, 2, func(name string, _ schedule.Turn) schedule.End {
 			if strings.HasPrefix(name, "slow") {
 				time.Sleep(10 * time.Second)
 			} else {
 				time.Sleep(time.Second)
 			}
 			j.note(name)
+			return schedule.Finished
 		})
 		slices.Sort(j.lines) // what ends in the same second has no order
 		j.is(t, "quick1@1", "quick2@2", "slow1@10", "slow2@10", "slow3@20")
@@ -215,10 +224,10 @@ func TestStopWaitsForRuns(t *testing.T) {
 		s := start(t, t.Context(), schedule.Options{
 			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1m"}, {Name: "b", Schedule: "@every 1m"}},
 			Rand: always(0),
-			Run: func(context.Context, string) {
+			Run: finishing(func(context.Context, string) {
 				time.Sleep(10 * time.Second)
 				j.note("end")
-			},
+			}),
 		})
 		time.Sleep(time.Second)
 		s.Stop() // one runs, the other waits for the one worker
@@ -237,10 +246,10 @@ func TestContextEndsRuns(t *testing.T) {
 		s := start(t, ctx, schedule.Options{
 			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1m"}, {Name: "b", Schedule: "@every 1m"}},
 			Rand: always(0),
-			Run: func(ctx context.Context, _ string) {
+			Run: finishing(func(ctx context.Context, _ string) {
 				<-ctx.Done()
 				j.note("end")
-			},
+			}),
 		})
 		time.Sleep(3 * time.Second)
 		cancel()
@@ -259,11 +268,11 @@ func TestPanicEndsOnlyItsRun(t *testing.T) {
 			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1m"}},
 			Log:  slog.New(slog.NewTextHandler(&log, nil)),
 			Rand: always(0),
-			Run: func(context.Context, string) {
+			Run: finishing(func(context.Context, string) {
 				if runs.Add(1) == 1 {
 					panic("out of order")
 				}
-			},
+			}),
 		})
 		time.Sleep(90 * time.Second)
 		s.Stop()
@@ -337,13 +346,13 @@ func TestTenThousandJobsKeepTheLimits(t *testing.T) {
 			Jobs:        many(),
 			Concurrency: 100,
 			PerHost:     2,
-			Run: func(_ context.Context, name string) {
+			Run: finishing(func(_ context.Context, name string) {
 				for _, of := range []string{"", hostOf[name], name} {
 					g.enter(of)
 					defer g.leave(of)
 				}
 				time.Sleep(time.Second)
-			},
+			}),
 		})
 		time.Sleep(9 * time.Minute)
 		s.Stop()
@@ -355,9 +364,9 @@ func TestTenThousandJobsKeepTheLimits(t *testing.T) {
 				t.Errorf("%s: %d at once, want at most 1 an account, 2 a host", name, most)
 			}
 		}
-		// 100 workers, the timekeeper, and this one.
-		if g.threads-before > 100+3 {
-			t.Errorf("got %d goroutines, want at most %d", g.threads-before, 100+3)
+		// 100 workers, the timekeeper, the referee, and this one.
+		if g.threads-before > 100+4 {
+			t.Errorf("got %d goroutines, want at most %d", g.threads-before, 100+4)
 		}
 	})
 }
@@ -365,6 +374,6 @@ func TestTenThousandJobsKeepTheLimits(t *testing.T) {
 func BenchmarkEach(b *testing.B) {
 	jobs := many()
 	for b.Loop() {
-		schedule.Each(jobs, 16, 4, func(string) {})
+		schedule.Each(jobs, 16, 4, func(string, schedule.Turn) schedule.End { return schedule.Finished })
 	}
 }

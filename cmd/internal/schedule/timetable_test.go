@@ -33,19 +33,19 @@ func TestManyJobsDueAtOnce(t *testing.T) {
 				note() // each job that was queued is planned again
 				return 0
 			},
-			Run: func(context.Context, string) {
+			Run: finishing(func(context.Context, string) {
 				runs.Add(1)
 				note()
-			},
+			}),
 		})
 		time.Sleep(9 * time.Minute)
 		s.Stop()
 		if runs.Load() != 10_000 {
 			t.Errorf("got %d runs, want 10000", runs.Load())
 		}
-		// The workers, the timekeeper, and this one.
-		if most.Load() > 16+3 {
-			t.Errorf("got %d goroutines, want at most %d", most.Load(), 16+3)
+		// The workers, the timekeeper, the referee, and this one.
+		if most.Load() > 16+4 {
+			t.Errorf("got %d goroutines, want at most %d", most.Load(), 16+4)
 		}
 	})
 }

@@ -3,59 +3,67 @@ package schedule
 import (
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"sync"
 )
 
 // Each runs every job once, as many at the same time as the limits allow, and
-// returns when all have ended. To stop early, run has to return at once.
-func Each(jobs []Job, concurrency, perHost int, run func(name string)) {
-	q := newQueue(perHost)
-	for _, j := range newJobs(jobs) {
+// returns when all have ended. One that ends Unfinished runs again. To stop early,
+// run has to return at once.
+func Each(jobs []Job, concurrency, perHost int, run func(name string, t Turn) End) {
+	q := newQueue(jobs, concurrency, perHost)
+	for _, j := range q.jobs {
 		q.add(j)
 	}
 	q.end()
-	var workers sync.WaitGroup
-	startWorkers(&workers, q, min(concurrency, len(jobs)), slog.Default(), run)
-	workers.Wait()
+	w := workers{queue: q, log: slog.Default(), run: run}
+	w.start()
+	w.running.Wait()
+	q.close()
+	w.refereeing.Wait()
 }
 
-// newJobs returns the jobs; those of one host share a *host.
-func newJobs(list []Job) []*job {
-	byName := map[string]*host{}
-	jobs := make([]*job, len(list))
-	for i, j := range list {
-		name := strings.ToLower(j.Host)
-		if byName[name] == nil {
-			byName[name] = &host{}
-		}
-		jobs[i] = &job{name: j.Name, host: byName[name]}
+// workers run the queued jobs.
+type workers struct {
+	queue      *queue
+	log        *slog.Logger
+	run        func(name string, t Turn) End
+	running    sync.WaitGroup
+	refereeing sync.WaitGroup
+}
+
+// start starts as many workers as there are slots, or jobs if they are fewer, and
+// the referee.
+func (w *workers) start() {
+	w.queue.replace = func() { w.running.Go(w.work) }
+	for range min(w.queue.slots.limit, len(w.queue.jobs)) {
+		w.running.Go(w.work)
 	}
-	return jobs
+	w.refereeing.Go(w.queue.referee)
 }
 
-// startWorkers starts n goroutines, at least one, that run the queued jobs.
-func startWorkers(group *sync.WaitGroup, q *queue, n int, log *slog.Logger, run func(name string)) {
-	for range max(n, 1) {
-		group.Go(func() {
-			for {
-				j, ok := q.take()
-				if !ok {
-					return
-				}
-				guard(log, j.name, run)
-				q.done(j)
-			}
-		})
+// wait waits until all have ended, after the queue was closed.
+func (w *workers) wait() {
+	w.refereeing.Wait() // first: it starts workers
+	w.running.Wait()
+}
+
+// work runs jobs until there are no more, or it has lost its slot to another
+// worker.
+func (w *workers) work() {
+	for {
+		r := w.queue.take()
+		if r == nil || !w.queue.done(r, w.guard(r)) {
+			return
+		}
 	}
 }
 
 // guard recovers from a panic in a run, so that the others go on.
-func guard(log *slog.Logger, name string, run func(string)) {
+func (w *workers) guard(r *run) (end End) {
 	defer func() {
 		if p := recover(); p != nil {
-			log.Error("panic in a poll", "account", name, "panic", p, "stack", string(debug.Stack()))
+			w.log.Error("panic in a poll", "account", r.job.name, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	run(name)
+	return w.run(r.job.name, r.turn())
 }

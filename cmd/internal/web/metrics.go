@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -151,7 +152,7 @@ func (m *Metrics) Poll(r fetcher.Result) {
 
 func outcomeOf(r fetcher.Result) string {
 	switch {
-	case r.Err != nil:
+	case r.Err != nil && !errors.Is(r.Err, fetcher.ErrYielded):
 		return pollFailed
 	case r.Skip == fetcher.Leased:
 		return pollLeased
