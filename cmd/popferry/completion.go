@@ -21,7 +21,7 @@ func (p *program) completionCommand() *cobra.Command {
 			"    popferry completion zsh >\"${fpath[1]}/_popferry\"                                 # with compinit\n" +
 			"    popferry completion fish >~/.config/fish/completions/popferry.fish\n" +
 			"    popferry completion powershell >popferry.ps1                                     # call it in $PROFILE",
-		Args:      usageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
+		Args:      cobra.MatchAll(argsAre("bash, zsh, fish or powershell"), usageArgs(cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {
 			root := c.Root()

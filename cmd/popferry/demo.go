@@ -21,7 +21,7 @@ func (p *program) demoCommand() *cobra.Command {
 		Short: "See popferry work, between servers in memory",
 		Long: "Starts a POP3 server with three mailboxes and an SMTP server, both in memory, and forwards mail from\n" +
 			"one to the other as popferry does with real servers. Nothing leaves this machine.",
-		Args:              usageArgs(cobra.NoArgs),
+		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			w, err := demo.Start()

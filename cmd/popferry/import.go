@@ -24,13 +24,13 @@ func (p *program) importCommand() *cobra.Command {
 		Long: "Reads the configuration of fetchmail, getmail or mpop, and its record of the messages that it has fetched. Writes a\n" +
 			"popferry configuration, with the passwords beside it in files that only you can read, and marks those messages in\n" +
 			"the ledger: they are not forwarded again, and never deleted from their server (popferry retry sends one anyway).\n\n" +
-			"Reports what it carries over and, line by line, what it cannot. It changes nothing of the other program and\n" +
-			"overwrites no file. Stop the other program first: what it fetches later is new to popferry.\n\n" +
+			"Reports what it carries over and, line by line, what it cannot. It leaves the other program's files as they are\n" +
+			"and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
 			"Without FILE it reads the file at the usual place; for getmail, all files in its folder if none is a getmailrc.",
 		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org --smtp-username leo --smtp-password-file smtp.password\n" +
 			"  popferry import getmail ~/.config/getmail/isp ~/.config/getmail/work\n" +
 			"  popferry import mpop --seen-only",
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: argsBegin("fetchmail, getmail or mpop"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				return legacy.Programs(), cobra.ShellCompDirectiveNoFileComp
@@ -58,15 +58,15 @@ func (p *program) importCommand() *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.StringVarP(&o.Output, "output", "o", "popferry.yaml", "the `FILE` to write")
-	flags.StringVar(&o.State, "state", "", "the ledger's `FILE` (default: as for a configuration without state)")
-	flags.StringArrayVar(&o.StateFiles, "state-file", nil, "the other program's record of what it has fetched, or its folder, if it is not at the\nusual place; can be given several times (`PATH`)")
-	flags.BoolVar(&seenOnly, "seen-only", false, "write no configuration: only mark what was fetched for the accounts of the existing one")
-	flags.StringSliceVar(&o.To, "to", nil, "the `ADDRESS` of the inbox that receives all mail")
-	flags.StringVar(&o.Server.Host, "smtp-host", "", "the `HOST` that accepts the mail")
+	flags.StringVarP(&o.Output, "output", "o", "popferry.yaml", "`FILE` to write")
+	flags.StringVar(&o.State, "state", "", "`FILE` of the ledger (default: as for a configuration without state)")
+	flags.StringArrayVar(&o.StateFiles, "state-file", nil, "`PATH` of the other program's record of what it has fetched, or of its folder, if it is\nnot at the usual place; can be given several times")
+	flags.BoolVar(&seenOnly, "seen-only", false, "write no configuration; only mark what was fetched, for the accounts of the existing configuration")
+	flags.StringSliceVar(&o.To, "to", nil, "`ADDRESS` of the inbox that receives all mail")
+	flags.StringVar(&o.Server.Host, "smtp-host", "", "`HOST` that accepts the mail")
 	flags.IntVar(&o.Server.Port, "smtp-port", 0, "`PORT` of that server (default 587)")
-	flags.StringVar(&o.Server.Username, "smtp-username", "", "the `NAME` to log in there with")
-	flags.StringVar(&o.Server.PasswordFile, "smtp-password-file", "", "the `FILE` with the password there")
+	flags.StringVar(&o.Server.Username, "smtp-username", "", "user `NAME` at that server")
+	flags.StringVar(&o.Server.PasswordFile, "smtp-password-file", "", "`FILE` with the password for that server")
 	return p.withConfig(withWait(c, &wait))
 }
 
@@ -74,7 +74,7 @@ func (p *program) importCommand() *cobra.Command {
 func checkImportFlags(c *cobra.Command, seenOnly bool) error {
 	given := c.Flags().Changed
 	if !seenOnly && given("config") {
-		return errors.New("--config goes with --seen-only; --output names the file to write")
+		return errors.New("--config needs --seen-only; to name the file to write, use --output")
 	}
 	for _, name := range []string{"output", "state", "to", "smtp-host", "smtp-port", "smtp-username", "smtp-password-file"} {
 		if seenOnly && given(name) {

@@ -32,10 +32,10 @@ func (p *program) initCommand() *cobra.Command {
 			"init does not ask for what a flag says. With --yes it does not ask at all: --address, --password-file and --to are\n" +
 			"required then.\n\n" +
 			"Exit codes: 0 set up; 75 set up, but the first poll left something to do; 78 the existing configuration cannot be\n" +
-			"added to; 64 usage; 1 anything else. A failure before the first poll leaves no files behind.",
+			"extended; 64 usage; 1 anything else. A failure before the first poll leaves no files behind.",
 		Example: "  popferry init\n" +
 			"  popferry init --yes --address leo@example.net --password-file isp.txt --to leo@example.org --smtp-password-file inbox.txt --poll",
-		Args:              usageArgs(cobra.NoArgs),
+		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := in.Check(); err != nil {
@@ -82,8 +82,8 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.StringVar(&in.Mailbox.Username, "username", "", "user `NAME` at the POP3 server (default: made from the address)")
 	s.StringVar(&in.Provider, "provider", "", "`NAME` of the mail provider, as popferry providers lists it")
 	s.StringVar(&in.Name, "name", "", "`NAME` of the account (default: the address)")
-	s.StringVar(&in.Leave, "leave-on-server", "", "how long forwarded mail stays on the server: true, for ever (the default); false, not at all;\nor a `TIME` such as 14d, 2w or 36h")
-	s.StringVar(&in.FirstRun, "first-run", "", "`WHICH` mail to forward: all, also what is there already (the default); new, only what comes from now on")
+	s.StringVar(&in.Leave, "leave-on-server", "", "how long forwarded mail stays on the server: true, forever (the default); false, not at all;\nor a `TIME` such as 14d, 2w or 36h")
+	s.StringVar(&in.FirstRun, "first-run", "", "`WHICH` mail to forward: all, including what is already there (the default); new, only what arrives from now on")
 	s.StringVar(&in.To, "to", "", "`ADDRESS` of the inbox that receives the mail")
 	s.StringVar(&in.From, "from", "", "envelope `SENDER` (default: the user name for sending if that is an address, else the inbox)")
 	s.StringVar(&in.Inbox.Host, "smtp-host", "", "`HOST` that accepts the mail (default: found by the inbox's address), or unix:/path of an LMTP socket")

@@ -20,8 +20,8 @@ func (p *program) messagesCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:               "messages",
-		Short:             "Show what the ledger knows of each message",
-		Args:              usageArgs(cobra.NoArgs),
+		Short:             "Show what happened to each message",
+		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f := ledger.Filter{Account: account}
@@ -38,8 +38,8 @@ func (p *program) messagesCommand() *cobra.Command {
 			return p.messages(c.Context(), cfg, f, asJSON)
 		},
 	}
-	c.Flags().StringVar(&account, "account", "", "only those of this `ACCOUNT`")
-	c.Flags().StringVar(&state, "state", "", "only those in this `STATE`: "+strings.Join(states(allStates), ", "))
+	c.Flags().StringVar(&account, "account", "", "only messages of this `ACCOUNT`")
+	c.Flags().StringVar(&state, "state", "", "only messages in this `STATE`: "+strings.Join(states(allStates), ", "))
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	completeFlag(c, "account", p.completeAccount)
 	completeFlag(c, "state", completeStates(allStates))
@@ -78,5 +78,5 @@ func checkAccount(ctx context.Context, cfg *config.Config, store *sqlite.Store, 
 			return err
 		}
 	}
-	return &app.UsageError{Err: fmt.Errorf("%w, and the ledger does not know it either", app.UnknownAccount(cfg, name))}
+	return &app.UsageError{Err: fmt.Errorf("%w; the ledger does not know it either", app.UnknownAccount(cfg, name))}
 }

@@ -41,7 +41,7 @@ const uidHelp = "Write ACCOUNT and UID as popferry messages --json shows them, a
 func (p *program) stateCommand(c *cobra.Command, change admin.StateChange) *cobra.Command {
 	var state string
 	var wait time.Duration
-	c.Args = usageArgs(cobra.MinimumNArgs(1))
+	c.Args = argsBegin("ACCOUNT")
 	c.ValidArgsFunction = p.completeAccounts(1)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		sel, err := change.Select(args[1:], state)
@@ -80,7 +80,7 @@ const defaultWait = 30 * time.Second
 
 // withWait gives a command the flag for how long to wait for a running poll.
 func withWait(c *cobra.Command, wait *time.Duration) *cobra.Command {
-	c.Flags().DurationVar(wait, "wait", defaultWait, "how long to wait for a running poll of the account to end")
+	c.Flags().DurationVar(wait, "wait", defaultWait, "wait up to this `TIME` for a running poll of the account to end")
 	return c
 }
 

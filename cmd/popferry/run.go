@@ -60,7 +60,7 @@ func (p *program) runCommand() *cobra.Command {
 			return p.run(c.Context(), cfg, f, args, signals)
 		},
 	}
-	c.Flags().BoolVar(&f.once, "once", false, "poll each account once and end")
+	c.Flags().BoolVar(&f.once, "once", false, "poll each account once and exit")
 	c.Flags().BoolVar(&f.json, "json", false, "with --once: print the summary as JSON")
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: poll accounts that are backing off after a failure, too")
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
@@ -69,17 +69,17 @@ func (p *program) runCommand() *cobra.Command {
 	return p.withConfig(c)
 }
 
-// check refuses flags that go only with --once.
+// check refuses flags that need --once.
 func (f *runFlags) check() error {
 	switch {
 	case f.once:
 		return nil
 	case f.now:
-		return errors.New("--now goes with --once")
+		return errors.New("--now needs --once")
 	case f.json:
-		return errors.New("--json goes with --once")
+		return errors.New("--json needs --once")
 	case f.metricsFile != "":
-		return errors.New("--metrics-file goes with --once; without it, listen serves metrics")
+		return errors.New("--metrics-file needs --once; without it, the address in listen serves metrics")
 	}
 	return nil
 }

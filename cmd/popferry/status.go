@@ -12,7 +12,7 @@ func (p *program) statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:               "status",
 		Short:             "Show how the last poll of each account ended, and when the next one is due",
-		Args:              usageArgs(cobra.NoArgs),
+		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := p.loadReadOnly()

@@ -40,6 +40,14 @@ func argsAre(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// argsBegin requires these arguments, whose names are those in the help, and
+// allows more after them.
+func argsBegin(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		return argsAre(names...)(c, args[:min(len(args), len(names))])
+	}
+}
+
 // noCommand refuses words that are not a command.
 func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {

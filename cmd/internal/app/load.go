@@ -61,7 +61,7 @@ func UnknownAccount(cfg *config.Config, name string) error {
 	}
 	hint := spelling.Suggest(name, names)
 	if hint == "" && len(names) > 0 && len(names) <= few {
-		hint = "; there are: " + strings.Join(names, ", ")
+		hint = "; it has: " + strings.Join(names, ", ")
 	}
 	return fmt.Errorf("there is no account %q in %s%s", name, cfg.Path, hint)
 }

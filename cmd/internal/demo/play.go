@@ -89,7 +89,7 @@ func (p *play) check(ctx context.Context, first, second map[string]fetcher.Resul
 	p.must(len(inbox) == 7, "7 of 8 messages are in the inbox, each of them once")
 	p.must(intact, "every octet of them is as in the mailbox, below popferry's two trace lines")
 	p.must(first["club"].Deferred == 1 && again == 1, "the message that was refused for now came with the second poll, and nothing came twice")
-	p.must(p.Left("isp") == 1, "mailbox isp (leave_on_server: false) has lost what was forwarded, and nothing else")
+	p.must(p.Left("isp") == 1, "mailbox isp (leave_on_server: false) no longer has what was forwarded; the rest is still there")
 	p.must(p.Left("work") == 3 && p.Left("club") == 2, "mailboxes work (true) and club (14d) still have all of their mail")
 	held, err := p.held(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ type Env struct {
 }
 
 // ErrProgram: popferry cannot read the files of this program.
-var ErrProgram = errors.New("popferry cannot import from this program")
+var ErrProgram = errors.New("cannot import from")
 
 // Read reads the configuration files of a program, by default those in its usual
 // places. states are the files with the UIDs of fetched messages, or their
@@ -38,7 +38,7 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 	case "mpop":
 		read, places = r.mpop, r.mpopPlaces
 	default:
-		return nil, fmt.Errorf("%w: %q; supported are %s", ErrProgram, program, strings.Join(Programs(), ", "))
+		return nil, fmt.Errorf("%w %q; supported are %s", ErrProgram, program, strings.Join(Programs(), ", "))
 	}
 	if len(files) == 0 {
 		usual := places()
