@@ -49,7 +49,7 @@ func (p *program) forgetCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().BoolVar(&yes, "yes", false, "remove them")
+	c.Flags().BoolVar(&yes, "yes", false, "remove the account and its messages from the ledger")
 	return p.withConfig(withWait(c, &wait))
 }
 

@@ -221,7 +221,7 @@ func (l *loader) schedule(p *string) setter {
 			return
 		}
 		if err := l.env.CheckSchedule(expression); err != nil {
-			v.fail("%q is not a schedule: %v", expression, err)
+			v.fail("%q is not a schedule such as \"@every 10m\" or \"*/15 * * * *\": %v", expression, err)
 		}
 		*p = expression
 	}
