@@ -26,7 +26,7 @@ func TestForwardedOctets(t *testing.T) {
 		{"return path alone", "Return-Path: <a@b>\r\n\r\nx\r\n", "\r\nx\r\n"},
 		{"mbox line", "From a@b Sun Nov  1 10:00:00 2026\nReturn-Path: <a@b>\nSubject: a\n\nFrom c\r\n", "Subject: a\r\n\r\nFrom c\r\n"},
 		{"Delivered-To of a recipient", "Delivered-To: Me@example.org\r\nSubject: a\r\n\r\nDelivered-To: me@example.org\r\n",
-			"X-Popferry-Delivered-To: Me@example.org\r\nSubject: a\r\n\r\nDelivered-To: me@example.org\r\n"},
+			"Subject: a\r\n\r\nDelivered-To: me@example.org\r\n"},
 		{"Delivered-To of another", "Delivered-To: leo@example.org\r\nSubject: a\r\n\r\n", ""},
 		{"bare LF", "Subject: a\n\nx\ny\r\nz\r\n", "Subject: a\r\n\r\nx\r\ny\r\nz\r\n"},
 		{"bare CR", "Subject: a\r\n\r\nx\ry\r\r\nz\r\n", ""},

@@ -14,22 +14,19 @@ import (
 // deliveredTo is the field, in lower case, in which a delivery names the mailbox.
 // A server that finds its own in a message takes it for a mail loop: Postfix's
 // local(8), OpenSMTPD, Courier and qmail accept such a message and then bounce it.
+// Nothing is lost without it: the message goes to that very address, DKIM does not
+// sign the field, and real loops are found by popferry's own trace (CheckLoop).
 const deliveredTo = "delivered-to"
-
-// renamed is put before the name of a Delivered-To field that would be taken for
-// a loop. DKIM signatures do not cover that field. Real loops are found by
-// popferry's own trace (CheckLoop).
-const renamed = "X-Popferry-"
 
 // Outgoing is a message as it is sent.
 type Outgoing struct {
-	top  []byte // trace lines, and the beginning where it has a renamed field
+	top  []byte // trace lines, and the beginning where fields of it are left out
 	item *spool.Item
 	from int64 // what of the item follows
 }
 
 // Outgoing is the message with these lines on top, for these recipients:
-// Delivered-To fields that name one of them are renamed. It must not be used
+// Delivered-To fields that name one of them are left out. It must not be used
 // after Release.
 func (b *Body) Outgoing(top []byte, recipients []string) Outgoing {
 	o := Outgoing{top: top, item: b.Item}
@@ -41,22 +38,23 @@ func (b *Body) Outgoing(top []byte, recipients []string) Outgoing {
 	_, _ = n.Write(b.Header.Beginning) // a bytes.Buffer has no errors
 	_ = n.Close()
 	o.from = int64(beginning.Len())
-	o.top = append(slices.Clip(top), renameDeliveredTo(beginning.Bytes(), recipients)...)
+	o.top = append(slices.Clip(top), withoutDeliveredTo(beginning.Bytes(), o.from == b.Item.Size(), recipients)...)
 	return o
 }
 
-// renameDeliveredTo renames the fields of a header that name a recipient.
-func renameDeliveredTo(beginning []byte, recipients []string) []byte {
+// withoutDeliveredTo is the beginning of a message without the fields of its header
+// that name a recipient. all reports whether nothing follows: else its last field
+// may be continued there, and stays.
+func withoutDeliveredTo(beginning []byte, all bool, recipients []string) []byte {
 	var out []byte
 	for len(beginning) > 0 {
 		field, rest := nextField(beginning)
-		if len(bytes.TrimRight(field, "\r\n")) == 0 {
+		if len(bytes.TrimRight(field, "\r\n")) == 0 || len(rest) == 0 && !all {
 			break
 		}
-		if name, value, ok := splitField(field); ok && name == deliveredTo && names(unfold(value), recipients) {
-			out = append(out, renamed...)
+		if name, value, ok := splitField(field); !ok || name != deliveredTo || !names(unfold(value), recipients) {
+			out = append(out, field...)
 		}
-		out = append(out, field...)
 		beginning = rest
 	}
 	return append(out, beginning...)

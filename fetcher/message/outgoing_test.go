@@ -33,7 +33,7 @@ func TestOutgoingPutsTheTopAboveTheMessage(t *testing.T) {
 }
 
 // TestOutgoingDeliveredTo: a Delivered-To field that a server would take for a
-// loop is renamed, and nothing else is.
+// loop is left out, and nothing else is.
 func TestOutgoingDeliveredTo(t *testing.T) {
 	t.Parallel()
 	const top = "Received: popferry\r\n"
@@ -42,10 +42,10 @@ func TestOutgoingDeliveredTo(t *testing.T) {
 	for header, want := range map[string]string{
 		"Subject: s":                                    "Subject: s",
 		"Delivered-To: other@home.example\nX: y":        "Delivered-To: other@home.example\r\nX: y",
-		"Delivered-To: leo@home.example\nX: y":          "X-Popferry-Delivered-To: leo@home.example\r\nX: y",
-		"DELIVERED-TO :\r\n <LEO@home.example>\r\nX: y": "X-Popferry-DELIVERED-TO :\r\n <LEO@home.example>\r\nX: y",
-		"Return-Path: <a@b>\nX: y\nDelivered-To: leo@home.example\nReceived: z\ndelivered-to: leo@home.example": "X: y\r\nX-Popferry-Delivered-To: leo@home.example\r\nReceived: z\r\nX-Popferry-delivered-to: leo@home.example",
-		"Delivered-To: b\u00fccher@xn--bcher-kva.example":                                                       "X-Popferry-Delivered-To: b\u00fccher@xn--bcher-kva.example",
+		"Delivered-To: leo@home.example\nX: y":          "X: y",
+		"DELIVERED-TO :\r\n <LEO@home.example>\r\nX: y": "X: y",
+		"Return-Path: <a@b>\nX: y\nDelivered-To: leo@home.example\nReceived: z\ndelivered-to: leo@home.example": "X: y\r\nReceived: z",
+		"Delivered-To: b\u00fccher@xn--bcher-kva.example\nX: y":                                                 "X: y",
 		"X-Delivered-To: leo@home.example":                                                                      "X-Delivered-To: leo@home.example",
 		"X: y\n Delivered-To: leo@home.example":                                                                 "X: y\r\n Delivered-To: leo@home.example",
 	} {
@@ -75,13 +75,36 @@ func TestOutgoingDeliveredTo(t *testing.T) {
 // where they are.
 func TestOutgoingOfHugeHeader(t *testing.T) {
 	t.Parallel()
-	header := "Delivered-To: a@b\n" + strings.Repeat("X: y\n", headerLimit/4)
+	header := "X: z\nDelivered-To: a@b\n" + strings.Repeat("X: y\n", headerLimit/4)
 	b := store(t, 1<<20, header+"\ntext\n")
 	var got bytes.Buffer
 	if _, err := io.Copy(&got, b.Outgoing(nil, []string{"a@b"}).Reader()); err != nil {
 		t.Fatal(err)
 	}
-	if want := "X-Popferry-" + strings.ReplaceAll(header+"\ntext\n", "\n", "\r\n"); got.String() != want {
+	if want := strings.ReplaceAll(strings.Replace(header, "Delivered-To: a@b\n", "", 1)+"\ntext\n", "\n", "\r\n"); got.String() != want {
 		t.Errorf("sent are %d octets that begin %.60q, want %d that begin %.60q", got.Len(), got.String(), len(want), want)
 	}
 }
+
+// TestOutgoingKeepsAFieldThatMayGoOn: a field of which only the beginning was searched
+// is not torn.
+func TestOutgoingKeepsAFieldThatMayGoOn(t *testing.T) {
+	t.Parallel()
+	first := "Delivered-To: a@b\r\nX: "
+	last := "Delivered-To: a@b"
+	header := first + strings.Repeat("y", headerLimit-len(first)-len("\r\n")-len(last)) + "\r\n" + last
+	for more, want := range map[string]string{
+		"c\r\n\r\ntext\r\n": strings.TrimPrefix(header, "Delivered-To: a@b\r\n") + "c\r\n\r\ntext\r\n",
+		"":                  strings.TrimSuffix(strings.TrimPrefix(header, "Delivered-To: a@b\r\n"), last),
+	} {
+		var got bytes.Buffer
+		if _, err := io.Copy(&got, store(t, 1<<20, header+more).Outgoing(nil, []string{"a@b"}).Reader()); err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != want {
+			t.Errorf("with %q behind: sent are %d octets that end in %.40q, want %d that end in %.40q", more, got.Len(), tail(got.String()), len(want), tail(want))
+		}
+	}
+}
+
+func tail(s string) string { return s[max(0, len(s)-40):] }
