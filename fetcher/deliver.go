@@ -40,7 +40,7 @@ func (s *session) submit(m *fetched) *delivery {
 		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}
 	if s.Destination.Original && m.Header.HasReturnPath {
-		d.sender, d.envelope.OwnSender = m.Header.ReturnPath, true
+		d.sender, d.envelope.OwnSender = m.Header.ReversePath(), true
 	}
 	rec.Attempts++
 	d.attempt = s.tally.attempt(s.Now(), &rec, &d.before)

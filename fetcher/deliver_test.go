@@ -67,6 +67,18 @@ func TestForwardedOctets(t *testing.T) {
 	}
 }
 
+// Even if the destination has it: a server behind it may not.
+func TestOwnSenderNeverAsksForSMTPUTF8(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{smtp: smtptest.Options{UTF8: true}})
+	f.account.Destination.Original = true
+	f.addUnder("eai", []byte("Return-Path: <jörg@example.org>\r\nSubject: a\r\n\r\nx\r\n"))
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: 1})
+	if m := f.smtp.Messages()[0]; m.UTF8 || m.Sender != "" {
+		t.Errorf("MAIL FROM:<%s>, SMTPUTF8 %t; want <>, false", m.Sender, m.UTF8)
+	}
+}
+
 // TestDeliveryOutcomes is what the answers to the second of three messages mean for
 // it and for the third.
 func TestDeliveryOutcomes(t *testing.T) {

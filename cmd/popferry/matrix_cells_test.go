@@ -24,6 +24,18 @@ func matrixCells() []matrixCell {
 				"x-long is changed in line ends and spaces"), // its LMTP client folds lines above 998 octets
 		},
 		{
+			name: "Dovecot to Postfix with Dovecot LMTP from the original senders", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				d := realserver.StartDovecot(t)
+				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(d))
+				target := toPostfix(t, p, matrixTarget{mail: d.Stored})
+				target.forward = fmt.Sprintf("{%s, tls: none, from: original, to: [inbox@popferry.test]}", testworld.HostPort(t, p.SMTP()))
+				return fromDovecot(d, mail), target
+			},
+			stays:   stays(tooManyHops(), senderRefused(), map[string]string{"12 MB": "held: the server announces a limit of 10240000"}),
+			changes: append(postfixChanges(), "the body is changed in line ends and spaces", "x-long is changed in line ends and spaces"),
+		},
+		{
 			name: "Dovecot to Postfix local", usual: true,
 			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
 				d := realserver.StartDovecot(t)
@@ -57,15 +69,12 @@ func tooManyHops() map[string]string {
 	}
 }
 
-// senderRefused are the messages whose own sender a server without SMTPUTF8 cannot
-// take.
+// senderRefused are the messages whose own sender is not an address.
 func senderRefused() map[string]string {
 	return map[string]string{
-		"utf-8 return path":        "held: is not ASCII",
-		"latin-1 return path":      "held: octets that are not UTF-8",
-		"return path that is none": "held: Invalid FROM",
+		"return path that is none": "held: 501",
 		"doubled brackets":         "held: angle brackets",
-		"return path with spaces":  "held: Invalid FROM",
+		"return path with spaces":  "held: 501",
 	}
 }
 

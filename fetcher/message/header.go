@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/net/idna"
+
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -117,6 +119,22 @@ func (h *Header) set(name, value string, first bool) {
 	case traceName:
 		h.Traces = append(h.Traces, value)
 	}
+}
+
+// ReversePath is the message's own sender as an envelope can carry it everywhere:
+// "", the null reverse-path, instead of one that needs SMTPUTF8 (RFC 6531). A
+// server that takes that does not know whether those behind it do: Postfix bounces
+// such a message if the LMTP server of the mailbox does not.
+func (h Header) ReversePath() string {
+	local, domain := h.ReturnPath, ""
+	if at := strings.LastIndexByte(local, '@'); at >= 0 {
+		local, domain = local[:at], local[at+1:]
+	}
+	_, err := idna.Lookup.ToASCII(domain) // which every server takes
+	if highOctet([]byte(local)) || highOctet([]byte(domain)) && (err != nil || !utf8.ValidString(domain)) {
+		return ""
+	}
+	return h.ReturnPath
 }
 
 // Fingerprint tells one message from another under the same UID. It is the same

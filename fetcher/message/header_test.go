@@ -26,6 +26,26 @@ func TestParseHeader(t *testing.T) {
 	}
 }
 
+func TestReversePathNeedsNoSMTPUTF8(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"<a@b.example>":                     "a@b.example",
+		"<>":                                "",
+		"<a@münchen.example>":               "a@münchen.example",
+		"<jörg@b.example>":                  "",
+		"<j\xf6rg@b.example>":               "",
+		"<jörg>":                            "",
+		"<a@m\xfcnchen.example>":            "",
+		"<\"a b\"@b.example>":               "\"a b\"@b.example",
+		"MAILER DAEMON (no path, but ASCII": "MAILER DAEMON (no path, but ASCII",
+	} {
+		h := ParseHeader([]byte("Return-Path: " + line + "\r\n\r\n"))
+		if got := h.ReversePath(); got != want {
+			t.Errorf("Return-Path: %s: the reverse-path is %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]bool{"Date: today\r\n\r\n": true, "Subject: not enough\r\n\r\n": false} {
