@@ -101,9 +101,8 @@ type session struct {
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
 // is due, or the account's turn ends. With asked, the user wants it now: back-offs
-// do not count. Cancelling
-// ctx breaks everything off at once; what was begun is still recorded. Whatever
-// happens, a panic included, stays within the account.
+// do not count. Cancelling ctx breaks everything off at once; what was begun is
+// still recorded. Whatever happens, a panic included, stays within the account.
 func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	start := p.Now()
 	lease, err := p.Lease(ctx, a.ID)
