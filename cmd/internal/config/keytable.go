@@ -125,7 +125,7 @@ func (w choices) check(v yamlValue, word string) bool {
 	case slices.Contains(w.later, word):
 		v.fail("%q is not supported yet", word)
 	default:
-		v.fail("%q is not one of %s", word, strings.Join(slices.Concat(w.ready, w.later), ", "))
+		v.fail("%q is none of %s", word, strings.Join(slices.Concat(w.ready, w.later), ", "))
 	}
 	return false
 }
