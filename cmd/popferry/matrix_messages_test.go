@@ -70,11 +70,11 @@ func oddMessages() []oddMessage {
 		// What earlier deliveries wrote.
 		{
 			"delivered to us", delivered + head("delivered to us") + "\r\nx\r\n",
-			"X-Popferry-" + delivered + head("delivered to us") + "\r\nx\r\n",
+			head("delivered to us") + "\r\nx\r\n",
 		},
 		{
 			"delivered to us below others", received(1) + delivered + received(1) + head("delivered below") + "\r\nx\r\n",
-			received(1) + "X-Popferry-" + delivered + received(1) + head("delivered below") + "\r\nx\r\n",
+			received(1) + received(1) + head("delivered below") + "\r\nx\r\n",
 		},
 		odd("delivered to another", "Delivered-To: somebody@example.org\r\nX-Original-To: leo@example.net\r\n"),
 		oddTop("28 hops", "", received(28)),
