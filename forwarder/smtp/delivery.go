@@ -80,7 +80,9 @@ func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) 
 		if early.exists() {
 			suspicions = append(suspicions, early.suspicion)
 		}
-		if early.exists() || !d.c.slot.idle { // an idle session had ended before; there are only so many of these
+		// Of sessions that were idle, or that the server does not want, there are only
+		// so many.
+		if !d.c.slot.idle && !early.refusal.Throttled() {
 			tries++
 		}
 	}
@@ -115,8 +117,12 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 	}
 	began := q.now()
 	took, err := c.session.deliver(ctx, c.slot, d.m, out)
-	if err == nil {
+	var early *notStartedError
+	switch {
+	case err == nil:
 		err = q.onOutcome(c.session, began, out, took)
+	case errors.As(err, &early) && early.refusal.Throttled():
+		q.throttled(c.session, began)
 	}
 	if err != nil {
 		return nil, err

@@ -42,6 +42,9 @@ const (
 	// moreSessionsAfter is how long the server has to go without refusing a session
 	// until one more than it took is tried, and then another one.
 	moreSessionsAfter = time.Hour
+	// halveWithin is how soon after a refusal another one means that the server
+	// takes far fewer sessions.
+	halveWithin = time.Minute
 )
 
 // holds reports whether the fact is in force. One that comes from the future was
@@ -188,11 +191,16 @@ func (q *quirks) loggedIn(m Method) {
 	}
 }
 
-// limitSessions notes that the server refuses more than n sessions at a time.
+// limitSessions notes that the server refuses more than n sessions at a time. If
+// it has refused more only just now, half of that is tried next.
 func (q *quirks) limitSessions(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.facts.Sessions, q.facts.SessionsAt = max(1, n), q.now()
+	now := q.now()
+	if q.facts.Sessions > n && now.Sub(q.facts.SessionsAt).Abs() < halveWithin {
+		n /= 2
+	}
+	q.facts.Sessions, q.facts.SessionsAt = max(1, n), now
 }
 
 // maxSessions is how many sessions may be open, of those that are configured.

@@ -36,7 +36,7 @@ type queue struct {
 	sessions   []*session // those that are open
 	quitting   int        // sessions that are sending QUIT: the server still counts them
 	opening    int
-	surplus    *session  // the one that is to end because the server takes fewer
+	surplus    int       // sessions that are to end because the server takes fewer
 	surplusEnd time.Time // when the last of these had ended, and the server knew
 	submitted  int       // calls so far
 	waiting    []*call   // to be admitted

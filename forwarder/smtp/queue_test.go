@@ -76,6 +76,25 @@ func TestThrottledSession(t *testing.T) {
 	}
 }
 
+// TestThrottledLater: a session that has taken messages can be one too many, too.
+// However many of them the server ends, the message goes by one that is left.
+func TestThrottledLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		quick := plain("hi", "250 ok")
+		peer := newPeer(t, basic+slowly+slowly+quick+bye,
+			basic+quick+"C: MAIL FROM:<a@example.org>\n S: 421 4.7.0 Too many connections\n S!")
+		p := smtp.New(options(peer))
+		wantPair(t, p, "accepted dot 250 ok", "accepted dot 250 ok")
+		wantPair(t, p, "accepted dot 250 ok", "accepted dot 250 ok")
+		if got := p.Facts().Sessions; got != 1 {
+			t.Errorf("the server takes %d sessions, want 1", got)
+		}
+		_ = p.Close()
+		peer.done()
+	})
+}
+
 // wantPair delivers two messages at once.
 func wantPair(t *testing.T, p *smtp.Pool, want ...string) {
 	t.Helper()

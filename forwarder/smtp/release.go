@@ -35,7 +35,7 @@ func (q *queue) releaseSession(s *session) {
 	s.used = true
 	switch {
 	case s.load > 0:
-	case s == q.surplus && s.lost == nil && s.closing421 == nil:
+	case s.surplus && s.lost == nil && s.closing421 == nil:
 		q.detach(s)
 		go q.end(s)
 	case s.over.Load():
@@ -73,25 +73,51 @@ func (q *queue) onOutcome(s *session, began time.Time, out []forwarder.Outcome, 
 }
 
 // surplusGrace is how long a server may count a session that has ended.
-const surplusGrace = time.Second
+const surplusGrace = time.Second / 2
 
-// onThrottled ends the session that the server has answered so, and does not open
-// another one for a while: it returns how many others there are. The last one
-// stays. What began while there was a session more says nothing about those that
-// are left.
+// throttled is onThrottled for a caller without the lock.
+func (q *queue) throttled(s *session, began time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.onThrottled(s, began)
+}
+
+// onThrottled is for a server that wants fewer sessions, as it has said on s. That
+// one ends, if the server has not ended it, and no more are opened for a while. It
+// returns how many others there are; the last session stays. What began while
+// there was one more says nothing about those that are left.
 func (q *queue) onThrottled(s *session, began time.Time) (others int) {
 	for _, o := range q.usable() {
 		if o != s {
 			others++
 		}
 	}
-	if others == 0 || q.surplus != nil || began.Before(q.surplusEnd) {
+	ended := s.over.Load()
+	if !ended && (others == 0 || q.surplus > 0 || began.Before(q.surplusEnd)) {
 		return others
 	}
 	q.quirks.limitSessions(others + q.opening)
-	q.surplus = s
-	s.over.Store(true)
+	if !ended {
+		q.retire(s)
+	}
+	rest := q.usable()
+	slices.SortFunc(rest, func(a, b *session) int { return b.load - a.load })
+	keep := max(1, q.quirks.maxSessions(q.window.connections)-q.opening)
+	for _, o := range rest[min(keep, len(rest)):] {
+		q.retire(o)
+	}
 	return others
+}
+
+// retire ends a session as soon as its transactions are through.
+func (q *queue) retire(s *session) {
+	q.surplus++
+	s.surplus = true
+	s.over.Store(true)
+	if s.load == 0 {
+		q.detach(s)
+		go q.end(s)
+	}
 }
 
 // onLongWait is called when a delivery has waited for longWait.
@@ -154,8 +180,9 @@ func (q *queue) closeSession(s *session) {
 // noteEnd notes that a session has ended, if that was to show how many the server
 // takes.
 func (q *queue) noteEnd(s *session) {
-	if s == q.surplus {
-		q.surplus, q.surplusEnd = nil, q.now().Add(surplusGrace)
+	if s.surplus {
+		q.surplus--
+		q.surplusEnd = q.now().Add(surplusGrace)
 	}
 }
 

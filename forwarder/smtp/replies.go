@@ -146,7 +146,7 @@ func (t *transaction) endAfter(c command, o forwarder.Outcome) bool {
 		return true
 	}
 	if t.closed421AtMail() {
-		t.notStarted = true
+		t.notStarted, t.suspicion = true, suspicion{refusal: o}
 	} else {
 		settle(t.out, o)
 	}

@@ -35,6 +35,7 @@ type session struct {
 	load      int         // transactions that it has
 	lastSlot  *slot       // the newest
 	used      bool        // it has had a transaction
+	surplus   bool        // it is to end, because the server takes fewer sessions
 	idleSince time.Time   // when it became idle
 	expiry    *time.Timer // ends it when it stays idle
 }

@@ -97,16 +97,20 @@ func TestThrottledOnce(t *testing.T) {
 	throttled("one that began with four", all[1], began, 3)
 	throttled("one that began when the server may not have noticed", all[1], now, 3)
 	now = now.Add(2 * time.Second)
-	throttled("one that began with three", all[1], now, 2)
-	q.forget(all[1])
-	q.noteEnd(all[1])
+	all[2].load = 2
+	throttled("one that began with three, only just after", all[1], now, 1)
+	for i, want := range []bool{true, true, false, true} {
+		if got := all[i].over.Load(); got != want {
+			t.Errorf("session %d is over: %v, want %v", i+1, got, want)
+		}
+	}
+	for _, s := range []*session{all[1], all[3]} {
+		q.forget(s)
+		q.noteEnd(s)
+	}
 	now = now.Add(2 * time.Second)
-	throttled("one that began with two", all[2], now, 1)
-	q.forget(all[2])
-	q.noteEnd(all[2])
-	now = now.Add(2 * time.Second)
-	throttled("the last one stays", all[3], now, 1)
-	if all[3].over.Load() {
+	throttled("the last one stays", all[2], now, 1)
+	if all[2].over.Load() {
 		t.Error("the last session is over, want it to stay")
 	}
 }

@@ -210,7 +210,7 @@ func (t *transaction) settleLost(ctx context.Context, stage forwarder.Stage, err
 	ended := ctx.Err() == nil && hungUp(err)
 	switch {
 	case ended && t.closed421AtMail():
-		t.notStarted = true
+		t.notStarted, t.suspicion = true, suspicion{refusal: *t.closed421}
 	case t.closed421 != nil:
 		settle(t.out, *t.closed421)
 	case ended && !t.gotReply && (t.s.closedAfter421(err) || !t.slot.first && !t.sent):
