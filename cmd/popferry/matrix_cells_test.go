@@ -58,6 +58,47 @@ func matrixCells() []matrixCell {
 			},
 			stays: stays(tooManyHops(), senderRefused()),
 		},
+		{
+			name: "Dovecot to Exim", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				e := realserver.StartExim(t)
+				e.AddUser("inbox")
+				e.AddUser("bounces")
+				return fromDovecot(realserver.StartDovecot(t), mail), matrixTarget{forward: smtpForward(t, e.SMTP()), mail: e.Stored, idle: e.WaitIdle}
+			},
+			stays: stays(tooManyHops(), map[string]string{
+				"999 octets in a line": "held: maximum allowed line length", "2100 octets in a line": "held: maximum allowed line length",
+				"70000 octets in a line": "held: maximum allowed line length", "8 bit at octet 998": "held: maximum allowed line length",
+				"1500 octets in a header line": "held: maximum allowed line length",
+				"utf-8 in an address":          "held: header syntax",
+				"comma in From":                "held: header syntax",
+				"From that is no address":      "held: header syntax",
+			}),
+			changes: []string{
+				"delivery-date is removed", "envelope-to is removed", "return-path is removed",
+				"fields have another order",                                                                // those without a body
+				"the body is changed in line ends and spaces", "x-note is changed in line ends and spaces", // bare CR
+				"the header ends early", // at a line that is not a field
+				"x-note is changed",     // NUL
+			},
+		},
+		{
+			name: "Dovecot to OpenSMTPD", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				o := realserver.StartOpenSMTPD(t, "inbox", "bounces")
+				return fromDovecot(realserver.StartDovecot(t), mail), matrixTarget{forward: smtpForward(t, o.SMTP()), mail: o.Stored, idle: o.WaitIdle}
+			},
+			stays: stays(tooManyHops(), map[string]string{
+				"70000 octets in a line":  "held: Line too long",
+				"text without a header":   "held: not RFC 2822 compliant",
+				"a line that is no field": "held: not RFC 2822 compliant",
+			}),
+			changes: []string{
+				"bcc is removed",
+				"from is changed", "to is changed", "cc is changed", // its name is appended to what has no domain
+				"x-note is changed", "the body is changed", "the body is cut short", // lines end at NUL
+			},
+		},
 	}
 }
 

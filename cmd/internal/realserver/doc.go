@@ -1,5 +1,6 @@
 // Package realserver starts real mail servers for tests: Dovecot as the source
-// of mail (POP3) and as a destination (LMTP), Postfix as a destination (SMTP).
+// of mail (POP3) and as a destination (LMTP); Postfix, Exim and OpenSMTPD as
+// destinations (SMTP).
 //
 // Each server has its own scratch folder and its own loopback address, always
 // with the same ports: nothing can take a port while a server is stopped to
@@ -7,10 +8,11 @@
 // servers are stopped and the folders removed; if the test failed, the logs are
 // shown first. Nothing leaves the machine.
 //
-// The servers are Debian's packages dovecot-pop3d, dovecot-lmtpd and postfix,
-// of Debian 12 or later. If they are missing the tests are skipped, or fail if
-// POPFERRY_REQUIRE_SERVERS is 1. Postfix can be started only by root; Dovecot by
-// any user.
+// Dovecot and Postfix are Debian's packages dovecot-pop3d, dovecot-lmtpd and
+// postfix, of Debian 12 or later. The others conflict with Postfix as packages: they
+// are unpacked by .ci/unpack, and run in a root folder of their own. If servers are
+// missing the tests are skipped, or fail if POPFERRY_REQUIRE_SERVERS is 1. Dovecot
+// can be started by any user; the others only by root.
 //
 //	d := realserver.StartDovecot(t)
 //	d.AddUser("leo", "secret")
