@@ -24,18 +24,11 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	if s.box.Pipelined() {
 		s.row.Server.PipelineCuts = 0 // it went well
 	}
-	switch s.box.Ending() {
-	case mailbox.WithoutQuit:
-		s.log.Warn("some retrieved messages are not on disk; the session ends without QUIT, so that the server keeps them", "messages", s.box.NotDurable())
+	if !s.mayDelete(owed) {
 		return nil
-	case mailbox.DeleteLater:
-		s.log.Debug("some retrieved messages were not sent; the session ends without QUIT, so that the server keeps them")
-		s.pendingDeletes = owed
-		return nil
-	case mailbox.Normally:
 	}
 	doomed, err := s.proven(ctx, expired)
-	if err != nil {
+	if err != nil || !s.mayDelete(owed) {
 		return err
 	}
 	for _, m := range done {
@@ -54,8 +47,12 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 		}
 		failpoint("dele")
 	})
-	if err != nil || len(deleted) == 0 {
+	if err != nil {
 		return err
+	}
+	s.pendingDeletes = false
+	if len(deleted) == 0 {
+		return nil
 	}
 	failpoint("quit")
 	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
@@ -73,10 +70,27 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	return nil
 }
 
+// mayDelete reports whether the session may delete, and be ended by QUIT. owed
+// reports whether there is something to delete.
+func (s *session) mayDelete(owed bool) bool {
+	switch s.box.Ending() {
+	case mailbox.WithoutQuit:
+		s.log.Warn("some retrieved messages are not on disk; the session ends without QUIT, so that the server keeps them", "messages", s.box.NotDurable())
+		return false
+	case mailbox.DeleteLater:
+		s.log.Debug("some retrieved messages were not sent; the session ends without QUIT, so that the server keeps them")
+		s.pendingDeletes = owed
+		return false
+	case mailbox.Normally:
+	}
+	return true
+}
+
 // proven are the messages, forwarded in earlier sessions, that are on the server
 // now. A UID alone does not prove it: the header has to be the same, and where it
 // does not identify the message, the size too. Nothing is proven while the clock
-// contradicts the ledger.
+// contradicts the ledger. Where there is no TOP the server has given out each of
+// them: one that turns out to be another message is not to be lost by QUIT.
 func (s *session) proven(ctx context.Context, expired []identify.Match) ([]identify.Match, error) {
 	if s.Now().Before(s.row.LastPoll) {
 		return nil, nil
@@ -99,8 +113,10 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 	for i, m := range expired {
 		if same[i] {
 			proven = append(proven, m)
+			s.box.Durable(m.Number)
 			continue
 		}
+		s.box.Abandon(m.Number)
 		s.log.Warn("a message that is due for deletion is not the one that was forwarded; it stays, and is new", "uid", shown(m.UID))
 		others = append(others, m.Known.ID)
 	}

@@ -2,6 +2,7 @@ package fetcher_test
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -120,4 +121,51 @@ func TestStopBetweenDeletionsRecordsNone(t *testing.T) {
 	f.stop = make(chan struct{})
 	wantResult(t, f.poll(), result{})
 	f.wantLeft()
+}
+
+// Deletions that a broken session could not make are made in the one that goes on
+// with the rest, and no further login is needed.
+func TestPendingDeletionsAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	broke := false
+	f := newFixture(t, faults{pool: oneInFlight, pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "RETR" || arg != "3" || broke {
+			return false
+		}
+		broke = true
+		s.Close()
+		return true
+	}})
+	f.account.Policy.Keep = false
+	f.add("m1", "m2", "m3")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 3}})
+	f.wantLeft()
+	if n := f.pop.Sessions(); n != 2 {
+		t.Errorf("%d sessions, want 2", n)
+	}
+}
+
+// Without TOP a message is retrieved to see whether it is the one that is due for
+// deletion. If it is another one, that must not be lost where QUIT makes what was
+// retrieved vanish.
+func TestReusedUIDAtHidingServerWithoutTOPLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, says := range []bool{true, false} {
+		t.Run(fmt.Sprintf("says so: %v", says), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{hides: &hiding{says: says, bySession: true}, pop: func(s *pop3test.Session, verb, _ string) bool {
+				if verb == "TOP" {
+					s.Err("unknown command")
+				}
+				return verb == "TOP"
+			}})
+			f.add("m1")
+			f.poll() // m1 is forwarded, and vanishes
+			f.account.Policy.Keep = false
+			f.replace("uid-m1", octetsOf("n1"))
+			f.poll()
+			f.poll()
+			f.wantArrived("m1", "n1")
+		})
+	}
 }

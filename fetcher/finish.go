@@ -18,17 +18,23 @@ func (p *poll) finish(ctx context.Context) {
 	cutOff := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
+	_, _ = p.reconsider(ctx) // if no session has; an error halts the poll
 	counts, breaker, halt := p.tally.result()
 	if halt == nil {
 		halt = p.leftOut.spoolErr
 	}
 	p.res.Counts, p.res.Err = counts, halt
 	now := p.Now()
+	changed := p.row.Refusals != breaker.Refusals()
+	p.row.Refusals = breaker.Refusals()
 	if p.res.Skip != NotSkipped { // only copies were sent, if there were any
+		if changed {
+			halt = errors.Join(halt, p.lease.PutAccount(ctx, p.row))
+		}
 		p.res.Err = errors.Join(halt, p.finishRoutes(ctx, now))
 		return
 	}
-	p.row.LastPoll, p.row.Refusals = now, breaker.Refusals()
+	p.row.LastPoll = now
 	var (
 		fault   *outcome.DestinationError
 		refused *outcome.RouteError

@@ -42,47 +42,50 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 }
 
 // reconsider makes messages due again that the destination refused while it
-// refused everything, once it has accepted one. It reports whether there are any.
-func (s *session) reconsider(ctx context.Context) (bool, error) {
-	since := s.tally.takeEnded()
+// refused everything, once it has accepted one, also while the poll is being cut
+// off: it would not be noticed again. It reports whether there are any.
+func (p *poll) reconsider(ctx context.Context) (bool, error) {
+	since := p.tally.takeEnded()
 	if since.IsZero() {
 		return false, nil
 	}
-	known, err := s.lease.Known(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	known, err := p.lease.Known(ctx)
 	if err != nil {
-		return false, s.tally.abort(err)
+		return false, p.tally.abort(err)
 	}
-	after, err := s.reconsiderHeld(ctx, known, since, len(known))
+	after, err := p.reconsiderHeld(ctx, known, since, len(known))
 	return len(after) > 0 && &after[0] != &known[0], err
 }
 
 // reconsiderHeld makes at most so many of the messages due again that were held
 // since then while the destination refused everything. It returns the rows as they
 // are afterwards.
-func (s *session) reconsiderHeld(ctx context.Context, known []ledger.Known, since time.Time, most int) ([]ledger.Known, error) {
+func (p *poll) reconsiderHeld(ctx context.Context, known []ledger.Known, since time.Time, most int) ([]ledger.Known, error) {
 	var recs []*ledger.Record
 	for _, k := range slices.Backward(known) { // the latest first
 		if k.State != ledger.Held || len(recs) >= most {
 			continue
 		}
-		rec, err := s.lease.Record(ctx, k.ID)
+		rec, err := p.lease.Record(ctx, k.ID)
 		if err != nil {
-			return nil, s.tally.abort(err)
+			return nil, p.tally.abort(err)
 		}
-		if rec.Reconsider(since, s.Now()) {
+		if rec.Reconsider(since, p.Now()) {
 			recs = append(recs, rec)
 		}
 	}
 	if len(recs) == 0 {
 		return known, nil
 	}
-	if err := s.put(ctx, recs); err != nil {
+	if err := p.put(ctx, recs); err != nil {
 		return nil, err
 	}
-	s.log.Info("messages that the destination refused while it refused everything are tried once more", "messages", len(recs))
-	known, err := s.lease.Known(ctx)
+	p.log.Info("messages that the destination refused while it refused everything are tried once more", "messages", len(recs))
+	known, err := p.lease.Known(ctx)
 	if err != nil {
-		return nil, s.tally.abort(err)
+		return nil, p.tally.abort(err)
 	}
 	return known, nil
 }
@@ -205,10 +208,10 @@ func (s *session) noteResized(ctx context.Context, resized []identify.Match) err
 const groupSize = 1000
 
 // put writes rows in groups.
-func (s *session) put(ctx context.Context, recs []*ledger.Record) error {
+func (p *poll) put(ctx context.Context, recs []*ledger.Record) error {
 	for group := range slices.Chunk(recs, groupSize) {
-		if err := s.lease.Put(ctx, group...); err != nil {
-			return s.tally.abort(err)
+		if err := p.lease.Put(ctx, group...); err != nil {
+			return p.tally.abort(err)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,4 +188,76 @@ func TestSessionsThatBreakAfterProgressAreNoFailure(t *testing.T) {
 	if got := f.inState(ledger.Held); got != 0 {
 		t.Errorf("%d messages are held, want 0", got)
 	}
+}
+
+// noRoomForLarge is a destination that has no room for messages from a sender
+// whose name begins with "large", while full is true.
+func noRoomForLarge(full *atomic.Bool) smtptest.Options {
+	large := false
+	return smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		switch {
+		case e.Stage == forwarder.StageMail:
+			large = strings.HasPrefix(e.Address, "sender-large")
+		case e.Stage == forwarder.StageRcpt && large && full.Load():
+			return reply(452, 4, 2, 2)
+		}
+		return smtptest.Fault{}
+	}}
+}
+
+// A message that found no room in a session that then broke is due again in the
+// next one. It is deferred only there.
+func TestMessageWithoutRoomInTwoSessionsHasOneRow(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	full.Store(true)
+	broken := false
+	f := newFixture(t, faults{pool: oneInFlight, pipelining: pop3test.PipeliningHidden, smtp: noRoomForLarge(&full), pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "RETR" || arg != "3" || broken {
+			return false
+		}
+		broken = true
+		s.Close()
+		return true
+	}})
+	f.account.Destination.Original = true
+	f.add("m1")
+	f.addUnder("uid-large", slices.Concat(octetsOf("large"), make([]byte, 2000)))
+	f.add("m2", "m3")
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 3, Deferred: 1}, OnServer: 4})
+	f.wantState("uid-large", "deferred")
+}
+
+// A message that found no room, and was accepted in the next session of the same
+// poll, is forwarded: what was noted of its first try does not make it due again.
+func TestMessageThatFindsRoomInAnotherSessionArrivesOnce(t *testing.T) {
+	t.Parallel()
+	var full atomic.Bool
+	full.Store(true)
+	armed, broken := false, 0
+	f := newFixture(t, faults{pool: oneInFlight, pipelining: pop3test.PipeliningHidden, smtp: noRoomForLarge(&full), pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb == "" && broken > 0 && s.Number > broken:
+			full.Store(false)
+		case verb == "LIST" && arg == "": // the first as smaller than it is
+			s.Lines("", "1 200", "2 310", "3 100", "4 310")
+			return true
+		case verb == "RETR" && arg == "2" && armed && broken == 0:
+			broken = s.Number
+			s.Close()
+			return true
+		}
+		return false
+	}})
+	f.account.Destination.Original = true
+	f.addUnder("uid-large1", slices.Concat(octetsOf("large1"), make([]byte, 2000)))
+	f.add("large2", "m1")
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 1, Deferred: 2}, OnServer: 3})
+	f.now.Add(time.Hour)
+	f.add("m2")
+	armed = true
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 3}, OnServer: 4})
+	f.now.Add(time.Hour)
+	wantResult(t, f.pollBySchedule(), result{OnServer: 4})
+	f.wantArrived("large1", "large2", "m1", "m2")
 }

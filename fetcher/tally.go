@@ -20,9 +20,9 @@ type tally struct {
 	counts  Counts
 	done    []identify.Match // forwarded in this session
 	breaker *outcome.Breaker
-	// noRoom are deliveries that found no room, with nothing accepted since. They
-	// are not marked: it may be the mailbox that is full, or these messages that
-	// are too large for what is left of it.
+	// noRoom are deliveries that found no room in this session, with nothing
+	// accepted since. They are not marked: it may be the mailbox that is full, or
+	// these messages that are too large for what is left of it.
 	noRoom   []refusedForRoom
 	halt     error // why nothing new is fetched; nil: it goes on
 	closed   bool  // nothing that was fetched is sent either
@@ -37,11 +37,12 @@ type refusedForRoom struct {
 
 func newTally(b *outcome.Breaker) *tally { return &tally{breaker: b} }
 
-// beginSession forgets what the session before forwarded.
+// beginSession forgets what the session before forwarded, and what found no room
+// in it: that is due again, and may be forwarded now.
 func (t *tally) beginSession() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done = nil
+	t.done, t.noRoom = nil, nil
 }
 
 // endFetching ends the poll's fetching: what was fetched is still sent. The first

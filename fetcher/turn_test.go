@@ -187,3 +187,35 @@ func TestCutClosesSessionAndFinishesDeliveries(t *testing.T) {
 	f.wantArrived("m1")
 	f.wantLeft()
 }
+
+// What the destination had refused while it refused everything is tried once more
+// after the first that it accepts, also if the poll is cut off just then.
+func TestCutDoesNotLeaveRefusedMessagesHeld(t *testing.T) {
+	t.Parallel()
+	const refused = 12
+	cut, closed := make(chan struct{}), make(chan struct{})
+	f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		switch {
+		case e.Stage != forwarder.StageDot:
+		case e.Message <= refused:
+			return reply(554)
+		case e.Message == refused+1:
+			close(cut)
+			<-closed
+		}
+		return smtptest.Fault{}
+	}}, pool: oneInFlight})
+	f.add(numbered(refused)...)
+	f.pollBySchedule()
+	f.add(numbered(refused + 1)[refused])
+	dial := f.account.Source.Dial
+	f.account.Turn.Cut = cut
+	f.account.Source.Dial = func(ctx context.Context) (net.Conn, error) {
+		c, err := dial(ctx)
+		return closedConn{c, closed}, err
+	}
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 1}, OnServer: refused + 1, Err: fetcher.ErrYielded})
+	f.account.Turn, f.account.Source.Dial = fetcher.Turn{}, dial
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: refused}, OnServer: refused + 1})
+	f.wantArrived(numbered(refused + 1)...)
+}
