@@ -21,6 +21,11 @@
 //
 // The package does not judge: what an outcome means for the message is up to its
 // caller, and so is a second try, with one exception. A message that was not
-// sent because its session had ended before it, after a long rest or at another
-// message, is put on another session.
+// sent because its session had ended before it is put on another session: after a
+// long rest, at another message, where the server wants fewer sessions, or where it
+// lost or refused what came too early or by BDAT.
+//
+// What is learnt of a server that way is in the pool's Facts, each with a date and
+// an end. It is in force at once, lasts once it is confirmed, and is taken back by
+// what contradicts it.
 package smtp
