@@ -58,7 +58,12 @@ func (p *poll) sendCopies(ctx context.Context) {
 	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil)
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
-	defer all.Wait()
+	defer func() {
+		all.Wait()
+		for _, r := range p.tally.takeNoRoom() { // they are no evidence about what is in the mailbox
+			s.deferForRoom(ctx, r)
+		}
+	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	for _, c := range due {
 		if p.stopped(ctx) || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {

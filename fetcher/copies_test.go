@@ -301,3 +301,30 @@ func TestCopiesAreSentWithoutALogin(t *testing.T) {
 	f.wantArrived("m1", "m2", "m3")
 	f.wantCopies(0)
 }
+
+// Copies that find no room are deferred, and the poll says so.
+func TestCopiesThatFindNoRoomAreDeferred(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	var full atomic.Bool
+	fault := busy.Fault
+	busy.Fault = func(e smtptest.Event) smtptest.Fault {
+		if full.Load() && e.Stage == forwarder.StageDot {
+			return reply(452, 4, 2, 2)
+		}
+		return fault(e)
+	}
+	f := newFixture(t, faults{hides: &hiding{says: true}, smtp: busy})
+	f.add("m1", "m2")
+	f.poll()
+	f.wantCopies(2)
+	free()
+	full.Store(true)
+	if r := f.poll(); r.Deferred != 2 || !r.TryAgain() {
+		t.Errorf("%d deferred, try again %v; want 2, true", r.Deferred, r.TryAgain())
+	}
+	full.Store(false)
+	f.poll()
+	f.wantArrived("m1", "m2")
+	f.wantCopies(0)
+}

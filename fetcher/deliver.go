@@ -250,6 +250,8 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 // deferForRoom records a message that found no room, after a smaller one, or the
 // next one, has: it is this message's size.
 func (s *session) deferForRoom(ctx context.Context, r refusedForRoom) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
 	rec := *r.d.rec
 	rec.ID = r.d.before.ID
 	r.v.Blame = 0

@@ -171,6 +171,15 @@ func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
 	return tooLarge
 }
 
+// takeNoRoom returns the deliveries that found no room, once.
+func (t *tally) takeNoRoom() []refusedForRoom {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := t.noRoom
+	t.noRoom = nil
+	return list
+}
+
 // takeEnded returns the start of many refusals in a row that an accepted message
 // has ended, once; zero if there were none.
 func (t *tally) takeEnded() time.Time {
