@@ -16,7 +16,7 @@ func matrixCells() []matrixCell {
 			name: "Dovecot to Postfix with Dovecot LMTP", usual: true,
 			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
 				d := realserver.StartDovecot(t)
-				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(d))
+				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(d.LMTPSocket()))
 				return fromDovecot(d, mail), toPostfix(t, p, matrixTarget{mail: d.Stored})
 			},
 			stays: stays(tooManyHops(), map[string]string{"12 MB": "held: the server announces a limit of 10240000"}),
@@ -27,7 +27,7 @@ func matrixCells() []matrixCell {
 			name: "Dovecot to Postfix with Dovecot LMTP from the original senders", usual: true,
 			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
 				d := realserver.StartDovecot(t)
-				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(d))
+				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(d.LMTPSocket()))
 				target := toPostfix(t, p, matrixTarget{mail: d.Stored})
 				target.forward = fmt.Sprintf("{%s, tls: none, from: original, to: [inbox@popferry.test]}", testworld.HostPort(t, p.SMTP()))
 				return fromDovecot(d, mail), target
@@ -99,6 +99,44 @@ func matrixCells() []matrixCell {
 				"x-note is changed", "the body is changed", "the body is cut short", // lines end at NUL
 			},
 		},
+		{
+			name: "Dovecot to Cyrus LMTP",
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				c := realserver.StartCyrus(t)
+				return fromDovecot(realserver.StartDovecot(t), mail), matrixTarget{
+					forward: fmt.Sprintf(`{%s, protocol: lmtp, tls: none, to: [inbox@popferry.test]}`, testworld.HostPort(t, c.LMTP())),
+					mail:    c.Stored,
+					idle:    func(context.Context) error { return nil },
+				}
+			},
+			stays: stays(tooManyHops(), senderRefused(), map[string]string{
+				"NUL": "held: NUL characters", "NUL in the header": "held: NUL characters", "binary": "held: NUL characters",
+				"mbox line in the header": "held: invalid header", "bare CR in the header": "held: invalid header",
+				"text without a header": "held: invalid header", "a line that is no field": "held: invalid header",
+				"field without a name": "held: invalid header", "empty fields": "held: invalid header",
+			}),
+			changes: cyrusChanges(),
+		},
+		{
+			name: "Dovecot to Postfix with Cyrus LMTP",
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				d, c := realserver.StartDovecot(t), realserver.StartCyrus(t)
+				p := realserver.StartPostfix(t, d, realserver.DebianDefaults(), realserver.DeliverTo(c.LMTP()))
+				return fromDovecot(d, mail), toPostfix(t, p, matrixTarget{mail: c.Stored})
+			},
+			stays:   stays(tooManyHops(), map[string]string{"12 MB": "held: the server announces a limit of 10240000"}),
+			changes: append(append(postfixChanges(), cyrusChanges()...), "x-long is changed in line ends and spaces"),
+			without: []string{"NUL", "binary", "empty fields"},
+		},
+	}
+}
+
+// cyrusChanges are what Cyrus does to mail.
+func cyrusChanges() []string {
+	return []string{
+		"date is added", "message-id is added", "return-path is removed",
+		"from is changed", "subject is changed", "x-note is changed", // 8-bit octets become X
+		"the body is changed in line ends and spaces", // bare CR
 	}
 }
 

@@ -42,6 +42,9 @@ type matrixCell struct {
 	stays map[string]string
 	// changes are what the servers themselves do to messages.
 	changes []string
+	// without has messages that are not sent: the first server accepts them, the
+	// second one does not, and popferry cannot know that.
+	without []string
 }
 
 // On its way through real servers every odd message ends in the final mailbox
@@ -61,7 +64,7 @@ func TestMatrix(t *testing.T) {
 }
 
 func (c matrixCell) run(t *testing.T) {
-	mail := oddMessages()
+	mail := slices.DeleteFunc(oddMessages(), func(m oddMessage) bool { return slices.Contains(c.without, m.name) })
 	own := len(mail)
 	if *matrixMail != "" {
 		mail = append(mail, mailFrom(t, *matrixMail)...)

@@ -44,9 +44,14 @@ func DebianDefaults() Option { return Config(debianDefaults) }
 // instead of virtual(8).
 func LocalDelivery() Option { return Config(localDelivery) }
 
-// DeliverTo hands mail on to a Dovecot's LMTP, which has it delivered to its users
-// of the same names, instead of delivering it itself.
-func DeliverTo(d *Dovecot) Option { return Config("virtual_transport = lmtp:unix:" + d.LMTPSocket()) }
+// DeliverTo hands mail on by LMTP to another server, at host:port or the path of a
+// socket, instead of delivering it to mailboxes itself.
+func DeliverTo(addr string) Option {
+	if strings.HasPrefix(addr, "/") {
+		return Config("virtual_transport = lmtp:unix:" + addr)
+	}
+	return Config("virtual_transport = lmtp:inet:" + addr)
+}
 
 // StartPostfix starts Postfix without users, and stops it at the end of the test.
 // Dovecot checks the passwords of its users.

@@ -3,6 +3,7 @@ package realserver
 import (
 	"fmt"
 	"iter"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,7 +81,7 @@ func (r root) writeUsers(names []string) {
 // own gives a folder, which it creates if necessary, to a system user.
 func (r root) own(name string, mode os.FileMode, user int) {
 	r.tb.Helper()
-	r.mkdir(filepath.Dir(name), 0o755, 0, 0)
+	check(r.tb, os.MkdirAll(filepath.Dir(r.path(name)), 0o755))
 	r.mkdir(name, mode, firstSystemUser+user, firstSystemUser+user)
 }
 
@@ -101,10 +102,35 @@ func (r root) start(addrs []string, argv ...string) *daemon {
 	return d
 }
 
-// chroot runs a program in the root folder.
-func (r root) chroot(argv ...string) string {
+// syslog writes to the server's log what it says to the system's.
+func (r root) syslog() {
 	r.tb.Helper()
-	return r.run("chroot", append([]string{r.dir}, argv...)...)
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: r.path("dev/log")})
+	check(r.tb, err)
+	check(r.tb, os.Chmod(r.path("dev/log"), 0o666))
+	ended := make(chan struct{})
+	r.tb.Cleanup(func() {
+		socket.Close()
+		<-ended
+	})
+	go func() {
+		defer close(ended)
+		line := make([]byte, 64<<10)
+		for {
+			n, err := socket.Read(line)
+			if err != nil {
+				return
+			}
+			file, err := os.OpenFile(r.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+			if err == nil {
+				_, err = fmt.Fprintf(file, "%s\n", line[:n])
+				file.Close()
+			}
+			if err != nil {
+				r.tb.Error(err)
+			}
+		}
+	}()
 }
 
 // kill ends processes that have left their server's process group.
