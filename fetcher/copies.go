@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -46,6 +47,11 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 // sendCopies sends the copies that are due, before the mailbox is polled: they
 // need no session, and must not wait for one that cannot be had.
 func (p *poll) sendCopies(ctx context.Context) {
+	defer func() {
+		if v := recover(); v != nil {
+			_ = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
 	files, _ := filepath.Glob(filepath.Join(p.CopyDir, fmt.Sprintf("%d-*.eml", p.ID)))
 	if len(files) == 0 {
 		return // as nearly always

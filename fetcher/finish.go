@@ -126,12 +126,18 @@ func (p *poll) backoff(halt error) time.Duration {
 // counts as the pipelining's doing.
 const maxPipelineCuts = 2
 
-// maxSessions is how many sessions a poll may have whose connections break.
-const maxSessions = 8
+const (
+	// maxSessions is how many sessions a poll may have whose connections break.
+	maxSessions = 8
+	// maxBarren is how many of them in a row may forward nothing, and only find a
+	// message that is left out from then on: the others are behind it.
+	maxBarren = 3
+)
 
 // another reports whether another session is to follow one that ended with this
 // error: without pipelining, if that may have been why, or because it broke only
-// after it had made progress. It returns the error that counts.
+// after it had made progress, or at a message that the next one leaves out. It
+// returns the error that counts.
 func (p *poll) another(err error, sessions int) (again bool, cause error) {
 	if again, err := p.fallBack(err); again {
 		return true, err
@@ -143,7 +149,17 @@ func (p *poll) another(err error, sessions int) (again bool, cause error) {
 	var refused *pop3.Error
 	var at *mailbox.Error
 	broke := errors.As(err, &at) && (at.Step == mailbox.StepRetr || at.Step == mailbox.StepTop) && !errors.As(err, &refused)
-	return broke && len(p.tally.forwarded()) > 0 && sessions < maxSessions && p.loginGap() == 0, err
+	out := &p.leftOut
+	switch {
+	case len(p.tally.forwarded()) > 0:
+		out.barren = 0
+	case len(out.uids) > out.before && out.barren < maxBarren:
+		out.barren++
+	default:
+		return false, err
+	}
+	out.before = len(out.uids)
+	return broke && sessions < maxSessions && p.loginGap() == 0, err
 }
 
 // fallback is the repetition of a session without pipelining, once in a poll.

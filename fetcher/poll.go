@@ -80,6 +80,8 @@ type poll struct {
 // leaves them out.
 type leftOut struct {
 	uids     map[string]bool
+	before   int   // how many there were when the last session began
+	barren   int   // sessions in a row that only added to them
 	noSpool  int   // how many of them the disk below the spool could not take
 	spoolErr error // the last reason for that; nil: none
 }

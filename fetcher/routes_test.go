@@ -261,3 +261,28 @@ func TestMessageThatFindsRoomInAnotherSessionArrivesOnce(t *testing.T) {
 	wantResult(t, f.pollBySchedule(), result{OnServer: 4})
 	f.wantArrived("large1", "large2", "m1", "m2")
 }
+
+// Messages that end each session at their beginning hold up the others for few
+// polls only, however many there are and though none was tried before.
+func TestMessagesThatEndSessionsDelayTheOthersForFewPolls(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "RETR" || !strings.HasPrefix(s.Message(arg).UID, "uid-bad") {
+			return false
+		}
+		s.Close()
+		return true
+	}})
+	for i := range 9 {
+		f.add(fmt.Sprintf("bad%d", i))
+	}
+	f.add("m1", "m2", "m3")
+	polls := 0
+	for ; len(f.arrived()) < 3 && polls < 20; polls++ {
+		f.pollBySchedule()
+		f.now.Add(10 * time.Minute)
+	}
+	if polls > 4 {
+		t.Errorf("the healthy messages arrived after %d polls, want at most 4", polls)
+	}
+}
