@@ -101,7 +101,7 @@ func (s *session) incomplete(ctx context.Context, c identify.Candidate, rec *led
 	if rec.Cause.Code != ledger.CauseIncomplete {
 		rec.Attempts = 0
 	}
-	if rec.Attempts == 0 || !s.row.Server.LastBody.Before(rec.NextAttempt) {
+	if rec.Attempts == 0 || !why.MaybeNetwork() || !s.row.Server.LastBody.Before(rec.NextAttempt) {
 		rec.Attempts++ // else nothing came whole since the last try: it may be the network
 	}
 	held := rec.Attempts >= maxIncomplete && rec.BrokenAt == why.Got || rec.Attempts >= 2*maxIncomplete

@@ -27,6 +27,14 @@ func (e *IncompleteError) Error() string {
 
 func (e *IncompleteError) Unwrap() error { return e.Err }
 
+// MaybeNetwork reports whether a bad network could look the same. A message that
+// ends too early or never, or behind which the session is out of sync, shows by
+// itself that it or its server is at fault.
+func (e *IncompleteError) MaybeNetwork() bool {
+	var violation *pop3.ProtocolError
+	return e.Err != nil && !errors.Is(e.Err, errEndless) && !errors.As(e.Err, &violation)
+}
+
 // errEndless: a body has more octets than any listed size explains.
 var errEndless = errors.New("it goes on beyond max_message_size, though it was listed as smaller")
 
