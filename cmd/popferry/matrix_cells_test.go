@@ -49,12 +49,7 @@ func matrixCells() []matrixCell {
 			name: "Dovecot to Dovecot LMTP", usual: true,
 			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
 				d := realserver.StartDovecot(t)
-				d.AddUser("inbox", "secret")
-				return fromDovecot(d, mail), matrixTarget{
-					forward: fmt.Sprintf(`{host: "unix:%s", protocol: lmtp, to: [inbox@popferry.test]}`, d.LMTPSocket()),
-					mail:    d.Stored,
-					idle:    func(context.Context) error { return nil },
-				}
+				return fromDovecot(d, mail), toDovecot(d)
 			},
 			stays: stays(tooManyHops(), senderRefused()),
 		},
@@ -128,6 +123,39 @@ func matrixCells() []matrixCell {
 			changes: append(append(postfixChanges(), cyrusChanges()...), "x-long is changed in line ends and spaces"),
 			without: []string{"NUL", "binary", "empty fields"},
 		},
+		{
+			name: "Courier to Dovecot LMTP",
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				c, d := realserver.StartCourierPOP3(t, "isp"), realserver.StartDovecot(t)
+				for _, m := range mail {
+					c.Seed("isp", []byte(m.octets))
+				}
+				return matrixSource{addr: c.POP3(), user: "isp", password: "secret"}, toDovecot(d)
+			},
+			stays: stays(tooManyHops(), senderRefused()),
+		},
+		{
+			name: "Mailutils to Dovecot LMTP",
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				m, d := realserver.StartMailutilsPOP3(t, "isp"), realserver.StartDovecot(t)
+				for _, one := range mail {
+					m.Seed("isp", []byte(one.octets))
+				}
+				return matrixSource{addr: m.POP3(), user: "isp", password: "secret", number: m.Number}, toDovecot(d)
+			},
+			stays: stays(tooManyHops(), senderRefused()),
+			changes: []string{
+				"x-uidl is added",
+				">from ann@example.org sun nov 22 08 is added", "from ann@example.org sun nov 22 08 is removed", "the body is changed", // mbox lines
+				"a line that is no field is removed", "x-below is removed",
+				"x-other is changed in line ends and spaces", "x-space is changed in line ends and spaces",
+				"from is changed in line ends and spaces", "to is changed in line ends and spaces", "subject is changed in line ends and spaces",
+				"date is changed in line ends and spaces", "message-id is changed in line ends and spaces", // empty fields
+			},
+			// It finds no end of these in an mbox file.
+			without: []string{"empty", "only a line end", "an empty line first", "text without a header", "header without a body",
+				"header without a line end", "folded line first"},
+		},
 	}
 }
 
@@ -188,6 +216,16 @@ func fromDovecot(d *realserver.Dovecot, mail []oddMessage) matrixSource {
 		d.Seed("isp", []byte(m.octets))
 	}
 	return matrixSource{addr: d.POP3(), user: "isp", password: "secret"}
+}
+
+// toDovecot forwards to Dovecot's LMTP, from the original senders.
+func toDovecot(d *realserver.Dovecot) matrixTarget {
+	d.AddUser("inbox", "secret")
+	return matrixTarget{
+		forward: fmt.Sprintf(`{host: "unix:%s", protocol: lmtp, to: [inbox@popferry.test]}`, d.LMTPSocket()),
+		mail:    d.Stored,
+		idle:    func(context.Context) error { return nil },
+	}
 }
 
 // toPostfix forwards to Postfix without a login.

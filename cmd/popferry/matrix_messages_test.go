@@ -101,7 +101,7 @@ func oddMessages() []oddMessage {
 		oddTop("quoted mbox line", ">From ann@example.org Sun Nov 22 08:00:00 2026\r\n", ""),
 		odd("mbox line in the header", "From ann@example.org Sun Nov 22 08:00:00 2026\r\nX-Below: x\r\n"),
 		odd("for the last delivery", "Bcc: bob@example.org\r\nContent-Length: 7\r\nEnvelope-To: leo@example.net\r\nDelivery-Date: Sun, 22 Nov 2026 08:00:00 +0000\r\n"+
-			"X-UIDL: 0123456789\r\nStatus: RO\r\nX-UID: 17\r\nResent-Bcc: carol@example.org\r\n"),
+			"Status: RO\r\nX-UID: 17\r\nResent-Bcc: carol@example.org\r\n"),
 		odd("resent", "Resent-From: bob@example.org\r\nResent-To: leo@example.net\r\nResent-Date: Sun, 22 Nov 2026 09:00:00 +0000\r\n"),
 		odd("from a list", "Sender: owner-list@example.org\r\nList-Id: <list.example.org>\r\nPrecedence: bulk\r\nX-Loop: list@example.org\r\nErrors-To: owner-list@example.org\r\n"),
 		odd("trace of another popferry", "X-Popferry-Trace: id=00112233445566778899; account=0011223344556677\r\n"),

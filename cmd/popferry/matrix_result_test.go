@@ -1,72 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
-
-// listedMail is a message at the source.
-type listedMail struct{ uid, octets string }
-
-// readMailbox reads a mailbox without popferry's POP3 client.
-func readMailbox(t *testing.T, s matrixSource) (all []listedMail) {
-	t.Helper()
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	r := bufio.NewReader(conn)
-	line := func() string {
-		text, err := r.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	ask := func(command string) {
-		if command != "" {
-			fmt.Fprintf(conn, "%s\r\n", command)
-		}
-		if reply := line(); !strings.HasPrefix(reply, "+OK") {
-			t.Fatalf("%s: got %q, want +OK", command, reply)
-		}
-	}
-	text := func() (b []byte) {
-		for {
-			next := line()
-			if next == ".\r\n" {
-				return b
-			}
-			b = append(b, strings.TrimPrefix(next, ".")...)
-		}
-	}
-	for _, command := range []string{"", "USER " + s.user, "PASS " + s.password, "UIDL"} {
-		ask(command)
-	}
-	for entry := range strings.Lines(string(text())) {
-		_, uid, _ := strings.Cut(strings.TrimSpace(entry), " ")
-		all = append(all, listedMail{uid: uid})
-	}
-	for i := range all {
-		ask(fmt.Sprint("RETR ", i+1))
-		all[i].octets = string(text())
-	}
-	ask("QUIT")
-	return all
-}
 
 // matrixResult is where the messages of a cell are in the end.
 type matrixResult struct {
@@ -111,6 +57,15 @@ func newMatrixResult(t *testing.T, cfg string, source matrixSource, target matri
 		t.Errorf("a message was accepted and bounced: %.2000s", bounce)
 	}
 	return m
+}
+
+// listed has the messages in the order of their numbers.
+func (m *matrixResult) listed(mail []oddMessage, number func(uid string) int) (all []listedMail) {
+	uids := slices.SortedFunc(maps.Keys(m.records), func(a, b string) int { return cmp.Compare(number(a), number(b)) })
+	for i, uid := range uids[:min(len(uids), len(mail))] {
+		all = append(all, listedMail{uid, mail[i].octets})
+	}
+	return all
 }
 
 // cutTrace splits off what stands above and in popferry's trace line.

@@ -21,6 +21,9 @@ var (
 // matrixSource is a POP3 server with a mailbox to fetch from, without TLS.
 type matrixSource struct {
 	addr, user, password string
+	// number is the number of a message with this UID, which the server's first
+	// session decides, and that is popferry's; nil: a session before tells it.
+	number func(uid string) int
 }
 
 // matrixTarget is where popferry forwards to, and where the mail ends.
@@ -42,8 +45,9 @@ type matrixCell struct {
 	stays map[string]string
 	// changes are what the servers themselves do to messages.
 	changes []string
-	// without has messages that are not sent: the first server accepts them, the
-	// second one does not, and popferry cannot know that.
+	// without has messages that are not sent: the source cannot store them, or the
+	// first server accepts them and the second one does not, which popferry cannot
+	// know.
 	without []string
 }
 
@@ -70,9 +74,9 @@ func (c matrixCell) run(t *testing.T) {
 		mail = append(mail, mailFrom(t, *matrixMail)...)
 	}
 	source, target := c.start(t, mail)
-	before := readMailbox(t, source)
-	if len(before) != len(mail) {
-		t.Fatalf("%d messages at the source, want %d", len(before), len(mail))
+	var before []listedMail
+	if source.number == nil {
+		before = readMailbox(t, source)
 	}
 	cfg := testworld.Config(t, `
 log: {level: warn}
@@ -90,6 +94,12 @@ forward:
 	}
 
 	result := newMatrixResult(t, cfg, source, target)
+	if source.number != nil {
+		before = result.listed(mail, source.number)
+	}
+	if len(before) != len(mail) {
+		t.Fatalf("%d messages at the source, want %d", len(before), len(mail))
+	}
 	for i, m := range mail {
 		result.judge(m, before[i])
 	}

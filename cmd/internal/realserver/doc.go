@@ -1,6 +1,6 @@
-// Package realserver starts real mail servers for tests: Dovecot as the source
-// of mail (POP3) and as a destination (LMTP); Postfix, Exim and OpenSMTPD as
-// destinations (SMTP).
+// Package realserver starts real mail servers for tests. Sources of mail (POP3)
+// are Dovecot, Courier and GNU Mailutils; destinations are Dovecot and Cyrus (LMTP),
+// Postfix, Exim and OpenSMTPD (SMTP).
 //
 // Each server has its own scratch folder and its own loopback address, always
 // with the same ports: nothing can take a port while a server is stopped to
