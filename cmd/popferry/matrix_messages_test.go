@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -115,10 +116,12 @@ func oddMessages() []oddMessage {
 		odd("1500 octets in a header line", "X-Long: "+strings.Repeat("long ", 300)+"\r\n"),
 		oddBody("bare CR", "one\rtwo\r\rthree\r\nfour\r\r\nfive\r\n"),
 		odd("bare CR in the header", "X-Note: one\rtwo\r\n"),
+		oddBare("CR at the ends of header lines", "Return-Path: <ann@example.org>\rFrom: Ann <ann@example.org>\rSubject: CR\r\n\r\nx\r\n"),
 		oddBody("NUL", "one\x00two\r\n\x00\r\n"),
 		odd("NUL in the header", "X-Note: one\x00two\r\n"),
 		oddBody("control characters", "\x01\x04\x07\x08\x0b\x0c\x1a\x1b[31m\x7f\r\n\x1a\r\n"),
 		oddBody("dots", ".\r\n..\r\n...\r\n.x\r\n\r\n.\r\n"),
+		oddBare("dot at the beginning", ".\r\nx\r\n"),
 		oddBody("dot at the end", "x\r\n."),
 		oddBody("protocol words", "QUIT\r\n.QUIT\r\nRSET\r\n+OK\r\n-ERR\r\n250 ok\r\nBDAT 0 LAST\r\nMAIL FROM:<>\r\nFrom here\r\n>From there\r\n \t\r\n"),
 		oddBody("without a final line end", "no line end"),
@@ -178,7 +181,11 @@ func mailFrom(t *testing.T, folder string) (all []oddMessage) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, oddMessage{name: filepath.Base(path), octets: string(octets)})
+		arrive := strings.ReplaceAll(strings.ReplaceAll(string(octets), "\r\n", "\n"), "\n", "\r\n")
+		all = append(all, oddMessage{filepath.Base(path), string(octets), lastDelivery.ReplaceAllString(arrive, "")})
 	}
 	return all
 }
+
+// lastDelivery matches an mbox line and a Return-Path on top of a message.
+var lastDelivery = regexp.MustCompile(`^(>?From [^\n]*\n)?(?i:return-path:[^\n]*\n([ \t][^\n]*\n)*)?`)

@@ -11,81 +11,39 @@ import (
 	"github.com/popferry/popferry/cmd/internal/testworld"
 )
 
-// listedMail is a message at the source.
-type listedMail struct{ uid, octets string }
-
-// readMailbox reads a mailbox, once no session before has it any more.
-func readMailbox(t *testing.T, s matrixSource) (all []listedMail) {
+// listMailbox returns the UIDs of a mailbox in their order, once no session before
+// has it any more. It is a POP3 client other than popferry's.
+func listMailbox(t *testing.T, s matrixSource) (uids []string) {
 	t.Helper()
 	testworld.WaitFor(t, "the mailbox is not in use", func() bool {
-		r := openMailbox(t, s)
-		defer r.conn.Close() // without QUIT, so that the server need not keep that they were read
-		if reply := r.ask("PASS " + s.password); strings.Contains(reply, "[IN-USE]") {
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() // without QUIT, so that the server need not keep that it was there
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		lines := bufio.NewScanner(conn)
+		ask := func(command string) string {
+			fmt.Fprint(conn, command)
+			lines.Scan()
+			return lines.Text()
+		}
+		ask("")
+		ask("USER " + s.user + "\r\n")
+		if reply := ask("PASS " + s.password + "\r\n"); strings.Contains(reply, "[IN-USE]") {
 			return false
-		} else if !strings.HasPrefix(reply, "+OK") {
-			t.Fatalf("PASS: got %q, want +OK", reply)
 		}
-		for entry := range strings.Lines(r.text("UIDL")) {
-			_, uid, _ := strings.Cut(strings.TrimSpace(entry), " ")
-			all = append(all, listedMail{uid: uid})
+		if reply := ask("UIDL\r\n"); !strings.HasPrefix(reply, "+OK") {
+			t.Fatalf("UIDL: got %q, want +OK", reply)
 		}
-		for i := range all {
-			all[i].octets = r.text(fmt.Sprint("RETR ", i+1))
+		for lines.Scan() && lines.Text() != "." {
+			_, uid, _ := strings.Cut(lines.Text(), " ")
+			uids = append(uids, uid)
+		}
+		if err := lines.Err(); err != nil {
+			t.Fatal(err)
 		}
 		return true
 	})
-	return all
-}
-
-// mailboxReader is a POP3 client other than popferry's.
-type mailboxReader struct {
-	t    *testing.T
-	conn net.Conn
-	r    *bufio.Reader
-}
-
-// openMailbox begins a session, up to PASS.
-func openMailbox(t *testing.T, s matrixSource) *mailboxReader {
-	t.Helper()
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	r := &mailboxReader{t, conn, bufio.NewReader(conn)}
-	r.line()
-	r.ask("USER " + s.user)
-	return r
-}
-
-func (r *mailboxReader) line() string {
-	r.t.Helper()
-	text, err := r.r.ReadString('\n')
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return text
-}
-
-// ask returns the first line of the reply to a command.
-func (r *mailboxReader) ask(command string) string {
-	r.t.Helper()
-	fmt.Fprintf(r.conn, "%s\r\n", command)
-	return r.line()
-}
-
-// text returns a multi-line reply.
-func (r *mailboxReader) text(command string) string {
-	r.t.Helper()
-	if reply := r.ask(command); !strings.HasPrefix(reply, "+OK") {
-		r.t.Fatalf("%s: got %q, want +OK", command, reply)
-	}
-	var b strings.Builder
-	for {
-		line := r.line()
-		if line == ".\r\n" {
-			return b.String()
-		}
-		b.WriteString(strings.TrimPrefix(line, "."))
-	}
+	return uids
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"iter"
@@ -74,9 +75,9 @@ func (c matrixCell) run(t *testing.T) {
 		mail = append(mail, mailFrom(t, *matrixMail)...)
 	}
 	source, target := c.start(t, mail)
-	var before []listedMail
+	var uids []string
 	if source.number == nil {
-		before = readMailbox(t, source)
+		uids = listMailbox(t, source)
 	}
 	cfg := testworld.Config(t, `
 log: {level: warn}
@@ -95,13 +96,13 @@ forward:
 
 	result := newMatrixResult(t, cfg, source, target)
 	if source.number != nil {
-		before = result.listed(mail, source.number)
+		uids = slices.SortedFunc(maps.Keys(result.records), func(a, b string) int { return cmp.Compare(source.number(a), source.number(b)) })
 	}
-	if len(before) != len(mail) {
-		t.Fatalf("%d messages at the source, want %d", len(before), len(mail))
+	if len(uids) != len(mail) {
+		t.Fatalf("%d messages at the source, want %d", len(uids), len(mail))
 	}
 	for i, m := range mail {
-		result.judge(m, before[i])
+		result.judge(m, uids[i])
 	}
 	for _, m := range mail[:own] {
 		c.checkStays(t, m.name, result.stayed[m.name])
@@ -126,15 +127,28 @@ func (c matrixCell) checkStays(t *testing.T, name, got string) {
 	}
 }
 
-// pollAll polls until nothing is left to do.
+// pollAll polls until nothing changes any more. It waits for the end of LOGIN-DELAY.
 func pollAll(t *testing.T, cfg string) (said string) {
-	const most = 4
-	for range most {
+	t.Helper()
+	const most = 10
+	last := ""
+	for polls := 0; polls < most; {
 		code, out, errs := popferry(t, "run", "--once", "--now", "--config", cfg)
 		said += out + errs
-		if code == exitOK && strings.Contains(out, " 0 forwarded") {
+		if _, end, ok := strings.Cut(errs, "LOGIN-DELAY ends at "); ok {
+			at, err := time.ParseInLocation(time.DateTime, end[:min(len(end), len(time.DateTime))], time.Local)
+			if err != nil {
+				t.Fatalf("popferry said %q, want a time: %v", errs, err)
+			}
+			time.Sleep(time.Until(at.Add(time.Second)))
+			continue
+		}
+		counts, _, _ := strings.Cut(out, " on server") // without the time that it took
+		if code == exitOK && counts == last {
 			break
 		}
+		last = counts
+		polls++
 	}
 	return said
 }

@@ -59,7 +59,7 @@ func ParseHeader(raw []byte) Header {
 			h.EightBit = h.EightBit || c > 127
 		}
 		if name, value, ok := splitField(field); ok {
-			h.set(name, unfold(value), first)
+			h.set(name, unfold(value), first && !bareCR(field))
 		}
 		first = false
 	}

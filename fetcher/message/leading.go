@@ -40,10 +40,24 @@ func returnPath(b []byte) (end int, decided bool) {
 		return 0, false
 	}
 	field, rest := nextField(b)
-	if len(rest) == 0 { // it may be continued, and a message is more than that
+	switch {
+	case len(rest) == 0: // it may be continued, and a message is more than that
 		return 0, false
+	case bareCR(field):
+		return 0, true
 	}
 	return len(field), true
+}
+
+// bareCR reports whether there is a CR that belongs to no line end. Where a message
+// has such line ends, its first field seems to be its whole header.
+func bareCR(b []byte) bool {
+	for i := 0; i+1 < len(b); i++ {
+		if b[i] == '\r' && b[i+1] != '\r' && b[i+1] != '\n' {
+			return true
+		}
+	}
+	return false
 }
 
 // mboxLines is the length of the mbox lines that b begins with, also of those that
@@ -61,8 +75,11 @@ func mboxLines(b []byte) (end int, decided bool) {
 			return 0, true
 		}
 		lf := bytes.IndexByte(line, '\n')
-		if lf < 0 {
+		switch {
+		case lf < 0:
 			return 0, false
+		case bareCR(line[:lf]):
+			return 0, true
 		}
 		end += lf + 1
 	}

@@ -31,6 +31,7 @@ var (
 	reBareLF   = regexp.MustCompile(`(^|[^\r])\n`)
 	leadReturn = regexp.MustCompile(`(?i)^return-path:[^\n]*\n(?:[ \t][^\n]*(?:\n|$))*`)
 	reField    = regexp.MustCompile(`^[!-9;-~]+[ \t]*:`)
+	reBareCR   = regexp.MustCompile(`\r[^\r\n]`)
 	reMbox     = regexp.MustCompile(`^>*From [^\n]*\n`)
 )
 
@@ -39,7 +40,7 @@ func withoutMbox(msg []byte) []byte {
 	rest := msg
 	for !reField.Match(rest) {
 		m := reMbox.FindIndex(rest)
-		if m == nil {
+		if m == nil || reBareCR.Match(rest[:m[1]]) {
 			return msg
 		}
 		rest = rest[m[1]:]
@@ -50,7 +51,7 @@ func withoutMbox(msg []byte) []byte {
 // normalizeSimply is the Normalizer written down in the simplest way.
 func normalizeSimply(msg []byte) []byte {
 	msg = withoutMbox(msg)
-	if m := leadReturn.FindIndex(msg); m != nil && m[1] < len(msg) {
+	if m := leadReturn.FindIndex(msg); m != nil && m[1] < len(msg) && !reBareCR.Match(msg[:m[1]]) {
 		msg = withoutMbox(msg[m[1]:])
 	}
 	for reBareLF.Match(msg) { // each match takes the octet before
@@ -66,6 +67,7 @@ func FuzzNormalizer(f *testing.F) {
 	f.Add([]byte("From : leo\r\nSubject: s\r\n\r\n"))
 	f.Add([]byte("From the start\r\nno field\r\n"))
 	f.Add([]byte("\n\n\r\n\r\r\n"))
+	f.Add([]byte("Return-Path: <a@b>\rSubject: s\r\n\r\nx"))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if len(msg) > 10_000 {
 			return
@@ -101,15 +103,18 @@ func TestNormalizerLeadingLines(t *testing.T) {
 		mbox + ">From uucp!leo\n" + mbox + "Subject: s\r\n": "Subject: s\r\n",
 		mbox + "Return-Path: <a@b>\r\nSubject: s\r\n":       "Subject: s\r\n",
 		"Return-Path: <a@b>\r\n" + mbox + "Subject: s\r\n":  "Subject: s\r\n",
-		mbox + "\r\ntext":                  mbox + "\r\ntext",
-		"From now on:\r\nall is well\r\n":  "From now on:\r\nall is well\r\n",
-		"From: leo\r\n\r\n":                "From: leo\r\n\r\n",
-		"From : leo\r\nSubject: s\r\n\r\n": "From : leo\r\nSubject: s\r\n\r\n",
-		"from leo\r\nSubject: s\r\n":       "from leo\r\nSubject: s\r\n",
-		"Subject: s\r\n" + mbox + "\r\n":   "Subject: s\r\n" + mbox + "\r\n",
-		mbox:                               mbox,
-		"Return-Path: <a@b>\r\n":           "Return-Path: <a@b>\r\n",
-		mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n":          mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n",
+		mbox + "\r\ntext":                                          mbox + "\r\ntext",
+		"From now on:\r\nall is well\r\n":                          "From now on:\r\nall is well\r\n",
+		"From: leo\r\n\r\n":                                        "From: leo\r\n\r\n",
+		"From : leo\r\nSubject: s\r\n\r\n":                         "From : leo\r\nSubject: s\r\n\r\n",
+		"from leo\r\nSubject: s\r\n":                               "from leo\r\nSubject: s\r\n",
+		"Subject: s\r\n" + mbox + "\r\n":                           "Subject: s\r\n" + mbox + "\r\n",
+		mbox:                                                       mbox,
+		"Return-Path: <a@c>\rSubject: s\r\n\r\nx":                  "Return-Path: <a@c>\rSubject: s\r\n\r\nx",
+		"Return-Path: <a@b>\r\r\nSubject: s\r\r\n":                 "Subject: s\r\r\n",
+		"From leo\rSubject: s\r\nX: y\r\n":                         "From leo\rSubject: s\r\nX: y\r\n",
+		"Return-Path: <a@b>\r\n":                                   "Return-Path: <a@b>\r\n",
+		mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n": mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n",
 		"Return-Path: <" + strings.Repeat("a", headerLimit) + ">\r\nx: y\n": "Return-Path: <" + strings.Repeat("a", headerLimit) + ">\r\nx: y\r\n",
 	} {
 		for _, slowly := range []bool{false, true} {
