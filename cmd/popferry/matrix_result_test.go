@@ -20,7 +20,8 @@ type matrixResult struct {
 	left    map[string]bool           // UIDs still at the source
 	inbox   map[string][]string       // messages without trace lines, by trace id
 
-	exact   int
+	exact, forwarded int
+
 	stayed  map[string]string   // why messages were not forwarded, by name
 	changed map[string][]string // names of messages, by what has changed
 }
@@ -81,6 +82,7 @@ func (m *matrixResult) judge(message oddMessage, uid string) {
 	}
 	switch r.State {
 	case ledger.Forwarded:
+		m.forwarded++
 		if len(copies) != 1 || m.left[uid] {
 			m.t.Errorf("%q was forwarded: it is in the inbox %d times, want once; at the source: %t, want false", message.name, len(copies), m.left[uid])
 		}
@@ -117,7 +119,7 @@ func (m *matrixResult) compare(message oddMessage, got string) {
 // each message that stayed.
 func (m *matrixResult) report(cell string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d messages, %d exact, %d in the inbox, %d stayed\n", cell, len(m.records), m.exact, len(m.inbox), len(m.stayed))
+	fmt.Fprintf(&b, "%s: %d messages, %d forwarded, %d of them exact, %d stayed\n", cell, len(m.records), m.forwarded, m.exact, len(m.stayed))
 	for _, change := range slices.Sorted(maps.Keys(m.changed)) {
 		names := m.changed[change]
 		fmt.Fprintf(&b, "  %s: %d, such as %q\n", change, len(names), names[:min(len(names), 3)])
