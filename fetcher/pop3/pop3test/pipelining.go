@@ -2,6 +2,8 @@ package pop3test
 
 import (
 	"bytes"
+	"io"
+	"sync"
 	"time"
 )
 
@@ -45,11 +47,14 @@ func (s *Session) misbehave() {
 	if s.over || s.user == "" || mode != PipeliningDiscards && mode != PipeliningCloses {
 		return
 	}
-	_ = s.conn.SetReadDeadline(time.Now().Add(grace)) // fails if the client is gone; the next read returns that
-	_, err := s.in.Peek(1)
-	_ = s.conn.SetReadDeadline(time.Time{})
-	if err != nil {
-		return // no command waits
+	if s.ahead == nil {
+		s.readAhead()
+	}
+	if s.in.Buffered() == 0 && !s.ahead.waits() {
+		return
+	}
+	if _, err := s.in.Peek(1); err != nil {
+		return // the client is gone; the next read returns that
 	}
 	s.countWaiting()
 	if mode == PipeliningCloses {
@@ -64,4 +69,73 @@ func (s *Session) misbehave() {
 func (s *Session) hasLine() bool {
 	p, _ := s.in.Peek(s.in.Buffered()) // no more than is buffered: no error
 	return bytes.IndexByte(p, '\n') >= 0
+}
+
+// readAhead has another goroutine read what the client sends, so that what has
+// arrived is seen however late this one comes to look. A read with a deadline
+// would not do: where the deadline has passed before it begins, it returns
+// without looking.
+func (s *Session) readAhead() {
+	p, _ := s.in.Peek(s.in.Buffered()) // no more than is buffered: no error
+	s.ahead = &aheadReader{octets: bytes.Clone(p)}
+	s.ahead.changed.L = &s.ahead.mu
+	go s.ahead.run(s.conn)
+	s.in.Reset(s.ahead)
+}
+
+// aheadReader holds what has arrived and was not read yet.
+type aheadReader struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	octets  []byte
+	err     error // after the octets
+}
+
+// run reads until the connection ends.
+func (r *aheadReader) run(in io.Reader) {
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := in.Read(buf)
+		r.mu.Lock()
+		r.octets = append(r.octets, buf[:n]...)
+		r.err = err
+		r.changed.Broadcast()
+		r.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Read implements io.Reader.
+func (r *aheadReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.octets) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		r.changed.Wait()
+	}
+	n := copy(p, r.octets)
+	r.octets = r.octets[n:]
+	return n, nil
+}
+
+// waits reports whether something has arrived, or does so within grace.
+func (r *aheadReader) waits() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	late := false
+	timer := time.AfterFunc(grace, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		late = true
+		r.changed.Broadcast()
+	})
+	defer timer.Stop()
+	for len(r.octets) == 0 && r.err == nil && !late {
+		r.changed.Wait()
+	}
+	return len(r.octets) > 0
 }

@@ -21,6 +21,8 @@ type Session struct {
 	out  *bufio.Writer
 	over bool
 
+	ahead *aheadReader // what in reads from, where pipelined commands are discarded or close the session
+
 	name     string // what USER said
 	user     string // logged in as
 	messages []*Message
