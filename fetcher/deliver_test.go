@@ -99,7 +99,7 @@ func TestDeliveryOutcomes(t *testing.T) {
 		{"5xx at the dot", dot, reply(554, 5, 7, 1), false, "held", false, 0},
 		{"too big at MAIL", mail, reply(552, 5, 3, 4), false, "held", false, 0},
 		{"552 without a word at RCPT", rcpt, reply(552), false, "held", false, 0},
-		{"no room, but for the next", rcpt, reply(552, 5, 2, 2), false, "deferred", false, 1},
+		{"no room for it, but for the next message", rcpt, reply(552, 5, 2, 2), false, "deferred", false, 1},
 		{"no room, told after the message", dot, reply(452, 4, 2, 2), false, "deferred", false, 1},
 		{"500 at the dot", dot, smtptest.Fault{Code: 500, Text: "Line too long"}, false, "held", false, 0},
 		{"content at RCPT", rcpt, reply(550, 5, 6, 0), false, "held", false, 0},

@@ -57,6 +57,9 @@ func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
 	}
 	m := s.Message(arg)
 	switch {
+	case verb == "RETR" && m != nil && f.chaos.mail.undoubled(m.Octets):
+		s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+		return true
 	case verb == "DELE" && m != nil:
 		p.doomed = append(p.doomed, m)
 	case verb == "QUIT" && s.User() != "":

@@ -13,6 +13,7 @@ type messages struct {
 	rng   *rng
 	plain bool // each has a UID of its own and a header to tell it by
 	alike bool // most have one size, and many a UID that others had before
+	dots  bool // some are sent so that they look as if they ended at once
 
 	mu       sync.Mutex
 	byUID    map[string][]*expected
@@ -31,6 +32,7 @@ type expected struct {
 	copies     int  // that were ever there
 	shared     bool // some of them had the same UID: they count as one
 	reused     bool // its UID was that of others too
+	undoubled  bool // it is sent with a first line "." that is not doubled
 	removed    int  // by other clients
 	deleted    int  // by DELE
 	renumbered int  // got another UID
@@ -70,7 +72,7 @@ func (m *messages) next() pop3test.Message {
 		uid = m.uids[r.n(len(m.uids))]
 	}
 	octets, want := m.write(len(m.order)+1, plain)
-	e := &expected{name: fmt.Sprint("m", len(m.order)+1), want: want, copies: 1, stumps: make(map[int]bool)}
+	e := &expected{name: fmt.Sprint("m", len(m.order)+1), want: want, copies: 1, stumps: make(map[int]bool), undoubled: m.dots && r.one(5)}
 	m.has(uid, e)
 	m.byOctets[octets] = e
 	m.order = append(m.order, e)
@@ -151,6 +153,12 @@ func (m *messages) change(octets []byte, do func(*expected)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	do(m.byOctets[string(octets)])
+}
+
+// undoubled reports whether a message is never sent whole.
+func (m *messages) undoubled(octets []byte) (is bool) {
+	m.change(octets, func(e *expected) { is = e.undoubled })
+	return is
 }
 
 // stump reports whether a message may come with only so many octets, and an end

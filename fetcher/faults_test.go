@@ -89,7 +89,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c.out = smtpFaults{chaos: c, rng: newRNG(seed, 2), in: oneOf(r, 3, 8, 20, 100)}
 	c.out.strict = newStrictness(newRNG(seed, 4))
 	c.led = ledgerFaults{open: make(map[delivery]bool), doubts: make(map[delivery]int), trace: make(map[int64]string)}
-	c.mail = messages{rng: newRNG(seed, 3), plain: c.pops.unsized, alike: !c.pops.unsized && r.one(4), byUID: make(map[string][]*expected), byOctets: make(map[string]*expected), sizes: make(map[int]bool)}
+	c.mail = messages{rng: newRNG(seed, 3), plain: c.pops.unsized, alike: !c.pops.unsized && r.one(4), dots: r.one(4), byUID: make(map[string][]*expected), byOctets: make(map[string]*expected), sizes: make(map[int]bool)}
 	c.lmtp = r.one(3)
 	o := smtptest.Options{LMTP: c.lmtp, UTF8: true, Fault: c.out.at}
 	for _, ext := range []string{"PIPELINING", "CHUNKING"} {
@@ -101,6 +101,9 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c.account.Policy = oneOf(r, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+r.n(3)) * 24 * time.Hour})
 	if r.one(10) {
 		c.account.Policy.MaxSize = 2000
+	}
+	if r.one(3) {
+		c.account.Policy.MinInterval = time.Minute // one session a poll
 	}
 	if r.one(2) {
 		c.account.Destination.Recipients = []string{"me@example.org", "you@example.org"}

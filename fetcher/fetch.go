@@ -52,23 +52,26 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 		disk       *spool.Error
 		incomplete *mailbox.IncompleteError
 		refused    *pop3.Error
+		pipelined  *mailbox.PipelineError
 	)
 	switch {
 	case errors.As(err, &disk):
 		return nil, s.notSpooled(c, disk)
-	case errors.As(err, &incomplete) && incomplete.Got == 0 && s.bodies > 0 && s.box.Err() != nil:
-		return nil, s.box.Failure() // the session may have had enough; the next one begins with this message
+	case errors.As(err, &incomplete) && s.hadEnough(incomplete):
+		return nil, errors.Join(s.suspect(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &incomplete):
 		return nil, errors.Join(s.incomplete(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &refused):
 		return nil, s.refused(ctx, c, rec, refused)
+	case errors.As(err, &pipelined):
+		return nil, errors.Join(s.suspect(ctx, c, rec, pipelined), err)
 	case err != nil:
 		return nil, err
 	}
 	s.matched[c.Known.ID] = true
 	s.refusals = 0
 	s.bodies++
-	s.row.Server.LastBody = s.Now()
+	s.row.Server.LastBody, s.row.Server.MostBodies = s.Now(), max(s.row.Server.MostBodies, s.bodies)
 	return s.deduplicate(ctx, &fetched{Candidate: c, Body: body, row: rec})
 }
 
@@ -88,6 +91,34 @@ func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
 		return s.tally.abort(why)
 	}
 	return why
+}
+
+// hadEnough reports whether a session that ended when a message was asked for may
+// have had enough messages. The next one shows it, for it begins with this message;
+// where that is another poll's, with other messages first, it is what an earlier
+// session had given out that shows it.
+func (s *session) hadEnough(why *mailbox.IncompleteError) bool {
+	return why.Got == 0 && s.bodies > 0 && s.box.Err() != nil && why.MaybeNetwork() &&
+		(s.loginGap() == 0 || s.bodies >= s.row.Server.MostBodies)
+}
+
+// suspect notes a message at which a session ended that may have had enough, or
+// could not do pipelining: nothing counts against the message, and the next session
+// begins with it. Where that is another poll's, because the server wants a pause
+// between logins, the message goes last in it, so that those behind it do not wait.
+func (s *session) suspect(ctx context.Context, c identify.Candidate, rec *ledger.Record, why error) error {
+	if s.loginGap() == 0 {
+		return nil
+	}
+	if rec == nil {
+		rec = s.newRow(c.Entry)
+	}
+	if rec.Cause.Code != ledger.CauseIncomplete {
+		rec.Attempts, rec.BrokenAt = 0, 0
+	}
+	rec.State, rec.NextAttempt = ledger.Deferred, s.Now()
+	rec.Cause = ledger.Cause{Code: ledger.CauseIncomplete, Text: why.Error()}
+	return s.notFetched(ctx, rec, why)
 }
 
 // incomplete records a body that did not arrive whole: due again, but held when

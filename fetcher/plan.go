@@ -35,6 +35,9 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	s.res.OnServer, s.row.OnServer = len(v.Entries), len(v.Entries)
 	s.view = v
 	p := identify.Compare(v)
+	if s.loginGap() > 0 {
+		p.SpareBreaking(s.Policy, s.lastLogin)
+	}
 	copies, waiting := identify.DueCopies(v, p.Due)
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
 	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.leftOut.uids[c.UID] })

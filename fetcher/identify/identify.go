@@ -170,12 +170,46 @@ func (p *Plan) known(v *View, e pop3.Entry, k *ledger.Known) {
 	}
 }
 
-// sort puts messages that failed before behind all others, so that one bad
-// message holds up none.
+// sort puts messages that failed before behind all others, and those at which a
+// session may end behind these, so that one bad message holds up none.
 func (p *Plan) sort() {
+	last := func(c Candidate) int {
+		if c.breaks() {
+			return 1
+		}
+		return 0
+	}
 	slices.SortStableFunc(p.Due, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
+		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
 	})
+}
+
+// breaks reports whether a session may end at the message: it is to be fetched,
+// and did not come whole before.
+func (c Candidate) breaks() bool {
+	return c.Number > 0 && c.Known.CopyFile == "" && c.Known.Cause.Code == ledger.CauseIncomplete
+}
+
+// SpareBreaking leaves out the messages at which the session may end, if it has
+// something else to do at its end: to compare headers, or to delete. They wait for
+// one that has not, or for the poll after one without them. So neither they nor the
+// others wait for long where a poll has one session only. lastLogin is when the
+// session before this one began.
+func (p *Plan) SpareBreaking(policy Policy, lastLogin time.Time) {
+	var others, breaking []Candidate
+	tried := false // in that session
+	for _, c := range p.Due {
+		if !c.breaks() {
+			others = append(others, c)
+			continue
+		}
+		breaking = append(breaking, c)
+		tried = tried || !c.Known.NextAttempt.Before(lastLogin)
+	}
+	owes := len(p.Ambiguous) > 0 || len(p.Expired) > 0 || !policy.Keep && len(others) > 0
+	if len(breaking) > 0 && tried && owes {
+		p.Due, p.Waiting = others, p.Waiting+len(breaking)
+	}
 }
 
 // undeleted are the rows whose message was not deleted as far as is known.

@@ -49,7 +49,7 @@ const (
 func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer = 0, Cause{}, 0
-	a.Server.LastLogin, a.Server.LastBody, a.Server.BadLogins = time.Time{}, time.Time{}, 0
+	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
 	return a
 }
 
@@ -67,10 +67,11 @@ type ServerFacts struct {
 	UTF8              bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
 	BadLogins         int           `json:"bad_logins,omitempty"`  // consecutive logins with refused credentials
 	LastLogin         time.Time     `json:"last_login,omitzero"`
-	WrongSizes        bool          `json:"odd_sizes,omitempty"` // LIST gives other sizes than RETR
-	NoPipeliningSince time.Time     `json:"lockstep,omitzero"`   // when PIPELINING last failed
-	PipelineCuts      int           `json:"breaks,omitempty"`    // consecutive pipelined sessions that were cut off
-	LastBody          time.Time     `json:"last_body,omitzero"`  // when a message last arrived whole
+	WrongSizes        bool          `json:"odd_sizes,omitempty"`   // LIST gives other sizes than RETR
+	NoPipeliningSince time.Time     `json:"lockstep,omitzero"`     // when PIPELINING last failed
+	PipelineCuts      int           `json:"breaks,omitempty"`      // consecutive pipelined sessions that were cut off
+	LastBody          time.Time     `json:"last_body,omitzero"`    // when a message last arrived whole
+	MostBodies        int           `json:"most_bodies,omitempty"` // messages that arrived whole in one session, at most
 }
 
 // Unanswered are optional commands at which a server falls silent, or ends the

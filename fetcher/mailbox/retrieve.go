@@ -95,7 +95,10 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry) (*message.Body, er
 			return b, nil
 		}
 		return b, s.inSync(ctx, e, b)
-	case empty:
+	case empty: // its own first octet may have been a dot that was taken for the end
+		if err := s.inSync(ctx, e, b); err != nil {
+			return nil, err
+		}
 		b.Release()
 		return nil, &IncompleteError{Listed: e.Size}
 	case shorter:

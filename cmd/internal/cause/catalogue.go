@@ -107,6 +107,7 @@ var catalogue = []entry{
 	{Cause{"hung_up", "the server hung up during the login", "Some servers do that when they are polled too often: set a longer schedule or min_interval for this account. If this continues, check username and password."}, hungUp},
 	{Cause{"incomplete", "a message arrived incomplete", "It was not forwarded and stays on the server. The third time, popferry holds it."}, as[*mailbox.IncompleteError]},
 	{Cause{"not_pop3", "this is not a POP3 server", "POP3 uses port 995 with tls: implicit, or 110 with tls: starttls. IMAP uses 993 and 143, SMTP 465, 587 and 25."}, otherGreeting},
+	{Cause{"message_end", "the server sent a message so that its end cannot be recognized", "It was not forwarded and stays on the server; the other messages are not affected. If it happens each time, popferry holds that message."}, brokenMessage},
 	{Cause{"protocol", "the server does not speak POP3 correctly", "Check host and port: this may be another kind of server."}, as[*pop3.ProtocolError]},
 
 	// The destination, then single messages.

@@ -53,6 +53,10 @@ func TestSummary(t *testing.T) {
 			&mailbox.Error{Source: "leo at pop.test:995", Step: pop3.StepLogin, Err: &pop3.Error{Command: "PASS", Code: "AUTH", Text: "no."}},
 			"credentials: the login was refused: PASS: the server says: -ERR [AUTH] no",
 		},
+		"a message that breaks the session": {
+			&mailbox.Error{Step: mailbox.StepRetr, Err: &pop3.ProtocolError{Command: "UIDL 3", Text: "x"}},
+			"message_end: the server sent a message so that its end cannot be recognized: UIDL 3: protocol violation: x",
+		},
 		"hung up at the login": {
 			&mailbox.Error{Step: pop3.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
 			"hung_up: the server hung up during the login: PASS: unexpected EOF",

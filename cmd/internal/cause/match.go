@@ -68,6 +68,12 @@ func step(s pop3.Step) func(error) bool {
 	}
 }
 
+// brokenMessage matches a reply out of place where a message was retrieved: the
+// server does speak POP3, for it came that far.
+func brokenMessage(err error) bool {
+	return as[*pop3.ProtocolError](err) && (step(mailbox.StepRetr)(err) || step(mailbox.StepTop)(err))
+}
+
 // answered matches what a destination answered, about itself or one message.
 func answered(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {

@@ -16,7 +16,7 @@ import (
 // poll is how a job's runs go.
 type poll func(ctx context.Context, t schedule.Turn) schedule.End
 
-// lasting is a poll that takes a time, whoever waits, except if it is cut.
+// lasting is a poll that takes this long, even while others wait, unless it is cut.
 func lasting(d time.Duration) poll {
 	return func(ctx context.Context, t schedule.Turn) schedule.End {
 		select {

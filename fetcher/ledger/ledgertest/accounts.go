@@ -48,7 +48,7 @@ func testAccount(t *testing.T, k Kind) {
 		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
 		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30,
 		Server: ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: true, CAPA: seen(10), CAPAAgain: seen(11), UTF8: seen(12), NOOP: seen(13)},
-			Logins: ledger.LoginFacts{Listed: "plain user", Refused: "plain", RefusedAt: at(14)}, LoginDelay: time.Minute, Expires: true, UTF8: true, TopFailedAt: at(9), HasUIDL: true, ExpireDays: 30, RetrHides: true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), WrongSizes: true, NoPipeliningSince: at(8), PipelineCuts: 1},
+			Logins: ledger.LoginFacts{Listed: "plain user", Refused: "plain", RefusedAt: at(14)}, LoginDelay: time.Minute, Expires: true, UTF8: true, TopFailedAt: at(9), HasUIDL: true, ExpireDays: 30, RetrHides: true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, WrongSizes: true, NoPipeliningSince: at(8), PipelineCuts: 1},
 		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
 	}
 	mustBeFull(t, "Account", reflect.ValueOf(want))
