@@ -22,7 +22,7 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	}
 	failpoint("forwarded")
 	if s.box.Pipelined() {
-		s.row.Server.PipelineCuts = 0 // it went well
+		s.row.Server.NoPipelining.End() // it went well
 	}
 	if !s.mayDelete(owed) {
 		return nil

@@ -122,10 +122,6 @@ func (p *poll) backoff(halt error) time.Duration {
 	return outcome.PollBackoff(p.row.Failures)
 }
 
-// maxPipelineCuts is how many pipelined sessions in a row may be cut before that
-// counts as the pipelining's doing.
-const maxPipelineCuts = 2
-
 const (
 	// maxSessions is how many sessions a poll may have whose connections break.
 	maxSessions = 8
@@ -165,7 +161,7 @@ func (p *poll) another(err error, sessions int) (again bool, cause error) {
 // fallback is the repetition of a session without pipelining, once in a poll.
 type fallback struct {
 	taken  bool
-	before ledger.ServerFacts // what was known of the server until then
+	before ledger.Fact[bool] // that the server cannot do it, as it was known until then
 }
 
 // fallBack reports whether a session that ended with this error is to be repeated
@@ -182,16 +178,17 @@ func (p *poll) fallBack(err error) (again bool, cause error) {
 		return p.loginGap() == 0, err
 	case p.fallback.taken:
 		if failsAnyway(err) {
-			facts.NoPipeliningSince, facts.PipelineCuts = p.fallback.before.NoPipeliningSince, p.fallback.before.PipelineCuts
+			facts.NoPipelining = p.fallback.before
 		}
 		return false, err
 	case !errors.As(err, &broken):
 		return false, err
 	}
-	p.fallback = fallback{taken: true, before: *facts}
-	facts.PipelineCuts++
-	if broken.Proves() || facts.PipelineCuts >= maxPipelineCuts {
-		facts.NoPipeliningSince, facts.PipelineCuts = p.Now(), 0
+	p.fallback = fallback{taken: true, before: facts.NoPipelining}
+	if broken.Proves() {
+		facts.NoPipelining.Prove(true, p.Now())
+	} else {
+		facts.NoPipelining.See(true, p.Now())
 	}
 	p.log.Warn("the session broke while several commands were outstanding; it is repeated with one at a time", "error", err)
 	return p.loginGap() == 0, err

@@ -127,7 +127,7 @@ func TestOneCutDoesNotDisablePipelining(t *testing.T) {
 	}
 	f.underLease(func(ctx context.Context, l fetcher.Lease) error {
 		a, err := l.Account(ctx)
-		if got := a.Server.NoPipeliningSince; !got.IsZero() {
+		if got := a.Server.NoPipelining.Sure(f.now.Now()); got {
 			t.Errorf("no pipelining since %v, want it not to be disabled", got)
 		}
 		return err

@@ -305,7 +305,7 @@ func toRetrieve(due []identify.Candidate) []pop3.Entry {
 // open begins the session and reports what is odd about its server.
 func (s *session) open(ctx context.Context) (err error) {
 	facts := &s.row.Server
-	expireDays := facts.ExpireDays
+	expireDays := facts.ExpireDays.Value
 	s.box, err = mailbox.Open(ctx, mailbox.Config{
 		Source: s.Source, Facts: facts, MaxSize: s.Policy.MaxSize, UIDsNeeded: s.Policy.Keep,
 		NoPipelining: s.fallback.taken, Now: s.Now(), Spool: s.Spool, Count: s.Progress.received,
@@ -316,7 +316,7 @@ func (s *session) open(ctx context.Context) (err error) {
 	if n := s.box.Listing.Malformed; n > 0 {
 		s.log.Warn("the listing has malformed lines; the others are used", "lines", n)
 	}
-	if days := facts.ExpireDays; days > 0 && days != expireDays && s.Policy.KeepsLonger(days) {
+	if days := facts.ExpireDays.Get(s.Now()); days > 0 && days != expireDays && s.Policy.KeepsLonger(days) {
 		s.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
 	}
 	return nil
@@ -337,7 +337,7 @@ func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate
 
 // loginGap is the least time between two logins.
 func (p *poll) loginGap() time.Duration {
-	return max(p.Policy.MinInterval, p.row.Server.LoginDelay)
+	return max(p.Policy.MinInterval, p.row.Server.LoginDelay.Get(p.Now()))
 }
 
 // mayLogIn reports whether the mailbox may be polled now; else the result says why

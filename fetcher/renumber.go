@@ -90,7 +90,7 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 	gone, left, back := identify.Missing(v)
 	vanished := slices.Concat(gone, left)
 	if !s.box.Hides() && identify.RetrHides(v, vanished, s.lastLogin) {
-		s.row.Server.RetrHides = true
+		s.row.Server.RetrHides.See(true, s.Now())
 		s.log.Warn("the server hides what was retrieved; from now on a copy is kept until it is forwarded")
 	}
 	var recs []*ledger.Record

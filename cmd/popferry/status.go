@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/app"
@@ -30,7 +32,7 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list := report.Status(cfg.Accounts, rows)
+			list := report.Status(cfg.Accounts, rows, time.Now())
 			if asJSON {
 				return report.WriteJSON(p.stdout, report.StatusDocument(list))
 			}

@@ -53,45 +53,6 @@ func (a Account) Durable() Account {
 	return a
 }
 
-// ServerFacts is what popferry has learnt about an account's POP3 server. The
-// JSON names are those of stored rows and never change.
-type ServerFacts struct {
-	Unanswered
-	Logins            LoginFacts    `json:"logins,omitzero"`
-	LoginDelay        time.Duration `json:"login_gap,omitempty"`   // LOGIN-DELAY (RFC 2449 6.5)
-	Expires           bool          `json:"expires,omitempty"`     // EXPIRE 0 (RFC 2449 6.7): gone once retrieved
-	ExpireDays        int           `json:"expire_days,omitempty"` // EXPIRE n: it deletes messages after this many days
-	RetrHides         bool          `json:"hides,omitempty"`       // it no longer lists messages that were retrieved
-	HasUIDL           bool          `json:"has_uidl,omitempty"`    // UIDL has worked
-	TopFailedAt       time.Time     `json:"no_top_since,omitzero"` // when the connection last broke at TOP
-	UTF8              bool          `json:"utf8,omitempty"`        // it wants UTF-8 mode (RFC 6856)
-	BadLogins         int           `json:"bad_logins,omitempty"`  // consecutive logins with refused credentials
-	LastLogin         time.Time     `json:"last_login,omitzero"`
-	WrongSizes        bool          `json:"odd_sizes,omitempty"`   // LIST gives other sizes than RETR
-	NoPipeliningSince time.Time     `json:"lockstep,omitzero"`     // when PIPELINING last failed
-	PipelineCuts      int           `json:"breaks,omitempty"`      // consecutive pipelined sessions that were cut off
-	LastBody          time.Time     `json:"last_body,omitzero"`    // when a message last arrived whole
-	MostBodies        int           `json:"most_bodies,omitempty"` // messages that arrived whole in one session, at most
-}
-
-// Unanswered are optional commands at which a server falls silent, or ends the
-// connection.
-type Unanswered struct {
-	NoCAPA    bool     `json:"no_capa,omitempty"`         // CAPA of before it had a date: it counts from the next poll on
-	CAPA      Sighting `json:"capa_fails,omitzero"`       //
-	CAPAAgain Sighting `json:"capa_again_fails,omitzero"` // only the one after the login
-	UTF8      Sighting `json:"utf8_fails,omitzero"`       // or it refuses it
-	NOOP      Sighting `json:"noop_fails,omitzero"`       //
-}
-
-// LoginFacts are what is known of a server's login methods, named as in the
-// configuration and separated by spaces.
-type LoginFacts struct {
-	Listed    string    `json:"listed,omitempty"`  // by CAPA, when it was last answered
-	Refused   string    `json:"refused,omitempty"` // listed, but the server does not have them
-	RefusedAt time.Time `json:"refused_at,omitzero"`
-}
-
 // Identity identifies a mailbox. UIDs mean nothing outside of their mailbox.
 type Identity struct {
 	Name     string // the account's name in the configuration

@@ -7,47 +7,48 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
-// sightings are what the ledger knows of the optional commands of pop3.Open.
-func sightings(facts *ledger.ServerFacts) map[pop3.Commands]*ledger.Sighting {
-	return map[pop3.Commands]*ledger.Sighting{
-		pop3.CommandCapa:           &facts.Unanswered.CAPA,
-		pop3.CommandCapaAfterLogin: &facts.Unanswered.CAPAAgain,
-		pop3.CommandUTF8:           &facts.Unanswered.UTF8,
+// unanswered are what the ledger knows of the optional commands of pop3.Open.
+func unanswered(facts *ledger.ServerFacts) map[pop3.Commands]*ledger.Fact[bool] {
+	return map[pop3.Commands]*ledger.Fact[bool]{
+		pop3.CommandCapa:           &facts.NoCAPA,
+		pop3.CommandCapaAfterLogin: &facts.NoCAPAAfterLogin,
+		pop3.CommandUTF8:           &facts.NoUTF8,
 	}
 }
 
-// openFacts are the facts that still count now, as pop3.Open takes them.
+// openFacts are the facts that hold now, as pop3.Open takes them.
 func openFacts(facts *ledger.ServerFacts, now time.Time) pop3.Facts {
-	if facts.NoCAPA {
-		facts.NoCAPA, facts.Unanswered.CAPA = false, ledger.Sighting{Polls: 2, Last: now}
-	}
 	f := pop3.Facts{
-		Logins: facts.Logins.Listed, UTF8: facts.UTF8, LoginDelay: facts.LoginDelay, Expires: facts.Expires, ExpireDays: facts.ExpireDays,
+		Logins: facts.Logins.Get(now), Refused: facts.NotLogins.Get(now), UTF8: facts.WantsUTF8.Get(now),
+		LoginDelay: facts.LoginDelay.Get(now), Expires: facts.Expires.Get(now), ExpireDays: facts.ExpireDays.Get(now),
 	}
-	for command, seen := range sightings(facts) {
-		if seen.Counts(now) {
+	for command, fact := range unanswered(facts) {
+		if fact.Sure(now) {
 			f.Skip |= command
 		}
-	}
-	if now.Sub(facts.Logins.RefusedAt).Abs() < ledger.FactLife {
-		f.Refused = facts.Logins.Refused
 	}
 	return f
 }
 
 // noteFacts notes what pop3.Open has learnt beyond what it was given.
 func noteFacts(facts *ledger.ServerFacts, given, learnt pop3.Facts, now time.Time) {
-	for command, seen := range sightings(facts) {
+	for command, fact := range unanswered(facts) {
 		switch {
 		case learnt.Answered&command != 0:
-			*seen = ledger.Sighting{}
+			fact.End()
 		case learnt.Skip&^given.Skip&command != 0:
-			seen.See(now)
+			fact.See(true, now)
 		}
 	}
 	if learnt.Refused != given.Refused {
-		facts.Logins.Refused, facts.Logins.RefusedAt = learnt.Refused, now
+		facts.NotLogins.See(learnt.Refused, now)
 	}
-	facts.Logins.Listed, facts.UTF8, facts.LoginDelay = learnt.Logins, learnt.UTF8, learnt.LoginDelay
-	facts.Expires, facts.ExpireDays = learnt.Expires, learnt.ExpireDays
+	if learnt.UTF8 && !given.UTF8 {
+		facts.WantsUTF8.See(true, now)
+	}
+	// Where CAPA is not answered, what it told before stays: learnt is what was given.
+	facts.Logins.See(learnt.Logins, now)
+	facts.LoginDelay.See(min(learnt.LoginDelay, ledger.LongestWait), now)
+	facts.Expires.See(learnt.Expires, now)
+	facts.ExpireDays.See(learnt.ExpireDays, now)
 }

@@ -71,7 +71,7 @@ func TestUnansweredCommandIsLeftOut(t *testing.T) {
 				return true
 			})
 			f.conf.Source.Timeout = time.Second
-			f.conf.Facts.Expires = true // as CAPA has said before
+			f.conf.Facts.Expires.See(true, noon) // as CAPA has said before
 			sessions := func(want int) {
 				t.Helper()
 				before := f.pop.Sessions()
@@ -115,7 +115,7 @@ func TestAnsweredCommandIsBelieved(t *testing.T) {
 	for i, wantSilence := range []bool{true, false, true, false} {
 		silent = wantSilence
 		f.open().Close(t.Context())
-		seen := f.conf.Facts.Unanswered.CAPAAgain.Polls
+		seen := f.conf.Facts.NoCAPAAfterLogin.Count
 		if want := 1; wantSilence && seen != want || !wantSilence && seen != 0 {
 			t.Errorf("poll %d: silence was seen in %d polls", i+1, seen)
 		}
@@ -123,23 +123,49 @@ func TestAnsweredCommandIsBelieved(t *testing.T) {
 	}
 }
 
-// TestOldFactOfCAPAEnds: that CAPA does not work was noted without a date once.
-func TestOldFactOfCAPAEnds(t *testing.T) {
+// TestExpireOfEitherCAPACounts: a server need not say EXPIRE again after the login,
+// and one that no longer says it is believed.
+func TestExpireOfEitherCAPACounts(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil)
-	f.conf.Facts.NoCAPA = true
-	asked := func(want bool) {
-		t.Helper()
-		f.open().Close(t.Context())
-		if got := slices.Contains(f.verbsOf(f.pop.Sessions()), "CAPA"); got != want {
-			t.Errorf("CAPA is asked for: %v, want %v", got, want)
+	before, after := "", ""
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb != "CAPA" {
+			return false
 		}
+		caps := []string{"USER", "UIDL", "TOP", before}
+		if s.User() != "" {
+			caps[3] = after
+		}
+		s.Lines("capabilities", slices.DeleteFunc(caps, func(c string) bool { return c == "" })...)
+		return true
+	})
+	for _, test := range []struct {
+		before, after string
+		hides         bool
+	}{{"", "", false}, {"EXPIRE 0", "", true}, {"", "EXPIRE 0", true}, {"EXPIRE 0", "EXPIRE NEVER", false}, {"EXPIRE 0", "EXPIRE 0", true}, {"", "", false}} {
+		before, after = test.before, test.after
+		s := f.open()
+		if got := s.Hides(); got != test.hides {
+			t.Errorf("%q, after the login %q: hides %v, want %v", before, after, got, test.hides)
+		}
+		s.Close(t.Context())
+		f.nextPoll(time.Hour)
 	}
-	asked(false)
-	f.nextPoll(29 * 24 * time.Hour)
-	asked(false)
-	f.nextPoll(2 * 24 * time.Hour)
-	asked(true)
+}
+
+// TestLoginDelayHasABound: no server's mistake has popferry wait for more than a day.
+func TestLoginDelayHasABound(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" {
+			s.Lines("capabilities", "USER", "UIDL", "TOP", "LOGIN-DELAY 4294967295")
+		}
+		return verb == "CAPA"
+	})
+	f.open().Close(t.Context())
+	if got, want := f.conf.Facts.LoginDelay.Get(noon), 24*time.Hour; got != want {
+		t.Errorf("LOGIN-DELAY %v, want %v", got, want)
+	}
 }
 
 // TestNetworkFaultIsNoFact: nothing is noted of a server that does not come as far
@@ -156,7 +182,7 @@ func TestNetworkFaultIsNoFact(t *testing.T) {
 	if _, err := Open(t.Context(), f.conf); err == nil {
 		t.Fatal("no error, want one")
 	}
-	if got := f.conf.Facts.Unanswered; got != (ledger.Unanswered{}) {
+	if got := f.conf.Facts; *got != (ledger.ServerFacts{}) {
 		t.Errorf("noted: %+v, want nothing", got)
 	}
 }

@@ -83,7 +83,7 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h messag
 	case ctx.Err() == nil && !s.skipTop:
 		// Whatever it was, from now on by RETR, which has to work anyway. A
 		// connection that we cut ourselves proves nothing.
-		s.conf.Facts.TopFailedAt = s.conf.Facts.LastLogin
+		s.conf.Facts.NoTOP.See(true, s.conf.Now)
 		return message.Header{}, false, &LeftOutError{"TOP", s.conf.Source.Error(StepTop, failure)}
 	}
 	return message.Header{}, false, s.conf.Source.Error(StepTop, failure)

@@ -64,7 +64,7 @@ func (s *Session) Retrieve(ctx context.Context, e pop3.Entry) (*message.Body, er
 	case s.conn.Err() != nil && s.window.pipelined && !errors.Is(err, errEndless):
 		return nil, &PipelineError{s.Failure()} // nor its alone
 	case errors.As(err, &refused) && refused.Code == "UTF8" && s.conn.Capabilities().Has("UTF8"):
-		s.conf.Facts.UTF8 = true
+		s.conf.Facts.WantsUTF8.See(true, s.conf.Now)
 	}
 	return nil, err
 }
@@ -83,7 +83,8 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry) (*message.Body, er
 	case integrityOf(b.Octets, e.Size) == exact:
 		return b, nil
 	case s.conn.Outstanding() > 0: // the message behind it may be its rest
-		s.conf.Facts.WrongSizes, s.window.sentinels = true, true
+		s.conf.Facts.WrongSizes.See(true, s.conf.Now)
+		s.window.sentinels = true
 		b.Release()
 		if b, _, err = s.read(ctx, e, s.alone); err != nil {
 			return nil, err

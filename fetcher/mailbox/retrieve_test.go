@@ -170,7 +170,7 @@ func TestRetrieveNotesThatTheServerWantsUTF8(t *testing.T) {
 	})
 	f.add("m1")
 	s := f.open()
-	if _, err := s.Retrieve(t.Context(), s.Listing.Entries[0]); err == nil || !f.conf.Facts.UTF8 {
-		t.Errorf("error %v, UTF8 mode is noted: %v; want an error, true", err, f.conf.Facts.UTF8)
+	if _, err := s.Retrieve(t.Context(), s.Listing.Entries[0]); err == nil || !f.conf.Facts.WantsUTF8.Get(noon) {
+		t.Errorf("error %v, UTF8 mode is noted: %v; want an error, true", err, f.conf.Facts.WantsUTF8.Get(noon))
 	}
 }

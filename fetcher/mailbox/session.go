@@ -47,24 +47,20 @@ type Session struct {
 	leftOut string // the optional command that ended the session
 }
 
-// avoidFor is how long pipelining and TOP are avoided at a server where they
-// failed.
-const avoidFor = 30 * 24 * time.Hour
-
 // Open connects, logs in and reads the listing. Errors are *Error, and
 // *PipelineError around it where the pipelining may be why.
 func Open(ctx context.Context, c Config) (*Session, error) {
 	facts := c.Facts
 	s := &Session{
-		conf: c, custody: newCustody(), skipTop: c.Now.Before(facts.TopFailedAt.Add(avoidFor)),
-		window: window{closed: c.NoPipelining || c.Now.Before(facts.NoPipeliningSince.Add(avoidFor)), sentinels: facts.WrongSizes},
+		conf: c, custody: newCustody(), skipTop: facts.NoTOP.Sure(c.Now),
+		window: window{closed: c.NoPipelining || facts.NoPipelining.Sure(c.Now), sentinels: facts.WrongSizes.Get(c.Now)},
 	}
 	given := openFacts(facts, c.Now)
 	conn, learnt, err := pop3.Open(ctx, pop3.Config{
 		Dial: c.Source.Dial, StartTLS: c.Source.StartTLS, Credentials: c.Source.Credentials,
 		Options:   pop3.Options{Timeout: c.Source.Timeout, Trace: c.Source.Trace},
 		Facts:     given,
-		ListAhead: !s.window.closed && !c.Source.RetrHides(*facts),
+		ListAhead: !s.window.closed && !c.Source.RetrHides(facts, c.Now),
 	}, nil)
 	noteFacts(facts, given, learnt, c.Now)
 	var failed *pop3.OpenError
@@ -92,7 +88,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 func (s *Session) list(ctx context.Context) (err error) {
 	s.Listing, err = s.conn.Listing(ctx)
 	switch facts := s.conf.Facts; {
-	case errors.Is(err, pop3.ErrNoUIDL) && facts.HasUIDL:
+	case errors.Is(err, pop3.ErrNoUIDL) && facts.HasUIDL.Get(s.conf.Now):
 		return fmt.Errorf("%w, though it did before", err) // a fault of the server; else all messages would be new
 	case errors.Is(err, pop3.ErrNoUIDL) && s.conn.Err() == nil:
 		s.madeUp = true
@@ -100,7 +96,9 @@ func (s *Session) list(ctx context.Context) (err error) {
 	case err == nil && s.Listing.Malformed > 0 && len(s.Listing.Entries) == 0:
 		return &pop3.ProtocolError{Command: "UIDL", Text: "every line of the listing is malformed"}
 	default:
-		facts.HasUIDL = facts.HasUIDL || err == nil && len(s.Listing.Entries) > 0
+		if err == nil && len(s.Listing.Entries) > 0 {
+			facts.HasUIDL.See(true, s.conf.Now)
+		}
 		return err
 	}
 }
@@ -130,7 +128,7 @@ func (s *Session) listByHeader(ctx context.Context, noUIDL error) error {
 }
 
 // Hides reports whether the server will not give a message a second time.
-func (s *Session) Hides() bool { return s.conf.Source.RetrHides(*s.conf.Facts) }
+func (s *Session) Hides() bool { return s.conf.Source.RetrHides(s.conf.Facts, s.conf.Now) }
 
 // Err is why the session is over; nil while it stands.
 func (s *Session) Err() error { return s.conn.Err() }
@@ -159,12 +157,12 @@ func (s *Session) KeepAlive(ctx context.Context) error {
 	if err := s.drain(ctx); err != nil {
 		return err
 	}
-	if s.conf.Facts.Unanswered.NOOP.Counts(s.conf.Now) {
+	if s.conf.Facts.NoNOOP.Sure(s.conf.Now) {
 		return s.conn.Stat(ctx)
 	}
 	err := s.conn.Noop(ctx)
 	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
-		s.conf.Facts.Unanswered.NOOP.See(s.conf.Now)
+		s.conf.Facts.NoNOOP.See(true, s.conf.Now)
 		s.leftOut = "NOOP"
 	}
 	return err

@@ -22,8 +22,8 @@ func TestOpenListsTheMailboxAndNotesFacts(t *testing.T) {
 		t.Errorf("listing: %+v, want %+v", got, want)
 	}
 	facts := f.conf.Facts
-	if !facts.LastLogin.Equal(noon) || facts.BadLogins != 0 || !facts.HasUIDL {
-		t.Errorf("last login %v, %d bad logins, UIDL %v; want %v, 0, true", facts.LastLogin, facts.BadLogins, facts.HasUIDL, noon)
+	if !facts.LastLogin.Equal(noon) || facts.BadLogins != 0 || !facts.HasUIDL.Get(noon) {
+		t.Errorf("last login %v, %d bad logins, UIDL %v; want %v, 0, true", facts.LastLogin, facts.BadLogins, facts.HasUIDL.Get(noon), noon)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestListingWithoutUIDL(t *testing.T) {
 		"by TOP":                          {needed: true, works: true},
 		"by RETR":                         {noTop: true, works: true},
 		"by RETR, and messages are kept":  {noTop: true, needed: true},
-		"though the server had it before": {facts: ledger.ServerFacts{HasUIDL: true}},
+		"though the server had it before": {facts: ledger.ServerFacts{Habits: ledger.Habits{HasUIDL: ledger.Fact[bool]{Value: true, Last: noon, Count: 1}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,19 +178,20 @@ func TestQUITIsSentOnlyIfItLosesNothing(t *testing.T) {
 func TestPipeliningIsAvoidedForAMonth(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		since     time.Time
+		failed    ledger.Fact[bool]
 		forbidden bool
 		want      bool
 	}{
 		"never failed":            {want: true},
-		"failed a month ago":      {since: noon.Add(-avoidFor), want: true},
-		"failed less than that":   {since: noon.Add(-avoidFor + time.Minute)},
+		"failed a month ago":      {failed: ledger.Fact[bool]{Value: true, Last: noon.Add(-ledger.FactLife), Count: 2}, want: true},
+		"failed less than that":   {failed: ledger.Fact[bool]{Value: true, Last: noon.Add(-ledger.FactLife + time.Minute), Count: 2}},
+		"failed once":             {failed: ledger.Fact[bool]{Value: true, Last: noon, Count: 1}, want: true},
 		"forbidden for this time": {forbidden: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, nil)
-			f.conf.Facts.NoPipeliningSince, f.conf.NoPipelining = test.since, test.forbidden
+			f.conf.Facts.NoPipelining, f.conf.NoPipelining = test.failed, test.forbidden
 			f.add(numbered(5)...)
 			s := f.open()
 			f.wantRetrieved(s, numbered(5)...)

@@ -98,7 +98,7 @@ func deleted(m *Wanted) { m.DeletedAt = noon.Add(time.Hour) }
 func secondRow(m *Wanted) { m.Rows = append(m.Rows, ledger.Known{UID: m.UID, Generation: 1}) }
 
 // expires keeps CAPA from being asked, so that what was learnt before counts.
-func expires(m *Wanted) { m.Server.NoCAPA, m.Server.Expires = true, true }
+func expires(m *Wanted) { m.Server.NoCAPA.Prove(true, noon); m.Server.Expires.See(true, noon) }
 
 func TestShowOfABrokenMessageIsErrPart(t *testing.T) {
 	t.Parallel()

@@ -33,8 +33,8 @@ type Source struct {
 // RetrHides reports whether the server will not give a message a second time:
 // as configured (Gmail), because it says so (EXPIRE 0, RFC 2449 6.7), or because
 // it was seen to do so.
-func (s Source) RetrHides(facts ledger.ServerFacts) bool {
-	return s.Hides || facts.Expires || facts.RetrHides
+func (s Source) RetrHides(facts *ledger.ServerFacts, now time.Time) bool {
+	return s.Hides || facts.Expires.Get(now) || facts.RetrHides.Get(now)
 }
 
 // The steps of a session after those of pop3.Open.

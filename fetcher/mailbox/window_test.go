@@ -42,7 +42,7 @@ func TestWrongSizesWhilePipeliningGiveWholeMessages(t *testing.T) {
 				f.add(names...)
 				s := f.open()
 				f.wantRetrieved(s, names...)
-				if !f.conf.Facts.WrongSizes {
+				if !f.conf.Facts.WrongSizes.Get(noon) {
 					t.Error("wrong sizes are not noted, want them to be")
 				}
 				f.deleteAll(s)

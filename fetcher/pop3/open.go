@@ -216,13 +216,23 @@ func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 	if which == CommandCapa {
 		o.Facts.Logins = caps.logins()
 	}
-	o.Facts.LoginDelay, _ = caps.loginDelay()
-	days, never, ok := caps.expire()
-	o.Facts.Expires, o.Facts.ExpireDays = false, 0
-	if ok && !never {
-		o.Facts.Expires, o.Facts.ExpireDays = days == 0, days
-	}
+	o.limits(caps, which)
 	return nil
+}
+
+// limits notes what the server says of logins and retrieved messages. After the
+// login it may say more, because it knows the user; what it does not repeat stays.
+func (o *opener) limits(caps Capabilities, which Commands) {
+	if delay, ok := caps.loginDelay(); ok || which == CommandCapa {
+		o.Facts.LoginDelay = delay
+	}
+	days, never, ok := caps.expire()
+	switch {
+	case ok && !never:
+		o.Facts.Expires, o.Facts.ExpireDays = days == 0, days
+	case ok || which == CommandCapa:
+		o.Facts.Expires, o.Facts.ExpireDays = false, 0
+	}
 }
 
 // leaveOut leaves a command out on another connection if it ended this one because

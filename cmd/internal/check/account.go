@@ -57,7 +57,7 @@ func (c *checker) account(a config.Account, row ledger.Account, size *sizeLimit)
 // tooEarly says why an account must not be logged in to again yet; "": it may.
 // min_interval and LOGIN-DELAY hold for a check, too.
 func tooEarly(p identify.Policy, s ledger.ServerFacts, now time.Time) string {
-	gap, since := max(p.MinInterval, s.LoginDelay), now.Sub(s.LastLogin)
+	gap, since := max(p.MinInterval, s.LoginDelay.Get(now)), now.Sub(s.LastLogin)
 	if s.LastLogin.IsZero() || since < 0 || since >= gap {
 		return ""
 	}

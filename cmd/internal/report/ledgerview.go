@@ -104,7 +104,7 @@ func (v *LedgerView) Status(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return StatusDocument(Status(v.configured(), r)), nil
+	return StatusDocument(Status(v.configured(), r, time.Now())), nil
 }
 
 func (v *LedgerView) read(ctx context.Context) (Rows, error) {

@@ -25,12 +25,25 @@ type AccountStatus struct {
 	Deferred    int        `json:"deferred"`
 	Skipped     int        `json:"skipped"`
 	Unknown     int        `json:"unknown"`
+	// Server is what was learnt of the POP3 server.
+	Server []ServerFact `json:"server"`
 
 	cause ledger.Cause
 }
 
+// ServerFact is something that was learnt of a POP3 server, in status --json: part
+// of the contract.
+type ServerFact struct {
+	Fact  string    `json:"fact"`
+	Value string    `json:"value"`
+	First time.Time `json:"first_seen"`
+	Last  time.Time `json:"last_seen"`
+	Count int       `json:"count"`
+	Until time.Time `json:"until"`
+}
+
 // Status returns the status of the configured accounts, in their order.
-func Status(accounts []config.Account, r Rows) []AccountStatus {
+func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
 	list := []AccountStatus{}
 	for _, c := range accounts {
 		a := r.account(c)
@@ -48,8 +61,18 @@ func Status(accounts []config.Account, r Rows) []AccountStatus {
 			Deferred:    n[ledger.Deferred],
 			Skipped:     n[ledger.Skipped],
 			Unknown:     n[ledger.Unknown] + n[ledger.Sending],
+			Server:      serverFacts(&a.Server, now),
 			cause:       a.Cause,
 		})
+	}
+	return list
+}
+
+// serverFacts are the facts that hold.
+func serverFacts(s *ledger.ServerFacts, now time.Time) []ServerFact {
+	list := []ServerFact{}
+	for _, f := range s.View(now) {
+		list = append(list, ServerFact{Fact: f.Name, Value: f.Value, First: f.First.UTC(), Last: f.Last.UTC(), Count: f.Count, Until: f.Until.UTC()})
 	}
 	return list
 }

@@ -39,16 +39,25 @@ func testClaim(t *testing.T, k Kind) {
 	equal(t, "accounts by name", accounts, []ledger.Account{again[0], got[0]})
 }
 
+// fact is a fact that was seen in so many polls, for the last time then.
+func fact[T comparable](v T, last time.Time, count int) ledger.Fact[T] {
+	return ledger.Fact[T]{Value: v, First: last.AddDate(0, 0, -count), Last: last, Count: count}
+}
+
 func testAccount(t *testing.T, k Kind) {
 	f := setup(t, k)
 	at := func(n int) time.Time { return epoch.AddDate(0, 0, n) }
-	seen := func(n int) ledger.Sighting { return ledger.Sighting{Polls: n, Last: at(n)} }
+	seen := func(n int) ledger.Fact[bool] { return fact(true, at(n), n) }
 	want := ledger.Account{
 		ID: f.account.ID, Identity: f.account.Identity,
 		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
 		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30,
-		Server: ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: true, CAPA: seen(10), CAPAAgain: seen(11), UTF8: seen(12), NOOP: seen(13)},
-			Logins: ledger.LoginFacts{Listed: "plain user", Refused: "plain", RefusedAt: at(14)}, LoginDelay: time.Minute, Expires: true, UTF8: true, TopFailedAt: at(9), HasUIDL: true, ExpireDays: 30, RetrHides: true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, WrongSizes: true, NoPipeliningSince: at(8), PipelineCuts: 1},
+		Server: ledger.ServerFacts{
+			Unanswered:   ledger.Unanswered{NoCAPA: seen(10), NoCAPAAfterLogin: seen(11), NoUTF8: seen(12), NoNOOP: seen(13), NoTOP: seen(14), NoPipelining: seen(15)},
+			Capabilities: ledger.Capabilities{Logins: fact("plain user", at(16), 1), NotLogins: fact("plain", at(17), 2), LoginDelay: fact(time.Minute, at(21), 3), Expires: seen(22), ExpireDays: fact(30, at(23), 4)},
+			Habits:       ledger.Habits{WantsUTF8: seen(18), HasUIDL: seen(19), UIDNumbers: seen(20), RetrHides: seen(24), RetrKeeps: seen(25), WrongSizes: seen(26)},
+			BadLogins:    2, LastLogin: at(7), LastBody: at(12), MostBodies: 44,
+		},
 		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
 	}
 	mustBeFull(t, "Account", reflect.ValueOf(want))

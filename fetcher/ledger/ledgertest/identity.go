@@ -11,7 +11,7 @@ func testRename(t *testing.T, k Kind) {
 	f := setup(t, k)
 	f.put(t, in(ledger.Forwarded, "1"))
 	want := f.account
-	want.Failures, want.Server = 3, ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: true}, LastLogin: epoch}
+	want.Failures, want.Server = 3, ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: fact(true, epoch, 2)}, LastLogin: epoch}
 	must(t, f.lease.PutAccount(f, want))
 	other := claim(t, f.store, ledger.Identity{Name: "other", Username: "o", Host: "h"})[0]
 

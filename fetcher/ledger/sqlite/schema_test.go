@@ -58,10 +58,17 @@ func TestMigrateFrom1(t *testing.T) {
 
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	accounts, err := s.Accounts(t.Context())
+	if len(accounts) == 0 {
+		t.Fatal(err)
+	}
+	seen := accounts[0].Server.Expires.Last
+	now := ledger.Fact[bool]{Value: true, First: seen, Last: seen, Count: 2}
+	if time.Since(seen) > time.Hour {
+		t.Errorf("facts are from %v, want now", seen)
+	}
 	wantAccounts := []ledger.Account{
 		{ID: 1, Identity: ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net"}, UIDs: ledger.UIDsRenumbered,
-			Server: ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: true}, LoginDelay: time.Minute, Expires: true, ExpireDays: 30, RetrHides: true, HasUIDL: true, TopFailedAt: at, UTF8: true,
-				BadLogins: 2, LastLogin: at, WrongSizes: true, NoPipeliningSince: at, PipelineCuts: 1}},
+			Server: ledger.ServerFacts{Capabilities: ledger.Capabilities{Expires: now}, Habits: ledger.Habits{RetrHides: now, HasUIDL: now}, BadLogins: 2, LastLogin: at}},
 		{ID: 2, Identity: ledger.Identity{Name: "work", Username: "leo", Host: "mail.example.com"}, UIDs: ledger.UIDsAdopting},
 	}
 	if err != nil || !reflect.DeepEqual(accounts, wantAccounts) {

@@ -37,7 +37,7 @@ func TestPutAccountSyncs(t *testing.T) {
 		}, normal},
 		"a clock with a part of a millisecond": {func(a *ledger.Account) { a.LastPoll = at.Add(time.Microsecond) }, normal},
 		"the first listing":                    {func(a *ledger.Account) { a.Listed = at.Add(time.Hour) }, full},
-		"a server that hides":                  {func(a *ledger.Account) { a.Server.RetrHides = true }, full},
+		"a server that hides":                  {func(a *ledger.Account) { a.Server.RetrHides.See(true, at) }, full},
 		"a new numbering":                      {func(a *ledger.Account) { a.UIDs = ledger.UIDsRenumbered }, full},
 		"popferry adopt":                       {func(a *ledger.Account) { a.UIDs = ledger.UIDsAdopting }, full},
 	} {
@@ -55,7 +55,7 @@ func TestPutAccountSyncs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			put(func(a *ledger.Account) { a.Listed, a.Server.NoPipeliningSince = at, at })
+			put(func(a *ledger.Account) { a.Listed = at; a.Server.NoPipelining.See(true, at) })
 			put(test.change)
 			if got := synchronous(t, s); got != test.want {
 				t.Errorf("PRAGMA synchronous is %d, want %d", got, test.want)
