@@ -16,6 +16,7 @@ import (
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/spool"
 )
@@ -40,8 +41,19 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	if err := s.lease.Put(ctx, m.row); err != nil {
 		return s.tally.abort(err)
 	}
-	s.box.Durable(m.Number)
 	return nil
+}
+
+// keepFirst keeps a message that is asked for once more, because it is shorter than
+// listed: its server may not give it a second time. It returns its row.
+func (s *session) keepFirst(ctx context.Context, c identify.Candidate, rec *ledger.Record, b *message.Body) (*ledger.Record, error) {
+	if rec == nil {
+		rec = s.newRow(c.Entry)
+	}
+	m := &fetched{Candidate: c, Body: b, row: rec} // a part has no fingerprint
+	rec.MessageSize, rec.Excerpt = b.Octets, b.Header.Excerpt()
+	rec.Cause = ledger.Cause{Code: ledger.CauseIncomplete, Text: (&mailbox.IncompleteError{Got: b.Octets, Listed: c.Size}).Error()}
+	return rec, s.retain(ctx, m) // the session does not end by QUIT for that: the server may have more of it
 }
 
 // sendCopies sends the copies that are due, before the mailbox is polled: they
@@ -61,7 +73,7 @@ func (p *poll) sendCopies(ctx context.Context) {
 		_ = p.tally.abort(err)
 		return
 	}
-	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil)
+	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil, false)
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
 	defer func() {

@@ -7,6 +7,18 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
+// note puts into a message's row what it shows.
+func (m *fetched) note() {
+	if m.row.Size < 0 {
+		m.row.Size = m.Octets // not listed, but something to compare it by
+	}
+	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
+	m.row.Excerpt = m.Header.Excerpt()
+}
+
+// fresh reports whether the message has had its row only since it was fetched.
+func (m *fetched) fresh() bool { return m.Known.ID == 0 }
+
 // deduplicate looks at a message before it is sent: under its UID there may be
 // another one than before, it may be known by another row, or be in a loop. It
 // returns nil if the message is not to be sent.
@@ -22,16 +34,17 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 	if m.row == nil {
 		m.row = s.newRow(m.Entry)
 	}
-	if m.row.Size < 0 {
-		m.row.Size = m.Octets // not listed, but something to compare it by
+	m.note()
+	if err := s.confirmed(ctx, m); err != nil {
+		m.Release()
+		return nil, err
 	}
-	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
-	m.row.Excerpt = m.Header.Excerpt()
 	if s.box.Hides() {
 		if err := s.retain(ctx, m); err != nil {
 			m.Release()
 			return nil, err
 		}
+		s.box.Durable(m.Number)
 	}
 	if err := s.origin().CheckLoop(m.Header); err != nil {
 		m.Release()
@@ -39,6 +52,25 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 		return nil, s.notFetched(ctx, m.row, err)
 	}
 	return m, nil
+}
+
+// confirmed notes that a message is whole that was not before. A copy that was kept
+// of it meanwhile goes, unless the server hides what it gave.
+func (s *session) confirmed(ctx context.Context, m *fetched) error {
+	if m.row.Cause.Code != ledger.CauseIncomplete {
+		return nil
+	}
+	m.row.Cause = ledger.Cause{}
+	name := m.row.CopyFile
+	if name == "" || s.box.Hides() {
+		return nil
+	}
+	m.row.CopyFile = ""
+	if err := s.lease.Put(ctx, m.row); err != nil {
+		return s.tally.abort(err)
+	}
+	s.dropCopy(name)
+	return nil
 }
 
 // findRow finds the row that a message really has. known reports that nothing is
@@ -56,30 +88,74 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 		if s.matched[k.ID] || !m.couldBe(k) || !identify.Matches(k, fingerprint, m.Size) {
 			continue
 		}
-		s.matched[k.ID] = true
-		if m.row != nil {
-			if err := s.markGone(ctx, m); err != nil {
-				return false, err
+		return s.isRow(ctx, m, k, false)
+	}
+	if m.Header.Unique() && (m.row == nil || m.fresh() || m.row.Fingerprint == "") {
+		for _, k := range s.awayRows()[fingerprint] {
+			if !s.matched[k.ID] {
+				return s.isRow(ctx, m, k, true)
 			}
-		}
-		if !k.State.Due() && k.State != ledger.Gone {
-			s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String())
-			return true, nil
-		}
-		if m.row, err = s.lease.Record(ctx, k.ID); err != nil {
-			return false, s.tally.abort(err)
 		}
 	}
 	return false, nil
 }
 
-// markGone notes that a row is not that of this message: its own has left.
+// isRow notes that a message is that of a row: under another UID than before, if
+// moved. known reports that nothing is to be done for it.
+func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, moved bool) (known bool, err error) {
+	s.matched[k.ID] = true
+	if m.row != nil {
+		if err := s.markGone(ctx, m); err != nil {
+			return false, err
+		}
+	}
+	known = !k.State.Due() && k.State != ledger.Gone
+	if known {
+		s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String(), "moved", moved)
+	}
+	if known && !moved {
+		return true, nil
+	}
+	rec, err := s.lease.Record(ctx, k.ID)
+	if err != nil {
+		return false, s.tally.abort(err)
+	}
+	if moved {
+		s.takeOver(rec, m.Entry)
+	}
+	if known {
+		return true, s.put(ctx, []*ledger.Record{rec})
+	}
+	m.row = rec
+	return false, nil
+}
+
+// awayRows are the rows whose messages are not listed.
+func (s *session) awayRows() map[string][]ledger.Known {
+	if s.away == nil {
+		s.away = identify.Away(&s.view)
+	}
+	return s.away
+}
+
+// markGone notes that a row is not that of this message: its own has left. A copy
+// of that one stays and is sent; one that was kept of this message, or a part of it,
+// goes.
 func (s *session) markGone(ctx context.Context, m *fetched) error {
-	m.row.State = ledger.Gone
-	if err := s.lease.Put(ctx, m.row); err != nil {
+	rec := m.row
+	m.row = nil
+	switch {
+	case m.fresh() || identify.MayBePart(rec.Known):
+		s.dropCopy(rec.CopyFile)
+		rec.State, rec.CopyFile = ledger.Gone, ""
+	case rec.CopyFile != "":
+		rec.Cause = ledger.Cause{}
+	default:
+		rec.State = ledger.Gone
+	}
+	if err := s.lease.Put(ctx, rec); err != nil {
 		return s.tally.abort(err)
 	}
-	m.row = nil
 	return nil
 }
 

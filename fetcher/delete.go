@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"errors"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/mailbox"
@@ -15,7 +16,7 @@ import (
 // those of earlier ones. After a broken session or a fault of popferry's own
 // nothing is deleted.
 func (s *session) delete(ctx context.Context, done, expired []identify.Match) error {
-	owed := !s.Policy.Keep && len(done) > 0 || len(expired) > 0
+	owed := s.owes(done, expired)
 	if s.box.Err() != nil || s.tally.aborted() {
 		s.pendingDeletes = owed
 		return nil
@@ -36,9 +37,16 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 			doomed = append(doomed, m)
 		}
 	}
-	entries := make([]pop3.Entry, len(doomed))
-	for i, m := range doomed {
-		entries[i] = m.Entry
+	entries := entriesOf(doomed)
+	if len(entries) > 0 {
+		same, err := s.box.Unchanged(ctx, entries)
+		if err != nil {
+			return err
+		}
+		if !same {
+			s.log.Warn("the numbers of the messages mean others than in the listing; nothing is deleted in this session")
+			return nil
+		}
 	}
 	deleted, err := s.box.Delete(ctx, entries, func(i int, refused *pop3.Error) {
 		if refused != nil {
@@ -70,6 +78,11 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	return nil
 }
 
+// owes reports whether there is something to delete.
+func (s *session) owes(done, expired []identify.Match) bool {
+	return !s.Policy.Keep && len(done) > 0 || len(expired) > 0
+}
+
 // mayDelete reports whether the session may delete, and be ended by QUIT. owed
 // reports whether there is something to delete.
 func (s *session) mayDelete(owed bool) bool {
@@ -86,6 +99,15 @@ func (s *session) mayDelete(owed bool) bool {
 	return true
 }
 
+// entriesOf are the listed messages of matches.
+func entriesOf(matches []identify.Match) []pop3.Entry {
+	entries := make([]pop3.Entry, len(matches))
+	for i, m := range matches {
+		entries[i] = m.Entry
+	}
+	return entries
+}
+
 // proven are the messages, forwarded in earlier sessions, that are on the server
 // now. A UID alone does not prove it: the header has to be the same, and where it
 // does not identify the message, the size too. Nothing is proven while the clock
@@ -95,18 +117,14 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 	if s.Now().Before(s.row.LastPoll) {
 		return nil, nil
 	}
-	entries := make([]pop3.Entry, len(expired))
-	for i, m := range expired {
-		entries[i] = m.Entry
-	}
 	same := make([]bool, len(expired))
-	err := s.box.Headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+	err := s.box.HeadersToDelete(ctx, entriesOf(expired), func(i int, h message.Header, shown bool) (enough bool, err error) {
 		k := expired[i].Known
-		same[i] = shown && h.Fingerprint() == k.Fingerprint && (k.Fingerprint != "" || identify.Matches(k, "", entries[i].Size))
+		same[i] = shown && h.Fingerprint() == k.Fingerprint && (k.Fingerprint != "" || identify.Matches(k, "", expired[i].Size))
 		return same[i], nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(s.postpone(ctx, expired, err), err)
 	}
 	var proven []identify.Match
 	var others []int64 // rows whose UIDs were given to other messages: their own have left

@@ -32,6 +32,7 @@ type expected struct {
 	copies     int  // that were ever there
 	shared     bool // some of them had the same UID: they count as one
 	reused     bool // its UID was that of others too
+	unique     bool // its header identifies it
 	undoubled  bool // it is sent with a first line "." that is not doubled
 	removed    int  // by other clients
 	deleted    int  // by DELE
@@ -72,7 +73,7 @@ func (m *messages) next() pop3test.Message {
 		uid = m.uids[r.n(len(m.uids))]
 	}
 	octets, want := m.write(len(m.order)+1, plain)
-	e := &expected{name: fmt.Sprint("m", len(m.order)+1), want: want, copies: 1, stumps: make(map[int]bool), undoubled: m.dots && r.one(5)}
+	e := &expected{name: fmt.Sprint("m", len(m.order)+1), want: want, copies: 1, stumps: make(map[int]bool), unique: plain, undoubled: m.dots && r.one(5)}
 	m.has(uid, e)
 	m.byOctets[octets] = e
 	m.order = append(m.order, e)

@@ -42,12 +42,15 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 			return nil, s.tally.abort(err)
 		}
 	}
-	if c.Known.CopyFile != "" {
+	if c.Known.CopyFile != "" && !c.Doubtful() {
 		if m, err := s.fetchCopy(ctx, c, rec); m != nil || err != nil || c.Number == 0 || rec.CopyFile != "" {
 			return m, err
 		}
 	}
-	body, err := s.box.Retrieve(ctx, c.Entry)
+	body, err := s.box.Retrieve(ctx, c.Entry, func(b *message.Body) (err error) {
+		rec, err = s.keepFirst(ctx, c, rec, b)
+		return err
+	})
 	var (
 		disk       *spool.Error
 		incomplete *mailbox.IncompleteError
@@ -146,24 +149,17 @@ func (s *session) incomplete(ctx context.Context, c identify.Candidate, rec *led
 }
 
 // refused records a -ERR to RETR, whatever it says: it is this message's, and the
-// others go on. After several in a row the session has had enough.
+// others go on. That it has left is believed when the next listing lacks it. After
+// several refusals in a row the session has had enough.
 func (s *session) refused(ctx context.Context, c identify.Candidate, rec *ledger.Record, why *pop3.Error) error {
 	if s.refusals++; s.refusals >= maxRefusals {
 		return s.Source.Error(mailbox.StepRetr, why)
-	}
-	gone := why.Kind() == pop3.KindGone
-	if gone && rec == nil {
-		s.log.Info("message left the server before it was fetched", "uid", shown(c.UID), "outcome", "gone")
-		return nil
 	}
 	if rec == nil {
 		rec = s.newRow(c.Entry)
 	}
 	rec.Attempts++
 	rec.State, rec.NextAttempt = ledger.Deferred, outcome.Attempt{Now: s.Now(), First: rec.FirstSeen, Number: rec.Attempts}.Next()
-	if gone {
-		rec.State = ledger.Gone
-	}
 	rec.Cause = s.Describe(s.Source.Error(mailbox.StepRetr, why))
 	return s.notFetched(ctx, rec, why)
 }

@@ -2,7 +2,6 @@ package fetcher_test
 
 import (
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,23 +29,38 @@ func TestHeldMessageThatLeftIsGoneAndHeldWhenItIsBack(t *testing.T) {
 // Also if it is listed with another size then.
 func TestDeferredMessageThatIsBackIsForwarded(t *testing.T) {
 	t.Parallel()
-	var gone atomic.Bool
-	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1)), pop: func(s *pop3test.Session, verb, _ string) bool {
-		if verb != "TOP" && (verb != "RETR" || !gone.Load()) {
-			return false
-		}
-		s.Err("no such message")
-		return true
-	}})
-	f.add("m1")
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1))})
+	f.add("m1", "other")
 	f.poll() // deferred: its header is known
-	gone.Store(true)
+	all := f.pop.Messages("leo")
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[1:] })
 	f.pollEvery12Hours(1, true)
 	f.wantState("uid-m1", "gone")
-	gone.Store(false)
+	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return all })
 	f.lengthenFirst()
 	f.pollEvery12Hours(3, true)
-	f.wantArrived("m1")
+	f.wantArrived("m1", "other")
+}
+
+// That a message has left is believed when it is no longer listed: servers say "no
+// such message" of one that they cannot read.
+func TestMessageIsGoneWhenItIsNoLongerListed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if m := s.Message(arg); verb != "RETR" || m == nil || m.UID != "uid-m1" {
+			return false
+		}
+		s.Err("unable to fetch message number %s: I/O error", arg)
+		return true
+	}})
+	f.add("m1", "m2")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1, Deferred: 1}, OnServer: 2})
+	f.pollEvery12Hours(1, true)
+	f.wantState("uid-m1", "deferred")
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[1:] })
+	f.pollEvery12Hours(1, true)
+	f.wantState("uid-m1", "gone")
+	f.wantArrived("m2")
 }
 
 // One that was tried often, and then was not listed once, is not tried before it is

@@ -26,7 +26,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	}
 	v := identify.View{Entries: s.box.Listing.Entries, Known: known, Policy: s.Policy, Now: s.Now(), Asked: s.asked, First: s.row.Listed.IsZero(), Adopt: s.row.UIDs == ledger.UIDsAdopting}
 	s.view = v
-	if err := s.guard(ctx, &v); err != nil {
+	if err := s.recognize(ctx, &v); err != nil {
 		return identify.Plan{}, err
 	}
 	if err := s.missing(ctx, v); err != nil {
@@ -38,9 +38,17 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if s.loginGap() > 0 {
 		p.SpareBreaking(s.Policy, s.lastLogin)
 	}
-	copies, waiting := identify.DueCopies(v, p.Due)
+	copies, waiting := identify.DueCopies(v, p.Due, s.box.Hides())
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
 	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.leftOut.uids[c.UID] })
+	for _, c := range p.Due {
+		if c.Known.ID == 0 {
+			s.fresh++
+		}
+	}
+	if s.extra.begun && s.fresh >= s.extra.before { // no new mail: it gives new UIDs to what it has
+		p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return c.Known.ID == 0 })
+	}
 	return p, nil
 }
 

@@ -69,11 +69,19 @@ type poll struct {
 	asked     bool      // the user wants a poll now: back-offs do not count
 	lastLogin time.Time // when the session before this poll began
 	fallback  fallback
+	extra     extra
 	// pendingDeletes reports that the last session broke, or could not be ended by
 	// QUIT, and its deletions were not made.
 	pendingDeletes bool
 	tried          atomic.Bool // a message was fetched, or could not be
 	leftOut        leftOut
+}
+
+// extra is the one more session that a poll has at a server that hides what was
+// retrieved, and may show other messages then.
+type extra struct {
+	begun  bool
+	before int // new messages in the session before
 }
 
 // leftOut are the messages that have ended a session of a poll: the next one
@@ -96,9 +104,12 @@ type session struct {
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
 	matched    map[int64]bool
-	refusals   int  // of RETR, in a row
-	bodies     int  // that came whole
-	deleteOnly bool // only the deletions of an earlier session are made
+	away       map[string][]ledger.Known // rows whose messages are not listed, by fingerprint; nil: see awayRows
+	fresh      int                       // messages of the listing without a row
+	refusals   int                       // of RETR, in a row
+	bodies     int                       // that came whole
+	toDelete   []pop3.Entry              // what is deleted at the end if it is forwarded, and nothing else is asked for before
+	deleteOnly bool                      // only the deletions of an earlier session are made
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
@@ -193,7 +204,11 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if plan, err = s.prepare(popCtx, plan); err != nil {
 		return false, err
 	}
+	skipped := len(plan.Skip) > 0
 	now, rest := p.portion(plan.Due)
+	if !s.Policy.Keep && len(plan.Expired)+len(plan.Ambiguous) == 0 { // nothing more is asked for
+		s.toDelete = toRetrieve(now)
+	}
 	left, failed := s.forward(ctx, popCtx, plan.Due, now)
 	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
 		if plan, failed = s.resolve(popCtx, plan); failed == nil {
@@ -208,12 +223,25 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	done := p.tally.forwarded()
 	if failed == nil {
 		p.asked = false // the next session of this poll is not asked for
-		more = (len(done) > 0 && (len(rest) > 0 || s.box.Hides()) || retried) && p.loginGap() == 0
+		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried) && p.loginGap() == 0
+	}
+	if failed == nil && !s.owes(done, plan.Expired) && !p.stopped(ctx) {
+		failed = s.takeFingerprints(popCtx, skipped)
 	}
 	if err := s.delete(popCtx, done, plan.Expired); err != nil && failed == nil {
 		failed = err
 	}
 	return more, failed
+}
+
+// mayHaveMore reports whether a server that hides may show other messages now that
+// some were retrieved. One more session is to find out.
+func (s *session) mayHaveMore(done []identify.Match) bool {
+	if s.extra.begun || !s.box.Hides() || len(done) == 0 {
+		return false
+	}
+	s.extra = extra{begun: true, before: s.fresh}
+	return true
 }
 
 // forward fetches the messages of now, one after the other, and hands each on
@@ -255,8 +283,11 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 			s.deliver(ctx, d)
 		}()
 	}
+	if len(left) == 0 {
+		err = s.box.AskAgain(popCtx, s.toDelete)
+	}
 	w.wait(popCtx)
-	return left, s.box.Discard(popCtx)
+	return left, errors.Join(err, s.box.Discard(popCtx))
 }
 
 // next is the index of the message to be fetched next: the first, as a rule. Once

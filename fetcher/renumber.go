@@ -8,7 +8,9 @@ import (
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // ErrRenumbered: the server has given new UIDs to its messages, and it cannot be
@@ -16,58 +18,130 @@ import (
 var ErrRenumbered = errors.New("nearly all UIDs that were left on the server are gone, as many unknown ones are there, " +
 	"and it cannot be told which of the messages were forwarded before")
 
-// guard keeps popferry from forwarding everything again from a server that was
-// moved: before anything is sent the headers are compared, one to one. Known
-// messages get their new UIDs in the ledger, the rest is new. Only if that cannot
-// be told does the account wait for the user.
-func (s *session) guard(ctx context.Context, v *identify.View) error {
-	vanished, unknown, renumbered := identify.Renumbered(v)
-	if s.row.UIDs == ledger.UIDsRenumbered && len(unknown) == 0 && len(v.Entries) >= identify.MinRenumbered {
+// recognize finds the rows of messages that are listed under UIDs without one,
+// before anything is sent: the server was moved, at once or in steps, or gives other
+// UIDs in each session. Known messages get their new UIDs in the ledger; the rest is
+// new, and is compared once more when it was fetched. Only where many UIDs have
+// changed and it cannot be told what was forwarded does the account wait for the
+// user.
+func (s *session) recognize(ctx context.Context, v *identify.View) error {
+	if err := s.checkNumbers(ctx, v); err != nil {
+		return err
+	}
+	u := identify.FindUnmatched(v)
+	if s.row.UIDs == ledger.UIDsRenumbered && len(u.Entries) == 0 && len(v.Entries) >= identify.MinMoved {
 		s.row.UIDs = ledger.UIDsStable // the old UIDs are back
 	}
 	switch {
 	case s.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
-	case !renumbered || s.row.UIDs == ledger.UIDsAdopting || s.box.Hides(): // where messages vanish as a rule, that shows nothing
+	case s.row.UIDs == ledger.UIDsAdopting || s.box.Hides(): // where messages vanish as a rule, each is compared once it was fetched
 		return nil
 	}
-	s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(vanished), "unknown", len(unknown))
-	fingerprints := make([]string, len(unknown))
-	err := s.box.Headers(ctx, unknown, func(i int, h message.Header, shown bool) (enough bool, err error) {
-		fingerprints[i] = h.Fingerprint()
-		return shown && h.Identifiable(), nil
-	})
+	ask := u.Ask()
+	if len(ask) == 0 || !u.Moved && !s.box.CanTop() {
+		return nil
+	}
+	if u.Moved {
+		s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(u.Rows), "unknown", len(u.Entries))
+	}
+	fingerprints, err := s.fingerprints(ctx, ask, u.Moved)
 	if err != nil {
 		return err
 	}
-	moved, certain := identify.Rematch(vanished, unknown, fingerprints)
-	if !certain {
-		return s.wait(ctx, vanished)
+	moved, certain := identify.Rematch(u.Rows, ask, fingerprints)
+	if u.Moved && !certain {
+		return s.wait(ctx, u.Rows)
+	}
+	return s.adopt(ctx, v, moved)
+}
+
+// fingerprints reads the headers of messages under unknown UIDs. With moved, those
+// whose headers identify nothing are retrieved; else their fingerprints are "".
+func (s *session) fingerprints(ctx context.Context, entries []pop3.Entry, moved bool) ([]string, error) {
+	fingerprints := make([]string, len(entries))
+	err := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+		if moved || h.Unique() {
+			fingerprints[i] = h.Fingerprint()
+		}
+		return !moved || shown && h.Identifiable(), nil
+	})
+	return fingerprints, err
+}
+
+// headers is mailbox.Session.Headers, for messages without a row. One at which the
+// session ends gets one, so that another session asks for it last.
+func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(int, message.Header, bool) (bool, error)) error {
+	err := s.box.Headers(ctx, entries, each)
+	e, ok := brokenAt(ctx, err)
+	if !ok {
+		return err
+	}
+	why := &mailbox.IncompleteError{Listed: e.Size, Err: err}
+	return errors.Join(s.incomplete(ctx, identify.Candidate{Entry: e}, nil, why), err)
+}
+
+// checkNumbers recognizes the messages of a server whose UIDs are their numbers:
+// after each deletion they mean other messages. One header, the last that is known,
+// shows whether that has happened; if so all are compared.
+func (s *session) checkNumbers(ctx context.Context, v *identify.View) error {
+	s.row.Server.UIDNumbers.See(identify.UIDsAreNumbers(v.Entries), s.Now())
+	last, ok := identify.LastProvable(v)
+	if !s.row.Server.UIDNumbers.Get(s.Now()) || !ok || !s.box.CanTop() {
+		return nil
+	}
+	fingerprints, err := s.fingerprints(ctx, []pop3.Entry{last.Entry}, false)
+	if err != nil || fingerprints[0] == "" || fingerprints[0] == last.Known.Fingerprint {
+		return err
+	}
+	s.log.Info("the UIDs of the server are message numbers, and they mean other messages than before; headers are compared")
+	if fingerprints, err = s.fingerprints(ctx, v.Entries, false); err != nil {
+		return err
+	}
+	rows := slices.DeleteFunc(slices.Clone(v.Known), func(k ledger.Known) bool { return !identify.NotDeleted(k) || k.Fingerprint == "" })
+	matches, _ := identify.Rematch(rows, v.Entries, fingerprints)
+	found := make(map[int64]bool, len(matches))
+	for _, m := range matches {
+		found[m.Known.ID] = true
+	}
+	moved := slices.DeleteFunc(matches, func(m identify.Match) bool { return m.UID == m.Known.UID })
+	away := slices.DeleteFunc(rows, func(k ledger.Known) bool { return found[k.ID] || !k.MissingSince.IsZero() })
+	if err := s.setMissing(ctx, away, s.lastListing()); err != nil {
+		return err
 	}
 	return s.adopt(ctx, v, moved)
 }
 
 // adopt gives known messages their new UIDs.
 func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.Match) error {
+	if len(moved) == 0 {
+		return nil
+	}
 	var recs []*ledger.Record
 	for _, m := range moved {
 		rec, err := s.lease.Record(ctx, m.Known.ID)
 		if err != nil {
 			return s.tally.abort(err)
 		}
-		rec.UID, rec.Size, rec.Generation = m.UID, m.Size, s.generation(m.UID)
+		s.takeOver(rec, m.Entry)
 		recs = append(recs, rec)
 	}
 	if err := s.put(ctx, recs); err != nil {
 		return err
 	}
-	s.log.Warn("messages under new UIDs were known by their headers", "known", len(moved))
+	s.log.Info("messages under new UIDs were known by their headers", "known", len(moved))
 	known, err := s.lease.Known(ctx)
 	if err != nil {
 		return s.tally.abort(err)
 	}
 	*v = v.With(known)
 	return nil
+}
+
+// takeOver gives a row the UID under which its message is listed now.
+func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
+	rec.UID, rec.Size, rec.Generation = e.UID, e.Size, s.generation(e.UID)
+	rec.MissingSince, rec.DeletedAt = time.Time{}, time.Time{}
 }
 
 // wait makes the account wait for the user. The old UIDs count as missing from now
@@ -88,11 +162,7 @@ func (s *session) wait(ctx context.Context, vanished []ledger.Known) error {
 // only a part of a mailbox.
 func (s *session) missing(ctx context.Context, v identify.View) error {
 	gone, left, back := identify.Missing(v)
-	vanished := slices.Concat(gone, left)
-	if !s.box.Hides() && identify.RetrHides(v, vanished, s.lastLogin) {
-		s.row.Server.RetrHides.See(true, s.Now())
-		s.log.Warn("the server hides what was retrieved; from now on a copy is kept until it is forwarded")
-	}
+	s.learnHiding(v, slices.Concat(gone, left))
 	var recs []*ledger.Record
 	for _, k := range gone {
 		rec, err := s.lease.Record(ctx, k.ID)
@@ -103,6 +173,11 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 		s.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
 		recs = append(recs, rec)
 	}
+	parts, err := s.judgeParts(ctx, v, back)
+	if err != nil {
+		return err
+	}
+	recs = append(recs, parts...)
 	if err := s.put(ctx, recs); err != nil {
 		return err
 	}
@@ -110,6 +185,59 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 		return err
 	}
 	return s.setMissing(ctx, back, time.Time{})
+}
+
+// judgeParts decides about messages of which there is a copy that may not be whole.
+// What a server that gives nothing twice no longer lists is sent as it is. At other
+// servers it is held once two listings lack the message, and is tried again when it
+// is back.
+func (s *session) judgeParts(ctx context.Context, v identify.View, back []ledger.Known) (recs []*ledger.Record, err error) {
+	change := func(k ledger.Known, state ledger.State, next time.Time) error {
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return s.tally.abort(err)
+		}
+		rec.State, rec.NextAttempt = state, next
+		recs = append(recs, rec)
+		return nil
+	}
+	for _, k := range back {
+		if identify.MayBePart(k) && k.State == ledger.Held {
+			if err := change(k, ledger.Deferred, s.Now()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if s.box.Hides() {
+		return recs, nil
+	}
+	for _, k := range identify.Orphaned(v) {
+		s.log.Warn("message left its server before it came a second time, and what was kept of it may not be whole", "uid", shown(k.UID), "outcome", "held", "copy", k.CopyFile)
+		if err := change(k, ledger.Held, time.Time{}); err != nil {
+			return nil, err
+		}
+	}
+	return recs, nil
+}
+
+// learnHiding notes whether the server hides what was retrieved. If a first sighting
+// was that of an owner who deletes mail, it does no harm: copies are kept until the
+// next listing shows otherwise.
+func (s *session) learnHiding(v identify.View, vanished []ledger.Known) {
+	facts, now := &s.row.Server, s.Now()
+	hid := s.box.Hides()
+	switch identify.WhatBecame(v, vanished, s.lastLogin) {
+	case identify.Kept:
+		facts.RetrHides.End()
+		facts.RetrKeeps.See(true, now)
+	case identify.Hidden:
+		facts.RetrKeeps.End()
+		facts.RetrHides.See(true, now)
+		if !hid {
+			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
+		}
+	case identify.NotKnown:
+	}
 }
 
 // lastListing is when the last listing was read. Before the first one there can be

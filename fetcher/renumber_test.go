@@ -26,13 +26,26 @@ func (f *fixture) renumber() {
 // tell its messages from each other. The user is waited for.
 func renumberedWithoutFingerprints(t *testing.T, b faults) *fixture {
 	t.Helper()
-	f := newFixture(t, b)
+	f := newFixture(t, withoutTOP(b))
 	f.account.Policy.OnlyNew = true // rows without fingerprints
 	f.add(numbered(12)...)
 	f.poll()
 	f.renumber()
 	f.wantRenumbered()
 	return f
+}
+
+// withoutTOP is a mailbox that shows no headers by themselves.
+func withoutTOP(b faults) faults {
+	other := b.pop
+	b.pop = func(s *pop3test.Session, verb, arg string) bool {
+		if verb == "TOP" {
+			s.Err("unknown command")
+			return true
+		}
+		return other != nil && other(s, verb, arg)
+	}
+	return b
 }
 
 // wantRenumbered: a poll ends with ErrRenumbered, and nothing arrived.

@@ -121,8 +121,12 @@ func (p *Plan) place(v *View, entries []pop3.Entry, rows []ledger.Known) {
 	case len(entries) == 1 && len(rows) == 1 && rows[0].OnlyUID():
 		p.found(v, Match{Entry: entries[0], Known: rows[0]}, nil) // from now on its size counts, too
 		return
-	case len(entries) == 1 && len(rows) == 1 && listedLastTime(&rows[0]) && SameSize(entries[0], rows[0]):
-		p.known(v, entries[0], &rows[0])
+	case len(entries) == 1 && len(rows) == 1 && listedLastTime(&rows[0]) && rows[0].Fingerprint == "":
+		p.found(v, Match{Entry: entries[0], Known: rows[0]}, nil) // another size than before proves nothing
+		return
+	}
+	if k := current(rows); len(entries) == 1 && k != nil && SameSize(entries[0], *k) {
+		p.known(v, entries[0], k)
 		return
 	}
 	switch left := undeleted(rows); {
@@ -157,6 +161,7 @@ func (p *Plan) known(v *View, e pop3.Entry, k *ledger.Known) {
 		case !v.Policy.Expired(k.ForwardedAt, v.Now):
 		case k.Deletions >= maxDeletions:
 			p.Ignored++
+		case ledger.Waiting(v.Now, k.NextAttempt): // a session ended at its header
 		default:
 			p.Expired = append(p.Expired, Match{Entry: e, Known: *k})
 		}
@@ -179,6 +184,9 @@ func (p *Plan) sort() {
 		}
 		return 0
 	}
+	slices.SortStableFunc(p.Expired, func(a, b Match) int { // those at which a session ended go last
+		return cmp.Or(a.Known.NextAttempt.Compare(b.Known.NextAttempt), cmp.Compare(a.Number, b.Number))
+	})
 	slices.SortStableFunc(p.Due, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
 	})
@@ -187,8 +195,12 @@ func (p *Plan) sort() {
 // breaks reports whether a session may end at the message: it is to be fetched,
 // and did not come whole before.
 func (c Candidate) breaks() bool {
-	return c.Number > 0 && c.Known.CopyFile == "" && c.Known.Cause.Code == ledger.CauseIncomplete
+	return c.Number > 0 && c.Known.Cause.Code == ledger.CauseIncomplete
 }
+
+// Doubtful reports whether a copy was kept of the message that may not be whole,
+// and its server still has it.
+func (c Candidate) Doubtful() bool { return c.Known.CopyFile != "" && c.breaks() }
 
 // SpareBreaking leaves out the messages at which the session may end, if it has
 // something else to do at its end: to compare headers, or to delete. They wait for
@@ -210,6 +222,21 @@ func (p *Plan) SpareBreaking(policy Policy, lastLogin time.Time) {
 	if len(breaking) > 0 && tried && owes {
 		p.Due, p.Waiting = others, p.Waiting+len(breaking)
 	}
+}
+
+// current is the only row whose message was in the last listing; nil if there is
+// none, or more than one.
+func current(rows []ledger.Known) (found *ledger.Known) {
+	for i := range rows {
+		switch {
+		case !listedLastTime(&rows[i]):
+		case found != nil:
+			return nil
+		default:
+			found = &rows[i]
+		}
+	}
+	return found
 }
 
 // undeleted are the rows whose message was not deleted as far as is known.

@@ -21,8 +21,8 @@ func BenchmarkCompare(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		v := v
-		if _, _, is := Renumbered(&v); is {
-			b.Fatal("renumbered: true, want false")
+		if u := FindUnmatched(&v); u.Moved {
+			b.Fatal("moved: true, want false")
 		}
 		if p := Compare(v); len(p.Due)+len(p.Ambiguous)+len(p.Expired) > 0 {
 			b.Fatalf("%d due, %d ambiguous, %d expired; want nothing new", len(p.Due), len(p.Ambiguous), len(p.Expired))

@@ -55,7 +55,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-func TestRetrHides(t *testing.T) {
+func TestWhatBecame(t *testing.T) {
 	t.Parallel()
 	keep := Policy{Keep: true}
 	lastLogin := noon.Add(-2 * time.Hour) // rows are forwarded an hour ago
@@ -65,25 +65,25 @@ func TestRetrHides(t *testing.T) {
 		rows    []ledger.Known
 		policy  Policy
 		login   time.Time
-		want    bool
+		want    Retrieved
 	}{
-		{"all three that were fetched vanished", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, true},
-		{"two are too few", "x:1", rows("a:1:forwarded b:1:forwarded"), keep, lastLogin, false},
-		{"one of four is still there", "d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, false},
-		{"an empty listing is not believed", "", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, false},
-		{"they were deleted by popferry", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{}, lastLogin, false},
-		{"they are kept for a time only", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{Keep: true, KeepFor: time.Hour}, lastLogin, false},
-		{"they were fetched by an earlier session", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, noon, false},
-		{"undelivered ones, whatever the policy", "x:1", rows("a:1:deferred b:1:held c:1:unknown"), Policy{}, lastLogin, true},
-		{"of undelivered ones one is there", "c:1", rows("a:1:deferred b:1:held c:1:unknown d:1:held"), Policy{}, lastLogin, false},
-		{"skipped ones were not fetched", "x:1", rows("a:1:skipped b:1:skipped c:1:skipped"), keep, lastLogin, false},
-		{"those with a copy do not count", "x:1", change(rows("a:1:deferred b:1:deferred c:1:deferred"), 1, withCopy), keep, lastLogin, false},
-		{"nor those that were missing before", "x:1", change(rows("a:1:deferred b:1:deferred c:1:deferred"), 1, missing), keep, lastLogin, false},
+		{"all three that were fetched vanished", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, Hidden},
+		{"two are too few", "x:1", rows("a:1:forwarded b:1:forwarded"), keep, lastLogin, NotKnown},
+		{"one of four is still there", "d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, Kept},
+		{"an empty listing is not believed", "", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, NotKnown},
+		{"they were deleted by popferry", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{}, lastLogin, NotKnown},
+		{"they are kept for a time only", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{Keep: true, KeepFor: time.Hour}, lastLogin, NotKnown},
+		{"they were fetched by an earlier session", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, noon, NotKnown},
+		{"undelivered ones, whatever the policy", "x:1", rows("a:1:deferred:p b:1:held:q c:1:unknown:r"), Policy{}, lastLogin, Hidden},
+		{"of undelivered ones one is there", "c:1", rows("a:1:deferred:p b:1:held:q c:1:unknown:r d:1:held:s"), Policy{}, lastLogin, Kept},
+		{"skipped ones were not fetched", "x:1", rows("a:1:skipped b:1:skipped c:1:skipped"), keep, lastLogin, NotKnown},
+		{"those with a copy do not count", "x:1", change(rows("a:1:deferred b:1:deferred c:1:deferred"), 1, withCopy), keep, lastLogin, NotKnown},
+		{"nor those that were missing before", "x:1", change(rows("a:1:deferred b:1:deferred c:1:deferred"), 1, missing), keep, lastLogin, NotKnown},
 	} {
 		v := View{Entries: entries(test.listing), Known: test.rows, Policy: test.policy, Now: noon}
 		gone, left, _ := Missing(v)
-		if got := RetrHides(v, slices.Concat(gone, left), test.login); got != test.want {
-			t.Errorf("%s: RETR hides: %v, want %v", test.name, got, test.want)
+		if got := WhatBecame(v, slices.Concat(gone, left), test.login); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestDueCopies(t *testing.T) {
 		"one, and asked for":   {planned: planned, asked: true, due: "2,3,6"},
 		"planned without rows": {planned: []Candidate{{}}, due: "1,2,6", waiting: 1},
 	} {
-		due, waiting := DueCopies(View{Known: copies, Now: noon, Asked: test.asked}, test.planned)
+		due, waiting := DueCopies(View{Known: copies, Now: noon, Asked: test.asked}, test.planned, false)
 		var known []ledger.Known
 		for _, c := range due {
 			known = append(known, c.Known)

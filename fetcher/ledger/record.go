@@ -12,7 +12,8 @@ type Known struct {
 	Size        int64  // as listed by the server when last compared; -1: not listed
 	Fingerprint string // from its header, "": not known
 	Attempts    int
-	// NextAttempt is when a Deferred or Unknown message is due.
+	// NextAttempt is when a Deferred or Unknown message is due. In one
+	// that is to be deleted or compared, it is when its header is asked for again.
 	NextAttempt time.Time
 	ForwardedAt time.Time // zero: not forwarded
 	DeletedAt   time.Time // zero: not deleted, or its deletion was never confirmed

@@ -26,6 +26,9 @@ func (r *Record) Retry(now time.Time) bool {
 	if r.State == Skipped {
 		r.Cause = Cause{} // no failure; the others keep theirs until the next attempt
 	}
+	if r.CopyFile != "" && !r.MissingSince.IsZero() {
+		r.Cause = Cause{} // there is only the copy: it is sent as it is, even if it may not be whole
+	}
 	r.State, r.Attempts, r.NextAttempt = Deferred, 0, now
 	r.MissingSince = time.Time{} // the next listing decides again whether it is Gone
 	for i := range r.Recipients {

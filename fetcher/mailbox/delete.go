@@ -21,6 +21,11 @@ func (s *Session) Delete(ctx context.Context, entries []pop3.Entry, answered fun
 		_ = s.conn.Close()
 		return nil, nil
 	}
+	if s.again.asked { // and nothing turned out to depend on the answer
+		if err := s.drain(ctx); err != nil {
+			return nil, s.conf.Source.Error(StepQuit, err)
+		}
+	}
 	for i, e := range entries {
 		s.custody.deleting = true
 		if err := s.pipelineDeletions(ctx, entries, i); err != nil {

@@ -69,3 +69,12 @@ func (e *LeftOutError) Error() string {
 }
 
 func (e *LeftOutError) Unwrap() error { return e.Err }
+
+// HeaderError is a session that ended when a message's header was asked for.
+type HeaderError struct {
+	Entry pop3.Entry
+	Err   error
+}
+
+func (e *HeaderError) Error() string { return e.Err.Error() }
+func (e *HeaderError) Unwrap() error { return e.Err }

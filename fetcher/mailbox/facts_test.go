@@ -231,7 +231,7 @@ func TestNOOPMetWithSilenceIsReplacedBySTAT(t *testing.T) {
 	if err := s.KeepAlive(t.Context()); err == nil {
 		t.Fatal("NOOP without an answer: no error, want one")
 	}
-	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0])
+	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil)
 	var leftOut *LeftOutError
 	if !errors.As(err, &leftOut) || leftOut.Command != "NOOP" {
 		t.Fatalf("error %v, want a *LeftOutError for NOOP", err)
@@ -252,7 +252,7 @@ func TestBrokenSessionIsNotTheMessagesFault(t *testing.T) {
 	f.add("m1")
 	s := f.open()
 	must(t, s.conn.Close())
-	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0])
+	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil)
 	var incomplete *IncompleteError
 	if errors.As(err, &incomplete) {
 		t.Errorf("error %v, want none about the message", err)

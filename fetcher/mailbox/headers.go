@@ -12,16 +12,27 @@ import (
 // Headers reads the header of each message by TOP (RFC 1939 7) and hands it to
 // each: shown is false if the server refuses. If each reports that this is not
 // enough, the message is retrieved for it, and each is called once more. The
-// error is that of each, or of a broken session.
+// error is that of each, or of a broken session; a *HeaderError names the message
+// at which it broke.
 func (s *Session) Headers(ctx context.Context, entries []pop3.Entry, each func(i int, h message.Header, shown bool) (enough bool, err error)) error {
+	return s.headers(ctx, entries, false, each)
+}
+
+// HeadersToDelete is Headers for messages that are to be deleted: it also asks what
+// Unchanged wants to know, without a round trip more.
+func (s *Session) HeadersToDelete(ctx context.Context, entries []pop3.Entry, each func(i int, h message.Header, shown bool) (enough bool, err error)) error {
+	return s.headers(ctx, entries, true, each)
+}
+
+func (s *Session) headers(ctx context.Context, entries []pop3.Entry, toDelete bool, each func(i int, h message.Header, shown bool) (enough bool, err error)) error {
 	for i, e := range entries {
-		if err := s.pipelineTops(ctx, entries, i); err != nil {
+		if err := s.pipelineTops(ctx, entries, i, toDelete); err != nil {
 			return err
 		}
 		for _, ask := range []asker{s.top, s.alone} {
 			h, shown, err := s.header(ctx, e, ask)
 			if err != nil {
-				return err
+				return &HeaderError{Entry: e, Err: err}
 			}
 			if enough, err := each(i, h, shown); err != nil {
 				return err
@@ -34,17 +45,22 @@ func (s *Session) Headers(ctx context.Context, entries []pop3.Entry, each func(i
 }
 
 // pipelineTops asks for the headers of the next messages ahead, when the i-th is
-// about to be asked for.
-func (s *Session) pipelineTops(ctx context.Context, entries []pop3.Entry, i int) error {
-	if !s.pipelines() || s.skipTop || i%windowTops > 0 || len(entries) == 1 {
+// about to be asked for; with toDelete, behind the last of them which messages these
+// are.
+func (s *Session) pipelineTops(ctx context.Context, entries []pop3.Entry, i int, toDelete bool) error {
+	if !s.pipelines() || s.skipTop || i%windowTops > 0 || len(entries) == 1 && !toDelete {
 		return nil
 	}
 	if err := s.drain(ctx); err != nil {
 		return s.broken(err)
 	}
+	end := min(len(entries), i+windowTops)
 	var cmds []pop3.Command
-	for _, e := range entries[i:min(len(entries), i+windowTops)] {
+	for _, e := range entries[i:end] {
 		cmds = append(cmds, pop3.TopCommand(e.Number, 0))
+	}
+	if toDelete && end == len(entries) && !s.madeUp {
+		cmds = append(cmds, s.question(entries)...)
 	}
 	return s.broken(s.send(ctx, cmds...))
 }
@@ -67,6 +83,7 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h messag
 	if err == nil {
 		n := message.NewNormalizer(io.Discard)
 		if _, err = (&bounded{body: body, left: s.maxDiscard(e.Size)}).WriteTo(n); err == nil {
+			s.topWorks = s.topWorks || !s.skipTop
 			return n.Header(), true, nil
 		}
 		_ = body.Close()
@@ -80,9 +97,10 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h messag
 		return message.Header{}, false, nil
 	case s.conn.Outstanding() > 0:
 		return message.Header{}, false, s.broken(s.conf.Source.Error(StepTop, failure))
-	case ctx.Err() == nil && !s.skipTop:
+	case ctx.Err() == nil && !s.skipTop && !s.topWorks:
 		// Whatever it was, from now on by RETR, which has to work anyway. A
-		// connection that we cut ourselves proves nothing.
+		// connection that we cut ourselves proves nothing, and where TOP has
+		// worked for others it is the message.
 		s.conf.Facts.NoTOP.See(true, s.conf.Now)
 		return message.Header{}, false, &LeftOutError{"TOP", s.conf.Source.Error(StepTop, failure)}
 	}

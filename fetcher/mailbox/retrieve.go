@@ -40,8 +40,11 @@ func integrityOf(octets, listed int64) integrity {
 }
 
 // Retrieve fetches a message and makes sure that it is whole. The caller
-// releases the body. Errors are
+// releases the body. Where that means to ask for it again, and the server may not
+// give it a second time, keep is called before: it puts what has come on disk.
+// Errors are
 //
+//   - that of keep,
 //   - *spool.Error: the disk failed,
 //   - the cause of ctx, if that ended it,
 //   - *PipelineError: the session broke, and pipelining may be why,
@@ -49,11 +52,11 @@ func integrityOf(octets, listed int64) integrity {
 //   - *IncompleteError: the message did not arrive whole; the session may have
 //     ended (Err),
 //   - *pop3.Error: the server refused it.
-func (s *Session) Retrieve(ctx context.Context, e pop3.Entry) (*message.Body, error) {
+func (s *Session) Retrieve(ctx context.Context, e pop3.Entry, keep func(*message.Body) error) (*message.Body, error) {
 	if err := s.Failure(); err != nil && ctx.Err() == nil {
 		return nil, s.broken(err) // not the message's fault
 	}
-	b, err := s.retrieve(ctx, e)
+	b, err := s.retrieve(ctx, e, keep)
 	var disk *spool.Error
 	var refused *pop3.Error
 	switch {
@@ -69,7 +72,7 @@ func (s *Session) Retrieve(ctx context.Context, e pop3.Entry) (*message.Body, er
 	return nil, err
 }
 
-func (s *Session) retrieve(ctx context.Context, e pop3.Entry) (*message.Body, error) {
+func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message.Body) error) (*message.Body, error) {
 	b, sentinel, err := s.read(ctx, e, s.next)
 	switch {
 	case err != nil && sentinel:
@@ -85,9 +88,9 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry) (*message.Body, er
 	case s.conn.Outstanding() > 0: // the message behind it may be its rest
 		s.conf.Facts.WrongSizes.See(true, s.conf.Now)
 		s.window.sentinels = true
-		b.Release()
-		if b, _, err = s.read(ctx, e, s.alone); err != nil {
-			return nil, err
+		if err := s.drain(ctx); err != nil {
+			b.Release()
+			return nil, &IncompleteError{Got: b.Octets, Listed: e.Size, Err: err}
 		}
 	}
 	switch integrityOf(b.Octets, e.Size) {
@@ -104,15 +107,36 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry) (*message.Body, er
 		return nil, &IncompleteError{Listed: e.Size}
 	case shorter:
 	}
-	b.Release()
+	return s.compare(ctx, e, b, keep)
+}
+
+// compare asks once more for a message that was shorter than listed: with the same
+// length it is whole.
+func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body, keep func(*message.Body) error) (*message.Body, error) {
 	s.window.closed = true // else all that is pipelined would be read twice each time
+	if s.conf.Facts.RetrKeeps.Get(s.conf.Now) {
+		keep = nil
+	}
+	if keep != nil {
+		if err := s.inSync(ctx, e, first); err != nil {
+			return nil, err
+		}
+		if err := keep(first); err != nil {
+			first.Release()
+			return nil, err
+		}
+	}
+	first.Release()
 	again, _, err := s.read(ctx, e, s.alone)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.inSync(ctx, e, again); err == nil && again.Octets != b.Octets {
+	if err = s.inSync(ctx, e, again); err == nil && again.Octets != first.Octets {
 		again.Release()
 		err = &IncompleteError{Got: again.Octets, Listed: e.Size}
+	}
+	if err == nil && !s.Hides() {
+		s.conf.Facts.RetrKeeps.See(true, s.conf.Now) // it has given this one twice
 	}
 	return again, err
 }

@@ -77,7 +77,7 @@ func TestRetrieveProvesThatAMessageIsWhole(t *testing.T) {
 				}
 				return
 			}
-			_, err := s.Retrieve(t.Context(), s.Listing.Entries[0])
+			_, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil)
 			var got *incomplete
 			if !errors.As(err, &got) || got.Got != test.err.Got || got.Listed != test.err.Listed || (got.Err == nil) != (test.err.Err == nil) {
 				t.Fatalf("error %+v, want %+v", err, test.err)
@@ -105,7 +105,7 @@ func TestRefusedRETRIsThePOP3Error(t *testing.T) {
 	})
 	f.add("m1", "m2")
 	s := f.open()
-	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0])
+	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil)
 	var refused *pop3.Error
 	if !errors.As(err, &refused) || refused.Code != "SYS/PERM" {
 		t.Errorf("error %v, want a *pop3.Error with code SYS/PERM", err)
@@ -127,7 +127,7 @@ func TestRefusedRETROfHidingServerIsNotInCustody(t *testing.T) {
 	f.conf.Source.Hides = true
 	f.add("m1")
 	s := f.open()
-	if _, err := s.Retrieve(t.Context(), s.Listing.Entries[0]); err == nil {
+	if _, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil); err == nil {
 		t.Error("no error, want a refusal")
 	}
 	if got := s.Ending(); got != Normally {
@@ -150,7 +150,7 @@ func TestRetrieveThatIsCancelledReturnsTheCause(t *testing.T) {
 	})
 	f.add("m1")
 	s := f.open()
-	if _, err := s.Retrieve(ctx, s.Listing.Entries[0]); err != cause {
+	if _, err := s.Retrieve(ctx, s.Listing.Entries[0], nil); err != cause {
 		t.Errorf("error %v, want %v", err, cause)
 	}
 }
@@ -170,7 +170,7 @@ func TestRetrieveNotesThatTheServerWantsUTF8(t *testing.T) {
 	})
 	f.add("m1")
 	s := f.open()
-	if _, err := s.Retrieve(t.Context(), s.Listing.Entries[0]); err == nil || !f.conf.Facts.WantsUTF8.Get(noon) {
+	if _, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil); err == nil || !f.conf.Facts.WantsUTF8.Get(noon) {
 		t.Errorf("error %v, UTF8 mode is noted: %v; want an error, true", err, f.conf.Facts.WantsUTF8.Get(noon))
 	}
 }

@@ -37,14 +37,16 @@ type Config struct {
 // Cut, are called from one goroutine at a time.
 type Session struct {
 	// Listing is what is in the mailbox.
-	Listing pop3.Listing
-	conf    Config
-	conn    *pop3.Client
-	custody *custody
-	window  window
-	madeUp  bool   // the UIDs of the listing are popferry's own
-	skipTop bool   // headers are read by RETR
-	leftOut string // the optional command that ended the session
+	Listing  pop3.Listing
+	conf     Config
+	conn     *pop3.Client
+	custody  *custody
+	window   window
+	madeUp   bool // the UIDs of the listing are popferry's own
+	skipTop  bool // headers are read by RETR
+	topWorks bool // TOP has shown a header in this session
+	again    again
+	leftOut  string // the optional command that ended the session
 }
 
 // Open connects, logs in and reads the listing. Errors are *Error, and
@@ -106,26 +108,34 @@ func (s *Session) list(ctx context.Context) (err error) {
 // listByHeader replaces the UIDs of a server without UIDL by the fingerprints of
 // the messages. Where the server has no TOP either, each message has to be
 // retrieved for it. That is acceptable where messages are deleted once forwarded,
-// but not at every poll of a mailbox that is kept: noUIDL is the error then.
+// but not at every poll of a mailbox that is kept: noUIDL is the error then, unless
+// it is a few messages only whose headers are refused.
 func (s *Session) listByHeader(ctx context.Context, noUIDL error) error {
 	entries, err := s.conn.List(ctx)
 	if err != nil {
 		return err
 	}
+	shownAny := false
 	err = s.Headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+		shownAny = shownAny || shown
 		switch {
 		case shown:
 			entries[i].UID = "header " + h.Fingerprint()
-		case s.conf.UIDsNeeded:
-			return true, noUIDL
-		default:
-			entries[i].UID = fmt.Sprintf("size %d", entries[i].Size) // if RETR fails too: it will say why
+		default: // if RETR fails too, it will say why
+			entries[i].UID = fmt.Sprintf("size %d", entries[i].Size)
 		}
-		return shown, nil
+		return shown || s.conf.UIDsNeeded, nil
 	})
+	if err == nil && !shownAny && s.conf.UIDsNeeded && len(entries) > 0 {
+		return noUIDL
+	}
 	s.Listing = pop3.Listing{Entries: entries}
 	return err
 }
+
+// CanTop reports whether the header of a message can be had without the message,
+// as far as is known.
+func (s *Session) CanTop() bool { return !s.skipTop }
 
 // Hides reports whether the server will not give a message a second time.
 func (s *Session) Hides() bool { return s.conf.Source.RetrHides(s.conf.Facts, s.conf.Now) }

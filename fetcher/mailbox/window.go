@@ -153,12 +153,13 @@ func (s *Session) drain(ctx context.Context) error {
 			return err
 		}
 	}
-	again := make([]pop3.Entry, 0, len(w.asked)+len(w.todo))
+	todo := make([]pop3.Entry, 0, len(w.asked)+len(w.todo))
 	for _, r := range w.asked {
-		again = append(again, r.Entry)
+		todo = append(todo, r.Entry)
 		s.custody.abandoned(r.Number)
 	}
-	w.todo, w.asked, w.octets = append(again, w.todo...), nil, 0
+	w.todo, w.asked, w.octets = append(todo, w.todo...), nil, 0
+	s.again = again{}
 	return nil
 }
 

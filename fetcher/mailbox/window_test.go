@@ -99,7 +99,7 @@ func TestRefusedRETRWhilePipeliningIsAboutOneMessage(t *testing.T) {
 				continue
 			}
 			var refused *pop3.Error
-			if _, err := s.Retrieve(t.Context(), e); !errors.As(err, &refused) || s.Err() != nil {
+			if _, err := s.Retrieve(t.Context(), e, nil); !errors.As(err, &refused) || s.Err() != nil {
 				t.Fatalf("message %d: error %v, the session's %v; want a *pop3.Error, none", e.Number, err, s.Err())
 			}
 		}
@@ -171,7 +171,7 @@ func (f *fixture) retrieveAll() error {
 	defer s.Close(f.t.Context())
 	s.Expect(s.Listing.Entries)
 	for _, e := range s.Listing.Entries {
-		b, err := s.Retrieve(f.t.Context(), e)
+		b, err := s.Retrieve(f.t.Context(), e, nil)
 		if err != nil {
 			return err
 		}

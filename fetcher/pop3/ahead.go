@@ -47,6 +47,12 @@ func DeleCommand(n int) Command { return Command{verbNumber("DELE", n), shapeLin
 // neither UID nor size.
 func ConfirmCommand(e Entry) Command { return Command{e.confirmation(), shapeLine} }
 
+// UIDCommand is claimed by Client.UID.
+func UIDCommand(n int) Command { return Command{verbNumber("UIDL", n), shapeLine} }
+
+// UIDsCommand is claimed by Client.UIDs.
+func UIDsCommand() Command { return uidlCommand() }
+
 // capaCommand is claimed by Client.capa.
 func capaCommand() Command { return Command{"CAPA", shapeLines} }
 

@@ -18,8 +18,9 @@ type Entry struct {
 
 // Listing is the result of Client.Listing.
 type Listing struct {
-	Entries   []Entry // in ascending order of their numbers, each number once
-	Malformed int     // lines that could not be parsed
+	Entries    []Entry // in ascending order of their numbers, each number once
+	Malformed  int     // lines that could not be parsed
+	WithoutUID int     // messages that only LIST has: which ones they are is not known
 }
 
 // List returns numbers and sizes (RFC 1939 section 5), in ascending order.
@@ -44,18 +45,29 @@ func (c *Client) List(ctx context.Context) ([]Entry, error) {
 // Listing returns the messages by UIDL, with their sizes by LIST. UIDL decides
 // which messages there are; where LIST contradicts it, is refused or lacks a
 // message, sizes are -1. A line of UIDL with only a number is a message without
-// a UID if LIST has it too, else it is malformed. A server without UIDL gives an
-// ErrNoUIDL; use List then. Memory is what the entries take, up to
-// Options.MaxEntries.
+// a UID if LIST has it too, else it is malformed. Messages that only LIST has are
+// asked for one by one (UIDL n), some of them; if UIDL has none at all and LIST
+// has, that is a *ProtocolError. A server without UIDL gives an ErrNoUIDL; use List
+// then. Memory is what the entries take, up to Options.MaxEntries.
 func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	t, err := c.uidl(ctx)
 	if err != nil {
 		return Listing{}, err
 	}
+	var onlyList []Entry
+	without := 0
 	err = c.list(ctx, "LIST", func(line []byte) error {
-		if n, rest, ok := parseEntry(line); !ok {
+		n, rest, ok := parseEntry(line)
+		if !ok {
 			t.malformed++
-		} else if e := t.find(n); e != nil && e.Size < 0 {
+			return nil
+		}
+		switch e := t.find(n); {
+		case e == nil && len(onlyList) == maxSingleUIDL:
+			without++
+		case e == nil:
+			onlyList = append(onlyList, Entry{Number: n, Size: listedSize(rest)})
+		case e.Size < 0:
 			e.Size = listedSize(rest)
 		}
 		return nil
@@ -63,9 +75,62 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	if refused := (*Error)(nil); err != nil && !errors.As(err, &refused) {
 		return Listing{}, err
 	}
-	with := len(t.entries)
+	all := len(t.entries)
 	t.entries = slices.DeleteFunc(t.entries, func(e Entry) bool { return e.UID == "" && e.Size < 0 })
-	return Listing{Entries: t.entries, Malformed: t.malformed + with - len(t.entries)}, nil
+	l := Listing{Entries: t.entries, Malformed: t.malformed + all - len(t.entries), WithoutUID: without}
+	if err := c.complete(ctx, &l, onlyList); err != nil {
+		return Listing{}, err
+	}
+	return l, nil
+}
+
+// maxSingleUIDL is how many messages that UIDL left out are asked for one by one.
+const maxSingleUIDL = 100
+
+// complete adds to a listing the messages that only LIST has, as far as UIDL n
+// tells their UIDs.
+func (c *Client) complete(ctx context.Context, l *Listing, onlyList []Entry) error {
+	for _, e := range onlyList {
+		uid, err := c.UID(ctx, e.Number)
+		if refused := (*Error)(nil); err != nil && !errors.As(err, &refused) {
+			return err
+		}
+		if e.UID = uid; uid == "" {
+			l.WithoutUID++
+			continue
+		}
+		l.Entries = append(l.Entries, e)
+	}
+	if l.WithoutUID > 0 && len(l.Entries) == 0 {
+		return &ProtocolError{Command: "UIDL", Text: fmt.Sprintf("it lists no message, and LIST lists %d", l.WithoutUID)}
+	}
+	slices.SortFunc(l.Entries, func(a, b Entry) int { return a.Number - b.Number })
+	return nil
+}
+
+// UID asks for the UID of one message (UIDL n, RFC 1939 section 7). It is "" if the
+// reply has none. A refusal is an *Error.
+func (c *Client) UID(ctx context.Context, n int) (string, error) {
+	cmd := verbNumber("UIDL", n)
+	r, err := c.roundTrip(ctx, cmd, cmd)
+	if err != nil {
+		return "", err
+	}
+	number, uid, ok := parseEntry([]byte(r.text))
+	if !ok || number != n {
+		return "", nil
+	}
+	return string(uid), nil
+}
+
+// UIDs asks once more which message has which UID (RFC 1939 section 7). Entries
+// are in ascending order and have no sizes.
+func (c *Client) UIDs(ctx context.Context) ([]Entry, error) {
+	t, err := c.uidl(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.entries, nil
 }
 
 // uidl reads UIDL (RFC 1939 section 7) into a table in order, lines without a

@@ -30,13 +30,12 @@ func TestListing(t *testing.T) {
 		{"UID with spaces and 8-bit octets", []string{"1 a b  \xe9\xff", "2 \x01\x00"}, []string{"1 10", "2 20"}, []Entry{{1, "a b  \xe9\xff", 10}, {2, "\x01\x00", 20}}, 0},
 		{"UIDs that are numbers", []string{"1 2", "2 1"}, []string{"1 10", "2 20"}, []Entry{{1, "2", 10}, {2, "1", 20}}, 0},
 		{"doubled UIDs", []string{"1 same", "2 same"}, []string{"1 10", "2 20"}, []Entry{{1, "same", 10}, {2, "same", 20}}, 0},
-		{"a dot in front", []string{"..1 a", "2 .b"}, []string{"1 10", "2 20"}, []Entry{{2, ".b", 20}}, 1},
+		{"a dot in front", []string{"..1 a", "2 .b"}, []string{"2 20"}, []Entry{{2, ".b", 20}}, 1},
 		{"doubled numbers", []string{"1 a", "2 b", "1 c"}, []string{"1 10", "2 20", "1 99"}, []Entry{{1, "a", 10}, {2, "b", 20}}, 1},
 		{"no UID, known to LIST", []string{"1 a", "2 ", "3"}, []string{"1 10", "2 20"}, []Entry{{1, "a", 10}, {2, "", 20}}, 1},
 		{"junk", []string{"garbage", "1 a", "7", "", "abc def", "-1 x", "0 zero", "99999999999999999999 huge", "2 b", "+3 c", "0x4 d"},
 			[]string{"1 10", "junk", "2 20"}, []Entry{{1, "a", 10}, {2, "b", 20}}, 10},
 		{"LIST lacks one", []string{"1 a", "2 b"}, []string{"1 10"}, []Entry{{1, "a", 10}, {2, "b", -1}}, 0},
-		{"LIST has more", []string{"1 a"}, []string{"1 10", "2 20"}, []Entry{{1, "a", 10}}, 0},
 		{"sizes that are none", []string{"1 a", "2 b", "3 c", "4 d"}, []string{"1 -5", "2 9223372036854775808", "3 x", "4"},
 			[]Entry{{1, "a", -1}, {2, "b", -1}, {3, "c", -1}, {4, "d", -1}}, 0},
 		{"words behind the size", []string{"1 a"}, []string{"1 10 octets"}, []Entry{{1, "a", 10}}, 0},
@@ -48,6 +47,42 @@ func TestListing(t *testing.T) {
 			l, err := c.Listing(t.Context())
 			if err != nil || !slices.Equal(l.Entries, tt.want) || l.Malformed != tt.malformed {
 				t.Errorf("%+v, %v; want %+v and %d malformed lines", l, err, tt.want, tt.malformed)
+			}
+		})
+	}
+}
+
+// Messages that UIDL left out, and LIST has, are asked for one by one.
+func TestListingThatContradictsItself(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		uidl    []string
+		replies []string // to UIDL 2 and UIDL 3
+		want    []Entry
+		without int
+		fails   bool
+	}{
+		{"both are known after all", []string{"1 a"}, []string{"+OK 2 b", "+OK 3 c"}, []Entry{{1, "a", 10}, {2, "b", 20}, {3, "c", 30}}, 0, false},
+		{"one is refused", []string{"1 a"}, []string{"-ERR no", "+OK 3 c"}, []Entry{{1, "a", 10}, {3, "c", 30}}, 1, false},
+		{"another number, no UID", []string{"1 a"}, []string{"+OK 3 c", "+OK 3"}, []Entry{{1, "a", 10}}, 2, false},
+		{"none in UIDL", nil, []string{"-ERR no", "-ERR no"}, nil, 0, true},
+		{"none in UIDL, but one by one", nil, []string{"+OK 2 b", "-ERR no"}, []Entry{{2, "b", 20}}, 1, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			list := []string{"2 20", "3 30"}
+			if len(tt.uidl) > 0 {
+				list = append(list, "1 10")
+			}
+			script := slices.Concat(multi("UIDL", tt.uidl), multi("LIST", list))
+			for i, r := range tt.replies {
+				script = append(script, "C: UIDL "+strconv.Itoa(i+2), "S: "+r)
+			}
+			l, err := ready(t, script...).Listing(t.Context())
+			var violation *ProtocolError
+			if errors.As(err, &violation) != tt.fails || !slices.Equal(l.Entries, tt.want) || l.WithoutUID != tt.without {
+				t.Errorf("%+v, %v; want %+v, %d without a UID, fails %v", l, err, tt.want, tt.without, tt.fails)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ func series(n int, prefix, suffix string) string {
 	return strings.Join(out, " ")
 }
 
-func TestRenumberedIfNearlyAllUIDsAreNew(t *testing.T) {
+func TestMovedIfNearlyAllUIDsAreNew(t *testing.T) {
 	t.Parallel()
 	known := func(n int) []ledger.Known { return rows(series(n, "old", ":1:forwarded")) }
 	for _, test := range []struct {
@@ -38,9 +38,8 @@ func TestRenumberedIfNearlyAllUIDsAreNew(t *testing.T) {
 		{"nor deleted ones", series(10, "new", ":1"), change(known(10), 0, func(k *ledger.Known) { k.DeletedAt = noon }), false},
 	} {
 		v := View{Entries: entries(test.listing), Known: test.rows, Now: noon}
-		vanished, unknown, got := Renumbered(&v)
-		if got != test.want {
-			t.Errorf("%s: renumbered: %v (%d vanished, %d unknown), want %v", test.name, got, len(vanished), len(unknown), test.want)
+		if u := FindUnmatched(&v); u.Moved != test.want {
+			t.Errorf("%s: moved: %v (%d rows, %d entries), want %v", test.name, u.Moved, len(u.Rows), len(u.Entries), test.want)
 		}
 	}
 }
@@ -61,8 +60,10 @@ func TestRematchPairsFingerprintsOneToOne(t *testing.T) {
 		{"rows and messages are left over", "a:1:forwarded:x b:1:skipped", []string{"x", "z"}, "1=1", false},
 		{"rows without a fingerprint, but no message is left over", "a:1:forwarded:x b:1:skipped", []string{"x"}, "1=1", true},
 		{"no row has a fingerprint", "a:1:skipped b:1:skipped", []string{"x", "y"}, "", false},
-		{"most have one, and none is there: emptied", "a:1:forwarded:x b:1:forwarded:y c:1:skipped", []string{"p", "q"}, "", true},
-		{"few have one, and none is there", "a:1:forwarded:x b:1:skipped c:1:skipped", []string{"p", "q"}, "", false},
+		{"rows without a fingerprint, of other sizes", "a:2:skipped b:3:skipped c:4:skipped", []string{"p", "q", "r"}, "", true},
+		{"of three, one has the size of a new message", "a:2:skipped b:3:skipped c:1:skipped", []string{"p", "q", "r"}, "", true},
+		{"of three, two have", "a:1:skipped b:3:skipped c:1:skipped", []string{"p", "q", "r"}, "", false},
+		{"a size that is not known may be any", "a:-1:skipped b:-1:skipped", []string{"p", "q"}, "", false},
 	} {
 		moved, certain := Rematch(rows(test.rows), entries(series(len(test.fingerprints), "new", ":1")), test.fingerprints)
 		var pairs []string
@@ -71,6 +72,33 @@ func TestRematchPairsFingerprintsOneToOne(t *testing.T) {
 		}
 		if got := strings.Join(pairs, " "); got != test.want || certain != test.certain {
 			t.Errorf("%s: %q, certain %v; want %q, %v", test.name, got, certain, test.want, test.certain)
+		}
+	}
+}
+
+func TestAskForHeadersOfThoseThatMayBeKnown(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		listing string
+		rows    []ledger.Known
+		want    string // numbers
+	}{
+		{"nothing is away", "a:1 new:1", rows("a:1:forwarded:x"), ""},
+		{"the size of one that is away", "b:1 c:2 d:3", rows("a:2:forwarded:x"), "2"},
+		{"also if it has been away for long", "b:1 c:2", change(rows("a:2:forwarded:x"), 0, missing), "2"},
+		{"not that of one that was deleted", "b:1 c:2", change(rows("a:2:forwarded:x"), 0, func(k *ledger.Known) { k.DeletedAt = noon }), ""},
+		{"nor of one that has no fingerprint to compare", "b:1 c:2", rows("a:2:skipped"), ""},
+		{"no size is listed", "b:-1 c:2", rows("a:1:forwarded:x"), "1"},
+		{"nearly all have gone: all, whatever their size", series(10, "new", ":2"), rows(series(10, "old", ":1:forwarded:x")), "1 2 3 4 5 6 7 8 9 10"},
+	} {
+		v := View{Entries: entries(test.listing), Known: test.rows, Now: noon}
+		var got []string
+		for _, e := range FindUnmatched(&v).Ask() {
+			got = append(got, fmt.Sprint(e.Number))
+		}
+		if got := strings.Join(got, " "); got != test.want {
+			t.Errorf("%s: asks for %q, want %q", test.name, got, test.want)
 		}
 	}
 }

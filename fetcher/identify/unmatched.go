@@ -1,0 +1,175 @@
+package identify
+
+import (
+	"strconv"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// Unmatched are the messages of a listing under UIDs without a row, and the rows
+// whose messages are not listed. Some of them may belong together: servers are
+// moved, at once or in steps, and there are some that give other UIDs in each
+// session.
+type Unmatched struct {
+	Entries []pop3.Entry
+	Rows    []ledger.Known // those that were deleted are not among them
+	// Moved: nearly all UIDs of the last listing have gone, and nearly as many
+	// unknown ones, or more, have come.
+	Moved bool
+	left  int // of the Rows, those that were in the last listing
+}
+
+// A mailbox counts as moved when at least so many UIDs have gone, and at least this
+// part of those that were left on the server. Not all, because some messages may
+// have been deleted on the way.
+const (
+	MinMoved  = 10
+	movedPart = 0.9
+)
+
+// FindUnmatched compares a listing with the rows.
+func FindUnmatched(v *View) Unmatched {
+	x := v.indexed()
+	var u Unmatched
+	last := 0 // rows whose messages were in the last listing
+	for i := range v.Known {
+		k := &v.Known[i]
+		if listedLastTime(k) {
+			last++
+		}
+		if !NotDeleted(*k) || x.listed[i] || k.CopyFile != "" {
+			continue
+		}
+		u.Rows = append(u.Rows, *k)
+		if listedLastTime(k) {
+			u.left++
+		}
+	}
+	for i, e := range v.Entries {
+		if x.first[i] < 0 {
+			u.Entries = append(u.Entries, e)
+		}
+	}
+	n := float64(u.left)
+	u.Moved = u.left >= MinMoved && n >= movedPart*float64(last) && float64(len(u.Entries)) >= movedPart*n
+	return u
+}
+
+// Ask are the entries whose headers are to be compared before they are fetched: all
+// if the mailbox was moved, else those that have the size of a row. Of the others
+// the header is compared once they were fetched, before they are sent.
+func (u Unmatched) Ask() []pop3.Entry {
+	if u.Moved {
+		return u.Entries
+	}
+	sizes := make(map[int64]bool, len(u.Rows))
+	for _, k := range u.Rows {
+		if k.Fingerprint != "" {
+			sizes[k.Size] = true
+		}
+	}
+	var ask []pop3.Entry
+	for _, e := range u.Entries {
+		if sizes[e.Size] || sizes[-1] || e.Size < 0 && len(sizes) > 0 {
+			ask = append(ask, e)
+		}
+	}
+	return ask
+}
+
+// Rematch pairs rows with messages of the same fingerprint, one to one. It reports
+// certain as false if messages are left over that may be those of rows without a
+// fingerprint, by their sizes: which of them were forwarded cannot be told then.
+func Rematch(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) (moved []Match, certain bool) {
+	byFingerprint := make(map[string][]ledger.Known)
+	bySize := make(map[int64]int) // of rows without a fingerprint
+	unidentified := 0
+	for _, k := range rows {
+		if k.Fingerprint == "" {
+			unidentified++
+			bySize[k.Size]++
+			continue
+		}
+		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
+	}
+	rest, fitting := 0, 0
+	for i, e := range entries {
+		same := byFingerprint[fingerprints[i]]
+		if len(same) > 0 {
+			moved = append(moved, Match{Entry: e, Known: same[0]})
+			byFingerprint[fingerprints[i]] = same[1:]
+			continue
+		}
+		rest++
+		if size := e.Size; bySize[size] > 0 || bySize[-1] > 0 {
+			if bySize[size] == 0 {
+				size = -1
+			}
+			bySize[size]--
+			fitting++
+		}
+	}
+	return moved, 2*fitting < min(unidentified, rest) || fitting == 0
+}
+
+// UIDsAreNumbers reports whether the UIDs of a listing are the numbers of the
+// messages, which mean other messages after each deletion (against RFC 1939
+// section 7). A mailbox in which nothing was deleted yet may look the same.
+func UIDsAreNumbers(entries []pop3.Entry) bool {
+	for _, e := range entries {
+		if e.UID != strconv.Itoa(e.Number) {
+			return false
+		}
+	}
+	return len(entries) > 0
+}
+
+// LastProvable is the last message of a listing that has one row, with a
+// fingerprint: where UIDs are numbers it shows whether those before it are still
+// the same, because each deletion moves all that follow. ok is false if there is
+// none.
+func LastProvable(v *View) (m Match, ok bool) {
+	x := v.indexed()
+	for i := len(v.Entries) - 1; i >= 0; i-- {
+		for _, k := range x.rows(i, v.Known) {
+			if listedLastTime(&k) && k.Fingerprint != "" {
+				return Match{Entry: v.Entries[i], Known: k}, true
+			}
+		}
+	}
+	return Match{}, false
+}
+
+// Away are the rows whose messages are not listed, by fingerprint: also those that
+// were deleted, for a message may come back under another UID.
+func Away(v *View) map[string][]ledger.Known {
+	x := v.indexed()
+	away := make(map[string][]ledger.Known)
+	for i, k := range v.Known {
+		if !x.listed[i] && k.Fingerprint != "" {
+			away[k.Fingerprint] = append(away[k.Fingerprint], k)
+		}
+	}
+	return away
+}
+
+// WithoutFingerprint are listed messages that are known by UID and size alone, at
+// most so many: skipped or imported ones. Those that are still to be fetched are not
+// among them.
+func WithoutFingerprint(v *View, most int) []Match {
+	x := v.indexed()
+	var list []Match
+	for i, e := range v.Entries {
+		k := x.first[i]
+		if k < 0 || x.after(k) >= 0 || len(x.doubled[e.UID]) > 0 {
+			continue
+		}
+		if r := v.Known[k]; r.Fingerprint == "" && !r.State.Due() && r.State != ledger.Gone && listedLastTime(&r) && SameSize(e, r) && !ledger.Waiting(v.Now, r.NextAttempt) {
+			if list = append(list, Match{Entry: e, Known: r}); len(list) == most {
+				break
+			}
+		}
+	}
+	return list
+}
