@@ -160,7 +160,11 @@ func (s *session) refused(ctx context.Context, c identify.Candidate, rec *ledger
 	}
 	rec.Attempts++
 	rec.State, rec.NextAttempt = ledger.Deferred, outcome.Attempt{Now: s.Now(), First: rec.FirstSeen, Number: rec.Attempts}.Next()
-	rec.Cause = s.Describe(s.Source.Error(mailbox.StepRetr, why))
+	cause := s.Describe(s.Source.Error(mailbox.StepRetr, why))
+	if identify.MayBePart(rec.Known) {
+		cause.Code = ledger.CauseIncomplete // it still may be a part
+	}
+	rec.Cause = cause
 	return s.notFetched(ctx, rec, why)
 }
 
