@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/admin"
-	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -58,10 +57,6 @@ func (c control) change(ctx context.Context, account, uid string, change admin.S
 	return err
 }
 
-// lateLimit is how overdue an account may be. Queueing it takes no time, unless
-// the machine has slept or the scheduler is dead.
-const lateLimit = time.Minute
-
 // alive returns an error if accounts are not polled when they are due. A
 // generation that is being stopped is alive: a health check must not end the
 // process before that has finished.
@@ -73,13 +68,7 @@ func (c control) alive() error {
 	if g.stopped() {
 		return nil
 	}
-	now := time.Now()
-	for _, name := range g.app.Names() {
-		if next := g.next(name); !next.IsZero() && now.Sub(next) > lateLimit {
-			return fmt.Errorf("%s was due at %s, and the scheduler has not queued it", name, terminal.Time(next))
-		}
-	}
-	return nil
+	return g.sched.Check()
 }
 
 // password returns the password for the page's buttons, "" if none is

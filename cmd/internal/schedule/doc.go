@@ -15,5 +15,9 @@
 // all slots, neither in total nor of one host: if they have them, the last ones
 // are cut (see turns.go).
 //
+// The wall clock is a guess. The timekeeper compares it with the time that has
+// really passed: after a step back all jobs are planned anew, and after a step
+// forward, as after a sleep, those run whose time has come.
+//
 // Of accounts and polls the package knows only names and hosts.
 package schedule

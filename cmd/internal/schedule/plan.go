@@ -59,20 +59,52 @@ type plan struct {
 	base  cron.Schedule
 	rand  func() float64
 	first time.Duration // delay from Start to the first time
+	begun bool          // the first time was planned
+	// counted reports that next is so long after the time at which it was planned,
+	// and not a time of day.
+	counted bool
 
 	mu   sync.Mutex
-	next time.Time // zero before the start
+	next time.Time // zero before the start, and if there is no next time
 }
 
 // plan sets the next time after now: the first time, or that of the schedule.
 func (p *plan) plan(now time.Time) {
 	next := p.after(now)
+	_, p.counted = p.base.(cron.ConstantDelaySchedule)
+	if !p.begun {
+		next, p.begun, p.counted = now.Add(p.first), true, true
+	}
+	p.set(next)
+}
+
+// replan sets the next time anew after the clock was set back by this much. What
+// is a time of day follows from the clock; anything else is as far away as before.
+func (p *plan) replan(now time.Time, back time.Duration) {
+	if p.counted && !p.next.IsZero() {
+		p.set(p.next.Add(-back))
+		return
+	}
+	p.set(p.after(now))
+}
+
+func (p *plan) set(next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.next.IsZero() {
-		next = now.Add(p.first)
-	}
 	p.next = next
+}
+
+// isDue reports whether the next time has come.
+func (p *plan) isDue(now time.Time) bool { return !p.next.IsZero() && !p.next.After(now) }
+
+// latest is when a job that was planned before now has to be due. It is zero if
+// the schedule has no time after now.
+func (p *plan) latest(now time.Time) time.Time {
+	next := p.base.Next(now)
+	if next.IsZero() {
+		return next
+	}
+	return next.Add(max(maxSpread, maxStartSpread))
 }
 
 // after returns the base's next time with the spread added.

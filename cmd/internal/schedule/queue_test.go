@@ -87,11 +87,11 @@ func BenchmarkTimetable(b *testing.B) {
 		b.Fatal(err)
 	}
 	now := time.Now().Round(0)
-	for _, p := range s.times {
+	for _, p := range s.times.plans {
 		p.plan(now)
 	}
-	heap.Init(&s.times)
+	heap.Init(&s.times.plans)
 	for b.Loop() {
-		s.times.advance(s.times[0].next, func(*job) {})
+		s.times.plans.advance(s.times.plans[0].next, func(*job) {})
 	}
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Run func(ctx context.Context, name string, t Turn) End
 	// Rand returns a number in [0, 1) for the spread. Default: math/rand.
 	Rand func() float64
+	// Clock is the wall clock, which may be set at any time. Default: time.Now.
+	Clock func() time.Time
 	// Log is for panics. Default: slog.Default.
 	Log *slog.Logger
 }
@@ -41,6 +43,9 @@ type Options struct {
 func (o Options) orDefaults() Options {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -54,7 +59,7 @@ type Scheduler struct {
 	queue    *queue
 	workers  workers
 	byName   map[string]*plan
-	times    timetable // used only by the timekeeper
+	times    timetable
 	pings    chan struct{}
 	stopping context.Context
 	stop     context.CancelFunc
@@ -70,6 +75,7 @@ func New(o Options) (*Scheduler, error) {
 		queue:   newQueue(o.Jobs, o.Concurrency, o.PerHost),
 		byName:  make(map[string]*plan, len(o.Jobs)),
 		pings:   make(chan struct{}),
+		times:   timetable{clock: o.Clock},
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
@@ -89,7 +95,7 @@ func New(o Options) (*Scheduler, error) {
 			first: part(start, o.Rand()),
 		}
 		s.byName[j.name] = p
-		s.times = append(s.times, p)
+		s.times.plans = append(s.times.plans, p)
 	}
 	return s, nil
 }
@@ -144,6 +150,10 @@ func (s *Scheduler) Ping(ctx context.Context) error {
 		return ErrStopped
 	}
 }
+
+// Check returns an error if jobs are not queued, or not to be queued, when their
+// schedules want it. It is nil before Start.
+func (s *Scheduler) Check() error { return s.times.check(s.byName) }
 
 // ErrStopped: Ping was called after Stop.
 var ErrStopped = errors.New("the schedule was stopped")
