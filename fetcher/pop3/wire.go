@@ -1,8 +1,10 @@
 package pop3
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
@@ -30,10 +32,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	start := time.Now()
 	end, limit := w.deadline(start)
-	if err := w.conn.SetReadDeadline(end); err != nil {
-		return 0, err
-	}
-	n, err := w.conn.Read(p)
+	n, err := w.readUntil(p, start, end)
 	w.total += int64(n)
 	if err != nil {
 		return n, withLimit(err, limit)
@@ -41,6 +40,31 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.lastRead = time.Now()
 	w.measure(n, w.lastRead.Sub(start))
 	return n, nil
+}
+
+// lastLook is the part of a read's time that is left for one more look, and how
+// long that lasts if the time is over: a read whose deadline has passed fails
+// whatever has come, and after a machine has slept all that came in time lies there
+// unread.
+const lastLook = time.Second
+
+// readUntil reads once, and not without having looked at the end.
+func (w *wire) readUntil(p []byte, start, end time.Time) (int, error) {
+	look := max(0, min(lastLook, end.Sub(start)/2))
+	if err := w.conn.SetReadDeadline(end.Add(-look)); err != nil {
+		return 0, err
+	}
+	n, err := w.conn.Read(p)
+	if n > 0 || look == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	if again := time.Now().Add(look); again.After(end) {
+		end = again
+	}
+	if err := w.conn.SetReadDeadline(end); err != nil {
+		return 0, err
+	}
+	return w.conn.Read(p)
 }
 
 // The limits that a deadline may come from.

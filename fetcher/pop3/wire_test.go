@@ -95,6 +95,36 @@ func TestEveryWaitHasALimit(t *testing.T) {
 	}
 }
 
+// TestReplyCameWhileTheMachineSlept: it lies in the socket when the machine wakes,
+// long after the time for it.
+func TestReplyCameWhileTheMachineSlept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := drip(t, Options{}, "+OK\r\n", 5, 0)
+		machine := &sleeper{Conn: c.wire.conn, asleep: true}
+		c.wire.conn = machine
+		if err := c.Noop(t.Context()); err != nil {
+			t.Errorf("a reply that has come: %v", err)
+		}
+		machine.asleep = true
+		broken(t, c, c.Noop(t.Context()), errTimeout)
+	})
+}
+
+// sleeper is a connection of a machine that sleeps at the next read.
+type sleeper struct {
+	net.Conn
+	asleep bool
+}
+
+func (s *sleeper) Read(p []byte) (int, error) {
+	if s.asleep {
+		s.asleep = false
+		time.Sleep(15 * time.Minute)
+	}
+	return s.Conn.Read(p)
+}
+
 // A reader of the body that is slow, say because the disk is, does not make
 // the server a slow one.
 func TestSlowReader(t *testing.T) {

@@ -1,12 +1,14 @@
 package smtp_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -154,6 +156,56 @@ func TestDrippingReplyHitsTheDeadline(t *testing.T) {
 		_ = p.Close()
 		peer.done()
 	})
+}
+
+// TestAnswerCameWhileTheMachineSlept: the reply to the final dot lies in the socket
+// when the machine wakes, long after the time for it.
+func TestAnswerCameWhileTheMachineSlept(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ script, want string }{
+		"it has come": {"S: 250 queued as 1", "accepted dot 250 queued as 1"},
+		"it has not":  {"S-", "in doubt dot read pipe: i/o timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := newPeer(t, hello+mail+rcpt+body+tt.script)
+				o := options(peer)
+				dial := o.Dial
+				o.Dial = func(ctx context.Context) (net.Conn, error) {
+					c, err := dial(ctx)
+					return &sleeper{Conn: c}, err
+				}
+				p := smtp.New(o)
+				out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), ready)
+				if got := describe(out); got != tt.want || err != nil {
+					t.Errorf("got %q and %v, want %q", got, err, tt.want)
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// sleeper is a connection of a machine that sleeps for a quarter of an hour after
+// it has sent a final dot.
+type sleeper struct {
+	net.Conn
+	asleep atomic.Bool
+}
+
+func (s *sleeper) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	s.asleep.Store(err == nil && bytes.HasSuffix(p, []byte("\r\n.\r\n")))
+	return n, err
+}
+
+func (s *sleeper) Read(p []byte) (int, error) {
+	if s.asleep.CompareAndSwap(true, false) {
+		time.Sleep(15 * time.Minute)
+	}
+	return s.Conn.Read(p)
 }
 
 // large does not fit into any buffer on the way.

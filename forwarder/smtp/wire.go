@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,11 @@ const (
 	// maxReply bounds the octets of one reply, however many lines it has. RFC 5321
 	// 4.5.3.1.5 has 512 for a line; the longest seen have a few thousand in all.
 	maxReply = 64 << 10
+	// lastLook is the part of a read's time that is left for one more look, and how
+	// long that lasts at least if the time is over: after a machine has slept or
+	// stood still, a reply that came in time may lie there unread, and a message
+	// whose reply is not read is sent again.
+	lastLook = time.Second
 )
 
 // wire is a connection that carries commands and replies, each with a deadline.
@@ -29,16 +35,19 @@ const (
 // together.
 type wire struct {
 	conn    net.Conn
-	r       *bufio.Reader
+	in      *timedReader
+	r       *bufio.Reader // of in
 	w       *bufio.Writer
 	timeout time.Duration // for each write, and for replies without another one
 }
 
 // newWire uses conn from now on.
 func newWire(conn net.Conn, timeout time.Duration) *wire {
+	in := &timedReader{conn: conn}
 	return &wire{
 		conn:    conn,
-		r:       bufio.NewReader(conn),
+		in:      in,
+		r:       bufio.NewReader(in),
 		w:       bufio.NewWriterSize(timedWriter{conn, timeout}, writeSize),
 		timeout: timeout,
 	}
@@ -64,7 +73,7 @@ func (w *wire) reply(wait time.Duration) (reply, error) {
 // read reads the next reply, which has to be complete within wait: a server
 // that sends octet by octet has no more time than one that is silent.
 func (w *wire) read(wait time.Duration) (reply, error) {
-	if err := w.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+	if err := w.in.limit(wait); err != nil {
 		return reply{}, err
 	}
 	return readReply(w.r)
@@ -76,6 +85,41 @@ func (w *wire) command(line string) (reply, error) {
 		return reply{}, err
 	}
 	return w.reply(w.timeout)
+}
+
+// timedReader never gives up without having looked: a read whose deadline has
+// passed fails whatever has come.
+type timedReader struct {
+	conn   net.Conn
+	end    time.Time     // of the time for all reads
+	look   time.Duration // see lastLook
+	looked bool
+}
+
+// limit sets the time for all reads until the next call.
+func (t *timedReader) limit(wait time.Duration) error {
+	t.end, t.look, t.looked = time.Now().Add(wait), min(lastLook, wait/2), false
+	return t.conn.SetReadDeadline(t.end.Add(-t.look))
+}
+
+// Read reads from the connection.
+func (t *timedReader) Read(p []byte) (int, error) {
+	n, err := t.conn.Read(p)
+	if n > 0 || t.looked || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	t.looked = true
+	if err := t.conn.SetReadDeadline(latest(t.end, time.Now().Add(t.look))); err != nil {
+		return 0, err
+	}
+	return t.conn.Read(p)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // timedWriter gives each chunk that it writes a deadline of its own.
