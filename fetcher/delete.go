@@ -3,8 +3,10 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -32,10 +34,8 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	if err != nil || !s.mayDelete(owed) {
 		return err
 	}
-	for _, m := range done {
-		if s.Policy.Expired(m.Known.ForwardedAt, s.Now()) {
-			doomed = append(doomed, m)
-		}
+	if !s.Policy.Keep { // for a time: that cannot be over within a session, whatever the clock says
+		doomed = append(doomed, done...)
 	}
 	entries := entriesOf(doomed)
 	if len(entries) > 0 {
@@ -144,4 +144,40 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 		}
 	}
 	return proven, nil
+}
+
+// longestGap is the longest time between two polls that is believed: a clock that
+// has passed more was set wrongly, or nobody has looked after the mail for so long
+// that a little longer does no harm.
+const longestGap = 60 * 24 * time.Hour
+
+// recount has the time that forwarded messages stay on the server begin anew
+// where the clock contradicts what is noted: for those that were forwarded at a
+// time that cannot be right, and for all after a gap that cannot be. A clock that
+// is behind the last poll is wrong itself, and nothing is noted by it. recount
+// returns the rows as they are afterwards.
+func (s *session) recount(ctx context.Context, known []ledger.Known) ([]ledger.Known, error) {
+	now, last := s.Now(), s.row.LastPoll
+	if !s.Policy.Keep || s.Policy.KeepFor == 0 || !ledger.Believable(now, now) || last.After(now) {
+		return known, nil
+	}
+	gap := ledger.Believable(last, now) && now.Sub(last) > longestGap
+	var recs []*ledger.Record
+	for i := range known {
+		k := &known[i]
+		if k.State != ledger.Forwarded || k.ForwardedAt.IsZero() || !k.DeletedAt.IsZero() || !gap && ledger.Believable(k.ForwardedAt, now) {
+			continue
+		}
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return nil, s.tally.abort(err)
+		}
+		rec.ForwardedAt, k.ForwardedAt = now, now
+		recs = append(recs, rec)
+	}
+	if len(recs) == 0 {
+		return known, nil
+	}
+	s.log.Warn("the clock was set; forwarded messages stay on the server for the time of leave_on_server from now on", "messages", len(recs), "last_poll", last)
+	return known, s.put(ctx, recs)
 }

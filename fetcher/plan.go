@@ -19,10 +19,13 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if err != nil {
 		return identify.Plan{}, s.tally.abort(err)
 	}
-	if r := s.row.Refusals; r.Everything() && (s.asked || !s.Now().Before(r.RetryAt)) {
+	if r := s.row.Refusals; r.Everything() && (s.asked || !ledger.Waiting(s.Now(), r.RetryAt)) {
 		if known, err = s.reconsiderHeld(ctx, known, r.Since, 1); err != nil {
 			return identify.Plan{}, err
 		}
+	}
+	if known, err = s.recount(ctx, known); err != nil {
+		return identify.Plan{}, err
 	}
 	v := identify.View{Entries: s.box.Listing.Entries, Known: known, Policy: s.Policy, Now: s.Now(), Asked: s.asked, First: s.row.Listed.IsZero(), Adopt: s.row.UIDs == ledger.UIDsAdopting}
 	s.view = v

@@ -1,6 +1,10 @@
 package identify
 
-import "time"
+import (
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
 
 // Policy is what an account takes from its mailbox and what it leaves there.
 type Policy struct {
@@ -18,11 +22,12 @@ type Policy struct {
 }
 
 // Expired reports whether a message forwarded at that time is to be deleted now.
+// One whose time cannot be right is as old as nobody knows, and stays.
 func (p Policy) Expired(forwarded, now time.Time) bool {
 	switch {
 	case !p.Keep:
 		return true
-	case p.KeepFor == 0 || forwarded.IsZero():
+	case p.KeepFor == 0 || !ledger.Believable(forwarded, now):
 		return false
 	default:
 		return !now.Before(forwarded.Add(p.KeepFor))

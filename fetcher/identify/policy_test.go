@@ -8,6 +8,7 @@ import (
 func TestPolicyExpired(t *testing.T) {
 	t.Parallel()
 	day := 24 * time.Hour
+	sinceMoon := noon.Sub(time.Date(1969, 7, 20, 0, 0, 0, 0, time.UTC))
 	for _, test := range []struct {
 		name string
 		p    Policy
@@ -18,6 +19,8 @@ func TestPolicyExpired(t *testing.T) {
 		{"kept for ever", Policy{Keep: true}, 1000 * day, false},
 		{"kept for a time that is over", Policy{Keep: true, KeepFor: day}, day, true},
 		{"kept for a time", Policy{Keep: true, KeepFor: day}, day - time.Second, false},
+		{"forwarded before there was a popferry", Policy{Keep: true, KeepFor: day}, sinceMoon, false},
+		{"the same, and not to be kept", Policy{}, sinceMoon, true},
 		{"forwarded at an unknown time", Policy{Keep: true, KeepFor: day}, -1, false},
 	} {
 		forwarded := noon.Add(-test.age)

@@ -11,3 +11,13 @@ const LongestWait = 24 * time.Hour
 func Waiting(now, until time.Time) bool {
 	return now.Before(until) && !until.After(now.Add(LongestWait))
 }
+
+// earliest is before the first popferry: a time before it was noted under a wrong
+// clock.
+const earliest = 1577836800 // 2020-01-01 in UTC, Unix time
+
+// Believable reports whether a time that was noted as that of an event can be
+// right.
+func Believable(noted, now time.Time) bool {
+	return noted.Unix() >= earliest && !noted.After(now)
+}

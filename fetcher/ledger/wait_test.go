@@ -7,6 +7,18 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
+func TestBelievable(t *testing.T) {
+	t.Parallel()
+	for noted, want := range map[time.Time]bool{
+		{}: false, time.Unix(0, 0): false, noon.AddDate(100, 0, 0): false, noon.Add(time.Millisecond): false,
+		noon: true, noon.AddDate(-1, 0, 0): true,
+	} {
+		if got := ledger.Believable(noted, noon); got != want {
+			t.Errorf("noted as %v: believable %v, want %v", noted, got, want)
+		}
+	}
+}
+
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	for wait, want := range map[time.Duration]bool{

@@ -16,6 +16,9 @@ const (
 	// slowRetryInterval.
 	retryHorizon      = 5 * 24 * time.Hour
 	slowRetryInterval = ledger.LongestWait
+	// retryNumber is how many tries fit into retryHorizon. They tell the age of a
+	// message whose first one was noted under a wrong clock.
+	retryNumber = 28
 	// loginWait is the first wait after refused credentials, doubling to
 	// slowRetryInterval: servers lock accounts that try too often.
 	loginWait = 10 * time.Minute
@@ -59,8 +62,17 @@ type Attempt struct {
 // Next is when a message that is deferred in this attempt is due again: after 1
 // minute, doubling to 6 hours, and from the fifth day on once a day.
 func (a Attempt) Next() time.Time {
-	if a.Now.Sub(a.First) >= retryHorizon {
+	if a.old() {
 		return a.Now.Add(slowRetryInterval)
 	}
 	return a.Now.Add(exponential(firstWait, longestWait, a.Number))
+}
+
+// old reports whether a message has been tried for so long that it need not be
+// tried often.
+func (a Attempt) old() bool {
+	if !ledger.Believable(a.First, a.Now) {
+		return a.Number > retryNumber
+	}
+	return a.Now.Sub(a.First) >= retryHorizon
 }

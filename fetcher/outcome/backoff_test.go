@@ -26,6 +26,27 @@ func TestAttemptNextDoublesToSixHoursThenOnceADay(t *testing.T) {
 	}
 }
 
+// TestAttemptNextUnderAWrongClock: where the age is not known the tries tell it.
+func TestAttemptNextUnderAWrongClock(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]time.Time{
+		"first tried in 1970": time.Unix(60, 0),
+		"first tried in 2100": time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		waited := time.Duration(0)
+		for number := 1; waited < retryHorizon; number++ {
+			wait := Attempt{Now: noon.Add(waited), First: first, Number: number}.Next().Sub(noon.Add(waited))
+			if want := exponential(firstWait, longestWait, number); wait != want {
+				t.Fatalf("%s: try %d after %v waits %v, want %v", name, number, waited, wait, want)
+			}
+			waited += wait
+		}
+		if wait := (Attempt{Now: noon, First: first, Number: 100}).Next().Sub(noon); wait != slowRetryInterval {
+			t.Errorf("%s: try 100 waits %v, want %v", name, wait, slowRetryInterval)
+		}
+	}
+}
+
 func TestPollAndLoginBackoffDouble(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int][2]time.Duration{

@@ -68,7 +68,7 @@ func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledge
 		switch {
 		case !a.failing() && old.Told.IsZero():
 			quiet.Since = time.Time{}
-		case a.failing() && old.Since.IsZero():
+		case a.failing() && (old.Since.IsZero() || old.Since.After(now)): // nor may it delay them
 			if quiet.Since = now; !a.LastSuccess.IsZero() && a.LastSuccess.Before(now) {
 				quiet.Since = a.LastSuccess
 			}
