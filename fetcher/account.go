@@ -2,22 +2,29 @@ package fetcher
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
 
 // Account is one mailbox, and where its mail goes.
 type Account struct {
-	ID          int64 // of the ledger
-	Name        string
-	Source      mailbox.Source
-	Policy      identify.Policy
+	ID     int64 // of the ledger
+	Name   string
+	Source mailbox.Source
+	Policy identify.Policy
+	// Settings stand for all that a poll depends on but the password: where the text
+	// is another one after a failure, the account's back-off is over.
+	Settings    string
 	Destination Destination
 	Progress    *Progress // where set, counts how far a poll has come
 	Turn        Turn      // bounds a poll in time while others wait
@@ -35,6 +42,10 @@ type Destination struct {
 	// server ends.
 	Server    string
 	Forwarder Forwarder
+	// Settings are as those of an account, for all mail to the destination; Secret is
+	// the password, nil without one.
+	Settings string
+	Secret   func(context.Context) (string, error)
 	// Sender is the envelope sender. Original takes the message's Return-Path
 	// instead where it has one.
 	Sender     string
@@ -54,6 +65,14 @@ func (d Destination) route() ledger.RouteKey {
 // whole is the key of the back-off for all recipients.
 func (d Destination) whole() ledger.RouteKey {
 	return ledger.RouteKey{Destination: d.Name, Server: d.Server}
+}
+
+// routeSettings are Settings for one account's mail.
+func (d Destination) routeSettings() string {
+	if d.Settings == "" {
+		return ""
+	}
+	return fmt.Sprint(d.Settings, " ", d.OnReject, " ", d.Original, " ", d.Sender)
 }
 
 // Uses reports whether this mail waits for the back-off of a route.
@@ -83,4 +102,48 @@ type Delivery interface {
 	// Done gives the place back. Until then the message counts as in flight, so
 	// it is called when the outcome is on disk, or instead of Wait.
 	Done()
+}
+
+// login is what a poll logs in with.
+type login struct {
+	ask   func(context.Context) (string, error) // nil: there is no password
+	token bool                                  // it changes by itself
+
+	mu     sync.Mutex
+	asked  bool
+	secret string // as it was used last
+	err    error
+}
+
+// watchLogin notes the password that is used from now on.
+func watchLogin(c *pop3.Credentials) *login {
+	l := &login{ask: c.Secret, token: c.Token}
+	if l.ask == nil {
+		return l
+	}
+	c.Secret = func(ctx context.Context) (string, error) {
+		secret, err := l.ask(ctx)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.asked, l.secret, l.err = true, secret, err
+		return secret, err
+	}
+	return l
+}
+
+// mark marks the password that was used. It is "" if none was, or it is as good
+// as any other.
+func (l *login) mark() ledger.Mark {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !l.asked, errors.Is(l.err, context.Canceled):
+		return ""
+	case l.err != nil:
+		return ledger.Unreadable
+	case l.token:
+		return ""
+	default:
+		return ledger.MarkSecret(l.secret)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // finish records how the poll went, for the account and for its destination,
@@ -67,6 +68,10 @@ func (p *poll) finish(ctx context.Context) {
 		p.row.Failures++
 		p.row.Cause = p.Describe(halt)
 		p.row.NotBefore = now.Add(p.backoff(halt))
+		p.row.Server.Tried = ledger.Tried{Settings: p.Settings, Secret: p.login.mark(), Changes: p.row.Server.Tried.Changes}
+	}
+	if p.row.NotBefore.IsZero() {
+		p.row.Server.Tried = ledger.Tried{}
 	}
 	if p.Next != nil {
 		p.row.NextPoll = p.Next(p.Name)
@@ -81,9 +86,34 @@ func (p *poll) finishRoutes(ctx context.Context, now time.Time) error {
 	_, breaker, halt := p.tally.result()
 	var fault *outcome.DestinationError
 	var refused *outcome.RouteError
+	var whole, own *ledger.Tried // with which they failed
+	if errors.As(halt, &fault) {
+		whole = &ledger.Tried{Settings: p.Destination.Settings, Changes: p.dest.Tried.Changes}
+		if fault.Outcome.Stage == forwarder.StageAuth {
+			whole.Secret = p.markDestination(ctx)
+		}
+	}
+	if errors.As(halt, &refused) {
+		own = &ledger.Tried{Settings: p.Destination.routeSettings(), Changes: p.route.Tried.Changes}
+	}
 	return errors.Join(
-		p.finishRoute(ctx, p.dest, errors.As(halt, &fault), halt, breaker.Accepted(), now),
-		p.finishRoute(ctx, p.route, errors.As(halt, &refused), halt, breaker.Accepted(), now))
+		p.finishRoute(ctx, p.dest, whole, halt, breaker.Accepted(), now),
+		p.finishRoute(ctx, p.route, own, halt, breaker.Accepted(), now))
+}
+
+// markDestination marks the destination's password. It is asked for again: the
+// sessions that used it may be another poll's.
+func (p *poll) markDestination(ctx context.Context) ledger.Mark {
+	if p.Destination.Secret == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeLimit/2) // the ledger needs the rest
+	defer cancel()
+	secret, err := p.Destination.Secret(ctx)
+	if err != nil {
+		return ledger.Unreadable
+	}
+	return ledger.MarkSecret(secret)
 }
 
 // brokeAtQuit reports whether a session broke when all its work was done. What it
@@ -93,18 +123,18 @@ func brokeAtQuit(err error) bool {
 	return errors.As(err, &at) && at.Step == mailbox.StepQuit
 }
 
-// finishRoute records whether a route failed, and why, or works. was is the route
-// when the poll began.
-func (p *poll) finishRoute(ctx context.Context, was ledger.Route, failed bool, why error, accepted int, now time.Time) error {
+// finishRoute records that a route failed with these settings, and why, or that it
+// works. was is the route when the poll began.
+func (p *poll) finishRoute(ctx context.Context, was ledger.Route, failed *ledger.Tried, why error, accepted int, now time.Time) error {
 	is := was
 	if accepted > 0 { // it works, if not for all
-		is.Failures, is.NotBefore, is.Cause, is.LastSuccess = 0, time.Time{}, ledger.Cause{}, now
+		is.Failures, is.NotBefore, is.Tried, is.Cause, is.LastSuccess = 0, time.Time{}, ledger.Tried{}, ledger.Cause{}, now
 	}
 	switch {
-	case failed:
+	case failed != nil:
 		is.Failures++
 		is.NotBefore = now.Add(outcome.PollBackoff(is.Failures))
-		is.Cause = p.Describe(why)
+		is.Cause, is.Tried = p.Describe(why), *failed
 	case accepted == 0:
 		return nil
 	}

@@ -62,9 +62,9 @@ type poll struct {
 	tally *tally
 	res   Result
 
-	row   ledger.Account // written back at the end, with what was learnt of the server
-	dest  ledger.Route   // as it was when the poll began
-	route ledger.Route   // the same for the account's own recipients
+	row ledger.Account // written back at the end, with what was learnt of the server
+	ways
+	login *login
 
 	asked     bool      // the user wants a poll now: back-offs do not count
 	lastLogin time.Time // when the session before this poll began
@@ -82,6 +82,12 @@ type poll struct {
 type extra struct {
 	begun  bool
 	before int // new messages in the session before
+}
+
+// ways are the back-offs of the destination, as they were when the poll began.
+type ways struct {
+	dest  ledger.Route // for all recipients
+	route ledger.Route // for the account's own
 }
 
 // leftOut are the messages that have ended a session of a poll: the next one
@@ -126,9 +132,10 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
 	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), leftOut: leftOut{uids: make(map[string]bool)}, res: Result{Account: a.Name, OnServer: -1}}
+	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.sendCopies(ctx)
-		for more, sessions := r.mayLogIn(), 1; more && !r.stopped(ctx); sessions++ {
+		for more, sessions := r.mayLogIn(ctx), 1; more && !r.stopped(ctx); sessions++ {
 			if more, err = r.session(ctx, &session{poll: r}); err != nil {
 				if more, err = r.another(err, sessions); !more {
 					r.tally.stop(err)
@@ -164,7 +171,9 @@ func (p *poll) begin(ctx context.Context) bool {
 	}
 	p.lastLogin = p.row.Server.LastLogin
 	p.tally = newTally(outcome.NewBreaker(p.Destination.Name, p.route.LastSuccess, p.row.Refusals))
-	return !p.backingOff(p.dest.NotBefore, p.route.NotBefore)
+	d := p.Destination
+	return !p.backingOff(ctx, p.dest.NotBefore, &p.dest.Tried, d.Settings, d.Secret) &&
+		!p.backingOff(ctx, p.route.NotBefore, &p.route.Tried, d.routeSettings(), nil)
 }
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether
@@ -373,25 +382,44 @@ func (p *poll) loginGap() time.Duration {
 
 // mayLogIn reports whether the mailbox may be polled now; else the result says why
 // not.
-func (p *poll) mayLogIn() bool {
+func (p *poll) mayLogIn(ctx context.Context) bool {
 	now, last := p.Now(), p.row.Server.LastLogin
 	if until := last.Add(p.loginGap()); p.loginGap() > 0 && now.Before(until) && !last.After(now) {
 		p.res.Skip, p.res.Until = TooSoon, until
 		return false
 	}
-	return !p.backingOff(p.row.NotBefore)
+	tried := &p.row.Server.Tried
+	changes := tried.Changes
+	if p.backingOff(ctx, p.row.NotBefore, tried, p.Settings, p.login.ask) {
+		return false
+	}
+	if tried.Changes > changes {
+		p.row.Server.BadLogins = 0 // they were another password's, or another server's
+	}
+	return true
 }
 
-// backingOff reports whether one of these back-offs is not over, and notes it in
-// the result.
-func (p *poll) backingOff(ends ...time.Time) bool {
-	for _, until := range ends {
-		if !p.asked && ledger.Waiting(p.Now(), until) {
-			p.res.Skip, p.res.Until = BackingOff, until
-			return true
-		}
+// backingOff reports whether a back-off is not over, and notes it in the result.
+// It is over before its time once what failed was changed. secret may be nil.
+func (p *poll) backingOff(ctx context.Context, until time.Time, tried *ledger.Tried, settings string, secret func(context.Context) (string, error)) bool {
+	if !ledger.Waiting(p.Now(), until) {
+		tried.Changes = 0
+		return false
 	}
-	return false
+	if p.asked {
+		return false
+	}
+	var ask func() (string, error)
+	if secret != nil {
+		ask = func() (string, error) { return secret(ctx) }
+	}
+	if tried.Changed(settings, ask) {
+		tried.Changes++
+		p.log.Info("its password or settings were changed since the failure, so the wait is over", "until", until)
+		return false
+	}
+	p.res.Skip, p.res.Until = BackingOff, until
+	return true
 }
 
 // maxSuspected is how many refused logins in a row are not believed after a

@@ -19,7 +19,8 @@ type Account struct {
 	LastSuccess time.Time
 	NextPoll    time.Time // as the running daemon planned it; zero if none runs
 	Failures    int       // consecutive polls that failed
-	// NotBefore is when the account may be polled again after failures.
+	// NotBefore is when the account may be polled again after failures, unless what
+	// failed was changed: LoginFacts.Tried.
 	NotBefore time.Time
 	Cause     Cause // of the last failure, zero after a success
 	OnServer  int   // messages in the last whole listing
@@ -50,6 +51,7 @@ func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer = 0, Cause{}, 0
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
+	a.Server.Tried = Tried{}
 	return a
 }
 

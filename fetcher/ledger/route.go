@@ -18,8 +18,9 @@ type RouteKey struct {
 type Route struct {
 	RouteKey
 	Failures int // consecutive
-	// NotBefore is when it may be tried again.
+	// NotBefore is when it may be tried again, or once it is not as Tried any more.
 	NotBefore   time.Time
+	Tried       Tried
 	Cause       Cause // of the last failure, zero after a success
 	LastSuccess time.Time
 	// Facts are what was learnt of the destination's server, as the forwarder

@@ -9,6 +9,7 @@ type ServerFacts struct {
 	Capabilities
 	Habits
 
+	Tried      Tried     `json:"tried,omitzero"`       // what Account.NotBefore waits with
 	BadLogins  int       `json:"bad_logins,omitempty"` // consecutive logins with refused credentials
 	LastLogin  time.Time `json:"last_login,omitzero"`
 	LastBody   time.Time `json:"last_body,omitzero"`    // when a message last arrived whole

@@ -86,7 +86,8 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 		return fetcher.Account{}, err
 	}
 	return fetcher.Account{
-		Name: c.Name,
+		Name:     c.Name,
+		Settings: accountSettings(c),
 		Source: mailbox.Source{
 			Host:        c.Host,
 			Addr:        dialer.Addr(),
@@ -114,6 +115,10 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 	for _, f := range a.cfg.Forward {
 		if f.Name == c.Forward {
 			d.OnReject, d.Quarantine = onReject(f)
+			d.Settings = destinationSettings(f)
+			if !f.Secret.IsZero() {
+				d.Secret = f.Secret.Get
+			}
 		}
 	}
 	switch c.From {

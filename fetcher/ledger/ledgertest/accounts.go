@@ -48,6 +48,7 @@ func testAccount(t *testing.T, k Kind) {
 	f := setup(t, k)
 	at := func(n int) time.Time { return epoch.AddDate(0, 0, n) }
 	seen := func(n int) ledger.Fact[bool] { return fact(true, at(n), n) }
+	tried := ledger.Tried{Settings: "pop.example.net:995", Secret: "00:ffff", Changes: 3}
 	want := ledger.Account{
 		ID: f.account.ID, Identity: f.account.Identity,
 		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
@@ -56,6 +57,7 @@ func testAccount(t *testing.T, k Kind) {
 			Unanswered:   ledger.Unanswered{NoCAPA: seen(10), NoCAPAAfterLogin: seen(11), NoUTF8: seen(12), NoNOOP: seen(13), NoTOP: seen(14), NoPipelining: seen(15)},
 			Capabilities: ledger.Capabilities{Logins: fact("plain user", at(16), 1), NotLogins: fact("plain", at(17), 2), LoginDelay: fact(time.Minute, at(21), 3), Expires: seen(22), ExpireDays: fact(30, at(23), 4)},
 			Habits:       ledger.Habits{WantsUTF8: seen(18), HasUIDL: seen(19), UIDNumbers: seen(20), RetrHides: seen(24), RetrKeeps: seen(25), WrongSizes: seen(26)},
+			Tried:        tried,
 			BadLogins:    2, LastLogin: at(7), LastBody: at(12), MostBodies: 44,
 		},
 		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
@@ -98,7 +100,7 @@ func testRoutes(t *testing.T, k Kind) {
 
 	failed := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch, Cause: ledger.Cause{Code: "dial", Text: "refused"}}
 	late := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch.Add(time.Minute), Cause: ledger.Cause{Code: "other"}}
-	again := ledger.Route{RouteKey: key, Failures: 2, NotBefore: epoch.Add(time.Hour), Cause: ledger.Cause{Code: "dial", Text: "refused"}}
+	again := ledger.Route{RouteKey: key, Failures: 2, NotBefore: epoch.Add(time.Hour), Tried: ledger.Tried{Settings: "smtp.example.org:587", Secret: "00:ffff", Changes: 1}, Cause: ledger.Cause{Code: "dial", Text: "refused"}}
 	worked := ledger.Route{RouteKey: key, LastSuccess: epoch.Add(2 * time.Hour)}
 	failedAgain := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch.Add(3 * time.Hour), LastSuccess: epoch.Add(time.Hour)}
 	for _, step := range []struct {

@@ -11,7 +11,7 @@ func testRename(t *testing.T, k Kind) {
 	f := setup(t, k)
 	f.put(t, in(ledger.Forwarded, "1"))
 	want := f.account
-	want.Failures, want.Server = 3, ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: fact(true, epoch, 2)}, LastLogin: epoch}
+	want.Failures, want.NotBefore, want.Server = 3, epoch, ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: fact(true, epoch, 2)}, LastLogin: epoch}
 	must(t, f.lease.PutAccount(f, want))
 	other := claim(t, f.store, ledger.Identity{Name: "other", Username: "o", Host: "h"})[0]
 
@@ -24,7 +24,7 @@ func testRename(t *testing.T, k Kind) {
 	must(t, err)
 	equal(t, "renamed", accounts, []ledger.Account{want, other})
 
-	want.Username, want.Host, want.Server = "eva", "pop.example.org", ledger.ServerFacts{}
+	want.Username, want.Host, want.Server, want.NotBefore = "eva", "pop.example.org", ledger.ServerFacts{}, time.Time{}
 	must(t, f.lease.Rename(f, want.Identity))
 	accounts, err = f.store.Accounts(f)
 	must(t, err)

@@ -123,7 +123,7 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 
 // Rename gives the account another name, and with another user name or host
 // another mailbox, in which its UIDs count as seen. What was learnt of a server
-// is forgotten with its host. If another account has the name, that is
+// is forgotten with its host, and no back-off is left of another mailbox. If another account has the name, that is
 // ledger.ErrNameTaken, and nothing changes.
 func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 	defer l.row.Store(nil)
@@ -135,8 +135,9 @@ func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		return c.affectOne(`UPDATE accounts SET server = CASE WHEN host = ? COLLATE NOCASE THEN server ELSE '{}' END,
-			(name, username, host) = (?, ?, ?) WHERE id = ?`, to.Host, to.Name, to.Username, to.Host, l.account)
+		return c.affectOne(`UPDATE accounts SET server = CASE WHEN host = ?2 COLLATE NOCASE THEN server ELSE '{}' END,
+			not_before = CASE WHEN host = ?2 COLLATE NOCASE AND username = ?1 THEN not_before END,
+			(name, username, host) = (?3, ?1, ?2) WHERE id = ?4`, to.Username, to.Host, to.Name, l.account)
 	})
 }
 

@@ -9,10 +9,10 @@ import (
 )
 
 // routeColumns are scanned into routeFields.
-const routeColumns = "destination, server, recipients, failures, not_before, cause_code, cause_text, last_success, facts"
+const routeColumns = "destination, server, recipients, failures, not_before, cause_code, cause_text, last_success, facts, tried"
 
 func routeFields(r *ledger.Route) []any {
-	return []any{&r.Destination, &r.Server, &r.Recipients, &r.Failures, (*millis)(&r.NotBefore), &r.Cause.Code, &r.Cause.Text, (*millis)(&r.LastSuccess), &r.Facts}
+	return []any{&r.Destination, &r.Server, &r.Recipients, &r.Failures, (*millis)(&r.NotBefore), &r.Cause.Code, &r.Cause.Text, (*millis)(&r.LastSuccess), &r.Facts, asJSON[ledger.Tried]{&r.Tried}}
 }
 
 // Route returns what is remembered of a route. If that is nothing, only the key
@@ -40,12 +40,12 @@ func (s *Store) Routes(ctx context.Context) ([]ledger.Route, error) {
 // PutRoute does not wait for the disk: no message depends on it.
 func (s *Store) PutRoute(ctx context.Context, was, is ledger.Route) error {
 	return s.writeAsync(ctx, func(c *writeConn) error {
-		_, err := c.exec(`INSERT INTO routes (destination, server, recipients, failures, not_before, cause_code, cause_text, last_success) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		_, err := c.exec(`INSERT INTO routes (destination, server, recipients, failures, not_before, cause_code, cause_text, tried, last_success) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (destination, server, recipients) DO UPDATE SET
-				(failures, not_before, cause_code, cause_text, last_success) =
-				(excluded.failures, excluded.not_before, excluded.cause_code, excluded.cause_text, nullif(max(coalesce(last_success, 0), coalesce(excluded.last_success, 0)), 0))
+				(failures, not_before, cause_code, cause_text, tried, last_success) =
+				(excluded.failures, excluded.not_before, excluded.cause_code, excluded.cause_text, excluded.tried, nullif(max(coalesce(last_success, 0), coalesce(excluded.last_success, 0)), 0))
 			WHERE excluded.failures = 0 OR (failures, not_before) IS (?, ?)`,
-			is.Destination, is.Server, is.Recipients, is.Failures, millis(is.NotBefore), is.Cause.Code, is.Cause.Text, millis(is.LastSuccess),
+			is.Destination, is.Server, is.Recipients, is.Failures, millis(is.NotBefore), is.Cause.Code, is.Cause.Text, asJSON[ledger.Tried]{&is.Tried}, millis(is.LastSuccess),
 			was.Failures, millis(was.NotBefore))
 		return err
 	})

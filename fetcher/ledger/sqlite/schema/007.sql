@@ -1,0 +1,1 @@
+ALTER TABLE routes ADD COLUMN tried TEXT NOT NULL DEFAULT '{}'; -- ledger.Route.Tried
