@@ -2,12 +2,14 @@ package fetcher_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
 const twoWeeks = 14 * 24 * time.Hour
@@ -133,5 +135,24 @@ func TestRefusalsNotedUnderAWrongClock(t *testing.T) {
 		if r := f.pollBySchedule(); r.Held != want {
 			t.Errorf("poll %d after the clock was mended: %d tried again, want %d", i+1, r.Held, want)
 		}
+	}
+}
+
+// TestSuccessNotedUnderAWrongClock: that the destination once accepted a message in
+// 2100 does not say that others get through now.
+func TestSuccessNotedUnderAWrongClock(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, smtptest.Fault{Close: true}, while(&broken))})
+	f.add("m1")
+	mended := f.now.Now()
+	f.now.Set(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
+	f.poll()
+	f.now.Set(mended)
+	broken.Store(true)
+	f.add("m2")
+	f.pollEvery12Hours(5, true)
+	if got := f.record("uid-m2"); got.State != ledger.Unknown || got.Attempts != 5 {
+		t.Errorf("a message that loses its reply, as all do: %v after %d tries, want %v after 5", got.State, got.Attempts, ledger.Unknown)
 	}
 }

@@ -169,6 +169,8 @@ func (p *poll) begin(ctx context.Context) bool {
 	if p.route, p.res.Err = p.Routes.Route(ctx, p.Destination.route()); p.res.Err != nil {
 		return false
 	}
+	now := p.Now()
+	p.row.Server.LastBody, p.route.LastSuccess = ledger.Past(p.row.Server.LastBody, now), ledger.Past(p.route.LastSuccess, now)
 	p.lastLogin = p.row.Server.LastLogin
 	p.tally = newTally(outcome.NewBreaker(p.Destination.Name, p.route.LastSuccess, p.row.Refusals))
 	d := p.Destination

@@ -21,3 +21,12 @@ const earliest = 1577836800 // 2020-01-01 in UTC, Unix time
 func Believable(noted, now time.Time) bool {
 	return noted.Unix() >= earliest && !noted.After(now)
 }
+
+// Past returns a time that was noted as that of an event, or zero if it is in the
+// future: then nobody knows when that was.
+func Past(noted, now time.Time) time.Time {
+	if noted.After(now) {
+		return time.Time{}
+	}
+	return noted
+}

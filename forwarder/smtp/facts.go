@@ -63,7 +63,7 @@ func (s Sighting) again(now time.Time) Sighting {
 	switch {
 	case s.holds(now):
 		return s
-	case now.Sub(s.At) >= provenFor:
+	case now.Sub(s.At).Abs() >= provenFor:
 		return Sighting{now, 1}
 	}
 	return Sighting{now, s.Count + 1}
@@ -207,10 +207,11 @@ func (q *quirks) limitSessions(n int) {
 func (q *quirks) maxSessions(configured int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.facts.Sessions == 0 {
+	age := q.now().Sub(q.facts.SessionsAt)
+	if q.facts.Sessions == 0 || age.Abs() >= provenFor { // by a clock that was ahead, too
 		return configured
 	}
-	more := max(0, q.now().Sub(q.facts.SessionsAt)) / moreSessionsAfter
+	more := max(0, age) / moreSessionsAfter
 	return int(min(time.Duration(configured), time.Duration(q.facts.Sessions)+more))
 }
 

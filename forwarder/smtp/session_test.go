@@ -57,7 +57,8 @@ func TestMaxSessions(t *testing.T) {
 	q.limitSessions(1)
 	for after, want := range map[time.Duration]int{
 		0: 1, 59 * time.Minute: 1, time.Hour: 2, 2 * time.Hour: 3, 3 * time.Hour: 4, 1000 * time.Hour: 4,
-		-time.Hour: 1, // the clock was set back
+		-time.Hour:                 1, // the clock was set back
+		-70 * 365 * 24 * time.Hour: 4, // it was far ahead
 	} {
 		now = seen.Add(after)
 		if got := q.maxSessions(4); got != want {

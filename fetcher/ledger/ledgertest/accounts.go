@@ -101,6 +101,7 @@ func testRoutes(t *testing.T, k Kind) {
 	failed := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch, Cause: ledger.Cause{Code: "dial", Text: "refused"}}
 	late := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch.Add(time.Minute), Cause: ledger.Cause{Code: "other"}}
 	again := ledger.Route{RouteKey: key, Failures: 2, NotBefore: epoch.Add(time.Hour), Tried: ledger.Tried{Settings: "smtp.example.org:587", Secret: "00:ffff", Changes: 1}, Cause: ledger.Cause{Code: "dial", Text: "refused"}}
+	ahead := ledger.Route{RouteKey: key, LastSuccess: epoch.AddDate(100, 0, 0)}
 	worked := ledger.Route{RouteKey: key, LastSuccess: epoch.Add(2 * time.Hour)}
 	failedAgain := ledger.Route{RouteKey: key, Failures: 1, NotBefore: epoch.Add(3 * time.Hour), LastSuccess: epoch.Add(time.Hour)}
 	for _, step := range []struct {
@@ -111,6 +112,8 @@ func testRoutes(t *testing.T, k Kind) {
 		{"a failure at the same time as another", unknown, late, failed},
 		{"the next failure", failed, again, again},
 		{"a success, whatever was known", unknown, worked, worked},
+		{"a success after one of a clock that was ahead", unknown, ahead, ahead},
+		{"the clock is mended", ahead, worked, worked},
 		{"a failure keeps the later success", worked, failedAgain, ledger.Route{RouteKey: key, Failures: 1, NotBefore: failedAgain.NotBefore, LastSuccess: worked.LastSuccess}},
 	} {
 		must(t, f.store.PutRoute(f, step.was, step.is))

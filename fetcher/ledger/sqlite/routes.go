@@ -36,14 +36,15 @@ func (s *Store) Routes(ctx context.Context) ([]ledger.Route, error) {
 
 // PutRoute writes what is remembered of a route. A failure counts only if the
 // route still is as it was when the poll began: of several polls that fail at the
-// same time, one counts. A success always does. The facts are not written.
+// same time, one counts. A success always does, also where an earlier one was noted
+// under a clock that was ahead. The facts are not written.
 // PutRoute does not wait for the disk: no message depends on it.
 func (s *Store) PutRoute(ctx context.Context, was, is ledger.Route) error {
 	return s.writeAsync(ctx, func(c *writeConn) error {
 		_, err := c.exec(`INSERT INTO routes (destination, server, recipients, failures, not_before, cause_code, cause_text, tried, last_success) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (destination, server, recipients) DO UPDATE SET
 				(failures, not_before, cause_code, cause_text, tried, last_success) =
-				(excluded.failures, excluded.not_before, excluded.cause_code, excluded.cause_text, excluded.tried, nullif(max(coalesce(last_success, 0), coalesce(excluded.last_success, 0)), 0))
+				(excluded.failures, excluded.not_before, excluded.cause_code, excluded.cause_text, excluded.tried, iif(excluded.failures = 0 OR last_success IS NULL OR last_success < excluded.last_success, excluded.last_success, last_success))
 			WHERE excluded.failures = 0 OR (failures, not_before) IS (?, ?)`,
 			is.Destination, is.Server, is.Recipients, is.Failures, millis(is.NotBefore), is.Cause.Code, is.Cause.Text, asJSON[ledger.Tried]{&is.Tried}, millis(is.LastSuccess),
 			was.Failures, millis(was.NotBefore))
