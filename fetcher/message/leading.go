@@ -18,7 +18,7 @@ func (l *leading) cut(b []byte) (rest []byte, decided bool) {
 		seen := b[:min(len(b), headerLimit)] // the same octets, in whatever pieces they come
 		end, decided := mboxLines(seen)
 		if decided && end == 0 && !l.returnPath {
-			end, decided = returnPath(seen)
+			end, decided = returnPath(seen, false)
 			l.returnPath = end > 0
 		}
 		if end == 0 {
@@ -28,9 +28,20 @@ func (l *leading) cut(b []byte) (rest []byte, decided bool) {
 	}
 }
 
+// end is cut for octets that were undecided and are the last of the message: a
+// Return-Path field can be all of it.
+func (l *leading) end(b []byte) []byte {
+	if l.returnPath || len(b) >= headerLimit {
+		return b
+	}
+	n, _ := returnPath(b, true)
+	l.returnPath = n > 0
+	return b[n:]
+}
+
 // returnPath is the length of a Return-Path field that b begins with; 0: there is
-// none.
-func returnPath(b []byte) (end int, decided bool) {
+// none. whole means that nothing follows b.
+func returnPath(b []byte, whole bool) (end int, decided bool) {
 	const name = "return-path:"
 	n := min(len(b), len(name))
 	switch {
@@ -41,7 +52,7 @@ func returnPath(b []byte) (end int, decided bool) {
 	}
 	field, rest := nextField(b)
 	switch {
-	case len(rest) == 0: // it may be continued, and a message is more than that
+	case len(rest) == 0 && !whole: // it may be continued
 		return 0, false
 	case bareCR(field):
 		return 0, true

@@ -111,7 +111,7 @@ func (n *Normalizer) Close() error {
 		return nil
 	}
 	n.begun = true
-	return n.lines(n.pending)
+	return n.lines(n.leading.end(n.pending))
 }
 
 // Header is the message's header as far as it has passed.

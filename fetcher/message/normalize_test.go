@@ -29,7 +29,7 @@ func normalize(t testing.TB, msg []byte, slowly bool) ([]byte, *Normalizer) {
 
 var (
 	reBareLF   = regexp.MustCompile(`(^|[^\r])\n`)
-	leadReturn = regexp.MustCompile(`(?i)^return-path:[^\n]*\n(?:[ \t][^\n]*(?:\n|$))*`)
+	leadReturn = regexp.MustCompile(`(?i)^return-path:[^\n]*(?:\n|$)(?:[ \t][^\n]*(?:\n|$))*`)
 	reField    = regexp.MustCompile(`^[!-9;-~]+[ \t]*:`)
 	reBareCR   = regexp.MustCompile(`\r[^\r\n]`)
 	reMbox     = regexp.MustCompile(`^>*From [^\n]*\n`)
@@ -51,7 +51,7 @@ func withoutMbox(msg []byte) []byte {
 // normalizeSimply is the Normalizer written down in the simplest way.
 func normalizeSimply(msg []byte) []byte {
 	msg = withoutMbox(msg)
-	if m := leadReturn.FindIndex(msg); m != nil && m[1] < len(msg) && !reBareCR.Match(msg[:m[1]]) {
+	if m := leadReturn.FindIndex(msg); m != nil && !reBareCR.Match(msg[:m[1]]) {
 		msg = withoutMbox(msg[m[1]:])
 	}
 	for reBareLF.Match(msg) { // each match takes the octet before
@@ -97,24 +97,25 @@ func TestNormalizerLeadingLines(t *testing.T) {
 	t.Parallel()
 	const mbox = "From leo@example.org Sun Nov  1 10:00:00 2026\r\n"
 	for in, want := range map[string]string{
-		"Return-Path: <a@b>\r\nSubject: s\r\n\r\nx":         "Subject: s\r\n\r\nx",
-		"Return-Path: <a@b>\r\nReturn-Path: <c@d>\r\n\r\n":  "Return-Path: <c@d>\r\n\r\n",
-		mbox + "Subject: s\r\n\r\nx":                        "Subject: s\r\n\r\nx",
-		mbox + ">From uucp!leo\n" + mbox + "Subject: s\r\n": "Subject: s\r\n",
-		mbox + "Return-Path: <a@b>\r\nSubject: s\r\n":       "Subject: s\r\n",
-		"Return-Path: <a@b>\r\n" + mbox + "Subject: s\r\n":  "Subject: s\r\n",
-		mbox + "\r\ntext":                                          mbox + "\r\ntext",
-		"From now on:\r\nall is well\r\n":                          "From now on:\r\nall is well\r\n",
-		"From: leo\r\n\r\n":                                        "From: leo\r\n\r\n",
-		"From : leo\r\nSubject: s\r\n\r\n":                         "From : leo\r\nSubject: s\r\n\r\n",
-		"from leo\r\nSubject: s\r\n":                               "from leo\r\nSubject: s\r\n",
-		"Subject: s\r\n" + mbox + "\r\n":                           "Subject: s\r\n" + mbox + "\r\n",
-		mbox:                                                       mbox,
-		"Return-Path: <a@c>\rSubject: s\r\n\r\nx":                  "Return-Path: <a@c>\rSubject: s\r\n\r\nx",
-		"Return-Path: <a@b>\r\r\nSubject: s\r\r\n":                 "Subject: s\r\r\n",
-		"From leo\rSubject: s\r\nX: y\r\n":                         "From leo\rSubject: s\r\nX: y\r\n",
-		"Return-Path: <a@b>\r\n":                                   "Return-Path: <a@b>\r\n",
-		mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n": mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n",
+		"Return-Path: <a@b>\r\nSubject: s\r\n\r\nx":                         "Subject: s\r\n\r\nx",
+		"Return-Path: <a@b>\r\nReturn-Path: <c@d>\r\n\r\n":                  "Return-Path: <c@d>\r\n\r\n",
+		mbox + "Subject: s\r\n\r\nx":                                        "Subject: s\r\n\r\nx",
+		mbox + ">From uucp!leo\n" + mbox + "Subject: s\r\n":                 "Subject: s\r\n",
+		mbox + "Return-Path: <a@b>\r\nSubject: s\r\n":                       "Subject: s\r\n",
+		"Return-Path: <a@b>\r\n":                                            "", // all of the message: the field is no less the last delivery's
+		mbox + "Return-Path:\r\n <a@b>\r\n":                                 "",
+		"Return-Path: <a@b>\r\n" + mbox + "Subject: s\r\n":                  "Subject: s\r\n",
+		mbox + "\r\ntext":                                                   mbox + "\r\ntext",
+		"From now on:\r\nall is well\r\n":                                   "From now on:\r\nall is well\r\n",
+		"From: leo\r\n\r\n":                                                 "From: leo\r\n\r\n",
+		"From : leo\r\nSubject: s\r\n\r\n":                                  "From : leo\r\nSubject: s\r\n\r\n",
+		"from leo\r\nSubject: s\r\n":                                        "from leo\r\nSubject: s\r\n",
+		"Subject: s\r\n" + mbox + "\r\n":                                    "Subject: s\r\n" + mbox + "\r\n",
+		mbox:                                                                mbox,
+		"Return-Path: <a@c>\rSubject: s\r\n\r\nx":                           "Return-Path: <a@c>\rSubject: s\r\n\r\nx",
+		"Return-Path: <a@b>\r\r\nSubject: s\r\r\n":                          "Subject: s\r\r\n",
+		"From leo\rSubject: s\r\nX: y\r\n":                                  "From leo\rSubject: s\r\nX: y\r\n",
+		mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n":          mbox + "X-" + strings.Repeat("a", headerLimit) + ": b\r\n",
 		"Return-Path: <" + strings.Repeat("a", headerLimit) + ">\r\nx: y\n": "Return-Path: <" + strings.Repeat("a", headerLimit) + ">\r\nx: y\r\n",
 	} {
 		for _, slowly := range []bool{false, true} {
