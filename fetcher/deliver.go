@@ -42,9 +42,11 @@ func (s *session) submit(m *fetched) *delivery {
 	if s.Destination.Original && m.Header.HasReturnPath {
 		d.sender, d.envelope.OwnSender = m.Header.ReversePath(), true
 	}
-	rec.Attempts++
-	d.attempt = s.tally.attempt(s.Now(), &rec, &d.before)
 	d.pending, rec.Recipients = outcome.Pending(s.Destination.Recipients, rec.Recipients)
+	if len(d.pending) > 0 {
+		rec.Attempts++
+	}
+	d.attempt = s.tally.attempt(s.Now(), &rec, &d.before)
 	if len(d.pending) > 0 {
 		d.slot = s.Destination.Forwarder.Submit(d.message(s.Account))
 	}
@@ -270,8 +272,12 @@ func (s *session) logOutcome(d *delivery, v outcome.Verdict) {
 	rec := d.rec
 	s.tally.count(rec.State, 1, d.Item.Size())
 	attrs := []any{"uid", shown(rec.UID), "forward", s.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
-	if rec.State == ledger.Forwarded {
+	switch {
+	case rec.State == ledger.Forwarded:
 		s.log.Info("message", attrs...)
+		return
+	case len(v.Recipients) == 0: // nobody was asked
+		s.log.Warn("message", append(attrs, "reply", rec.Cause.Text)...)
 		return
 	}
 	s.log.Warn("message", append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)

@@ -14,6 +14,7 @@ func TestHeldMessageThatLeftIsGoneAndHeldWhenItIsBack(t *testing.T) {
 	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(550), onMessage(1))})
 	f.add("bad")
 	f.poll()
+	refused := f.record("uid-bad")
 	f.add("m2")
 	f.poll()
 	all := f.pop.Messages("leo")
@@ -23,6 +24,9 @@ func TestHeldMessageThatLeftIsGoneAndHeldWhenItIsBack(t *testing.T) {
 	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return all })
 	f.poll()
 	f.wantState("uid-bad", "held") // it was refused, and still is
+	if r := f.record("uid-bad"); r.Cause != refused.Cause || r.Attempts != refused.Attempts {
+		t.Errorf("it is held after %d attempts for %+v, want %d and %+v", r.Attempts, r.Cause, refused.Attempts, refused.Cause)
+	}
 	f.wantArrived("m2")
 }
 

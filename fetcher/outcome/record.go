@@ -39,15 +39,17 @@ func Intend(rec *ledger.Record, before []ledger.Recipient, to []string, a Attemp
 }
 
 // Conclude puts a verdict into a row. before is what was known of the recipients
-// before the transaction.
+// before the transaction. Where nobody was asked, what the row says of the last
+// answer stays.
 func Conclude(rec *ledger.Record, before []ledger.Recipient, v Verdict, a Attempt, describe func(error) ledger.Cause) {
 	_, kept := Pending(nil, before)
 	rec.Recipients = append(kept, v.Recipients...)
 	rec.State = ledger.Worst(rec.Recipients)
-	rec.NextAttempt, rec.Cause = time.Time{}, ledger.Cause{}
-	if rec.State == ledger.Forwarded {
-		rec.ForwardedAt, rec.CopyFile = a.Now, ""
-	} else {
+	rec.NextAttempt = time.Time{}
+	switch {
+	case rec.State == ledger.Forwarded:
+		rec.ForwardedAt, rec.CopyFile, rec.Cause = a.Now, "", ledger.Cause{}
+	case len(v.Recipients) > 0:
 		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
 	}
 	if !rec.State.Due() && rec.State != ledger.Held {

@@ -67,6 +67,7 @@ func TestConclude(t *testing.T) {
 	excerpt := ledger.Excerpt{MessageID: "<1@x>", From: "j@x", Subject: "s", Date: "today"}
 	idOnly := ledger.Excerpt{MessageID: "<1@x>"}
 	has := []ledger.Recipient{was("a", ledger.Forwarded, 1)}
+	refused := []ledger.Recipient{was("a", ledger.Held, 1)}
 	// b refused for now, and is due in a minute; c lost its connection, and is due
 	// at once.
 	two := []forwarder.Outcome{to("b", greylisted), to("c", lostReply)}
@@ -81,6 +82,7 @@ func TestConclude(t *testing.T) {
 		"all have it":             {outs: []forwarder.Outcome{acceptedReply}, want: "forwarded: a forwarded 1", excerpt: idOnly},
 		"the last one has it":     {before: has, outs: []forwarder.Outcome{to("b", acceptedReply)}, want: "forwarded: a forwarded 1, b forwarded 1", excerpt: idOnly},
 		"nobody was left":         {before: has, want: "forwarded: a forwarded 1", excerpt: idOnly},
+		"nobody was asked":        {before: refused, want: "held: a held 1", cause: "554", excerpt: excerpt},
 		"refused":                 {before: has, outs: []forwarder.Outcome{to("b", spamReply)}, want: "held: a forwarded 1, b held 1", cause: "dot refused: 554 5.7.1", excerpt: excerpt},
 		"deferred":                {outs: []forwarder.Outcome{greylisted}, want: "deferred: a deferred 1 in 1m0s", next: noon.Add(time.Minute), cause: "dot refused: 451 4.7.1", excerpt: excerpt},
 		"due when the first is":   {outs: two, want: "deferred: b deferred 1 in 1m0s, c deferred 1 in 0s", next: noon, cause: "body broken: ", excerpt: excerpt},
@@ -88,7 +90,7 @@ func TestConclude(t *testing.T) {
 		"rows of others are gone": {before: []ledger.Recipient{was("x", ledger.Deferred, 1)}, outs: []forwarder.Outcome{acceptedReply}, want: "forwarded: a forwarded 1", excerpt: idOnly},
 	} {
 		rec := &ledger.Record{
-			Known:   ledger.Known{State: ledger.Sending, NextAttempt: noon.Add(time.Hour), CopyFile: "copy", Cause: ledger.Cause{Code: "old"}},
+			Known:   ledger.Known{State: ledger.Sending, NextAttempt: noon.Add(time.Hour), CopyFile: "copy", Cause: ledger.Cause{Code: "old", Text: "554"}},
 			Excerpt: excerpt, Recipients: test.before,
 		}
 		Conclude(rec, test.before, Evaluate(test.outs, Envelope{}, test.before, firstAttempt), firstAttempt, describe)
