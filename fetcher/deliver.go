@@ -39,6 +39,9 @@ func (s *session) submit(m *fetched) *delivery {
 	if rec.Trace == "" {
 		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}
+	if rec.TraceLines == "" {
+		rec.TraceLines = string(s.origin().TraceLines(rec.Trace, rec.FirstAttempt))
+	}
 	if s.Destination.Original && m.Header.HasReturnPath {
 		d.sender, d.envelope.OwnSender = m.Header.ReversePath(), true
 	}
@@ -68,7 +71,7 @@ func (d *delivery) message(a Account) *forwarder.Message {
 // outgoing is the message as it is sent. All recipients count, not only those
 // that are left, so that every attempt sends the same octets.
 func (d *delivery) outgoing(a Account) message.Outgoing {
-	return d.Outgoing(a.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt), a.Destination.Recipients)
+	return d.Outgoing([]byte(d.rec.TraceLines), a.Destination.Recipients)
 }
 
 // errHalted: the poll was stopped before a transaction had begun.

@@ -160,6 +160,36 @@ func TestConnectionLostInTheBodyIsRetriedAtOnce(t *testing.T) {
 	f.wantArrived("large")
 }
 
+// Also if the account and its server have other names by then. Its own trace is
+// recognised all the same.
+func TestSecondAttemptAfterARenameSendsTheSameOctets(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, smtptest.Fault{Close: true, Keep: true}, onMessage(1))})
+	f.add("m1")
+	f.poll()
+	f.wantState("uid-m1", "unknown")
+	f.account.Name = "renamed"
+	f.account.Source.Secure = !f.account.Source.Secure
+	f.now.Add(3 * time.Hour)
+	f.poll()
+	f.add("m2")
+	f.poll()
+	f.wantArrived("m1", "m1", "m2")
+	ms := f.smtp.Messages()
+	if len(ms) == 3 && ms[0].SHA256 != ms[1].SHA256 {
+		t.Errorf("the second time %q arrived, want the same octets as before, %q", ms[1].Data, ms[0].Data)
+	}
+	if got := ms[2].Data; !bytes.Contains(got, []byte("(account renamed)")) {
+		t.Errorf("m2 has no trace of the new name:\n%s", got)
+	}
+	if kept := f.record("uid-m1").TraceLines; kept != "" {
+		t.Errorf("trace lines %q are kept of a message that was forwarded, want none", kept)
+	}
+	f.addUnder("loop", ms[0].Data)
+	f.poll()
+	f.wantState("loop", "held")
+}
+
 func TestSecondAttemptSendsTheSameOctets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, smtptest.Fault{Close: true, Keep: true}, onMessage(1))})

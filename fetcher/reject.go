@@ -80,7 +80,7 @@ func (s *session) attachment(d *delivery, v outcome.Verdict, to []string) (*forw
 	original.Recipients = to
 	return forwarder.Wrap(&original, forwarder.Explanation{
 		From: from, To: s.Destination.Recipients, Subject: d.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),
-		Account: s.Name, Trace: d.rec.Trace, Date: d.rec.FirstAttempt, Top: s.origin().TraceLines(d.rec.Trace, d.rec.FirstAttempt),
+		Account: s.Name, Trace: d.rec.Trace, Date: d.rec.FirstAttempt, Top: []byte(d.rec.TraceLines),
 	})
 }
 

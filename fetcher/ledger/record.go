@@ -47,6 +47,10 @@ type Record struct {
 	Trace string
 	// FirstAttempt is when it was first sent, which is the date of its trace line.
 	FirstAttempt time.Time
+	// TraceLines are the trace lines of the first attempt, until the message is
+	// forwarded: they name the account and its server, which may be renamed, and
+	// every attempt sends the same octets. "": not attempted yet.
+	TraceLines string
 	// Excerpt is from the header. From, Subject and Date are kept only while the
 	// user may have to decide: in Held and Deferred.
 	Excerpt   Excerpt

@@ -37,8 +37,8 @@ func (o Origin) mark() string {
 
 // TraceLines are the lines that popferry puts on top of a message: a Received
 // line (RFC 5321 4.4) and the trace field. They depend only on the mailbox, the
-// trace id and the date of the first attempt, so that every attempt sends the
-// same octets.
+// trace id and the date of the first attempt. As a mailbox can be renamed, those
+// of the first attempt are kept and sent in every attempt.
 func (o Origin) TraceLines(id string, first time.Time) []byte {
 	with := "POP3"
 	if o.Secure {

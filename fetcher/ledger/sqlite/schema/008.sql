@@ -1,0 +1,1 @@
+ALTER TABLE messages ADD COLUMN trace_lines TEXT NOT NULL DEFAULT ''; -- ledger.Record.TraceLines
