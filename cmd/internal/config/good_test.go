@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -211,9 +212,44 @@ forward:
 	equal(t, "warnings", c.Warnings, []string{
 		path + ":5: accounts[one].password: other users can read this file (mode 0644); run chmod 600 " + path + ", or use password_file",
 		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
-		path + ":6: accounts[two].username: the same mailbox as in " + path + ":5; both accounts forward all of its mail",
+		path + ":6: accounts[two].username: the same mailbox as accounts[one] in " + path + ":5; each account forwards all of its mail",
 		path + ":7: accounts[three].password_env: the environment variable UNSET is not set",
 	})
+}
+
+// Whoever fetches from one mailbox by two accounts is told which of them gets what.
+func TestOneMailboxOfTwoAccounts(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ one, two, want string }{
+		"both keep":           {"leave_on_server: true", "leave_on_server: true", "each account forwards all of its mail"},
+		"one deletes":         {"leave_on_server: true", "leave_on_server: false", "two deletes what it has forwarded, so what it fetches first never reaches the others. For mail that is to reach all of them, use one account with all recipients in to, or set leave_on_server: true for two"},
+		"both delete":         {"leave_on_server: false", "leave_on_server: false", "all of them delete what they have forwarded, so a message reaches only the account that fetches it first. For mail that is to reach all of them, use one account with all recipients in to, or set leave_on_server: true"},
+		"one deletes later":   {"leave_on_server: 14d", "leave_on_server: 30d", "each account forwards all of its mail, if it is polled before one deletes it (leave_on_server)"},
+		"each message once":   {"provider: gmail", "provider: gmail", "its server gives out each message only once, so a message reaches only the account that fetches it first. For mail that is to reach all of them, use one account with all recipients in to"},
+		"one does not fetch":  {"leave_on_server: true", "enabled: false", ""},
+		"another user's":      {"leave_on_server: false", "username: zoe", ""},
+		"the first is no one": {"enabled: false", "leave_on_server: false", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			account := func(name, more string) string {
+				for key, value := range map[string]string{"provider": "host: pop.example.net", "username": "username: leo"} {
+					if !strings.HasPrefix(more, key) {
+						more += ", " + value
+					}
+				}
+				return "  - {name: " + name + ", password: hunter2, " + more + "}\n"
+			}
+			path := write(t, 0o600, "accounts:\n"+account("one", tt.one)+account("two", tt.two)+"forward:\n  - {host: smtp.example.org, to: leo@example.org}\n")
+			var want []string
+			if tt.want != "" {
+				want = []string{path + ":3: accounts[two].username: the same mailbox as accounts[one] in " + path + ":2; " + tt.want}
+			}
+			if got := load(t, path, nil).Warnings; !slices.Equal(got, want) {
+				t.Errorf("warnings\n %q, want\n %q", got, want)
+			}
+		})
+	}
 }
 
 func TestFindOrder(t *testing.T) {

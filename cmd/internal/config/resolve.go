@@ -22,11 +22,13 @@ func (l *loader) resolve(main mapping) {
 		d.resolve()
 		unique(names, d.mapping, d.Name)
 	}
-	names, mailboxes := map[string]mapping{}, map[string]mapping{}
+	names, mailboxes := map[string]mapping{}, map[string][]*accountMapping{}
 	for _, a := range l.accounts {
 		l.resolveAccount(a)
 		unique(names, a.mapping, a.Name)
-		warnOfDouble(mailboxes, a)
+		if a.Enabled {
+			warnOfDouble(mailboxes, a)
+		}
 	}
 	for _, d := range l.forwards {
 		l.config.Forward = append(l.config.Forward, d.Destination)
@@ -76,16 +78,6 @@ func unique(seen map[string]mapping, d mapping, name string) {
 		return
 	}
 	seen[name] = d
-}
-
-// warnOfDouble warns of a mailbox that two accounts fetch from.
-func warnOfDouble(seen map[string]mapping, a *accountMapping) {
-	mailbox := a.Username + "\x00" + strings.ToLower(a.Host)
-	if first, doubled := seen[mailbox]; doubled {
-		a.key("username").warn("the same mailbox as in %s:%d; both accounts forward all of its mail", first.file, first.line)
-		return
-	}
-	seen[mailbox] = a.mapping
 }
 
 // resolve completes a destination.
