@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +23,9 @@ func (p *program) pollCommand() *cobra.Command {
 			"polled is polled once more after that. Back-offs after failures are ignored; min_interval is not.\n\n" +
 			"The running popferry is the one with this configuration. It is reached through a socket beside the ledger that\n" +
 			"only its owner may use.\n\n" +
-			"Exit codes: 0 accepted, or with --wait done; 75 no popferry is running, it has no usable configuration, or with\n" +
-			"--wait something has to be tried again; 64 usage, or no such account; 78 configuration.",
+			"Exit codes: 0 accepted, or with --wait done; 75 no popferry is running, it has no usable configuration or has not\n" +
+			"read the changed one yet, or with --wait something has to be tried again; 64 usage, or no such account, also if it\n" +
+			"was renamed or disabled meanwhile; 78 configuration.",
 		ValidArgsFunction: p.completeAccounts(0),
 		RunE: func(c *cobra.Command, names []string) error {
 			if slices.Contains(names, "") {
@@ -57,17 +59,26 @@ func (p *program) pollCommand() *cobra.Command {
 
 // pollAndWait prints the result of each poll.
 func (p *program) pollAndWait(c *cobra.Command, cfg *config.Config, names []string) error {
-	again := false
+	again, gone := false, []string(nil)
 	err := daemon.RequestPolls(c.Context(), cfg, names, func(r daemon.PollResult) error {
 		again = again || r.TryAgain
-		if r.Problem != "" {
+		if r.Problem != "" && (!r.NotPolled || len(names) == 0) {
 			_, _ = fmt.Fprintln(p.stderr, "popferry: "+r.Problem)
+		}
+		if r.NotPolled {
+			gone = append(gone, r.Problem)
+			return nil
 		}
 		_, err := fmt.Fprintln(p.stdout, r.Summary)
 		return err
 	})
-	if err == nil && again {
+	switch {
+	case err != nil:
+		return err
+	case len(gone) > 0 && len(names) > 0: // asked for by names that are no more
+		return &app.UsageError{Err: errors.New(strings.Join(gone, "\n"))}
+	case again:
 		return &app.TryAgainError{}
 	}
-	return err
+	return nil
 }

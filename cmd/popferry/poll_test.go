@@ -3,6 +3,10 @@
 package main
 
 import (
+	"bufio"
+	"io"
+	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,4 +65,38 @@ func TestPollWaitPrintsResults(t *testing.T) {
 	}()
 	poll(exitAgain, nil, "stopped before the end of the poll", "isp")
 	_ = p.Wait() // killed
+}
+
+// An account that was renamed while it was to be polled: who named it has to use
+// another name, who asked for all has not.
+func TestPollOfAnAccountThatIsNoMore(t *testing.T) {
+	t.Parallel()
+	cfg := testworld.Config(t, "state: popferry.db\naccounts:\n  - {name: isp, host: localhost, tls: none, username: leo, password: secret}\n"+
+		"forward:\n  - {host: localhost, port: 1, tls: none, to: [me@example.org]}\n")
+	l, err := net.Listen("unix", filepath.Join(filepath.Dir(cfg), "popferry.db.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = bufio.NewReader(conn).ReadString('\n')
+			_, _ = io.WriteString(conn, `{"polls":1}`+"\n"+`{"summary":"","complaint":"isp: not polled: renamed","not_polled":true}`+"\n")
+			_ = conn.Close()
+		}
+	}()
+	for _, test := range []struct {
+		args []string
+		code int
+		errs string
+	}{{[]string{"isp"}, exitUsage, "popferry: isp: not polled: renamed\n"}, {nil, exitOK, "popferry: isp: not polled: renamed\n"}} {
+		code, out, errs := popferry(t, append([]string{"poll", "--wait", "--config", cfg}, test.args...)...)
+		if code != test.code || out != "" || errs != test.errs {
+			t.Errorf("poll %v: exit %d, %q, %q; want %d, nothing, %q", test.args, code, out, errs, test.code, test.errs)
+		}
+	}
 }

@@ -5,11 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 )
+
+// enabled reports whether the configuration polls all of these accounts.
+func enabled(cfg *config.Config, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Name == name && a.Enabled })
+	})
+}
 
 // RequestPolls asks the daemon that runs with this configuration to poll
 // accounts now, or all of them if none is named. If each is not nil, it waits
@@ -33,6 +41,9 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 	switch {
 	case err != nil:
 		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
+	case first.Usage && len(accounts) > 0 && enabled(cfg, accounts):
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s; it has not read %s as it is now: try again in a few seconds, and if that does not help, its log says why",
+			first.Error, cfg.Path)}
 	case first.Error != "" && first.Usage:
 		return &app.UsageError{Err: fmt.Errorf("the running popferry says: %s", first.Error)}
 	case first.Error != "":

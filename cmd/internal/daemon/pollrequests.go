@@ -58,7 +58,7 @@ func reply(waiting []chan<- fetcher.Result, res fetcher.Result) {
 
 var (
 	errNoConfig  = errors.New("popferry has no usable configuration; its log says why")
-	errNotPolled = errors.New("the configuration was reloaded and no longer polls this account")
+	errNotPolled = errors.New("the configuration was read again meanwhile, and has no account of this name now, or has it disabled")
 )
 
 // requestPolls has accounts polled now, or all of them if none is named. It

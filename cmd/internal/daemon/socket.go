@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -43,9 +44,17 @@ type response struct {
 
 // PollResult is the result of a poll, in the words of run --once.
 type PollResult struct {
-	Summary  string `json:"summary"`
-	Problem  string `json:"complaint,omitempty"` // and what to do
-	TryAgain bool   `json:"try_again,omitempty"`
+	Summary   string `json:"summary"`
+	Problem   string `json:"complaint,omitempty"` // and what to do
+	TryAgain  bool   `json:"try_again,omitempty"`
+	NotPolled bool   `json:"not_polled,omitempty"` // a new configuration does not have the account; there is no summary
+}
+
+func newPollResult(res fetcher.Result) PollResult {
+	if errors.Is(res.Err, errNotPolled) {
+		return PollResult{NotPolled: true, Problem: fmt.Sprintf("%s: not polled: %v; popferry status lists the accounts as they are now", res.Account, res.Err)}
+	}
+	return PollResult{Summary: res.Summary(), Problem: report.ProblemLine(res), TryAgain: res.TryAgain()}
 }
 
 // socketPath returns the socket of a configuration.
@@ -136,7 +145,7 @@ func (s *socket) answer(conn net.Conn) {
 		select {
 		case res := <-results:
 			_ = conn.SetWriteDeadline(time.Now().Add(exchangeTimeout))
-			if out.Encode(PollResult{res.Summary(), report.ProblemLine(res), res.TryAgain()}) != nil {
+			if out.Encode(newPollResult(res)) != nil {
 				return
 			}
 		case <-gone:
