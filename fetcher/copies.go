@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,6 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
-	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // The POP3 mailbox is the queue, except for servers that hide or delete what was
@@ -32,9 +32,9 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	if m.row.Trace == "" {
 		m.row.Trace, m.row.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}
-	name := fmt.Sprintf("%d-%s.eml", s.ID, m.row.Trace) // without the folder, which may be moved
-	if err := writeCopy(filepath.Join(s.CopyDir, name), m.Body); err != nil {
-		return s.tally.abort(&spool.Error{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+	name, err := writeCopy(s.CopyDir, m.row, m.Body)
+	if err != nil {
+		return s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
 	}
 	failpoint("kept")
 	m.row.CopyFile, m.row.State, m.row.NextAttempt = name, ledger.Deferred, s.Now()
@@ -107,14 +107,18 @@ func (p *poll) sendCopies(ctx context.Context) {
 }
 
 // writeCopy writes a message as it was fetched: with the Return-Path line that
-// was taken off, so that message.Store can read it again.
-func writeCopy(path string, b *message.Body) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+// was taken off, so that message.Store can read it again. The name, without the
+// folder, which may be moved, follows from the message's row and octets: one whose
+// row could not be written then, and that is fetched once more, gets the same file,
+// and none stays behind. If only the folder cannot be synced the file stays all the
+// same, for the server may not give the message again.
+func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name string, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "*.tmp")
+	f, err := os.CreateTemp(dir, fmt.Sprintf("%d-*.tmp", rec.Account))
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() {
 		if err != nil {
@@ -122,21 +126,28 @@ func writeCopy(path string, b *message.Body) (err error) {
 			_ = os.Remove(f.Name())
 		}
 	}()
+	sum := sha256.New()
+	_, _ = fmt.Fprintf(sum, "%q %d\n", rec.UID, rec.Generation) // a hash takes everything
+	out := io.MultiWriter(f, sum)
 	if b.Header.HasReturnPath {
-		if _, err := fmt.Fprintf(f, "Return-Path: <%s>\r\n", b.Header.ReturnPath); err != nil {
-			return err
+		if _, err := fmt.Fprintf(out, "Return-Path: <%s>\r\n", b.Header.ReturnPath); err != nil {
+			return "", err
 		}
 	}
-	if _, err := io.Copy(f, b.Item.Reader()); err != nil {
-		return err
+	if _, err := io.Copy(out, b.Item.Reader()); err != nil {
+		return "", err
 	}
 	if err := f.Sync(); err != nil {
-		return err
+		return "", err
 	}
-	if err := errors.Join(f.Close(), os.Rename(f.Name(), path)); err != nil {
-		return err
+	if err := f.Close(); err != nil {
+		return "", err
 	}
-	return syncDir(filepath.Dir(path))
+	name = fmt.Sprintf("%d-%x.eml", rec.Account, sum.Sum(nil)[:10])
+	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+		return "", err
+	}
+	return name, syncDir(dir)
 }
 
 // syncDir makes a new name in a folder durable. File systems that cannot sync a
@@ -167,12 +178,12 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 		rec.State, rec.Cause = ledger.Gone, s.Describe(err)
 		return nil, s.notFetched(ctx, rec, err)
 	case err != nil:
-		return nil, s.tally.abort(&spool.Error{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
+		return nil, s.tally.abort(&CopyError{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
 	}
 	defer f.Close()
 	b, err := message.Store(s.Spool.NewItem(), f)
 	if err != nil {
-		return nil, s.tally.abort(&spool.Error{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
+		return nil, s.tally.abort(&CopyError{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
 	}
 	return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/spool"
 )
@@ -60,10 +61,19 @@ func TestCopyFailsIfItsFolderCannotBeSynced(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		result <- writeCopy(filepath.Join(dir, "1-trace.eml"), body)
+		_, err := writeCopy(dir, &ledger.Record{Account: 1, Known: ledger.Known{UID: "uid"}}, body)
+		result <- err
 	}()
 	var got *fs.PathError
 	if err := <-result; !errors.As(err, &got) || got.Op != "open" || got.Path != dir || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("error %v, want %v at opening %s", err, fs.ErrPermission, dir)
+	}
+	// It may be the only one: the server need not give the message again.
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(left) != 1 || filepath.Ext(left[0]) != ".eml" {
+		t.Errorf("in the folder are %v, %v; want the copy", left, err)
 	}
 }

@@ -145,11 +145,16 @@ func TestCopyFailureFailsThePollAndSendsNoQUIT(t *testing.T) {
 			hinder(f)
 			f.add("m1")
 			wantResult(t, f.poll(), result{OnServer: 1, Err: errAny})
+			wantResult(t, f.poll(), result{OnServer: 1, Err: errAny})
 			f.wantSent("QUIT", 0)
 			f.wantLeft("uid-m1")
+			if n := len(f.copies()); n > 1 {
+				t.Errorf("%d copies after two tries, want one at most", n)
+			}
 			f.copyDir, f.lease = dir, nil
 			f.poll()
 			f.wantArrived("m1")
+			f.wantCopies(0) // that of the failed tries was this one
 		})
 	}
 }

@@ -51,6 +51,8 @@ var catalogue = []entry{
 	{Cause{"ledger", "the ledger failed", ""}, as[*sqlite.Error]},
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it and include the log."}, as[*fetcher.PanicError]},
 	{Cause{"quarantine", "cannot write a refused message to the quarantine", ""}, as[*maildir.Error]},
+	{Cause{"copies_full", "the disk with the retained copies is full", "Free some space there. The copies are beside the ledger and move only with it (state); spool.dir does not matter. Nothing was deleted."}, both(as[*fetcher.CopyError], is(syscall.ENOSPC, syscall.EDQUOT))},
+	{Cause{"copies", "the copy of a message that its server gives only once cannot be kept or read", "Check that popferry may read and write the folder with the copies, beside the ledger. Nothing was deleted."}, as[*fetcher.CopyError]},
 	{Cause{"disk_full", "the disk is full", "Free some space, or set spool.dir to a folder with enough of it. Nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
 	{Cause{"spool", "cannot store a message while it is being forwarded", "Set spool.dir to a folder that popferry can write to."}, as[*spool.Error]},
 	{Cause{"ledger_missing", "the ledger is missing", "Restore it (is the volume mounted?). To start over with an empty one, set state_create: true; mail that is still on the servers is then forwarded again."}, is(ledger.ErrMissing)},

@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -61,18 +65,23 @@ func TestSummary(t *testing.T) {
 			&mailbox.Error{Step: pop3.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
 			"hung_up: the server hung up during the login: PASS: unexpected EOF",
 		},
-		"port 25":         {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: no answer from port 25: i/o timeout"},
-		"another port":    {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:2525", Err: late}, "connect: cannot connect: i/o timeout"},
-		"not TLS":         {&dial.Error{Stage: dial.StageTLS, Err: dial.ErrNotTLS}, "not_tls: the server does not speak TLS on this port"},
-		"no cipher":       {&dial.Error{Stage: dial.StageTLS, Err: fmt.Errorf("%w: %w", dial.ErrNoCipher, errors.New("remote error: tls: handshake failure"))}, "tls_ciphers: no cipher suite that both sides support: remote error: tls: handshake failure"},
-		"short RSA key":   {&dial.Error{Stage: dial.StageCertificate, Err: &dial.UnusableCertificateError{Err: errors.New("crypto/rsa: 512-bit keys are insecure")}}, "cert_key: the server's certificate has a key that is too short: crypto/rsa: 512-bit keys are insecure"},
-		"other defects":   {&dial.Error{Stage: dial.StageCertificate, Err: &dial.UnusableCertificateError{Err: errors.New("x509: malformed certificate")}}, "cert_unusable: the server's certificate cannot be used: x509: malformed certificate"},
-		"a full mailbox":  {refused(forwarder.StageRcpt, 552, "full"), "recipient: the destination refuses the recipient: the server says: 552 full"},
-		"an odd sender":   {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
-		"nothing known":   {errors.New("x"), "other: unexpected error: x"},
-		"of a message":    {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot accept this message: 8 bit"},
-		"an attachment":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
-		"too large":       {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination accepts: the server says: 552 too big"},
+		"port 25":        {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: no answer from port 25: i/o timeout"},
+		"another port":   {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:2525", Err: late}, "connect: cannot connect: i/o timeout"},
+		"not TLS":        {&dial.Error{Stage: dial.StageTLS, Err: dial.ErrNotTLS}, "not_tls: the server does not speak TLS on this port"},
+		"no cipher":      {&dial.Error{Stage: dial.StageTLS, Err: fmt.Errorf("%w: %w", dial.ErrNoCipher, errors.New("remote error: tls: handshake failure"))}, "tls_ciphers: no cipher suite that both sides support: remote error: tls: handshake failure"},
+		"short RSA key":  {&dial.Error{Stage: dial.StageCertificate, Err: &dial.UnusableCertificateError{Err: errors.New("crypto/rsa: 512-bit keys are insecure")}}, "cert_key: the server's certificate has a key that is too short: crypto/rsa: 512-bit keys are insecure"},
+		"other defects":  {&dial.Error{Stage: dial.StageCertificate, Err: &dial.UnusableCertificateError{Err: errors.New("x509: malformed certificate")}}, "cert_unusable: the server's certificate cannot be used: x509: malformed certificate"},
+		"a full mailbox": {refused(forwarder.StageRcpt, 552, "full"), "recipient: the destination refuses the recipient: the server says: 552 full"},
+		"an odd sender":  {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
+		"nothing known":  {errors.New("x"), "other: unexpected error: x"},
+		"of a message":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot accept this message: 8 bit"},
+		"an attachment":  {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
+		"too large":      {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination accepts: the server says: 552 too big"},
+		"a full disk":    {&spool.Error{Op: "writing", Dir: "/s", Err: syscall.ENOSPC}, "disk_full: the disk is full: writing in /s: no space left on device"},
+		"no room for copies": {&fetcher.CopyError{Op: "keeping the copy of a message", Dir: "/db.kept", Err: syscall.ENOSPC},
+			"copies_full: the disk with the retained copies is full: keeping the copy of a message in /db.kept: no space left on device"},
+		"copies": {&fetcher.CopyError{Op: "keeping the copy of a message", Dir: "/db.kept", Err: fs.ErrPermission},
+			"copies: the copy of a message that its server gives only once cannot be kept or read: keeping the copy of a message in /db.kept: permission denied"},
 		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: unexpected error: x; y"},
 	} {
 		t.Run(name, func(t *testing.T) {

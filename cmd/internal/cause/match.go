@@ -97,6 +97,11 @@ func either(one, other func(error) bool) func(error) bool {
 	return func(err error) bool { return one(err) || other(err) }
 }
 
+// both matches what two others match.
+func both(one, other func(error) bool) func(error) bool {
+	return func(err error) bool { return one(err) && other(err) }
+}
+
 // destination matches a refusal that is about more than one message.
 func destination(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {
