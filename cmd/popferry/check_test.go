@@ -16,7 +16,7 @@ import (
 
 // checked is check --json as a program reads it.
 type checked struct {
-	Accounts, Destinations []struct {
+	Accounts, Destinations, Copies []struct {
 		Name  string
 		OK    bool
 		Steps []struct {

@@ -152,3 +152,21 @@ func TestReloadAppliesSettings(t *testing.T) {
 	}
 	p.terminate(t)
 }
+
+// A running popferry says so, too, when an account with the only copies of mail is
+// disabled.
+func TestReloadNamesCopiesOfAnAccountThatIsDisabled(t *testing.T) {
+	t.Parallel()
+	f := newCopies(t, 1)
+	f.edit("log: {level: error}", "log: {level: info}", "accounts:", "accounts:\n  - {name: other, "+testworld.HostPort(t, f.pop.Addr())+", tls: none, username: zoe, password: secret}")
+	p := start(t, build(t), "run", "--config", f.config)
+	p.logged(t, 1, "msg=polled account=isp")
+	f.edit("{name: isp", "{name: isp, enabled: false")
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.logged(t, 1, "mail that only popferry has is not sent")
+	p.logged(t, 1, "1 message, and the account is disabled")
+	p.terminate(t)
+	f.hasCopies(f.kept(), "1-uid-1.eml")
+}

@@ -95,6 +95,9 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	if err != nil {
 		return err
 	}
+	for _, w := range app.CopyWarnings(ctx, store, cfg, len(names) > 0) {
+		_, _ = fmt.Fprintf(p.stderr, "popferry: warning: %s\n", w)
+	}
 	app.Prune(ctx, store, log.Logger)
 	if f.once {
 		err = p.once(ctx, cfg, store, log, f)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/admin"
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher"
@@ -46,10 +47,10 @@ func (p *program) showCommand() *cobra.Command {
 					return source, err
 				}
 				if !terminal.Is(p.stdout) {
-					return l.Show(c.Context(), uid, app.CopyDir(cfg), source, p.stdout)
+					return l.Show(c.Context(), uid, copies.Dir(cfg), source, p.stdout)
 				}
 				out := terminal.NewEscaper(p.stdout)
-				return cmp.Or(l.Show(c.Context(), uid, app.CopyDir(cfg), source, out), out.Close())
+				return cmp.Or(l.Show(c.Context(), uid, copies.Dir(cfg), source, out), out.Close())
 			})
 		},
 	}

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/report"
 )
 
@@ -32,11 +34,15 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			found, err := copies.Look(c.Context(), store, cfg)
+			if err != nil {
+				return cause.Explain("retained copies", err)
+			}
 			list := report.Status(cfg.Accounts, rows, time.Now())
 			if asJSON {
-				return report.WriteJSON(p.stdout, report.StatusDocument(list))
+				return report.WriteJSON(p.stdout, report.StatusDocument(list, found))
 			}
-			return report.PrintStatus(p.stdout, list)
+			return report.PrintStatus(p.stdout, list, found)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

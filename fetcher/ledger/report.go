@@ -7,6 +7,14 @@ type Filter struct {
 	UID     string // raw octets
 }
 
+// Copy is a message of which popferry has a retained copy (Known.CopyFile).
+type Copy struct {
+	Account int64
+	UID     string // raw octets
+	State   State
+	File    string // without the folder
+}
+
 // Day is the number of messages of one account with one outcome on one day.
 type Day struct {
 	Account int64

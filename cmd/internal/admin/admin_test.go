@@ -140,9 +140,9 @@ func TestRenameAndForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = a.WithLease(t.Context(), admin.Wait{}, func(l *admin.Leased) error {
-		n, err := l.Forget(t.Context())
-		if n != 2 {
-			t.Errorf("%d messages forgotten, want 2", n)
+		done, err := l.Forget(t.Context(), t.TempDir(), false)
+		if done != (admin.Forgotten{Messages: 2}) {
+			t.Errorf("forgotten %+v, want 2 messages", done)
 		}
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -45,5 +46,59 @@ func (l *Leased) Rename(ctx context.Context, to ledger.Identity) error {
 	return err
 }
 
-// Forget removes the account and returns how many messages went with it.
-func (l *Leased) Forget(ctx context.Context) (messages int, err error) { return l.lease.Forget(ctx) }
+// OnlyCopiesError: some of the account's messages were not delivered, and popferry
+// has their only copies.
+type OnlyCopiesError struct {
+	Account  string
+	Messages int
+	Dir      string
+}
+
+func (e *OnlyCopiesError) Error() string {
+	return fmt.Sprintf("%s: %s not delivered, and their only copies are in %s, because the server gives each message only once; nothing was removed. "+
+		"To deliver them, keep the account and poll it. popferry messages --account %[1]q lists them, popferry show prints one. "+
+		"To give them up, popferry forget %[1]q --yes --drop-copies: it moves the copies to another folder", e.Account, were(e.Messages), e.Dir)
+}
+
+func were(messages int) string {
+	if messages == 1 {
+		return "1 message was"
+	}
+	return fmt.Sprintf("%d messages were", messages)
+}
+
+// OnlyCopies returns the account's messages that were not delivered and whose only
+// octets are the copies in a folder.
+func (a *Account) OnlyCopies(ctx context.Context, dir string) ([]ledger.Copy, error) {
+	all, err := a.store.Copies(ctx)
+	return copies.Present(dir, all, a.ID), err
+}
+
+// Forgotten is what Forget has done.
+type Forgotten struct {
+	Messages int
+	Copies   int    // files that were moved
+	Aside    string // the folder that they are in now
+}
+
+// Forget removes the account. If the copies in the folder dir are all that is left
+// of some of its messages, that is an *OnlyCopiesError, and nothing changes, unless
+// drop: then they are moved to a folder for them. Rows go first: files without a
+// row are named by status, and rows without a file would be lost mail.
+func (l *Leased) Forget(ctx context.Context, dir string, drop bool) (f Forgotten, err error) {
+	only, err := l.OnlyCopies(ctx, dir)
+	switch {
+	case err != nil:
+		return f, err
+	case len(only) > 0 && !drop:
+		return f, &OnlyCopiesError{l.Name, len(only), dir}
+	}
+	if f.Messages, err = l.lease.Forget(ctx); err != nil || len(only) == 0 {
+		return f, err
+	}
+	f.Copies, f.Aside = len(only), copies.Aside(dir, l.Name, time.Now())
+	if err := copies.Move(dir, f.Aside, only); err != nil {
+		return f, fmt.Errorf("%s is forgotten, but the copies of %d messages are not all in %s, and the others still in %s: %w", l.Name, len(only), f.Aside, dir, err)
+	}
+	return f, nil
+}

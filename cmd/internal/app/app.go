@@ -11,6 +11,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/cmd/internal/web"
@@ -65,7 +66,7 @@ func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options
 		},
 		Routes:   store,
 		Spool:    spool.New(cfg.Spool.Dir, cfg.Spool.Memory),
-		CopyDir:  CopyDir(cfg),
+		CopyDir:  copies.Dir(cfg),
 		Describe: cause.Describe,
 		Log:      o.Log,
 		Stopping: o.Stopping,

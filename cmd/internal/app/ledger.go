@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -37,9 +38,21 @@ func ReadLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 	return store, err
 }
 
-// CopyDir is the folder beside the ledger for copies of messages that their
-// server gives only once.
-func CopyDir(cfg *config.Config) string { return cfg.State + ".kept" }
+// CopyWarnings says, a line each, which retained copies are sent by no poll of the
+// configuration. partly means that its other accounts were disabled for this run
+// alone: they are no news then.
+func CopyWarnings(ctx context.Context, store *sqlite.Store, cfg *config.Config, partly bool) (lines []string) {
+	found, err := copies.Look(ctx, store, cfg)
+	if err != nil {
+		return []string{cause.Line("retained copies", err)}
+	}
+	for _, s := range found.Stranded {
+		if !s.Disabled || !partly {
+			lines = append(lines, cause.Line(s.Account, s))
+		}
+	}
+	return lines
+}
 
 // Identities returns the configured accounts as the ledger knows them.
 func Identities(cfg *config.Config) []ledger.Identity {

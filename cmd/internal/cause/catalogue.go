@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -51,6 +52,8 @@ var catalogue = []entry{
 	{Cause{"ledger", "the ledger failed", ""}, as[*sqlite.Error]},
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it and include the log."}, as[*fetcher.PanicError]},
 	{Cause{"quarantine", "cannot write a refused message to the quarantine", ""}, as[*maildir.Error]},
+	{Cause{"copies_stranded", "mail that was not delivered, and that only popferry has, is not sent", "Put the account into the configuration, enabled, and popferry delivers it. Otherwise give it up with popferry forget ACCOUNT."}, as[*copies.StrandedError]},
+	{Cause{"copies_orphaned", "the ledger does not know some of the retained copies", "popferry may have ended before it had written to the ledger, or the ledger is an older one, so it is not known whether they were delivered. Each file is one message: look at it, put it into your mailbox if it is missing there, and remove the file."}, as[*copies.OrphansError]},
 	{Cause{"copies_full", "the disk with the retained copies is full", "Free some space there. The copies are beside the ledger and move only with it (state); spool.dir does not matter. Nothing was deleted."}, both(as[*fetcher.CopyError], is(syscall.ENOSPC, syscall.EDQUOT))},
 	{Cause{"copies", "the copy of a message that its server gives only once cannot be kept or read", "Check that popferry may read and write the folder with the copies, beside the ledger. Nothing was deleted."}, as[*fetcher.CopyError]},
 	{Cause{"disk_full", "the disk is full", "Free some space, or set spool.dir to a folder with enough of it. Nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},

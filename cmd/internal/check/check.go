@@ -2,12 +2,14 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -47,6 +49,7 @@ type target struct {
 const (
 	kindAccount     = "account"
 	kindDestination = "destination"
+	kindCopies      = "retained"
 )
 
 // targets lists what is to be tested. Destinations come first: their size limits
@@ -83,8 +86,35 @@ func (c *checker) targets(ctx context.Context) ([]target, error) {
 		}
 		list = append(list, t)
 	}
+	found, err := copies.Look(ctx, c.Ledger, c.Config)
+	if errs := append(found.Errors(), err); !c.UsedOnly && errors.Join(errs...) != nil {
+		list = append(list, c.copies(errs))
+	}
 	return list, nil
 }
+
+// copies is the target for retained copies that no poll sends.
+func (c *checker) copies(errs []error) target {
+	return target{kindCopies, "copies", copies.Dir(c.Config), func(_ context.Context, report func(Step)) error {
+		for _, err := range errs {
+			if err != nil {
+				report(NewStep(probe.Step{Name: stepCopies, Err: err, Note: account(err)}, cause.Of(err).Remedy))
+			}
+		}
+		return nil
+	}}
+}
+
+// account is the name of the account whose copies are stranded; "" for others.
+func account(err error) string {
+	if s, ok := errors.AsType[*copies.StrandedError](err); ok {
+		return s.Account
+	}
+	return ""
+}
+
+// stepCopies is the step of a retained copy that no poll sends.
+const stepCopies = "copies"
 
 // rows returns what the ledger has of each configured account. Nothing is
 // written for it.

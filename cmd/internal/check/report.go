@@ -34,7 +34,8 @@ func NewStep(s probe.Step, remedy string) Step {
 	return st
 }
 
-// Result is one account or destination in check --json: part of the contract.
+// Result is one account or destination, or the retained copies that no poll sends,
+// in check --json: part of the contract.
 type Result struct {
 	Name  string `json:"name"`
 	OK    bool   `json:"ok"`
@@ -58,20 +59,23 @@ type Report interface {
 
 // JSON prints one document at the end.
 type JSON struct {
-	w                      io.Writer
-	accounts, destinations []*Result
+	w                              io.Writer
+	accounts, destinations, copies []*Result
 }
 
 // NewJSON returns a report that prints to w.
 func NewJSON(w io.Writer) *JSON {
-	return &JSON{w: w, accounts: []*Result{}, destinations: []*Result{}} // none is []
+	return &JSON{w: w, accounts: []*Result{}, destinations: []*Result{}, copies: []*Result{}} // none is []
 }
 
 // Begin implements Report.
 func (j *JSON) Begin(r *Result) {
-	if r.kind == kindAccount {
+	switch r.kind {
+	case kindAccount:
 		j.accounts = append(j.accounts, r)
-	} else {
+	case kindCopies:
+		j.copies = append(j.copies, r)
+	default:
 		j.destinations = append(j.destinations, r)
 	}
 }
@@ -81,7 +85,7 @@ func (*JSON) Step(Step) {}
 
 // End implements Report.
 func (j *JSON) End(bool) error {
-	return report.WriteJSON(j.w, map[string]any{"accounts": j.accounts, "destinations": j.destinations})
+	return report.WriteJSON(j.w, map[string]any{"accounts": j.accounts, "destinations": j.destinations, "copies": j.copies})
 }
 
 // Text prints a line for each step: with ticks and crosses on a terminal, in

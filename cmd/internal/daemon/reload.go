@@ -36,6 +36,9 @@ func (d *daemon) reload() {
 		return
 	}
 	d.applySettings(oldCfg, cfg)
+	for _, w := range app.CopyWarnings(d.stop.Context, d.Store, cfg, len(d.Accounts) > 0) {
+		d.Log.Warn("mail that only popferry has is not sent", "what", w)
+	}
 	d.Log.Info("configuration read again", "accounts", d.accounts())
 }
 

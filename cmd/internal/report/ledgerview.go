@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -24,10 +25,11 @@ const (
 // for a moment, and limited to the configured accounts. It implements
 // web.Ledger.
 type LedgerView struct {
-	store *sqlite.Store
-	cfg   atomic.Pointer[config.Config]
-	rows  cached[Rows]
-	days  cached[[]ledger.Day]
+	store  *sqlite.Store
+	cfg    atomic.Pointer[config.Config]
+	rows   cached[Rows]
+	days   cached[[]ledger.Day]
+	copies cached[copies.Found]
 }
 
 // NewLedgerView returns a view of a ledger that shows no accounts until
@@ -104,7 +106,17 @@ func (v *LedgerView) Status(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return StatusDocument(Status(v.configured(), r, time.Now())), nil
+	found, err := v.copies.get(rowsLife, func() (copies.Found, error) {
+		cfg := v.cfg.Load()
+		if cfg == nil {
+			return copies.Found{}, nil
+		}
+		return copies.Look(ctx, v.store, cfg)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return StatusDocument(Status(v.configured(), r, time.Now()), found), nil
 }
 
 func (v *LedgerView) read(ctx context.Context) (Rows, error) {

@@ -3,11 +3,13 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -77,12 +79,42 @@ func serverFacts(s *ledger.ServerFacts, now time.Time) []ServerFact {
 	return list
 }
 
+// CopiesStatus are the retained copies in status --json that no poll sends: part of
+// the contract.
+type CopiesStatus struct {
+	Stranded []StrandedStatus `json:"stranded"`
+	Orphans  []string         `json:"orphans"` // paths of files
+}
+
+// StrandedStatus is an account that is not polled and has undelivered mail of which
+// only popferry has a copy.
+type StrandedStatus struct {
+	Account  string `json:"account"`
+	Disabled bool   `json:"disabled"` // else it is not in the configuration
+	Messages int    `json:"messages"`
+}
+
+func newCopiesStatus(found copies.Found) CopiesStatus {
+	s := CopiesStatus{Stranded: []StrandedStatus{}, Orphans: []string{}}
+	for _, e := range found.Stranded {
+		s.Stranded = append(s.Stranded, StrandedStatus{e.Account, e.Disabled, e.Messages})
+	}
+	if o := found.Orphans; o != nil {
+		for _, name := range o.Files {
+			s.Orphans = append(s.Orphans, filepath.Join(o.Dir, name))
+		}
+	}
+	return s
+}
+
 // StatusDocument is the whole document of status --json.
-func StatusDocument(list []AccountStatus) any { return map[string]any{"accounts": list} }
+func StatusDocument(list []AccountStatus, found copies.Found) any {
+	return map[string]any{"accounts": list, "copies": newCopiesStatus(found)}
+}
 
 // PrintStatus prints a table, and below it the errors of the accounts that have
-// one.
-func PrintStatus(out io.Writer, list []AccountStatus) error {
+// one, and the copies that no poll sends.
+func PrintStatus(out io.Writer, list []AccountStatus, found copies.Found) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ACCOUNT\tLAST POLL\tLAST SUCCESS\tNEXT POLL\tFORWARDED\tHELD\tDEFERRED\tSKIPPED\tON SERVER")
 	for _, s := range list {
@@ -100,7 +132,23 @@ func PrintStatus(out io.Writer, list []AccountStatus) error {
 			return err
 		}
 	}
+	for _, line := range CopyLines(found) {
+		if _, err := fmt.Fprintf(out, "\n%s\n", line); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// CopyLines says, a line each, which copies no poll sends, and what to do.
+func CopyLines(found copies.Found) (lines []string) {
+	for _, s := range found.Stranded {
+		lines = append(lines, cause.Line(s.Account, s))
+	}
+	if found.Orphans != nil {
+		lines = append(lines, cause.Line("retained copies", found.Orphans))
+	}
+	return lines
 }
 
 func tableTime(t *time.Time) string {

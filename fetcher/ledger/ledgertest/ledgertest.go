@@ -20,6 +20,7 @@ type Store interface {
 	Lease(ctx context.Context, account int64) (Lease, error)
 
 	Messages(ctx context.Context, f ledger.Filter, yield func(account string, r *ledger.Record) error) error
+	Copies(context.Context) ([]ledger.Copy, error)
 	Counts(context.Context) (map[int64]map[ledger.State]int, error)
 	Days(ctx context.Context, since time.Time) ([]ledger.Day, error)
 	Prune(ctx context.Context, before time.Time) (int, error)
@@ -66,6 +67,7 @@ func (k Kind) Run(t *testing.T) {
 	}{
 		{"records come back as they were put", testRoundTrip},
 		{"UIDs are octets", testUIDs},
+		{"Copies are the messages that have one", testCopies},
 		{"generations of a UID are separate rows", testGenerations},
 		{"Put replaces all fields", testReplace},
 		{"Put is all or nothing", testAllOrNothing},

@@ -60,6 +60,21 @@ func testYield(t *testing.T, f *fixture) {
 	}
 }
 
+func testCopies(t *testing.T, k Kind) {
+	f := setup(t, k)
+	zebra := take(t, f.store, claim(t, f.store, ledger.Identity{Name: "zebra", Username: "z", Host: "h"})[0].ID)
+	a, b, c := in(ledger.Deferred, "a\xff"), in(ledger.Forwarded, "b"), in(ledger.Held, "c")
+	a.CopyFile, c.CopyFile = "a.eml", "c.eml"
+	f.put(t, a, b)
+	must(t, zebra.Put(f, c))
+	got, err := f.store.Copies(f)
+	must(t, err)
+	equal(t, "copies", got, []ledger.Copy{
+		{Account: f.account.ID, UID: "a\xff", State: ledger.Deferred, File: "a.eml"},
+		{Account: c.Account, UID: "c", State: ledger.Held, File: "c.eml"},
+	})
+}
+
 func testCounts(t *testing.T, k Kind) {
 	f := setup(t, k)
 	r, s := in(ledger.Sending, "1"), in(ledger.Sending, "2")

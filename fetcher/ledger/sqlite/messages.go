@@ -44,6 +44,14 @@ func (s *Store) Messages(ctx context.Context, f ledger.Filter, yield func(accoun
 	return explain("read the ledger", s.path, err)
 }
 
+// Copies returns the messages that have a retained copy, in the order in which they
+// were first written.
+func (s *Store) Copies(ctx context.Context) ([]ledger.Copy, error) {
+	list, err := query(ctx, s.read, func(c *ledger.Copy) []any { return []any{&c.Account, (*octets)(&c.UID), (*state)(&c.State), &c.File} },
+		"SELECT account, uid, state, spool FROM messages WHERE spool <> '' ORDER BY id")
+	return list, explain("read the ledger", s.path, err)
+}
+
 // filtered is the query for the messages of one account that pass the filter.
 func filtered(account int64, f ledger.Filter) (text string, args []any) {
 	text, args = selectRecords+" WHERE m.account = ?", []any{account}
