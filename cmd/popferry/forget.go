@@ -16,8 +16,8 @@ import (
 
 // forgetFlags are the flags of forget.
 type forgetFlags struct {
-	yes, dropCopies bool
-	wait            time.Duration
+	yes, dropCopies, facts bool
+	wait                   time.Duration
 }
 
 func (p *program) forgetCommand() *cobra.Command {
@@ -31,7 +31,10 @@ func (p *program) forgetCommand() *cobra.Command {
 			"would remove.\n\n" +
 			"If popferry has the only copies of messages that were not delivered, because their server gives each message only\n" +
 			"once, it refuses to forget them. With --drop-copies it does, and moves the copies to a folder that it names. Each\n" +
-			"file there is a message.",
+			"file there is a message.\n\n" +
+			"With --facts only what was learnt of the account's server is forgotten: what it does not support, that it hides or\n" +
+			"deletes what was retrieved, how it counts sizes. The messages stay known. popferry learns all of that anew, so this\n" +
+			"is for a server that was mended or replaced.",
 		Args:              argsAre("ACCOUNT"),
 		ValidArgsFunction: p.completeAccounts(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -42,7 +45,10 @@ func (p *program) forgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f.yes {
+			switch {
+			case f.facts:
+				return p.withLease(c.Context(), cfg, args[0], f.wait, func(l *admin.Leased) error { return p.forgetFacts(c.Context(), l) })
+			case f.yes:
 				return p.withLease(c.Context(), cfg, args[0], f.wait, func(l *admin.Leased) error { return p.forget(c.Context(), l, cfg, f.dropCopies) })
 			}
 			return p.withAccount(c.Context(), cfg, args[0], func(a *admin.Account) error { return wouldForget(c.Context(), a, cfg) })
@@ -50,12 +56,16 @@ func (p *program) forgetCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&f.yes, "yes", false, "remove the account and its messages from the ledger")
 	c.Flags().BoolVar(&f.dropCopies, "drop-copies", false, "with --yes: also if popferry has the only copies of undelivered messages;\nthey are moved to a folder")
+	c.Flags().BoolVar(&f.facts, "facts", false, "forget only what was learnt of the server")
 	return p.withConfig(withWait(c, &f.wait))
 }
 
 // check refuses flags that do not go together.
 func (f *forgetFlags) check() error {
-	if f.dropCopies && !f.yes {
+	switch {
+	case f.facts && (f.yes || f.dropCopies):
+		return errors.New("--facts forgets no messages, and cannot be combined with --yes or --drop-copies")
+	case f.dropCopies && !f.yes:
 		return errors.New("--drop-copies needs --yes")
 	}
 	return nil
@@ -94,6 +104,15 @@ func wouldForget(ctx context.Context, a *admin.Account, cfg *config.Config) erro
 	}
 	return &app.UsageError{Err: fmt.Errorf("%s (%s at %s): %d messages would be forgotten%s%s; nothing was removed: to remove them, popferry forget %s %s",
 		a.Name, a.Username, a.Host, messages, stillConfigured(cfg, a.Name), undelivered, a.Name, flags)}
+}
+
+// forgetFacts drops what was learnt of an account's server.
+func (p *program) forgetFacts(ctx context.Context, l *admin.Leased) error {
+	if err := l.ForgetFacts(ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s: what was learnt of %s is forgotten, and the next poll learns it anew; the account's messages stay known\n", l.Name, l.Host)
+	return err
 }
 
 // stillConfigured warns of what follows if the account is still configured.

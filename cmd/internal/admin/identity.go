@@ -102,3 +102,14 @@ func (l *Leased) Forget(ctx context.Context, dir string, drop bool) (f Forgotten
 	}
 	return f, nil
 }
+
+// ForgetFacts drops what was learnt of the account's server. Its messages stay
+// known, and so does when it was last logged in to, for the server may want a pause.
+func (l *Leased) ForgetFacts(ctx context.Context) error {
+	row, err := l.lease.Account(ctx)
+	if err != nil {
+		return err
+	}
+	row.Server = row.Server.Forget()
+	return l.lease.PutAccount(ctx, row)
+}
