@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/realserver"
@@ -78,6 +79,9 @@ forward:
 	}
 	if left := len(src.Messages("leo")); left != map[string]int{"true": messages, "false": 0}[leave] {
 		t.Errorf("%d messages left on the server with leave_on_server: %s", left, leave)
+	}
+	if copies, err := filepath.Glob(filepath.Join(filepath.Dir(cfg), "popferry.db.kept", "*")); err != nil || len(copies) > 0 {
+		t.Errorf("retained copies of messages that were forwarded: %v, %v; want none", copies, err)
 	}
 }
 

@@ -98,7 +98,7 @@ func (l *Leased) Forget(ctx context.Context, dir string, drop bool) (f Forgotten
 	}
 	f.Copies, f.Aside = len(only), copies.Aside(dir, l.Name, time.Now())
 	if err := copies.Move(dir, f.Aside, only); err != nil {
-		return f, fmt.Errorf("%s is forgotten, but the copies of %d messages are not all in %s, and the others still in %s: %w", l.Name, len(only), f.Aside, dir, err)
+		return f, fmt.Errorf("%s is forgotten, but not all of the copies of %d messages could be moved to %s; the others are still in %s, and status names them: %w", l.Name, len(only), f.Aside, dir, err)
 	}
 	return f, nil
 }

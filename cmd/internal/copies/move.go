@@ -1,7 +1,7 @@
 package copies
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,10 +10,11 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Present returns those of an account's copies whose files are there.
+// Present returns those of an account's copies whose files are there. A name that
+// leads out of the folder is nobody's: popferry writes none.
 func Present(dir string, all []ledger.Copy, account int64) (list []ledger.Copy) {
 	for _, c := range all {
-		if c.Account != account {
+		if c.Account != account || filepath.Base(c.File) != c.File {
 			continue
 		}
 		if _, err := os.Lstat(filepath.Join(dir, c.File)); err == nil {
@@ -35,16 +36,15 @@ func Aside(dir, account string, now time.Time) string {
 	return filepath.Join(dir, "forgotten", now.Format("20060102-150405")+"-"+name)
 }
 
-// Move moves copies from their folder to another one. After an error those that
-// were not moved are where they were.
+// Move moves copies from their folder to another one. Those that cannot be moved
+// stay where they are.
 func Move(dir, to string, list []ledger.Copy) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
-		return fmt.Errorf("moving retained copies: %w", err)
+		return err
 	}
+	var errs []error
 	for _, c := range list {
-		if err := os.Rename(filepath.Join(dir, c.File), filepath.Join(to, c.File)); err != nil {
-			return fmt.Errorf("moving retained copies: %w", err)
-		}
+		errs = append(errs, os.Rename(filepath.Join(dir, c.File), filepath.Join(to, c.File)))
 	}
-	return nil
+	return errors.Join(errs...)
 }
