@@ -68,13 +68,18 @@ type poll struct {
 
 	asked     bool      // the user wants a poll now: back-offs do not count
 	lastLogin time.Time // when the session before this poll began
-	fallback  fallback
-	extra     extra
+	tried     atomic.Bool // a message was fetched, or could not be
+	earlier
+}
+
+// earlier is what the sessions of a poll leave to the next one.
+type earlier struct {
+	fallback fallback
+	extra    extra
+	leftOut  leftOut
 	// pendingDeletes reports that the last session broke, or could not be ended by
 	// QUIT, and its deletions were not made.
 	pendingDeletes bool
-	tried          atomic.Bool // a message was fetched, or could not be
-	leftOut        leftOut
 }
 
 // extra is the one more session that a poll has at a server that hides what was
@@ -131,7 +136,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), leftOut: leftOut{uids: make(map[string]bool)}, res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.sendCopies(ctx)

@@ -26,7 +26,7 @@ func (r *Record) Retry(now time.Time) bool {
 	if r.State == Skipped {
 		r.Cause = Cause{} // no failure; the others keep theirs until the next attempt
 	}
-	if r.CopyFile != "" && !r.MissingSince.IsZero() {
+	if r.CopyFile != "" && r.Cause.Code == CauseIncomplete && !r.MissingSince.IsZero() {
 		r.Cause = Cause{} // there is only the copy: it is sent as it is, even if it may not be whole
 	}
 	r.State, r.Attempts, r.NextAttempt = Deferred, 0, now
