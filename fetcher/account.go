@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"sync"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"

@@ -66,8 +66,8 @@ type poll struct {
 	ways
 	login *login
 
-	asked     bool      // the user wants a poll now: back-offs do not count
-	lastLogin time.Time // when the session before this poll began
+	asked     bool        // the user wants a poll now: back-offs do not count
+	lastLogin time.Time   // when the session before this poll began
 	tried     atomic.Bool // a message was fetched, or could not be
 	earlier
 }
