@@ -3,7 +3,9 @@ package fetcher_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,4 +138,70 @@ func TestMessageToBeWrappedIsNotInDoubtWhileItWaits(t *testing.T) {
 	}
 	both.Wait()
 	d.want(t, 1)
+}
+
+// killed is the lease of a process that dies once the destination has answered.
+type killed struct {
+	fetcher.Lease
+	dead atomic.Bool
+}
+
+func (k *killed) Put(ctx context.Context, recs ...*ledger.Record) error {
+	if k.dead.Load() || recs[0].State != ledger.Sending {
+		k.dead.Store(true)
+		return errTest
+	}
+	return k.Lease.Put(ctx, recs...)
+}
+
+func (k *killed) PutAccount(ctx context.Context, a ledger.Account) error {
+	if k.dead.Load() {
+		return errTest
+	}
+	return k.Lease.PutAccount(ctx, a)
+}
+
+func (f *fixture) pollKilled() {
+	f.lease = func(l fetcher.Lease) fetcher.Lease { return &killed{Lease: l} }
+	f.poll()
+	f.lease = nil
+}
+
+// A message at which popferry ends each time, whatever ends it, is sent three times
+// and then held: each time it may have arrived.
+func TestThirdKillInARowHolds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.add("m1")
+	for range 5 {
+		f.pollKilled()
+	}
+	f.wantArrived("m1", "m1", "m1")
+	f.wantState("uid-m1", "held")
+	rec := f.record("uid-m1")
+	if rec.Cause.Code != ledger.CauseKilled || !strings.Contains(rec.Cause.Text, "3 times") {
+		t.Errorf("it is held for %+v, want what happened", rec.Cause)
+	}
+	rec.Retry(f.now.Now())
+	f.underLease(func(ctx context.Context, l fetcher.Lease) error { return l.Put(ctx, rec) })
+	f.poll()
+	f.wantState("uid-m1", "forwarded")
+}
+
+// Only doubts in a row count, not what failed before.
+func TestKillAfterDeferralsDoesNotHold(t *testing.T) {
+	t.Parallel()
+	const deferrals = 4
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451, 4, 7, 1), func(e smtptest.Event) bool { return e.Message <= deferrals })})
+	f.add("m1")
+	for range deferrals {
+		f.poll()
+	}
+	f.wantState("uid-m1", "deferred")
+	f.pollKilled()
+	f.pollKilled()
+	f.add("m2")
+	f.poll()
+	f.wantStates(map[string]string{"uid-m1": "forwarded", "uid-m2": "forwarded"})
+	f.wantArrived("m1", "m1", "m1", "m2")
 }

@@ -79,12 +79,23 @@ type Recipient struct {
 	Text        string
 	Attempts    int
 	NextAttempt time.Time
+	// Doubts are the attempts in a row after which it was not known whether the
+	// message had been accepted: no reply came, or popferry ended first.
+	Doubts int
 }
+
+// MaxDoubts is the number of doubts in a row from which on a message is held: each
+// time it may have arrived once more.
+const MaxDoubts = 3
 
 // The codes of causes that decide how a message is planned for.
 const (
 	CauseIncomplete = "incomplete" // it did not arrive whole
 	CauseTooLarge   = "too_large"  // larger than max_message_size
+	// CauseInterrupted: popferry ended while the message was being sent.
+	CauseInterrupted = "interrupted"
+	// CauseKilled: so it did MaxDoubts times in a row, and the message is held.
+	CauseKilled = "killed"
 )
 
 // Cause is a failure as it is shown: a code of the catalogue of causes, and what

@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // CauseSkipped is the code of the cause of a message that the user skipped.
 const CauseSkipped = "skipped_by_person"
@@ -33,11 +36,45 @@ func (r *Record) Retry(now time.Time) bool {
 	r.MissingSince = time.Time{} // the next listing decides again whether it is Gone
 	for i := range r.Recipients {
 		if rcpt := &r.Recipients[i]; rcpt.State != Forwarded {
-			rcpt.State, rcpt.Attempts, rcpt.NextAttempt = Deferred, 0, now
+			rcpt.State, rcpt.Attempts, rcpt.NextAttempt, rcpt.Doubts = Deferred, 0, now, 0
 		}
 	}
 	return true
 }
+
+// Interrupt ends what a process had begun that died: for recipients in state
+// Sending it is in doubt whether the message was accepted. The message becomes
+// Unknown, and is sent again; it is Held if that was the last of MaxDoubts in a
+// row, for it may be the message at which popferry ends. Recipients who have the
+// message or refused it stay as they are.
+func (r *Record) Interrupt() {
+	held := false
+	for i := range r.Recipients {
+		rcpt := &r.Recipients[i]
+		switch rcpt.State {
+		case Forwarded, Held:
+			continue
+		case Sending:
+			rcpt.Doubts++
+		}
+		rcpt.State, rcpt.Code, rcpt.Text = Unknown, 0, interrupted
+		if rcpt.Doubts >= MaxDoubts {
+			rcpt.State, rcpt.NextAttempt, rcpt.Text = Held, time.Time{}, killed
+			held = true
+		}
+	}
+	r.State, r.Cause = Worst(r.Recipients), Cause{Code: CauseInterrupted, Text: interrupted}
+	if held {
+		r.Cause = Cause{Code: CauseKilled, Text: killed}
+	}
+	if r.State == Held {
+		r.NextAttempt = time.Time{}
+	}
+}
+
+const interrupted = "popferry ended before it had the destination's answer on disk"
+
+var killed = fmt.Sprintf("%s, %d times in a row; each time the message may have arrived", interrupted, MaxDoubts)
 
 // Skip has a message left alone for good: it is neither sent nor deleted. Its
 // recipients stay as they are, so that a later Retry knows who has it. If the

@@ -135,7 +135,7 @@ func TestUnknownIsHeldOnlyIfOthersPassed(t *testing.T) {
 	t.Parallel()
 	for passed, want := range map[bool]ledger.State{false: ledger.Unknown, true: ledger.Held} {
 		rec := ledger.Record{FirstAttempt: noon}
-		for range maxUnknown {
+		for range ledger.MaxDoubts {
 			b := NewBreaker("main", time.Time{}, ledger.Refusals{})
 			if passed {
 				b = NewBreaker("main", noon.Add(time.Hour), ledger.Refusals{})

@@ -63,7 +63,10 @@ func refusal(name string, o forwarder.Outcome) string {
 }
 
 // MessageError is what the destination said of one message.
-type MessageError struct{ Outcome forwarder.Outcome }
+type MessageError struct {
+	Outcome forwarder.Outcome
+	Held    bool // the message is not sent again by itself
+}
 
 func (e *MessageError) Error() string {
 	return fmt.Sprintf("%s %s: %s", e.Outcome.Stage, e.Outcome.Kind, e.Outcome.Reply())

@@ -32,8 +32,9 @@ func Intend(rec *ledger.Record, before []ledger.Recipient, to []string, a Attemp
 	rec.NextAttempt = a.Next()
 	rec.Recipients = slices.DeleteFunc(slices.Clone(rec.Recipients), func(rc ledger.Recipient) bool { return slices.Contains(to, rc.Address) })
 	for _, address := range to {
+		was := Find(before, address)
 		rec.Recipients = append(rec.Recipients, ledger.Recipient{
-			Address: address, State: ledger.Sending, Attempts: Find(before, address).Attempts, NextAttempt: rec.NextAttempt,
+			Address: address, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: rec.NextAttempt, Doubts: was.Doubts,
 		})
 	}
 }
@@ -50,7 +51,7 @@ func Conclude(rec *ledger.Record, before []ledger.Recipient, v Verdict, a Attemp
 	case rec.State == ledger.Forwarded:
 		rec.ForwardedAt, rec.CopyFile, rec.TraceLines, rec.Cause = a.Now, "", "", ledger.Cause{}
 	case len(v.Recipients) > 0:
-		rec.Cause = describe(&MessageError{Outcome: v.Outcome})
+		rec.Cause = describe(&MessageError{Outcome: v.Outcome, Held: rec.State == ledger.Held})
 	}
 	if !rec.State.Due() && rec.State != ledger.Held {
 		rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}

@@ -45,14 +45,9 @@ const (
 	Rollback
 )
 
-const (
-	// maxUnknown is how often in a row a message may stay without a reply before
-	// it is held: each time it may have arrived once more.
-	maxUnknown = 3
-	// maxLost is how often a message may end its connection and be tried again
-	// without a wait.
-	maxLost = 3
-)
+// maxLost is how often a message may end its connection and be tried again
+// without a wait.
+const maxLost = 3
 
 // Evaluate says what the outcomes of one transaction mean for the message.
 // before is what was known of its recipients. No outcomes: there was no one left
@@ -102,11 +97,8 @@ func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a At
 	case Refused:
 		r.State = ledger.Held
 	case Unknown:
-		r.State, r.NextAttempt = ledger.Unknown, a.Next()
-		if before.State != ledger.Unknown {
-			r.Attempts = 1 // counts those in a row
-		}
-		if r.Attempts >= maxUnknown && a.OthersPassed {
+		r.State, r.NextAttempt, r.Doubts = ledger.Unknown, a.Next(), before.Doubts+1
+		if r.Doubts >= ledger.MaxDoubts && a.OthersPassed {
 			r.State, r.NextAttempt = ledger.Held, time.Time{}
 		}
 	case Requeue:
@@ -115,7 +107,7 @@ func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a At
 			r.NextAttempt = a.Next()
 		}
 	case NextTransaction:
-		r.State, r.NextAttempt, r.Attempts = ledger.Deferred, a.Now, before.Attempts
+		r.State, r.NextAttempt, r.Attempts, r.Doubts = ledger.Deferred, a.Now, before.Attempts, before.Doubts
 	case Retry, Throttled, NoRoom, RouteFault, DestinationFault:
 		r.State, r.NextAttempt = ledger.Deferred, a.Next()
 	}

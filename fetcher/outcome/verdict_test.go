@@ -22,6 +22,13 @@ func was(name string, s ledger.State, attempts int) ledger.Recipient {
 	return ledger.Recipient{Address: name + "@example.org", State: s, Attempts: attempts}
 }
 
+// doubted was in doubt so many times in a row, of so many attempts.
+func doubted(name string, doubts, attempts int) ledger.Recipient {
+	rc := was(name, ledger.Unknown, attempts)
+	rc.Doubts = doubts
+	return rc
+}
+
 // inShort writes recipients as "name state attempts", and when they are due.
 func inShort(rs []ledger.Recipient) string {
 	var out []string
@@ -97,14 +104,16 @@ func TestEvaluate(t *testing.T) {
 		"for the third time": {outs: []forwarder.Outcome{lostReply}, before: []ledger.Recipient{was("a", ledger.Deferred, 2)},
 			want: "a deferred 3 in 1m0s", effect: ConnectionLost, decided: lostReply},
 		"no reply to the dot": {outs: []forwarder.Outcome{doubtReply}, want: "a unknown 1 in 1m0s", effect: InDoubt, decided: doubtReply},
-		"no reply, after other failures": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Deferred, 7)},
-			want: "a unknown 1 in 1m0s", effect: InDoubt, decided: doubtReply},
-		"no reply for the second time": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Unknown, 1)},
-			want: "a unknown 2 in 1m0s", effect: InDoubt, decided: doubtReply},
-		"no reply for the third time": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Unknown, 2)},
+		"no reply, after other failures": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Deferred, 7)}, passed: true,
+			want: "a unknown 8 in 1m0s", effect: InDoubt, decided: doubtReply},
+		"no reply for the second time": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{doubted("a", 1, 5)}, passed: true,
+			want: "a unknown 6 in 1m0s", effect: InDoubt, decided: doubtReply},
+		"no reply for the third time": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{doubted("a", 2, 2)},
 			want: "a unknown 3 in 1m0s", effect: InDoubt, decided: doubtReply},
-		"no reply for the third time, others passed": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Unknown, 2)}, passed: true,
+		"no reply for the third time, others passed": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{doubted("a", 2, 2)}, passed: true,
 			want: "a held 3", effect: InDoubt, decided: doubtReply},
+		"no reply, after an answer between two doubts": {outs: []forwarder.Outcome{doubtReply}, before: []ledger.Recipient{was("a", ledger.Deferred, 3)}, passed: true,
+			want: "a unknown 4 in 1m0s", effect: InDoubt, decided: doubtReply},
 		"one too many for the transaction": {outs: []forwarder.Outcome{acceptedReply, to("b", refused(forwarder.StageRcpt, 452, 4, 5, 3))},
 			want: "a forwarded 1, b deferred 0 in 0s", decided: to("b", refused(forwarder.StageRcpt, 452, 4, 5, 3))},
 

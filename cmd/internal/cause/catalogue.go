@@ -145,6 +145,7 @@ var catalogue = []entry{
 	{Cause{"loop", "the message is in a mail loop", "Look for a rule that forwards the inbox back to this mailbox."}, as[*message.LoopError]},
 	{Cause{"forward_size", "the message is larger than the destination accepts", "It stays on the POP3 server. Raise the destination's limit, or use a destination that accepts more. With max_message_size popferry skips such messages."}, answered(forwarder.Outcome.TooLarge)},
 	{Cause{"unsuited", "the destination cannot accept this message", "It stays on the POP3 server. Change the destination's limits, or fetch the message in another way."}, answered(ofKind(forwarder.Impossible))},
+	{Cause{"in_doubt_held", "three times in a row unclear whether the message was accepted", "Each time it may have arrived, so popferry does not send it again by itself. Look for it in the inbox, then use popferry retry or skip."}, heldInDoubt},
 	{Cause{"in_doubt", "unclear whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be recognized."}, answered(ofKind(forwarder.InDoubt))},
 	{Cause{"refused", "the destination refused this message", "It stays on the POP3 server. Read the reply, then use popferry retry or skip."}, answered(forGood)},
 	{Cause{"deferred", "the destination asks for this message again later", "popferry tries again by itself."}, as[*outcome.MessageError]},
@@ -155,5 +156,6 @@ var catalogue = []entry{
 	{Cause{"login", "the login failed", "Read the server's reply, and check username and password."}, step(pop3.StepLogin)},
 	{Cause{"file", "a file cannot be used", "Check its path and its permissions."}, as[*fs.PathError]},
 	{Cause{"pop3", "the POP3 server refused a command", "Read the server's reply."}, as[*pop3.Error]},
-	{Cause{"interrupted", "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be recognized."}, never},
+	{Cause{ledger.CauseKilled, "popferry ended three times in a row while sending this message", "Each time it may have arrived, so popferry does not send it again by itself. Look for it in the inbox, and in the system log for why popferry ended (out of memory, power); then use popferry retry or skip."}, never},
+	{Cause{ledger.CauseInterrupted, "popferry was interrupted while sending", "It is sent again with the same trace line, so that a second copy can be recognized."}, never},
 }

@@ -82,6 +82,8 @@ func TestSummary(t *testing.T) {
 			"copies_full: the disk with the retained copies is full: keeping the copy of a message in /db.kept: no space left on device"},
 		"copies": {&fetcher.CopyError{Op: "keeping the copy of a message", Dir: "/db.kept", Err: fs.ErrPermission},
 			"copies: the copy of a message that its server gives only once cannot be kept or read: keeping the copy of a message in /db.kept: permission denied"},
+		"no reply":        {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: io.ErrUnexpectedEOF}}, "in_doubt: unclear whether the message was accepted: unexpected EOF"},
+		"held for that":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: io.ErrUnexpectedEOF}, Held: true}, "in_doubt_held: three times in a row unclear whether the message was accepted: unexpected EOF"},
 		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: unexpected error: x; y"},
 	} {
 		t.Run(name, func(t *testing.T) {

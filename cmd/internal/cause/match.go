@@ -92,6 +92,12 @@ func ofKind(k forwarder.Kind) func(forwarder.Outcome) bool {
 
 func forGood(o forwarder.Outcome) bool { return o.Code >= 500 }
 
+// heldInDoubt matches a message that is held because no reply came too often.
+func heldInDoubt(err error) bool {
+	var m *outcome.MessageError
+	return errors.As(err, &m) && m.Held && m.Outcome.Kind == forwarder.InDoubt
+}
+
 // either matches what one of two others matches.
 func either(one, other func(error) bool) func(error) bool {
 	return func(err error) bool { return one(err) || other(err) }

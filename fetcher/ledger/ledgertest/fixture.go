@@ -101,7 +101,7 @@ func full() *ledger.Record {
 		FirstSeen:    epoch.Add(-time.Hour),
 		RefusedSince: epoch.Add(-time.Minute),
 		Recipients: []ledger.Recipient{
-			{Address: "z@example.org", State: ledger.Held, Code: 550, Text: "5.1.1 no such user", Attempts: 2, NextAttempt: epoch.Add(time.Minute)},
+			{Address: "z@example.org", State: ledger.Held, Code: 550, Text: "5.1.1 no such user", Attempts: 2, NextAttempt: epoch.Add(time.Minute), Doubts: 2},
 			{Address: "a@example.org", State: ledger.Forwarded, Code: 250, Text: "2.0.0 ok", Attempts: 1},
 			{Address: "a@example.org", State: ledger.Sending},
 		},

@@ -89,6 +89,28 @@ func testInterrupted(t *testing.T, k Kind) {
 	}
 }
 
+// testInterruptedAgain: doubts in a row are counted on the row.
+func testInterruptedAgain(t *testing.T, k Kind) {
+	f := setup(t, k)
+	r := in(ledger.Sending, "1")
+	r.Recipients = []ledger.Recipient{{Address: "a@example.org", State: ledger.Sending}}
+	for n := 1; n <= ledger.MaxDoubts; n++ {
+		f.put(t, r)
+		must(t, f.lease.Release())
+		f.lease = take(t, f.store, f.account.ID)
+		want := ledger.Unknown
+		if n == ledger.MaxDoubts {
+			want = ledger.Held
+		}
+		got := f.record(t, r.ID)
+		if got.State != want || got.Recipients[0].State != want || got.Recipients[0].Doubts != n {
+			t.Fatalf("after %d interruptions: %+v, want %s", n, got, want)
+		}
+		r = got
+		r.State, r.Recipients[0].State = ledger.Sending, ledger.Sending
+	}
+}
+
 func testContext(t *testing.T, k Kind) {
 	f := setup(t, k)
 	ctx, cancel := context.WithCancel(f)

@@ -81,6 +81,7 @@ func (k Kind) Run(t *testing.T) {
 		{"Forget removes one account only", testForget},
 		{"a lease is held once", testLease},
 		{"sending becomes unknown with the next lease", testInterrupted},
+		{"sending becomes held the third time in a row", testInterruptedAgain},
 		{"Messages obeys its filter", testMessages},
 		{"Counts and Days count each change of state once", testCounts},
 		{"Prune removes only what was deleted before", testPrune},

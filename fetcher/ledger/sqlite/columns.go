@@ -28,7 +28,7 @@ const (
 
 	// A message without recipients joins one row of NULLs.
 	recipientColumns = `r.position IS NOT NULL, coalesce(r.address, ''), coalesce(r.state, 'sending'), coalesce(r.code, 0),
-		coalesce(r.text, ''), coalesce(r.attempts, 0), r.next_attempt`
+		coalesce(r.text, ''), coalesce(r.attempts, 0), r.next_attempt, coalesce(r.doubts, 0)`
 )
 
 // knownFields are the destinations of knownColumns.
@@ -60,7 +60,7 @@ func putValues(r *ledger.Record) []any {
 // recipientFields are the destinations of recipientColumns; exists is false if
 // the message has no recipient.
 func recipientFields(exists *bool, r *ledger.Recipient) []any {
-	return []any{exists, &r.Address, (*state)(&r.State), &r.Code, &r.Text, &r.Attempts, (*millis)(&r.NextAttempt)}
+	return []any{exists, &r.Address, (*state)(&r.State), &r.Code, &r.Text, &r.Attempts, (*millis)(&r.NextAttempt), &r.Doubts}
 }
 
 // The types below convert between the ledger's fields and their columns: a

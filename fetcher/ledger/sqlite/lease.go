@@ -31,7 +31,7 @@ type Lease struct {
 // Lease takes the lease of an account. It returns ledger.ErrLeased at once if
 // this or another process holds it, and ledger.ErrNotFound if there is no such
 // account. Messages found in state Sending were being sent when a process
-// died; they become Unknown.
+// died: see ledger.Record.Interrupt.
 func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
 	l := &Lease{store: s, account: account, lock: newLock(s.path, strconv.FormatInt(account, 10))}
 	switch ok, err := l.lock.TryLock(); {
@@ -56,29 +56,16 @@ func (l *Lease) begin(ctx context.Context) error {
 		return err
 	}
 	l.row.Store(&row)
-	var sending bool
-	err = l.store.read.scan(ctx, "SELECT EXISTS (SELECT 1 FROM messages WHERE account = ? AND state = 'sending')", []any{l.account}, &sending)
-	if err != nil || !sending {
+	var sending []*ledger.Record
+	err = records(ctx, preparedQueries{l.store.read}, func(r *ledger.Record) error { sending = append(sending, r); return nil },
+		selectRecords+" WHERE m.account = ? AND m.state = 'sending' ORDER BY m.id, r.position", l.account)
+	if err != nil || len(sending) == 0 {
 		return explain("read the ledger", l.store.path, err)
 	}
-	return l.write(ctx, l.interrupt)
-}
-
-// interrupt makes messages in state Sending Unknown. Recipients that are
-// already Forwarded or Held stay so.
-func (l *Lease) interrupt(c *writeConn) error {
-	const sending = "account = ? AND state = 'sending'"
-	const code, text = "interrupted", "popferry ended before it had the destination's answer on disk"
-	if _, err := c.exec(`UPDATE recipients SET state = 'unknown', code = 0, text = ?
-		WHERE message IN (SELECT id FROM messages WHERE `+sending+`) AND state NOT IN ('forwarded', 'held')`, text, l.account); err != nil {
-		return err
+	for _, r := range sending {
+		r.Interrupt()
 	}
-	n, err := c.affect("UPDATE messages SET state = 'unknown', cause_code = ?, cause_text = ? WHERE "+sending, code, text, l.account)
-	if err != nil || n == 0 {
-		return err
-	}
-	l.count(c, ledger.Unknown, n)
-	return nil
+	return l.Put(ctx, sending...)
 }
 
 // Release gives the lease back once the current changes are on disk. A second

@@ -104,10 +104,10 @@ func putRecipients(c *writeConn, id int64, rcpts []ledger.Recipient, before int)
 		}
 	}
 	for i, rcpt := range rcpts {
-		if _, err := c.exec(`INSERT INTO recipients (message, position, address, state, code, text, attempts, next_attempt)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET (address, state, code, text, attempts, next_attempt) =
-			(excluded.address, excluded.state, excluded.code, excluded.text, excluded.attempts, excluded.next_attempt)`,
-			id, i, rcpt.Address, state(rcpt.State), rcpt.Code, rcpt.Text, rcpt.Attempts, millis(rcpt.NextAttempt)); err != nil {
+		if _, err := c.exec(`INSERT INTO recipients (message, position, address, state, code, text, attempts, next_attempt, doubts)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET (address, state, code, text, attempts, next_attempt, doubts) =
+			(excluded.address, excluded.state, excluded.code, excluded.text, excluded.attempts, excluded.next_attempt, excluded.doubts)`,
+			id, i, rcpt.Address, state(rcpt.State), rcpt.Code, rcpt.Text, rcpt.Attempts, millis(rcpt.NextAttempt), rcpt.Doubts); err != nil {
 			return fmt.Errorf("recipient %s: %w", rcpt.Address, err)
 		}
 	}

@@ -1,0 +1,1 @@
+ALTER TABLE recipients ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0; -- ledger.Recipient.Doubts
