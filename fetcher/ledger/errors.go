@@ -8,6 +8,9 @@ var (
 	ErrLeased = errors.New("another process is polling this account")
 	// ErrMissing: the ledger does not exist, and creating it was not allowed.
 	ErrMissing = errors.New("the ledger does not exist")
+	// ErrEmpty: the ledger's file is there, but has nothing in it. It may be what is
+	// left of a ledger after a crash or a copy that failed.
+	ErrEmpty = errors.New("the ledger is an empty file")
 	// ErrNetworkFS: the ledger is on a network file system, where locks and syncs
 	// cannot be trusted.
 	ErrNetworkFS = errors.New("the ledger is on a network file system")

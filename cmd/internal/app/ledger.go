@@ -20,7 +20,7 @@ func OpenLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 		return store, nil
 	}
 	explained := cause.Explain("state", err)
-	if errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrNetworkFS) {
+	if errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrEmpty) || errors.Is(err, ledger.ErrNetworkFS) {
 		return nil, &ConfigError{Err: explained}
 	}
 	return nil, explained

@@ -53,8 +53,8 @@ func locate(path string, create bool) (string, error) {
 	return resolved, nil
 }
 
-// missing is the error for a ledger that does not exist or has no tables. The
-// catalogue of causes says what to do.
+// missing is the error for a ledger that does not exist. The catalogue of causes
+// says what to do.
 func missing(path string) error {
 	return fmt.Errorf("%s: %w", path, ledger.ErrMissing)
 }
@@ -81,31 +81,89 @@ func newLock(path, name string) *flock.Flock {
 	return flock.New(filepath.Join(locksDir(path), name), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 }
 
-// createFile makes an empty file that only its owner can read, unless the file
-// exists. It does not even open one that exists: closing it would drop the
-// locks that SQLite may hold on it in this process (POSIX record locks).
-func createFile(path string) error {
+// exists reports whether the database exists, and is a file with something in it.
+// It does not open the file: closing it would drop the locks that SQLite may hold
+// on it in this process (POSIX record locks).
+func exists(path string) (bool, error) {
 	switch info, err := os.Stat(path); {
-	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a file; set `state` to the path of a file", path)
-	case err == nil:
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is not a file; set `state` to the path of a file", path)
+	case info.Size() == 0:
+		return false, empty(path)
+	}
+	return true, nil
+}
+
+// empty is the error for a ledger with nothing in it.
+func empty(path string) error {
+	return fmt.Errorf("%s: %w", path, ledger.ErrEmpty)
+}
+
+// build makes a new ledger, complete and on disk before it has its name: whatever
+// ends popferry meanwhile, there is a ledger at the path or none. The caller has
+// the lock for opening.
+func build(ctx context.Context, path string) (err error) {
+	if err := clearWay(path); err != nil {
 		return err
 	}
-	// SQLite deletes a log that belongs to no database.
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		return fmt.Errorf("%s is missing, but its log %s-wal exists and may hold the last entries; "+
-			"restore the database beside it, or move the log away", path, path)
+	unfinished := filepath.Join(locksDir(path), "new")
+	remove := func() { // also what a crash has left
+		_, _ = os.Remove(unfinished), os.Remove(unfinished+"-journal")
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	remove()
+	defer remove()
+	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // SQLite would let others read it
 	if err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
+	if err := writeTables(ctx, unfinished); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinished, path); err != nil {
+		return err
+	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// writeTables makes the tables of the newest schema in an empty file.
+func writeTables(ctx context.Context, path string) error {
+	db, err := connect(path, "rw", defaultBusy, writing...)
+	if err != nil {
+		return err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	c := newWriteConn(conn)
+	steps, err := migrations()
+	if err == nil {
+		err = migrate(c, path, steps, true)
+	}
+	return errors.Join(err, c.close(), db.Close())
+}
+
+// clearWay removes what SQLite would take for the log of a new database, or
+// refuses if that may hold entries: SQLite deletes a log that belongs to no
+// database.
+func clearWay(path string) error {
+	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
+		return fmt.Errorf("%[1]s is missing, but its log %[1]s-wal exists and may hold the last entries; "+
+			"restore the database beside it, or move the log away", path)
+	}
+	for _, name := range []string{path + "-wal", path + "-shm"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // syncFolder puts a new file's entry in its folder on disk. An error is

@@ -49,8 +49,8 @@ type Store struct {
 }
 
 // Open opens the ledger at path and brings its tables up to date. Besides
-// *Error it returns errors that wrap ledger.ErrMissing, ledger.ErrNetworkFS
-// or ledger.ErrNewer.
+// *Error it returns errors that wrap ledger.ErrMissing, ledger.ErrEmpty,
+// ledger.ErrNetworkFS or ledger.ErrNewer.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	resolved, err := locate(path, o.Create)
 	if err != nil {
@@ -77,12 +77,17 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 		return explain("lock the ledger by a file in", locksDir(s.path), err)
 	}
 	defer unlock()
-	if o.Create {
-		if err := createFile(s.path); err != nil {
+	switch ok, err := exists(s.path); {
+	case err != nil:
+		return err
+	case !ok && !o.Create:
+		return missing(s.path)
+	case !ok:
+		if err := build(ctx, s.path); err != nil {
 			return err
 		}
 	}
-	if s.db, err = connect(s.path, "rw", o.Busy, "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "foreign_keys(1)"); err != nil {
+	if s.db, err = connect(s.path, "rw", o.Busy, writing...); err != nil {
 		return err
 	}
 	db, err := connect(s.path, "ro", o.Busy, "query_only(1)")
@@ -102,7 +107,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	c := newWriteConn(conn)
-	if err := prepare(c, s.path, o.Create); err != nil {
+	if err := prepare(c, s.path); err != nil {
 		return errors.Join(err, c.close())
 	}
 	s.writer = startWriter(c)
@@ -110,12 +115,12 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 }
 
 // prepare brings the database to the newest schema and to write-ahead logging.
-func prepare(c *writeConn, path string, create bool) error {
+func prepare(c *writeConn, path string) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
 	}
-	if err := migrate(c, path, steps, create); err != nil {
+	if err := migrate(c, path, steps, false); err != nil {
 		return err
 	}
 	var mode string
@@ -127,6 +132,9 @@ func prepare(c *writeConn, path string, create bool) error {
 	}
 	return nil
 }
+
+// writing are the pragmas of a connection that writes.
+var writing = []string{"synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "foreign_keys(1)"}
 
 // connect returns a pool of connections with SQLite's open mode and these
 // pragmas. It opens none yet.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	driver "modernc.org/sqlite"
@@ -16,27 +17,78 @@ import (
 func TestOpenMissing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	empty := filepath.Join(dir, "empty.db")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{filepath.Join(dir, "popferry.db"), filepath.Join(dir, "no folder", "popferry.db"), empty} {
+	for _, path := range []string{filepath.Join(dir, "popferry.db"), filepath.Join(dir, "no folder", "popferry.db")} {
 		if _, err := Open(t.Context(), path, Options{}); !errors.Is(err, ledger.ErrMissing) {
 			t.Errorf("%s: error %v, want %v", path, err, ledger.ErrMissing)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 2 { // the empty file and its locks
-		t.Errorf("the folder has %v, want only the empty file and its locks", left)
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
+		t.Errorf("the folder has %v, want nothing", left)
 	}
-	s := create(t, empty)
-	if err := s.Close(); err != nil {
+}
+
+// TestOpenEmpty: an empty file is not the same as none. It, and a log beside it,
+// may be what is left of a ledger.
+func TestOpenEmpty(t *testing.T) {
+	t.Parallel()
+	for name, fill := range map[string]func(t *testing.T, path string){
+		"no octets": func(t *testing.T, path string) { overwrite(t, path, nil, 0) },
+		"no octets and a log": func(t *testing.T, path string) {
+			overwrite(t, path, nil, 0)
+			overwrite(t, path+"-wal", []byte("the last entries"), 0)
+		},
+		"no tables": func(t *testing.T, path string) { statement(t, path, "VACUUM") },
+	} {
+		for _, create := range []bool{false, true} {
+			path := newPath(t)
+			fill(t, path)
+			before := contents(t, path)
+			if _, err := Open(t.Context(), path, Options{Create: create}); !errors.Is(err, ledger.ErrEmpty) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s, create %v: error %v, want %v with the path", name, create, err, ledger.ErrEmpty)
+			}
+			if contents(t, path) != before {
+				t.Errorf("%s, create %v: the files were changed, want them as they were", name, create)
+			}
+		}
+	}
+}
+
+// TestCreateAfterCrash: what a process leaves that was killed while it made the
+// ledger, and what an earlier ledger has left beside it, is in nobody's way.
+func TestCreateAfterCrash(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	unfinished := filepath.Join(locksDir(path), "new")
+	if err := os.Mkdir(locksDir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), empty, Options{})
-	if err != nil {
+	overwrite(t, unfinished, []byte("half a ledger"), 0)
+	overwrite(t, unfinished+"-journal", []byte("its journal"), 0)
+	overwrite(t, path+"-wal", nil, 0)
+	overwrite(t, path+"-shm", bytes.Repeat([]byte{0xaa}, 32<<10), 0)
+	l := lease(t, create(t, path))
+	if err := l.Put(t.Context(), held("1")); err != nil || count(t, l) != 1 {
+		t.Errorf("%d rows, error %v; want 1, no error", count(t, l), err)
+	}
+	if left, _ := filepath.Glob(unfinished + "*"); len(left) > 0 {
+		t.Errorf("%v is left, want nothing", left)
+	}
+}
+
+// TestCreateFails: a ledger that could not be made leaves no file that would be
+// taken for one.
+func TestCreateFails(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	if err := os.MkdirAll(filepath.Join(locksDir(path), "new", "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_ = s.Close()
+	if _, err := Open(t.Context(), path, Options{Create: true}); err == nil {
+		t.Error("no error, want one")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("stat: %v, want no file", err)
+	}
 }
 
 // TestOpenPaths: any path works, and only the owner can read what is made.

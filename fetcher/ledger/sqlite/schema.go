@@ -36,7 +36,7 @@ func migrations() ([]string, error) {
 
 // migrate takes the remaining steps of the schema in one transaction. It returns
 // ledger.ErrNewer for a newer database, an *Error of kind Foreign for one of
-// another program, and ledger.ErrMissing for an empty one unless create. The
+// another program, and ledger.ErrEmpty for an empty one unless create. The
 // caller keeps other processes from migrating at the same time.
 func migrate(c *writeConn, path string, steps []string, create bool) error {
 	version, err := checkVersion(c, path, len(steps))
@@ -44,7 +44,7 @@ func migrate(c *writeConn, path string, steps []string, create bool) error {
 	case err != nil:
 		return err
 	case version == 0 && !create:
-		return missing(path)
+		return empty(path)
 	case version == len(steps):
 		return nil // without a transaction, so as not to wait for a writing process
 	}
