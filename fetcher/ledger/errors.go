@@ -16,6 +16,9 @@ var (
 	ErrNetworkFS = errors.New("the ledger is on a network file system")
 	// ErrNewer: the ledger was written by a newer version of popferry.
 	ErrNewer = errors.New("the ledger was written by a newer version")
+	// ErrUnavailable: the ledger cannot be used now, for a reason that can pass: its
+	// disk is full, another program keeps it locked ...
+	ErrUnavailable = errors.New("the ledger cannot be used now")
 	// ErrNameTaken: another account has that name.
 	ErrNameTaken = errors.New("another account has that name")
 	// ErrNotFound: no such row.

@@ -8,16 +8,20 @@ import (
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 var (
 	// ErrReleased: a lease was used after its Release.
 	ErrReleased = errors.New("the account's lease was released")
-	// ErrLost: the lock file of a lease was removed or replaced, so that
-	// another process may hold the account by now.
-	ErrLost = errors.New("the account's lease was lost: its lock file was removed")
+	// ErrLost: the lock file of a lease was replaced, so that another process may
+	// hold the account by now.
+	ErrLost = errors.New("the account's lease was lost: its lock file was replaced")
 	// ErrClosed: the store was used after its Close.
 	ErrClosed = errors.New("the ledger is closed")
+
+	errMoved = errors.New("its path no longer leads to it")
 )
 
 // Kind says what is wrong with the database, where the operator can mend it.
@@ -38,6 +42,8 @@ const (
 	Foreign
 	// Busy: another program keeps the database locked.
 	Busy
+	// Moved: the file was removed or replaced while it is in use.
+	Moved
 	// IO: the disk fails.
 	IO
 )
@@ -57,6 +63,8 @@ func (k Kind) String() string {
 		return "this is not a popferry ledger"
 	case Busy:
 		return "another program keeps it locked"
+	case Moved:
+		return "the file was removed or replaced while popferry uses it"
 	case IO:
 		return "the disk fails"
 	default:
@@ -80,6 +88,8 @@ func (k Kind) Hint() string {
 		return "nothing was changed; set `state` to another path"
 	case Busy:
 		return "find the program that has it open (`fuser FILE`) and end it"
+	case Moved:
+		return "put the same file back, and popferry goes on by itself; to go on with the one that is there now, restart popferry; until then nothing is sent"
 	case IO:
 		return "check the system log for disk errors"
 	default:
@@ -107,6 +117,16 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Is reports whether the failure is one that can pass (ledger.ErrUnavailable).
+func (e *Error) Is(target error) bool {
+	switch e.Kind {
+	case Full, ReadOnly, Denied, Busy, Moved, IO:
+		return target == ledger.ErrUnavailable
+	default:
+		return false
+	}
+}
+
 // explain wraps a failure of SQLite or of the operating system in an *Error. It
 // returns any other error, such as ledger.ErrNotFound, unchanged.
 func explain(doing, path string, err error) error {
@@ -116,7 +136,7 @@ func explain(doing, path string, err error) error {
 	}
 	var e *driver.Error
 	var errno syscall.Errno
-	if !errors.As(err, &e) && !errors.As(err, &errno) {
+	if !errors.As(err, &e) && !errors.As(err, &errno) && !errors.Is(err, errMoved) {
 		return err
 	}
 	return &Error{Doing: doing, Path: path, Kind: kindOf(err), Err: err}
@@ -128,6 +148,8 @@ func kindOf(err error) Kind {
 	switch {
 	case errors.As(err, &e):
 		return kindOfCode(e.Code())
+	case errors.Is(err, errMoved):
+		return Moved
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return Full
 	case errors.Is(err, syscall.EROFS):

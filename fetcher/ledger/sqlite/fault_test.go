@@ -1,12 +1,15 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // TestPageLimit: SQLite itself refuses to grow the file.
@@ -73,6 +76,76 @@ func TestBusy(t *testing.T) {
 	}
 	if err := l.Put(t.Context(), held("1")); err != nil {
 		t.Errorf("unlocked: error %v, want none", err)
+	}
+}
+
+// TestMoved: a ledger that is removed, or replaced by a backup, while it is open is
+// not written under another's name. With the same file back all goes on, and the
+// backup, once it is opened, has nothing of the other's log.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	for name, backup := range map[string]bool{"removed": false, "replaced by a backup": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := newPath(t)
+			aside, copied := path+".aside", path+".backup"
+			old := create(t, path)
+			first := lease(t, old)
+			if err := errors.Join(first.Put(t.Context(), held("old")), first.Release(), old.Close()); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(path)
+			if err := errors.Join(err, os.WriteFile(copied, data, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			s := create(t, path)
+			l := lease(t, s)
+			err = errors.Join(l.Put(t.Context(), held("1"), held("2")), os.Rename(path, aside))
+			if backup {
+				err = errors.Join(err, os.Rename(copied, path))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustBe(t, l.Put(t.Context(), held("3")), Moved)
+			mustBe(t, s.Ping(t.Context()), Moved)
+			_, err = s.Lease(t.Context(), l.account)
+			mustBe(t, err, Moved)
+			if !errors.Is(err, ledger.ErrUnavailable) {
+				t.Errorf("%v is not %v", err, ledger.ErrUnavailable)
+			}
+
+			if backup {
+				if err := errors.Join(l.Release(), s.Close()); err != nil {
+					t.Fatal(err)
+				}
+				if n := count(t, lease(t, create(t, path))); n != 1 {
+					t.Errorf("the backup has %d rows, want the one that it had", n)
+				}
+				return
+			}
+			if err := os.Rename(aside, path); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Ping(t.Context()), l.Put(t.Context(), held("3"))); err != nil || count(t, l) != 4 {
+				t.Errorf("with the same file back: %d rows, error %v; want 4, no error", count(t, l), err)
+			}
+		})
+	}
+}
+
+// TestRemovedInUse: what is left of a ledger that was removed while it was in use
+// is not taken for the beginning of a new one.
+func TestRemovedInUse(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	s := create(t, path)
+	l := lease(t, s)
+	if err := errors.Join(l.Put(t.Context(), held("1")), os.Remove(path), l.Release(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), path, Options{Create: true}); err == nil || !strings.Contains(err.Error(), path+"-wal") {
+		t.Errorf("error %v, want one that names the log", err)
 	}
 }
 

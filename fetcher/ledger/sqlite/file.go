@@ -65,7 +65,7 @@ func locksDir(path string) string { return path + ".locks" }
 // lockOpening keeps other processes from opening the database until unlock.
 // For them, creating it, migrating it and switching it to WAL is one step.
 func lockOpening(ctx context.Context, path string) (unlock func(), err error) {
-	if err := os.Mkdir(locksDir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeLocksDir(path); err != nil {
 		return nil, err
 	}
 	lock := newLock(path, "open")
@@ -75,10 +75,23 @@ func lockOpening(ctx context.Context, path string) (unlock func(), err error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
+// makeLocksDir makes the folder of the lock files unless it is there.
+func makeLocksDir(path string) error {
+	if err := os.Mkdir(locksDir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
 // newLock is a lock file of the database. It is opened for writing, though
 // nothing is written: a read-only file system shows here, with its own error.
-func newLock(path, name string) *flock.Flock {
-	return flock.New(filepath.Join(locksDir(path), name), flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+func newLock(path, name string) *flock.Flock { return lockFile(path, name, 0) }
+
+// freshLock is a lock file that must not exist yet: nobody can have held it.
+func freshLock(path, name string) *flock.Flock { return lockFile(path, name, os.O_EXCL) }
+
+func lockFile(path, name string, flags int) *flock.Flock {
+	return flock.New(filepath.Join(locksDir(path), name), flock.SetFlag(os.O_CREATE|os.O_RDWR|flags), flock.SetPermissions(0o600))
 }
 
 // exists reports whether the database exists, and is a file with something in it.
@@ -164,6 +177,46 @@ func clearWay(path string) error {
 		}
 	}
 	return nil
+}
+
+// files are the database and its log as they were opened. A file that is removed
+// or replaced stays open without a name: what is written there is lost when the
+// process ends.
+type files struct{ database, log os.FileInfo }
+
+// statFiles looks at the files of a database that is open.
+func statFiles(path string) (f files, err error) {
+	if f.database, err = os.Stat(path); err != nil {
+		return f, err
+	}
+	f.log, err = os.Stat(path + "-wal")
+	return f, err
+}
+
+// verify returns errMoved unless the path still names the database.
+func (f files) verify(path string) error {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: no such file", errMoved)
+	case err != nil:
+		return err
+	case !os.SameFile(info, f.database):
+		return errMoved
+	}
+	return nil
+}
+
+// removeLog removes the log of a database that was replaced, once it is no longer
+// needed. SQLite would take it for that of the other file, and so damage it.
+func (f files) removeLog(path string) error {
+	other, err := os.Stat(path)
+	if err != nil || os.SameFile(other, f.database) {
+		return nil // SQLite has done what there is to do, or the log may be all that is left
+	}
+	if now, err := os.Stat(path + "-wal"); err != nil || !os.SameFile(now, f.log) {
+		return nil
+	}
+	return errors.Join(os.Remove(path+"-wal"), os.Remove(path+"-shm"))
 }
 
 // syncFolder puts a new file's entry in its folder on disk. An error is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"sync"
@@ -16,7 +17,7 @@ import (
 
 // Lease is the right to poll one account and to change its rows. After
 // Release every change fails with ErrReleased; after its lock file was
-// removed, with ErrLost. Reading still works then.
+// replaced, with ErrLost. Reading still works then.
 type Lease struct {
 	store    *Store
 	account  int64
@@ -33,6 +34,13 @@ type Lease struct {
 // account. Messages found in state Sending were being sent when a process
 // died: see ledger.Record.Interrupt.
 func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
+	// Before anything is read: what follows from it must not be another file's.
+	if err := s.files.verify(s.path); err != nil {
+		return nil, explain("read the ledger", s.path, err)
+	}
+	if err := makeLocksDir(s.path); err != nil {
+		return nil, explain("make the folder", locksDir(s.path), err)
+	}
 	l := &Lease{store: s, account: account, lock: newLock(s.path, strconv.FormatInt(account, 10))}
 	switch ok, err := l.lock.TryLock(); {
 	case err != nil:
@@ -115,9 +123,32 @@ func (l *Lease) verify(c *writeConn) error {
 	if err != nil {
 		return err
 	}
-	if theirs, err := os.Stat(l.lock.Path()); err != nil || !os.SameFile(ours, theirs) {
+	switch theirs, err := os.Stat(l.lock.Path()); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := l.lockAgain(); err != nil {
+			return err
+		}
+	case err != nil || !os.SameFile(ours, theirs):
 		return fmt.Errorf("%w: %s", ErrLost, l.lock.Path())
 	}
 	l.verified = c.number
+	return nil
+}
+
+// lockAgain makes the lock file anew after somebody has removed it. Lock files
+// stay, so that nobody has held the lease since, unless somebody has this file now.
+func (l *Lease) lockAgain() error {
+	if err := makeLocksDir(l.store.path); err != nil {
+		return err
+	}
+	fresh := freshLock(l.store.path, strconv.FormatInt(l.account, 10))
+	switch ok, err := fresh.TryLock(); {
+	case err != nil && !errors.Is(err, fs.ErrExist):
+		return err
+	case !ok:
+		return fmt.Errorf("%w: %s", ErrLost, fresh.Path())
+	}
+	_ = l.lock.Unlock() // the file without a name
+	l.lock = fresh
 	return nil
 }

@@ -8,32 +8,60 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// TestLockFileRemoved: without its file, a lock keeps no other process out.
+// TestLockFileReplaced: without its file, a lock keeps no other process out.
+func TestLockFileReplaced(t *testing.T) {
+	t.Parallel()
+	s := create(t, newPath(t))
+	l := lease(t, s)
+	if err := errors.Join(os.Remove(l.lock.Path()), os.WriteFile(l.lock.Path(), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Put(t.Context(), held("1")); !errors.Is(err, ErrLost) {
+		t.Errorf("Put without the lock file: error %v, want %v", err, ErrLost)
+	}
+	next := lease(t, s)
+	if err := next.Put(t.Context(), held("1")); err != nil {
+		t.Errorf("Put by the next holder: error %v, want none", err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+	if n := count(t, next); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+// TestLockFileRemoved: a lock file that is removed is made again by its holder, or
+// by the next one if that comes first.
 func TestLockFileRemoved(t *testing.T) {
 	t.Parallel()
-	for name, harm := range map[string]func(path string) error{
-		"removed":  os.Remove,
-		"replaced": func(path string) error { return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600)) },
+	for name, remove := range map[string]func(s *Store, l *Lease) error{
+		"the file":   func(_ *Store, l *Lease) error { return os.Remove(l.lock.Path()) },
+		"the folder": func(s *Store, _ *Lease) error { return os.RemoveAll(locksDir(s.path)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := create(t, newPath(t))
 			l := lease(t, s)
-			if err := harm(l.lock.Path()); err != nil {
+			if err := errors.Join(remove(s, l), l.Put(t.Context(), held("1"))); err != nil {
+				t.Fatalf("Put by the holder: error %v, want none", err)
+			}
+			if _, err := s.Lease(t.Context(), l.account); !errors.Is(err, ledger.ErrLeased) {
+				t.Errorf("a second lease: error %v, want %v", err, ledger.ErrLeased)
+			}
+			if err := errors.Join(l.Release(), remove(s, l)); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.Put(t.Context(), held("1")); !errors.Is(err, ErrLost) {
-				t.Errorf("Put without the lock file: error %v, want %v", err, ErrLost)
+			l = lease(t, s)
+			if err := remove(s, l); err != nil {
+				t.Fatal(err)
 			}
 			next := lease(t, s)
-			if err := next.Put(t.Context(), held("1")); err != nil {
+			if err := l.Put(t.Context(), held("2")); !errors.Is(err, ErrLost) {
+				t.Errorf("Put after another has taken the lease: error %v, want %v", err, ErrLost)
+			}
+			if err := next.Put(t.Context(), held("2")); err != nil {
 				t.Errorf("Put by the next holder: error %v, want none", err)
-			}
-			if err := l.Release(); err != nil {
-				t.Error(err)
-			}
-			if n := count(t, next); n != 1 {
-				t.Errorf("%d rows, want 1", n)
 			}
 		})
 	}

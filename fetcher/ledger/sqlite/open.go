@@ -39,6 +39,7 @@ type Options struct {
 // Failures of the database are of type *Error.
 type Store struct {
 	path   string // without symbolic links
+	files  files
 	now    func() time.Time
 	read   *reader
 	db     *sql.DB // the writer's
@@ -110,6 +111,10 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if err := prepare(c, s.path); err != nil {
 		return errors.Join(err, c.close())
 	}
+	if s.files, err = statFiles(s.path); err != nil {
+		return errors.Join(err, c.close())
+	}
+	c.verify = func() error { return s.files.verify(s.path) }
 	s.writer = startWriter(c)
 	return nil
 }
@@ -130,7 +135,8 @@ func prepare(c *writeConn, path string) error {
 	if mode != "wal" {
 		return fmt.Errorf("%s: its file system does not support shared memory, which SQLite's WAL mode needs (the mode stays %q); set `state` to a path on another file system", path, mode)
 	}
-	return nil
+	var version int
+	return c.scan("PRAGMA user_version", nil, &version) // the first read opens the log
 }
 
 // writing are the pragmas of a connection that writes.
@@ -153,8 +159,11 @@ func connect(path, mode string, busy time.Duration, pragmas ...string) (*sql.DB,
 	return sql.OpenDB(c), nil
 }
 
-// Ping reads from the database.
+// Ping reads from the database, which must still be the file at its path.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.files.verify(s.path); err != nil {
+		return explain("read the ledger", s.path, err)
+	}
 	var version int
 	err := s.read.QueryRowContext(ctx, "SELECT user_version FROM pragma_user_version").Scan(&version)
 	return explain("read the ledger", s.path, err)
@@ -186,6 +195,11 @@ func (s *Store) close() error {
 	// database and removes it, which a read-only connection cannot do.
 	err := s.read.Close()
 	// PASSIVE does not wait for other processes. What it leaves is safe in the log.
-	_, checkpoint := s.writer.conn.exec("PRAGMA wal_checkpoint(PASSIVE)")
-	return errors.Join(err, checkpoint, s.writer.conn.close(), s.db.Close())
+	var busy, inLog, moved int
+	checkpoint := s.writer.conn.scan("PRAGMA wal_checkpoint(PASSIVE)", nil, &busy, &inLog, &moved)
+	err = errors.Join(err, checkpoint, s.writer.conn.close(), s.db.Close())
+	if err == nil && moved == inLog {
+		err = s.files.removeLog(s.path)
+	}
+	return err
 }

@@ -60,7 +60,13 @@ func (c *writeConn) commit(run func() error) error {
 	}
 	c.number++
 	c.counts = c.counts[:0]
-	err := run()
+	var err error
+	if c.verify != nil {
+		err = c.verify()
+	}
+	if err == nil {
+		err = run()
+	}
 	if err == nil {
 		err = c.putCounts()
 	}

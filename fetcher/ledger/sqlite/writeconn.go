@@ -14,9 +14,10 @@ import (
 type writeConn struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
-	unsynced   bool      // commits do not wait for the disk
-	number     int       // of the transaction
-	counts     []outcome // of the transaction, written at its end
+	unsynced   bool         // commits do not wait for the disk
+	number     int          // of the transaction
+	counts     []outcome    // of the transaction, written at its end
+	verify     func() error // whether to write, once in each transaction; nil: always
 }
 
 func newWriteConn(conn *sql.Conn) *writeConn {
