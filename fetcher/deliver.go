@@ -14,10 +14,6 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// writeLimit bounds the wait for a write that a shutdown must not lose. Disks
-// were seen to take half a minute for one.
-const writeLimit = time.Minute
-
 // delivery is one message on its way to the destination.
 type delivery struct {
 	*fetched
@@ -99,7 +95,7 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 			return
 		}
 		if err != nil {
-			_ = s.tally.abort(errors.Join(err, s.rollback(ctx, d)))
+			_ = s.tally.abort(errors.Join(err, s.writeOnce(ctx, d.rollback(s.lease))))
 			return
 		}
 		v = s.goOn(ctx, d, outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt))
@@ -109,7 +105,7 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 	case err == nil:
 		v = rejected
 	case !v.PossiblyDelivered():
-		_ = s.tally.abort(errors.Join(err, s.rollback(ctx, d)))
+		_ = s.tally.abort(errors.Join(err, s.insist(ctx, d.rollback(s.lease))))
 		return
 	default: // some have it, or may, and that must not be forgotten
 		_ = s.tally.abort(err)
@@ -208,26 +204,24 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string) error {
 }
 
 // rollback takes an intent back: the transaction did not happen.
-func (s *session) rollback(ctx context.Context, d *delivery) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-	defer cancel()
-	switch {
-	case !d.intended || d.rec.ID == 0:
-		return nil
-	case d.before.ID == 0:
-		return s.lease.Drop(ctx, d.rec.ID)
-	default:
-		return s.lease.Put(ctx, &d.before)
+func (d *delivery) rollback(rows Rows) func(context.Context) error {
+	return func(ctx context.Context) error {
+		switch {
+		case !d.intended || d.rec.ID == 0:
+			return nil
+		case d.before.ID == 0:
+			return rows.Drop(ctx, d.rec.ID)
+		default:
+			return rows.Put(ctx, &d.before)
+		}
 	}
 }
 
 // record writes the outcome of a transaction to the ledger. It reports whether
 // it is on disk, and was not rolled back.
 func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-	defer cancel()
 	if v.Effect == outcome.Rollback {
-		if err := s.rollback(ctx, d); err != nil {
+		if err := s.insist(ctx, d.rollback(s.lease)); err != nil {
 			_ = s.tally.abort(err)
 		}
 		s.tally.delivered(d, v)
@@ -237,7 +231,7 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
 		s.tally.refused(d, s.Now())
 	}
-	if err := s.lease.Put(ctx, d.rec); err != nil {
+	if err := s.insist(ctx, func(ctx context.Context) error { return s.lease.Put(ctx, d.rec) }); err != nil {
 		_ = s.tally.abort(fmt.Errorf("recording the outcome of a message: %w", err))
 		return false
 	}

@@ -1,0 +1,103 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Lease is the right to poll one account, and the account's part of the ledger.
+// What is written through it is on disk when the call returns nil; after an error
+// none of it is.
+type Lease interface {
+	AccountRow
+	Rows
+	// Release gives the right back.
+	Release() error
+}
+
+// AccountRow reads and writes what is remembered of the account.
+type AccountRow interface {
+	Account(context.Context) (ledger.Account, error)
+	// PutAccount need not wait for the disk for what is not ledger.Account.Durable.
+	PutAccount(context.Context, ledger.Account) error
+}
+
+// Rows reads and writes what is remembered of its messages.
+type Rows interface {
+	// Known returns all rows that a listing is compared with.
+	Known(context.Context) ([]ledger.Known, error)
+	// Record returns one row whole, or ledger.ErrNotFound.
+	Record(ctx context.Context, id int64) (*ledger.Record, error)
+	// Put writes all of the records or none; new ones get their ID.
+	Put(context.Context, ...*ledger.Record) error
+	// Drop removes rows in state Sending, whose transaction did not happen.
+	Drop(ctx context.Context, ids ...int64) error
+	// SetMissing sets MissingSince of these rows; the zero time means that they
+	// are listed again.
+	SetMissing(ctx context.Context, since time.Time, ids []int64) error
+	// Deleted records when the server confirmed that these forwarded messages are
+	// deleted; the zero time takes it back.
+	Deleted(ctx context.Context, at time.Time, ids ...int64) error
+}
+
+// Routes remembers which destinations, and which recipients there, are backing
+// off.
+type Routes interface {
+	// Route returns the zero value with the key if nothing is known.
+	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
+	// PutRoute writes what has become of a route since it was read. Of failures at
+	// the same time one counts; a success always does.
+	PutRoute(ctx context.Context, was, is ledger.Route) error
+}
+
+const (
+	// writeLimit bounds the wait for a write that a shutdown must not lose. Disks
+	// were seen to take half a minute for one.
+	writeLimit = time.Minute
+	// patience is how long the outcome of a transaction is kept for a ledger that
+	// cannot be written: a forgotten shell may keep it locked for hours.
+	patience = 6 * time.Hour
+	// The wait between two tries grows from one to the other.
+	firstRetry   = 100 * time.Millisecond
+	longestRetry = 30 * time.Second
+)
+
+// insist writes what has become of a transaction: no one else knows it, and without
+// it the message would be sent once more. While the ledger cannot be used it tries
+// again, and once more when the program is being stopped. Meanwhile nothing new is
+// begun, and nothing is deleted.
+func (p *poll) insist(ctx context.Context, write func(context.Context) error) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	last := false
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
+		last = last || p.stopping(ctx)
+		err := p.writeOnce(ctx, write)
+		if err == nil || last || !errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		if wait == firstRetry {
+			p.log.Warn("the outcome of a message cannot be written to the ledger now; it is kept until it can", "error", err)
+		}
+		_ = p.tally.abort(err)
+		next := time.NewTimer(wait)
+		select {
+		case <-next.C:
+		case <-limit.C:
+			last = true
+		case <-p.Stopping:
+		case <-ctx.Done():
+		}
+		next.Stop()
+	}
+}
+
+// writeOnce is one try, which the end of ctx does not end.
+func (p *poll) writeOnce(ctx context.Context, write func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	return write(ctx)
+}
