@@ -2,9 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -27,19 +27,17 @@ func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
 }
 
 // Messages yields all messages that pass the filter, with the name of their
-// account: by account, then in the order in which they were first written. It
-// reads them one by one from a snapshot. An error of yield ends it and is
-// returned.
+// account: by account, then in the order in which they were first written. An
+// error of yield ends it and is returned.
+//
+// It reads them in groups, and yields outside of any transaction: however long
+// yield takes, the log of writes does not have to keep what was replaced since. So
+// each message is as it was at some time during the call, and those that come or
+// go meanwhile may be left out.
 func (s *Store) Messages(ctx context.Context, f ledger.Filter, yield func(account string, r *ledger.Record) error) error {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return explain("read the ledger", s.path, err)
-	}
-	defer func() { _ = tx.Rollback() }() // it has read only
-	accounts, err := query(ctx, tx, accountFields, selectAccounts+" WHERE ? IN ('', name) ORDER BY name", f.Account)
+	accounts, err := query(ctx, s.read, accountFields, selectAccounts+" WHERE ? IN ('', name) ORDER BY name", f.Account)
 	for i := 0; err == nil && i < len(accounts); i++ {
-		text, args := filtered(accounts[i].ID, f)
-		err = records(ctx, tx, func(r *ledger.Record) error { return yield(accounts[i].Name, r) }, text, args...)
+		err = s.messagesOf(ctx, accounts[i], f, yield)
 	}
 	return explain("read the ledger", s.path, err)
 }
@@ -52,16 +50,43 @@ func (s *Store) Copies(ctx context.Context) ([]ledger.Copy, error) {
 	return list, explain("read the ledger", s.path, err)
 }
 
-// filtered is the query for the messages of one account that pass the filter.
-func filtered(account int64, f ledger.Filter) (text string, args []any) {
-	text, args = selectRecords+" WHERE m.account = ?", []any{account}
+// groupSize is how many messages are read at once.
+const groupSize = 256
+
+// messagesOf yields the messages of one account.
+func (s *Store) messagesOf(ctx context.Context, a ledger.Account, f ledger.Filter, yield func(account string, r *ledger.Record) error) error {
+	where, args := filtered(a.ID, f)
+	all, err := query(ctx, s.read, func(id *int64) []any { return []any{id} }, "SELECT m.id FROM messages m"+where, args...)
+	if err != nil {
+		return err
+	}
+	slices.Sort(all) // sorting in SQLite takes longer
+	for group := range slices.Chunk(all, groupSize) {
+		read := make([]*ledger.Record, 0, len(group))
+		err := records(ctx, s.read, func(r *ledger.Record) error { read = append(read, r); return nil },
+			selectRecords+where+" AND m.id IN (SELECT value FROM json_each(?)) ORDER BY m.id, r.position", append(args, asJSON[[]int64]{&group})...)
+		if err != nil {
+			return err
+		}
+		for _, r := range read {
+			if err := yield(a.Name, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// filtered is the condition for the messages of one account that pass the filter.
+func filtered(account int64, f ledger.Filter) (where string, args []any) {
+	where, args = " WHERE m.account = ?", []any{account}
 	if f.State != 0 {
-		text, args = text+" AND m.state = ?", append(args, state(f.State))
+		where, args = where+" AND m.state = ?", append(args, state(f.State))
 	}
 	if f.UID != "" {
-		text, args = text+" AND m.uid = ?", append(args, octets(f.UID))
+		where, args = where+" AND m.uid = ?", append(args, octets(f.UID))
 	}
-	return text + " ORDER BY m.id, r.position", args
+	return where, args[:len(args):len(args)]
 }
 
 // records yields the messages of a query that begins with selectRecords and is
