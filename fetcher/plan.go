@@ -35,6 +35,9 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if err := s.missing(ctx, v); err != nil {
 		return identify.Plan{}, err
 	}
+	if len(v.Entries) > 0 {
+		s.row.Listings.Note(s.Now())
+	}
 	s.res.OnServer, s.row.OnServer = len(v.Entries), len(v.Entries)
 	s.view = v
 	p := identify.Compare(v)

@@ -97,3 +97,16 @@ func (x *index) rows(i int, known []ledger.Known) []ledger.Known {
 	}
 	return out
 }
+
+// mayBeListed reports whether a row's message may be in the listing. Where a
+// deleted message's UID belongs to later rows, it is theirs.
+func (x *index) mayBeListed(i int, k ledger.Known) bool {
+	if NotDeleted(k) || !x.listed[i] {
+		return x.listed[i]
+	}
+	entries := max(1, len(x.doubled[k.UID]))
+	for row := x.after(int32(i)); row >= 0; row = x.after(row) {
+		entries--
+	}
+	return entries > 0
+}

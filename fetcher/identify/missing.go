@@ -17,8 +17,8 @@ func Missing(v View) (gone, left, back []ledger.Known) {
 	}
 	x := v.indexed()
 	for i, k := range v.Known {
-		switch listedBefore, listed := k.MissingSince.IsZero(), x.listed[i]; {
-		case !NotDeleted(k) || k.CopyFile != "" && !MayBePart(k) || listedBefore == listed:
+		switch listedBefore, listed := k.MissingSince.IsZero(), x.mayBeListed(i, k); {
+		case k.CopyFile != "" && !MayBePart(k) || listedBefore == listed:
 		case listed:
 			back = append(back, k)
 		case undelivered(k) && k.CopyFile == "":

@@ -27,6 +27,7 @@ type Account struct {
 	Server    ServerFacts
 	UIDs      UIDState
 	Refusals  Refusals // in a row, of messages to its destination
+	Listings  Listings
 }
 
 // UIDState says whether the UIDs on the server can be compared with those in
@@ -49,7 +50,7 @@ const (
 // message depends on them.
 func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	a.Failures, a.Cause, a.OnServer = 0, Cause{}, 0
+	a.Failures, a.Cause, a.OnServer, a.Listings = 0, Cause{}, 0, Listings{}
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
 	a.Server.Tried = Tried{}
 	return a

@@ -21,8 +21,10 @@ type Known struct {
 	// the message came back.
 	Deletions int
 	// MissingSince is zero while the message is listed, so that a poll without
-	// news writes nothing. Otherwise it is the time of the poll before the first
-	// listing without the message, or of that listing if there was none before.
+	// news writes nothing. Otherwise it is when the message was last seen: the time
+	// of the poll before the first listing without it, or of that listing if there
+	// was none before. Once its deletion is confirmed it is that time, until a
+	// listing shows it again.
 	MissingSince time.Time
 	// CopyFile is the name of the file that holds the retained copy of a message
 	// that the server will not send a second time; "" for none.

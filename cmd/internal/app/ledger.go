@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -75,18 +74,14 @@ func Claim(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]l
 	return rows, nil
 }
 
-// rowLife is how long the ledger remembers a message after it was deleted on its
-// server. Messages that are still there are never forgotten.
-const rowLife = 90 * 24 * time.Hour
-
 // Prune removes old rows from the ledger. A failure is logged only: the next
 // time will do.
 func Prune(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
-	n, err := store.Prune(ctx, time.Now().Add(-rowLife))
-	if err != nil {
+	n, err := store.Prune(ctx)
+	if err != nil && ctx.Err() == nil {
 		log.Warn("old rows could not be removed from the ledger", "error", err)
 	}
 	if n > 0 {
-		log.Info("removed messages from the ledger that were deleted long ago", "messages", n)
+		log.Info("removed messages from the ledger that left their servers long ago", "messages", n)
 	}
 }

@@ -66,6 +66,7 @@ func Run(ctx context.Context, o Options) error {
 	defer d.listenForClients(o.Config)()
 	defer d.goBackground(d.watchdog)()
 	defer d.goBackground(d.sendNotices)()
+	defer d.goBackground(d.prune)()
 	changed := make(chan struct{}, 1)
 	defer d.goBackground(func(ctx context.Context) { d.files.Run(ctx, watchInterval, changed) })()
 	return d.loop(changed)
@@ -80,15 +81,11 @@ func newDaemon(stop *Stop, o Options) *daemon {
 
 // loop does what signals, timers and changed files ask for, until the end.
 func (d *daemon) loop(changed <-chan struct{}) error {
-	prune := time.NewTicker(pruneInterval)
-	defer prune.Stop()
 	restart := time.NewTicker(restartInterval)
 	defer restart.Stop()
 	d.ready()
 	for {
 		select {
-		case <-prune.C:
-			app.Prune(d.stop.Context, d.Store, d.Log.Logger)
 		case <-d.stop.Stopping:
 			d.Log.Info("stopping: waiting a few seconds for transactions in flight; a second signal stops at once")
 			d.systemd.stopping()
@@ -114,6 +111,20 @@ func (d *daemon) loop(changed <-chan struct{}) error {
 		case <-changed:
 			d.Log.Info("the configuration's files have changed")
 			d.reload()
+		}
+	}
+}
+
+// prune removes old rows from the ledger, once a day.
+func (d *daemon) prune(ctx context.Context) {
+	daily := time.NewTicker(pruneInterval)
+	defer daily.Stop()
+	for {
+		select {
+		case <-daily.C:
+			app.Prune(ctx, d.Store, d.Log.Logger)
+		case <-ctx.Done():
+			return
 		}
 	}
 }

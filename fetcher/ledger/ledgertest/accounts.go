@@ -61,6 +61,7 @@ func testAccount(t *testing.T, k Kind) {
 			BadLogins:    2, LastLogin: at(7), LastBody: at(12), MostBodies: 44,
 		},
 		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
+		Listings: ledger.Listings{Before: at(15), Last: at(16)},
 	}
 	mustBeFull(t, "Account", reflect.ValueOf(want))
 	must(t, f.lease.PutAccount(f, want))

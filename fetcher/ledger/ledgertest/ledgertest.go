@@ -23,7 +23,7 @@ type Store interface {
 	Copies(context.Context) ([]ledger.Copy, error)
 	Counts(context.Context) (map[int64]map[ledger.State]int, error)
 	Days(ctx context.Context, since time.Time) ([]ledger.Day, error)
-	Prune(ctx context.Context, before time.Time) (int, error)
+	Prune(context.Context) (int, error)
 
 	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
 	Routes(context.Context) ([]ledger.Route, error)
@@ -84,7 +84,8 @@ func (k Kind) Run(t *testing.T) {
 		{"sending becomes held the third time in a row", testInterruptedAgain},
 		{"Messages obeys its filter", testMessages},
 		{"Counts and Days count each change of state once", testCounts},
-		{"Prune removes only what was deleted before", testPrune},
+		{"Prune removes only what left its server long ago", testPrune},
+		{"Prune needs the evidence of two listings", testPruneEvidence},
 		{"routes keep failures and successes", testRoutes},
 		{"notices come back as they were put", testNotices},
 		{"an ended context changes nothing", testContext},

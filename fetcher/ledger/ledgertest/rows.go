@@ -20,12 +20,17 @@ func testDeleted(t *testing.T, k Kind) {
 	}
 
 	must(t, f.lease.Deleted(f, epoch, forwarded.ID))
-	forwarded.DeletedAt, forwarded.Deletions = epoch, 1
+	forwarded.DeletedAt, forwarded.MissingSince, forwarded.Deletions = epoch, epoch, 1
 	equal(t, "deleted", f.known(t), []ledger.Known{forwarded.Known, held.Known})
 
 	must(t, f.lease.Deleted(f, time.Time{}, forwarded.ID))
-	forwarded.DeletedAt = time.Time{} // the count of deletions stays
+	forwarded.DeletedAt, forwarded.MissingSince = time.Time{}, time.Time{} // the count of deletions stays
 	equal(t, "taken back", f.known(t), []ledger.Known{forwarded.Known, held.Known})
+
+	must(t, f.lease.Deleted(f, epoch, forwarded.ID))
+	must(t, f.lease.SetMissing(f, time.Time{}, []int64{forwarded.ID}))
+	forwarded.DeletedAt, forwarded.Deletions = epoch, 2
+	equal(t, "deleted, and listed again", f.known(t), []ledger.Known{forwarded.Known, held.Known})
 }
 
 func testDrop(t *testing.T, k Kind) {
@@ -62,15 +67,84 @@ func testSetMissing(t *testing.T, k Kind) {
 	equal(t, "listed again", f.record(t, missing.ID), missing)
 }
 
+// longAgo is when a message was last seen whose row may go, once there are the
+// listings of listedSince.
+var longAgo = epoch.Add(-ledger.RowLife - 72*time.Hour)
+
+// listedSince are listings of two days, the first of them RowLife after longAgo.
+var listedSince = ledger.Listings{Before: longAgo.Add(ledger.RowLife + time.Hour), Last: epoch}
+
+// missing is a row of a message that is missing since then.
+func missing(s ledger.State, uid string, since time.Time) *ledger.Record {
+	r := in(s, uid)
+	r.MissingSince = since
+	return r
+}
+
 func testPrune(t *testing.T, k Kind) {
 	f := setup(t, k)
-	old, fresh, kept := in(ledger.Forwarded, "old"), in(ledger.Forwarded, "fresh"), in(ledger.Forwarded, "kept")
-	old.DeletedAt, fresh.DeletedAt = epoch.Add(-time.Millisecond), epoch
-	old.Recipients = []ledger.Recipient{{Address: "a@example.org", State: ledger.Forwarded}}
-	kept.ForwardedAt, kept.MissingSince = epoch.AddDate(-9, 0, 0), epoch.AddDate(-9, 0, 0)
-	f.put(t, old, fresh, kept)
-	n, err := f.store.Prune(f, epoch)
+	account := f.account
+	account.Listings = listedSince
+	must(t, f.lease.PutAccount(f, account))
+	deleted, ignored := missing(ledger.Forwarded, "deleted", longAgo), in(ledger.Forwarded, "deleted, but still listed")
+	deleted.DeletedAt, ignored.DeletedAt = longAgo, longAgo.AddDate(-9, 0, 0)
+	deleted.Recipients = []ledger.Recipient{{Address: "a@example.org", State: ledger.Forwarded}}
+	copied := missing(ledger.Forwarded, "with a copy", longAgo)
+	copied.CopyFile = "file"
+	listed := in(ledger.Forwarded, "listed")
+	listed.ForwardedAt = longAgo.AddDate(-9, 0, 0)
+	go1, go2, go3 := missing(ledger.Forwarded, "removed by its owner", longAgo), missing(ledger.Gone, "gone", longAgo), missing(ledger.Skipped, "skipped", longAgo)
+	keep := []*ledger.Record{
+		ignored, copied, listed, missing(ledger.Forwarded, "not long ago", longAgo.Add(time.Hour)),
+		missing(ledger.Held, "held", longAgo), missing(ledger.Deferred, "deferred", longAgo), missing(ledger.Unknown, "unknown", longAgo),
+	}
+	f.put(t, append([]*ledger.Record{deleted, go1, go2, go3}, keep...)...)
+
+	f.wantPruned(t, "while the account is being polled", 0)
+	must(t, f.lease.Release())
+	f.wantPruned(t, "rows", 4)
+	left := f.known(t)
+	for i, k := range keep {
+		if i >= len(left) || left[i].UID != k.UID {
+			t.Fatalf("left are %+v, want %s there", left, k.UID)
+		}
+	}
+	equal(t, "rows left", len(left), len(keep))
+	take(t, f.store, f.account.ID) // it was given back
+}
+
+func (f *fixture) wantPruned(t *testing.T, when string, want int) {
+	t.Helper()
+	n, err := f.store.Prune(f)
 	must(t, err)
-	equal(t, "rows pruned", n, 1)
-	equal(t, "left", f.known(t), []ledger.Known{fresh.Known, kept.Known})
+	equal(t, "pruned, "+when, n, want)
+}
+
+// testPruneEvidence: the clock alone does not make a row old.
+func testPruneEvidence(t *testing.T, k Kind) {
+	f := setup(t, k)
+	left, deleted := missing(ledger.Forwarded, "left", longAgo), missing(ledger.Forwarded, "deleted", longAgo)
+	deleted.DeletedAt = longAgo
+	f.put(t, left, deleted)
+	account := f.account
+	hides := ledger.ServerFacts{Habits: ledger.Habits{RetrHides: fact(true, epoch, 2)}}
+	for _, test := range []struct {
+		name     string
+		listings ledger.Listings
+		server   ledger.ServerFacts
+		want     int
+	}{
+		{"without a listing", ledger.Listings{}, ledger.ServerFacts{}, 0},
+		{"one listing", ledger.Listings{Last: epoch}, ledger.ServerFacts{}, 0},
+		{"one of the two is too early", ledger.Listings{Before: longAgo.Add(ledger.RowLife), Last: epoch}, ledger.ServerFacts{}, 0},
+		{"they are of the future", ledger.Listings{Before: epoch, Last: epoch.AddDate(0, 0, 1)}, ledger.ServerFacts{}, 0},
+		{"a server that hides", listedSince, hides, 1},
+		{"two listings", listedSince, ledger.ServerFacts{}, 1},
+	} {
+		account.Listings, account.Server = test.listings, test.server
+		must(t, f.lease.PutAccount(f, account))
+		must(t, f.lease.Release())
+		f.wantPruned(t, test.name, test.want)
+		f.lease = take(t, f.store, f.account.ID)
+	}
 }

@@ -12,11 +12,12 @@ import (
 // selectAccounts reads the columns that accountFields are scanned from.
 const selectAccounts = `SELECT id, name, username, host, listed, last_poll, last_success, next_poll,
 	failures, not_before, cause_code, cause_text, on_server, server,
-	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END, refusals FROM accounts`
+	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END, refusals, listed_before, listed_last FROM accounts`
 
 func accountFields(a *ledger.Account) []any {
 	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
-		&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, asJSON[ledger.ServerFacts]{&a.Server}, &a.UIDs, asJSON[ledger.Refusals]{&a.Refusals}}
+		&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, asJSON[ledger.ServerFacts]{&a.Server}, &a.UIDs, asJSON[ledger.Refusals]{&a.Refusals},
+		(*millis)(&a.Listings.Before), (*millis)(&a.Listings.Last)}
 }
 
 // Accounts returns all accounts that were ever claimed, by name.
@@ -114,10 +115,12 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 	defer l.row.Store(nil)
 	return l.change(ctx, write, func(c *writeConn) error {
 		return c.affectOne(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
-			failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt, refusals) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
+			failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt, refusals, listed_before, listed_last) =
+			(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
 			millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
 			a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, asJSON[ledger.ServerFacts]{&a.Server},
-			a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, asJSON[ledger.Refusals]{&a.Refusals}, a.ID)
+			a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, asJSON[ledger.Refusals]{&a.Refusals},
+			millis(a.Listings.Before), millis(a.Listings.Last), a.ID)
 	})
 }
 

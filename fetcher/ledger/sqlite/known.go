@@ -18,7 +18,7 @@ import (
 // so the other columns are read only for the rows that need them.
 const (
 	plainRow = `m.generation = 0 AND m.next_attempt IS NULL AND m.deletions = (m.deleted_at IS NOT NULL)
-		AND m.last_seen IS NULL AND m.cause_code = '' AND m.cause_text = '' AND m.spool = ''`
+		AND m.last_seen IS m.deleted_at AND m.cause_code = '' AND m.cause_text = '' AND m.spool = ''`
 	// A number for the most common state needs no allocation, and a text is copied
 	// once where a BLOB is copied twice; it keeps all octets. The rows come in the
 	// order of the index, by state: sorting in SQLite takes longer than reading.
@@ -123,7 +123,7 @@ func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
 	}
 	err = errors.Join(err, (*millis)(&k.ForwardedAt).Scan(v[6]), (*millis)(&k.DeletedAt).Scan(v[7]))
 	if !k.DeletedAt.IsZero() {
-		k.Deletions = 1
+		k.Deletions, k.MissingSince = 1, k.DeletedAt
 	}
 	return k, isPlain != 0, err
 }

@@ -115,15 +115,16 @@ func putRecipients(c *writeConn, id int64, rcpts []ledger.Recipient, before int)
 }
 
 // Deleted sets when the server confirmed that these messages are deleted, and
-// counts the deletion. The zero time unsets it, and the count stays. All must
-// be rows of this account in state Forwarded, or nothing changes.
+// counts the deletion. They count as missing since then, until SetMissing says that
+// they are listed. The zero time unsets both, and the count stays. All must be rows
+// of this account in state Forwarded, or nothing changes.
 func (l *Lease) Deleted(ctx context.Context, at time.Time, ids ...int64) error {
 	confirmed := 1
 	if at.IsZero() {
 		confirmed = 0
 	}
 	return l.write(ctx, func(c *writeConn) error {
-		return l.each(c, ids, ledger.Forwarded, "UPDATE messages SET deleted_at = ?, deletions = deletions + ? WHERE id = ?", millis(at), confirmed)
+		return l.each(c, ids, ledger.Forwarded, "UPDATE messages SET (deleted_at, last_seen, deletions) = (?, ?, deletions + ?) WHERE id = ?", millis(at), millis(at), confirmed)
 	})
 }
 
@@ -145,20 +146,65 @@ func (l *Lease) SetMissing(ctx context.Context, since time.Time, ids []int64) er
 	})
 }
 
-// Prune deletes the rows of messages whose deletion was confirmed before a
-// time, and returns their number. Messages that may still be on their server
-// stay.
-func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
-	var n int64
-	err := s.write(ctx, func(c *writeConn) (err error) {
-		n, err = c.affect("DELETE FROM messages WHERE deleted_at < ?", before.UnixMilli())
-		return err
-	})
+// Prune forgets messages that have left their server for good: those that it was
+// last seen to have before ledger.Account.Forget says. It returns their number. It
+// keeps messages that are not forwarded or that have a copy here, accounts whose
+// lease is taken, and, where a server hides what was retrieved, all that it was not
+// told to delete, for a change of its settings may bring that back.
+func (s *Store) Prune(ctx context.Context) (int, error) {
+	accounts, err := s.Accounts(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return int(n), nil
+	pruned := 0
+	for _, a := range accounts {
+		n, err := s.pruneAccount(ctx, a)
+		if pruned += n; err != nil {
+			return pruned, err
+		}
+	}
+	return pruned, nil
 }
+
+// toPrune are the rows of an account that can be forgotten.
+const toPrune = `SELECT id FROM messages WHERE account = ? AND last_seen < ? AND spool = ''
+	AND state IN ('forwarded', 'skipped', 'gone') AND (deleted_at IS NOT NULL OR NOT ?)`
+
+// pruneAccount prunes under the lease: a poll must not lose a row that it has read.
+func (s *Store) pruneAccount(ctx context.Context, a ledger.Account) (pruned int, err error) {
+	before := a.Forget(s.now())
+	if before.IsZero() {
+		return 0, nil
+	}
+	args := []any{a.ID, before.UnixMilli(), a.Server.RetrHides.Value}
+	var some bool
+	if err := s.read.scan(ctx, "SELECT EXISTS ("+toPrune+")", args, &some); err != nil || !some {
+		return 0, explain("read the ledger", s.path, err)
+	}
+	l, err := s.Lease(ctx, a.ID)
+	if err != nil {
+		if errors.Is(err, ledger.ErrLeased) {
+			return 0, nil // another time
+		}
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, l.Release()) }()
+	for {
+		var n int64
+		// In groups, so that other accounts need not wait; a row that comes back after
+		// a power failure is pruned again.
+		err := l.change(ctx, s.writeAsync, func(c *writeConn) (err error) {
+			n, err = c.affect("DELETE FROM messages WHERE id IN ("+toPrune+" LIMIT ?)", append(args, pruneGroup)...)
+			return err
+		})
+		if pruned += int(n); err != nil || n < pruneGroup {
+			return pruned, err
+		}
+	}
+}
+
+// pruneGroup is how many rows are deleted at once.
+const pruneGroup = 1000
 
 // each runs a statement for each message, with the id as its last argument.
 // All must be of this account and in state want; 0 stands for any.
