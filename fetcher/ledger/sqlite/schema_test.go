@@ -36,8 +36,9 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestMigrateFrom1: a ledger of the first version keeps its rows, and where a
-// body broke off is no longer the size of the message.
+// TestMigrateFrom1: a ledger of the first version keeps its rows, where a body broke
+// off is no longer the size of the message, and deleted ones count as missing since
+// then.
 func TestMigrateFrom1(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
@@ -49,7 +50,9 @@ func TestMigrateFrom1(t *testing.T) {
 		INSERT INTO messages (account, uid, generation, state, size, print, attempts, message_size, cause_code, cause_text, trace, spool,
 			message_id, header_from, header_subject, header_date, last_seen) VALUES
 			(1, x'61', 0, 'deferred', 500, '', 2, 123, 'incomplete', 'it broke off', '', '', '', '', '', '', NULL),
-			(1, x'62', 0, 'forwarded', 500, 'print', 1, 510, '', '', 'trace', 'copy', '<b@example.org>', '', '', '', 1767323045000)`)
+			(1, x'62', 0, 'forwarded', 500, 'print', 1, 510, '', '', 'trace', 'copy', '<b@example.org>', '', '', '', 1767323045000);
+		INSERT INTO messages (account, uid, generation, state, size, print, attempts, deleted_at, deletions, message_size, cause_code, cause_text, trace, spool,
+			message_id, header_from, header_subject, header_date) VALUES (1, x'63', 0, 'forwarded', 500, 'print', 1, 1767323045000, 1, 510, '', '', 'trace', '', '', '', '', '')`)
 	s, err := Open(t.Context(), path, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +83,7 @@ func TestMigrateFrom1(t *testing.T) {
 		{Known: ledger.Known{ID: 1, UID: "a", State: ledger.Deferred, Size: 500, Attempts: 2, Cause: ledger.Cause{Code: "incomplete", Text: "it broke off"}}, Account: 1, BrokenAt: 123},
 		{Known: ledger.Known{ID: 2, UID: "b", State: ledger.Forwarded, Size: 500, Fingerprint: "print", Attempts: 1, CopyFile: "copy", MissingSince: at}, Account: 1, MessageSize: 510, Trace: "trace",
 			Excerpt: ledger.Excerpt{MessageID: "<b@example.org>"}},
+		{Known: ledger.Known{ID: 3, UID: "c", State: ledger.Forwarded, Size: 500, Fingerprint: "print", Attempts: 1, DeletedAt: at, Deletions: 1, MissingSince: at}, Account: 1, MessageSize: 510, Trace: "trace"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("messages\n got %+v, %v\nwant %+v", got, err, want)
