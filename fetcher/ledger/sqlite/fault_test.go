@@ -119,6 +119,9 @@ func TestMoved(t *testing.T) {
 				if err := errors.Join(l.Release(), s.Close()); err != nil {
 					t.Fatal(err)
 				}
+				if info, err := os.Stat(path + "-wal.replaced"); err != nil || info.Size() == 0 {
+					t.Errorf("the log of the file before: %v, want it set aside", err)
+				}
 				if n := count(t, lease(t, create(t, path))); n != 1 {
 					t.Errorf("the backup has %d rows, want the one that it had", n)
 				}

@@ -206,9 +206,11 @@ func (f files) verify(path string) error {
 	return nil
 }
 
-// removeLog removes the log of a database that was replaced, once it is no longer
-// needed. SQLite would take it for that of the other file, and so damage it.
-func (f files) removeLog(path string) error {
+// setLogAside renames the log of a database that was replaced, once all of it is in
+// that database. SQLite would take it for the log of the file that is there now,
+// and so mix the two. It is kept: where that file is a copy without its log, this is
+// the rest of it.
+func (f files) setLogAside(path string) error {
 	other, err := os.Stat(path)
 	if err != nil || os.SameFile(other, f.database) {
 		return nil // SQLite has done what there is to do, or the log may be all that is left
@@ -216,7 +218,7 @@ func (f files) removeLog(path string) error {
 	if now, err := os.Stat(path + "-wal"); err != nil || !os.SameFile(now, f.log) {
 		return nil
 	}
-	return errors.Join(os.Remove(path+"-wal"), os.Remove(path+"-shm"))
+	return errors.Join(os.Rename(path+"-wal", path+"-wal.replaced"), os.Remove(path+"-shm"))
 }
 
 // syncFolder puts a new file's entry in its folder on disk. An error is

@@ -199,7 +199,7 @@ func (s *Store) close() error {
 	checkpoint := s.writer.conn.scan("PRAGMA wal_checkpoint(PASSIVE)", nil, &busy, &inLog, &moved)
 	err = errors.Join(err, checkpoint, s.writer.conn.close(), s.db.Close())
 	if err == nil && moved == inLog {
-		err = s.files.removeLog(s.path)
+		err = s.files.setLogAside(s.path)
 	}
 	return err
 }
