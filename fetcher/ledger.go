@@ -67,15 +67,15 @@ const (
 
 // insist writes what has become of a transaction: no one else knows it, and without
 // it the message would be sent once more. While the ledger cannot be used it tries
-// again, and once more when the program is being stopped. Meanwhile nothing new is
-// begun, and nothing is deleted.
+// again; a try that ends after the program was told to stop is the last. Meanwhile
+// nothing new is begun, and nothing is deleted.
 func (p *poll) insist(ctx context.Context, write func(context.Context) error) error {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	last := false
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
-		last = last || p.stopping(ctx)
 		err := p.writeOnce(ctx, write)
+		last = last || p.stopping(ctx)
 		if err == nil || last || !errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
