@@ -19,6 +19,8 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // The POP3 mailbox is the queue, except for servers that hide or delete what was
@@ -165,27 +167,37 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// fetchCopy is fetch for a message that has a copy. If its file has gone it
-// returns nil, and the message is fetched again if its server still has it.
+// fetchCopy is fetch for a message that has a copy. It returns nil if the copy
+// cannot be read: the message is fetched again if its server still has it. Else it
+// is due for ever, and each poll says so: nobody else has it.
 func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledger.Record) (*fetched, error) {
-	f, err := os.Open(filepath.Join(s.CopyDir, c.Known.CopyFile))
+	b, err := s.readCopy(c.Known.CopyFile)
+	var disk *spool.Error
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		rec.CopyFile = ""
-		if c.Number > 0 {
-			return nil, nil
-		}
-		rec.State, rec.Cause = ledger.Gone, s.Describe(err)
-		return nil, s.notFetched(ctx, rec, err)
-	case err != nil:
-		return nil, s.tally.abort(&CopyError{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
+	case err == nil:
+		return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
+	case errors.As(err, &disk):
+		return nil, s.tally.abort(err)
+	case c.Number > 0:
+		s.log.Warn("the copy of a message cannot be read; it is fetched again", "uid", shown(c.UID), "copy", c.Known.CopyFile, "error", err)
+		return nil, nil
+	}
+	unread := &CopyError{Op: "reading the copy of a message, which is the only one, from " + c.Known.CopyFile, Dir: s.CopyDir, Err: err}
+	s.leftOut.fault = unread
+	rec.Attempts++
+	rec.State, rec.NextAttempt = ledger.Deferred, outcome.Attempt{Now: s.Now(), First: rec.FirstSeen, Number: rec.Attempts}.Next()
+	rec.Cause = s.Describe(unread)
+	return nil, s.notFetched(ctx, rec, unread)
+}
+
+// readCopy reads a copy into the spool.
+func (s *session) readCopy(name string) (*message.Body, error) {
+	f, err := os.Open(filepath.Join(s.CopyDir, name))
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
-	b, err := message.Store(s.Spool.NewItem(), f)
-	if err != nil {
-		return nil, s.tally.abort(&CopyError{Op: "reading the copy of a message", Dir: s.CopyDir, Err: err})
-	}
-	return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
+	return message.Store(s.Spool.NewItem(), f)
 }
 
 // dropCopy removes the file of a message that was forwarded. One that stays does

@@ -43,7 +43,7 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 		}
 	}
 	if c.Known.CopyFile != "" && !c.Doubtful() {
-		if m, err := s.fetchCopy(ctx, c, rec); m != nil || err != nil || c.Number == 0 || rec.CopyFile != "" {
+		if m, err := s.fetchCopy(ctx, c, rec); m != nil || err != nil || c.Number == 0 {
 			return m, err
 		}
 	}
@@ -88,7 +88,7 @@ const maxNoSpool = 3
 func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
 	s.leftOut.uids[c.UID] = true
 	s.leftOut.noSpool++
-	s.leftOut.spoolErr = why
+	s.leftOut.fault = why
 	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and the others go on", "uid", shown(c.UID), "size", c.Size, "error", why)
 	if s.leftOut.noSpool >= maxNoSpool {
 		return s.tally.abort(why)

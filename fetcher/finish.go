@@ -22,7 +22,7 @@ func (p *poll) finish(ctx context.Context) {
 	_, _ = p.reconsider(ctx) // if no session has; an error halts the poll
 	counts, breaker, halt := p.tally.result()
 	if halt == nil {
-		halt = p.leftOut.spoolErr
+		halt = p.leftOut.fault
 	}
 	p.res.Counts, p.res.Err = counts, halt
 	now := p.Now()

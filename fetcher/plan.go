@@ -54,6 +54,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	}
 	if s.extra.begun && s.fresh >= s.extra.before { // no new mail: it gives new UIDs to what it has
 		p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return c.Known.ID == 0 })
+		p.Waiting += s.fresh
 	}
 	return p, nil
 }

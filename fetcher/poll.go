@@ -98,11 +98,11 @@ type ways struct {
 // leftOut are the messages that have ended a session of a poll: the next one
 // leaves them out.
 type leftOut struct {
-	uids     map[string]bool
-	before   int   // how many there were when the last session began
-	barren   int   // sessions in a row that only added to them
-	noSpool  int   // how many of them the disk below the spool could not take
-	spoolErr error // the last reason for that; nil: none
+	uids    map[string]bool
+	before  int   // how many there were when the last session began
+	barren  int   // sessions in a row that only added to them
+	noSpool int   // how many of them the disk below the spool could not take
+	fault   error // why the poll does not end well though it went to its end; nil: it does
 }
 
 // session is one POP3 session of a poll.
@@ -240,6 +240,9 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if failed == nil {
 		p.asked = false // the next session of this poll is not asked for
 		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried) && p.loginGap() == 0
+		if !more {
+			s.res.Waiting += len(rest)
+		}
 	}
 	if failed == nil && !s.owes(done, plan.Expired) && !p.stopped(ctx) {
 		failed = s.takeFingerprints(popCtx, skipped)
@@ -359,6 +362,10 @@ func (s *session) open(ctx context.Context) (err error) {
 	})
 	if err != nil {
 		return s.suspectLogin(err)
+	}
+	if n := s.box.Listing.WithoutUID; n > 0 {
+		s.leftOut.fault = &UnlistedError{Messages: n}
+		s.log.Error("the server lists messages without telling their UIDs; they are not fetched", "messages", n)
 	}
 	if n := s.box.Listing.Malformed; n > 0 {
 		s.log.Warn("the listing has malformed lines; the others are used", "lines", n)

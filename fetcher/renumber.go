@@ -35,7 +35,7 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	switch {
 	case s.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
-	case s.row.UIDs == ledger.UIDsAdopting || s.box.Hides(): // where messages vanish as a rule, each is compared once it was fetched
+	case s.row.UIDs == ledger.UIDsAdopting, s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
 		return nil
 	}
 	ask := u.Ask()

@@ -116,6 +116,13 @@ func shown(uid string) string {
 	return q
 }
 
+// UnlistedError: UIDL left out messages that LIST has.
+type UnlistedError struct{ Messages int }
+
+func (e *UnlistedError) Error() string {
+	return fmt.Sprintf("UIDL left out %d messages that LIST has; without their UIDs they cannot be fetched", e.Messages)
+}
+
 // CopyError: the folder with the retained copies fails (Options.CopyDir). It is not
 // the spool's, and not the message's fault.
 type CopyError struct {

@@ -25,14 +25,18 @@ func (s *Session) AskAgain(ctx context.Context, entries []pop3.Entry) error {
 	if len(entries) == 0 || s.again.asked || s.madeUp || s.conn.Err() != nil || s.conn.Outstanding() > 0 {
 		return nil
 	}
-	return s.broken(s.send(ctx, s.question(entries)...))
+	cmds := s.question(entries)
+	if len(cmds) > 1 && (!s.pipelines() || len(cmds) > windowTops) {
+		return nil // each is asked for when its answer is wanted
+	}
+	return s.broken(s.send(ctx, cmds...))
 }
 
 // question are the commands that ask for these entries once more.
 func (s *Session) question(entries []pop3.Entry) []pop3.Command {
 	s.again = again{asked: true}
-	few := len(entries) <= len(s.Listing.Entries)/4 && len(entries) <= windowTops
-	if !few || len(entries) > 1 && !s.pipelines() {
+	few := len(entries) <= len(s.Listing.Entries)/4 && len(entries) <= windowTops && (len(entries) == 1 || s.pipelines())
+	if !few && !s.Listing.Single { // where UIDL leaves out some, it proves nothing
 		return []pop3.Command{pop3.UIDsCommand()}
 	}
 	s.again.single = entries

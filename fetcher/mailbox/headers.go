@@ -60,7 +60,9 @@ func (s *Session) pipelineTops(ctx context.Context, entries []pop3.Entry, i int,
 		cmds = append(cmds, pop3.TopCommand(e.Number, 0))
 	}
 	if toDelete && end == len(entries) && !s.madeUp {
-		cmds = append(cmds, s.question(entries)...)
+		if also := s.question(entries); len(also) <= windowTops {
+			cmds = append(cmds, also...)
+		}
 	}
 	return s.broken(s.send(ctx, cmds...))
 }

@@ -20,6 +20,7 @@ type Entry struct {
 type Listing struct {
 	Entries    []Entry // in ascending order of their numbers, each number once
 	Malformed  int     // lines that could not be parsed
+	Single     bool    // some UIDs are from UIDL n, because UIDL left them out
 	WithoutUID int     // messages that only LIST has: which ones they are is not known
 }
 
@@ -99,7 +100,7 @@ func (c *Client) complete(ctx context.Context, l *Listing, onlyList []Entry) err
 			l.WithoutUID++
 			continue
 		}
-		l.Entries = append(l.Entries, e)
+		l.Entries, l.Single = append(l.Entries, e), true
 	}
 	if l.WithoutUID > 0 && len(l.Entries) == 0 {
 		return &ProtocolError{Command: "UIDL", Text: fmt.Sprintf("it lists no message, and LIST lists %d", l.WithoutUID)}

@@ -107,6 +107,7 @@ var catalogue = []entry{
 	{Cause{"temporary", "the server has a temporary problem", "popferry tries again by itself."}, kind(pop3.KindTemporary)},
 	{Cause{"permanent", "the server refuses until someone fixes the problem", "Read the server's reply, and log in on the provider's website."}, kind(pop3.KindPermanent)},
 	{Cause{"gone", "the message is no longer on the server", ""}, kind(pop3.KindGone)},
+	{Cause{"unlisted", "the server does not tell the ids of some messages", "The other messages are fetched. Ask the provider: UIDL and LIST of the mailbox do not agree."}, as[*fetcher.UnlistedError]},
 	{Cause{"no_uidl", "the server has no unique message ids (no UIDL)", "Without them popferry cannot tell new mail from old. Ask the provider."}, is(pop3.ErrNoUIDL)},
 	{Cause{"starttls", "the server refused to start TLS", "Use tls: implicit with port 995, or ask the provider. Nothing was sent unencrypted."}, step(pop3.StepSTLS)},
 	{Cause{"login_method", "no login method that both sides support", "Set auth to a method that the server offers."}, is(pop3.ErrMethod)},
