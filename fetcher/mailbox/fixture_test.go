@@ -91,7 +91,7 @@ func (f *fixture) open() *Session {
 // retrieve retrieves a message that is to come whole.
 func (f *fixture) retrieve(s *Session, e pop3.Entry) string {
 	f.t.Helper()
-	b, err := s.Retrieve(f.t.Context(), e, nil)
+	b, err := s.Retrieve(f.t.Context(), e, func(*message.Body) error { return nil })
 	must(f.t, err)
 	defer b.Release()
 	octets, err := io.ReadAll(b.Item.Reader())

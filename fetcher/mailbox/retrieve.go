@@ -107,20 +107,22 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 		return nil, &IncompleteError{Listed: e.Size}
 	case shorter:
 	}
+	if !sentinel {
+		if err := s.inSync(ctx, e, b); err != nil {
+			return nil, err
+		}
+	}
 	return s.compare(ctx, e, b, keep)
 }
 
-// compare asks once more for a message that was shorter than listed: with the same
-// length it is whole.
+// compare asks once more for a message that was shorter than listed, with nothing
+// behind it: with the same length it is whole.
 func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body, keep func(*message.Body) error) (*message.Body, error) {
 	s.window.closed = true // else all that is pipelined would be read twice each time
 	if s.conf.Facts.RetrKeeps.Get(s.conf.Now) {
 		keep = nil
 	}
 	if keep != nil {
-		if err := s.inSync(ctx, e, first); err != nil {
-			return nil, err
-		}
 		if err := keep(first); err != nil {
 			first.Release()
 			return nil, err
