@@ -232,8 +232,10 @@ func (f *fixture) arrived() []string {
 	return out
 }
 
-func nameOf(m smtptest.Message) string {
-	_, after, _ := bytes.Cut(m.Data, []byte("Message-ID: <"))
+func nameOf(m smtptest.Message) string { return nameOfOctets(m.Data) }
+
+func nameOfOctets(octets []byte) string {
+	_, after, _ := bytes.Cut(octets, []byte("Message-ID: <"))
 	name, _, _ := bytes.Cut(after, []byte("@"))
 	return string(name)
 }

@@ -18,6 +18,11 @@ import (
 var ErrRenumbered = errors.New("nearly all UIDs that were left on the server are gone, as many unknown ones are there, " +
 	"and it cannot be told which of the messages were forwarded before")
 
+// ErrMoved: host, port or user name of the account were changed, and it cannot be
+// told whether it is the same mailbox.
+var ErrMoved = errors.New("the account was configured for another host or user name before, the mailbox there had messages of the same UIDs and sizes, " +
+	"and it cannot be told whether these are the same")
+
 // recognize finds the rows of messages that are listed under UIDs without one,
 // before anything is sent: the server was moved, at once or in steps, or gives other
 // UIDs in each session. Known messages get their new UIDs in the ledger; the rest is
@@ -33,13 +38,18 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 		s.row.UIDs = ledger.UIDsStable // the old UIDs are back
 	}
 	switch {
+	case s.row.UIDs == ledger.UIDsRenumbered && u.Waiting:
+		return ErrMoved
 	case s.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
 	case s.row.UIDs == ledger.UIDsAdopting, s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
 		return nil
 	}
 	ask := u.Ask()
-	if len(ask) == 0 || !u.Moved && !s.box.CanTop() {
+	if u.Edited {
+		ask = u.Entries
+	}
+	if len(ask) == 0 || !u.Moved && !u.Edited && !s.box.CanTop() {
 		return nil
 	}
 	if u.Moved {
@@ -49,10 +59,14 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	if err != nil {
 		return err
 	}
-	moved, certain := identify.Rematch(u.Rows, ask, fingerprints)
-	if u.Moved && !certain {
-		return s.wait(ctx, u.Rows)
+	moved, certain := u.Rematch(ask, fingerprints)
+	switch {
+	case !certain && u.Edited:
+		return s.wait(ctx, u.Rows, ErrMoved)
+	case !certain && u.Moved:
+		return s.wait(ctx, u.Rows, ErrRenumbered)
 	}
+	v.First = v.First && len(moved) == 0 // known messages: it is the same mailbox
 	return s.adopt(ctx, v, moved)
 }
 
@@ -99,7 +113,7 @@ func (s *session) checkNumbers(ctx context.Context, v *identify.View) error {
 		return err
 	}
 	rows := slices.DeleteFunc(slices.Clone(v.Known), func(k ledger.Known) bool { return !identify.NotDeleted(k) || k.Fingerprint == "" })
-	matches, _ := identify.Rematch(rows, v.Entries, fingerprints)
+	matches := identify.Pair(rows, v.Entries, fingerprints)
 	found := make(map[int64]bool, len(matches))
 	for _, m := range matches {
 		found[m.Known.ID] = true
@@ -146,7 +160,7 @@ func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
 
 // wait makes the account wait for the user. The old UIDs count as missing from now
 // on, so that after "resend" all messages are new.
-func (s *session) wait(ctx context.Context, vanished []ledger.Known) error {
+func (s *session) wait(ctx context.Context, vanished []ledger.Known, why error) error {
 	if err := s.setMissing(ctx, vanished, s.lastListing()); err != nil {
 		return err
 	}
@@ -154,7 +168,7 @@ func (s *session) wait(ctx context.Context, vanished []ledger.Known) error {
 	if err := s.lease.PutAccount(ctx, s.row); err != nil {
 		return s.tally.abort(err)
 	}
-	return ErrRenumbered
+	return why
 }
 
 // missing records which messages have left the listing since the last one, and

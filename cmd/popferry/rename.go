@@ -39,7 +39,10 @@ func (p *program) renameCommand() *cobra.Command {
 			}
 			return p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
 				from := l.Identity
-				to := ledger.Identity{Name: args[1], Username: cmp.Or(username, from.Username), Host: cmp.Or(host, from.Host)}
+				to := ledger.Identity{Name: args[1], Username: cmp.Or(username, from.Username), Host: cmp.Or(host, from.Host), Port: from.Port}
+				if host != "" {
+					to.Port = 0 // any
+				}
 				if err := l.Rename(c.Context(), to); err != nil {
 					return err
 				}

@@ -17,7 +17,12 @@ type Unmatched struct {
 	// Moved: nearly all UIDs of the last listing have gone, and nearly as many
 	// unknown ones, or more, have come.
 	Moved bool
-	left  int // of the Rows, those that were in the last listing
+	// Edited: host, port or user name of the account were changed since its last
+	// listing. It may be another mailbox now.
+	Edited bool
+	// Waiting: that could not be told, and the user was to decide.
+	Waiting bool
+	left    int // of the Rows, those that were in the last listing
 }
 
 // A mailbox counts as moved when at least so many UIDs have gone, and at least this
@@ -42,6 +47,10 @@ func FindUnmatched(v *View) Unmatched {
 			continue
 		}
 		u.Rows = append(u.Rows, *k)
+		if _, edited := ledger.OriginalUID(k.UID); edited {
+			u.Edited = u.Edited || listedLastTime(k)
+			u.Waiting = u.Waiting || !listedLastTime(k)
+		}
 		if listedLastTime(k) {
 			u.left++
 		}
@@ -81,36 +90,106 @@ func (u Unmatched) Ask() []pop3.Entry {
 // Rematch pairs rows with messages of the same fingerprint, one to one. It reports
 // certain as false if messages are left over that may be those of rows without a
 // fingerprint, by their sizes: which of them were forwarded cannot be told then.
-func Rematch(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) (moved []Match, certain bool) {
+func (u Unmatched) Rematch(entries []pop3.Entry, fingerprints []string) (moved []Match, certain bool) {
+	moved, left, rest := pair(u.Rows, entries, fingerprints)
+	if !u.Edited {
+		return moved, !mayBeTheSame(left, rest)
+	}
+	fitting := fitByUID(left, rest)
+	others := len(u.Rows) - len(left) // rows that headers have proven
+	switch {
+	case len(fitting) == 0:
+		return moved, true
+	case 2*(others+len(fitting)) >= len(u.Rows) && others > 0: // most of them fit
+		return append(moved, fitting...), true
+	case others == 0 && contradicted(u.Rows, rest): // the same UIDs, other messages: another mailbox
+		return moved, true
+	}
+	return moved, false
+}
+
+// Pair matches rows with messages of the same fingerprint, one to one.
+func Pair(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) []Match {
+	moved, _, _ := pair(rows, entries, fingerprints)
+	return moved
+}
+
+// pair matches by fingerprint. left are the rows without one, rest the messages that
+// are not matched.
+func pair(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) (moved []Match, left []ledger.Known, rest []pop3.Entry) {
 	byFingerprint := make(map[string][]ledger.Known)
-	bySize := make(map[int64]int) // of rows without a fingerprint
-	unidentified := 0
 	for _, k := range rows {
 		if k.Fingerprint == "" {
-			unidentified++
-			bySize[k.Size]++
+			left = append(left, k)
 			continue
 		}
 		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
 	}
-	rest, fitting := 0, 0
 	for i, e := range entries {
 		same := byFingerprint[fingerprints[i]]
-		if len(same) > 0 {
-			moved = append(moved, Match{Entry: e, Known: same[0]})
-			byFingerprint[fingerprints[i]] = same[1:]
+		if len(same) == 0 {
+			rest = append(rest, e)
 			continue
 		}
-		rest++
-		if size := e.Size; bySize[size] > 0 || bySize[-1] > 0 {
-			if bySize[size] == 0 {
-				size = -1
-			}
+		moved = append(moved, Match{Entry: e, Known: same[0]})
+		byFingerprint[fingerprints[i]] = same[1:]
+	}
+	return moved, left, rest
+}
+
+// mayBeTheSame reports whether half or more of these rows without a fingerprint, or
+// of the messages, agree in their sizes. A size that is not known may be any.
+func mayBeTheSame(left []ledger.Known, rest []pop3.Entry) bool {
+	bySize := make(map[int64]int)
+	for _, k := range left {
+		bySize[k.Size]++
+	}
+	fitting := 0
+	for _, e := range rest {
+		size := e.Size
+		if bySize[size] == 0 {
+			size = -1
+		}
+		if bySize[size] > 0 {
 			bySize[size]--
 			fitting++
 		}
 	}
-	return moved, 2*fitting < min(unidentified, rest) || fitting == 0
+	return fitting > 0 && 2*fitting >= min(len(left), len(rest))
+}
+
+// fitByUID matches rows without a fingerprint with messages that have the UID and
+// the size that they had before the account was edited.
+func fitByUID(left []ledger.Known, rest []pop3.Entry) (fitting []Match) {
+	byUID := make(map[string]ledger.Known, len(left))
+	for _, k := range left {
+		if uid, ok := ledger.OriginalUID(k.UID); ok {
+			byUID[uid] = k
+		}
+	}
+	for _, e := range rest {
+		if k, ok := byUID[e.UID]; ok && SameSize(e, k) {
+			fitting = append(fitting, Match{Entry: e, Known: k})
+		}
+	}
+	return fitting
+}
+
+// contradicted reports whether a message has the UID of a row whose fingerprint is
+// another.
+func contradicted(rows []ledger.Known, rest []pop3.Entry) bool {
+	uids := make(map[string]bool, len(rows))
+	for _, k := range rows {
+		if uid, ok := ledger.OriginalUID(k.UID); ok && k.Fingerprint != "" {
+			uids[uid] = true
+		}
+	}
+	for _, e := range rest {
+		if uids[e.UID] {
+			return true
+		}
+	}
+	return false
 }
 
 // UIDsAreNumbers reports whether the UIDs of a listing are the numbers of the

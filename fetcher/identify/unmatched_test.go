@@ -65,7 +65,7 @@ func TestRematchPairsFingerprintsOneToOne(t *testing.T) {
 		{"of three, two have", "a:1:skipped b:3:skipped c:1:skipped", []string{"p", "q", "r"}, "", false},
 		{"a size that is not known may be any", "a:-1:skipped b:-1:skipped", []string{"p", "q"}, "", false},
 	} {
-		moved, certain := Rematch(rows(test.rows), entries(series(len(test.fingerprints), "new", ":1")), test.fingerprints)
+		moved, certain := Unmatched{Rows: rows(test.rows)}.Rematch(entries(series(len(test.fingerprints), "new", ":1")), test.fingerprints)
 		var pairs []string
 		for _, m := range moved {
 			pairs = append(pairs, fmt.Sprintf("%d=%d", m.Number, m.Known.ID))

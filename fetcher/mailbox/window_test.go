@@ -171,7 +171,7 @@ func (f *fixture) retrieveAll() error {
 	defer s.Close(f.t.Context())
 	s.Expect(s.Listing.Entries)
 	for _, e := range s.Listing.Entries {
-		b, err := s.Retrieve(f.t.Context(), e, func(*message.Body) error { return nil })
+		b, err := s.Retrieve(f.t.Context(), e, nil)
 		if err != nil {
 			return err
 		}

@@ -68,11 +68,7 @@ func (a *Account) Count(ctx context.Context) (messages int, err error) {
 // whatever its name there. The error is an *app.ConfigError.
 func (a *Account) ConfiguredIn(cfg *config.Config) (config.Account, error) {
 	for _, c := range cfg.Accounts {
-		claimed, err := ledger.Claim([]ledger.Account{a.Account}, []ledger.Identity{{Name: c.Name, Username: c.Username, Host: c.Host}})
-		if err != nil {
-			return config.Account{}, &app.ConfigError{Err: err}
-		}
-		if claimed[0].ID == a.ID {
+		if ledger.Claim([]ledger.Account{a.Account}, []ledger.Identity{app.Identity(c)})[0].ID == a.ID {
 			return c, nil
 		}
 	}

@@ -28,6 +28,16 @@ func MarkFetched(ctx context.Context, store *sqlite.Store, program string, accou
 	for i, a := range accounts {
 		ids[i] = a.Identity
 	}
+	known, err := store.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range ledger.Claim(known, ids) {
+		if c.Moved {
+			return nil, &app.ConfigError{Err: fmt.Errorf("the ledger knows another mailbox for %[1]s (%[2]s at %[3]s): choose another name, or run popferry forget %[1]s if you no longer need that one",
+				ids[i].Name, before(known, c.ID).Username, before(known, c.ID).Host)}
+		}
+	}
 	rows, err := app.Claim(ctx, store, ids)
 	if err != nil {
 		return nil, err
@@ -47,6 +57,11 @@ func MarkFetched(ctx context.Context, store *sqlite.Store, program string, accou
 		}
 	}
 	return marked, nil
+}
+
+// before is an account as the ledger has it.
+func before(known []ledger.Account, id int64) ledger.Account {
+	return known[slices.IndexFunc(known, func(a ledger.Account) bool { return a.ID == id })]
 }
 
 // markFetched writes the rows of one account, all or none, and returns how many

@@ -57,17 +57,19 @@ func CopyWarnings(ctx context.Context, store *sqlite.Store, cfg *config.Config, 
 func Identities(cfg *config.Config) []ledger.Identity {
 	ids := make([]ledger.Identity, len(cfg.Accounts))
 	for i, c := range cfg.Accounts {
-		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
+		ids[i] = Identity(c)
 	}
 	return ids
+}
+
+// Identity is a configured account as the ledger knows it.
+func Identity(c config.Account) ledger.Identity {
+	return ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port)
 }
 
 // Claim finds or creates the ledger's accounts of these identities.
 func Claim(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]ledger.Account, error) {
 	rows, err := store.Claim(ctx, ids)
-	if errors.Is(err, ledger.ErrIdentity) {
-		return nil, &ConfigError{Err: err}
-	}
 	if err != nil {
 		return nil, cause.Explain("state", err)
 	}

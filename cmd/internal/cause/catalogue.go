@@ -62,7 +62,7 @@ var catalogue = []entry{
 	{Cause{"ledger_empty", "the ledger is an empty file", "It may be what a crash or a failed copy has left. Restore it from a backup. To start over without one, remove the file, with state_create: true; mail that is still on the servers is then forwarded again."}, is(ledger.ErrEmpty)},
 	{Cause{"ledger_network", "the ledger is on a network file system", "Set state to a path on a local disk, where locks and syncs are reliable."}, is(ledger.ErrNetworkFS)},
 	{Cause{"ledger_newer", "the ledger was written by a newer popferry", "Run that version, or restore an older ledger."}, is(ledger.ErrNewer)},
-	{Cause{"identity", "the account's name belongs to another mailbox", ""}, is(ledger.ErrIdentity)},
+	{Cause{"identity", "the account's host or user name was changed", "Nothing is forwarded until you decide: if it is the same mailbox, popferry adopt ACCOUNT treats the mail on the server as seen; if it is another, popferry resend ACCOUNT treats it as new."}, is(fetcher.ErrMoved)},
 	{Cause{"leased", "another process is polling this account", ""}, is(ledger.ErrLeased)},
 
 	// Connections to either side.

@@ -126,9 +126,9 @@ func (c *checker) rows(ctx context.Context) ([]ledger.Account, error) {
 			return nil, err
 		}
 	}
-	rows, err := ledger.Claim(known, app.Identities(c.Config))
-	if err != nil {
-		return nil, &app.ConfigError{Err: err}
+	var rows []ledger.Account
+	for _, claimed := range ledger.Claim(known, app.Identities(c.Config)) {
+		rows = append(rows, claimed.Account)
 	}
 	return rows, nil
 }

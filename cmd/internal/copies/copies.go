@@ -127,18 +127,12 @@ func stranded(accounts []ledger.Account, rows []ledger.Copy, cfg *config.Config)
 // configured says of each of the ledger's accounts that is in the configuration,
 // if under another name, whether it is enabled.
 func configured(accounts []ledger.Account, cfg *config.Config) map[int64]bool {
+	enabled := make(map[int64]bool, len(cfg.Accounts))
 	ids := make([]ledger.Identity, len(cfg.Accounts))
 	for i, c := range cfg.Accounts {
-		ids[i] = ledger.Identity{Name: c.Name, Username: c.Username, Host: c.Host}
+		ids[i] = ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port)
 	}
-	enabled := make(map[int64]bool, len(ids))
-	claimed, err := ledger.Claim(accounts, ids)
-	if err != nil { // another mailbox under a known name: nothing is polled before that is settled, and popferry says so
-		for _, a := range accounts {
-			enabled[a.ID] = true
-		}
-		return enabled
-	}
+	claimed := ledger.Claim(accounts, ids)
 	for i, a := range claimed {
 		enabled[a.ID] = cfg.Accounts[i].Enabled
 	}

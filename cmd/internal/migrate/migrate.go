@@ -56,7 +56,7 @@ func Write(ctx context.Context, o Options) (report string, err error) {
 		fetched := make([]admin.Fetched, len(draft.Names))
 		for i, a := range setup.Accounts {
 			fetched[i] = admin.Fetched{
-				Identity: ledger.Identity{Name: draft.Names[i], Username: a.Username, Host: a.Host},
+				Identity: ledger.NewIdentity(draft.Names[i], a.Username, a.Host, a.Port),
 				UIDs:     a.Seen.UIDs, Spellings: a.Seen.Spellings,
 			}
 		}

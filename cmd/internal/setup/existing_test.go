@@ -11,8 +11,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/testworld"
-	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // existing writes a configuration with an account of another host. Its ledger is
@@ -90,32 +88,4 @@ forward:
     first_run: all
     forward: mine
 `, f.pop3Port, f.ca))
-}
-
-// If the ledger knows another mailbox by the account's name, no account would be
-// polled any more: such an account is not set up.
-func TestNameThatTheLedgerKnowsForAnotherMailbox(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "")
-	f.existing("forward: [{name: mine, host: smtp.isp.test, to: [leo@isp.test]}]\n")
-	store, err := sqlite.Open(t.Context(), f.path("popferry.db"), sqlite.Options{Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = store.Claim(t.Context(), []ledger.Identity{{Name: "leo@isp.test", Username: "leo", Host: "old.isp.test"}})
-	if err := errors.Join(err, store.Close()); err != nil {
-		t.Fatal(err)
-	}
-	before := testworld.Files(t, f.dir)
-	in := f.mailboxAt("pop")
-	err = f.run(in)
-	f.fails(err, `nothing was set up: account "leo@isp.test": `)
-	if !is[*app.ConfigError](err) || !errors.Is(err, ledger.ErrIdentity) {
-		t.Errorf("got %v, want a ConfigError that wraps ErrIdentity", err)
-	}
-	if after := testworld.Files(t, f.dir); after != before {
-		t.Errorf("files:\n%s\nwant them as before:\n%s", after, before)
-	}
-	in.Name = "isp"
-	f.succeeds(f.run(in))
 }

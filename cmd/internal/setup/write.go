@@ -12,10 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
-	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // write writes the files and verifies that they are read as what they should
@@ -107,26 +105,5 @@ func (s *setup) verify(ctx context.Context, a Answers) error {
 		return fmt.Errorf("the defaults in %s send this mail to %s through %s, not to %s through %s; choose with --to and --forward",
 			s.target.Config, strings.Join(c.To, ", "), c.Forward, strings.Join(d.To, ", "), d.Name)
 	}
-	return s.checkLedger(ctx, cfg)
-}
-
-// checkLedger makes sure that the ledger does not know another mailbox by the
-// name of the account: with such a configuration no account is polled.
-func (s *setup) checkLedger(ctx context.Context, cfg *config.Config) error {
-	store, err := app.ReadLedger(ctx, cfg)
-	if err != nil {
-		s.Failed("the ledger was not checked, perhaps because only the service may read it: %v", err)
-		return nil
-	}
-	if store == nil {
-		return nil // nothing was polled yet
-	}
-	known, err := store.Accounts(ctx)
-	if err = errors.Join(err, store.Close()); err != nil {
-		return err
-	}
-	if _, err = ledger.Claim(known, app.Identities(cfg)); errors.Is(err, ledger.ErrIdentity) {
-		return &app.ConfigError{Err: err}
-	}
-	return err
+	return nil
 }

@@ -33,6 +33,32 @@ func testRename(t *testing.T, k Kind) {
 	equal(t, "claimed by the new name", claim(t, f.store, want.Identity), []ledger.Account{want})
 }
 
+// testClaimMoved: the UIDs of an account whose mailbox was edited prove nothing.
+func testClaimMoved(t *testing.T, k Kind) {
+	f := setup(t, k)
+	f.put(t, in(ledger.Forwarded, "1"), in(ledger.Held, "a\x00b"))
+	want := f.account
+	want.Failures, want.NotBefore, want.Listed, want.LastPoll = 3, epoch, epoch, epoch
+	must(t, f.lease.PutAccount(f, want))
+	uids := func() (list []string) {
+		for _, known := range f.known(t) {
+			list = append(list, known.UID)
+		}
+		return list
+	}
+	edited := ledger.Account{ID: f.account.ID, Identity: f.account.Identity, LastPoll: epoch}
+	edited.Host = "pop.example.org"
+	for range 2 { // a second edit changes no UID once more
+		equal(t, "edited", claim(t, f.store, edited.Identity), []ledger.Account{edited})
+		equal(t, "UIDs", uids(), []string{"moved 1", "moved a\x00b"})
+		edited.Host = "pop.example.com"
+	}
+	f.put(t, in(ledger.Forwarded, "1")) // another message under a UID of before
+	edited.Username = "eva"
+	claim(t, f.store, edited.Identity)
+	equal(t, "UIDs", uids(), []string{"moved 1", "moved a\x00b", "moved 1"})
+}
+
 func testForget(t *testing.T, k Kind) {
 	f := setup(t, k)
 	r := in(ledger.Held, "1")

@@ -76,6 +76,7 @@ func (k Kind) Run(t *testing.T) {
 		{"Drop takes sending messages only", testDrop},
 		{"SetMissing can be undone", testSetMissing},
 		{"Claim keeps the rows of known mailboxes", testClaim},
+		{"Claim marks the UIDs of an edited mailbox", testClaimMoved},
 		{"accounts come back as they were put", testAccount},
 		{"Rename keeps the rows", testRename},
 		{"Forget removes one account only", testForget},

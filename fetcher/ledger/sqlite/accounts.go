@@ -10,12 +10,12 @@ import (
 )
 
 // selectAccounts reads the columns that accountFields are scanned from.
-const selectAccounts = `SELECT id, name, username, host, listed, last_poll, last_success, next_poll,
+const selectAccounts = `SELECT id, name, username, host, port, listed, last_poll, last_success, next_poll,
 	failures, not_before, cause_code, cause_text, on_server, server,
 	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END, refusals, listed_before, listed_last FROM accounts`
 
 func accountFields(a *ledger.Account) []any {
-	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
+	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*number)(&a.Port), (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
 		&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, asJSON[ledger.ServerFacts]{&a.Server}, &a.UIDs, asJSON[ledger.Refusals]{&a.Refusals},
 		(*millis)(&a.Listings.Before), (*millis)(&a.Listings.Last)}
 }
@@ -40,8 +40,9 @@ func (s *Store) account(ctx context.Context, id int64) (ledger.Account, error) {
 
 // Claim makes these identities the accounts of this configuration, by the
 // rules of ledger.Claim: known ones are found, renamed ones keep their rows,
-// new ones are inserted. It returns one account for each claim, in order, all
-// with an ID. On an error, such as ledger.ErrIdentity, nothing changes.
+// new ones are inserted, and the rows of edited ones get ledger.MovedUID. It
+// returns one account for each claim, in order, all with an ID. On an error nothing
+// changes.
 func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.Account, error) {
 	var accounts []ledger.Account
 	err := s.write(ctx, func(c *writeConn) error {
@@ -49,18 +50,17 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.A
 		if err != nil {
 			return err
 		}
-		if accounts, err = ledger.Claim(known, claims); err != nil {
-			return err
-		}
 		before := make(map[int64]ledger.Identity, len(known))
 		for _, a := range known {
 			before[a.ID] = a.Identity
 		}
-		for i := range accounts {
+		accounts = make([]ledger.Account, len(claims))
+		for i, claimed := range ledger.Claim(known, claims) {
+			accounts[i] = claimed.Account
 			if a := accounts[i]; a.ID != 0 && before[a.ID] == a.Identity {
 				continue // a start that changes no account writes nothing
 			}
-			if err := putIdentity(c, &accounts[i]); err != nil {
+			if err := putIdentity(c, &accounts[i], claimed.Moved); err != nil {
 				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
 			}
 		}
@@ -74,16 +74,27 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.A
 
 // putIdentity writes the identity of an account, and inserts the account if it
 // has no ID.
-func putIdentity(c *writeConn, a *ledger.Account) error {
-	if a.ID != 0 {
-		_, err := c.exec("UPDATE accounts SET (name, username, host) = (?, ?, ?) WHERE id = ?", a.Name, a.Username, a.Host, a.ID)
+func putIdentity(c *writeConn, a *ledger.Account, moved bool) error {
+	if a.ID == 0 {
+		res, err := c.exec("INSERT INTO accounts (name, username, host, port) VALUES (?, ?, ?, ?)", a.Name, a.Username, a.Host, a.Port)
+		if err != nil {
+			return err
+		}
+		a.ID, err = res.LastInsertId()
 		return err
 	}
-	res, err := c.exec("INSERT INTO accounts (name, username, host) VALUES (?, ?, ?)", a.Name, a.Username, a.Host)
-	if err != nil {
+	if _, err := c.exec("UPDATE accounts SET (name, username, host, port) = (?, ?, ?, ?) WHERE id = ?", a.Name, a.Username, a.Host, a.Port, a.ID); err != nil || !moved {
 		return err
 	}
-	a.ID, err = res.LastInsertId()
+	if err := putAccount(c, *a); err != nil {
+		return err
+	}
+	// A row may be left of an earlier move: the others get greater generations.
+	const isMoved = "CAST(substr(uid, 1, ?3) AS TEXT) = ?2"
+	prefix := ledger.MovedUID("")
+	_, err := c.exec(`UPDATE messages SET uid = CAST(?2 || CAST(uid AS TEXT) AS BLOB),
+		generation = generation + coalesce((SELECT max(generation) + 1 FROM messages WHERE account = ?1 AND `+isMoved+`), 0)
+		WHERE account = ?1 AND NOT `+isMoved, a.ID, prefix, len(prefix))
 	return err
 }
 
@@ -113,15 +124,18 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 		write = l.store.writeAsync
 	}
 	defer l.row.Store(nil)
-	return l.change(ctx, write, func(c *writeConn) error {
-		return c.affectOne(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
-			failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt, refusals, listed_before, listed_last) =
-			(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
-			millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
-			a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, asJSON[ledger.ServerFacts]{&a.Server},
-			a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, asJSON[ledger.Refusals]{&a.Refusals},
-			millis(a.Listings.Before), millis(a.Listings.Last), a.ID)
-	})
+	return l.change(ctx, write, func(c *writeConn) error { return putAccount(c, a) })
+}
+
+// putAccount writes all of an account except its identity.
+func putAccount(c *writeConn, a ledger.Account) error {
+	return c.affectOne(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
+		failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt, refusals, listed_before, listed_last) =
+		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
+		millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
+		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, asJSON[ledger.ServerFacts]{&a.Server},
+		a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, asJSON[ledger.Refusals]{&a.Refusals},
+		millis(a.Listings.Before), millis(a.Listings.Last), a.ID)
 }
 
 // Rename gives the account another name, and with another user name or host
@@ -140,7 +154,7 @@ func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 		}
 		return c.affectOne(`UPDATE accounts SET server = CASE WHEN host = ?2 COLLATE NOCASE THEN server ELSE '{}' END,
 			not_before = CASE WHEN host = ?2 COLLATE NOCASE AND username = ?1 THEN not_before END,
-			(name, username, host) = (?3, ?1, ?2) WHERE id = ?4`, to.Username, to.Host, to.Name, l.account)
+			(name, username, host, port) = (?3, ?1, ?2, ?5) WHERE id = ?4`, to.Username, to.Host, to.Name, l.account, to.Port)
 	})
 }
 

@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Identity identifies a mailbox. UIDs mean nothing outside of their mailbox.
+type Identity struct {
+	Name     string // the account's name in the configuration
+	Username string
+	Host     string
+	Port     int // where Host is this machine: a tunnel's end, or a container; 0: any
+}
+
+// NewIdentity is the identity of a configured account.
+func NewIdentity(name, username, host string, port int) Identity {
+	i := Identity{Name: name, Username: username, Host: host}
+	if ip, err := netip.ParseAddr(host); strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback() {
+		i.Port = port
+	}
+	return i
+}
+
+// sameMailbox reports whether two identities mean one mailbox; the name does not
+// matter. Of a port that was not noted, any may be meant.
+func (i Identity) sameMailbox(o Identity) bool {
+	return i.Username == o.Username && i.sameServer(o)
+}
+
+func (i Identity) sameServer(o Identity) bool {
+	return strings.EqualFold(i.Host, o.Host) && (i.Port == o.Port || i.Port == 0 || o.Port == 0)
+}
+
+// Claimed is the known account of a configured one.
+type Claimed struct {
+	Account
+	// Moved: it was known for another host, port or user name. Its rows may be those
+	// of this mailbox or not; their UIDs prove nothing until their headers do.
+	Moved bool
+}
+
+// Claim finds the known account of each configured one. It returns one for each
+// claim, in order; an ID of 0 means that it is new. An account is known by its
+// mailbox, whatever its name, else by its name: then its host, port or user name
+// was edited. One that nothing claims goes to a new name where it differs by the
+// host and port or by the user name only.
+func Claim(known []Account, claims []Identity) []Claimed {
+	c := claiming{known: known, taken: make(map[int64]bool), out: make([]Claimed, len(claims))}
+	for _, find := range []func(a Account, c Identity) bool{
+		func(a Account, c Identity) bool { return a.Name == c.Name && a.sameMailbox(c) },
+		func(a Account, c Identity) bool { return a.sameMailbox(c) },
+		func(a Account, c Identity) bool { return a.Name == c.Name },
+		func(a Account, c Identity) bool { return a.Username == c.Username },
+		func(a Account, c Identity) bool {
+			return a.sameServer(c) && localPart(a.Username) == localPart(c.Username)
+		},
+	} {
+		for i, claim := range claims {
+			if c.out[i].ID == 0 {
+				c.find(i, claim, find)
+			}
+		}
+	}
+	for i, claim := range claims {
+		if c.out[i].Moved {
+			c.out[i].Account = c.out[i].moved()
+		}
+		c.out[i].Identity = claim
+	}
+	return c.out
+}
+
+// claiming is one call of Claim.
+type claiming struct {
+	known []Account
+	taken map[int64]bool
+	out   []Claimed
+}
+
+// find gives a claim the account that was polled last of those that nothing has
+// claimed yet.
+func (c *claiming) find(i int, claim Identity, is func(Account, Identity) bool) {
+	var found *Account
+	for k := range c.known {
+		if a := &c.known[k]; !c.taken[a.ID] && is(*a, claim) && (found == nil || a.LastPoll.After(found.LastPoll)) {
+			found = a
+		}
+	}
+	if found != nil {
+		c.taken[found.ID] = true
+		c.out[i] = Claimed{Account: *found, Moved: !found.sameMailbox(claim)}
+	}
+}
+
+// localPart is a user name without its domain.
+func localPart(username string) string {
+	name, _, _ := strings.Cut(username, "@")
+	return strings.ToLower(name)
+}
+
+// moved is what is left of an account whose mailbox is another than before, or
+// elsewhere: nothing that was learnt of its server, and no wait.
+func (a Account) moved() Account {
+	return Account{ID: a.ID, Identity: a.Identity, LastPoll: a.LastPoll}
+}
+
+// movedPrefix stands before the UIDs of a mailbox that was edited, until its headers
+// show which messages they are. No UID of a server has a space (RFC 1939 section 7).
+const movedPrefix = "moved "
+
+// MovedUID is the UID of a row whose mailbox was edited.
+func MovedUID(uid string) string {
+	if strings.HasPrefix(uid, movedPrefix) {
+		return uid
+	}
+	return movedPrefix + uid
+}
+
+// OriginalUID is the UID that a row had before its mailbox was edited; ok is false if
+// it was not.
+func OriginalUID(uid string) (original string, ok bool) { return strings.CutPrefix(uid, movedPrefix) }
