@@ -220,7 +220,7 @@ func TestDaemonObeysSignals(t *testing.T) {
 	}
 	arrived(1)
 	logged(1, "msg=polled")
-	src.Add("leo", pop3test.Message{UID: "usr1", Octets: []byte(testworld.OneMail)})
+	src.Add("leo", pop3test.Message{UID: "usr1", Octets: []byte(testworld.Mail(2)[1])})
 	send(syscall.SIGUSR1)
 	arrived(2)
 	logged(2, "msg=polled")
@@ -233,7 +233,7 @@ func TestDaemonObeysSignals(t *testing.T) {
 	logged(1, "configuration read again")
 	arrived(3)
 
-	src.Add("leo", pop3test.Message{UID: "term", Octets: []byte(testworld.OneMail)})
+	src.Add("leo", pop3test.Message{UID: "term", Octets: []byte(testworld.Mail(3)[2])})
 	logged(4, "msg=polled")
 	send(syscall.SIGUSR1)
 	<-reached

@@ -18,11 +18,11 @@ func (p *program) renameCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rename OLD NEW",
 		Short: "Give an account's history another name, or another mailbox",
-		Long: "Renames the account OLD to NEW in the ledger. Rename it in the configuration too. (If only the name changes, it is\n" +
-			"enough to change it there: the ledger follows.)\n\n" +
-			"With --username or --host, everything known about the old mailbox is taken to be true of the new one. Use this for\n" +
-			"a mailbox that has moved with its messages and their UIDs; OLD and NEW may then be the same name. If it is in fact\n" +
-			"another mailbox, new mail in it can count as seen: use popferry forget or another name instead.\n\n" +
+		Long: "Renames the account OLD to NEW in the ledger. Rename it in the configuration too. (If only the name, the host or the\n" +
+			"user name changes, it is enough to change it there: the ledger follows, and compares the headers of the messages.)\n\n" +
+			"With --username or --host, everything known about the old mailbox is taken to be true of the new one without a\n" +
+			"look at the messages. Use this for a mailbox that has moved with its messages and their UIDs; OLD and NEW may then\n" +
+			"be the same name. If it is in fact another mailbox, new mail in it can count as seen.\n\n" +
 			"A running popferry keeps the old name until it gets HUP or is restarted.",
 		Args:              argsAre("OLD", "NEW"),
 		ValidArgsFunction: p.completeAccounts(1),

@@ -67,7 +67,7 @@ func TestShowNeedsTheConfiguredMailbox(t *testing.T) {
 		say    string
 	}{
 		"under a new name":      {[]string{"name: isp", "name: new"}, exitOK, "about 1"},
-		"another mailbox":       {[]string{"username: leo", "username: zoe"}, exitConfig, "another mailbox under a known name"},
+		"another mailbox":       {[]string{"username: leo", "username: zoe"}, exitConfig, "finds out whether it is the same mailbox"},
 		"not configured":        {[]string{"name: isp", "name: new", "username: leo", "username: zoe"}, exitConfig, "has no account for leo at 127.0.0.1"},
 		"a password that fails": {[]string{"password: secret", "password: wrong"}, exitOther, "isp: the login was refused"},
 	} {

@@ -68,7 +68,12 @@ func (a *Account) Count(ctx context.Context) (messages int, err error) {
 // whatever its name there. The error is an *app.ConfigError.
 func (a *Account) ConfiguredIn(cfg *config.Config) (config.Account, error) {
 	for _, c := range cfg.Accounts {
-		if ledger.Claim([]ledger.Account{a.Account}, []ledger.Identity{app.Identity(c)})[0].ID == a.ID {
+		switch claimed := ledger.Claim([]ledger.Account{a.Account}, []ledger.Identity{app.Identity(c)})[0]; {
+		case claimed.ID != a.ID:
+		case claimed.Moved:
+			return config.Account{}, &app.ConfigError{Err: fmt.Errorf("%s now has %s at %s for account %s, which was %s at %s when it was last polled: "+
+				"run popferry run --once first, which finds out whether it is the same mailbox", cfg.Path, c.Username, c.Host, c.Name, a.Username, a.Host)}
+		default:
 			return c, nil
 		}
 	}

@@ -2,11 +2,13 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -31,6 +33,9 @@ func (l *Leased) Show(ctx context.Context, uid, copyDir string, source func() (f
 		err = l.fetch(ctx, rec, rows, source, w)
 	}
 	if err != nil {
+		if _, ok := errors.AsType[*app.ConfigError](err); ok {
+			return err // it says all
+		}
 		return cause.Explain(l.Name, err)
 	}
 	return nil
