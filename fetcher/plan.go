@@ -38,7 +38,8 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if len(v.Entries) > 0 {
 		s.row.Listings.Note(s.Now())
 	}
-	s.res.OnServer, s.row.OnServer = len(v.Entries), len(v.Entries)
+	s.res.OnServer = len(v.Entries) + s.box.Listing.WithoutUID
+	s.row.OnServer = s.res.OnServer
 	s.view = v
 	p := identify.Compare(v)
 	if s.loginGap() > 0 {

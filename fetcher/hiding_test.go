@@ -1,0 +1,239 @@
+package fetcher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// freshUIDs is a server that gives other UIDs in each session.
+func freshUIDs(s *pop3test.Session, verb, arg string) bool {
+	if verb != "UIDL" || arg != "" {
+		return false
+	}
+	var lines []string
+	for i := 1; s.Message(strconv.Itoa(i)) != nil; i++ {
+		lines = append(lines, fmt.Sprintf("%d %d-%s", i, s.Number, s.Message(strconv.Itoa(i)).UID))
+	}
+	s.Lines("", lines...)
+	return true
+}
+
+// A server with other UIDs in each session sends nothing twice, and a poll of it has
+// an end, also if it says that it gives each message once.
+func TestFreshUIDsInEachSession(t *testing.T) {
+	t.Parallel()
+	for name, expire := range map[string]bool{"keeps": false, "says EXPIRE 0": true} {
+		for _, n := range []int{3, 12} {
+			t.Run(fmt.Sprint(name, ", ", n, " messages"), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+					return freshUIDs(s, verb, arg) || expire && saysExpire(s, verb, arg)
+				}})
+				f.add(numbered(n)...)
+				f.pollEvery12Hours(2, false)
+				f.add("new")
+				f.pollEvery12Hours(2, false)
+				f.wantArrived(append(numbered(n), "new")...)
+				if got := f.pop.Sessions(); got > 4*2 {
+					t.Errorf("%d sessions in four polls, want at most two for each", got)
+				}
+			})
+		}
+	}
+}
+
+// An owner who deletes what has just come looks like a server that hides. The next
+// listing shows that it does not.
+func TestOwnerWhoDeletesIsNoHidingServer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.add(numbered(20)...)
+	f.poll()
+	f.add("n1", "n2", "n3")
+	f.pollEvery12Hours(1, false)
+	f.without("uid-n1", "uid-n2", "uid-n3")
+	f.pollEvery12Hours(1, false)
+	hides := func() bool { row := f.accountRow(); return row.Server.RetrHides.Get(f.now.Now()) }
+	if !hides() {
+		t.Error("three of three that came last have gone: not noticed, or this tests nothing")
+	}
+	f.add("n4")
+	f.pollEvery12Hours(2, false)
+	if hides() {
+		t.Error("n4 is still listed, and the server counts as one that hides")
+	}
+	f.renumber()
+	f.pollEvery12Hours(2, false)
+	f.wantArrived(append(numbered(20), "n1", "n2", "n3", "n4")...)
+}
+
+// onceShort is a server that gives each message once and lists it as longer than it
+// is.
+func onceShort(announced bool) (popHandler, *atomic.Pointer[fixture]) {
+	var f atomic.Pointer[fixture]
+	given := make(map[string]bool)
+	return func(s *pop3test.Session, verb, arg string) bool {
+		m := s.Message(arg)
+		switch {
+		case announced && saysExpire(s, verb, arg):
+			return true
+		case verb == "LIST" && arg == "":
+			var lines []string
+			for i := 1; s.Message(strconv.Itoa(i)) != nil; i++ {
+				lines = append(lines, fmt.Sprint(i, " ", len(s.Message(strconv.Itoa(i)).Octets)+37))
+			}
+			s.Lines("", lines...)
+			return true
+		case verb == "RETR" && m != nil && given[m.UID]:
+			s.Err("no such message")
+			return true
+		case verb == "RETR" && m != nil:
+			given[m.UID] = true
+			uid := m.UID
+			f.Load().change(func(ms []pop3test.Message) []pop3test.Message {
+				return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return m.UID == uid })
+			})
+		}
+		return false
+	}, &f
+}
+
+// What such a server has given is all that there will be. It is sent where the server
+// is known to give messages once; else it is held with its octets.
+func TestMessageThatComesOnceAndShort(t *testing.T) {
+	t.Parallel()
+	for _, announced := range []bool{true, false} {
+		t.Run(fmt.Sprint("announced ", announced), func(t *testing.T) {
+			t.Parallel()
+			handler, f := onceShort(announced)
+			x := newFixture(t, faults{pop: handler, pipelining: pop3test.PipeliningHidden})
+			f.Store(x)
+			x.add("m1", "m2")
+			x.poll()
+			x.add("m3") // an empty listing is not believed
+			x.pollEvery12Hours(1, false)
+			x.add("m4")
+			x.pollEvery12Hours(1, false)
+			if !announced {
+				x.wantState("uid-m1", "held")
+				x.underLease(retry(x, "uid-m1", "uid-m2"))
+			}
+			x.pollEvery12Hours(1, false)
+			for _, name := range []string{"m1", "m2"} {
+				if !slices.Contains(x.arrived(), name) {
+					t.Errorf("%s has not arrived; states %v", name, x.states())
+				}
+			}
+		})
+	}
+}
+
+// retry is what "popferry retry" does.
+func retry(f *fixture, uids ...string) func(ctx context.Context, l fetcher.Lease) error {
+	return func(ctx context.Context, l fetcher.Lease) error {
+		for _, uid := range uids {
+			rec := f.record(uid)
+			rec.Retry(f.now.Now())
+			if err := l.Put(ctx, rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// A copy that cannot be read is never "gone": nobody else has the message.
+func TestUnreadableCopyIsAnErrorUntilItCanBeRead(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	f := newFixture(t, faults{hides: &hiding{says: true}, smtp: busy})
+	f.add("m1", "m2")
+	f.poll()
+	free()
+	path := filepath.Join(f.copyDir, f.record("uid-m1").CopyFile)
+	must(t, os.Rename(path, path+".aside"))
+	f.add("m3")
+	for range 3 {
+		f.now.Add(12 * time.Hour)
+		var unread *fetcher.CopyError
+		if r := f.pollBySchedule(); !errors.As(r.Err, &unread) {
+			t.Errorf("error %v, want a *CopyError", r.Err)
+		}
+		f.wantState("uid-m1", "deferred")
+	}
+	f.wantArrived("m2", "m3")
+	must(t, os.Rename(path+".aside", path))
+	f.pollEvery12Hours(1, false)
+	f.wantArrived("m1", "m2", "m3")
+}
+
+// Messages that UIDL leaves out are fetched if UIDL n knows them; else the poll says
+// so.
+func TestMessagesThatUIDLLeavesOut(t *testing.T) {
+	t.Parallel()
+	for _, single := range []bool{true, false} {
+		f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+			switch {
+			case verb == "UIDL" && arg == "":
+				s.Lines("", "1 uid-m1")
+			case verb == "UIDL" && !single && arg != "1":
+				s.Err("no such message")
+			default:
+				return false
+			}
+			return true
+		}})
+		f.account.Policy.Keep = false
+		f.add("m1", "m2", "m3")
+		if single {
+			wantResult(t, f.poll(), result{Counts: counts{Forwarded: 3}})
+			f.wantLeft()
+			continue
+		}
+		r := f.poll()
+		wantResult(t, r, result{Counts: counts{Forwarded: 1}, OnServer: 2, Err: errAny})
+		if unlisted := (*fetcher.UnlistedError)(nil); !errors.As(r.Err, &unlisted) || unlisted.Messages != 2 {
+			t.Errorf("error %v, want an *UnlistedError about two messages", r.Err)
+		}
+		f.wantLeft("uid-m2", "uid-m3")
+	}
+}
+
+// Without UIDL, one message whose header is refused holds up no other.
+func TestHeaderThatIsRefusedWithoutUIDL(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg[:min(1, len(arg))]); {
+		case verb == "UIDL":
+			s.Err("unknown command")
+		case (verb == "TOP" || verb == "RETR") && m != nil && nameOfOctets(m.Octets) == "m2":
+			s.Err("can't open message file")
+		default:
+			return false
+		}
+		return true
+	}})
+	f.add("m1", "m2", "m3")
+	for range 2 {
+		f.now.Add(12 * time.Hour)
+		if r := f.pollBySchedule(); !r.TryAgain() {
+			t.Errorf("m2 is not shown: %s", inWords(r))
+		}
+	}
+	f.wantArrived("m1", "m3")
+	if n := f.inState(ledger.Deferred); n != 1 {
+		t.Errorf("%d messages are deferred, want 1", n)
+	}
+}
