@@ -30,7 +30,7 @@ import (
 // fixture is one mailbox, one destination and a ledger between them: all real
 // except the two servers, which a test can make misbehave.
 type fixture struct {
-	t     *testing.T
+	t     testing.TB
 	pop   *pop3test.Server
 	smtp  *smtptest.Server
 	pool  *smtp.Pool
@@ -72,7 +72,7 @@ const (
 
 // newFixture starts both servers with an empty mailbox of "leo", and a ledger
 // with the account "isp". Its policy is to keep all and to forward all.
-func newFixture(t *testing.T, b faults) *fixture {
+func newFixture(t testing.TB, b faults) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, now: &clock{t: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}, stop: make(chan struct{}),
@@ -375,7 +375,7 @@ func (c *clock) Add(d time.Duration) {
 }
 
 // testLog shows the log of a test that failed.
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) {
 	l.t.Log(string(bytes.TrimSpace(p)))

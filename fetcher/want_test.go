@@ -21,7 +21,7 @@ var errAny = errors.New("any error")
 // wantResult compares the result of a poll with the wanted one, except for the
 // account's name, octets and times. An error that is wanted has to be in the chain
 // of the one that came.
-func wantResult(t *testing.T, got, want result) {
+func wantResult(t testing.TB, got, want result) {
 	t.Helper()
 	g, w := got, want
 	w.Account, w.Octets, w.Duration, w.Until = g.Account, g.Octets, g.Duration, g.Until
@@ -45,7 +45,7 @@ func inWords(r result) string {
 }
 
 // wantList compares two lists.
-func wantList[T comparable](t *testing.T, what string, got, want []T) {
+func wantList[T comparable](t testing.TB, what string, got, want []T) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: %v, want %v", what, got, want)
