@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -75,6 +76,7 @@ func (p *poll) sendCopies(ctx context.Context) {
 		_ = p.tally.abort(err)
 		return
 	}
+	p.dropLeftovers(files, known)
 	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil, false)
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
@@ -129,7 +131,6 @@ func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name string, er
 		}
 	}()
 	sum := sha256.New()
-	_, _ = fmt.Fprintf(sum, "%q %d\n", rec.UID, rec.Generation) // a hash takes everything
 	out := io.MultiWriter(f, sum)
 	if b.Header.HasReturnPath {
 		if _, err := fmt.Fprintf(out, "Return-Path: <%s>\r\n", b.Header.ReturnPath); err != nil {
@@ -145,11 +146,33 @@ func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name string, er
 	if err := f.Close(); err != nil {
 		return "", err
 	}
-	name = fmt.Sprintf("%d-%x.eml", rec.Account, sum.Sum(nil)[:10])
+	name = fmt.Sprintf("%s%x.eml", copyPrefix(rec.Account, rec.UID, rec.Generation), sum.Sum(nil)[:8])
 	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
 		return "", err
 	}
 	return name, syncDir(dir)
+}
+
+// copyPrefix is how the names of all copies begin that belong to a row.
+func copyPrefix(account int64, uid string, generation int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %d", uid, generation))
+	return fmt.Sprintf("%d-%x-", account, sum[:8])
+}
+
+// dropLeftovers removes copies whose messages were forwarded: popferry ended before
+// it could, or what was kept first was only a part. Other files without a row stay.
+func (p *poll) dropLeftovers(files []string, known []ledger.Known) {
+	left := make(map[string]string, len(files)) // by prefix
+	for _, f := range files {
+		name := filepath.Base(f)
+		left[name[:strings.LastIndexByte(name, '-')+1]] = name
+	}
+	for _, k := range known {
+		prefix := copyPrefix(p.ID, k.UID, k.Generation)
+		if name := left[prefix]; name != "" && name != k.CopyFile && k.State == ledger.Forwarded {
+			p.dropCopy(name)
+		}
+	}
 }
 
 // syncDir makes a new name in a folder durable. File systems that cannot sync a
@@ -202,8 +225,8 @@ func (s *session) readCopy(name string) (*message.Body, error) {
 
 // dropCopy removes the file of a message that was forwarded. One that stays does
 // no harm, but one too few would: files without a row are left alone.
-func (s *session) dropCopy(name string) {
+func (p *poll) dropCopy(name string) {
 	if name != "" {
-		_ = os.Remove(filepath.Join(s.CopyDir, name))
+		_ = os.Remove(filepath.Join(p.CopyDir, name))
 	}
 }
