@@ -5,6 +5,7 @@ import (
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 )
 
 // note puts into a message's row what it shows.
@@ -15,6 +16,9 @@ func (m *fetched) note() {
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
 }
+
+// Match is the message and the row that it had when it was fetched.
+func (m *fetched) Match() identify.Match { return identify.Match{Entry: m.Entry, Known: m.Known} }
 
 // fresh reports whether the message has had its row only since it was fetched.
 func (m *fetched) fresh() bool { return m.Known.ID == 0 }
@@ -76,8 +80,9 @@ func (s *session) confirmed(ctx context.Context, m *fetched) error {
 // findRow finds the row that a message really has. known reports that nothing is
 // to be done for it.
 func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err error) {
-	fingerprint := m.Header.Fingerprint()
-	if m.row != nil && m.row.Fingerprint != "" && m.row.Fingerprint != fingerprint {
+	print := printOf(m.Header)
+	s.compareWithTOP(m, print)
+	if m.row != nil && m.row.Fingerprint != "" && m.row.Fingerprint != print.Fingerprint && !steady(m.Match(), m.row, m.Header) {
 		// The server gave the UID to another message. The one that it belonged to
 		// has left.
 		if err := s.markGone(ctx, m); err != nil {
@@ -85,49 +90,86 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 		}
 	}
 	for _, k := range m.Others {
-		if s.matched[k.ID] || !m.couldBe(k) || !identify.Matches(k, fingerprint, m.Size) {
+		if s.matched[k.ID] || !m.couldBe(k) {
 			continue
 		}
-		return s.isRow(ctx, m, k, false)
+		if rec, err := s.sameMessage(ctx, m, k, print); err != nil {
+			return false, err
+		} else if rec != nil {
+			return s.isRow(ctx, m, k, rec, false)
+		}
 	}
-	if m.Header.Unique() && (m.row == nil || m.fresh() || m.row.Fingerprint == "") {
-		for _, k := range s.awayRows()[fingerprint] {
-			if !s.matched[k.ID] {
-				return s.isRow(ctx, m, k, true)
+	if m.Header.Identifiable() && (m.row == nil || m.fresh() || m.row.Fingerprint == "") {
+		for _, k := range s.awayRows()[print.Fingerprint] {
+			if s.matched[k.ID] {
+				continue
+			}
+			if rec, err := s.sameMessage(ctx, m, k, print); err != nil {
+				return false, err
+			} else if rec != nil {
+				return s.isRow(ctx, m, k, rec, true)
 			}
 		}
 	}
 	return false, nil
 }
 
+// sameMessage returns a row's record if the message is that of the row; nil if it is
+// not. Where the header is weak, it has as many octets as the row's had.
+func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
+	if k.Fingerprint != "" && k.Fingerprint != print.Fingerprint {
+		return nil, nil
+	}
+	rec, err := s.lease.Record(ctx, k.ID)
+	if err != nil {
+		return nil, s.tally.abort(err)
+	}
+	if !identify.Matches(k, print, m.Size) && (k.Fingerprint == "" || rec.MessageSize != m.Octets) {
+		return nil, nil
+	}
+	return rec, nil
+}
+
+// steady reports whether a message is that of its row though its header is another
+// one: it has been listed in each listing under one UID and with one size, and has
+// the same Message-ID. A proxy may add a line to the header each time.
+func steady(m identify.Match, rec *ledger.Record, h message.Header) bool {
+	id := h.Excerpt().MessageID
+	return rec.ID == m.Known.ID && m.Size >= 0 && m.Size == m.Known.Size && m.Known.DeletedAt.IsZero() && m.Known.MissingSince.IsZero() &&
+		id != "" && id == rec.Excerpt.MessageID
+}
+
+// compareWithTOP notes that a server shows another header by TOP than by RETR: from
+// then on headers are read by RETR.
+func (s *session) compareWithTOP(m *fetched, print identify.Print) {
+	for i, e := range s.box.Listing.Entries[:min(len(s.topPrints), len(s.box.Listing.Entries))] {
+		if e.Number == m.Number && s.topPrints[i].Fingerprint != "" && s.topPrints[i].Fingerprint != print.Fingerprint && m.Header.Identifiable() {
+			s.row.Server.NoTOP.Prove(true, s.Now())
+		}
+	}
+}
+
 // isRow notes that a message is that of a row: under another UID than before, if
 // moved. known reports that nothing is to be done for it.
-func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, moved bool) (known bool, err error) {
+func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *ledger.Record, moved bool) (known bool, err error) {
 	s.matched[k.ID] = true
 	if m.row != nil {
 		if err := s.markGone(ctx, m); err != nil {
 			return false, err
 		}
 	}
-	known = !k.State.Due() && k.State != ledger.Gone
-	if known {
-		s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String(), "moved", moved)
-	}
-	if known && !moved {
-		return true, nil
-	}
-	rec, err := s.lease.Record(ctx, k.ID)
-	if err != nil {
-		return false, s.tally.abort(err)
-	}
 	if moved {
 		s.takeOver(rec, m.Entry)
 	}
-	if known {
-		return true, s.put(ctx, []*ledger.Record{rec})
+	switch known = !k.State.Due() && k.State != ledger.Gone; {
+	case !known:
+		m.row = rec
+		return false, nil
+	case moved:
+		err = s.put(ctx, []*ledger.Record{rec})
 	}
-	m.row = rec
-	return false, nil
+	s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String(), "moved", moved)
+	return true, err
 }
 
 // awayRows are the rows whose messages are not listed.

@@ -1,8 +1,10 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
@@ -30,13 +32,20 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	if !s.mayDelete(owed) {
 		return nil
 	}
+	if s.Policy.Keep { // for a time, perhaps: that cannot be over within a session, whatever the clock says
+		done = nil
+	}
+	if s.row.Server.UIDNumbers.Get(s.Now()) { // the numbers may be counted anew at any time, and so the UIDs
+		expired, done = slices.Concat(expired, done), nil
+	}
 	doomed, err := s.proven(ctx, expired)
 	if err != nil || !s.mayDelete(owed) {
 		return err
 	}
-	if !s.Policy.Keep { // for a time: that cannot be over within a session, whatever the clock says
-		doomed = append(doomed, done...)
-	}
+	doomed = append(doomed, done...)
+	// The last first: a server that counts anew after each deletion, against RFC 1939
+	// section 5, then still deletes what is meant.
+	slices.SortFunc(doomed, func(a, b identify.Match) int { return cmp.Compare(b.Number, a.Number) })
 	entries := entriesOf(doomed)
 	if len(entries) > 0 {
 		same, err := s.box.Unchanged(ctx, entries)
@@ -118,16 +127,20 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 		return nil, nil
 	}
 	same := make([]bool, len(expired))
+	others := make(map[int]message.Header) // of those that are not, by index
 	err := s.box.HeadersToDelete(ctx, entriesOf(expired), func(i int, h message.Header, shown bool) (enough bool, err error) {
 		k := expired[i].Known
-		same[i] = shown && h.Fingerprint() == k.Fingerprint && (k.Fingerprint != "" || identify.Matches(k, "", expired[i].Size))
+		same[i] = shown && h.Fingerprint() == k.Fingerprint && (k.Fingerprint != "" || identify.Matches(k, identify.Print{}, expired[i].Size))
+		if shown {
+			others[i] = h
+		}
 		return same[i], nil
 	})
 	if err != nil {
 		return nil, errors.Join(s.postpone(ctx, expired, err), err)
 	}
 	var proven []identify.Match
-	var others []int64 // rows whose UIDs were given to other messages: their own have left
+	var left []int64 // rows whose UIDs were given to other messages: their own have left
 	for i, m := range expired {
 		if same[i] {
 			proven = append(proven, m)
@@ -135,11 +148,22 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 			continue
 		}
 		s.box.Abandon(m.Number)
+		rec, err := s.lease.Record(ctx, m.Known.ID)
+		if err != nil {
+			return nil, s.tally.abort(err)
+		}
+		if steady(m, rec, others[i]) {
+			s.log.Warn("the header of a message that is due for deletion is not as it was; it stays", "uid", shown(m.UID))
+			if err := s.askLater(ctx, m.Known.ID); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		s.log.Warn("a message that is due for deletion is not the one that was forwarded; it stays, and is new", "uid", shown(m.UID))
-		others = append(others, m.Known.ID)
+		left = append(left, m.Known.ID)
 	}
-	if len(others) > 0 {
-		if err := s.lease.Deleted(ctx, s.Now(), others...); err != nil {
+	if len(left) > 0 {
+		if err := s.lease.Deleted(ctx, s.Now(), left...); err != nil {
 			return nil, s.tally.abort(err)
 		}
 	}

@@ -393,7 +393,7 @@ func TestServerThatBreaksAtTOPIsAskedByRETR(t *testing.T) {
 		sent(2, "when it broke twice")
 		sent(2, "within a month")
 		f.now.Add(31 * 24 * time.Hour)
-		sent(3, "after a month")
+		sent(4, "after a month") // for the UIDs, and for the message
 		f.wantArrived("m1")
 	})
 }

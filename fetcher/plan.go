@@ -128,16 +128,21 @@ func (p *poll) readKnown(ctx context.Context) func() ([]ledger.Known, error) {
 func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, error) {
 	ambiguous := p.Ambiguous
 	p.Ambiguous, p.Due, p.Skip = nil, nil, nil // the rest is under way already
+	var entries []pop3.Entry
 	for _, a := range ambiguous {
-		fingerprints := make([]string, len(a.Entries))
-		err := s.box.Headers(ctx, a.Entries, func(i int, h message.Header, _ bool) (enough bool, err error) {
-			fingerprints[i] = h.Fingerprint()
-			return true, nil
-		})
-		if err != nil {
-			return p, err
-		}
-		p.ResolveByFingerprint(s.view, a, fingerprints)
+		entries = append(entries, a.Entries...)
+	}
+	prints := make([]identify.Print, len(entries))
+	err := s.box.Headers(ctx, entries, func(i int, h message.Header, _ bool) (enough bool, err error) {
+		prints[i] = printOf(h)
+		return true, nil
+	})
+	if err != nil {
+		return p, err
+	}
+	for _, a := range ambiguous {
+		p.ResolveByFingerprint(s.view, a, prints[:len(a.Entries)])
+		prints = prints[len(a.Entries):]
 	}
 	s.res.Waiting = p.Waiting
 	if p.Ignored > 0 {

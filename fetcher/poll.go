@@ -116,6 +116,7 @@ type session struct {
 	// other message is the same.
 	matched    map[int64]bool
 	away       map[string][]ledger.Known // rows whose messages are not listed, by fingerprint; nil: see awayRows
+	topPrints  []identify.Print          // of all entries, if they were compared
 	fresh      int                       // messages of the listing without a row
 	refusals   int                       // of RETR, in a row
 	bodies     int                       // that came whole

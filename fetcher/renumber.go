@@ -30,7 +30,7 @@ var ErrMoved = errors.New("the account was configured for another host or user n
 // changed and it cannot be told what was forwarded does the account wait for the
 // user.
 func (s *session) recognize(ctx context.Context, v *identify.View) error {
-	if err := s.checkNumbers(ctx, v); err != nil {
+	if err := s.verifyUIDs(ctx, v); err != nil {
 		return err
 	}
 	u := identify.FindUnmatched(v)
@@ -55,32 +55,39 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	if u.Moved {
 		s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(u.Rows), "unknown", len(u.Entries))
 	}
-	fingerprints, err := s.fingerprints(ctx, ask, u.Moved)
+	prints, err := s.prints(ctx, ask, u.Moved)
 	if err != nil {
 		return err
 	}
-	moved, certain := u.Rematch(ask, fingerprints)
+	moved, certain := u.Rematch(ask, prints)
 	switch {
 	case !certain && u.Edited:
 		return s.wait(ctx, u.Rows, ErrMoved)
 	case !certain && u.Moved:
 		return s.wait(ctx, u.Rows, ErrRenumbered)
 	}
-	v.First = v.First && len(moved) == 0 // known messages: it is the same mailbox
-	return s.adopt(ctx, v, moved)
+	if u.Edited && u.AnotherMailbox(len(moved)) {
+		v.First, s.row.Listed = true, time.Time{}
+	}
+	return s.adopt(ctx, v, moved, false)
 }
 
-// fingerprints reads the headers of messages under unknown UIDs. With moved, those
-// whose headers identify nothing are retrieved; else their fingerprints are "".
-func (s *session) fingerprints(ctx context.Context, entries []pop3.Entry, moved bool) ([]string, error) {
-	fingerprints := make([]string, len(entries))
+// prints reads the headers of messages under unknown UIDs. With moved, those whose
+// headers identify nothing are retrieved; else nothing is known of them.
+func (s *session) prints(ctx context.Context, entries []pop3.Entry, moved bool) ([]identify.Print, error) {
+	prints := make([]identify.Print, len(entries))
 	err := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
-		if moved || h.Unique() {
-			fingerprints[i] = h.Fingerprint()
+		if shown && (moved || h.Identifiable()) {
+			prints[i] = printOf(h)
 		}
 		return !moved || shown && h.Identifiable(), nil
 	})
-	return fingerprints, err
+	return prints, err
+}
+
+// printOf is what a header says of a message's identity.
+func printOf(h message.Header) identify.Print {
+	return identify.Print{Fingerprint: h.Fingerprint(), Weak: h.Weak()}
 }
 
 // headers is mailbox.Session.Headers, for messages without a row. One at which the
@@ -95,40 +102,67 @@ func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(i
 	return errors.Join(s.incomplete(ctx, identify.Candidate{Entry: e}, nil, why), err)
 }
 
-// checkNumbers recognizes the messages of a server whose UIDs are their numbers:
-// after each deletion they mean other messages. One header, the last that is known,
-// shows whether that has happened; if so all are compared.
-func (s *session) checkNumbers(ctx context.Context, v *identify.View) error {
-	s.row.Server.UIDNumbers.See(identify.UIDsAreNumbers(v.Entries), s.Now())
-	last, ok := identify.LastProvable(v)
-	if !s.row.Server.UIDNumbers.Get(s.Now()) || !ok || !s.box.CanTop() {
+// verifyUIDs finds out whether UIDs mean other messages than before: because they
+// are numbers, which each deletion changes, or because a server was moved whose
+// UIDs collide with the old ones. Some headers show it; if so all are compared. Rows
+// whose UID belongs to another message now count as not listed.
+func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
+	numbers := identify.UIDsAreNumbers(v.Entries)
+	s.row.Server.UIDNumbers.See(numbers, s.Now())
+	suspects, enough := identify.Suspects(v, numbers)
+	if len(suspects) == 0 || s.box.Hides() || !numbers && !s.box.CanTop() {
 		return nil
 	}
-	fingerprints, err := s.fingerprints(ctx, []pop3.Entry{last.Entry}, false)
-	if err != nil || fingerprints[0] == "" || fingerprints[0] == last.Known.Fingerprint {
+	prints, err := s.prints(ctx, entriesOf(suspects), numbers)
+	if err != nil {
 		return err
 	}
-	s.log.Info("the UIDs of the server are message numbers, and they mean other messages than before; headers are compared")
-	if fingerprints, err = s.fingerprints(ctx, v.Entries, false); err != nil {
+	others := 0
+	for i, m := range suspects {
+		if prints[i].Fingerprint != "" && prints[i].Fingerprint != m.Known.Fingerprint {
+			others++
+		}
+	}
+	if others < enough {
+		return nil
+	}
+	s.log.Warn("the UIDs of the server mean other messages than before; all headers are compared", "messages", len(v.Entries))
+	if prints, err = s.prints(ctx, v.Entries, numbers); err != nil {
 		return err
 	}
-	rows := slices.DeleteFunc(slices.Clone(v.Known), func(k ledger.Known) bool { return !identify.NotDeleted(k) || k.Fingerprint == "" })
-	matches := identify.Pair(rows, v.Entries, fingerprints)
-	found := make(map[int64]bool, len(matches))
-	for _, m := range matches {
-		found[m.Known.ID] = true
-	}
-	moved := slices.DeleteFunc(matches, func(m identify.Match) bool { return m.UID == m.Known.UID })
-	away := slices.DeleteFunc(rows, func(k ledger.Known) bool { return found[k.ID] || !k.MissingSince.IsZero() })
-	if err := s.setMissing(ctx, away, s.lastListing()); err != nil {
+	s.topPrints = prints
+	moved, displaced := identify.Recollect(v, prints)
+	if err := s.displace(ctx, displaced); err != nil {
 		return err
 	}
-	return s.adopt(ctx, v, moved)
+	return s.adopt(ctx, v, moved, len(displaced) > 0)
 }
 
-// adopt gives known messages their new UIDs.
-func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.Match) error {
-	if len(moved) == 0 {
+// displace notes that the UIDs of these rows belong to other messages now.
+func (s *session) displace(ctx context.Context, rows []ledger.Known) error {
+	var recs []*ledger.Record
+	for _, k := range rows {
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return s.tally.abort(err)
+		}
+		rec.UID = ledger.MovedUID(rec.UID)
+		rec.Generation = s.generation(rec.UID)
+		if rec.MissingSince.IsZero() {
+			rec.MissingSince = s.lastListing()
+		}
+		if identify.Undelivered(k) && k.CopyFile == "" {
+			rec.State = ledger.Gone
+		}
+		recs = append(recs, rec)
+	}
+	return s.put(ctx, recs)
+}
+
+// adopt gives known messages their new UIDs. changed reports whether rows were
+// changed already, which are to be read again.
+func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.Match, changed bool) error {
+	if len(moved) == 0 && !changed {
 		return nil
 	}
 	var recs []*ledger.Record
@@ -143,7 +177,9 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 	if err := s.put(ctx, recs); err != nil {
 		return err
 	}
-	s.log.Info("messages under new UIDs were known by their headers", "known", len(moved))
+	if len(moved) > 0 {
+		s.log.Info("messages under new UIDs were known by their headers", "known", len(moved))
+	}
 	known, err := s.lease.Known(ctx)
 	if err != nil {
 		return s.tally.abort(err)
@@ -235,15 +271,19 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []ledger
 }
 
 // learnHiding notes whether the server hides what was retrieved. If a first sighting
-// was that of an owner who deletes mail, it does no harm: copies are kept until the
-// next listing shows otherwise.
+// was that of an owner who deletes mail, it does no harm: copies are kept until two
+// polls have seen otherwise.
 func (s *session) learnHiding(v identify.View, vanished []ledger.Known) {
 	facts, now := &s.row.Server, s.Now()
-	hid := s.box.Hides()
-	switch identify.WhatBecame(v, vanished, s.lastLogin) {
+	hid, since := s.box.Hides(), s.lastLogin
+	if facts.RetrHides.Get(now) && facts.RetrHides.First.Before(since) {
+		since = facts.RetrHides.First
+	}
+	switch identify.WhatBecame(v, vanished, since, s.lastLogin) {
 	case identify.Kept:
-		facts.RetrHides.End()
-		facts.RetrKeeps.See(true, now)
+		if facts.RetrKeeps.See(true, now); facts.RetrKeeps.Count > 1 {
+			facts.RetrHides.End()
+		}
 	case identify.Hidden:
 		facts.RetrKeeps.End()
 		facts.RetrHides.See(true, now)
@@ -251,6 +291,7 @@ func (s *session) learnHiding(v identify.View, vanished []ledger.Known) {
 			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
 		}
 	case identify.NotKnown:
+		facts.RetrHides.See(facts.RetrHides.Get(now), now) // nothing speaks against it
 	}
 }
 
@@ -345,14 +386,19 @@ func (s *session) postpone(ctx context.Context, list []identify.Match, why error
 		if m.Number != e.Number {
 			continue
 		}
-		rec, err := s.lease.Record(ctx, m.Known.ID)
-		if err != nil {
-			return s.tally.abort(err)
-		}
-		rec.NextAttempt = s.Now().Add(headerRetry)
-		s.leftOut.uids[rec.UID] = true
-		s.log.Warn("the session ended at the header of a message; it is not asked for again for a day, and the others go on", "uid", shown(rec.UID), "error", why)
-		return s.put(ctx, []*ledger.Record{rec})
+		s.leftOut.uids[m.UID] = true
+		s.log.Warn("the session ended at the header of a message; it is not asked for again for a day, and the others go on", "uid", shown(m.UID), "error", why)
+		return s.askLater(ctx, m.Known.ID)
 	}
 	return nil
+}
+
+// askLater has the header of a message left alone for a time.
+func (s *session) askLater(ctx context.Context, id int64) error {
+	rec, err := s.lease.Record(ctx, id)
+	if err != nil {
+		return s.tally.abort(err)
+	}
+	rec.NextAttempt = s.Now().Add(headerRetry)
+	return s.put(ctx, []*ledger.Record{rec})
 }

@@ -52,8 +52,8 @@ func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
 // to one: first by fingerprint, then, for rows without one, by size. Messages
 // that are left over, or matched by size alone, are compared once more after
 // they were fetched, before they are sent.
-func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, fingerprints []string) {
-	if duplicates(c, fingerprints) {
+func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
+	if duplicates(c, prints) {
 		p.found(&v, Match{Entry: c.Entries[0], Known: c.Rows[0]}, nil)
 		for _, e := range c.Entries[1:] {
 			p.Skip = append(p.Skip, Skip{Entry: e, Reason: Duplicate, Cause: c.Rows[0].Cause})
@@ -66,7 +66,7 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, fingerprints []string) 
 	for _, byFingerprint := range []bool{true, false} {
 		for i, e := range c.Entries {
 			j := slices.IndexFunc(rows, func(k ledger.Known) bool {
-				return byFingerprint == (k.Fingerprint != "") && Matches(k, fingerprints[i], e.Size)
+				return byFingerprint == (k.Fingerprint != "") && Matches(k, prints[i], e.Size)
 			})
 			if matched[i].Known.ID != 0 || j < 0 {
 				continue
@@ -89,12 +89,12 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, fingerprints []string) 
 // had fetched. Copies may share a UID (RFC 1939 section 7), and a program that
 // keeps a list of UIDs has seen each of them. Of messages that differ it has seen
 // only one, and it is not known which.
-func duplicates(c Ambiguity, fingerprints []string) bool {
-	if len(c.Rows) != 1 || !c.Rows[0].OnlyUID() || fingerprints[0] == "" {
+func duplicates(c Ambiguity, prints []Print) bool {
+	if len(c.Rows) != 1 || !c.Rows[0].OnlyUID() || prints[0].Fingerprint == "" {
 		return false
 	}
 	for i, e := range c.Entries {
-		if fingerprints[i] != fingerprints[0] || e.Size != c.Entries[0].Size {
+		if prints[i] != prints[0] || e.Size != c.Entries[0].Size {
 			return false
 		}
 	}
@@ -114,12 +114,21 @@ func (p *Plan) found(v *View, m Match, others []ledger.Known) {
 	}
 }
 
-// Matches reports whether a message with this fingerprint and listed size is that
-// of a row. A row without a fingerprint, of a message that was never fetched or
-// that its header does not identify, is compared by size.
-func Matches(k ledger.Known, print string, size int64) bool {
+// Print is what a header says of a message's identity.
+type Print struct {
+	Fingerprint string // "": nothing
+	// Weak: there is no Received line, which no two messages share. Senders do send
+	// different messages with one Message-ID.
+	Weak bool
+}
+
+// Matches reports whether a message with this header and listed size is that of a
+// row. A row without a fingerprint, of a message that was never fetched or that its
+// header does not identify, is compared by size. So is one whose header is weak,
+// unless its message was in the last listing.
+func Matches(k ledger.Known, print Print, size int64) bool {
 	if k.Fingerprint == "" {
 		return size >= 0 && size == k.Size
 	}
-	return k.Fingerprint == print
+	return k.Fingerprint == print.Fingerprint && (!print.Weak || listedLastTime(&k) || size >= 0 && size == k.Size)
 }

@@ -144,7 +144,7 @@ func TestResolveByFingerprint(t *testing.T) {
 		}
 		ambiguity := p.Ambiguous[0]
 		p.Ambiguous = nil
-		p.ResolveByFingerprint(v, ambiguity, c.fingerprints)
+		p.ResolveByFingerprint(v, ambiguity, printsOf(c.fingerprints))
 		if got := shape(p); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -176,8 +176,7 @@ func FuzzCompare(f *testing.F) {
 		for len(p.Ambiguous) > 0 {
 			c := p.Ambiguous[0]
 			p.Ambiguous = p.Ambiguous[1:]
-			fingerprints := make([]string, len(c.Entries))
-			p.ResolveByFingerprint(v, c, fingerprints)
+			p.ResolveByFingerprint(v, c, make([]Print, len(c.Entries)))
 		}
 		checkPlan(t, v, p)
 	})

@@ -21,7 +21,7 @@ func Missing(v View) (gone, left, back []ledger.Known) {
 		case k.CopyFile != "" && !MayBePart(k) || listedBefore == listed:
 		case listed:
 			back = append(back, k)
-		case undelivered(k) && k.CopyFile == "":
+		case Undelivered(k) && k.CopyFile == "":
 			gone = append(gone, k)
 		default:
 			left = append(left, k)
@@ -30,8 +30,8 @@ func Missing(v View) (gone, left, back []ledger.Known) {
 	return gone, left, back
 }
 
-// undelivered reports whether a row's message is still to be forwarded, or held.
-func undelivered(k ledger.Known) bool {
+// Undelivered reports whether a row's message is still to be forwarded, or held.
+func Undelivered(k ledger.Known) bool {
 	return k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held
 }
 
@@ -49,33 +49,45 @@ const (
 	Kept
 )
 
-// WhatBecame says what has become of the messages that the session of lastLogin,
-// or one after it, fetched and did not delete. vanished are the rows that are
-// missing since then.
-func WhatBecame(v View, vanished []ledger.Known, lastLogin time.Time) Retrieved {
+// WhatBecame says what has become of the messages that were fetched and not
+// deleted. One that was fetched since then and is still listed shows that the server
+// keeps them. That it hides them is shown by three or more that the session of
+// lastLogin fetched, if none is listed, or by any that was not delivered: an owner
+// hardly deletes what he has not got. vanished are the rows that are missing since
+// the last listing.
+func WhatBecame(v View, vanished []ledger.Known, since, lastLogin time.Time) Retrieved {
 	const least = 3
-	fetchedLast := func(k *ledger.Known) bool {
+	fetched := func(k *ledger.Known, since time.Time) bool {
 		switch {
-		case !NotDeleted(*k) || k.CopyFile != "" || !k.MissingSince.IsZero():
+		case !NotDeleted(*k) || !k.MissingSince.IsZero():
 			return false
 		case k.State == ledger.Forwarded:
-			return v.Policy.Keep && v.Policy.KeepFor == 0 && !k.ForwardedAt.Before(lastLogin)
+			return v.Policy.Keep && v.Policy.KeepFor == 0 && !k.ForwardedAt.Before(since)
 		default:
-			return undelivered(*k) && k.Fingerprint != ""
+			return Undelivered(*k) && k.Fingerprint != ""
 		}
 	}
 	x := v.indexed()
-	fetched := 0
+	last := 0
 	for i := range v.Known {
-		if !fetchedLast(&v.Known[i]) {
-			continue
-		}
-		if x.listed[i] {
+		k := &v.Known[i]
+		if x.listed[i] && fetched(k, since) {
 			return Kept
 		}
-		fetched++
+		if fetched(k, lastLogin) {
+			last++
+		}
 	}
-	if fetched >= least && count(vanished, func(k ledger.Known) bool { return fetchedLast(&k) }) == fetched {
+	gone, undelivered := 0, 0
+	for i := range vanished {
+		if k := &vanished[i]; fetched(k, lastLogin) {
+			gone++
+			if Undelivered(*k) {
+				undelivered++
+			}
+		}
+	}
+	if gone == last && (gone >= least || undelivered > 0) {
 		return Hidden
 	}
 	return NotKnown

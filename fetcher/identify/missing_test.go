@@ -87,7 +87,7 @@ func TestWhatBecame(t *testing.T) {
 	} {
 		v := View{Entries: entries(test.listing), Known: test.rows, Policy: test.policy, Now: noon}
 		gone, left, _ := Missing(v)
-		if got := WhatBecame(v, slices.Concat(gone, left), test.login); got != test.want {
+		if got := WhatBecame(v, slices.Concat(gone, left), test.login, test.login); got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}

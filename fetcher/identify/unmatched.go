@@ -1,7 +1,9 @@
 package identify
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -90,8 +92,8 @@ func (u Unmatched) Ask() []pop3.Entry {
 // Rematch pairs rows with messages of the same fingerprint, one to one. It reports
 // certain as false if messages are left over that may be those of rows without a
 // fingerprint, by their sizes: which of them were forwarded cannot be told then.
-func (u Unmatched) Rematch(entries []pop3.Entry, fingerprints []string) (moved []Match, certain bool) {
-	moved, left, rest := pair(u.Rows, entries, fingerprints)
+func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match, certain bool) {
+	moved, left, rest := pair(u.Rows, entries, prints)
 	if !u.Edited {
 		return moved, !mayBeTheSame(left, rest)
 	}
@@ -109,14 +111,15 @@ func (u Unmatched) Rematch(entries []pop3.Entry, fingerprints []string) (moved [
 }
 
 // Pair matches rows with messages of the same fingerprint, one to one.
-func Pair(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) []Match {
-	moved, _, _ := pair(rows, entries, fingerprints)
+func Pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) []Match {
+	moved, _, _ := pair(rows, entries, prints)
 	return moved
 }
 
-// pair matches by fingerprint. left are the rows without one, rest the messages that
-// are not matched.
-func pair(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) (moved []Match, left []ledger.Known, rest []pop3.Entry) {
+// pair matches by fingerprint, and by the listed size where the header is weak: the
+// others are compared once more when they were fetched. left are the rows without a
+// fingerprint, rest the messages that are not matched.
+func pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) (moved []Match, left []ledger.Known, rest []pop3.Entry) {
 	byFingerprint := make(map[string][]ledger.Known)
 	for _, k := range rows {
 		if k.Fingerprint == "" {
@@ -126,13 +129,18 @@ func pair(rows []ledger.Known, entries []pop3.Entry, fingerprints []string) (mov
 		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
 	}
 	for i, e := range entries {
-		same := byFingerprint[fingerprints[i]]
-		if len(same) == 0 {
+		same := byFingerprint[prints[i].Fingerprint]
+		fits := func(k ledger.Known) bool { return !prints[i].Weak || e.Size >= 0 && e.Size == k.Size }
+		j := slices.IndexFunc(same, func(k ledger.Known) bool { return k.UID == e.UID && fits(k) })
+		if j < 0 {
+			j = slices.IndexFunc(same, fits)
+		}
+		if j < 0 {
 			rest = append(rest, e)
 			continue
 		}
-		moved = append(moved, Match{Entry: e, Known: same[0]})
-		byFingerprint[fingerprints[i]] = same[1:]
+		moved = append(moved, Match{Entry: e, Known: same[j]})
+		byFingerprint[prints[i].Fingerprint] = slices.Delete(same, j, j+1)
 	}
 	return moved, left, rest
 }
@@ -192,32 +200,112 @@ func contradicted(rows []ledger.Known, rest []pop3.Entry) bool {
 	return false
 }
 
-// UIDsAreNumbers reports whether the UIDs of a listing are the numbers of the
-// messages, which mean other messages after each deletion (against RFC 1939
-// section 7). A mailbox in which nothing was deleted yet may look the same.
-func UIDsAreNumbers(entries []pop3.Entry) bool {
-	for _, e := range entries {
-		if e.UID != strconv.Itoa(e.Number) {
-			return false
-		}
-	}
-	return len(entries) > 0
+// AnotherMailbox reports whether an edited account has another mailbox now: so few of
+// its messages were matched. Where nothing is left to compare it may be the same.
+func (u Unmatched) AnotherMailbox(matched int) bool {
+	return len(u.Rows) > 0 && 4*matched < min(len(u.Rows), len(u.Entries))
 }
 
-// LastProvable is the last message of a listing that has one row, with a
-// fingerprint: where UIDs are numbers it shows whether those before it are still
-// the same, because each deletion moves all that follow. ok is false if there is
-// none.
-func LastProvable(v *View) (m Match, ok bool) {
-	x := v.indexed()
-	for i := len(v.Entries) - 1; i >= 0; i-- {
-		for _, k := range x.rows(i, v.Known) {
-			if listedLastTime(&k) && k.Fingerprint != "" {
-				return Match{Entry: v.Entries[i], Known: k}, true
+// UIDsAreNumbers reports whether the UIDs of a listing are made of the numbers of the
+// messages, in whatever spelling: these mean other messages after each deletion
+// (against RFC 1939 section 7). A mailbox in which nothing was deleted yet may look
+// the same.
+func UIDsAreNumbers(entries []pop3.Entry) bool {
+	const maxPrefix = 3 // "msg1"; what is longer names the mailbox
+	for _, base := range []int{10, 16} {
+		for _, offset := range []int64{0, -1} { // from 1, or from 0
+			prefix := ""
+			is := func(i int, e pop3.Entry) bool {
+				digits := strings.TrimLeftFunc(e.UID, func(r rune) bool { return !isDigit(r, base) })
+				if i == 0 {
+					prefix = e.UID[:len(e.UID)-len(digits)]
+				}
+				if len(prefix) > maxPrefix {
+					return false
+				}
+				n, err := strconv.ParseInt(digits, base, 64)
+				return err == nil && n == int64(e.Number)+offset && e.UID[:len(e.UID)-len(digits)] == prefix
+			}
+			all := len(entries) > 0
+			for i, e := range entries {
+				if all = all && is(i, e); !all {
+					break
+				}
+			}
+			if all {
+				return true
 			}
 		}
 	}
-	return Match{}, false
+	return false
+}
+
+func isDigit(r rune, base int) bool {
+	return '0' <= r && r <= '9' || base == 16 && ('a' <= r && r <= 'f' || 'A' <= r && r <= 'F')
+}
+
+// Suspects are messages whose headers show whether UIDs mean other messages than
+// before, if so many of them do. Where the UIDs are numbers, it is the last known
+// one, because each deletion moves all that follow, and some of those before it;
+// else some whose size has changed.
+func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
+	const most = 32
+	x := v.indexed()
+	var known, resized []Match
+	for i, e := range v.Entries {
+		switch k := current(x.rows(i, v.Known)); {
+		case k == nil || k.Fingerprint == "" || x.doubled[e.UID] != nil:
+		case numbers:
+			known = append(known, Match{Entry: e, Known: *k})
+		case !SameSize(e, *k) && len(resized) < most:
+			resized = append(resized, Match{Entry: e, Known: *k})
+		}
+	}
+	if !numbers {
+		// One UID may have been given to another message; several at once are a move.
+		return resized, min(3, max(1, len(v.Entries)/20))
+	}
+	for len(known) > most {
+		half := known[:0]
+		for i, m := range known {
+			if i%2 != len(known)%2 { // the last one stays
+				half = append(half, m)
+			}
+		}
+		known = half
+	}
+	return known, 1
+}
+
+// Recollect pairs all rows with all messages of a listing by their headers. moved are
+// those that are under another UID, displaced the rows whose UID belongs to another
+// message now.
+func Recollect(v *View, prints []Print) (moved []Match, displaced []ledger.Known) {
+	x := v.indexed()
+	var rows []ledger.Known
+	for _, k := range v.Known {
+		if NotDeleted(k) && k.Fingerprint != "" {
+			rows = append(rows, k)
+		}
+	}
+	found := make(map[int64]bool)
+	for _, m := range Pair(rows, v.Entries, prints) {
+		found[m.Known.ID] = true
+		if m.UID != m.Known.UID {
+			moved = append(moved, m)
+		}
+	}
+	for i, print := range prints {
+		if print.Fingerprint == "" || x.doubled[v.Entries[i].UID] != nil {
+			continue
+		}
+		for _, k := range x.rows(i, v.Known) {
+			if !found[k.ID] && k.Fingerprint != "" && k.Fingerprint != print.Fingerprint && listedLastTime(&k) {
+				displaced = append(displaced, k)
+			}
+		}
+	}
+	return moved, displaced
 }
 
 // Away are the rows whose messages are not listed, by fingerprint: also those that

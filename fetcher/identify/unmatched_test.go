@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // series writes so many entries or rows: prefix and number, then suffix.
@@ -65,13 +66,34 @@ func TestRematchPairsFingerprintsOneToOne(t *testing.T) {
 		{"of three, two have", "a:1:skipped b:3:skipped c:1:skipped", []string{"p", "q", "r"}, "", false},
 		{"a size that is not known may be any", "a:-1:skipped b:-1:skipped", []string{"p", "q"}, "", false},
 	} {
-		moved, certain := Unmatched{Rows: rows(test.rows)}.Rematch(entries(series(len(test.fingerprints), "new", ":1")), test.fingerprints)
+		moved, certain := Unmatched{Rows: rows(test.rows)}.Rematch(entries(series(len(test.fingerprints), "new", ":1")), printsOf(test.fingerprints))
 		var pairs []string
 		for _, m := range moved {
 			pairs = append(pairs, fmt.Sprintf("%d=%d", m.Number, m.Known.ID))
 		}
 		if got := strings.Join(pairs, " "); got != test.want || certain != test.certain {
 			t.Errorf("%s: %q, certain %v; want %q, %v", test.name, got, certain, test.want, test.certain)
+		}
+	}
+}
+
+// printsOf are headers with a Received line.
+func printsOf(fingerprints []string) (prints []Print) {
+	for _, f := range fingerprints {
+		prints = append(prints, Print{Fingerprint: f})
+	}
+	return prints
+}
+
+func TestWeakHeadersNeedTheSameSize(t *testing.T) {
+	t.Parallel()
+	known := rows("a:1:forwarded:x b:2:forwarded:x")
+	for _, test := range []struct {
+		size int64
+		want int
+	}{{1, 1}, {2, 1}, {3, 0}, {-1, 0}} {
+		if got := Pair(known, []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
+			t.Errorf("a message of %d octets: matched %v, want %d", test.size, got, test.want)
 		}
 	}
 }

@@ -100,9 +100,10 @@ func localPart(username string) string {
 }
 
 // moved is what is left of an account whose mailbox is another than before, or
-// elsewhere: nothing that was learnt of its server, and no wait.
+// elsewhere: when it was listed and polled, and of its server what protects mail.
 func (a Account) moved() Account {
-	return Account{ID: a.ID, Identity: a.Identity, LastPoll: a.LastPoll}
+	return Account{ID: a.ID, Identity: a.Identity, Listed: a.Listed, LastPoll: a.LastPoll,
+		Server: ServerFacts{Capabilities: Capabilities{Expires: a.Server.Expires}, Habits: Habits{RetrHides: a.Server.RetrHides}}}
 }
 
 // movedPrefix stands before the UIDs of a mailbox that was edited, until its headers

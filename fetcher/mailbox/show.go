@@ -72,7 +72,7 @@ func (s *Session) find(ctx context.Context, m Wanted) (pop3.Entry, error) {
 	for _, e := range under {
 		same := false
 		err := s.Headers(ctx, []pop3.Entry{e}, func(_ int, h message.Header, shown bool) (bool, error) {
-			same = shown && identify.Matches(m.Known, h.Fingerprint(), e.Size)
+			same = shown && identify.Matches(m.Known, identify.Print{Fingerprint: h.Fingerprint(), Weak: h.Weak()}, e.Size)
 			return same, nil
 		})
 		if err != nil || same {

@@ -157,10 +157,9 @@ func (h Header) Fingerprint() string {
 // message.
 func (h Header) Identifiable() bool { return h.MessageID+h.Date+h.From+h.Received != "" }
 
-// Unique reports whether the header has a field that no other message has: a
-// Message-ID, or the Received line of the last delivery. Only then can a message
-// count as known that is listed under another UID than before.
-func (h Header) Unique() bool { return h.MessageID+h.Received != "" }
+// Weak reports whether other messages may have the same header: there is no Received
+// line of a delivery. Senders do send different messages with one Message-ID.
+func (h Header) Weak() bool { return h.Received == "" }
 
 // Excerpt is the part of the header that users are shown.
 func (h Header) Excerpt() ledger.Excerpt {

@@ -56,7 +56,7 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 		return Listing{}, err
 	}
 	var onlyList []Entry
-	without := 0
+	without, garbled := 0, t.malformed
 	err = c.list(ctx, "LIST", func(line []byte) error {
 		n, rest, ok := parseEntry(line)
 		if !ok {
@@ -76,6 +76,7 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	if refused := (*Error)(nil); err != nil && !errors.As(err, &refused) {
 		return Listing{}, err
 	}
+	without += min(garbled, t.malformed-garbled) // the same message, perhaps: neither command names it
 	all := len(t.entries)
 	t.entries = slices.DeleteFunc(t.entries, func(e Entry) bool { return e.UID == "" && e.Size < 0 })
 	l := Listing{Entries: t.entries, Malformed: t.malformed + all - len(t.entries), WithoutUID: without}

@@ -121,12 +121,13 @@ func asksAgain(err error) bool {
 
 // opener is one call of Open.
 type opener struct {
-	Config     // with the facts that were learnt so far
-	report     func(Step, string)
-	reported   map[Step]bool
-	again      bool // another connection may do better
-	helloAgain bool // StartTLS has had its second try
-	capaCut    bool // a connection ended at the CAPA before the login
+	Config       // with the facts that were learnt so far
+	report       func(Step, string)
+	reported     map[Step]bool
+	again        bool     // another connection may do better
+	helloAgain   bool     // StartTLS has had its second try
+	capaCut      Commands // CAPAs at which a connection ended
+	expireBefore bool     // the CAPA before the login says EXPIRE 0
 	// loginAnswered reports whether the last connection had a reply to its login.
 	loginAnswered bool
 	tried         map[Method]bool // login methods that failed, but not because of the credentials
@@ -199,14 +200,17 @@ func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 	caps, err := c.capa(ctx)
 	var refused *Error
 	switch {
+	case errors.As(err, &refused) && (refused.Kind() == KindTemporary || refused.Kind() == KindLocked || refused.Kind() == KindTooOften):
+		return nil // for now: what is known stays
 	case errors.As(err, &refused): // a server older than RFC 2449
 		o.Facts.Answered |= which
 		if which == CommandCapa {
 			o.Facts.Logins = ""
 		}
 		return nil
-	case err != nil && which == CommandCapa && errors.Is(err, io.ErrUnexpectedEOF) && !o.capaCut:
-		o.capaCut, o.again = true, true // a server that restarts or is overloaded does the same: it is asked once more
+	case err != nil && errors.Is(err, io.ErrUnexpectedEOF) && o.capaCut&which == 0 && c.Outstanding() == 0:
+		o.capaCut |= which // a server that restarts or is overloaded does the same: it is asked once more
+		o.again = true
 		return err
 	case err != nil:
 		o.leaveOut(c, which, err)
@@ -221,17 +225,26 @@ func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 }
 
 // limits notes what the server says of logins and retrieved messages. After the
-// login it may say more, because it knows the user; what it does not repeat stays.
+// login it knows the user, and only then is EXPIRE 0 taken back: one of both is
+// enough for it, and a connection that ends in between says nothing.
 func (o *opener) limits(caps Capabilities, which Commands) {
 	if delay, ok := caps.loginDelay(); ok || which == CommandCapa {
 		o.Facts.LoginDelay = delay
 	}
 	days, never, ok := caps.expire()
 	switch {
+	case which == CommandCapa:
+		o.expireBefore = ok && !never && days == 0
+		o.Facts.Expires = o.Facts.Expires || o.expireBefore
+		if ok && !never {
+			o.Facts.ExpireDays = days
+		}
 	case ok && !never:
 		o.Facts.Expires, o.Facts.ExpireDays = days == 0, days
-	case ok || which == CommandCapa:
+	case ok:
 		o.Facts.Expires, o.Facts.ExpireDays = false, 0
+	default:
+		o.Facts.Expires = o.expireBefore
 	}
 }
 

@@ -120,9 +120,27 @@ func TestOpen(t *testing.T) {
 			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa},
 		},
 		{
-			name:    "hangs up on CAPA after the login",
-			scripts: [][]string{slices.Concat(greet, capa("EXPIRE 0"), user, []string{"C: CAPA", "X:"}), slices.Concat(greet, capa("EXPIRE 0"), user)},
-			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Answered: CommandCapa, Expires: true},
+			name: "hangs up on CAPA after the login",
+			scripts: [][]string{
+				slices.Concat(greet, capa("EXPIRE 0"), user, []string{"C: CAPA", "X:"}), slices.Concat(greet, capa("EXPIRE 0"), user, []string{"C: CAPA", "X:"}),
+				slices.Concat(greet, capa("EXPIRE 0"), user),
+			},
+			steps: "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Answered: CommandCapa, Expires: true},
+		},
+		{
+			name: "hangs up on CAPA after the login, once: EXPIRE 0 that only that one says is known",
+			cfg:  Config{Facts: Facts{Expires: true}},
+			scripts: [][]string{
+				slices.Concat(greet, capa(), user, []string{"C: CAPA", "X:"}), slices.Concat(greet, capa(), user, []string{"C: CAPA", "X:"}),
+				slices.Concat(greet, capa(), user),
+			},
+			steps: "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Answered: CommandCapa, Expires: true},
+		},
+		{
+			name:    "no longer says EXPIRE 0",
+			cfg:     Config{Facts: Facts{Expires: true}},
+			scripts: [][]string{slices.Concat(greet, capa(), user, capa())},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Answered: bothCapas},
 		},
 		{
 			name:    "does not answer CAPA after the login",

@@ -46,7 +46,7 @@ func testClaimMoved(t *testing.T, k Kind) {
 		}
 		return list
 	}
-	edited := ledger.Account{ID: f.account.ID, Identity: f.account.Identity, LastPoll: epoch}
+	edited := ledger.Account{ID: f.account.ID, Identity: f.account.Identity, Listed: epoch, LastPoll: epoch}
 	edited.Host = "pop.example.org"
 	for range 2 { // a second edit changes no UID once more
 		equal(t, "edited", claim(t, f.store, edited.Identity), []ledger.Account{edited})
