@@ -159,8 +159,13 @@ func copyPrefix(account int64, uid string, generation int) string {
 	return fmt.Sprintf("%d-%x-", account, sum[:8])
 }
 
+// leftoverAge is how old a copy without a row is before popferry names it: a younger
+// one may be that of a message whose row is just being written.
+const leftoverAge = 10 * time.Minute
+
 // dropLeftovers removes copies whose messages were forwarded: popferry ended before
-// it could, or what was kept first was only a part. Other files without a row stay.
+// it could, or what was kept first was only a part. Other files without a row, as an
+// older ledger leaves them, stay and are named.
 func (p *poll) dropLeftovers(files []string, known []ledger.Known) {
 	left := make(map[string]string, len(files)) // by prefix
 	for _, f := range files {
@@ -169,8 +174,19 @@ func (p *poll) dropLeftovers(files []string, known []ledger.Known) {
 	}
 	for _, k := range known {
 		prefix := copyPrefix(p.ID, k.UID, k.Generation)
-		if name := left[prefix]; name != "" && name != k.CopyFile && k.State == ledger.Forwarded {
+		switch name := left[prefix]; {
+		case name == "":
+		case name == k.CopyFile:
+			delete(left, prefix)
+		case k.State == ledger.Forwarded:
 			p.dropCopy(name)
+			delete(left, prefix)
+		}
+	}
+	for _, name := range left {
+		info, err := os.Stat(filepath.Join(p.CopyDir, name))
+		if err == nil && p.Now().Sub(info.ModTime()).Abs() >= leftoverAge && !slices.ContainsFunc(known, func(k ledger.Known) bool { return k.CopyFile == name }) {
+			p.log.Warn("the ledger does not know a retained copy, which may be the only one of its message; it is left alone", "copy", filepath.Join(p.CopyDir, name))
 		}
 	}
 }

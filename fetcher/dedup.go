@@ -124,6 +124,9 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 	if err != nil {
 		return nil, s.tally.abort(err)
 	}
+	if k.UID != m.UID {
+		k.MissingSince = s.Now() // that it was listed so far says nothing about this message
+	}
 	if !identify.Matches(k, print, m.Size) && (k.Fingerprint == "" || rec.MessageSize != m.Octets) {
 		return nil, nil
 	}
