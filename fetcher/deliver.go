@@ -60,6 +60,7 @@ func (d *delivery) message(a Account) *forwarder.Message {
 		Recipients: d.pending,
 		Size:       out.Size(),
 		EightBit:   d.EightBit,
+		Strays:     d.Strays,
 		Body:       out.Reader,
 	}
 }

@@ -14,6 +14,10 @@ type Message struct {
 	Size int64
 	// EightBit: Body has octets above 127, in its header or below (RFC 6152).
 	EightBit bool
+	// Strays is what Body has outside of its lines, as a StrayFinder finds it. A
+	// FalseEnd that is not announced here is not sent either, but as a fault of the
+	// caller's.
+	Strays Strays
 	// Body returns the message from its first octet, with CRLF line ends and
 	// without dot-stuffing. It can be called again for another try.
 	Body func() io.Reader

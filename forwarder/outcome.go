@@ -25,7 +25,8 @@ const (
 	// or AUTH failed. Nothing was said about the message.
 	Unusable
 	// Impossible: the server's EHLO reply rules this message out (SIZE,
-	// 8BITMIME, SMTPUTF8). Nothing was sent.
+	// 8BITMIME, SMTPUTF8, CHUNKING), or its envelope cannot be written. Nothing was
+	// sent.
 	Impossible
 )
 

@@ -77,6 +77,11 @@ func (o Outcome) AboutContent() bool {
 		o.Code >= 421 && o.says(lineContentPhrases)
 }
 
+// FalseEnd reports whether the message was not sent because of its FalseEnd.
+func (o Outcome) FalseEnd() bool {
+	return o.Kind == Impossible && o.Enhanced == EnhancedCode{5, 6, 0}
+}
+
 // AboutSender reports whether the reverse-path was refused (RFC 3463 3.2, 3.8,
 // RFC 6531 3.7.4.2). Without an enhanced code that is a guess from the stage and
 // the text.

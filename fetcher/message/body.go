@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/popferry/popferry/fetcher/spool"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // Body is a message in the spool. Its owner releases the item.
@@ -12,6 +13,9 @@ type Body struct {
 	Header   Header
 	Octets   int64 // as they came, before they were normalized
 	EightBit bool  // octets above 127 (RFC 6152)
+	// Strays is what Item has outside of its lines. What Outgoing puts on top or
+	// leaves out are whole lines, and changes nothing of that.
+	Strays forwarder.Strays
 }
 
 // Store puts a message, normalized, into the item. If it fails, the item is
@@ -26,7 +30,7 @@ func Store(item *spool.Item, from io.WriterTo) (*Body, error) {
 		item.Release()
 		return nil, err
 	}
-	return &Body{Item: item, Header: n.Header(), Octets: octets, EightBit: n.EightBit()}, nil
+	return &Body{Item: item, Header: n.Header(), Octets: octets, EightBit: n.EightBit(), Strays: n.Strays()}, nil
 }
 
 // Release gives the spool its room back. It may be called twice.

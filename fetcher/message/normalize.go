@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
 // Normalizer takes the octets of a message as the POP3 server sent them and
@@ -19,10 +21,11 @@ type Normalizer struct {
 	headerDone bool   // raw is complete
 	pending    []byte // the beginning while it may have to be removed
 	leading    leading
-	begun      bool   // what comes first is decided
-	last       byte   // the last octet written
-	has8bit    bool   // an octet was above 127
-	crlf       []byte // buffer for lines whose ends are being changed
+	begun      bool                  // what comes first is decided
+	last       byte                  // the last octet written
+	has8bit    bool                  // an octet was above 127
+	strays     forwarder.StrayFinder // of what was written
+	crlf       []byte                // buffer for lines whose ends are being changed
 }
 
 // NewNormalizer returns a Normalizer that writes to w. It has to be closed.
@@ -124,6 +127,9 @@ func (n *Normalizer) Header() Header {
 	return h
 }
 
+// Strays says what was written outside of lines. It is for the whole message.
+func (n *Normalizer) Strays() forwarder.Strays { return n.strays.End() }
+
 // EightBit reports whether any octet was above 127.
 func (n *Normalizer) EightBit() bool { return n.has8bit }
 
@@ -137,6 +143,7 @@ func (n *Normalizer) lines(p []byte) error {
 		p = n.changed(p, first)
 	}
 	n.last = last
+	_, _ = n.strays.Write(p) // never fails
 	_, err := n.w.Write(p)
 	return err
 }

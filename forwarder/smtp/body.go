@@ -18,6 +18,9 @@ import (
 func (t *transaction) writeData() error {
 	d := newDotWriter(t.s.w)
 	_, err := io.Copy(d, t.m.Body())
+	if err == nil && d.strays.End() == forwarder.FalseEnd {
+		err = errFalseEnd
+	}
 	if err := t.readError(err, d.err, d.n); err != nil || d.err != nil {
 		t.cut = d.err
 		return err
@@ -95,15 +98,21 @@ func (l *limitedWriter) Write(p []byte) (int, error) {
 
 // dotWriter writes a message's body with dot-stuffing (RFC 5321 4.5.2) and
 // leaves every other octet alone. Line ends are CRLF already. A dot behind a
-// bare LF is stuffed too, because there are servers that end the message there.
+// bare LF is stuffed too, because there are servers that end the message there. A
+// dot that cannot be hidden so, behind a bare CR or NUL, is not written
+// (forwarder.FalseEnd).
 //
 // Nothing but end ever writes the final dot.
 type dotWriter struct {
-	w    *bufio.Writer
-	n    int64   // octets of the message so far
-	last [2]byte // the last two of them
-	err  error   // the first failure to write
+	w      *bufio.Writer
+	strays forwarder.StrayFinder
+	n      int64   // octets of the message so far
+	last   [2]byte // the last two of them
+	err    error   // the first failure to write
 }
+
+// errFalseEnd is for a message that says nothing of its false end.
+var errFalseEnd = errors.New("it has a dot between stray CRs or NULs, which must not be sent by DATA")
 
 // newDotWriter starts a body on w.
 func newDotWriter(w *bufio.Writer) *dotWriter {
@@ -119,6 +128,9 @@ func (d *dotWriter) Write(p []byte) (int, error) {
 	}
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if _, _ = d.strays.Write(p); d.strays.Found() == forwarder.FalseEnd {
+		return 0, errFalseEnd
 	}
 	if d.last[1] == '\n' && p[0] == '.' {
 		d.stuff()

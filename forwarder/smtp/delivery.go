@@ -110,7 +110,7 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 		return unusable(ctx, d.m, fail)
 	}
 	defer q.releaseSession(c.session)
-	out, ok := c.session.ext.check(d.m)
+	out, ok := c.session.offers().check(d.m)
 	if !ok {
 		c.slot.skip()
 		return out, nil

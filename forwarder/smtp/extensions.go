@@ -90,6 +90,8 @@ func (e extensions) checkMessage(m *forwarder.Message) forwarder.Outcome {
 	case m.EightBit && !e.eightBit:
 		return impossible(forwarder.StageMail, 554, forwarder.EnhancedCode{5, 6, 3},
 			"the message has 8-bit octets, the server does not announce 8BITMIME")
+	case m.Strays == forwarder.FalseEnd && !e.chunking:
+		return falseEnd("the server does not announce CHUNKING, or has refused BDAT")
 	}
 	return e.checkAddress(m.Sender, forwarder.StageMail)
 }
@@ -135,6 +137,13 @@ func encodeAddress(addr string) string {
 // impossible is an outcome without its recipient, in our words.
 func impossible(s forwarder.Stage, code int, e forwarder.EnhancedCode, text string) forwarder.Outcome {
 	return forwarder.Outcome{Kind: forwarder.Impossible, Stage: s, Code: code, Enhanced: e, Text: text}
+}
+
+// falseEnd is the outcome of a message that cannot go by DATA, nor by BDAT because
+// of why.
+func falseEnd(why string) forwarder.Outcome {
+	return impossible(forwarder.StageMail, 554, forwarder.EnhancedCode{5, 6, 0},
+		"the message has a dot between stray CRs or NULs, which a server may take for its end and the rest for commands; only BDAT is safe, and "+why)
 }
 
 // mailCommand is MAIL with the parameters that the message needs and the server

@@ -170,7 +170,7 @@ func (q *queue) schedule() {
 		q.waiting = q.waiting[1:]
 		q.inFlight++
 		c.admitted = true
-		c.ext = usable[0].ext
+		c.ext = usable[0].offers()
 		q.addReady(c)
 		close(c.granted)
 	}

@@ -203,13 +203,14 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 		return false
 	default:
 		t.onFinalRefusal(scope, r, stage)
+		return !t.notStarted
 	}
 	return true
 }
 
 // onFinalRefusal settles the recipients of scope that were still to get the
 // message. If the server does not know BDAT after all, it goes by DATA on another
-// session.
+// session, if it may.
 func (t *transaction) onFinalRefusal(scope []forwarder.Outcome, r reply, stage forwarder.Stage) {
 	t.slot.needsRset = true
 	if t.slot.chunked && !t.s.tookBDAT && open(scope) && t.closed421 == nil && r.outcome(forwarder.Refused, forwarder.StageData).OutOfSync() {

@@ -39,6 +39,10 @@ func (s *replySignatures) noteMessage(r reply) {
 	s.distinguishable.Store((first || s.distinguishable.Load()) && s.differ())
 }
 
+// mayDiffer reports whether a reply to a message can be told from one to the
+// envelope, as far as is known.
+func (s *replySignatures) mayDiffer() bool { return s.message == "" || s.distinguishable.Load() }
+
 func (s *replySignatures) differ() bool {
 	return len(s.envelope) < maxSignatures && !slices.Contains(s.envelope, s.message)
 }

@@ -46,7 +46,15 @@ func (s *session) pipelines() bool { return s.ext.pipelining && !s.quirk.has(noP
 
 // chunks reports whether messages are sent by BDAT. In LMTP, where the number
 // of replies depends on how many recipients were accepted, they are not.
-func (s *session) chunks() bool { return s.ext.chunking && !s.o.LMTP && !s.quirk.has(noBDAT) }
+// Only a message that goes alone is, for its recipients are known.
+func (s *session) chunks() bool { return s.offers().chunking && !s.o.LMTP }
+
+// offers are the server's extensions without those that it was found not to have.
+func (s *session) offers() extensions {
+	e := s.ext
+	e.chunking = e.chunking && !s.quirk.has(noBDAT)
+	return e
+}
 
 // capacity is how many transactions the session takes at a time. Without
 // pipelining that is one. With it, a second one may wait behind the final dot of

@@ -25,6 +25,12 @@ import (
 // and a refusal for the acceptance of the message before. So BDAT is used only
 // where the texts can be told apart (replySignatures). The first message of a
 // session shows that: it is sent by DATA, whose 354 cannot be mistaken.
+//
+// A message with strays (forwarder.Strays) takes a fourth form: it never goes by
+// DATA where the server may take them for its end, and by BDAT it goes alone, each
+// command after the reply to the one before, and nothing behind it until it is
+// answered. A server that drops octets before it counts them waits for more then,
+// and there is nothing on the wire that it could take for them.
 type transaction struct {
 	s    *session
 	slot *slot
@@ -36,6 +42,7 @@ type transaction struct {
 	pipelined     bool          // commands are sent without a wait for replies
 	behindDot     bool          // right behind the final dot of another message
 	bdat          bool          // the message is sent by BDAT
+	alone         bool          // nothing is sent before the replies to what was sent, nor behind it
 	pipelinedBody bool          // together with its envelope
 	wait          time.Duration // for each reply except the final one
 
@@ -77,7 +84,9 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 		return 0, err
 	}
 	t := &transaction{s: s, slot: sl, m: m, out: out, wait: s.o.Timeout}
-	t.pipelined, t.bdat = s.pipelines(), s.chunks() && s.signatures.distinguishable.Load()
+	t.bdat = m.Strays == forwarder.FalseEnd || s.chunks() && s.signatures.distinguishable.Load()
+	t.alone = t.bdat && m.Strays != forwarder.NoStrays
+	t.pipelined = s.pipelines() && !t.alone
 	if t.pipelined && sl.behindDot() {
 		t.behindDot = !s.quirk.has(noPipeliningBehindDot)
 		t.pipelined = t.behindDot
@@ -103,8 +112,9 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 // run goes through the transaction. hadRead reports whether it got the right to
 // read.
 func (t *transaction) run(ctx context.Context) (hadRead bool, err error) {
-	cmds := t.envelope()
+	var cmds []command
 	if t.pipelined {
+		cmds = t.envelope()
 		err = t.writeAhead(cmds)
 	}
 	if stopped := t.slot.awaitRead(ctx); stopped != nil {
@@ -119,6 +129,11 @@ func (t *transaction) run(ctx context.Context) (hadRead bool, err error) {
 	case t.s.lost != nil:
 		t.failQueued()
 		return true, nil //nolint:nilerr // it stands in the outcomes
+	case t.alone && !t.s.signatures.mayDiffer() && !t.avoidBDAT():
+		return true, nil
+	}
+	if !t.pipelined {
+		cmds = t.envelope() // not before it is known how the one in front of it ended
 	}
 	if !t.readReplies(ctx, cmds) {
 		return true, nil
@@ -130,6 +145,18 @@ func (t *transaction) run(ctx context.Context) (hadRead bool, err error) {
 	}
 	t.readFinalReplies(ctx)
 	return true, nil
+}
+
+// avoidBDAT is for a session in which replies to BDAT cannot be told from others. It
+// reports whether the message may go by DATA, and settles it if not.
+func (t *transaction) avoidBDAT() bool {
+	t.bdat, t.alone = false, false
+	if t.m.Strays != forwarder.FalseEnd {
+		return true
+	}
+	settle(t.out, falseEnd("this server's replies to it cannot be told from others"))
+	t.slot.needsRset = t.slot.rsetFirst() // as the one in front of it left it
+	return false
 }
 
 // writeAhead writes everything that is sent before a reply is read.
@@ -150,9 +177,11 @@ func (t *transaction) writeAhead(cmds []command) error {
 }
 
 // writeBody writes the message after the replies to its envelope, if a recipient
-// was accepted. Then the next transaction may write.
+// was accepted. Then the next transaction may write, unless this one goes alone.
 func (t *transaction) writeBody(ctx context.Context) error {
-	defer t.slot.releaseWrite()
+	if !t.alone {
+		defer t.slot.releaseWrite()
+	}
 	if !open(t.out) {
 		t.slot.needsRset = true
 		if t.data354AfterReject {

@@ -75,6 +75,7 @@ func TestSummary(t *testing.T) {
 		"an odd sender":  {refused(forwarder.StageMail, 553, "no"), "sender: the destination refuses the sender: the server says: 553 no"},
 		"nothing known":  {errors.New("x"), "other: unexpected error: x"},
 		"of a message":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Text: "8 bit"}}, "unsuited: the destination cannot accept this message: 8 bit"},
+		"a false end":    {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Code: 554, Enhanced: forwarder.EnhancedCode{5, 6, 0}, Text: "a dot"}}, "false_end: the message could end early at the destination, and what follows be taken for commands: a dot"},
 		"an attachment":  {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
 		"too large":      {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination accepts: the server says: 552 too big"},
 		"a full disk":    {&spool.Error{Op: "writing", Dir: "/s", Err: syscall.ENOSPC}, "disk_full: the disk is full: writing in /s: no space left on device"},

@@ -38,11 +38,11 @@ func TestFetcher(t *testing.T) {
 	t.Parallel()
 	needs := map[string][]string{
 		"fetcher":          {"fetcher/mailbox", "fetcher/identify", "fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
-		"fetcher/mailbox":  {"fetcher/identify", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger"},
+		"fetcher/mailbox":  {"fetcher/identify", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
 		"fetcher/identify": {"fetcher/pop3", "fetcher/ledger"},
 		"fetcher/outcome":  {"fetcher/ledger", "forwarder"},
 		"fetcher/spool":    {},
-		"fetcher/message":  {"fetcher/spool", "fetcher/ledger"},
+		"fetcher/message":  {"fetcher/spool", "fetcher/ledger", "forwarder"},
 	}
 	for _, p := range packages(t) {
 		allowed, ok := needs[p.name()]
