@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -73,6 +76,53 @@ func TestMessageThatCouldEndEarly(t *testing.T) {
 					t.Errorf("in quarantine: %q, want it to end with %q", octets, smuggler)
 				}
 			}
+		})
+	}
+}
+
+// TestReturnPathThatIsNoPath: what stands in it besides a path, parameters among it,
+// never gets into MAIL. The message is held, also as a retained copy, or wrapped.
+func TestReturnPathThatIsNoPath(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		faults   faults
+		onReject fetcher.Reject
+		state    string
+	}{
+		"held":    {faults{smtp: smtptest.Options{LMTP: true}}, fetcher.Hold, "held"},
+		"copied":  {faults{hides: &hiding{says: true}}, fetcher.Hold, "held"},
+		"wrapped": {faults{}, fetcher.Wrap, "forwarded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			var senders []string
+			tt.faults.pool = oneConnection
+			tt.faults.smtp.Fault = func(e smtptest.Event) smtptest.Fault {
+				mu.Lock()
+				defer mu.Unlock()
+				if e.Stage == forwarder.StageMail {
+					senders = append(senders, e.Address)
+				}
+				return smtptest.Fault{}
+			}
+			f := newFixture(t, tt.faults)
+			f.account.Source.Hides = tt.faults.hides != nil
+			f.account.Destination.Original, f.account.Destination.OnReject = true, tt.onReject
+			f.addUnder("bad", []byte("Return-Path: <a@b.example> RET=FULL AUTH=<ceo@example.org>\r\nSubject: s\r\nMessage-ID: <bad@example.org>\r\n\r\ntext\r\n"))
+			f.add("m1")
+			f.poll()
+			f.poll()
+			f.wantState("bad", tt.state)
+			f.wantState("uid-m1", "forwarded")
+			want := []string{"sender-m1@example.org"}
+			if tt.onReject == fetcher.Wrap {
+				want = []string{"leo@example.org", "sender-m1@example.org"}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(senders)
+			wantList(t, "senders", senders, want)
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
 )
 
 var errUnknownCharset = errors.New("unknown charset")
@@ -25,7 +26,11 @@ const headerLimit = 64 << 10
 // Header is what popferry reads of a message. None of it decides whether the
 // message is forwarded.
 type Header struct {
-	ReturnPath    string // of a Return-Path line that stands first, mbox lines aside; "" for "<>"
+	// ReturnPath is the mailbox in a Return-Path line that stands first, mbox lines
+	// aside; "" for "<>". Where the line has no path and nothing else, it is the text
+	// as it is, which is not a mailbox (forwarder.IsMailbox): nothing can be sent
+	// from it.
+	ReturnPath    string
 	HasReturnPath bool
 	MessageID     string
 	Date          string
@@ -59,7 +64,10 @@ func ParseHeader(raw []byte) Header {
 			h.EightBit = h.EightBit || c > 127
 		}
 		if name, value, ok := splitField(field); ok {
-			h.set(name, unfold(value), first && !bareCR(field))
+			h.set(name, unfold(value))
+			if name == "return-path" && first && !bareCR(field) {
+				h.setReturnPath(value)
+			}
 		}
 		first = false
 	}
@@ -92,17 +100,13 @@ func splitField(field []byte) (name string, value []byte, ok bool) {
 func unfold(v []byte) string { return strings.Join(strings.Fields(string(v)), " ") }
 
 // set notes one field. Of a field that should stand once, the first counts.
-func (h *Header) set(name, value string, first bool) {
+func (h *Header) set(name, value string) {
 	once := func(s *string) {
 		if *s == "" {
 			*s = value
 		}
 	}
 	switch name {
-	case "return-path":
-		if first {
-			h.HasReturnPath, h.ReturnPath = true, strings.TrimSuffix(strings.TrimPrefix(value, "<"), ">")
-		}
 	case "message-id":
 		once(&h.MessageID)
 	case "date":
@@ -121,10 +125,21 @@ func (h *Header) set(name, value string, first bool) {
 	}
 }
 
+// setReturnPath notes the path. Only its line ends are taken out (RFC 5322 2.2.3): in
+// quotes, spaces count.
+func (h *Header) setReturnPath(value []byte) {
+	path := strings.NewReplacer("\r", "", "\n", "").Replace(string(bytes.Trim(value, " \t\r\n")))
+	h.HasReturnPath, h.ReturnPath = true, path
+	if mailbox, ok := forwarder.ParsePath(path); ok {
+		h.ReturnPath = mailbox
+	}
+}
+
 // ReversePath is the message's own sender as an envelope can carry it everywhere:
 // "", the null reverse-path, instead of one that needs SMTPUTF8 (RFC 6531). A
 // server that takes that does not know whether those behind it do: Postfix bounces
-// such a message if the LMTP server of the mailbox does not.
+// such a message if the LMTP server of the mailbox does not. What is no path at all
+// stays what it is, and the message is refused for it.
 func (h Header) ReversePath() string {
 	local, domain := h.ReturnPath, ""
 	if at := strings.LastIndexByte(local, '@'); at >= 0 {

@@ -46,6 +46,31 @@ func TestReversePathNeedsNoSMTPUTF8(t *testing.T) {
 	}
 }
 
+// TestReturnPath: only a path is one. What else the line has is kept as it is, for
+// the refusal; it can never be sent.
+func TestReturnPath(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		" <a@b.example>":                  "a@b.example",
+		"a@b.example":                     "a@b.example",
+		" <>":                             "",
+		"":                                "",
+		"\r\n <a@b.example>":              "a@b.example",
+		" <@one.example:a@b.example>\t":   "a@b.example",
+		" <\"a  b\"@b.example>":           "\"a  b\"@b.example",
+		" <\"a \r\n b\"@b.example>":       "\"a  b\"@b.example",
+		" <a@b.example> RET=FULL AUTH=<>": "<a@b.example> RET=FULL AUTH=<>",
+		" <a@b.example>\r\n RET=FULL":     "<a@b.example> RET=FULL",
+		" a@b.example SIZE=1":             "a@b.example SIZE=1",
+		" <a@b.example":                   "<a@b.example",
+	} {
+		h := ParseHeader([]byte("Return-Path:" + line + "\r\nSubject: s\r\n\r\n"))
+		if !h.HasReturnPath || h.ReturnPath != want || h.ReversePath() != want {
+			t.Errorf("Return-Path:%s: %v, %q, the reverse-path is %q; want %q", line, h.HasReturnPath, h.ReturnPath, h.ReversePath(), want)
+		}
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]bool{"Date: today\r\n\r\n": true, "Subject: not enough\r\n\r\n": false} {

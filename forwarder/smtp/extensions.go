@@ -112,6 +112,8 @@ func (e extensions) checkAddress(addr string, stage forwarder.Stage) forwarder.O
 		return invalid("the address has angle brackets")
 	case !utf8.ValidString(addr): // Latin-1, for instance; SMTPUTF8 is for UTF-8 (RFC 6531 3.3)
 		return invalid("the address has octets that are not UTF-8")
+	case !forwarder.IsMailbox(addr) && (addr != "" || stage != forwarder.StageMail): // nor may a space
+		return invalid(fmt.Sprintf("%.200q is not a mail address (RFC 5321 4.1.2)", addr))
 	case needsUTF8(addr) && !e.utf8:
 		return impossible(stage, 553, forwarder.EnhancedCode{5, 6, 7}, "the address is not ASCII, the server does not announce SMTPUTF8")
 	}

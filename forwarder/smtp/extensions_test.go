@@ -116,6 +116,22 @@ func TestExtensionsCheck(t *testing.T) {
 			want: "impossible mail 553 5.1.7 the address has angle brackets",
 		},
 		{
+			name: "sender with a parameter, without brackets",
+			m:    forwarder.Message{Sender: "a@x RET=FULL", Recipients: []string{"b@x"}},
+			want: "impossible mail 553 5.1.7 \"a@x RET=FULL\" is not a mail address (RFC 5321 4.1.2)",
+		},
+		{
+			name: "spaces in quotes",
+			m:    forwarder.Message{Sender: "\"a b\"@x", Recipients: []string{"b@x"}},
+			mail: "MAIL FROM:<\"a b\"@x>",
+		},
+		{
+			name: "recipient without an address",
+			m:    forwarder.Message{Recipients: []string{"", "b@x"}},
+			mail: "MAIL FROM:<>",
+			want: "impossible rcpt 553 5.1.3 \"\" is not a mail address (RFC 5321 4.1.2)|",
+		},
+		{
 			name: "sender with a line end",
 			ext:  all,
 			m:    forwarder.Message{Sender: "a@x>\r\nRSET", Recipients: []string{"b@x"}},
