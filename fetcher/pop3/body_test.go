@@ -258,3 +258,34 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// TestBodyEveryEnding: no mix of CR, LF, NUL and dot ends a message early, or makes
+// the reader miss its end.
+func TestBodyEveryEnding(t *testing.T) {
+	t.Parallel()
+	length := 6
+	if testing.Short() {
+		length = 4
+	}
+	var try func(string)
+	try = func(s string) {
+		for _, message := range []string{s + "\r\n", "a" + s + "\r\n+OK\r\n"} {
+			wire := strings.ReplaceAll("\r\n"+message, "\r\n.", "\r\n..")[2:] + ".\r\n"
+			c, done := from(&answers{[][]byte{[]byte("+OK\r\n"), []byte(wire)}})
+			b, err := c.Retr(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(b); string(got) != message || err != nil {
+				t.Errorf("%q is read as %q, %v; want %q", wire, got, err, message)
+			}
+			done()
+		}
+		if len(s) < length {
+			for _, c := range "\r\n\x00.x" {
+				try(s + string(c))
+			}
+		}
+	}
+	try("")
+}

@@ -70,10 +70,15 @@ func (r reply) signature() string {
 // desync ends a session in which a reply came that belongs to another command.
 // Earlier replies to this message may have belonged to another one, too, so if
 // it was sent, nobody knows whether it was delivered. From now on the server
-// gets one command at a time.
+// gets one command at a time. Where it got that already, its replies may only look
+// alike, and it does without BDAT for a while.
 func (t *transaction) desync(ctx context.Context, stage forwarder.Stage, r reply) {
-	t.s.quirk.prove(noBDAT)
-	t.s.quirk.prove(noPipelining)
+	if t.alone {
+		t.s.quirk.suspect(noBDAT)
+	} else {
+		t.s.quirk.prove(noBDAT)
+		t.s.quirk.prove(noPipelining)
+	}
 	t.closed421 = nil
 	for i, o := range t.out {
 		if o.Kind == forwarder.Refused {

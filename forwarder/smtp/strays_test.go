@@ -95,10 +95,12 @@ func TestStrays(t *testing.T) {
 			want:    []string{accepted, "refused dot 554 no", ruledOut(alike), accepted},
 		},
 		{
-			name:    "an acceptance that looks like that of a recipient proves nothing",
-			scripts: []string{chunked + strings.ReplaceAll(stepwise, "2.1.5 ", "") + falseBit + "S: 250 ok\n C!"},
-			batches: [][]string{{falseText}},
-			want:    []string{misread("250 \"ok\"")},
+			name: "an acceptance that looks like that of a recipient proves nothing; the next time it is not sent, and pipelining stays",
+			scripts: []string{chunked + strings.ReplaceAll(stepwise, "2.1.5 ", "") + falseBit + "S: 250 ok\n C!",
+				chunked + whole + ok + bye},
+			batches:  [][]string{{falseText}, {falseText}, {plainText}},
+			want:     []string{misread("250 \"ok\""), ruledOut(noChunking), accepted},
+			notBegun: []int{2},
 		},
 		{
 			name:    "the server drops a CR before it counts: it gets nothing instead, and the message is in doubt",
