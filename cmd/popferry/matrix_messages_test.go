@@ -115,6 +115,8 @@ func oddMessages() []oddMessage {
 		oddBody("8 bit at octet 998", strings.Repeat("x", 997)+strings.Repeat("ü", 20)+"\r\n"),
 		odd("1500 octets in a header line", "X-Long: "+strings.Repeat("long ", 300)+"\r\n"),
 		oddBody("bare CR", "one\rtwo\r\rthree\r\nfour\r\r\nfive\r\n"),
+		oddBody("dot between bare CRs", "one\r.\rtwo\r.\r\nthree\r\n"),
+		oddBody("NUL before a dot", "one\r\n\x00.\r\ntwo\r\n"),
 		odd("bare CR in the header", "X-Note: one\rtwo\r\n"),
 		oddBare("CR at the ends of header lines", "Return-Path: <ann@example.org>\rFrom: Ann <ann@example.org>\rSubject: CR\r\n\r\nx\r\n"),
 		oddBody("NUL", "one\x00two\r\n\x00\r\n"),

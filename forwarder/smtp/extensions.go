@@ -108,12 +108,12 @@ func (e extensions) checkAddress(addr string, stage forwarder.Stage) forwarder.O
 	switch {
 	case strings.ContainsFunc(addr, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return invalid("the address has control characters")
-	case strings.ContainsAny(addr, "<>"): // it would end the path, and parameters could follow
-		return invalid("the address has angle brackets")
 	case !utf8.ValidString(addr): // Latin-1, for instance; SMTPUTF8 is for UTF-8 (RFC 6531 3.3)
 		return invalid("the address has octets that are not UTF-8")
-	case !forwarder.IsMailbox(addr) && (addr != "" || stage != forwarder.StageMail): // nor may a space
+	case !forwarder.IsMailbox(addr) && (addr != "" || stage != forwarder.StageMail): // it could end the path, and parameters follow
 		return invalid(fmt.Sprintf("%.200q is not a mail address (RFC 5321 4.1.2)", addr))
+	case strings.ContainsAny(addr, "<>"): // in quotes, which not every server reads
+		return invalid("the address has angle brackets")
 	case needsUTF8(addr) && !e.utf8:
 		return impossible(stage, 553, forwarder.EnhancedCode{5, 6, 7}, "the address is not ASCII, the server does not announce SMTPUTF8")
 	}

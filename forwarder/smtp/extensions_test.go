@@ -113,6 +113,11 @@ func TestExtensionsCheck(t *testing.T) {
 			name: "sender with a parameter",
 			ext:  all,
 			m:    forwarder.Message{Sender: "a@x> SIZE=1", Recipients: []string{"b@x"}},
+			want: "impossible mail 553 5.1.7 \"a@x> SIZE=1\" is not a mail address (RFC 5321 4.1.2)",
+		},
+		{
+			name: "sender with brackets in quotes",
+			m:    forwarder.Message{Sender: "\"a> SIZE=1\"@x", Recipients: []string{"b@x"}},
 			want: "impossible mail 553 5.1.7 the address has angle brackets",
 		},
 		{
