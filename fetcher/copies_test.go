@@ -278,6 +278,34 @@ func TestShortBodyFromHidingServerIsFetchedAgain(t *testing.T) {
 	f.wantArrived("m1")
 }
 
+// A server that deletes at RETR, and is not known for it, gives a message once, though
+// it is shorter than listed. What was kept of it waits for the user, also if the
+// mailbox is empty from then on.
+func TestPartOfTheLastMessageIsHeld(t *testing.T) {
+	t.Parallel()
+	given := false
+	var f *fixture
+	f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "LIST" && s.Message("1") != nil && m == nil:
+			s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+40))
+		case verb == "RETR" && given:
+			s.Err("no such message")
+		case verb == "RETR":
+			given = true
+			f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+			return false
+		default:
+			return false
+		}
+		return true
+	}})
+	f.add("m1")
+	f.pollEvery12Hours(4, true)
+	f.wantState("uid-m1", "held")
+	f.wantCopies(1)
+}
+
 // Copies need no session: they are sent though the mailbox is closed.
 func TestCopiesAreSentWithoutALogin(t *testing.T) {
 	t.Parallel()

@@ -10,15 +10,14 @@ import (
 // Missing compares the listing with the one before: gone are rows whose messages
 // have left without having been forwarded, left are the others that are no
 // longer listed, and back are those that are listed again. An empty listing is
-// not believed. Rows with a copy of their own do not depend on the listing.
+// believed only for those of which there is a copy that may not be whole: nothing is
+// lost by that. Rows with a copy of their own do not depend on the listing.
 func Missing(v View) (gone, left, back []ledger.Known) {
-	if len(v.Entries) == 0 {
-		return nil, nil, nil
-	}
 	x := v.indexed()
 	for i, k := range v.Known {
 		switch listedBefore, listed := k.MissingSince.IsZero(), x.mayBeListed(i, k); {
 		case k.CopyFile != "" && !MayBePart(k) || listedBefore == listed:
+		case len(v.Entries) == 0 && !MayBePart(k):
 		case listed:
 			back = append(back, k)
 		case Undelivered(k) && k.CopyFile == "":
@@ -102,9 +101,6 @@ func MayBePart(k ledger.Known) bool {
 // Orphaned are messages of which there is only a copy that may not be whole: two
 // listings in a row lack them. The user decides.
 func Orphaned(v View) []ledger.Known {
-	if len(v.Entries) == 0 {
-		return nil
-	}
 	x := v.indexed()
 	var list []ledger.Known
 	for i, k := range v.Known {
