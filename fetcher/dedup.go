@@ -178,7 +178,7 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 // awayRows are the rows whose messages are not listed.
 func (s *session) awayRows() map[string][]ledger.Known {
 	if s.away == nil {
-		s.away = identify.Away(&s.view)
+		s.away = identify.Away(&s.view, s.row.Server.UIDNumbers.Get(s.Now()))
 	}
 	return s.away
 }

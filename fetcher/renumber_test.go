@@ -175,3 +175,59 @@ func TestEmptiedMailboxWithNewMessagesIsNotRenumbered(t *testing.T) {
 	}
 	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 12}, OnServer: 12})
 }
+
+// numbersAsUIDs is a server whose UIDs are the numbers of the messages.
+func numbersAsUIDs(s *pop3test.Session, verb, arg string) bool {
+	if verb != "UIDL" || s.User() == "" {
+		return false
+	}
+	if arg != "" {
+		s.OK("%s %s", arg, arg)
+		return true
+	}
+	var lines []string
+	for n := 1; s.Message(fmt.Sprint(n)) != nil; n++ {
+		lines = append(lines, fmt.Sprint(n, " ", n))
+	}
+	s.Lines("", lines...)
+	return true
+}
+
+// The owner removes the first message, so that the others get the UIDs of those
+// before them. All rows are compared, not only those of UIDs that are not listed.
+func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		keep    bool
+		refused string
+	}{
+		"DELE is ignored":     {keep: false},
+		"no header was shown": {keep: true, refused: "TOP"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refused := false
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+				switch {
+				case verb == "DELE":
+					s.OK("as you like")
+				case refused && verb == test.refused:
+					s.Err("[SYS/TEMP] later")
+				default:
+					return numbersAsUIDs(s, verb, arg)
+				}
+				return true
+			}})
+			f.account.Policy.Keep = test.keep
+			f.add("a", "bb", "ccc")
+			f.poll()
+			refused = true
+			f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[1:] })
+			f.add("dddd")
+			f.pollEvery12Hours(2, true)
+			refused = false
+			f.pollEvery12Hours(2, true)
+			f.wantArrived("a", "bb", "ccc", "dddd")
+		})
+	}
+}

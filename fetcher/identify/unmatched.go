@@ -309,12 +309,24 @@ func Recollect(v *View, prints []Print) (moved []Match, displaced []ledger.Known
 }
 
 // Away are the rows whose messages are not listed, by fingerprint: also those that
-// were deleted, for a message may come back under another UID.
-func Away(v *View) map[string][]ledger.Known {
+// were deleted, for a message may come back under another UID. Where UIDs are numbers
+// a UID that is listed may mean another message: its row counts as listed if its
+// message was there the last time, and the size is the same.
+func Away(v *View, numbers bool) map[string][]ledger.Known {
 	x := v.indexed()
+	sizes := make(map[string]int64)
+	if numbers {
+		for _, e := range v.Entries {
+			sizes[e.UID] = e.Size
+		}
+	}
 	away := make(map[string][]ledger.Known)
 	for i, k := range v.Known {
-		if !x.listed[i] && k.Fingerprint != "" {
+		here := x.listed[i]
+		if numbers && here {
+			here = listedLastTime(&k) && SameSize(pop3.Entry{Size: sizes[k.UID]}, k)
+		}
+		if !here && k.Fingerprint != "" {
 			away[k.Fingerprint] = append(away[k.Fingerprint], k)
 		}
 	}
