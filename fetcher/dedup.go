@@ -99,7 +99,7 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 			return s.isRow(ctx, m, k, rec, false)
 		}
 	}
-	if m.Header.Identifiable() && (m.row == nil || m.fresh() || m.row.Fingerprint == "") {
+	if m.Header.Identifiable() && (m.fresh() || m.unproven()) {
 		for _, k := range s.awayRows()[print.Fingerprint] {
 			if s.matched[k.ID] {
 				continue
@@ -207,5 +207,11 @@ func (s *session) markGone(ctx context.Context, m *fetched) error {
 // couldBe reports whether another row comes into question: the message has no row
 // yet, or one that proves less than the other would.
 func (m *fetched) couldBe(k ledger.Known) bool {
-	return m.row == nil || m.row.Fingerprint == "" && k.Fingerprint != "" && k.ID != m.row.ID
+	return m.row == nil || m.unproven() && k.Fingerprint != "" && k.ID != m.row.ID
+}
+
+// unproven reports whether nothing that came whole before stands behind the message's
+// row: it has no fingerprint, or one that only its header showed.
+func (m *fetched) unproven() bool {
+	return m.row == nil || m.row.Fingerprint == "" || m.row.MessageSize == 0
 }

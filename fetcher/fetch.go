@@ -132,6 +132,9 @@ func (s *session) incomplete(ctx context.Context, c identify.Candidate, rec *led
 	if rec == nil {
 		rec = s.newRow(c.Entry)
 	}
+	if rec.Fingerprint == "" && rec.MessageSize == 0 {
+		rec.Fingerprint = s.headersSeen[c.Number] // or it would be another message each time where UIDs change
+	}
 	if rec.Cause.Code != ledger.CauseIncomplete {
 		rec.Attempts = 0
 	}

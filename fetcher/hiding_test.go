@@ -54,6 +54,30 @@ func TestFreshUIDsInEachSession(t *testing.T) {
 	}
 }
 
+// A message that never comes whole is known again by its header, so that it is held
+// after some tries. Else it would end each session before those behind it.
+func TestBrokenMessageUnderFreshUIDsIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{3, 12} {
+		t.Run(fmt.Sprint(n, " messages"), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+				if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-m1" {
+					s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+					return true
+				}
+				return freshUIDs(s, verb, arg)
+			}})
+			f.add(numbered(n)...)
+			f.pollEvery12Hours(8, false)
+			f.wantArrived(numbered(n)[1:]...)
+			if got := f.inState(ledger.Held); got != 1 {
+				t.Errorf("%d messages are held, want 1", got)
+			}
+		})
+	}
+}
+
 // An owner who deletes what has just come looks like a server that hides. The next
 // listing shows that it does not.
 func TestOwnerWhoDeletesIsNoHidingServer(t *testing.T) {

@@ -114,14 +114,15 @@ type session struct {
 	generations map[string]int // the next one of each UID that has rows; nil: see generation
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
-	matched    map[int64]bool
-	away       map[string][]ledger.Known // rows whose messages are not listed, by fingerprint; nil: see awayRows
-	topPrints  []identify.Print          // of all entries, if they were compared
-	fresh      int                       // messages of the listing without a row
-	refusals   int                       // of RETR, in a row
-	bodies     int                       // that came whole
-	toDelete   []pop3.Entry              // what is deleted at the end if it is forwarded, and nothing else is asked for before
-	deleteOnly bool                      // only the deletions of an earlier session are made
+	matched     map[int64]bool
+	away        map[string][]ledger.Known // rows whose messages are not listed, by fingerprint; nil: see awayRows
+	topPrints   []identify.Print          // of all entries, if they were compared
+	headersSeen map[int]string            // fingerprints of messages that were asked for by TOP, by their numbers
+	fresh       int                       // messages of the listing without a row
+	refusals    int                       // of RETR, in a row
+	bodies      int                       // that came whole
+	toDelete    []pop3.Entry              // what is deleted at the end if it is forwarded, and nothing else is asked for before
+	deleteOnly  bool                      // only the deletions of an earlier session are made
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
@@ -202,7 +203,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		}
 	}()
 	p.tally.beginSession()
-	s.matched = make(map[int64]bool)
+	s.matched, s.headersSeen = make(map[int64]bool), make(map[int]string)
 	s.known = p.readKnown(popCtx) // while the server is busy with the login
 	defer func() { _, _ = s.known() }()
 	if err := s.open(popCtx); err != nil {

@@ -59,6 +59,9 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	if err != nil {
 		return err
 	}
+	for i, e := range ask {
+		s.headersSeen[e.Number] = prints[i].Fingerprint
+	}
 	moved, certain := u.Rematch(ask, prints)
 	switch {
 	case !certain && u.Edited:

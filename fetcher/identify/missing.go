@@ -63,7 +63,7 @@ func WhatBecame(v View, vanished []ledger.Known, since, lastLogin time.Time) Ret
 		case k.State == ledger.Forwarded:
 			return v.Policy.Keep && v.Policy.KeepFor == 0 && !k.ForwardedAt.Before(since)
 		default:
-			return Undelivered(*k) && k.Fingerprint != ""
+			return Undelivered(*k) && k.Fingerprint != "" && k.Cause.Code != ledger.CauseIncomplete
 		}
 	}
 	x := v.indexed()

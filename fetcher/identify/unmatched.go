@@ -68,15 +68,16 @@ func FindUnmatched(v *View) Unmatched {
 }
 
 // Ask are the entries whose headers are to be compared before they are fetched: all
-// if the mailbox was moved, else those that have the size of a row. Of the others
-// the header is compared once they were fetched, before they are sent.
+// if the mailbox was moved, else those that have the size of a row that has a
+// fingerprint, or that is of a message that never came whole. Of the others the
+// header is compared once they were fetched, before they are sent.
 func (u Unmatched) Ask() []pop3.Entry {
 	if u.Moved {
 		return u.Entries
 	}
 	sizes := make(map[int64]bool, len(u.Rows))
 	for _, k := range u.Rows {
-		if k.Fingerprint != "" {
+		if k.Fingerprint != "" || k.Cause.Code == ledger.CauseIncomplete {
 			sizes[k.Size] = true
 		}
 	}
