@@ -261,3 +261,24 @@ func TestHeaderThatIsRefusedWithoutUIDL(t *testing.T) {
 		t.Errorf("%d messages are deferred, want 1", n)
 	}
 }
+
+// Where UIDs change, messages that never came are no reason to ask the user what was
+// forwarded: they were not.
+func TestUnreadableMessagesUnderFreshUIDsDoNotStopTheAccount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if m := s.Message(arg); verb == "RETR" && m != nil && (m.UID == "uid-m1" || m.UID == "uid-m3") {
+			s.Err("cannot be read")
+			return true
+		}
+		return freshUIDs(s, verb, arg)
+	}})
+	f.add(numbered(12)...)
+	for range 3 {
+		f.now.Add(24 * time.Hour)
+		if r := f.pollBySchedule(); r.Err != nil {
+			t.Errorf("the poll failed: %v", r.Err)
+		}
+	}
+	f.wantArrived("m10", "m11", "m12", "m2", "m4", "m5", "m6", "m7", "m8", "m9")
+}

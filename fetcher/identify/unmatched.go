@@ -96,7 +96,8 @@ func (u Unmatched) Ask() []pop3.Entry {
 func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match, certain bool) {
 	moved, left, rest := pair(u.Rows, entries, prints)
 	if !u.Edited {
-		return moved, !mayBeTheSame(left, rest)
+		done := slices.DeleteFunc(left, func(k ledger.Known) bool { return k.State != ledger.Forwarded && k.State != ledger.Skipped })
+		return moved, !mayBeTheSame(done, rest) // what was never delivered is fetched in any case
 	}
 	fitting := fitByUID(left, rest)
 	others := len(u.Rows) - len(left) // rows that headers have proven

@@ -64,6 +64,7 @@ func TestRematchPairsFingerprintsOneToOne(t *testing.T) {
 		{"rows without a fingerprint, of other sizes", "a:2:skipped b:3:skipped c:4:skipped", []string{"p", "q", "r"}, "", true},
 		{"of three, one has the size of a new message", "a:2:skipped b:3:skipped c:1:skipped", []string{"p", "q", "r"}, "", true},
 		{"of three, two have", "a:1:skipped b:3:skipped c:1:skipped", []string{"p", "q", "r"}, "", false},
+		{"what never came whole was not forwarded", "a:1:deferred b:1:gone c:1:held", []string{"p", "q", "r"}, "", true},
 		{"a size that is not known may be any", "a:-1:skipped b:-1:skipped", []string{"p", "q"}, "", false},
 	} {
 		moved, certain := Unmatched{Rows: rows(test.rows)}.Rematch(entries(series(len(test.fingerprints), "new", ":1")), printsOf(test.fingerprints))
