@@ -48,15 +48,30 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 }
 
 // keepFirst keeps a message that is asked for once more, because it is shorter than
-// listed: its server may not give it a second time. It returns its row.
+// listed: its server may not give it a second time. It returns its row. Of what was
+// kept before and what has come now, the longer stays.
 func (s *session) keepFirst(ctx context.Context, c identify.Candidate, rec *ledger.Record, b *message.Body) (*ledger.Record, error) {
+	rec, err := s.ownPart(ctx, rec, b)
+	if err != nil {
+		return nil, err
+	}
 	if rec == nil {
 		rec = s.newRow(c.Entry)
+	}
+	before := rec.CopyFile
+	if before != "" && rec.MessageSize > b.Octets {
+		return rec, nil
 	}
 	m := &fetched{Candidate: c, Body: b, row: rec} // a part has no fingerprint
 	rec.MessageSize, rec.Excerpt = b.Octets, b.Header.Excerpt()
 	rec.Cause = ledger.Cause{Code: ledger.CauseIncomplete, Text: (&mailbox.IncompleteError{Got: b.Octets, Listed: c.Size}).Error()}
-	return rec, s.retain(ctx, m) // the session does not end by QUIT for that: the server may have more of it
+	if err := s.retain(ctx, m); err != nil { // the session does not end by QUIT for that: the server may have more of it
+		return rec, err
+	}
+	if before != rec.CopyFile {
+		s.dropCopy(before)
+	}
+	return rec, nil
 }
 
 // sendCopies sends the copies that are due, before the mailbox is polled: they

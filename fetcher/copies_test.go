@@ -270,7 +270,7 @@ func TestShortBodyFromHidingServerIsFetchedAgain(t *testing.T) {
 		if verb != "RETR" || n.Add(1) >= 3 {
 			return false
 		}
-		s.Lines("part", "Subject: x", "", "abc"[:n.Load()])
+		s.Write("+OK\r\n" + string(octetsOf("m1")[:60+n.Load()]) + "\r\n.\r\n") // a part
 		return true
 	}})
 	f.add("m1")
@@ -304,6 +304,67 @@ func TestPartOfTheLastMessageIsHeld(t *testing.T) {
 	f.pollEvery12Hours(4, true)
 	f.wantState("uid-m1", "held")
 	f.wantCopies(1)
+}
+
+// givesOnce is a server that deletes each message at RETR, and lists it as longer than
+// it is.
+func givesOnce(f **fixture) popHandler {
+	given := make(map[string]bool)
+	return func(s *pop3test.Session, verb, arg string) bool {
+		m := s.Message(arg)
+		switch {
+		case verb == "LIST" && m == nil && s.Message("1") != nil:
+			s.Lines("", fmt.Sprint("1 ", len(s.Message("1").Octets)+40))
+		case verb == "RETR" && given[string(m.Octets)]:
+			s.Err("no such message")
+		case verb == "RETR":
+			given[string(m.Octets)] = true
+			(*f).pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+			return false
+		default:
+			return false
+		}
+		return true
+	}
+}
+
+// What was kept of a message is the only copy. Another message under the same UID,
+// whole or not, does not take its place.
+func TestPartOutlivesAnotherMessageUnderItsUID(t *testing.T) {
+	t.Parallel()
+	for name, listed := range map[string]bool{"which comes whole": true, "which may be cut as well": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f *fixture
+			once, whole := givesOnce(&f), false
+			f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool { return !whole && once(s, verb, arg) }})
+			f.addUnder("1", octetsOf("m1"))
+			f.pollEvery12Hours(1, true)
+			f.wantCopies(1)
+			whole = listed
+			f.addUnder("1", octetsOf("m2"))
+			f.pollEvery12Hours(3, true)
+			if listed {
+				f.wantArrived("m2")
+				f.wantCopies(1)
+			} else {
+				f.wantCopies(2)
+			}
+			f.wantRowForEachCopy()
+		})
+	}
+}
+
+// wantRowForEachCopy: no file was forgotten.
+func (f *fixture) wantRowForEachCopy() {
+	f.t.Helper()
+	var rows []string
+	for _, r := range f.records() {
+		if r.CopyFile != "" {
+			rows = append(rows, filepath.Join(f.copyDir, r.CopyFile))
+		}
+	}
+	wantList(f.t, "copies of rows", sorted(rows), sorted(f.copies()))
 }
 
 // Copies need no session: they are sent though the mailbox is closed.

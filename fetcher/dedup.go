@@ -1,11 +1,15 @@
 package fetcher
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // note puts into a message's row what it shows.
@@ -214,4 +218,49 @@ func (m *fetched) couldBe(k ledger.Known) bool {
 // row: it has no fingerprint, or one that only its header showed.
 func (m *fetched) unproven() bool {
 	return m.row == nil || m.row.Fingerprint == "" || m.row.MessageSize == 0
+}
+
+// ownPart returns the row of a message that has come, unless what was kept under its
+// UID may be a part of another message: the server gave the UID to this one, and
+// nobody else has the octets of the other one. Its row counts as that of a message
+// that is not listed then, and ownPart returns nil.
+func (s *session) ownPart(ctx context.Context, rec *ledger.Record, b *message.Body) (*ledger.Record, error) {
+	if rec == nil || !identify.MayBePart(rec.Known) {
+		return rec, nil
+	}
+	part, err := s.readCopy(rec.CopyFile)
+	var disk *spool.Error
+	switch {
+	case errors.As(err, &disk):
+		return nil, s.tally.abort(err)
+	case err != nil:
+		return rec, nil // there is nothing to lose
+	}
+	defer part.Release()
+	if beginAlike(part.Item, b.Item) {
+		return rec, nil
+	}
+	s.log.Warn("the server gave the UID of a message to another one, and what was kept of the first may not be whole", "uid", shown(rec.UID), "copy", rec.CopyFile)
+	rec.UID, rec.MissingSince = ledger.MovedUID(rec.UID), s.lastListing()
+	rec.Generation = s.generation(rec.UID)
+	return nil, s.put(ctx, []*ledger.Record{rec})
+}
+
+// beginAlike reports whether one of two messages may be the beginning of the other.
+// Where one was cut, a line end stands that is not its own.
+func beginAlike(a, b *spool.Item) bool {
+	const lineEnd = 2
+	n := max(0, min(a.Size(), b.Size())-lineEnd)
+	x, y := io.LimitReader(a.Reader(), n), io.LimitReader(b.Reader(), n)
+	p, q := make([]byte, 16<<10), make([]byte, 16<<10)
+	for {
+		i, err := io.ReadFull(x, p)
+		j, _ := io.ReadFull(y, q)
+		if !bytes.Equal(p[:i], q[:j]) {
+			return false
+		}
+		if err != nil {
+			return true
+		}
+	}
 }

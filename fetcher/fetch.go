@@ -71,6 +71,13 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	case err != nil:
 		return nil, err
 	}
+	if rec, err = s.ownPart(ctx, rec, body); err != nil {
+		body.Release()
+		return nil, err
+	}
+	if rec == nil || rec.ID != c.Known.ID { // the row under its UID was another message's
+		c.Known = ledger.Known{}
+	}
 	s.matched[c.Known.ID] = true
 	s.refusals = 0
 	s.bodies++
