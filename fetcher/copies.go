@@ -228,6 +228,9 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 	b, err := s.readCopy(c.Known.CopyFile)
 	var disk *spool.Error
 	switch {
+	case err == nil && c.Number == 0 && identify.MayBePart(rec.Known):
+		m := &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}
+		return s.unlessWhole(ctx, m)
 	case err == nil:
 		return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
 	case errors.As(err, &disk):

@@ -367,6 +367,38 @@ func (f *fixture) wantRowForEachCopy() {
 	wantList(f.t, "copies of rows", sorted(rows), sorted(f.copies()))
 }
 
+// What was kept of a message is not sent when its message has come whole meanwhile,
+// under another UID.
+func TestPartIsNotSentBesideTheWhole(t *testing.T) {
+	t.Parallel()
+	cut := true
+	var f *fixture
+	retr := 0
+	f = newFixture(t, faults{hides: &hiding{says: true}, pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "LIST" && m == nil && s.Message("1") != nil:
+			s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+40))
+		case verb == "RETR" && cut:
+			if retr++; retr < 2 {
+				return false
+			}
+			s.Close()
+		default:
+			return false
+		}
+		return true
+	}})
+	f.account.Policy.MinInterval = time.Minute // one session a poll
+	f.addUnder("old", octetsOf("m1"))
+	f.poll()
+	f.wantCopies(1)
+	cut = false
+	f.replace("new", octetsOf("m1"))
+	f.pollEvery12Hours(4, true)
+	f.wantArrived("m1")
+	f.wantCopies(0)
+}
+
 // Copies need no session: they are sent though the mailbox is closed.
 func TestCopiesAreSentWithoutALogin(t *testing.T) {
 	t.Parallel()

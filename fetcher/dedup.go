@@ -264,3 +264,31 @@ func beginAlike(a, b *spool.Item) bool {
 		}
 	}
 }
+
+// unlessWhole returns a copy that may not be whole, unless its message has come
+// whole under another UID.
+func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error) {
+	known, err := s.lease.Known(ctx)
+	if err != nil {
+		m.Release()
+		return nil, s.tally.abort(err)
+	}
+	whole := false
+	for _, k := range known {
+		if whole || k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone {
+			continue
+		}
+		same, err := s.sameMessage(ctx, m, k, printOf(m.Header))
+		if err != nil {
+			m.Release()
+			return nil, err
+		}
+		whole = same != nil
+	}
+	if !whole || !m.Header.Identifiable() {
+		return m, nil
+	}
+	m.Release()
+	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
+	return nil, s.markGone(ctx, m)
+}
