@@ -161,6 +161,10 @@ func (s *session) compareWithTOP(m *fetched, print identify.Print) {
 func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *ledger.Record, moved bool) (known bool, err error) {
 	s.matched[k.ID] = true
 	if m.row != nil {
+		if m.row.ID != 0 && m.unproven() { // it was only a guess, and must not stand for the UID of the other one
+			m.row.UID, m.row.MissingSince = ledger.MovedUID(m.row.UID), s.lastListing()
+			m.row.Generation = s.generation(m.row.UID)
+		}
 		if err := s.markGone(ctx, m); err != nil {
 			return false, err
 		}

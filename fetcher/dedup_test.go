@@ -228,3 +228,36 @@ func TestMessageUnderTheUIDOfAHeaderlessOneIsNotDeletedForIt(t *testing.T) {
 		t.Errorf("it was deleted, and %d messages arrived; want both before it is deleted", arrived)
 	}
 }
+
+// A message came back under another UID, broke off once, and was known then. The row
+// that it had meanwhile does not make it new again once it is deleted in vain.
+func TestBrokenMessageThatIsKnownIsNotNewAgain(t *testing.T) {
+	t.Parallel()
+	broken := false
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "DELE":
+			s.OK("as you like")
+		case verb == "RETR" && broken && m.UID == "new":
+			s.Write("+OK\r\nFrom: x")
+			s.Close()
+		default:
+			return false
+		}
+		return true
+	}})
+	f.account.Policy.Keep = false
+	f.add("m1")
+	f.poll()
+	f.replace("new", octetsOf("m1"))
+	broken = true
+	f.pollEvery12Hours(1, true)
+	broken = false
+	for range 5 {
+		f.now.Add(12 * time.Hour)
+		if r := f.poll(); r.Err != nil {
+			t.Errorf("the poll failed: %v", r.Err)
+		}
+	}
+	f.wantArrived("m1")
+}
