@@ -69,11 +69,27 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	case !certain && u.Moved:
 		return s.wait(ctx, u.Rows, ErrRenumbered)
 	}
+	if err := s.sameNumbers(ctx, moved); err != nil {
+		return err
+	}
 	if u.Edited && u.AnotherMailbox(len(moved)) {
 		v.First, s.row.Listed = true, time.Time{}
 	}
 	return s.adopt(ctx, v, moved, false)
 }
+
+// sameNumbers makes sure that the numbers of messages mean the same as in the listing:
+// there are servers that count anew once another client has removed a message, and a
+// header would then make another one known.
+func (s *session) sameNumbers(ctx context.Context, moved []identify.Match) error {
+	shifted, err := s.box.Shifted(ctx, entriesOf(moved))
+	if err == nil && shifted {
+		err = s.Source.Error(mailbox.StepListing, errNumbersChanged)
+	}
+	return err
+}
+
+var errNumbersChanged = errors.New("the numbers of the messages mean others than a moment ago; nothing is done by them")
 
 // prints reads the headers of messages under unknown UIDs. With moved, those whose
 // headers identify nothing are retrieved; else nothing is known of them.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -230,4 +232,50 @@ func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
 			f.wantArrived("a", "bb", "ccc", "dddd")
 		})
 	}
+}
+
+// A server that counts its messages anew while a session goes on shows the header of
+// another message than was listed under a number. Nothing is taken for known by that.
+func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
+	t.Parallel()
+	odd, shift := false, 0
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb == "" {
+			shift = 0
+		}
+		number, _, _ := strings.Cut(arg, " ")
+		n, _ := strconv.Atoi(number)
+		switch {
+		case verb == "UIDL" && arg == "" && shift > 0:
+			var lines []string
+			for i := 1; s.Message(strconv.Itoa(i+shift)) != nil; i++ {
+				lines = append(lines, fmt.Sprint(i, " ", s.Message(strconv.Itoa(i+shift)).UID))
+			}
+			s.Lines("", lines...)
+		case verb == "TOP" && odd:
+			shift = 1 // another client has removed the first message
+			m := s.Message(strconv.Itoa(n + shift))
+			if m == nil {
+				return false
+			}
+			s.OK("")
+			s.SendBody(bytes.NewReader(m.Octets), 0)
+		default:
+			return false
+		}
+		return true
+	}})
+	f.add("m1")
+	f.poll()
+	known := f.pop.Messages("leo")[0]
+	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+	f.add("m2", "m3") // of the same size
+	f.addUnder("back", known.Octets)
+	odd = true
+	if r := f.poll(); r.Err == nil {
+		t.Error("no error, want that the numbers have changed")
+	}
+	odd = false
+	f.pollEvery12Hours(2, true)
+	f.wantArrived("m1", "m2", "m3")
 }

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/pop3"
 )
@@ -71,6 +72,35 @@ func (s *Session) Unchanged(ctx context.Context, entries []pop3.Entry) (bool, er
 		}
 		// Others were asked for ahead; only now it is known which are to be deleted.
 	}
+}
+
+// Shifted reports whether a number of these entries means another message of the
+// listing by now. It proves less than Unchanged: a server that cannot be asked, or
+// gives other UIDs at each command, has not shifted anything.
+func (s *Session) Shifted(ctx context.Context, entries []pop3.Entry) (bool, error) {
+	if s.madeUp || len(entries) == 0 {
+		return false, nil
+	}
+	if err := s.drain(ctx); err != nil {
+		return false, err
+	}
+	if err := s.AskAgain(ctx, entries); err != nil {
+		return false, err
+	}
+	asked := s.again.single
+	s.again = again{}
+	now, err := s.uidsNow(ctx, asked)
+	if err != nil {
+		return false, s.ifBroken(err)
+	}
+	was := make(map[string]map[int]bool, len(s.Listing.Entries)) // UIDs may be there twice
+	for _, e := range s.Listing.Entries {
+		if was[e.UID] == nil {
+			was[e.UID] = make(map[int]bool, 1)
+		}
+		was[e.UID][e.Number] = true
+	}
+	return slices.ContainsFunc(now, func(e pop3.Entry) bool { return was[e.UID] != nil && !was[e.UID][e.Number] }), nil
 }
 
 // uidsNow reads the answers to what was asked: for these entries, or for all.
