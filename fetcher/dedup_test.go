@@ -261,3 +261,33 @@ func TestBrokenMessageThatIsKnownIsNotNewAgain(t *testing.T) {
 	}
 	f.wantArrived("m1")
 }
+
+// The same where the server lists the message with another size, and shows no header.
+func TestBrokenMessageUnderItsOldUIDIsNotNewAgain(t *testing.T) {
+	t.Parallel()
+	broken, more := false, 0
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb == "DELE":
+			s.OK("as you like")
+		case verb == "LIST" && arg == "":
+			s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+more))
+		case verb == "TOP":
+			s.Err("[SYS/TEMP] later")
+		case verb == "RETR" && broken:
+			s.Write("+OK\r\nFrom: x")
+			s.Close()
+		default:
+			return false
+		}
+		return true
+	}})
+	f.account.Policy.Keep = false
+	f.add("m1")
+	f.poll()
+	broken, more = true, 5
+	f.pollEvery12Hours(1, true)
+	broken = false
+	f.pollEvery12Hours(5, true)
+	f.wantArrived("m1")
+}

@@ -126,7 +126,7 @@ func (p *Plan) place(v *View, entries []pop3.Entry, rows []ledger.Known) {
 		return
 	}
 	if k := current(rows); len(entries) == 1 && k != nil && SameSize(entries[0], *k) {
-		p.known(v, entries[0], k)
+		p.knownBeside(v, entries[0], k, rows)
 		return
 	}
 	switch left := undeleted(rows); {
@@ -172,6 +172,16 @@ func (p *Plan) known(v *View, e pop3.Entry, k *ledger.Known) {
 		p.Waiting++
 	default:
 		p.Due = append(p.Due, Candidate{Entry: e, Known: *k})
+	}
+}
+
+// knownBeside is known for a row that shares its UID with others: if its size alone
+// speaks for it, the message may turn out to be one of theirs.
+func (p *Plan) knownBeside(v *View, e pop3.Entry, k *ledger.Known, rows []ledger.Known) {
+	before := len(p.Due)
+	p.known(v, e, k)
+	if len(rows) > 1 && len(p.Due) > before && k.Fingerprint == "" {
+		p.Due[before].Others = without(rows, *k)
 	}
 }
 
