@@ -367,6 +367,39 @@ func (f *fixture) wantRowForEachCopy() {
 	wantList(f.t, "copies of rows", sorted(rows), sorted(f.copies()))
 }
 
+// Where a server deletes at RETR, a message is kept before it is proven to be whole:
+// the session may end at the proof.
+func TestMessageIsKeptBeforeItIsProvenWhole(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string]int{"shorter than listed": 10, "longer than listed": -10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f *fixture
+			given := false
+			f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+				m := s.Message("1")
+				switch {
+				case verb == "LIST" && arg == "" && m != nil:
+					s.Lines("", fmt.Sprint("1 ", len(m.Octets)+more))
+				case verb == "RETR":
+					given = true
+					f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+					return false
+				case given && verb != "RETR" && s.User() != "" && m != nil:
+					s.Close()
+				default:
+					return saysExpire(s, verb, arg)
+				}
+				return true
+			}})
+			f.add("m1")
+			f.pollEvery12Hours(3, true)
+			f.wantArrived("m1")
+			f.wantCopies(0)
+		})
+	}
+}
+
 // What was kept of a message is not sent when its message has come whole meanwhile,
 // under another UID.
 func TestPartIsNotSentBesideTheWhole(t *testing.T) {

@@ -98,7 +98,7 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 		if sentinel {
 			return b, nil
 		}
-		return b, s.inSync(ctx, e, b)
+		return b, s.prove(ctx, e, b, keep)
 	case empty: // its own first octet may have been a dot that was taken for the end
 		if err := s.inSync(ctx, e, b); err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 	case shorter:
 	}
 	if !sentinel {
-		if err := s.inSync(ctx, e, b); err != nil {
+		if err := s.prove(ctx, e, b, keep); err != nil {
 			return nil, err
 		}
 	}
@@ -141,6 +141,22 @@ func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body
 		s.conf.Facts.RetrKeeps.See(true, s.conf.Now) // it has given this one twice
 	}
 	return again, err
+}
+
+// prove is inSync, for a body that nobody else may have: where the server hides what
+// it gave, it is kept if the session ends at the proof.
+func (s *Session) prove(ctx context.Context, e pop3.Entry, b *message.Body, keep func(*message.Body) error) error {
+	err := s.confirm(ctx, e)
+	if err == nil {
+		return nil
+	}
+	defer b.Release()
+	if keep != nil && s.Hides() && b.Octets > 0 {
+		if err := keep(b); err != nil {
+			return err
+		}
+	}
+	return &IncompleteError{Got: b.Octets, Listed: e.Size, Err: err}
 }
 
 // asker asks for a message, or claims it if it was asked for before. sentinel
