@@ -55,7 +55,12 @@ func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
 			return true
 		}
 	}
-	m := s.Message(arg)
+	for _, answer := range f.chaos.answers {
+		if answer(s, verb, arg) {
+			return true
+		}
+	}
+	m := f.message(s, arg)
 	switch {
 	case verb == "RETR" && m != nil && f.chaos.mail.undoubled(m.Octets):
 		s.Write("+OK\r\n.\r\nx\r\n.\r\n")
@@ -63,27 +68,58 @@ func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
 	case verb == "DELE" && m != nil:
 		p.doomed = append(p.doomed, m)
 	case verb == "QUIT" && s.User() != "":
-		f.chaos.deleting(p.doomed)
+		f.quitting(s, p)
 	case (verb == "UIDL" || verb == "LIST") && arg == "" && s.User() != "":
 		f.list(s, p, verb)
+		return true
+	case (verb == "UIDL" || verb == "LIST") && m != nil && s.User() != "":
+		s.OK("%s %s", arg, f.line(s, verb, arg, m))
 		return true
 	}
 	return false
 }
 
+// line is what UIDL and LIST say of a message.
+func (f *popFaults) line(s *pop3test.Session, verb, number string, m *pop3test.Message) string {
+	if verb == "LIST" {
+		return strconv.Itoa(f.chaos.sizes.of(m.Octets))
+	}
+	n, _ := strconv.Atoi(number)
+	return f.chaos.uids.of(s, n, m)
+}
+
+// message is the one that a number means.
+func (f *popFaults) message(s *pop3test.Session, number string) *pop3test.Message {
+	if f.chaos.shifting != nil && s.User() != "" {
+		return f.chaos.shifting.message(s, number)
+	}
+	return s.Message(number)
+}
+
+// quitting is what QUIT does to the mailbox, before it is answered.
+func (f *popFaults) quitting(s *pop3test.Session, p *popSession) {
+	f.chaos.deleting(p.doomed)
+	for _, do := range f.chaos.quits {
+		do(s)
+	}
+}
+
 // list answers UIDL and LIST for the part of the mailbox that is shown.
 func (f *popFaults) list(s *pop3test.Session, p *popSession, verb string) {
 	var lines []string
-	for n := p.from + 1; n <= p.to; n++ {
-		m := s.Message(strconv.Itoa(n))
+	var all []shown
+	for n := p.from + 1; n <= min(p.to, f.chaos.shortened()); n++ {
+		number := strconv.Itoa(n)
+		m := f.message(s, number)
 		if m == nil {
 			break
 		}
-		what := m.UID
-		if verb == "LIST" {
-			what = strconv.Itoa(listed(m.Octets))
-		}
-		lines = append(lines, strconv.Itoa(n)+" "+what)
+		what := f.line(s, verb, number, m)
+		lines = append(lines, number+" "+what)
+		all = append(all, shown{what, string(m.Octets)})
+	}
+	if verb == "UIDL" {
+		f.chaos.lists.note(s, all)
 	}
 	s.Lines("", lines...)
 }
@@ -101,7 +137,7 @@ func listed(octets []byte) int {
 func (f *popFaults) misbehave(s *pop3test.Session, p *popSession, verb, arg string) bool {
 	r := f.rng
 	how := r.n(8)
-	switch m := s.Message(arg); {
+	switch m := f.message(s, arg); {
 	case how == 0:
 		s.Close()
 	case how == 1:
@@ -119,7 +155,7 @@ func (f *popFaults) misbehave(s *pop3test.Session, p *popSession, verb, arg stri
 		f.broken(s, m, !p.unsized)
 	case verb == "TOP":
 		number, _, _ := strings.Cut(arg, " ")
-		if m = s.Message(number); m == nil {
+		if m = f.message(s, number); m == nil {
 			return false
 		}
 		f.broken(s, m, true)
@@ -154,6 +190,7 @@ func (f *popFaults) mislist(s *pop3test.Session, p *popSession, verb string) boo
 		p.unsized = true
 		s.Lines("", "1 17 and more", "x", "3")
 	case how == 0:
+		f.chaos.lists.note(s, nil)
 		s.Lines("")
 	case how == 1:
 		s.Write("+OK\r\n1 a\r\n2")
@@ -194,7 +231,7 @@ func (f *popFaults) broken(s *pop3test.Session, m *pop3test.Message, ended bool)
 func (f *popFaults) misquit(s *pop3test.Session, p *popSession) {
 	switch f.rng.n(3) {
 	case 0:
-		f.chaos.deleting(p.doomed)
+		f.quitting(s, p)
 		s.Do("QUIT", "")
 		s.Reset()
 	case 1:
@@ -223,6 +260,10 @@ func (c *chaos) remove(r *rng) {
 		}
 		i := r.n(len(ms))
 		c.mail.removed(ms[i].Octets)
+		c.movedOut(ms[i])
+		if c.shifting != nil && c.on.Load() {
+			c.shifting.mixedUp(ms)
+		}
 		return slices.Delete(ms, i, i+1)
 	})
 }
@@ -232,7 +273,10 @@ func (c *chaos) between() {
 	for range c.rng.n(4) {
 		c.meddle(c.rng)
 	}
-	if c.rng.one(20) {
+	for _, happens := range c.events {
+		happens()
+	}
+	if !c.odd && c.rng.one(20) {
 		c.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
 			for i := range ms {
 				c.mail.renumbered(ms[i].Octets)

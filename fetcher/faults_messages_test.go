@@ -13,6 +13,8 @@ type messages struct {
 	rng   *rng
 	plain bool // each has a UID of its own and a header to tell it by
 	alike bool // most have one size, and many a UID that others had before
+	once  bool // none comes a second time
+	whole bool // none is sent in part as if that were all
 	dots  bool // some are sent so that they look as if they ended at once
 
 	mu       sync.Mutex
@@ -39,6 +41,7 @@ type expected struct {
 	renumbered int  // got another UID
 	stumps     map[int]bool
 	wrong      []string
+	fate
 }
 
 func (e *expected) String() string {
@@ -59,7 +62,7 @@ func (m *messages) next() pop3test.Message {
 	r := m.rng
 	uid := fmt.Sprintf("uid-%d", len(m.uids)+1)
 	m.uids = append(m.uids, uid)
-	if len(m.order) > 0 && r.one(8) {
+	if len(m.order) > 0 && !m.once && r.one(8) {
 		e := m.order[r.n(len(m.order))]
 		if e.shared = e.shared || !m.plain && r.one(2); e.shared {
 			uid = e.last
@@ -78,6 +81,20 @@ func (m *messages) next() pop3test.Message {
 	m.byOctets[octets] = e
 	m.order = append(m.order, e)
 	return pop3test.Message{UID: uid, Octets: []byte(octets)}
+}
+
+// freshUID is one that no message had.
+func (m *messages) freshUID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uids = append(m.uids, fmt.Sprintf("uid-%d", len(m.uids)+1))
+	return m.uids[len(m.uids)-1]
+}
+
+// name is that of a message with these octets.
+func (m *messages) name(octets string) (name string) {
+	m.change([]byte(octets), func(e *expected) { name = e.name })
+	return name
 }
 
 // has notes that a message has a UID.
@@ -166,7 +183,7 @@ func (m *messages) undoubled(octets []byte) (is bool) {
 // behind them: once each. Twice the same counts as whole.
 func (m *messages) stump(octets []byte, n int) (ok bool) {
 	m.change(octets, func(e *expected) {
-		ok = n > 0 && n < listed(octets) && !e.stumps[n]
+		ok = !m.whole && n > 0 && n < listed(octets) && !e.stumps[n]
 		e.stumps[n] = true
 	})
 	return ok

@@ -44,7 +44,8 @@ type fixture struct {
 	stop    chan struct{}                     // closed: the program is being stopped
 	copyDir string
 
-	smtpDown func()
+	ledgerPath string
+	smtpDown   func()
 }
 
 // faults are how the servers of a fixture misbehave. The zero value is two good
@@ -86,7 +87,8 @@ func newFixture(t testing.TB, b faults) *fixture {
 	must(t, err)
 	f.smtpDown = sync.OnceFunc(func() { _ = f.smtp.Close() })
 	t.Cleanup(f.smtpDown)
-	f.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "popferry.db"), sqlite.Options{Create: true, Now: f.now.Now})
+	f.ledgerPath = filepath.Join(t.TempDir(), "popferry.db")
+	f.store, err = sqlite.Open(t.Context(), f.ledgerPath, sqlite.Options{Create: true, Now: f.now.Now})
 	must(t, err)
 	t.Cleanup(func() { must(t, f.store.Close()) })
 	b.pool.Dial, b.pool.LMTP = f.smtp.Dial, b.smtp.LMTP

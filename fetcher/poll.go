@@ -217,6 +217,9 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		return false, err
 	}
 	if s.deleteOnly {
+		if !s.tally.stopped() { // else the error says that something waits
+			s.res.Waiting = plan.Waiting + len(plan.Due) // what has come meanwhile, or was not listed before
+		}
 		return false, s.delete(popCtx, nil, plan.Expired)
 	}
 	if plan, err = s.prepare(popCtx, plan); err != nil {
