@@ -176,6 +176,11 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 	case !known:
 		m.row = rec
 		return false, nil
+	case s.box.Hides() && k.State != ledger.Forwarded && k.CopyFile == "": // the user may want it, and nobody else has it from now on
+		if rec.CopyFile, err = writeCopy(s.CopyDir, rec, m.Body); err != nil {
+			return false, s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+		}
+		err = s.put(ctx, []*ledger.Record{rec})
 	case moved:
 		err = s.put(ctx, []*ledger.Record{rec})
 	}

@@ -282,3 +282,23 @@ func TestUnreadableMessagesUnderFreshUIDsDoNotStopTheAccount(t *testing.T) {
 	}
 	f.wantArrived("m10", "m11", "m12", "m2", "m4", "m5", "m6", "m7", "m8", "m9")
 }
+
+// A message that is left alone, and had to be fetched for that to be known, is on no
+// server any more. A copy of it stays.
+func TestSkippedMessageOfHidingServerIsCopied(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{hides: &hiding{says: true}, pop: freshUIDs})
+	f.account.Policy.OnlyNew = true
+	f.add("m1", "m2")
+	f.poll()
+	for _, r := range f.records() { // as if the headers had been compared before it was known that it hides
+		r.Fingerprint, r.MessageSize = fingerprint(octetsOf(fmt.Sprint("m", r.ID))), int64(len(octetsOf("m1")))
+		f.underLease(func(ctx context.Context, l fetcher.Lease) error { return l.Put(ctx, r) })
+	}
+	f.pollEvery12Hours(2, true)
+	f.wantArrived()
+	f.wantCopies(2 - len(f.left()))
+	if len(f.left()) > 0 {
+		t.Error("nothing was fetched, so this tests nothing")
+	}
+}
