@@ -60,7 +60,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	given := openFacts(facts, c.Now)
 	conn, learnt, err := pop3.Open(ctx, pop3.Config{
 		Dial: c.Source.Dial, StartTLS: c.Source.StartTLS, Credentials: c.Source.Credentials,
-		Options:   pop3.Options{Timeout: c.Source.Timeout, Trace: c.Source.Trace},
+		Options:   pop3.Options{Timeout: c.Source.Timeout, MaxListing: c.Source.MaxListing, Trace: c.Source.Trace},
 		Facts:     given,
 		ListAhead: !s.window.closed && !c.Source.RetrHides(facts, c.Now),
 	}, nil)

@@ -23,6 +23,7 @@ type Source struct {
 	Secure      bool
 	Credentials pop3.Credentials
 	Timeout     time.Duration // for each read and write
+	MaxListing  int           // as in pop3.Options
 	// Hides reports that the server is known not to give a message a second
 	// time, whatever it says itself.
 	Hides bool

@@ -150,7 +150,7 @@ func (c *Client) skip(ctx context.Context, p pending, most int64) error {
 	case p.name == "QUIT":
 		return c.Quit(ctx) // nothing can follow
 	case p.shape == shapeLines:
-		return c.list(ctx, p.name, func([]byte) error { return nil })
+		return c.list(ctx, p.name, func([]byte) {})
 	case p.shape == shapeBody:
 		b, err := c.fetch(ctx, p.name)
 		if err == nil {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// maxCapabilities is how many lines of CAPA's reply are kept.
-const maxCapabilities = 200
+// maxWords is how many words of one keyword are kept, those of repeated lines
+// included. The longest lists are of login methods, a dozen or so.
+const maxWords = 32
 
 // Capabilities are what a server says it supports (RFC 2449). Keywords are
 // compared without case, and "_" counts as "-" because some servers write it.
@@ -30,11 +31,12 @@ func parseCapabilities(lines ...string) Capabilities {
 // add reads one line. The arguments of a repeated keyword are joined.
 func (c *Capabilities) add(line string) {
 	f := strings.Fields(line)
-	if len(f) == 0 || len(c.args) >= maxCapabilities {
+	if len(f) == 0 {
 		return
 	}
 	k := keyword(f[0])
-	c.args[k] = append(c.args[k], f[1:]...)
+	room := maxWords - len(c.args[k])
+	c.args[k] = append(c.args[k], f[1:min(len(f), 1+room)]...)
 }
 
 // keyword is the form of a capability's name for comparison.
@@ -150,13 +152,7 @@ func (c *Client) capa(ctx context.Context) (Capabilities, error) {
 		return Capabilities{}, err
 	}
 	caps := parseCapabilities()
-	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
-	defer func() { c.wire.replyEnd = time.Time{} }()
-	err = c.lines("CAPA", 64*maxCapabilities, func(line []byte) error {
-		caps.add(string(line[:min(len(line), maxText)]))
-		return nil
-	})
-	if err != nil {
+	if err := c.lines("CAPA", c.o.budget("CAPA"), func(line []byte) { caps.add(string(line)) }); err != nil {
 		return Capabilities{}, err
 	}
 	c.caps = caps

@@ -95,8 +95,10 @@ func FuzzCapabilities(f *testing.F) {
 				t.Errorf("%q is listed and not there", n)
 			}
 		}
-		if n := len(caps.args); n > maxCapabilities {
-			t.Errorf("%d capabilities, want %d at most", n, maxCapabilities)
+		for k, words := range caps.args {
+			if len(words) > maxWords {
+				t.Errorf("%d words of %s, want %d at most", len(words), k, maxWords)
+			}
 		}
 		if d, ok := caps.loginDelay(); d < 0 || !ok && d != 0 {
 			t.Errorf("login delay %v %v", d, ok)

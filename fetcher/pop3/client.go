@@ -15,8 +15,9 @@ const (
 	// maxLine is the longest line outside a body, in octets. RFC 2449 section 4
 	// allows replies of 512; greetings of 4 kB have been seen.
 	maxLine = 64 << 10
-	// maxText is how much of a reply, or of a line of a listing, is parsed.
-	maxText = 8 << 10
+	// maxText is how much of a reply, or of a line of a listing, is parsed, and
+	// maxShown how much of a reply's text is kept for people.
+	maxText, maxShown = 8 << 10, 1 << 10
 )
 
 // Options are the limits of a session. The zero value is useful.
@@ -33,8 +34,9 @@ type Options struct {
 	// over each Timeout spent waiting for the server, so a slow reader of the
 	// body does not count against the server.
 	MinRate int
-	// MaxEntries is how many messages a listing may have; 4 million if zero.
-	MaxEntries int
+	// MaxListing is how many lines UIDL and LIST may have, those that are no
+	// entries included; 1 million if zero. It bounds their octets, too.
+	MaxListing int
 	// Trace, if set, receives each line of the dialogue without its line end,
 	// except the octets of messages and most of a listing. sent is true for
 	// the client's lines. Secrets are replaced by ***. It must not block.
@@ -54,8 +56,8 @@ func (o Options) withDefaults() Options {
 	if o.MinRate == 0 {
 		o.MinRate = 100
 	}
-	if o.MaxEntries <= 0 {
-		o.MaxEntries = 4_000_000
+	if o.MaxListing <= 0 {
+		o.MaxListing = 1_000_000
 	}
 	return o
 }
@@ -179,7 +181,7 @@ func (c *Client) greeting(ctx context.Context) (string, error) {
 		return "", c.fail(err)
 	}
 	c.banner = r.text
-	return c.clean(r.text), nil
+	return c.shown(r.text), nil
 }
 
 // handshake does the TLS handshake within the limits of a read.

@@ -49,6 +49,7 @@ func (e *Error) Error() string {
 type ProtocolError struct {
 	Command string // that was in progress
 	Text    string // what is wrong, with the beginning of the reply
+	Budget  Budget // what the reply has exceeded; "" for anything else
 }
 
 // Error gives the command and what is wrong with its reply.

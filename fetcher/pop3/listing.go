@@ -28,13 +28,13 @@ type Listing struct {
 // Malformed lines are left out.
 func (c *Client) List(ctx context.Context) ([]Entry, error) {
 	var t table
-	err := c.list(ctx, "LIST", func(line []byte) error {
+	err := c.list(ctx, "LIST", func(line []byte) {
 		n, rest, ok := parseEntry(line)
 		if !ok {
 			t.malformed++
-			return nil
+			return
 		}
-		return t.add(n, nil, listedSize(rest), c.o.MaxEntries)
+		t.add(n, nil, listedSize(rest))
 	})
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (c *Client) List(ctx context.Context) ([]Entry, error) {
 // a UID if LIST has it too, else it is malformed. Messages that only LIST has are
 // asked for one by one (UIDL n), some of them; if UIDL has none at all and LIST
 // has, that is a *ProtocolError. A server without UIDL gives an ErrNoUIDL; use List
-// then. Memory is what the entries take, up to Options.MaxEntries.
+// then. Memory is what the entries take, up to Options.MaxListing.
 func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	t, err := c.uidl(ctx)
 	if err != nil {
@@ -57,11 +57,11 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 	}
 	var onlyList []Entry
 	without, garbled := 0, t.malformed
-	err = c.list(ctx, "LIST", func(line []byte) error {
+	err = c.list(ctx, "LIST", func(line []byte) {
 		n, rest, ok := parseEntry(line)
 		if !ok {
 			t.malformed++
-			return nil
+			return
 		}
 		switch e := t.find(n); {
 		case e == nil && len(onlyList) == maxSingleUIDL:
@@ -71,7 +71,6 @@ func (c *Client) Listing(ctx context.Context) (Listing, error) {
 		case e.Size < 0:
 			e.Size = listedSize(rest)
 		}
-		return nil
 	})
 	if refused := (*Error)(nil); err != nil && !errors.As(err, &refused) {
 		return Listing{}, err
@@ -139,13 +138,13 @@ func (c *Client) UIDs(ctx context.Context) ([]Entry, error) {
 // UID included.
 func (c *Client) uidl(ctx context.Context) (*table, error) {
 	t := &table{}
-	err := c.list(ctx, "UIDL", func(line []byte) error {
+	err := c.list(ctx, "UIDL", func(line []byte) {
 		n, uid, ok := parseEntry(line)
 		if !ok {
 			t.malformed++
-			return nil
+			return
 		}
-		return t.add(n, uid, -1, c.o.MaxEntries)
+		t.add(n, uid, -1)
 	})
 	if refused := (*Error)(nil); errors.As(err, &refused) {
 		return nil, noUIDL(refused)
@@ -169,7 +168,7 @@ func noUIDL(refused *Error) error {
 }
 
 // list sends LIST or UIDL and calls f with each line of the reply.
-func (c *Client) list(ctx context.Context, verb string, f func(line []byte) error) error {
+func (c *Client) list(ctx context.Context, verb string, f func(line []byte)) error {
 	release, err := c.acquire(ctx, verb)
 	if err != nil {
 		return err
@@ -180,12 +179,13 @@ func (c *Client) list(ctx context.Context, verb string, f func(line []byte) erro
 	}
 	c.wire.enforceRate()
 	defer c.wire.ignoreRate()
-	return c.lines(verb, c.o.MaxEntries, f)
+	return c.lines(verb, c.o.budget(verb), f)
 }
 
 // lines reads the lines of a multi-line reply up to its final dot (RFC 1939
-// section 3), at most limit of them. An error of f is a protocol violation.
-func (c *Client) lines(name string, limit int, f func(line []byte) error) error {
+// section 3), within its budget, and calls f with each of them.
+func (c *Client) lines(name string, b budget, f func(line []byte)) error {
+	defer c.wire.within(b.time)()
 	for n := 0; ; n++ {
 		line, err := c.readLine(name)
 		c.traceLine(n, line)
@@ -194,12 +194,11 @@ func (c *Client) lines(name string, limit int, f func(line []byte) error) error 
 			return err
 		case len(line) == 1 && line[0] == '.':
 			return nil
-		case n >= limit:
-			return c.fail(&ProtocolError{Command: name, Text: fmt.Sprintf("more than %d lines", limit)})
 		}
-		if err := f(bytes.TrimPrefix(line, []byte("."))); err != nil {
-			return c.fail(&ProtocolError{Command: name, Text: err.Error()})
+		if broken := b.spend(len(line) + len("\r\n")); broken != "" {
+			return c.fail(&ProtocolError{Command: name, Text: broken, Budget: b.name})
 		}
+		f(bytes.TrimPrefix(line, []byte(".")))
 	}
 }
 

@@ -155,7 +155,7 @@ func TestListingBroken(t *testing.T) {
 			broken(t, c, err, tt.want)
 		})
 	}
-	c := play(t, Options{MaxEntries: 3}, append([]string{"S: +OK"}, multi("UIDL", []string{"1 a", "2 b", "3 c", "4 d"})...)...)
+	c := play(t, Options{MaxListing: 3}, append([]string{"S: +OK"}, multi("UIDL", []string{"1 a", "2 b", "3 c", "4 d"})...)...)
 	if _, err := c.greeting(t.Context()); err != nil {
 		t.Fatal(err)
 	}

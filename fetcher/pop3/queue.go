@@ -116,8 +116,7 @@ func (c *Client) finish() (reply, error) {
 	}
 	c.queue = slices.Delete(c.queue, 0, 1) // short, and keeps its array
 	c.wire.ignoreRate()
-	c.wire.replyEnd = time.Now().Add(c.o.CommandTimeout)
-	defer func() { c.wire.replyEnd = time.Time{} }()
+	defer c.wire.within(c.o.CommandTimeout)()
 	line, err := c.readLine(p.name)
 	if err != nil {
 		return reply{}, err
@@ -129,7 +128,7 @@ func (c *Client) finish() (reply, error) {
 		return reply{}, c.fail(&ProtocolError{Command: p.name, Text: "not a reply: " + c.quote(line)})
 	case r.status == statusErr:
 		code, text := splitCode(r.text)
-		return r, &Error{Command: p.name, Code: code, Text: c.clean(text)}
+		return r, &Error{Command: p.name, Code: code, Text: c.shown(text)}
 	}
 	return r, nil
 }

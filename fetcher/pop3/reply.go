@@ -78,6 +78,18 @@ func (c *Client) readLine(name string) ([]byte, error) {
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
 }
 
+// shown is a server's text as errors have it: clean, and no longer than anybody
+// reads. It is cleaned before it is cut, so that no part of a secret is left at the
+// cut.
+func (c *Client) shown(text string) string {
+	text = c.clean(text)
+	if len(text) <= maxShown {
+		return text
+	}
+	const mark = "..."
+	return strings.ToValidUTF8(text[:maxShown-len(mark)], "") + mark // of a letter at the cut nothing stays
+}
+
 // clean makes a server's text safe to show: what is not UTF-8 is read as Latin-1,
 // control characters become spaces, and the secrets of a login are removed,
 // because some servers echo the line that they refuse.

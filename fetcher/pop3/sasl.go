@@ -68,7 +68,7 @@ func (c *Client) authenticate(m sasl.Client) error {
 func (c *Client) outcome(m sasl.Client, p pending, err error) error {
 	var refused *Error
 	if e, ok := m.(explainer); ok && errors.As(err, &refused) && e.explanation() != "" {
-		refused.Text = c.clean(refused.Text + " " + e.explanation())
+		refused.Text = c.shown(refused.Text + " " + e.explanation())
 	}
 	if v, ok := m.(verifier); ok && err == nil && !v.verified() {
 		return c.fail(&ProtocolError{Command: p.name, Text: "the server did not prove that it knows the password"})
@@ -89,7 +89,7 @@ func answer(m sasl.Client, challenge string) ([]byte, error) {
 // server that answers it with +OK breaks the session. The mechanism's error
 // quotes the server, which may quote the password.
 func (c *Client) cancel(p pending, why error) error {
-	why = fmt.Errorf("%s: %s", p.name, c.clean(why.Error()))
+	why = fmt.Errorf("%s: %s", p.name, c.shown(why.Error()))
 	var refused *Error
 	_, err := c.exchange(pending{name: p.name}, "*")
 	switch {

@@ -1,14 +1,11 @@
 package pop3
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
 const (
-	// maxUIDs is how many octets the UIDs of a listing may have together.
-	maxUIDs = 128 << 20
 	// maxBlock is how many entries of a table are allocated at once, and
 	// uidBlock how many octets of UIDs: this much memory may be held by one
 	// UID that outlives its listing.
@@ -20,20 +17,15 @@ type table struct {
 	entries   []Entry // after order all of them, before that the last block
 	full      [][]Entry
 	uids      strings.Builder // the UIDs of the last entries
-	count     int             // of all entries
-	octets    int             // of all UIDs
 	number    int             // of the last entry
 	unsorted  bool
 	malformed int
 	last      int // where find stopped
 }
 
-// add appends an entry, within limits. The entries are in blocks until their
-// number is known, because a growing slice is copied over and over.
-func (t *table) add(n int, uid []byte, size int64, limit int) error {
-	if t.octets += len(uid); t.octets > maxUIDs || t.count >= limit {
-		return fmt.Errorf("a listing of more than %d messages or %d octets", limit, maxUIDs)
-	}
+// add appends an entry. The entries are in blocks until their number is known,
+// because a growing slice is copied over and over.
+func (t *table) add(n int, uid []byte, size int64) {
 	if k := len(t.entries); k == cap(t.entries) {
 		if k > 0 {
 			t.full = append(t.full, t.entries)
@@ -43,8 +35,6 @@ func (t *table) add(n int, uid []byte, size int64, limit int) error {
 	t.entries = append(t.entries, Entry{Number: n, UID: t.keep(uid), Size: size})
 	t.unsorted = t.unsorted || n <= t.number
 	t.number = n
-	t.count++
-	return nil
 }
 
 // keep makes a UID a string. Many share one block, because a separate string

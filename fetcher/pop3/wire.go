@@ -13,10 +13,11 @@ type wire struct {
 	conn       net.Conn
 	timeout    time.Duration // for each read and write
 	sessionEnd time.Time
-	replyEnd   time.Time // of the reply that is being read; zero: none
-	minRate    int       // octets a second, see Options.MinRate
-	total      int64     // octets read, ever
-	lastRead   time.Time // when the last of them were
+	replyEnd   time.Time     // of the reply that is being read; zero: none
+	replyTime  time.Duration // that it may take
+	minRate    int           // octets a second, see Options.MinRate
+	total      int64         // octets read, ever
+	lastRead   time.Time     // when the last of them were
 
 	enforced bool          // minRate applies now
 	octets   int           // read since the last measurement
@@ -40,6 +41,12 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.lastRead = time.Now()
 	w.measure(n, w.lastRead.Sub(start))
 	return n, nil
+}
+
+// within bounds the time of the reply that is read next, until done.
+func (w *wire) within(d time.Duration) (done func()) {
+	w.replyEnd, w.replyTime = time.Now().Add(d), d
+	return func() { w.replyEnd = time.Time{} }
 }
 
 // lastLook is the part of a read's time that is left for one more look, and how
@@ -70,7 +77,7 @@ func (w *wire) readUntil(p []byte, start, end time.Time) (int, error) {
 // The limits that a deadline may come from.
 const (
 	limitWait    = "no data for too long"
-	limitReply   = "the reply took too long"
+	limitReply   = "the reply took longer than "
 	limitSession = "the session took too long"
 )
 
@@ -79,12 +86,75 @@ const (
 func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
 	end, limit = now.Add(w.timeout), limitWait
 	if !w.replyEnd.IsZero() && w.replyEnd.Before(end) {
-		end, limit = w.replyEnd, limitReply
+		end, limit = w.replyEnd, limitReply+w.replyTime.String()
 	}
 	if w.sessionEnd.Before(end) {
 		end, limit = w.sessionEnd, limitSession
 	}
 	return end, limit
+}
+
+// Budget names what a reply may take at most.
+type Budget string
+
+// The budgets of replies that have several lines. Those of a message, to RETR and
+// TOP, are for the caller of Body to keep: they depend on its size.
+const (
+	BudgetCapa    Budget = "CAPA"
+	BudgetListing Budget = "max_listing" // Options.MaxListing
+)
+
+// budget bounds one reply of several lines by what it is for: in octets, in lines,
+// whatever they contain, and in time.
+type budget struct {
+	name   Budget
+	octets int64 // line ends included
+	lines  int
+	time   time.Duration
+	spent  struct {
+		octets int64
+		lines  int
+	}
+}
+
+const (
+	// capaOctets and capaLines are ample: the longest replies to CAPA that were
+	// seen have 30 lines and less than 1 kB.
+	capaOctets, capaLines = 16 << 10, 512
+	// lineOctets is what the lines of a listing may have on average, if there are
+	// as many as are allowed, and listingOctets what they may have together in any
+	// case. A UID has at most 70 octets (RFC 1939 section 7), most have about 20;
+	// some servers go far beyond.
+	lineOctets, listingOctets = 48, 1 << 20
+	// listingTime is how long UIDL and LIST may take each.
+	listingTime = 10 * time.Minute
+)
+
+// budget is that of the reply to CAPA, UIDL or LIST.
+func (o Options) budget(verb string) budget {
+	if verb == "CAPA" {
+		return budget{name: BudgetCapa, octets: capaOctets, lines: capaLines, time: o.CommandTimeout}
+	}
+	return budget{
+		name:   BudgetListing,
+		octets: max(listingOctets, lineOctets*int64(o.MaxListing)),
+		lines:  o.MaxListing,
+		time:   max(listingTime, 10*o.Timeout),
+	}
+}
+
+// spend takes a line of so many octets from the budget, and says what is broken if
+// it has not so much left.
+func (b *budget) spend(octets int) (broken string) {
+	b.spent.octets += int64(octets)
+	b.spent.lines++
+	switch {
+	case b.spent.lines > b.lines:
+		return fmt.Sprintf("the reply has more than %d lines, the limit of %s", b.lines, b.name)
+	case b.spent.octets > b.octets:
+		return fmt.Sprintf("the reply has more than %d octets, the limit of %s", b.octets, b.name)
+	}
+	return ""
 }
 
 // enforceRate applies minRate to what is read from now on, instead of a time

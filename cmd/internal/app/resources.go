@@ -96,6 +96,7 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 			Secure:      c.TLS.Mode != config.TLSNone,
 			Credentials: pop3.Credentials{Method: pop3.Method(c.Auth), Username: c.Username, Secret: c.Secret.Get, Token: c.Token},
 			Timeout:     c.Timeout,
+			MaxListing:  c.MaxListing,
 			Hides:       c.RETRHides,
 			Trace:       r.Trace.ofAccount(c.Name),
 		},

@@ -115,6 +115,7 @@ var catalogue = []entry{
 	{Cause{"incomplete", "a message arrived incomplete", "It was not forwarded and stays on the server. The third time, popferry holds it."}, as[*mailbox.IncompleteError]},
 	{Cause{"not_pop3", "this is not a POP3 server", "POP3 uses port 995 with tls: implicit, or 110 with tls: starttls. IMAP uses 993 and 143, SMTP 465, 587 and 25."}, otherGreeting},
 	{Cause{"message_end", "the server sent a message so that its end cannot be recognized", "It was not forwarded and stays on the server; the other messages are not affected. If it happens each time, popferry holds that message."}, brokenMessage},
+	{Cause{"max_listing", "the server lists more than max_listing allows", "If there are so many messages, delete some or raise max_listing of this account: each takes about 300 octets of memory while it is polled. If not, something is wrong with the server."}, tooLongListing},
 	{Cause{"protocol", "the server does not speak POP3 correctly", "Check host and port: this may be another kind of server."}, as[*pop3.ProtocolError]},
 
 	// The destination, then single messages.

@@ -61,6 +61,10 @@ func TestSummary(t *testing.T) {
 			&mailbox.Error{Step: mailbox.StepRetr, Err: &pop3.ProtocolError{Command: "UIDL 3", Text: "x"}},
 			"message_end: the server sent a message so that its end cannot be recognized: UIDL 3: protocol violation: x",
 		},
+		"a listing without an end": {
+			&mailbox.Error{Step: mailbox.StepListing, Err: &pop3.ProtocolError{Command: "UIDL", Text: "x", Budget: pop3.BudgetListing}},
+			"max_listing: the server lists more than max_listing allows: UIDL: protocol violation: x",
+		},
 		"hung up at the login": {
 			&mailbox.Error{Step: pop3.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
 			"hung_up: the server hung up during the login: PASS: unexpected EOF",

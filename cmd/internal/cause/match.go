@@ -74,6 +74,12 @@ func brokenMessage(err error) bool {
 	return as[*pop3.ProtocolError](err) && (step(mailbox.StepRetr)(err) || step(mailbox.StepTop)(err))
 }
 
+// tooLongListing matches a listing that exceeded max_listing.
+func tooLongListing(err error) bool {
+	var e *pop3.ProtocolError
+	return errors.As(err, &e) && e.Budget == pop3.BudgetListing
+}
+
 // answered matches what a destination answered, about itself or one message.
 func answered(matches func(forwarder.Outcome) bool) func(error) bool {
 	return func(err error) bool {

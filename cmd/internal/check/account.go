@@ -37,6 +37,7 @@ func (c *checker) account(a config.Account, row ledger.Account, size *sizeLimit)
 			Dialer:      dialer,
 			Credentials: acc.Source.Credentials,
 			Timeout:     a.Timeout,
+			MaxListing:  a.MaxListing,
 			NoLogin:     tooEarly(acc.Policy, row.Server, time.Now()),
 			Judge: func(l pop3.Listing) (string, error) {
 				known, err := c.known(ctx, row)

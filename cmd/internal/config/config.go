@@ -122,6 +122,7 @@ type Account struct {
 	Leave       Leave
 	FirstRun    string // FirstRunAll or FirstRunNew
 	MaxSize     int64  // octets; 0: no limit
+	MaxListing  int    // messages
 	Forward     string // name of a destination
 	Endpoint    string // the server of that destination
 	To          []string

@@ -52,7 +52,7 @@ func TestThreeFacts(t *testing.T) {
 		Schedule: "@every 10m",
 		Leave:    config.Leave{Keep: true},
 		FirstRun: config.FirstRunAll,
-		MaxSize:  50_000_000,
+		MaxSize:  50_000_000, MaxListing: 1_000_000,
 		Forward:  "smtp.example.org",
 		Endpoint: "smtp smtp.example.org:587",
 		To:       []string{"leo@example.org"},
@@ -145,6 +145,7 @@ func TestEverything(t *testing.T) {
 		Schedule:    "@every 1h",
 		MinInterval: 90 * time.Minute,
 		FirstRun:    config.FirstRunNew,
+		MaxListing:  200_000,
 		Forward:     "local",
 		Endpoint:    "lmtp unix:/run/dovecot/lmtp:0",
 		To:          []string{"leo", "mia"},
@@ -164,7 +165,7 @@ func TestEverything(t *testing.T) {
 		InFlight:    1,
 		OnReject:    "hold",
 		File:        path,
-		Line:        41,
+		Line:        42,
 	})
 	equal(t, "port of a plain connection", c.Forward[0].Port, 25)
 }
@@ -188,7 +189,7 @@ func TestIncludeAndDefaults(t *testing.T) {
 	}
 	const fortnight = 14 * 24 * time.Hour
 	equal(t, "accounts", got, []summary{
-		{"mia@example.net@pop.example.net", "none", fortnight, "leo@example.org", "everything.yaml", 34},
+		{"mia@example.net@pop.example.net", "none", fortnight, "leo@example.org", "everything.yaml", 35},
 		{"one@pop.example.com", "none", fortnight, "leo@example.org", "10-more.yaml", 3},
 		{"two@localhost", "none", fortnight, "leo@example.org", "10-more.yaml", 4},
 	})

@@ -71,6 +71,7 @@ func (l *loader) accountKeys(a *Account) keyTable {
 		key("leave_on_server", "true", leave(&a.Leave)),
 		key("first_run", FirstRunAll, oneOf(&a.FirstRun, words(FirstRunAll, FirstRunNew))),
 		key("max_message_size", "50MB", limit(&a.MaxSize)),
+		key("max_listing", "1000000", number(&a.MaxListing, 1000, 10_000_000)),
 		key("timeout", "60s", duration(&a.Timeout, time.Second)),
 		key("forward", "", text(&a.Forward)),
 		key("to", "", addresses(&a.To)),

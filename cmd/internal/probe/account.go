@@ -17,6 +17,7 @@ type Mailbox struct {
 	Dialer      *dial.Dialer
 	Credentials pop3.Credentials
 	Timeout     time.Duration // for each read and write; a minute if zero
+	MaxListing  int           // as in pop3.Options
 	// NoLogin, where set, is why no login may be tried now: the probe ends
 	// before it.
 	NoLogin string
@@ -59,7 +60,7 @@ func (p *mailboxProbe) open(ctx context.Context) (*pop3.Client, error) {
 		Dial:        p.dial,
 		StartTLS:    observed(p.Dialer.Upgrade(), func(s tls.ConnectionState) { state = s }),
 		Credentials: p.Credentials,
-		Options:     pop3.Options{Timeout: p.Timeout},
+		Options:     pop3.Options{Timeout: p.Timeout, MaxListing: p.MaxListing},
 	}
 	if p.NoLogin != "" {
 		cfg.Until = pop3.StepCapa
