@@ -22,7 +22,7 @@ func (m *fetched) note() {
 }
 
 // Match is the message and the row that it had when it was fetched.
-func (m *fetched) Match() identify.Match { return identify.Match{Entry: m.Entry, Known: m.Known} }
+func (m *fetched) Match() identify.Match { return identify.Match{Entry: m.Entry, Known: *m.Known} }
 
 // fresh reports whether the message has had its row only since it was fetched.
 func (m *fetched) fresh() bool { return m.Known.ID == 0 }

@@ -76,7 +76,7 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 		return nil, err
 	}
 	if rec == nil || rec.ID != c.Known.ID { // the row under its UID was another message's
-		c.Known = ledger.Known{}
+		c.Known = new(ledger.Known)
 	}
 	s.matched[c.Known.ID] = true
 	s.refusals = 0

@@ -194,17 +194,43 @@ func (s *session) note(ctx context.Context, p identify.Plan) error {
 	return nil
 }
 
-// noteSkipped records messages that are left alone.
+// noteSkipped records messages that are left alone: in groups, because there may be
+// as many as the mailbox has messages.
 func (s *session) noteSkipped(ctx context.Context, skips []identify.Skip) error {
-	var recs []*ledger.Record
-	for _, skip := range skips {
-		recs = append(recs, s.skipped(skip))
+	s.logTooLarge(skips)
+	for group := range slices.Chunk(skips, groupSize) {
+		recs := make([]*ledger.Record, len(group))
+		for i, skip := range group {
+			recs[i] = s.skipped(skip)
+		}
+		if err := s.put(ctx, recs); err != nil {
+			return err
+		}
+		for i, rec := range recs {
+			if len(s.skips) < maxFingerprints && !s.view.Doubled(rec.UID) {
+				s.skips = append(s.skips, identify.Match{Entry: *group[i].Entry, Known: rec.Known})
+			}
+		}
+		s.tally.count(ledger.Skipped, len(group), 0)
 	}
-	if err := s.put(ctx, recs); err != nil {
-		return err
-	}
-	s.tally.count(ledger.Skipped, len(skips), 0)
 	return nil
+}
+
+// logTooLarge names the messages that are too large, if they are not too many.
+func (s *session) logTooLarge(skips []identify.Skip) {
+	const most = 20
+	n := 0
+	for _, skip := range skips {
+		if skip.Reason != identify.TooLarge {
+			continue
+		}
+		if n++; n <= most {
+			s.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(skip.UID), "size", skip.Size, "outcome", "skipped")
+		}
+	}
+	if n > most {
+		s.log.Warn("more messages are larger than max_message_size and stay on the server", "messages", n-most, "outcome", "skipped")
+	}
 }
 
 // noteResized records sizes that the server lists differently than before. At the
@@ -243,16 +269,19 @@ func (p *poll) put(ctx context.Context, recs []*ledger.Record) error {
 
 // skipped is the row of a message that is left alone.
 func (s *session) skipped(m identify.Skip) *ledger.Record {
-	rec := s.newRow(m.Entry)
+	generation := s.nextGeneration(m.UID)
+	if s.view.Doubled(m.UID) { // else there is no other: a note for each of a million would take its memory
+		generation = s.generation(m.UID)
+	}
+	rec := s.rowOf(*m.Entry, generation)
 	rec.State = ledger.Skipped
 	switch m.Reason {
 	case identify.TooLarge:
 		rec.Cause = ledger.Cause{Code: ledger.CauseTooLarge, Text: (&TooLargeError{Size: m.Size, Limit: s.Policy.MaxSize}).Error()}
-		s.log.Warn("message is larger than max_message_size and stays on the server", "uid", shown(m.UID), "size", m.Size, "outcome", "skipped")
 	case identify.BeforeFirstRun:
 		rec.Cause = s.Describe(ErrBeforeFirstRun)
 	case identify.Duplicate:
-		rec.Cause = m.Cause
+		rec.Cause = *m.Cause
 	case identify.Adopted:
 		rec.Cause = s.Describe(ErrAdopted)
 	}
@@ -262,22 +291,42 @@ func (s *session) skipped(m identify.Skip) *ledger.Record {
 // newRow is a row for a message that has none yet, under the next generation of
 // its UID.
 func (s *session) newRow(e pop3.Entry) *ledger.Record {
+	return s.rowOf(e, s.generation(e.UID))
+}
+
+// rowOf is a row for a message under this generation of its UID.
+func (s *session) rowOf(e pop3.Entry, generation int) *ledger.Record {
 	return &ledger.Record{
-		Known:     ledger.Known{UID: e.UID, Generation: s.generation(e.UID), Size: e.Size},
+		Known:     ledger.Known{UID: e.UID, Generation: generation, Size: e.Size},
 		Account:   s.ID,
 		FirstSeen: s.Now(),
 	}
 }
 
-// generation is the next number for a message under this UID.
+// generation is the next number for a message under this UID, and is used now.
 func (s *session) generation(uid string) int {
-	if s.generations == nil { // most polls need none
-		s.generations = make(map[string]int, len(s.view.Known))
-		for _, k := range s.view.Known {
-			s.generations[k.UID] = max(s.generations[k.UID], k.Generation+1)
-		}
-	}
-	n := s.generations[uid]
-	s.generations[uid] = n + 1
+	n := s.nextGeneration(uid)
+	s.noteGeneration(uid, n+1)
 	return n
+}
+
+// nextGeneration is the next number for a message under this UID.
+func (s *session) nextGeneration(uid string) int {
+	return max(s.generations[uid], s.view.NextGeneration(uid))
+}
+
+// retire keeps a row's number from being used again in this session, once the row
+// gets another UID: the name of a copy is made of both. Of a message that was
+// forwarded, or never fetched, there is none to lose.
+func (s *session) retire(rec *ledger.Record) {
+	if rec.CopyFile != "" || rec.State != ledger.Forwarded && rec.State != ledger.Skipped {
+		s.noteGeneration(rec.UID, s.nextGeneration(rec.UID))
+	}
+}
+
+func (s *session) noteGeneration(uid string, next int) {
+	if s.generations == nil {
+		s.generations = make(map[string]int)
+	}
+	s.generations[uid] = next
 }

@@ -111,7 +111,8 @@ type session struct {
 	box         *mailbox.Session
 	known       func() ([]ledger.Known, error) // waits for the account's rows
 	view        identify.View
-	generations map[string]int // the next one of each UID that has rows; nil: see generation
+	generations map[string]int   // the next one of each UID whose rows have changed in this session
+	skips       []identify.Match // messages that were left alone in this session: the first ones
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
 	matched     map[int64]bool
@@ -225,7 +226,6 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if plan, err = s.prepare(popCtx, plan); err != nil {
 		return false, err
 	}
-	skipped := len(plan.Skip) > 0
 	now, rest := p.portion(plan.Due)
 	if !s.Policy.Keep && len(plan.Expired)+len(plan.Ambiguous) == 0 { // nothing more is asked for
 		s.toDelete = toRetrieve(now)
@@ -250,7 +250,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		}
 	}
 	if failed == nil && !s.owes(done, plan.Expired) && !p.stopped(ctx) {
-		failed = s.takeFingerprints(popCtx, skipped)
+		failed = s.takeFingerprints(popCtx)
 	}
 	if err := s.delete(popCtx, done, plan.Expired); err != nil && failed == nil {
 		failed = err
@@ -287,7 +287,11 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 			break
 		}
 		c := left[next]
-		left = slices.Delete(left, next, next+1)
+		if next == 0 {
+			left = left[1:] // moving all the others up takes its time in a large mailbox
+		} else {
+			left = slices.Delete(left, next, next+1)
+		}
 		m, err := s.fetch(popCtx, c)
 		s.tried.Store(true)
 		if err != nil {

@@ -118,7 +118,7 @@ func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(i
 		return err
 	}
 	why := &mailbox.IncompleteError{Listed: e.Size, Err: err}
-	return errors.Join(s.incomplete(ctx, identify.Candidate{Entry: e}, nil, why), err)
+	return errors.Join(s.incomplete(ctx, identify.NewCandidate(e), nil, why), err)
 }
 
 // verifyUIDs finds out whether UIDs mean other messages than before: because they
@@ -165,6 +165,7 @@ func (s *session) displace(ctx context.Context, rows []ledger.Known) error {
 		if err != nil {
 			return s.tally.abort(err)
 		}
+		s.retire(rec)
 		rec.UID = ledger.MovedUID(rec.UID)
 		rec.Generation = s.generation(rec.UID)
 		if rec.MissingSince.IsZero() {
@@ -209,6 +210,7 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 
 // takeOver gives a row the UID under which its message is listed now.
 func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
+	s.retire(rec)
 	rec.UID, rec.Size, rec.Generation = e.UID, e.Size, s.generation(e.UID)
 	rec.MissingSince, rec.DeletedAt = time.Time{}, time.Time{}
 }
@@ -345,20 +347,13 @@ const maxFingerprints = 2000
 // takeFingerprints reads the headers of messages that are known by UID and size
 // alone: skipped ones, and what another program had fetched. So they are recognized
 // when the server is moved, or counts sizes otherwise one day. It is for a session
-// that has nothing to delete, because it may break at any of them. more reports
-// whether the session has written rows of that kind.
-func (s *session) takeFingerprints(ctx context.Context, more bool) error {
+// that has nothing to delete, because it may break at any of them.
+func (s *session) takeFingerprints(ctx context.Context) error {
 	if s.box.Hides() || !s.box.CanTop() {
 		return nil
 	}
-	if more {
-		known, err := s.lease.Known(ctx)
-		if err != nil {
-			return s.tally.abort(err)
-		}
-		s.view = s.view.With(known)
-	}
 	list := identify.WithoutFingerprint(&s.view, maxFingerprints)
+	list = append(list, s.skips[:min(len(s.skips), maxFingerprints-len(list))]...)
 	var recs []*ledger.Record
 	err := s.box.Headers(ctx, entriesOf(list), func(i int, h message.Header, shown bool) (enough bool, err error) {
 		if !shown || !h.Identifiable() {

@@ -34,7 +34,7 @@ func (p *Plan) bySize(v *View, entries []pop3.Entry, rows []ledger.Known) {
 		}
 		// With the other rows: a listing with a wrong size may have made a second
 		// row of a message whose first one has no fingerprint.
-		p.found(v, Match{Entry: e, Known: same[0]}, without(rows, same[0]))
+		p.found(v, e, &same[0], without(rows, same[0]))
 		matched[same[0].ID] = true
 	}
 	if len(rest) > 0 {
@@ -54,9 +54,9 @@ func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
 // they were fetched, before they are sent.
 func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	if duplicates(c, prints) {
-		p.found(&v, Match{Entry: c.Entries[0], Known: c.Rows[0]}, nil)
-		for _, e := range c.Entries[1:] {
-			p.Skip = append(p.Skip, Skip{Entry: e, Reason: Duplicate, Cause: c.Rows[0].Cause})
+		p.found(&v, c.Entries[0], &c.Rows[0], nil)
+		for i := range c.Entries[1:] {
+			p.skip(Skip{Entry: &c.Entries[1+i], Reason: Duplicate, Cause: &c.Rows[0].Cause})
 		}
 		p.sort()
 		return
@@ -75,12 +75,12 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 			rows = slices.Delete(rows, j, j+1)
 		}
 	}
-	for i, e := range c.Entries {
+	for i := range c.Entries {
 		if matched[i].Known.ID == 0 {
-			p.unknown(&v, e, rows)
+			p.unknown(&v, &c.Entries[i], rows)
 			continue
 		}
-		p.found(&v, matched[i], rows)
+		p.found(&v, c.Entries[i], &matched[i].Known, rows)
 	}
 	p.sort()
 }
@@ -103,13 +103,13 @@ func duplicates(c Ambiguity, prints []Print) bool {
 
 // found plans for a message that was matched with a row. others are the rows that
 // were left over.
-func (p *Plan) found(v *View, m Match, others []ledger.Known) {
-	if m.Size != m.Known.Size {
-		p.Resized = append(p.Resized, m)
+func (p *Plan) found(v *View, e pop3.Entry, k *ledger.Known, others []ledger.Known) {
+	if e.Size != k.Size {
+		p.Resized = append(p.Resized, Match{Entry: e, Known: *k})
 	}
 	before := len(p.Due)
-	p.known(v, m.Entry, &m.Known)
-	if len(p.Due) > before && m.Known.Fingerprint == "" { // its size alone proves nothing
+	p.known(v, e, k)
+	if len(p.Due) > before && k.Fingerprint == "" { // its size alone proves nothing
 		p.Due[before].Others = others
 	}
 }

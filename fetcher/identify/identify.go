@@ -49,12 +49,16 @@ type Match struct {
 // Candidate is a message to be fetched.
 type Candidate struct {
 	pop3.Entry
-	// Known is the row of an earlier attempt; its ID is 0 if there is none.
-	Known ledger.Known
+	// Known is the row of an earlier attempt; its ID is 0 if there is none. It is
+	// never nil, and not to be changed.
+	Known *ledger.Known
 	// Others are rows that may turn out to be this message's once its
 	// fingerprint is known.
 	Others []ledger.Known
 }
+
+// NewCandidate is a message without a row.
+func NewCandidate(e pop3.Entry) Candidate { return Candidate{Entry: e, Known: new(ledger.Known)} }
 
 // Plan is what a poll has to do.
 type Plan struct {
@@ -65,13 +69,17 @@ type Plan struct {
 	Resized   []Match     // known, but listed with another size than before
 	Waiting   int         // deferred, not due yet
 	Ignored   int         // deleted often enough, and still there
+
+	fresh int           // entries without a row that are not planned yet
+	none  *ledger.Known // that of all of them
 }
 
-// Skip is a message to be recorded and left alone.
+// Skip is a message to be recorded and left alone. There may be as many as the
+// listing has entries, so it is small.
 type Skip struct {
-	pop3.Entry
+	*pop3.Entry
+	Cause  *ledger.Cause // that of the message whose copy it is; else nil
 	Reason SkipReason
-	Cause  ledger.Cause // that of the message whose copy it is
 }
 
 // SkipReason is why a message is left alone.
@@ -94,9 +102,9 @@ const maxDeletions = 3
 // whose size has changed.
 func Compare(v View) Plan {
 	x := v.indexed()
-	var p Plan
-	for i, e := range v.Entries {
-		if len(x.doubled) > 0 && x.doubled[e.UID] != nil {
+	p := Plan{fresh: x.unknown, none: new(ledger.Known)}
+	for i := range v.Entries {
+		if len(x.doubled) > 0 && x.doubled[v.Entries[i].UID] != nil {
 			continue
 		}
 		p.place(&v, v.Entries[i:i+1:i+1], x.rows(i, v.Known))
@@ -114,15 +122,15 @@ func Compare(v View) Plan {
 func (p *Plan) place(v *View, entries []pop3.Entry, rows []ledger.Known) {
 	switch {
 	case len(rows) == 0:
-		for _, e := range entries {
-			p.unknown(v, e, nil)
+		for i := range entries {
+			p.unknown(v, &entries[i], nil)
 		}
 		return
 	case len(entries) == 1 && len(rows) == 1 && rows[0].OnlyUID():
-		p.found(v, Match{Entry: entries[0], Known: rows[0]}, nil) // from now on its size counts, too
+		p.found(v, entries[0], &rows[0], nil) // from now on its size counts, too
 		return
 	case len(entries) == 1 && len(rows) == 1 && listedLastTime(&rows[0]) && rows[0].Fingerprint == "":
-		p.found(v, Match{Entry: entries[0], Known: rows[0]}, nil) // another size than before proves nothing
+		p.found(v, entries[0], &rows[0], nil) // another size than before proves nothing
 		return
 	}
 	if k := current(rows); len(entries) == 1 && k != nil && SameSize(entries[0], *k) {
@@ -140,17 +148,33 @@ func (p *Plan) place(v *View, entries []pop3.Entry, rows []ledger.Known) {
 }
 
 // unknown plans for a message without a row.
-func (p *Plan) unknown(v *View, e pop3.Entry, others []ledger.Known) {
+func (p *Plan) unknown(v *View, e *pop3.Entry, others []ledger.Known) {
 	switch {
 	case v.Adopt:
-		p.Skip = append(p.Skip, Skip{Entry: e, Reason: Adopted})
+		p.skip(Skip{Entry: e, Reason: Adopted})
 	case v.First && v.Policy.OnlyNew:
-		p.Skip = append(p.Skip, Skip{Entry: e, Reason: BeforeFirstRun})
+		p.skip(Skip{Entry: e, Reason: BeforeFirstRun})
 	case !v.Policy.Allows(e.Size):
-		p.Skip = append(p.Skip, Skip{Entry: e, Reason: TooLarge})
+		p.skip(Skip{Entry: e, Reason: TooLarge})
 	default:
-		p.Due = append(p.Due, Candidate{Entry: e, Others: others})
+		p.Due = roomFor(p.Due, p.fresh)
+		p.Due = append(p.Due, Candidate{Entry: *e, Known: p.none, Others: others})
 	}
+	p.fresh--
+}
+
+// skip adds a message to be left alone.
+func (p *Plan) skip(s Skip) {
+	p.Skip = append(roomFor(p.Skip, p.fresh), s)
+}
+
+// roomFor makes room for so many at the first one: a list that grows with each of a
+// million messages takes several times its memory.
+func roomFor[T any](list []T, n int) []T {
+	if list != nil || n <= 0 {
+		return list
+	}
+	return make([]T, 0, n)
 }
 
 // known plans for a message that has a row.
@@ -166,12 +190,12 @@ func (p *Plan) known(v *View, e pop3.Entry, k *ledger.Known) {
 			p.Expired = append(p.Expired, Match{Entry: e, Known: *k})
 		}
 	case k.State == ledger.Skipped && k.Cause.Code == ledger.CauseTooLarge && e.Size >= 0 && v.Policy.Allows(e.Size):
-		p.Due = append(p.Due, Candidate{Entry: e, Known: *k}) // the limit was raised
+		p.Due = append(p.Due, Candidate{Entry: e, Known: k}) // the limit was raised
 	case k.State != ledger.Gone && !k.State.Due(): // held or skipped: the user decides
 	case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
 		p.Waiting++
 	default:
-		p.Due = append(p.Due, Candidate{Entry: e, Known: *k})
+		p.Due = append(p.Due, Candidate{Entry: e, Known: k})
 	}
 }
 

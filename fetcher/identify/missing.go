@@ -117,14 +117,16 @@ func Orphaned(v View) []ledger.Known {
 // of messages that it lists.
 func DueCopies(v View, planned []Candidate, parts bool) (due []Candidate, waiting int) {
 	x := v.indexed()
-	have := make(map[int64]bool, len(planned))
+	have := make(map[int64]bool)
 	for _, c := range planned {
-		have[c.Known.ID] = true
+		if c.Known.CopyFile != "" {
+			have[c.Known.ID] = true
+		}
 	}
-	for i, k := range v.Known {
-		switch {
+	for i := range v.Known {
+		switch k := &v.Known[i]; {
 		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
-		case MayBePart(k) && (!parts || x.listed[i]):
+		case MayBePart(*k) && (!parts || x.listed[i]):
 		case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
 			waiting++
 		default:

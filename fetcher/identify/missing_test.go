@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // change has a row changed.
@@ -100,7 +101,7 @@ func TestDueCopies(t *testing.T) {
 		copies[i].CopyFile = "copy"
 	}
 	copies = append(copies, rows("g:1:deferred")...) // without a copy
-	planned := []Candidate{{Known: copies[0]}}
+	planned := []Candidate{{Known: &copies[0]}}
 	for name, test := range map[string]struct {
 		planned []Candidate
 		asked   bool
@@ -111,12 +112,12 @@ func TestDueCopies(t *testing.T) {
 		"asked for":            {asked: true, due: "1,2,3,6"},
 		"one is planned":       {planned: planned, due: "2,6", waiting: 1},
 		"one, and asked for":   {planned: planned, asked: true, due: "2,3,6"},
-		"planned without rows": {planned: []Candidate{{}}, due: "1,2,6", waiting: 1},
+		"planned without rows": {planned: []Candidate{NewCandidate(pop3.Entry{})}, due: "1,2,6", waiting: 1},
 	} {
 		due, waiting := DueCopies(View{Known: copies, Now: noon, Asked: test.asked}, test.planned, false)
 		var known []ledger.Known
 		for _, c := range due {
-			known = append(known, c.Known)
+			known = append(known, *c.Known)
 			if c.Number != 0 || c.UID != c.Known.UID || c.Size != c.Known.Size {
 				t.Errorf("%s: entry %+v of row %d, want no number, and UID and size of the row", name, c.Entry, c.Known.ID)
 			}

@@ -57,11 +57,7 @@ func FindUnmatched(v *View) Unmatched {
 			u.left++
 		}
 	}
-	for i, e := range v.Entries {
-		if x.first[i] < 0 {
-			u.Entries = append(u.Entries, e)
-		}
-	}
+	u.Entries = x.withoutRow(v.Entries)
 	n := float64(u.left)
 	u.Moved = u.left >= MinMoved && n >= movedPart*float64(last) && float64(len(u.Entries)) >= movedPart*n
 	return u
