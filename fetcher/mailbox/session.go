@@ -68,7 +68,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	var failed *pop3.OpenError
 	if errors.As(err, &failed) {
 		err := c.Source.Error(failed.Step, failed.Err)
-		if failed.Pipelined {
+		if failed.Pipelined && !pop3.OverBudget(failed) {
 			err = &PipelineError{err}
 		}
 		return nil, err

@@ -204,3 +204,22 @@ func TestPipeliningIsAvoidedForAMonth(t *testing.T) {
 		})
 	}
 }
+
+// A listing that is longer than it may be is no reason to try without pipelining: it
+// would only be read once more.
+func TestListingOverItsBudget(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	f.conf.Source.MaxListing = 10
+	f.add(numbered(11)...)
+	_, err := Open(t.Context(), f.conf)
+	atStep(t, err, StepListing)
+	var broken *PipelineError
+	if !pop3.OverBudget(err) || errors.As(err, &broken) {
+		t.Errorf("error %v, want one of the budget alone", err)
+	}
+	f.conf.Source.MaxListing = 11
+	if s := f.open(); len(s.Listing.Entries) != 11 {
+		t.Errorf("%d messages are listed, want 11", len(s.Listing.Entries))
+	}
+}

@@ -166,7 +166,7 @@ func (s *Session) drain(ctx context.Context) error {
 // broken turns the error that ended a session into a PipelineError where the
 // pipelining may be why.
 func (s *Session) broken(err error) error {
-	if err == nil || s.conn.Err() == nil || !s.window.pipelined || s.leftOut != "" {
+	if err == nil || s.conn.Err() == nil || !s.window.pipelined || s.leftOut != "" || pop3.OverBudget(err) {
 		return err
 	}
 	return &PipelineError{err}

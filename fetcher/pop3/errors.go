@@ -57,6 +57,13 @@ func (e *ProtocolError) Error() string {
 	return e.Command + ": protocol violation: " + e.Text
 }
 
+// OverBudget reports whether an error is a reply that exceeded its budget. Asking
+// again would only read it once more.
+func OverBudget(err error) bool {
+	var e *ProtocolError
+	return errors.As(err, &e) && e.Budget != ""
+}
+
 // outOfSync is the error for octets that came before the command was sent.
 func (c *Client) outOfSync(name string) error {
 	b, _ := c.in.Peek(min(c.unsolicited(), 200)) // no more than is buffered: no error

@@ -125,7 +125,7 @@ const (
 	// as many as are allowed, and listingOctets what they may have together in any
 	// case. A UID has at most 70 octets (RFC 1939 section 7), most have about 20;
 	// some servers go far beyond.
-	lineOctets, listingOctets = 48, 1 << 20
+	lineOctets, listingOctets = 32, 1 << 20
 	// listingTime is how long UIDL and LIST may take each.
 	listingTime = 10 * time.Minute
 )

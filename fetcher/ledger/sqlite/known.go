@@ -137,6 +137,7 @@ func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, 
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var k ledger.Known
+	var last ledger.Cause // most rows of a kind have the same: a string for each would take more than the rest of the row
 	fields := knownFields(&k)
 	for i := 0; rows.Next(); i++ {
 		if err := rows.Scan(fields...); err != nil {
@@ -148,6 +149,10 @@ func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, 
 		if i == len(known) || known[i].ID != k.ID {
 			return errChanged
 		}
+		if k.Cause == last {
+			k.Cause = last
+		}
+		last = k.Cause
 		known[i] = k
 		rest--
 	}
