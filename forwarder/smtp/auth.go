@@ -10,7 +10,6 @@ import (
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
-	"github.com/popferry/popferry/forwarder"
 )
 
 // login asks for the password and logs in. Some servers offer a method that they
@@ -27,7 +26,7 @@ func (s *session) login(ctx context.Context, c *gosmtp.Client) error {
 	s.trace.loggingIn(true, secretForms(s.o.Username, secret))
 	defer s.trace.loggingIn(false, nil)
 	methods := s.methods()
-	err := fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, cmp.Or(forwarder.OneLine(strings.Join(s.ext.auth, " ")), "none"))
+	err := fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, cmp.Or(shortText(strings.Join(s.ext.auth, " ")), "none"))
 	for _, m := range methods {
 		if err = c.Auth(mechanism(m, s.o.Username, secret)); err == nil {
 			s.quirk.loggedIn(m)

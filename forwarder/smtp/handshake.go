@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
+	"net/textproto"
 	"os"
 	"strings"
 
@@ -84,7 +84,7 @@ func (s *session) handshake(ctx context.Context) *Error {
 // is given one. The extensions are read here: the client knows them in upper case
 // only.
 func (s *session) hello(greeting string) (*gosmtp.Client, *Error) {
-	conn := &handshakeConn{Conn: s.conn, greeting: strings.NewReader(greeting), left: maxReply}
+	conn := &handshakeConn{Conn: s.conn, greeting: strings.NewReader(greeting), left: newBudget()}
 	c := gosmtp.NewClient(conn)
 	if s.o.LMTP {
 		c = gosmtp.NewClientLMTP(conn)
@@ -150,10 +150,14 @@ func (s *session) useConn(conn net.Conn) {
 // failed turns an error of go-smtp or of the connection into one with its stage.
 func failed(stage forwarder.Stage, err error) *Error {
 	var r *gosmtp.SMTPError
-	if !errors.As(err, &r) {
-		return &Error{Stage: stage, Err: err}
+	if errors.As(err, &r) {
+		return &Error{Stage: stage, Code: r.Code, Enhanced: forwarder.EnhancedCode(r.EnhancedCode), Text: shortText(r.Message)}
 	}
-	return &Error{Stage: stage, Code: r.Code, Enhanced: forwarder.EnhancedCode(r.EnhancedCode), Text: forwarder.OneLine(r.Message)}
+	var noReply textproto.ProtocolError // with the whole line
+	if errors.As(err, &noReply) && len(noReply) > maxText {
+		err = textproto.ProtocolError(shortText(noReply.Error()))
+	}
+	return &Error{Stage: stage, Err: err}
 }
 
 // handshakeConn is the connection as go-smtp's client sees it during the
@@ -166,9 +170,9 @@ type handshakeConn struct {
 	// wrote is set once the client has sent something. The client returns one
 	// error for greeting and EHLO; this tells them apart.
 	wrote bool
-	// left bounds what the server may say, in octets: the client would collect
-	// the lines of one reply without end.
-	left int
+	// left bounds what the server may say: the client would collect the lines of
+	// one reply without end.
+	left budget
 	// said is what the server has said since the client last sent something.
 	said []byte
 }
@@ -178,11 +182,10 @@ func (c *handshakeConn) Read(p []byte) (int, error) {
 	if c.greeting.Len() > 0 {
 		return c.greeting.Read(p)
 	}
-	if c.left <= 0 {
-		return 0, ErrProtocol
+	n, err := c.Conn.Read(p)
+	if broken := c.left.spend(p[:n]); broken != nil {
+		return 0, broken
 	}
-	n, err := io.LimitReader(c.Conn, int64(c.left)).Read(p)
-	c.left -= n
 	c.said = append(c.said, p[:n]...)
 	return n, err
 }

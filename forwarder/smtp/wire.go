@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,9 +21,12 @@ const (
 	// chunkSize bounds what one deadline has to cover: with 5 min it leaves time
 	// even on a line of 10 kbit/s.
 	chunkSize = 256 << 10
-	// maxReply bounds the octets of one reply, however many lines it has. RFC 5321
-	// 4.5.3.1.5 has 512 for a line; the longest seen have a few thousand in all.
-	maxReply = 64 << 10
+	// maxReply and maxLines bound one reply in octets and in lines. RFC 5321
+	// 4.5.3.1.5 has 512 octets for a line; the longest replies that were seen have a
+	// few thousand in all. Its time is that of one wait.
+	maxReply, maxLines = 64 << 10, 500
+	// maxText is how much of a reply's text is kept, in octets.
+	maxText = 1 << 10
 	// lastLook is the part of a read's time that is left for one more look, and how
 	// long that lasts at least if the time is over: after a machine has slept or
 	// stood still, a reply that came in time may lie there unread, and a message
@@ -172,13 +176,44 @@ func (r reply) unexpected() error {
 	return fmt.Errorf("%w: unexpected reply %d %q", ErrProtocol, r.code, r.text)
 }
 
+// budget is what is left of the octets and lines of a reply, or of all replies up to
+// the login.
+type budget struct{ octets, lines int }
+
+// newBudget is that of one reply.
+func newBudget() budget { return budget{octets: maxReply, lines: maxLines} }
+
+// spend takes octets that were read from the budget. Its error is ErrProtocol.
+func (b *budget) spend(p []byte) error {
+	b.octets -= len(p)
+	b.lines -= bytes.Count(p, []byte("\n"))
+	switch {
+	case b.octets < 0:
+		return fmt.Errorf("%w: a reply of more than %d octets, which is the limit of SMTP replies", ErrProtocol, maxReply)
+	case b.lines < 0:
+		return fmt.Errorf("%w: a reply of more than %d lines, which is the limit of SMTP replies", ErrProtocol, maxLines)
+	}
+	return nil
+}
+
+// shortText is what a server says, on one line and no longer than anybody reads: it goes
+// into the ledger and the log.
+func shortText(said string) string {
+	const mark = "..."
+	said = forwarder.OneLine(said)
+	if len(said) > maxText {
+		said = strings.ToValidUTF8(said[:maxText-len(mark)], "") + mark
+	}
+	return said
+}
+
 // readReply reads one reply with all its lines. Its error is ErrProtocol for
 // anything that is not a reply, and io.ErrUnexpectedEOF for one that is cut
 // short: "250" without its line end is not an answer.
 func readReply(br *bufio.Reader) (reply, error) {
 	var r reply
 	var lines []string
-	for left := maxReply; ; {
+	for left := newBudget(); ; {
 		line, err := readLine(br, &left)
 		if err != nil {
 			return reply{}, err
@@ -201,12 +236,12 @@ func readReply(br *bufio.Reader) (reply, error) {
 }
 
 // readLine reads up to LF and takes the octets from left.
-func readLine(br *bufio.Reader, left *int) (string, error) {
+func readLine(br *bufio.Reader, left *budget) (string, error) {
 	var line strings.Builder
 	for {
 		part, err := br.ReadSlice('\n')
-		if *left -= len(part); *left < 0 {
-			return "", fmt.Errorf("%w: a reply of more than %d octets", ErrProtocol, maxReply)
+		if broken := left.spend(part); broken != nil {
+			return "", broken
 		}
 		line.Write(part)
 		switch {
@@ -247,7 +282,7 @@ func splitEnhanced(code int, lines []string) (forwarder.EnhancedCode, string) {
 			}
 		}
 	}
-	return enhanced, forwarder.OneLine(strings.Join(lines, " "))
+	return enhanced, shortText(strings.Join(lines, " "))
 }
 
 // parseEnhanced reads class.subject.detail (RFC 3463 2). It returns zero for

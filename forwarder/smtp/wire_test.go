@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -29,9 +30,10 @@ func TestReadReply(t *testing.T) {
 		{name: "an address, not enhanced", in: "550 5.6.7.8 no\r\n", want: reply{code: 550, text: "5.6.7.8 no"}},
 		{name: "not numbers", in: "550 5.x.8 no\r\n", want: reply{code: 550, text: "5.x.8 no"}},
 		{name: "control characters", in: "550 a\x1b[31m\tb\r\n", want: reply{code: 550, text: "a [31m b"}},
-		{name: "long line", in: "250 " + strings.Repeat("x", 9000) + "\r\n", want: reply{code: 250, text: strings.Repeat("x", 9000)}},
+		{name: "long line", in: "250 " + strings.Repeat("x", 9000) + "\r\n", want: reply{code: 250, text: strings.Repeat("x", 1021) + "..."}},
 		{name: "too long", in: "250 " + strings.Repeat("x", maxReply) + "\r\n", err: ErrProtocol},
-		{name: "too many lines", in: strings.Repeat("250-x\r\n", maxReply/7+1) + "250 x\r\n", err: ErrProtocol},
+		{name: "many lines", in: strings.Repeat("250-\r\n", maxLines-1) + "250 x\r\n", want: reply{code: 250, text: "x"}},
+		{name: "too many lines", in: strings.Repeat("250-x\r\n", maxLines) + "250 x\r\n", err: ErrProtocol},
 		{name: "empty", in: "", err: io.ErrUnexpectedEOF},
 		{name: "no line end", in: "250 ok", err: io.ErrUnexpectedEOF},
 		{name: "half a line end", in: "250 ok\r", err: io.ErrUnexpectedEOF},
@@ -61,10 +63,21 @@ func FuzzReadReply(f *testing.F) {
 	f.Add("250-2.0.0 a\r\n250 2.0.0 b\r\n")
 	f.Add("250\r\n")
 	f.Add("550 5.1.\r\n")
+	f.Add(strings.Repeat("250-2.0.0 a\r\n", 600))
+	f.Add("250-" + strings.Repeat("\xff", 70_000) + "\r\n250 \xe4\r\n")
 	f.Fuzz(func(t *testing.T, in string) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		r, err := readReply(bufio.NewReader(strings.NewReader(in)))
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 4<<20 {
+			t.Errorf("%d kB were allocated for %d octets, want 4096 at most", taken>>10, len(in))
+		}
 		if err != nil {
 			return
+		}
+		if len(r.text) > maxText {
+			t.Errorf("a text of %d octets, want %d at most", len(r.text), maxText)
 		}
 		if r.code < 200 || r.code > 599 || strings.ContainsAny(r.text, "\r\n\x00\x1b") {
 			t.Errorf("%q gives %+v, want a code of 200 to 599 and a text in one line", in, r)

@@ -49,7 +49,7 @@ func (f *Finder) fetch(ctx context.Context, url string) (_ []byte, err error) {
 		return nil, fmt.Errorf("reading its answer: %w", err)
 	}
 	if len(text) > maxDocument {
-		return nil, fmt.Errorf("its answer is larger than %d octets", maxDocument)
+		return nil, fmt.Errorf("its answer has more than %d octets, the limit of a configuration", maxDocument)
 	}
 	return text, nil
 }
