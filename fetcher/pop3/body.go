@@ -21,9 +21,14 @@ func (c *Client) Retr(ctx context.Context, n int) (*Body, error) {
 
 // Top asks for the header of message n and so many lines of its body (RFC 1939
 // section 7); otherwise it is like Retr. Some servers send less, more, or a
-// second reply line within, so the result is not fit to be forwarded.
+// second reply line within, so the result is not fit to be forwarded. It has an end
+// in time, like a listing.
 func (c *Client) Top(ctx context.Context, n, lines int) (*Body, error) {
-	return c.fetch(ctx, top(n, lines))
+	b, err := c.fetch(ctx, top(n, lines))
+	if err == nil {
+		b.done = c.wire.within(c.o.listingTime())
+	}
+	return b, err
 }
 
 // top is the line of TOP.
@@ -54,6 +59,7 @@ type Body struct {
 	c        *Client
 	name     string
 	release  func() bool
+	done     func() // ends its limit in time, if it has one
 	octets   int64
 	atBOL    bool // the next octet begins a line
 	cr       bool // the last octet was a CR
@@ -240,6 +246,9 @@ func (b *Body) end(err error) error {
 	b.err = err
 	b.c.trace(false, "(%d octets of a message: %v)", b.octets, err)
 	b.release()
+	if b.done != nil {
+		b.done()
+	}
 	b.c.body = nil
 	b.c.wire.ignoreRate()
 	return err

@@ -108,6 +108,13 @@ func TestRepliesThatDrip(t *testing.T) {
 	}{
 		{"CAPA", "+OK x\r\n", func(ctx context.Context, c *Client) error { _, err := c.capa(ctx); return err }, 4 * time.Minute},
 		{"UIDL", "+OK " + strings.Repeat("x", 300) + "\r\n", func(ctx context.Context, c *Client) error { _, err := c.Listing(ctx); return err }, 11 * time.Minute},
+		{"TOP", "+OK " + strings.Repeat("x", 300) + "\r\n", func(ctx context.Context, c *Client) error {
+			b, err := c.Top(ctx, 1, 0)
+			if err == nil {
+				_, err = io.Copy(io.Discard, b)
+			}
+			return err
+		}, 11 * time.Minute},
 		{"LIST", "+OK " + strings.Repeat("x", 300) + "\r\n", func(ctx context.Context, c *Client) error { _, err := c.List(ctx); return err }, 11 * time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package pop3
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,35 @@ func TestCapabilities(t *testing.T) {
 	if zero := (Capabilities{}); zero.Has("TOP") || zero.mechanisms() != nil || names(zero) != nil {
 		t.Error("the zero value has capabilities")
 	}
+}
+
+// FuzzCapa reads any octets as the reply to CAPA: what it takes is bounded, whatever
+// they are.
+func FuzzCapa(f *testing.F) {
+	f.Add([]byte("TOP\r\nUIDL\r\nSASL PLAIN LOGIN\r\n.\r\n"))
+	f.Add([]byte("X" + strings.Repeat(" a", 4090) + "\r\nX a\r\n.\r\n"))
+	f.Add([]byte(strings.Repeat("X a a a a\n", 2000) + ".\n"))
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		c, done := from(&answers{[][]byte{append([]byte("+OK\r\n"), octets...)}})
+		defer done()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		caps, err := c.capa(t.Context())
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 2<<20 {
+			t.Errorf("%d kB were allocated for a reply of %d octets, want 2048 at most", taken>>10, len(octets))
+		}
+		words := 0
+		for k, args := range caps.args {
+			words += 1 + len(args)
+			if len(args) > maxWords {
+				t.Errorf("%d words of %q, want %d at most", len(args), k, maxWords)
+			}
+		}
+		if err != nil && (c.Err() == nil || words > 0) || words > capaOctets {
+			t.Errorf("%v, session %v, %d words", err, c.Err(), words)
+		}
+	})
 }
 
 // FuzzCapabilities reads any lines as capabilities.

@@ -249,7 +249,13 @@ func FuzzListing(f *testing.F) {
 		ok := []byte("+OK\r\n")
 		c, done := from(&answers{[][]byte{slices.Concat(ok, uidl), slices.Concat(ok, list)}})
 		defer done()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		l, err := c.Listing(t.Context())
+		runtime.ReadMemStats(&after)
+		if taken, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+64*(len(uidl)+len(list))); taken > most {
+			t.Errorf("%d octets were allocated for replies of %d and %d, want %d at most", taken, len(uidl), len(list), most)
+		}
 		if err != nil {
 			if l.Entries != nil || c.Err() == nil {
 				t.Errorf("entries %+v with error %v, session %v; want none and a broken session", l, err, c.Err())

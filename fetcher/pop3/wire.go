@@ -97,8 +97,8 @@ func (w *wire) deadline(now time.Time) (end time.Time, limit string) {
 // Budget names what a reply may take at most.
 type Budget string
 
-// The budgets of replies that have several lines. Those of a message, to RETR and
-// TOP, are for the caller of Body to keep: they depend on its size.
+// The budgets of replies that have several lines. The octets of a message, to RETR
+// and TOP, are for the caller of Body to count: they depend on its size.
 const (
 	BudgetCapa    Budget = "CAPA"
 	BudgetListing Budget = "max_listing" // Options.MaxListing
@@ -126,8 +126,6 @@ const (
 	// case. A UID has at most 70 octets (RFC 1939 section 7), most have about 20;
 	// some servers go far beyond.
 	lineOctets, listingOctets = 32, 1 << 20
-	// listingTime is how long UIDL and LIST may take each.
-	listingTime = 10 * time.Minute
 )
 
 // budget is that of the reply to CAPA, UIDL or LIST.
@@ -139,9 +137,12 @@ func (o Options) budget(verb string) budget {
 		name:   BudgetListing,
 		octets: max(listingOctets, lineOctets*int64(o.MaxListing)),
 		lines:  o.MaxListing,
-		time:   max(listingTime, 10*o.Timeout),
+		time:   o.listingTime(),
 	}
 }
+
+// listingTime is how long UIDL, LIST and TOP may take each.
+func (o Options) listingTime() time.Duration { return max(10*time.Minute, 10*o.Timeout) }
 
 // spend takes a line of so many octets from the budget, and says what is broken if
 // it has not so much left.
