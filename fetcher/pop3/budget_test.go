@@ -182,3 +182,18 @@ func TestEndlessListingMemory(t *testing.T) {
 		}
 	}
 }
+
+// allocates reports whether each of three calls of f allocates more than so many
+// octets. One may have met with what else the process does.
+func allocates(most uint64, f func()) bool {
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		if after.TotalAlloc-before.TotalAlloc <= most {
+			return false
+		}
+	}
+	return true
+}

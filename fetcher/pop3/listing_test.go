@@ -247,18 +247,20 @@ func FuzzListing(f *testing.F) {
 			return // a reply that ends early is out of sync
 		}
 		ok := []byte("+OK\r\n")
-		c, done := from(&answers{[][]byte{slices.Concat(ok, uidl), slices.Concat(ok, list)}})
-		defer done()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		l, err := c.Listing(t.Context())
-		runtime.ReadMemStats(&after)
-		if taken, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+64*(len(uidl)+len(list))); taken > most {
-			t.Errorf("%d octets were allocated for replies of %d and %d, want %d at most", taken, len(uidl), len(list), most)
+		var l Listing
+		var err, session error
+		most := uint64(1<<20 + 64*(len(uidl)+len(list)))
+		if allocates(most, func() {
+			c, done := from(&answers{[][]byte{slices.Concat(ok, uidl), slices.Concat(ok, list)}})
+			defer done()
+			l, err = c.Listing(t.Context())
+			session = c.Err()
+		}) {
+			t.Errorf("replies of %d and %d octets take more than %d", len(uidl), len(list), most)
 		}
 		if err != nil {
-			if l.Entries != nil || c.Err() == nil {
-				t.Errorf("entries %+v with error %v, session %v; want none and a broken session", l, err, c.Err())
+			if l.Entries != nil || session == nil {
+				t.Errorf("entries %+v with error %v, session %v; want none and a broken session", l, err, session)
 			}
 			return
 		}
