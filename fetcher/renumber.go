@@ -158,7 +158,7 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 }
 
 // displace notes that the UIDs of these rows belong to other messages now.
-func (s *session) displace(ctx context.Context, rows []ledger.Known) error {
+func (s *session) displace(ctx context.Context, rows []*ledger.Known) error {
 	var recs []*ledger.Record
 	for _, k := range rows {
 		rec, err := s.lease.Record(ctx, k.ID)
@@ -171,7 +171,7 @@ func (s *session) displace(ctx context.Context, rows []ledger.Known) error {
 		if rec.MissingSince.IsZero() {
 			rec.MissingSince = s.lastListing()
 		}
-		if identify.Undelivered(k) && k.CopyFile == "" {
+		if identify.Undelivered(*k) && k.CopyFile == "" {
 			rec.State = ledger.Gone
 		}
 		recs = append(recs, rec)
@@ -217,7 +217,7 @@ func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
 
 // wait makes the account wait for the user. The old UIDs count as missing from now
 // on, so that after "resend" all messages are new.
-func (s *session) wait(ctx context.Context, vanished []ledger.Known, why error) error {
+func (s *session) wait(ctx context.Context, vanished []*ledger.Known, why error) error {
 	if err := s.setMissing(ctx, vanished, s.lastListing()); err != nil {
 		return err
 	}
@@ -242,7 +242,12 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 		}
 		rec.State, rec.MissingSince = ledger.Gone, s.lastListing()
 		s.log.Warn("message left its server before it was forwarded", "uid", shown(k.UID), "outcome", "gone")
-		recs = append(recs, rec)
+		if recs = append(recs, rec); len(recs) == groupSize { // it may be the whole mailbox
+			if err := s.put(ctx, recs); err != nil {
+				return err
+			}
+			recs = nil
+		}
 	}
 	parts, err := s.judgeParts(ctx, v, back)
 	if err != nil {
@@ -262,8 +267,8 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 // What a server that gives nothing twice no longer lists is sent as it is. At other
 // servers it is held once two listings lack the message, and is tried again when it
 // is back.
-func (s *session) judgeParts(ctx context.Context, v identify.View, back []ledger.Known) (recs []*ledger.Record, err error) {
-	change := func(k ledger.Known, state ledger.State, next time.Time) error {
+func (s *session) judgeParts(ctx context.Context, v identify.View, back []*ledger.Known) (recs []*ledger.Record, err error) {
+	change := func(k *ledger.Known, state ledger.State, next time.Time) error {
 		rec, err := s.lease.Record(ctx, k.ID)
 		if err != nil {
 			return s.tally.abort(err)
@@ -273,7 +278,7 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []ledger
 		return nil
 	}
 	for _, k := range back {
-		if identify.MayBePart(k) && k.State == ledger.Held {
+		if identify.MayBePart(*k) && k.State == ledger.Held {
 			if err := change(k, ledger.Deferred, s.Now()); err != nil {
 				return nil, err
 			}
@@ -284,7 +289,7 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []ledger
 	}
 	for _, k := range identify.Orphaned(v) {
 		s.log.Warn("message left its server before it came a second time, and what was kept of it may not be whole", "uid", shown(k.UID), "outcome", "held", "copy", k.CopyFile)
-		if err := change(k, ledger.Held, time.Time{}); err != nil {
+		if err := change(&k, ledger.Held, time.Time{}); err != nil {
 			return nil, err
 		}
 	}
@@ -294,7 +299,7 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []ledger
 // learnHiding notes whether the server hides what was retrieved. If a first sighting
 // was that of an owner who deletes mail, it does no harm: copies are kept until two
 // polls have seen otherwise.
-func (s *session) learnHiding(v identify.View, vanished []ledger.Known) {
+func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
 	facts, now := &s.row.Server, s.Now()
 	hid, since := s.box.Hides(), s.lastLogin
 	if facts.RetrHides.Get(now) && facts.RetrHides.First.Before(since) {
@@ -327,7 +332,7 @@ func (s *session) lastListing() time.Time {
 
 // setMissing notes that these messages are missing since then; the zero time means
 // that they are back.
-func (s *session) setMissing(ctx context.Context, list []ledger.Known, since time.Time) error {
+func (s *session) setMissing(ctx context.Context, list []*ledger.Known, since time.Time) error {
 	if len(list) == 0 {
 		return nil
 	}

@@ -12,15 +12,16 @@ import (
 // longer listed, and back are those that are listed again. An empty listing is
 // believed only for those of which there is a copy that may not be whole: nothing is
 // lost by that. Rows with a copy of their own do not depend on the listing.
-func Missing(v View) (gone, left, back []ledger.Known) {
+func Missing(v View) (gone, left, back []*ledger.Known) {
 	x := v.indexed()
-	for i, k := range v.Known {
-		switch listedBefore, listed := k.MissingSince.IsZero(), x.mayBeListed(i, k); {
-		case k.CopyFile != "" && !MayBePart(k) || listedBefore == listed:
-		case len(v.Entries) == 0 && !MayBePart(k):
+	for i := range v.Known {
+		k := &v.Known[i]
+		switch listedBefore, listed := k.MissingSince.IsZero(), x.mayBeListed(i, *k); {
+		case k.CopyFile != "" && !MayBePart(*k) || listedBefore == listed:
+		case len(v.Entries) == 0 && !MayBePart(*k):
 		case listed:
 			back = append(back, k)
-		case Undelivered(k) && k.CopyFile == "":
+		case Undelivered(*k) && k.CopyFile == "":
 			gone = append(gone, k)
 		default:
 			left = append(left, k)
@@ -54,7 +55,7 @@ const (
 // lastLogin fetched, if none is listed, or by any that was not delivered: an owner
 // hardly deletes what he has not got. vanished are the rows that are missing since
 // the last listing.
-func WhatBecame(v View, vanished []ledger.Known, since, lastLogin time.Time) Retrieved {
+func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Retrieved {
 	const least = 3
 	fetched := func(k *ledger.Known, since time.Time) bool {
 		switch {
@@ -78,8 +79,8 @@ func WhatBecame(v View, vanished []ledger.Known, since, lastLogin time.Time) Ret
 		}
 	}
 	gone, undelivered := 0, 0
-	for i := range vanished {
-		if k := &vanished[i]; fetched(k, lastLogin) {
+	for _, k := range vanished {
+		if fetched(k, lastLogin) {
 			gone++
 			if Undelivered(*k) {
 				undelivered++

@@ -21,7 +21,7 @@ func missing(k *ledger.Known)  { k.MissingSince = noon.Add(-time.Hour) }
 func withCopy(k *ledger.Known) { k.CopyFile = "copy" }
 
 // ids are those of rows, in one word.
-func ids(list []ledger.Known) string {
+func ids(list []*ledger.Known) string {
 	var out []string
 	for _, k := range list {
 		out = append(out, fmt.Sprint(k.ID))
@@ -115,9 +115,9 @@ func TestDueCopies(t *testing.T) {
 		"planned without rows": {planned: []Candidate{NewCandidate(pop3.Entry{})}, due: "1,2,6", waiting: 1},
 	} {
 		due, waiting := DueCopies(View{Known: copies, Now: noon, Asked: test.asked}, test.planned, false)
-		var known []ledger.Known
+		var known []*ledger.Known
 		for _, c := range due {
-			known = append(known, *c.Known)
+			known = append(known, c.Known)
 			if c.Number != 0 || c.UID != c.Known.UID || c.Size != c.Known.Size {
 				t.Errorf("%s: entry %+v of row %d, want no number, and UID and size of the row", name, c.Entry, c.Known.ID)
 			}

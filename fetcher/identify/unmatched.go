@@ -15,7 +15,7 @@ import (
 // session.
 type Unmatched struct {
 	Entries []pop3.Entry
-	Rows    []ledger.Known // those that were deleted are not among them
+	Rows    []*ledger.Known // those that were deleted are not among them
 	// Moved: nearly all UIDs of the last listing have gone, and nearly as many
 	// unknown ones, or more, have come.
 	Moved bool
@@ -48,7 +48,7 @@ func FindUnmatched(v *View) Unmatched {
 		if !NotDeleted(*k) || x.listed[i] || k.CopyFile != "" {
 			continue
 		}
-		u.Rows = append(u.Rows, *k)
+		u.Rows = append(u.Rows, k)
 		if _, edited := ledger.OriginalUID(k.UID); edited {
 			u.Edited = u.Edited || listedLastTime(k)
 			u.Waiting = u.Waiting || !listedLastTime(k)
@@ -71,7 +71,7 @@ func (u Unmatched) Ask() []pop3.Entry {
 	if u.Moved {
 		return u.Entries
 	}
-	sizes := make(map[int64]bool, len(u.Rows))
+	sizes := make(map[int64]bool)
 	for _, k := range u.Rows {
 		if k.Fingerprint != "" || k.Cause.Code == ledger.CauseIncomplete {
 			sizes[k.Size] = true
@@ -92,7 +92,7 @@ func (u Unmatched) Ask() []pop3.Entry {
 func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match, certain bool) {
 	moved, left, rest := pair(u.Rows, entries, prints)
 	if !u.Edited {
-		done := slices.DeleteFunc(left, func(k ledger.Known) bool { return k.State != ledger.Forwarded && k.State != ledger.Skipped })
+		done := slices.DeleteFunc(left, func(k *ledger.Known) bool { return k.State != ledger.Forwarded && k.State != ledger.Skipped })
 		return moved, !mayBeTheSame(done, rest) // what was never delivered is fetched in any case
 	}
 	fitting := fitByUID(left, rest)
@@ -109,7 +109,7 @@ func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match,
 }
 
 // Pair matches rows with messages of the same fingerprint, one to one.
-func Pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) []Match {
+func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) []Match {
 	moved, _, _ := pair(rows, entries, prints)
 	return moved
 }
@@ -117,8 +117,8 @@ func Pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) []Match {
 // pair matches by fingerprint, and by the listed size where the header is weak: the
 // others are compared once more when they were fetched. left are the rows without a
 // fingerprint, rest the messages that are not matched.
-func pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) (moved []Match, left []ledger.Known, rest []pop3.Entry) {
-	byFingerprint := make(map[string][]ledger.Known)
+func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
+	byFingerprint := make(map[string][]*ledger.Known)
 	for _, k := range rows {
 		if k.Fingerprint == "" {
 			left = append(left, k)
@@ -128,8 +128,8 @@ func pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) (moved []Ma
 	}
 	for i, e := range entries {
 		same := byFingerprint[prints[i].Fingerprint]
-		fits := func(k ledger.Known) bool { return !prints[i].Weak || e.Size >= 0 && e.Size == k.Size }
-		j := slices.IndexFunc(same, func(k ledger.Known) bool { return k.UID == e.UID && fits(k) })
+		fits := func(k *ledger.Known) bool { return !prints[i].Weak || e.Size >= 0 && e.Size == k.Size }
+		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
 		if j < 0 {
 			j = slices.IndexFunc(same, fits)
 		}
@@ -137,7 +137,7 @@ func pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) (moved []Ma
 			rest = append(rest, e)
 			continue
 		}
-		moved = append(moved, Match{Entry: e, Known: same[j]})
+		moved = append(moved, Match{Entry: e, Known: *same[j]})
 		byFingerprint[prints[i].Fingerprint] = slices.Delete(same, j, j+1)
 	}
 	return moved, left, rest
@@ -145,7 +145,7 @@ func pair(rows []ledger.Known, entries []pop3.Entry, prints []Print) (moved []Ma
 
 // mayBeTheSame reports whether half or more of these rows without a fingerprint, or
 // of the messages, agree in their sizes. A size that is not known may be any.
-func mayBeTheSame(left []ledger.Known, rest []pop3.Entry) bool {
+func mayBeTheSame(left []*ledger.Known, rest []pop3.Entry) bool {
 	bySize := make(map[int64]int)
 	for _, k := range left {
 		bySize[k.Size]++
@@ -166,16 +166,16 @@ func mayBeTheSame(left []ledger.Known, rest []pop3.Entry) bool {
 
 // fitByUID matches rows without a fingerprint with messages that have the UID and
 // the size that they had before the account was edited.
-func fitByUID(left []ledger.Known, rest []pop3.Entry) (fitting []Match) {
-	byUID := make(map[string]ledger.Known, len(left))
+func fitByUID(left []*ledger.Known, rest []pop3.Entry) (fitting []Match) {
+	byUID := make(map[string]*ledger.Known)
 	for _, k := range left {
 		if uid, ok := ledger.OriginalUID(k.UID); ok {
 			byUID[uid] = k
 		}
 	}
 	for _, e := range rest {
-		if k, ok := byUID[e.UID]; ok && SameSize(e, k) {
-			fitting = append(fitting, Match{Entry: e, Known: k})
+		if k, ok := byUID[e.UID]; ok && SameSize(e, *k) {
+			fitting = append(fitting, Match{Entry: e, Known: *k})
 		}
 	}
 	return fitting
@@ -183,8 +183,8 @@ func fitByUID(left []ledger.Known, rest []pop3.Entry) (fitting []Match) {
 
 // contradicted reports whether a message has the UID of a row whose fingerprint is
 // another.
-func contradicted(rows []ledger.Known, rest []pop3.Entry) bool {
-	uids := make(map[string]bool, len(rows))
+func contradicted(rows []*ledger.Known, rest []pop3.Entry) bool {
+	uids := make(map[string]bool)
 	for _, k := range rows {
 		if uid, ok := ledger.OriginalUID(k.UID); ok && k.Fingerprint != "" {
 			uids[uid] = true
@@ -278,11 +278,11 @@ func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
 // Recollect pairs all rows with all messages of a listing by their headers. moved are
 // those that are under another UID, displaced the rows whose UID belongs to another
 // message now.
-func Recollect(v *View, prints []Print) (moved []Match, displaced []ledger.Known) {
+func Recollect(v *View, prints []Print) (moved []Match, displaced []*ledger.Known) {
 	x := v.indexed()
-	var rows []ledger.Known
-	for _, k := range v.Known {
-		if NotDeleted(k) && k.Fingerprint != "" {
+	var rows []*ledger.Known
+	for i := range v.Known {
+		if k := &v.Known[i]; NotDeleted(*k) && k.Fingerprint != "" {
 			rows = append(rows, k)
 		}
 	}
@@ -297,8 +297,9 @@ func Recollect(v *View, prints []Print) (moved []Match, displaced []ledger.Known
 		if print.Fingerprint == "" || x.doubled[v.Entries[i].UID] != nil {
 			continue
 		}
-		for _, k := range x.rows(i, v.Known) {
-			if !found[k.ID] && k.Fingerprint != "" && k.Fingerprint != print.Fingerprint && listedLastTime(&k) {
+		same := x.rows(i, v.Known)
+		for j := range same {
+			if k := &same[j]; !found[k.ID] && k.Fingerprint != "" && k.Fingerprint != print.Fingerprint && listedLastTime(k) {
 				displaced = append(displaced, k)
 			}
 		}

@@ -67,7 +67,7 @@ func TestRematchPairsFingerprintsOneToOne(t *testing.T) {
 		{"what never came whole was not forwarded", "a:1:deferred b:1:gone c:1:held", []string{"p", "q", "r"}, "", true},
 		{"a size that is not known may be any", "a:-1:skipped b:-1:skipped", []string{"p", "q"}, "", false},
 	} {
-		moved, certain := Unmatched{Rows: rows(test.rows)}.Rematch(entries(series(len(test.fingerprints), "new", ":1")), printsOf(test.fingerprints))
+		moved, certain := Unmatched{Rows: pointers(rows(test.rows))}.Rematch(entries(series(len(test.fingerprints), "new", ":1")), printsOf(test.fingerprints))
 		var pairs []string
 		for _, m := range moved {
 			pairs = append(pairs, fmt.Sprintf("%d=%d", m.Number, m.Known.ID))
@@ -93,7 +93,7 @@ func TestWeakHeadersNeedTheSameSize(t *testing.T) {
 		size int64
 		want int
 	}{{1, 1}, {2, 1}, {3, 0}, {-1, 0}} {
-		if got := Pair(known, []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
+		if got := Pair(pointers(known), []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
 			t.Errorf("a message of %d octets: matched %v, want %d", test.size, got, test.want)
 		}
 	}
@@ -124,4 +124,12 @@ func TestAskForHeadersOfThoseThatMayBeKnown(t *testing.T) {
 			t.Errorf("%s: asks for %q, want %q", test.name, got, test.want)
 		}
 	}
+}
+
+func pointers(rows []ledger.Known) []*ledger.Known {
+	list := make([]*ledger.Known, len(rows))
+	for i := range rows {
+		list[i] = &rows[i]
+	}
+	return list
 }
