@@ -182,25 +182,26 @@ const leftoverAge = 10 * time.Minute
 // it could, or what was kept first was only a part. Other files without a row, as an
 // older ledger leaves them, stay and are named.
 func (p *poll) dropLeftovers(files []string, known []ledger.Known) {
-	left := make(map[string]string, len(files)) // by prefix
-	for _, f := range files {
-		name := filepath.Base(f)
-		left[name[:strings.LastIndexByte(name, '-')+1]] = name
+	named := make(map[string]bool) // by a row
+	for i := range known {
+		named[known[i].CopyFile] = true
 	}
-	for _, k := range known {
-		prefix := copyPrefix(p.ID, k.UID, k.Generation)
-		switch name := left[prefix]; {
-		case name == "":
-		case name == k.CopyFile:
-			delete(left, prefix)
-		case k.State == ledger.Forwarded:
+	left := make(map[string]string, len(files)) // the others, by prefix
+	for _, f := range files {
+		if name := filepath.Base(f); !named[name] {
+			left[name[:strings.LastIndexByte(name, '-')+1]] = name
+		}
+	}
+	for i := range known {
+		prefix := copyPrefix(p.ID, known[i].UID, known[i].Generation)
+		if name := left[prefix]; name != "" && known[i].State == ledger.Forwarded {
 			p.dropCopy(name)
 			delete(left, prefix)
 		}
 	}
 	for _, name := range left {
 		info, err := os.Stat(filepath.Join(p.CopyDir, name))
-		if err == nil && p.Now().Sub(info.ModTime()).Abs() >= leftoverAge && !slices.ContainsFunc(known, func(k ledger.Known) bool { return k.CopyFile == name }) {
+		if err == nil && p.Now().Sub(info.ModTime()).Abs() >= leftoverAge {
 			p.log.Warn("the ledger does not know a retained copy, which may be the only one of its message; it is left alone", "copy", filepath.Join(p.CopyDir, name))
 		}
 	}
