@@ -76,7 +76,7 @@ func (c *chaos) check() {
 			switch {
 			case c.mail.alike && e.reused:
 				need = 0 // another message under its UID and of its size may hide it; it stays
-			case e.lost: // nobody could know
+			case e.lost, e.skipped: // nobody could know, or it is to be left alone
 				need = 0
 			case e.shared || e.unique: // a copy with the same Message-ID that comes later is no new message
 				need = min(need, 1)

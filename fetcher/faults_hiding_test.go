@@ -24,6 +24,7 @@ type hider struct {
 	mu     sync.Mutex
 	given  map[int][]string // UIDs, by session
 	told   map[int]bool     // sessions that were told
+	next   int              // the first session of this poll
 	hidden []hidden         // in this poll
 }
 
@@ -34,6 +35,9 @@ type hidden struct {
 }
 
 func joinHiding(c *chaos, r *rng) {
+	if c.uids == numberUIDs {
+		return // not mended: a message that is held with its copy stands for its number, which means others later
+	}
 	h := &hider{chaos: c, says: r.one(2), atRETR: r.one(3), given: make(map[int][]string), told: make(map[int]bool)}
 	c.names = append(c.names, fmt.Sprintf("hides (says so: %v, deletes at RETR: %v)", h.says, h.atRETR))
 	c.mail.dots, c.mail.whole = false, true // a part of what comes once is better than nothing, and is sent
@@ -47,6 +51,10 @@ func joinHiding(c *chaos, r *rng) {
 
 // readFacts notes what the ledger knows of the server.
 func (h *hider) readFacts() {
+	next := h.pop.Sessions() + 1
+	h.mu.Lock()
+	h.next = next
+	h.mu.Unlock()
 	rows, err := h.store.Accounts(h.t.Context())
 	must(h.t, err)
 	is := rows[0].Server
@@ -98,7 +106,7 @@ func (h *hider) quit(s *pop3test.Session) {
 
 // hide takes what a session was given out of the mailbox.
 func (h *hider) hide(s *pop3test.Session) {
-	known := h.known(s)
+	known := h.known(s) && (!h.atRETR || s.Number >= h.next) // else the client of that session is gone
 	h.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
 		return slices.DeleteFunc(ms, func(m pop3test.Message) bool {
 			if !slices.Contains(h.given[s.Number], m.UID) {

@@ -30,7 +30,7 @@ type migration struct {
 }
 
 func joinMigration(c *chaos, r *rng) {
-	c.names = append(c.names, "migration")
+	c.names, c.resized = append(c.names, "migration"), true
 	m := &migration{chaos: c, rng: r}
 	c.account.Policy.MaxSize = 0 // sizes will change
 	c.events = append(c.events, m.happens)

@@ -56,7 +56,7 @@ func (z *sizeScheme) of(octets []byte) int {
 
 // joinSizes has a server that changes how it counts sizes.
 func joinSizes(c *chaos, r *rng) {
-	c.names = append(c.names, "other sizes")
+	c.names, c.resized = append(c.names, "other sizes"), true
 	c.account.Policy.MaxSize = 0
 	c.sizes.how.Store(int32(r.n(4)))
 	c.events = append(c.events, func() {
