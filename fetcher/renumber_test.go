@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/popferry/popferry/fetcher"
@@ -208,12 +209,12 @@ func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			refused := false
+			var refused atomic.Bool
 			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
 				switch {
 				case verb == "DELE":
 					s.OK("as you like")
-				case refused && verb == test.refused:
+				case refused.Load() && verb == test.refused:
 					s.Err("[SYS/TEMP] later")
 				default:
 					return numbersAsUIDs(s, verb, arg)
@@ -223,11 +224,11 @@ func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
 			f.account.Policy.Keep = test.keep
 			f.add("a", "bb", "ccc")
 			f.poll()
-			refused = true
+			refused.Store(true)
 			f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[1:] })
 			f.add("dddd")
 			f.pollEvery12Hours(2, true)
-			refused = false
+			refused.Store(false)
 			f.pollEvery12Hours(2, true)
 			f.wantArrived("a", "bb", "ccc", "dddd")
 		})
