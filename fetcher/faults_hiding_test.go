@@ -68,7 +68,7 @@ func (h *hider) readFacts() {
 
 // known reports whether popferry could know in a session what the server does.
 func (h *hider) known(s *pop3test.Session) bool {
-	return h.told[s.Number] || h.account.Source.RetrHides(&h.facts, h.now.Now())
+	return h.told[s.Number] || h.facts.Expires.Get(h.now.Now()) || h.facts.RetrHides.Get(h.now.Now())
 }
 
 func (h *hider) handle(s *pop3test.Session, verb, arg string) bool {
