@@ -404,14 +404,14 @@ func TestMessageIsKeptBeforeItIsProvenWhole(t *testing.T) {
 // under another UID.
 func TestPartIsNotSentBesideTheWhole(t *testing.T) {
 	t.Parallel()
-	cut := true
+	var whole atomic.Bool
 	var f *fixture
 	retr := 0
 	f = newFixture(t, faults{hides: &hiding{says: true}, pop: func(s *pop3test.Session, verb, arg string) bool {
 		switch m := s.Message(arg); {
 		case verb == "LIST" && m == nil && s.Message("1") != nil:
 			s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+40))
-		case verb == "RETR" && cut:
+		case verb == "RETR" && !whole.Load():
 			if retr++; retr < 2 {
 				return false
 			}
@@ -425,7 +425,7 @@ func TestPartIsNotSentBesideTheWhole(t *testing.T) {
 	f.addUnder("old", octetsOf("m1"))
 	f.poll()
 	f.wantCopies(1)
-	cut = false
+	whole.Store(true)
 	f.replace("new", octetsOf("m1"))
 	f.pollEvery12Hours(4, true)
 	f.wantArrived("m1")

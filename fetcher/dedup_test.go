@@ -233,12 +233,12 @@ func TestMessageUnderTheUIDOfAHeaderlessOneIsNotDeletedForIt(t *testing.T) {
 // that it had meanwhile does not make it new again once it is deleted in vain.
 func TestBrokenMessageThatIsKnownIsNotNewAgain(t *testing.T) {
 	t.Parallel()
-	broken := false
+	var broken atomic.Bool
 	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
 		switch m := s.Message(arg); {
 		case verb == "DELE":
 			s.OK("as you like")
-		case verb == "RETR" && broken && m.UID == "new":
+		case verb == "RETR" && broken.Load() && m.UID == "new":
 			s.Write("+OK\r\nFrom: x")
 			s.Close()
 		default:
@@ -250,9 +250,9 @@ func TestBrokenMessageThatIsKnownIsNotNewAgain(t *testing.T) {
 	f.add("m1")
 	f.poll()
 	f.replace("new", octetsOf("m1"))
-	broken = true
+	broken.Store(true)
 	f.pollEvery12Hours(1, true)
-	broken = false
+	broken.Store(false)
 	for range 5 {
 		f.now.Add(12 * time.Hour)
 		if r := f.poll(); r.Err != nil {
@@ -265,16 +265,17 @@ func TestBrokenMessageThatIsKnownIsNotNewAgain(t *testing.T) {
 // The same where the server lists the message with another size, and shows no header.
 func TestBrokenMessageUnderItsOldUIDIsNotNewAgain(t *testing.T) {
 	t.Parallel()
-	broken, more := false, 0
+	var broken atomic.Bool
+	var more atomic.Int64
 	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
 		switch {
 		case verb == "DELE":
 			s.OK("as you like")
 		case verb == "LIST" && arg == "":
-			s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+more))
+			s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+int(more.Load())))
 		case verb == "TOP":
 			s.Err("[SYS/TEMP] later")
-		case verb == "RETR" && broken:
+		case verb == "RETR" && broken.Load():
 			s.Write("+OK\r\nFrom: x")
 			s.Close()
 		default:
@@ -285,9 +286,10 @@ func TestBrokenMessageUnderItsOldUIDIsNotNewAgain(t *testing.T) {
 	f.account.Policy.Keep = false
 	f.add("m1")
 	f.poll()
-	broken, more = true, 5
+	broken.Store(true)
+	more.Store(5)
 	f.pollEvery12Hours(1, true)
-	broken = false
+	broken.Store(false)
 	f.pollEvery12Hours(5, true)
 	f.wantArrived("m1")
 }

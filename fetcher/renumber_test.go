@@ -239,7 +239,8 @@ func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
 // another message than was listed under a number. Nothing is taken for known by that.
 func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
 	t.Parallel()
-	odd, shift := false, 0
+	var odd atomic.Bool
+	shift := 0
 	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
 		if verb == "" {
 			shift = 0
@@ -253,7 +254,7 @@ func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
 				lines = append(lines, fmt.Sprint(i, " ", s.Message(strconv.Itoa(i+shift)).UID))
 			}
 			s.Lines("", lines...)
-		case verb == "TOP" && odd:
+		case verb == "TOP" && odd.Load():
 			shift = 1 // another client has removed the first message
 			m := s.Message(strconv.Itoa(n + shift))
 			if m == nil {
@@ -272,11 +273,11 @@ func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
 	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
 	f.add("m2", "m3") // of the same size
 	f.addUnder("back", known.Octets)
-	odd = true
+	odd.Store(true)
 	if r := f.poll(); r.Err == nil {
 		t.Error("no error, want that the numbers have changed")
 	}
-	odd = false
+	odd.Store(false)
 	f.pollEvery12Hours(2, true)
 	f.wantArrived("m1", "m2", "m3")
 }
