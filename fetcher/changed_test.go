@@ -97,7 +97,7 @@ func TestChangeEndsTheBackoffOnce(t *testing.T) {
 	}
 }
 
-// TestPasswordThatIsAlwaysAnother: one that a program makes anew each time does not
+// TestPasswordThatIsAlwaysAnother: one that a program makes afresh each time does not
 // make the back-off void.
 func TestPasswordThatIsAlwaysAnother(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func (p *program) forgetCommand() *cobra.Command {
 			"once, it refuses to forget them. With --drop-copies it does, and moves the copies to a folder that it names. Each\n" +
 			"file there is a message.\n\n" +
 			"With --facts only what was learnt of the account's server is forgotten: what it does not support, that it hides or\n" +
-			"deletes what was retrieved, how it counts sizes. The messages stay known. popferry learns all of that anew, so this\n" +
+			"deletes what was retrieved, how it counts sizes. The messages stay known. popferry learns all of that again, so this\n" +
 			"is for a server that was mended or replaced.",
 		Args:              argsAre("ACCOUNT"),
 		ValidArgsFunction: p.completeAccounts(1),
@@ -111,7 +111,7 @@ func (p *program) forgetFacts(ctx context.Context, l *admin.Leased) error {
 	if err := l.ForgetFacts(ctx); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s: what was learnt of %s is forgotten, and the next poll learns it anew; the account's messages stay known\n", l.Name, l.Host)
+	_, err := fmt.Fprintf(p.stdout, "%s: what was learnt of %s is forgotten, and the next poll learns it again; the account's messages stay known\n", l.Name, l.Host)
 	return err
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
-// What was learnt of a server can be wrong, and is learnt anew. The messages stay.
+// What was learnt of a server can be wrong, and is learnt again. The messages stay.
 func TestForgetFacts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testworld.Mail(2)...)
@@ -31,7 +31,7 @@ func TestForgetFacts(t *testing.T) {
 		}
 	})
 	f.do(exitUsage, []string{"--facts forgets no messages"}, "forget", "isp", "--facts", "--yes")
-	f.do(exitOK, []string{"isp: what was learnt of 127.0.0.1 is forgotten, and the next poll learns it anew"}, "forget", "isp", "--facts")
+	f.do(exitOK, []string{"isp: what was learnt of 127.0.0.1 is forgotten, and the next poll learns it again"}, "forget", "isp", "--facts")
 	want.Server = want.Server.Forget()
 	if got := f.accounts()["isp"]; got != want {
 		t.Errorf("the account is %+v, want %+v", got, want)

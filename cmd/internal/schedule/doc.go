@@ -16,7 +16,7 @@
 // are cut (see turns.go).
 //
 // The wall clock is a guess. The timekeeper compares it with the time that has
-// really passed: after a step back all jobs are planned anew, and after a step
+// really passed: after a step back all jobs are planned again, and after a step
 // forward, as after a sleep, those run whose time has come.
 //
 // Of accounts and polls the package knows only names and hosts.

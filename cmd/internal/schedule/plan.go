@@ -78,7 +78,7 @@ func (p *plan) plan(now time.Time) {
 	p.set(next)
 }
 
-// replan sets the next time anew after the clock was set back by this much. What
+// replan sets the next time again after the clock was set back by this much. What
 // is a time of day follows from the clock; anything else is as far away as before.
 func (p *plan) replan(now time.Time, back time.Duration) {
 	if p.counted && !p.next.IsZero() {

@@ -11,7 +11,10 @@ func testRename(t *testing.T, k Kind) {
 	f := setup(t, k)
 	f.put(t, in(ledger.Forwarded, "1"))
 	want := f.account
-	want.Failures, want.NotBefore, want.Server = 3, epoch, ledger.ServerFacts{Unanswered: ledger.Unanswered{NoCAPA: fact(true, epoch, 2)}, LastLogin: epoch}
+	want.Failures, want.NotBefore, want.Server = 3, epoch, ledger.ServerFacts{
+		Unanswered: ledger.Unanswered{NoCAPA: fact(true, epoch, 2)}, Capabilities: ledger.Capabilities{Expires: fact(true, epoch, 1)},
+		Habits: ledger.Habits{RetrHides: fact(true, epoch, 3)}, LastLogin: epoch,
+	}
 	must(t, f.lease.PutAccount(f, want))
 	other := claim(t, f.store, ledger.Identity{Name: "other", Username: "o", Host: "h"})[0]
 
@@ -24,7 +27,8 @@ func testRename(t *testing.T, k Kind) {
 	must(t, err)
 	equal(t, "renamed", accounts, []ledger.Account{want, other})
 
-	want.Username, want.Host, want.Server, want.NotBefore = "eva", "pop.example.org", ledger.ServerFacts{}, time.Time{}
+	want.Username, want.Host, want.NotBefore = "eva", "pop.example.org", time.Time{}
+	want.Server = ledger.ServerFacts{Capabilities: ledger.Capabilities{Expires: fact(true, epoch, 1)}, Habits: ledger.Habits{RetrHides: fact(true, epoch, 3)}} // what protects mail stays
 	must(t, f.lease.Rename(f, want.Identity))
 	accounts, err = f.store.Accounts(f)
 	must(t, err)

@@ -139,8 +139,8 @@ func putAccount(c *writeConn, a ledger.Account) error {
 }
 
 // Rename gives the account another name, and with another user name or host
-// another mailbox, in which its UIDs count as seen. What was learnt of a server
-// is forgotten with its host, and no back-off is left of another mailbox. If another account has the name, that is
+// another mailbox, in which its UIDs count as seen. What was learnt of a server,
+// except what protects mail, is forgotten with its host, and no back-off is left of another mailbox. If another account has the name, that is
 // ledger.ErrNameTaken, and nothing changes.
 func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 	defer l.row.Store(nil)
@@ -152,7 +152,8 @@ func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		return c.affectOne(`UPDATE accounts SET server = CASE WHEN host = ?2 COLLATE NOCASE THEN server ELSE '{}' END,
+		return c.affectOne(`UPDATE accounts SET server = CASE WHEN host = ?2 COLLATE NOCASE THEN server ELSE
+				json_patch('{}', json_object('expire_0', json_extract(server, '$.expire_0'), 'retr_hides', json_extract(server, '$.retr_hides'))) END,
 			not_before = CASE WHEN host = ?2 COLLATE NOCASE AND username = ?1 THEN not_before END,
 			(name, username, host, port) = (?3, ?1, ?2, ?5) WHERE id = ?4`, to.Username, to.Host, to.Name, l.account, to.Port)
 	})
