@@ -95,10 +95,11 @@ type Delivery interface {
 	// error is for faults of popferry's own (ctx is done, intend failed, the body
 	// could not be read); nothing was delivered then. intend is called once, when
 	// a session is ready and before the first command of the transaction: what it
-	// records is on disk before anything is sent.
-	Wait(ctx context.Context, intend func(context.Context) error) ([]forwarder.Outcome, error)
+	// records is on disk before anything is sent. at is where the message can be
+	// looked for later, zero where it cannot.
+	Wait(ctx context.Context, intend func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error)
 	// Resend is Wait for another form of the message, in the same place.
-	Resend(ctx context.Context, m *forwarder.Message, intend func(context.Context) error) ([]forwarder.Outcome, error)
+	Resend(ctx context.Context, m *forwarder.Message, intend func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error)
 	// Done gives the place back. Until then the message counts as in flight, so
 	// it is called when the outcome is on disk, or instead of Wait.
 	Done()

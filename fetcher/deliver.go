@@ -85,7 +85,7 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 	}
 	v := outcome.Evaluate(nil, d.envelope, d.before.Recipients, d.attempt) // no one is left to send it to
 	if d.slot != nil {
-		outs, err := d.slot.Wait(ctx, func(ctx context.Context) error {
+		outs, err := d.slot.Wait(ctx, func(ctx context.Context, _ forwarder.Mark) error {
 			if s.closed(ctx) { // while it waited for its turn
 				return errHalted
 			}
@@ -142,7 +142,7 @@ func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outc
 		}
 		m := d.message(s.Account)
 		m.Recipients = to
-		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context) error {
+		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, _ forwarder.Mark) error {
 			if s.closed(ctx) {
 				return errHalted
 			}

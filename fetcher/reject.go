@@ -62,7 +62,7 @@ func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to [
 		_ = s.tally.abort(err)
 		return v
 	}
-	outs, err := d.slot.Resend(ctx, wrapped, func(ctx context.Context) error { return s.intend(ctx, d, to) })
+	outs, err := d.slot.Resend(ctx, wrapped, func(ctx context.Context, _ forwarder.Mark) error { return s.intend(ctx, d, to) })
 	if err != nil {
 		_ = s.tally.abort(err)
 		return v

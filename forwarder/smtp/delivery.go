@@ -42,14 +42,15 @@ func (p *Pool) Submit(m *forwarder.Message) *Delivery {
 //
 // begin, if not nil, is called once, when a session is open and there is room
 // in flight, before the first command of the transaction: the caller writes
-// there that the message may be delivered from now on. It is not called if no
-// session can be had (Unusable) or the server cannot take the message for any
-// recipient (Impossible).
+// there that the message may be delivered from now on. at is zero, because SMTP
+// and LMTP cannot look for a message later. begin is not called if no session can
+// be had (Unusable) or the server cannot take the message for any recipient
+// (Impossible).
 //
 // The error is for faults of our own: ctx was done before anything was sent,
 // begin failed, Message.Body could not be read, the pool is closed. Nothing was
 // delivered then.
-func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) ([]forwarder.Outcome, error) {
+func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error) {
 	long := time.AfterFunc(longWait, d.p.queue.onLongWait)
 	fail, err := d.p.queue.admit(ctx, d.c)
 	long.Stop()
@@ -65,7 +66,7 @@ func (d *Delivery) Wait(ctx context.Context, begin func(context.Context) error) 
 		return out, nil
 	}
 	if begin != nil {
-		if err := begin(ctx); err != nil {
+		if err := begin(ctx, forwarder.Mark{}); err != nil {
 			return nil, err
 		}
 	}
@@ -133,7 +134,7 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 // Resend is Wait for another form of the message, such as a refused one that
 // was wrapped. It keeps the message's place: it goes before those that were
 // submitted later and are not on a session yet, and is the same one in flight.
-func (d *Delivery) Resend(ctx context.Context, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
+func (d *Delivery) Resend(ctx context.Context, m *forwarder.Message, begin func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error) {
 	d.m = m
 	return d.Wait(ctx, begin)
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -25,7 +26,7 @@ const (
 )
 
 // wantOutcome waits for a delivery and compares its outcomes.
-func wantOutcome(t *testing.T, d *smtp.Delivery, begin func(context.Context) error, want string) {
+func wantOutcome(t *testing.T, d *smtp.Delivery, begin func(context.Context, forwarder.Mark) error, want string) {
 	t.Helper()
 	out, err := d.Wait(t.Context(), begin)
 	if got := describe(out); got != want || err != nil {
@@ -103,7 +104,7 @@ func TestInFlightUntilDone(t *testing.T) {
 		var wait sync.WaitGroup
 		wait.Go(func() {
 			defer second.Done()
-			wantOutcome(t, second, func(context.Context) error { begun = true; return nil }, "accepted dot 250 ok")
+			wantOutcome(t, second, func(context.Context, forwarder.Mark) error { begun = true; return nil }, "accepted dot 250 ok")
 		})
 		time.Sleep(20 * time.Second) // the session stays
 		synctest.Wait()
@@ -177,7 +178,7 @@ func TestResend(t *testing.T) {
 				first, second := p.Submit(message("first\r\n")), p.Submit(message("second\r\n"))
 				wantOutcome(t, first, ready, "refused dot 550 5.7.26 not like this")
 				begun := 0
-				out, err := first.Resend(t.Context(), message("wrapped\r\n"), func(context.Context) error { begun++; return nil })
+				out, err := first.Resend(t.Context(), message("wrapped\r\n"), func(context.Context, forwarder.Mark) error { begun++; return nil })
 				if got, want := describe(out), "accepted dot 250 ok"; got != want || err != nil || begun != 1 {
 					t.Errorf("got %q and %v, begun %d times, want %q", got, err, begun, want)
 				}

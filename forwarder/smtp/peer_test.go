@@ -188,10 +188,10 @@ func options(p *peer) smtp.Options {
 }
 
 // ready is a begin that has nothing to say.
-func ready(context.Context) error { return nil }
+func ready(context.Context, forwarder.Mark) error { return nil }
 
 // deliver takes one message from Submit to Done.
-func deliver(ctx context.Context, p *smtp.Pool, m *forwarder.Message, begin func(context.Context) error) ([]forwarder.Outcome, error) {
+func deliver(ctx context.Context, p *smtp.Pool, m *forwarder.Message, begin func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error) {
 	d := p.Submit(m)
 	defer d.Done()
 	return d.Wait(ctx, begin)

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -361,7 +362,7 @@ func TestPipelines(t *testing.T) {
 						n++
 						calls.Go(func() {
 							begun := 0
-							out, err := deliver(t.Context(), p, message("hi\r\n"), func(context.Context) error { begun++; return nil })
+							out, err := deliver(t.Context(), p, message("hi\r\n"), func(context.Context, forwarder.Mark) error { begun++; return nil })
 							got[i] = describe(out)
 							if err != nil || begun != 1 {
 								t.Errorf("message %d: %v, begun %d times", i+1, err, begun)

@@ -119,7 +119,7 @@ func TestSessions(t *testing.T) {
 				p := smtp.New(options(peer))
 				for i, want := range tt.want {
 					begun := 0
-					out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { begun++; return nil })
+					out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context, forwarder.Mark) error { begun++; return nil })
 					if got := describe(out); got != want || err != nil {
 						t.Errorf("message %d: got %q and %v, want %q", i+1, got, err, want)
 					}
@@ -166,7 +166,7 @@ func TestBeginFailsSendsNothing(t *testing.T) {
 		peer := newPeer(t, hello+once+bye)
 		p := smtp.New(options(peer))
 		full := errors.New("the disk is full")
-		out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { return full })
+		out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context, forwarder.Mark) error { return full })
 		if out != nil || !errors.Is(err, full) {
 			t.Errorf("got %v and %v, want only %v", out, err, full)
 		}
@@ -185,7 +185,7 @@ func TestStoppedBeforeItBeginsSendsNothing(t *testing.T) {
 		peer := newPeer(t, hello+bye)
 		p := smtp.New(options(peer))
 		ctx, cancel := context.WithCancel(t.Context())
-		out, err := deliver(ctx, p, message("hi\r\n\r\n"), func(context.Context) error { cancel(); return nil })
+		out, err := deliver(ctx, p, message("hi\r\n\r\n"), func(context.Context, forwarder.Mark) error { cancel(); return nil })
 		if out != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v and %v, want only %v", out, err, context.Canceled)
 		}
@@ -199,8 +199,8 @@ func TestStoppedBeforeItBeginsSendsNothing(t *testing.T) {
 }
 
 // notReady is a begin that must not be called.
-func notReady(t *testing.T) func(context.Context) error {
-	return func(context.Context) error {
+func notReady(t *testing.T) func(context.Context, forwarder.Mark) error {
+	return func(context.Context, forwarder.Mark) error {
 		t.Error("begin was called")
 		return nil
 	}

@@ -272,7 +272,7 @@ func TestWindowLimits(t *testing.T) {
 				var calls sync.WaitGroup
 				for range 2 * tt.sessions {
 					calls.Go(func() {
-						out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context) error { count(1); return nil })
+						out, err := deliver(t.Context(), p, message("hi\r\n\r\n"), func(context.Context, forwarder.Mark) error { count(1); return nil })
 						count(-1)
 						if describe(out) != "accepted dot 250" {
 							t.Errorf("got %v and %v, want it accepted", out, err)

@@ -152,7 +152,7 @@ func TestStrays(t *testing.T) {
 								m.Recipients = append(m.Recipients, "c@example.org")
 							}
 							m.Strays = straysIn(text)
-							out, err := deliver(t.Context(), p, m, func(context.Context) error { begun++; return nil })
+							out, err := deliver(t.Context(), p, m, func(context.Context, forwarder.Mark) error { begun++; return nil })
 							got[i] = describe(out)
 							if want := !slices.Contains(tt.notBegun, i+1); err != nil || (begun == 1) != want {
 								t.Errorf("message %d: %v, begun %d times", i+1, err, begun)

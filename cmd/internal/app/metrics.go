@@ -37,23 +37,23 @@ type instrumentedDelivery struct {
 }
 
 // Wait implements fetcher.Delivery.
-func (d *instrumentedDelivery) Wait(ctx context.Context, intend func(context.Context) error) ([]forwarder.Outcome, error) {
+func (d *instrumentedDelivery) Wait(ctx context.Context, intend func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error) {
 	return d.destination.count(ctx, intend, d.Delivery.Wait)
 }
 
 // Resend implements fetcher.Delivery.
-func (d *instrumentedDelivery) Resend(ctx context.Context, m *forwarder.Message, intend func(context.Context) error) ([]forwarder.Outcome, error) {
-	return d.destination.count(ctx, intend, func(ctx context.Context, intend func(context.Context) error) ([]forwarder.Outcome, error) {
+func (d *instrumentedDelivery) Resend(ctx context.Context, m *forwarder.Message, intend func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error) {
+	return d.destination.count(ctx, intend, func(ctx context.Context, intend func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error) {
 		return d.Delivery.Resend(ctx, m, intend)
 	})
 }
 
 // count counts a transaction. Its time begins when a session is ready.
-func (i *instrumented) count(ctx context.Context, intend func(context.Context) error,
-	wait func(context.Context, func(context.Context) error) ([]forwarder.Outcome, error)) ([]forwarder.Outcome, error) {
+func (i *instrumented) count(ctx context.Context, intend func(context.Context, forwarder.Mark) error,
+	wait func(context.Context, func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error)) ([]forwarder.Outcome, error) {
 	var began time.Time
-	outcomes, err := wait(ctx, func(ctx context.Context) error {
-		if err := intend(ctx); err != nil {
+	outcomes, err := wait(ctx, func(ctx context.Context, at forwarder.Mark) error {
+		if err := intend(ctx, at); err != nil {
 			return err
 		}
 		began = time.Now()
