@@ -1,6 +1,9 @@
 package forwarder
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // Message is one message to deliver.
 type Message struct {
@@ -21,4 +24,17 @@ type Message struct {
 	// Body returns the message from its first octet, with CRLF line ends and
 	// without dot-stuffing. It can be called again for another try.
 	Body func() io.Reader
+
+	// For destinations that file messages into a folder:
+
+	// Folder is where it goes instead of the destination's folder; "": there.
+	Folder string
+	// Date is when it was received, for lists that are sorted by it; zero: now.
+	Date time.Time
+	// Trace is the id in its X-Popferry-Trace line, by which it is found again; "":
+	// it has no such line.
+	Trace string
+	// MessageID is what its Message-ID line has, with angle brackets; "": it has
+	// none.
+	MessageID string
 }
