@@ -1,0 +1,31 @@
+package message
+
+import (
+	"net/mail"
+	"strings"
+	"time"
+)
+
+// Arrived is when the message came to its mailbox, as an inbox that is sorted by
+// time is to show it: by the topmost Received line, which the last delivery wrote
+// (RFC 5321 4.4), else by Date. That is the sender's, so it counts only if it lies
+// between the time since when the message can have come, and now. Else it is now.
+func (h Header) Arrived(since, now time.Time) time.Time {
+	if received, ok := receivedDate(h.Received); ok && !received.After(now) {
+		return received
+	}
+	if date, err := mail.ParseDate(h.Date); err == nil && !date.After(now) && !date.Before(since) && credible(date) {
+		return date
+	}
+	return now
+}
+
+// receivedDate is the date of a Received line, which follows the last semicolon.
+func receivedDate(line string) (time.Time, bool) {
+	date, err := mail.ParseDate(strings.TrimSpace(line[strings.LastIndexByte(line, ';')+1:]))
+	return date, err == nil && credible(date)
+}
+
+// credible reports whether there was mail at this time: a clock without a battery
+// begins in 1970.
+func credible(date time.Time) bool { return date.Year() > 1970 }
