@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/popferry/popferry/fetcher/doubt"
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
@@ -42,6 +43,8 @@ type Destination struct {
 	// server ends.
 	Server    string
 	Forwarder Forwarder
+	// Finder, where set, can be asked for messages that may have arrived.
+	Finder doubt.Finder
 	// Settings are as those of an account, for all mail to the destination; Secret is
 	// the password, nil without one.
 	Settings string
@@ -51,6 +54,9 @@ type Destination struct {
 	Sender     string
 	Original   bool
 	Recipients []string
+	// Address, where set, stands for Sender and Recipients in what popferry writes by
+	// itself: the destination has folders instead, and the one Recipient is the folder.
+	Address string
 	// OnReject says what to do with refused messages; Quarantine keeps them, if
 	// it is that.
 	OnReject   Reject

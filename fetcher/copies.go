@@ -103,7 +103,7 @@ func (p *poll) sendCopies(ctx context.Context) {
 	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	for _, c := range due {
-		if p.stopped(ctx) || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
+		if p.stopped(ctx) || p.unsettled[c.Known.ID] || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
 			continue // a session looks for what has no file
 		}
 		rec, err := p.lease.Record(ctx, c.Known.ID)

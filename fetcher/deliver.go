@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/doubt"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
@@ -24,7 +25,8 @@ type delivery struct {
 	envelope outcome.Envelope
 	sender   string
 	attempt  outcome.Attempt
-	intended bool // its row says sending
+	intended bool      // its row says sending
+	arrived  time.Time // when it came to its mailbox
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
@@ -38,6 +40,7 @@ func (s *session) submit(m *fetched) *delivery {
 	if rec.TraceLines == "" {
 		rec.TraceLines = string(s.origin().TraceLines(rec.Trace, rec.FirstAttempt))
 	}
+	d.arrived = m.Header.Arrived(earliest(rec.FirstSeen, s.lastLogin), s.Now())
 	if s.Destination.Original && m.Header.HasReturnPath {
 		d.sender, d.envelope.OwnSender = m.Header.ReversePath(), true
 	}
@@ -52,17 +55,32 @@ func (s *session) submit(m *fetched) *delivery {
 	return d
 }
 
+// earliest is the earlier of two times.
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // message is what is handed over.
 func (d *delivery) message(a Account) *forwarder.Message {
 	out := d.outgoing(a)
-	return &forwarder.Message{
+	m := &forwarder.Message{
 		Sender:     d.sender,
 		Recipients: d.pending,
 		Size:       out.Size(),
 		EightBit:   d.EightBit,
 		Strays:     d.Strays,
 		Body:       out.Reader,
+		Date:       d.arrived,
+		Trace:      d.rec.Trace,
+		MessageID:  d.Header.MessageID,
 	}
+	if a.Destination.Address != "" {
+		m.Folder = d.pending[0]
+	}
+	return m
 }
 
 // outgoing is the message as it is sent. All recipients count, not only those
@@ -85,11 +103,11 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 	}
 	v := outcome.Evaluate(nil, d.envelope, d.before.Recipients, d.attempt) // no one is left to send it to
 	if d.slot != nil {
-		outs, err := d.slot.Wait(ctx, func(ctx context.Context, _ forwarder.Mark) error {
+		outs, err := d.slot.Wait(ctx, func(ctx context.Context, at forwarder.Mark) error {
 			if s.closed(ctx) { // while it waited for its turn
 				return errHalted
 			}
-			return s.intend(ctx, d, d.pending)
+			return s.intend(ctx, d, d.pending, at)
 		})
 		failpoint("answered")
 		if errors.Is(err, errHalted) {
@@ -113,6 +131,25 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 		v = v.Deferred(d.attempt)
 	}
 	recorded = s.record(ctx, d, v)
+}
+
+// settleDoubts asks the destination for the messages that it may have. What it
+// cannot be asked for waits, and nothing else does.
+func (p *poll) settleDoubts(ctx context.Context) {
+	settled, err := doubt.Settle(ctx, p.lease, p.Destination.Finder, p.Now())
+	if err != nil {
+		_ = p.tally.abort(err)
+		return
+	}
+	p.unsettled = settled.Waiting
+	for _, rec := range settled.Arrived {
+		p.tally.count(ledger.Forwarded, 1, rec.MessageSize)
+		p.log.Info("message that was in doubt had arrived", "uid", shown(rec.UID), "forward", p.Destination.Name, "outcome", rec.State.String(), "trace", rec.Trace)
+	}
+	if settled.Err != nil {
+		p.leftOut.fault = fmt.Errorf("looking for messages that may have arrived: %w", settled.Err)
+		p.log.Error("cannot look for messages that may have arrived; they are not sent again until that works", "forward", p.Destination.Name, "messages", len(settled.Waiting), "error", settled.Err)
+	}
 }
 
 // throttleWaits are the waits before a message is sent again that the destination
@@ -142,11 +179,11 @@ func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outc
 		}
 		m := d.message(s.Account)
 		m.Recipients = to
-		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, _ forwarder.Mark) error {
+		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, at forwarder.Mark) error {
 			if s.closed(ctx) {
 				return errHalted
 			}
-			return s.intend(ctx, d, to)
+			return s.intend(ctx, d, to, at)
 		})
 		switch {
 		case errors.Is(err, errHalted):
@@ -196,11 +233,13 @@ func (s *session) release(d *delivery, recorded bool, panicked any) {
 	d.Release()
 }
 
-// intend records that a transaction for these recipients is about to begin.
-func (s *session) intend(ctx context.Context, d *delivery, to []string) error {
+// intend records that a transaction for these recipients is about to begin, and
+// where the message will lie then.
+func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwarder.Mark) error {
 	d.intended = true
 	defer failpoint("intended")
 	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
+	doubt.Begin(d.rec, at)
 	return s.lease.Put(ctx, d.rec)
 }
 
@@ -228,7 +267,7 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		s.tally.delivered(d, v)
 		return false
 	}
-	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	s.conclude(d, v)
 	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
 		s.tally.refused(d, s.Now())
 	}
@@ -245,6 +284,12 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		s.deferForRoom(ctx, r)
 	}
 	return true
+}
+
+// conclude puts a verdict into the row of its message.
+func (s *session) conclude(d *delivery, v outcome.Verdict) {
+	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	doubt.Conclude(d.rec, &d.before, v.Effect == outcome.InDoubt, s.Now())
 }
 
 // deferForRoom records a message that found no room, after a smaller one, or the

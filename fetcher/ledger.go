@@ -31,6 +31,9 @@ type Rows interface {
 	Known(context.Context) ([]ledger.Known, error)
 	// Record returns one row whole, or ledger.ErrNotFound.
 	Record(ctx context.Context, id int64) (*ledger.Record, error)
+	// Marked returns the rows of messages for which their destination can be asked
+	// (ledger.Record.Mark).
+	Marked(context.Context) ([]*ledger.Record, error)
 	// Put writes all of the records or none; new ones get their ID.
 	Put(context.Context, ...*ledger.Record) error
 	// Drop removes rows in state Sending, whose transaction did not happen.

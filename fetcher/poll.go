@@ -80,6 +80,9 @@ type earlier struct {
 	// pendingDeletes reports that the last session broke, or could not be ended by
 	// QUIT, and its deletions were not made.
 	pendingDeletes bool
+	// unsettled are the rows of messages that may have arrived and must not be sent
+	// again yet.
+	unsettled map[int64]bool
 }
 
 // extra is the one more session that a poll has at a server that hides what was
@@ -142,6 +145,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
+		r.settleDoubts(ctx)
 		r.sendCopies(ctx)
 		for more, sessions := r.mayLogIn(ctx), 1; more && !r.stopped(ctx); sessions++ {
 			if more, err = r.session(ctx, &session{poll: r}); err != nil {

@@ -62,7 +62,7 @@ func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to [
 		_ = s.tally.abort(err)
 		return v
 	}
-	outs, err := d.slot.Resend(ctx, wrapped, func(ctx context.Context, _ forwarder.Mark) error { return s.intend(ctx, d, to) })
+	outs, err := d.slot.Resend(ctx, wrapped, func(ctx context.Context, at forwarder.Mark) error { return s.intend(ctx, d, to, at) })
 	if err != nil {
 		_ = s.tally.abort(err)
 		return v
@@ -72,14 +72,17 @@ func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to [
 
 // attachment is the refused message as it is sent once more.
 func (s *session) attachment(d *delivery, v outcome.Verdict, to []string) (*forwarder.Message, error) {
-	from := s.Destination.Sender
-	if from == "" {
-		from = s.Destination.Recipients[0]
+	from, all := s.Destination.Sender, s.Destination.Recipients
+	switch {
+	case s.Destination.Address != "":
+		from, all = s.Destination.Address, []string{s.Destination.Address}
+	case from == "":
+		from = all[0]
 	}
 	original := *d.message(s.Account)
 	original.Recipients = to
 	return forwarder.Wrap(&original, forwarder.Explanation{
-		From: from, To: s.Destination.Recipients, Subject: d.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),
+		From: from, To: all, Subject: d.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),
 		Account: s.Name, Trace: d.rec.Trace, Date: d.rec.FirstAttempt, Top: []byte(d.rec.TraceLines),
 	})
 }
@@ -90,7 +93,7 @@ func (s *session) attachment(d *delivery, v outcome.Verdict, to []string) (*forw
 func (s *session) interim(ctx context.Context, d *delivery, v outcome.Verdict) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	s.conclude(d, v)
 	if err := s.lease.Put(ctx, d.rec); err != nil {
 		return fmt.Errorf("recording the refusal of a message: %w", err)
 	}

@@ -24,6 +24,13 @@ type Place struct {
 	Next     uint32 // UIDNEXT: what is stored later has this UID or a higher one; 0: not known
 }
 
+// Sought is a message that a destination is asked for.
+type Sought struct {
+	Mark      Mark   // zero: it may lie anywhere
+	Trace     string // as in Message
+	MessageID string // as in Message
+}
+
 // errNotMark is for a text that String did not write.
 var errNotMark = errors.New("not a mark of an IMAP folder")
 

@@ -75,6 +75,10 @@ func Wrap(m *Message, e Explanation) (*Message, error) {
 		Size:       int64(len(head)) + p.size + int64(len(tail)),
 		EightBit:   !isASCII(head),
 		Body:       func() io.Reader { return io.MultiReader(strings.NewReader(head), p.body(), strings.NewReader(tail)) },
+		Folder:     m.Folder,
+		Date:       m.Date,
+		Trace:      m.Trace,
+		MessageID:  e.messageID(),
 	}, nil
 }
 
@@ -113,10 +117,17 @@ func (e Explanation) header(boundary string) string {
 	}
 	return s + field("Subject", "Refused: "+encoded(shortLine(e.Subject))) +
 		field("Date", e.Date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")) +
-		field("Message-ID", "<popferry."+e.Trace+from[strings.LastIndexByte(from, '@'):]+">") +
+		field("Message-ID", e.messageID()) +
 		field("Auto-Submitted", "auto-generated") + // RFC 3834 5
 		field("MIME-Version", "1.0") +
 		field("Content-Type", `multipart/mixed; boundary="`+boundary+`"`) + "\r\n"
+}
+
+// messageID is of its own: a server that knows messages by it must not take the
+// wrapped one for the original.
+func (e Explanation) messageID() string {
+	from := full(e.From)
+	return "<popferry." + e.Trace + from[strings.LastIndexByte(from, '@'):] + ">"
 }
 
 // text writes the part that people read.

@@ -53,6 +53,13 @@ type Record struct {
 	// forwarded: they name the account and its server, which may be renamed, and
 	// every attempt sends the same octets. "": not attempted yet.
 	TraceLines string
+	// Mark is where its destination can be asked for it (forwarder.Mark), "" if it
+	// cannot, or if it is certain that the message has not arrived. It is the doubt:
+	// it stays until the message is forwarded, whatever the state is meanwhile.
+	Mark string
+	// DoubtSince is when it was cut off with Mark, or, where popferry ended in the
+	// middle, when it was first looked for; zero: not yet.
+	DoubtSince time.Time
 	// Excerpt is from the header. From, Subject and Date are kept only while the
 	// user may have to decide: in Held and Deferred.
 	Excerpt   Excerpt

@@ -96,6 +96,8 @@ func full() *ledger.Record {
 		BrokenAt:     1<<40 + 2,
 		Trace:        "trace",
 		TraceLines:   "Received: here\r\n",
+		Mark:         `"INBOX" 1 2`,
+		DoubtSince:   epoch.Add(6 * time.Hour),
 		FirstAttempt: epoch.Add(4 * time.Hour).In(time.FixedZone("", 3600)),
 		Excerpt:      ledger.Excerpt{MessageID: "<a@b>", From: "Jürgen <j@example.org>", Subject: "日本語", Date: "Sat, 28 Feb 2026"},
 		FirstSeen:    epoch.Add(-time.Hour),

@@ -42,6 +42,7 @@ type Lease interface {
 	PutAccount(context.Context, ledger.Account) error
 	Known(context.Context) ([]ledger.Known, error)
 	Record(ctx context.Context, id int64) (*ledger.Record, error)
+	Marked(context.Context) ([]*ledger.Record, error)
 	Put(context.Context, ...*ledger.Record) error
 	Drop(ctx context.Context, ids ...int64) error
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
@@ -68,6 +69,7 @@ func (k Kind) Run(t *testing.T) {
 		{"records come back as they were put", testRoundTrip},
 		{"UIDs are octets", testUIDs},
 		{"Copies are the messages that have one", testCopies},
+		{"Marked are the messages in doubt", testMarked},
 		{"generations of a UID are separate rows", testGenerations},
 		{"Put replaces all fields", testReplace},
 		{"Put is all or nothing", testAllOrNothing},

@@ -75,6 +75,25 @@ func testCopies(t *testing.T, k Kind) {
 	})
 }
 
+func testMarked(t *testing.T, k Kind) {
+	f := setup(t, k)
+	zebra := take(t, f.store, claim(t, f.store, ledger.Identity{Name: "zebra", Username: "z", Host: "h"})[0].ID)
+	a, b, c, d := in(ledger.Held, "a"), in(ledger.Unknown, "b"), in(ledger.Unknown, "c"), in(ledger.Deferred, "d")
+	a.Mark, c.Mark, d.Mark = "m", "m", "m"
+	a.Recipients = []ledger.Recipient{{Address: "INBOX", State: ledger.Held, Doubts: 3}}
+	f.put(t, a, b)
+	must(t, zebra.Put(f, c))
+	f.put(t, d)
+	got, err := f.lease.Marked(f)
+	must(t, err)
+	equal(t, "marked", got, []*ledger.Record{a, d})
+	d.Mark = ""
+	f.put(t, d)
+	got, err = f.lease.Marked(f)
+	must(t, err)
+	equal(t, "marked, once one is no more", got, []*ledger.Record{a})
+}
+
 func testCounts(t *testing.T, k Kind) {
 	f := setup(t, k)
 	r, s := in(ledger.Sending, "1"), in(ledger.Sending, "2")

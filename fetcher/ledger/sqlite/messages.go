@@ -26,6 +26,15 @@ func (l *Lease) Record(ctx context.Context, id int64) (*ledger.Record, error) {
 	return found, nil
 }
 
+// Marked returns the messages of the account that may have arrived, and for which
+// their destination can be asked (ledger.Record.Mark), in the order in which they
+// were first written.
+func (l *Lease) Marked(ctx context.Context) (marked []*ledger.Record, err error) {
+	err = records(ctx, preparedQueries{l.store.read}, func(r *ledger.Record) error { marked = append(marked, r); return nil },
+		selectRecords+" WHERE m.account = ? AND m.mark <> '' ORDER BY m.id, r.position", l.account)
+	return marked, explain("read the ledger", l.store.path, err)
+}
+
 // Messages yields all messages that pass the filter, with the name of their
 // account: by account, then in the order in which they were first written. An
 // error of yield ends it and is returned.

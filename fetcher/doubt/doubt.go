@@ -1,0 +1,154 @@
+// Package doubt finds out what became of messages that may have arrived.
+//
+// A destination with folders can be asked. It says at the intent where the message
+// will lie, and that mark stays in the message's row until it is certain that it
+// has arrived, or has not. As long as it is there, each poll looks for the message,
+// and it is sent again only once it could be looked for and was not there.
+package doubt
+
+import (
+	"context"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
+)
+
+// Finder is a destination that can tell whether messages have arrived.
+type Finder interface {
+	// Find reports which of these messages it has, in their order. After an error
+	// nothing is known of any.
+	Find(ctx context.Context, sought []forwarder.Sought) ([]bool, error)
+}
+
+// Rows are the messages of one account in the ledger.
+type Rows interface {
+	Marked(context.Context) ([]*ledger.Record, error)
+	Put(context.Context, ...*ledger.Record) error
+}
+
+const (
+	// settleTime is how long a message is looked for before it is sent again: a slow
+	// server stores what it had read some time after the connection was cut.
+	settleTime = 5 * time.Minute
+	// patience is how long a message waits for a destination that cannot be asked.
+	// Then it is sent again: once more is better than never.
+	patience = 24 * time.Hour
+)
+
+// Begin notes where a message will lie, before it is sent. A mark that is there
+// stays if it covers the new one, so that what either attempt stored is found.
+func Begin(rec *ledger.Record, at forwarder.Mark) {
+	was, err := forwarder.ParseMark(rec.Mark)
+	if err != nil || !covers(was.Folder, at.Folder) || !covers(was.All, at.All) {
+		rec.Mark = at.String()
+	}
+	rec.DoubtSince = time.Time{}
+}
+
+// covers reports whether all that is stored behind place b lies behind a.
+func covers(a, b forwarder.Place) bool {
+	return a.Name == b.Name && a.Validity == b.Validity && a.Next <= b.Next
+}
+
+// Conclude notes in a row whether its message may have arrived in the attempt that
+// has ended. before is the row as it was: an older doubt stays until the message is
+// forwarded.
+func Conclude(rec, before *ledger.Record, inDoubt bool, now time.Time) {
+	switch {
+	case rec.State == ledger.Forwarded:
+		rec.Mark, rec.DoubtSince = "", time.Time{}
+	case inDoubt:
+		rec.DoubtSince = now
+	default:
+		rec.Mark, rec.DoubtSince = before.Mark, before.DoubtSince
+	}
+}
+
+// Result is what became of the messages in doubt.
+type Result struct {
+	// Arrived are forwarded, and their rows say so.
+	Arrived []*ledger.Record
+	// Waiting are the ids of rows whose messages must not be sent again yet.
+	Waiting map[int64]bool
+	// Err is why the destination could not be asked; nil if it could.
+	Err error
+}
+
+// Settle looks for the messages in doubt. Its error is the ledger's, and nothing
+// may be sent then. A nil finder cannot be asked: the messages are sent again, as
+// after any doubt.
+func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Result, error) {
+	if finder == nil {
+		return Result{}, nil
+	}
+	marked, err := rows.Marked(ctx)
+	if err != nil || len(marked) == 0 {
+		return Result{}, err
+	}
+	res := Result{Waiting: make(map[int64]bool)}
+	var found []bool
+	if found, res.Err = finder.Find(ctx, soughtIn(marked)); res.Err != nil {
+		found = make([]bool, len(marked))
+	}
+	var changed []*ledger.Record
+	for i, rec := range marked {
+		switch since := sinceOf(rec, now); {
+		case found[i]:
+			arrive(rec, now)
+			res.Arrived = append(res.Arrived, rec)
+			changed = append(changed, rec)
+		case since != rec.DoubtSince:
+			rec.DoubtSince = since
+			changed = append(changed, rec)
+			res.Waiting[rec.ID] = true
+		default:
+			wait := settleTime
+			if res.Err != nil {
+				wait = patience
+			}
+			if now.Before(since.Add(wait)) {
+				res.Waiting[rec.ID] = true
+			}
+		}
+	}
+	if len(changed) == 0 {
+		return res, nil
+	}
+	return res, rows.Put(ctx, changed...)
+}
+
+// sinceOf is when the doubt began. Where popferry ended in the middle, or the clock
+// was set back, it begins now.
+func sinceOf(rec *ledger.Record, now time.Time) time.Time {
+	if rec.DoubtSince.IsZero() || rec.DoubtSince.After(now) {
+		return now
+	}
+	return rec.DoubtSince
+}
+
+// soughtIn are the messages of rows. A mark that cannot be read says nothing, and
+// the message is looked for everywhere.
+func soughtIn(marked []*ledger.Record) []forwarder.Sought {
+	sought := make([]forwarder.Sought, len(marked))
+	for i, rec := range marked {
+		mark, _ := forwarder.ParseMark(rec.Mark)
+		sought[i] = forwarder.Sought{Mark: mark, Trace: rec.Trace, MessageID: rec.Excerpt.MessageID}
+	}
+	return sought
+}
+
+// found is what a recipient's row says of a message that was looked for.
+const found = "it had arrived when it was looked for"
+
+// arrive makes a row that of a message that has arrived.
+func arrive(rec *ledger.Record, now time.Time) {
+	for i := range rec.Recipients {
+		if r := &rec.Recipients[i]; r.State != ledger.Forwarded {
+			*r = ledger.Recipient{Address: r.Address, State: ledger.Forwarded, Text: found, Attempts: r.Attempts}
+		}
+	}
+	rec.State, rec.ForwardedAt, rec.NextAttempt, rec.Cause = ledger.Forwarded, now, time.Time{}, ledger.Cause{}
+	rec.CopyFile, rec.TraceLines, rec.Mark, rec.DoubtSince = "", "", "", time.Time{}
+	rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
+}
