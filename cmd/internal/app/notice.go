@@ -99,15 +99,22 @@ func (a *App) sendNotice(ctx context.Context, now time.Time, n notice.News) erro
 	return errors.Join(errs...)
 }
 
-// sendNoticeVia sends a notice from the destination's own sender. An outcome in
+// sendNoticeVia sends a notice from the destination's own sender, or puts it into
+// the destination's folder. An outcome in
 // doubt counts as sent: a notice that arrives twice is worse than none.
 func (a *App) sendNoticeVia(ctx context.Context, d config.Destination, now time.Time, n notice.News) error {
 	from := d.From
 	if from == config.SenderOriginal || from == config.SenderNull || from == "" {
 		from = a.cfg.Notify.To[0]
 	}
+	if d.Stores() {
+		from = ownAddress(d)
+	}
 	m := notice.Message(now, n, from, a.cfg.Notify.To)
-	if d.From == config.SenderNull {
+	switch {
+	case d.Stores():
+		m.Recipients, m.Folder, m.Date = []string{d.Folder}, d.Folder, now
+	case d.From == config.SenderNull:
 		m.Sender = ""
 	}
 	outs, err := a.pools[d.Name].Send(ctx, m)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"reflect"
 	"slices"
 	"sync"
@@ -11,11 +10,8 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
-	"github.com/popferry/popferry/forwarder"
-	"github.com/popferry/popferry/forwarder/smtp"
 )
 
 // Pools holds the sessions with destinations. A destination that a new
@@ -29,7 +25,7 @@ type Pools struct {
 
 // sharedPool is the sessions with one destination.
 type sharedPool struct {
-	*smtp.Pool
+	sessions
 	settings poolSettings
 	secret   atomic.Pointer[config.Secret] // the newest
 	users    int
@@ -37,9 +33,6 @@ type sharedPool struct {
 	factsMu sync.Mutex
 	facts   string // as they were last read or written
 }
-
-// Submit implements fetcher.Forwarder.
-func (s *sharedPool) Submit(m *forwarder.Message) fetcher.Delivery { return s.Pool.Submit(m) }
 
 // secretFunc returns the password for a login.
 type secretFunc = func(context.Context) (string, error)
@@ -49,26 +42,11 @@ func routeOf(d config.Destination) ledger.RouteKey {
 	return ledger.RouteKey{Destination: d.Name, Server: d.Endpoint()}
 }
 
-// parseFacts reads what was learnt of a destination before. Nothing depends on
-// it, so what cannot be read does not count.
-func parseFacts(text string) (facts smtp.Facts) {
-	if json.Unmarshal([]byte(text), &facts) != nil {
-		return smtp.Facts{}
-	}
-	return facts
-}
-
-// formatFacts writes them as parseFacts reads them.
-func formatFacts(facts smtp.Facts) string {
-	text, _ := json.Marshal(facts) // times out of range cannot be written; nor are they
-	return string(text)
-}
-
 // keepFacts writes what was learnt of the destination, if that has changed.
 func (s *sharedPool) keepFacts(ctx context.Context, store *sqlite.Store) error {
 	s.factsMu.Lock()
 	defer s.factsMu.Unlock()
-	text := formatFacts(s.Facts())
+	text := s.learnt()
 	if text == s.facts {
 		return nil
 	}
@@ -87,7 +65,7 @@ const factsTimeout = 10 * time.Second
 
 // acquire returns the pool of a destination, which open makes if there is none.
 // The caller releases it.
-func (p *Pools) acquire(settings poolSettings, password config.Secret, open func(secretFunc) *smtp.Pool) *sharedPool {
+func (p *Pools) acquire(settings poolSettings, password config.Secret, open func(secretFunc) sessions) *sharedPool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.open {
@@ -99,8 +77,8 @@ func (p *Pools) acquire(settings poolSettings, password config.Secret, open func
 	}
 	s := &sharedPool{settings: settings, users: 1}
 	s.secret.Store(&password)
-	s.Pool = open(func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) })
-	s.facts = formatFacts(s.Facts())
+	s.sessions = open(func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) })
+	s.facts = s.learnt()
 	p.open = append(p.open, s)
 	return s
 }
@@ -133,7 +111,7 @@ func (p poolSettings) same(o poolSettings) bool {
 // settingsOf returns the part of a destination that its pool depends on. The
 // password is not part of it: it is asked for at each login.
 func settingsOf(d config.Destination) config.Destination {
-	return config.Destination{Name: d.Name, Protocol: d.Protocol, Helo: d.Helo, Connections: d.Connections, InFlight: d.InFlight, Server: config.Server{
+	return config.Destination{Name: d.Name, Protocol: d.Protocol, Path: d.Path, Folder: d.Folder, CreateFolder: d.CreateFolder, Helo: d.Helo, Connections: d.Connections, InFlight: d.InFlight, Server: config.Server{
 		Host: d.Host, Port: d.Port, TLS: d.TLS, Username: d.Username, Token: d.Token, Auth: d.Auth, Timeout: d.Timeout,
 	}}
 }

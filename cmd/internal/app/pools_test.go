@@ -30,9 +30,9 @@ func TestPools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p.acquire(poolSettings{destination: settingsOf(d), dialer: dialer}, d.Secret, func(s secretFunc) *smtp.Pool {
+		return p.acquire(poolSettings{destination: settingsOf(d), dialer: dialer}, d.Secret, func(s secretFunc) sessions {
 			passwords = append(passwords, s)
-			return smtp.New(smtp.Options{})
+			return smtpSessions{smtp.New(smtp.Options{})}
 		})
 	}
 	first := take(func(*config.Destination) {})

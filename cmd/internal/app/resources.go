@@ -5,11 +5,11 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/doubt"
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder/maildir"
-	"github.com/popferry/popferry/forwarder/smtp"
 )
 
 // Resources are what connections are made with, and what observes them. They
@@ -47,37 +47,6 @@ func DialTarget(s config.Server) dial.Target {
 	}
 }
 
-// SMTPOptions returns a destination as package smtp wants it, without how to
-// connect.
-func SMTPOptions(d config.Destination) smtp.Options {
-	return smtp.Options{
-		LMTP:        d.Protocol == config.ProtocolLMTP,
-		Helo:        d.Helo,
-		Username:    d.Username,
-		Secret:      d.Secret.Get,
-		Auth:        smtp.Method(d.Auth),
-		Connections: d.Connections,
-		InFlight:    d.InFlight,
-		Timeout:     d.Timeout,
-	}
-}
-
-// pool returns the pool of a destination that these accounts may use. A new one
-// begins with these facts, as the ledger has them. The caller releases it.
-func (r Resources) pool(d config.Destination, accounts []config.Account, facts string) (*sharedPool, error) {
-	dialer, err := r.Dialer(d.Server)
-	if err != nil {
-		return nil, err
-	}
-	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
-	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) *smtp.Pool {
-		o := SMTPOptions(d)
-		o.Facts = parseFacts(facts)
-		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, r.Trace.ofDestination(d.Name, accounts)
-		return smtp.New(o)
-	}), nil
-}
-
 // Account returns an account of the configuration as the fetcher wants it,
 // without its destination and its row in the ledger.
 func (r Resources) Account(c config.Account) (fetcher.Account, error) {
@@ -112,11 +81,15 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 
 // newDestination returns where an account's mail goes, and under which envelope.
 func (a *App) newDestination(c config.Account) fetcher.Destination {
-	d := fetcher.Destination{Name: c.Forward, Server: c.Endpoint, Forwarder: instrument(a.pools[c.Forward], c.Forward, a.metrics), Recipients: c.To}
+	d := fetcher.Destination{Name: c.Forward, Server: c.Endpoint, Forwarder: instrument(a.pools[c.Forward], c.Forward, a.metrics), Recipients: c.Recipients()}
+	d.Finder, _ = a.pools[c.Forward].sessions.(doubt.Finder)
 	for _, f := range a.cfg.Forward {
 		if f.Name == c.Forward {
 			d.OnReject, d.Quarantine = onReject(f)
 			d.Settings = destinationSettings(f)
+			if f.Stores() {
+				d.Address = ownAddress(f)
+			}
 			if !f.Secret.IsZero() {
 				d.Secret = f.Secret.Get
 			}

@@ -15,8 +15,13 @@ const (
 	CiphersDefault = "default" // with forward secrecy alone
 	CiphersLegacy  = "legacy"  // RSA key exchange too
 
-	ProtocolSMTP = "smtp"
-	ProtocolLMTP = "lmtp"
+	ProtocolSMTP    = "smtp"
+	ProtocolLMTP    = "lmtp"
+	ProtocolIMAP    = "imap"
+	ProtocolMaildir = "maildir"
+
+	// FolderInbox is the folder that each mailbox has (RFC 9051 5.1).
+	FolderInbox = "INBOX"
 
 	FirstRunAll = "all" // forward also what is in the mailbox at the first poll
 	FirstRunNew = "new" // only record it
@@ -108,9 +113,9 @@ type TLS struct {
 	KeyFile    string // PEM; its key
 }
 
-// Account is a POP3 mailbox. Forward, To, From and Schedule are the effective
-// ones: those of the destination and the global schedule where the account has
-// none.
+// Account is a POP3 mailbox. Forward, To, From, Folder and Schedule are the
+// effective ones: those of the destination and the global schedule where the
+// account has none.
 type Account struct {
 	Name     string
 	Enabled  bool
@@ -127,8 +132,18 @@ type Account struct {
 	Endpoint    string // the server of that destination
 	To          []string
 	From        string // address, SenderOriginal or SenderNull
+	Folder      string // where To and From mean nothing (Destination.Stores), else empty
 	File        string // where it is defined
 	Line        int
+}
+
+// Recipients are who gets an account's mail at its destination: the folder, where
+// there is no envelope.
+func (a Account) Recipients() []string {
+	if a.Folder != "" {
+		return []string{a.Folder}
+	}
+	return a.To
 }
 
 // Leave says how long forwarded messages stay on the server.
@@ -137,12 +152,15 @@ type Leave struct {
 	For  time.Duration // how long; 0: forever
 }
 
-// Destination is an SMTP or LMTP server. To and From apply to accounts without
+// Destination is where mail goes. To, From and Folder apply to accounts without
 // their own; To can be empty if every account has its own.
 type Destination struct {
 	Name string
 	Server
-	Protocol      string // ProtocolSMTP or ProtocolLMTP
+	Protocol      string // ProtocolSMTP, ProtocolLMTP, ProtocolIMAP or ProtocolMaildir
+	Path          string // of the Maildir
+	Folder        string // empty: Stores is false
+	CreateFolder  bool   // a folder that is not there is made
 	Helo          string // empty: the host's name
 	From          string // as Account.From; empty only where To is too
 	To            []string
@@ -154,7 +172,17 @@ type Destination struct {
 	Line          int
 }
 
-// Endpoint names the server of a destination: protocol, host and port.
+// Stores reports whether mail is put into a folder, without an envelope: From and
+// To mean nothing there.
+func (d Destination) Stores() bool { return stores(d.Protocol) }
+
+func stores(protocol string) bool { return protocol == ProtocolIMAP || protocol == ProtocolMaildir }
+
+// Endpoint names where a destination is: its protocol, with host and port or the
+// path of its Maildir.
 func (d Destination) Endpoint() string {
+	if d.Protocol == ProtocolMaildir {
+		return d.Protocol + " " + d.Path
+	}
 	return fmt.Sprintf("%s %s:%d", d.Protocol, d.Host, d.Port)
 }

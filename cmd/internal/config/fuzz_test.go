@@ -42,8 +42,11 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, a := range c.Accounts {
-			if a.Name == "" || a.Host == "" || a.Port == 0 || a.Username == "" || a.Secret.IsZero() || len(a.To) == 0 || a.From == "" {
-				t.Errorf("got %+v, want name, host, port, username, secret, to and from", a)
+			if a.Name == "" || a.Host == "" || a.Port == 0 || a.Username == "" || a.Secret.IsZero() {
+				t.Errorf("got %+v, want name, host, port, username and secret", a)
+			}
+			if enveloped := len(a.To) > 0 && a.From != ""; enveloped == (a.Folder != "") {
+				t.Errorf("got %+v, want to and from, or a folder", a)
 			}
 		}
 	})

@@ -170,6 +170,33 @@ func TestEverything(t *testing.T) {
 	equal(t, "port of a plain connection", c.Forward[0].Port, 25)
 }
 
+// TestFolders: what a destination without an envelope, and its accounts, have by
+// default.
+func TestFolders(t *testing.T) {
+	t.Parallel()
+	c := load(t, "testdata/good/folders.yaml", map[string]string{"PASSWORD": "hunter2"})
+	type destination struct {
+		name, endpoint, mode, folder, from string
+		create                             bool
+	}
+	var got []destination
+	for _, d := range c.Forward {
+		got = append(got, destination{d.Name, d.Endpoint(), d.TLS.Mode, d.Folder, d.From, d.CreateFolder})
+	}
+	equal(t, "destinations", got, []destination{
+		{"imap.example.org", "imap imap.example.org:993", config.TLSImplicit, "INBOX", "", false},
+		{"upgraded", "imap imap.example.org:143", config.TLSStart, "Collected/ISP", "", true},
+		{"disk", "maildir /home/leo/Maildir", "", "INBOX", "", false},
+	})
+	folders := map[string]string{}
+	for _, a := range c.Accounts {
+		folders[a.Name] = a.Folder
+		equal(t, a.Name+": recipients", a.To, nil)
+	}
+	equal(t, "folders", folders, map[string]string{"isp": "INBOX", "own": "Work", "theirs": "Collected/ISP"})
+	equal(t, "warnings", c.Warnings, []string{})
+}
+
 func TestIncludeAndDefaults(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/good/everything.yaml", map[string]string{"PASSWORD": "hunter2"})

@@ -76,6 +76,7 @@ func (l *loader) accountKeys(a *Account) keyTable {
 		key("forward", "", text(&a.Forward)),
 		key("to", "", addresses(&a.To)),
 		key("from", "", sender(&a.From)),
+		key("folder", "", text(&a.Folder)),
 	})
 }
 
@@ -85,11 +86,14 @@ func (l *loader) forwardKeys(d *Destination) keyTable {
 		key("name", "", text(&d.Name)),
 		key("host", "", hostOrSocket(&d.Host)),
 		key("port", "", number(&d.Port, 1, 65535)),
-		key("protocol", ProtocolSMTP, oneOf(&d.Protocol, words(ProtocolSMTP, ProtocolLMTP))),
-	}, l.serverKeys(&d.Server, TLSStart, forwardAuth()), keyTable{
+		key("protocol", ProtocolSMTP, oneOf(&d.Protocol, words(ProtocolSMTP, ProtocolLMTP, ProtocolIMAP, ProtocolMaildir))),
+		key("path", "", l.path(&d.Path)),
+	}, l.serverKeys(&d.Server, "", forwardAuth()), keyTable{ // tls follows protocol
 		key("helo", "", host(&d.Helo)),
 		key("from", "", sender(&d.From)),
 		key("to", "", addresses(&d.To)),
+		key("folder", "", text(&d.Folder)),
+		key("create_folder", "false", boolean(&d.CreateFolder)),
 		key("connections", "4", number(&d.Connections, 1, maxParallel)),
 		key("in_flight", "32", number(&d.InFlight, 1, maxParallel)),
 		key("on_reject", RejectHold, oneOf(&d.OnReject, words(RejectHold, RejectWrap, RejectQuarantine))),

@@ -106,11 +106,11 @@ func accountAuth() choices {
 	return words("auto", "plain", "login", "user", "apop", "cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", AuthExternal)
 }
 
-// forwardAuth are the ways to log in to an SMTP server.
+// forwardAuth are the ways to log in to a destination; see also authOf.
 func forwardAuth() choices {
 	return choices{
-		ready: []string{"auto", "plain", "login"},
-		later: []string{"cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", "external"},
+		ready: []string{"auto", "plain", "login", "xoauth2", "oauthbearer"},
+		later: []string{"cram-md5", "scram-sha-1", "scram-sha-256", "external"},
 	}
 }
 

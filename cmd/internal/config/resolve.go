@@ -80,73 +80,6 @@ func unique(seen map[string]mapping, d mapping, name string) {
 	seen[name] = d
 }
 
-// resolve completes a destination.
-func (d *forwardMapping) resolve() {
-	d.require("host")
-	if d.Name == "" {
-		d.Name = d.Host
-	}
-	d.checkSecret()
-	if d.own("token_command") {
-		d.key("token_command").fail("is not supported for destinations yet")
-	}
-	if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
-		d.key("on_reject").fail("quarantine requires quarantine_dir, the folder for refused messages")
-	}
-	d.checkPair("username", passwordKeys()...)
-	if strings.HasPrefix(d.Host, unixPrefix) {
-		d.resolveSocket()
-	} else {
-		d.checkTLS(&d.Server)
-		d.resolvePort()
-	}
-	if d.From == "" {
-		d.From = d.defaultFrom()
-	}
-	d.checkDomains("to", d.Protocol, d.To...)
-	d.checkDomains("from", d.Protocol, d.From)
-}
-
-func (d *forwardMapping) resolveSocket() {
-	if d.Protocol != ProtocolLMTP {
-		d.key("host").fail("a unix socket requires protocol: lmtp")
-	}
-	if d.has("port") {
-		d.key("port").fail("a unix socket has no port")
-	}
-	if d.has("tls") && d.TLS.Mode != TLSNone {
-		d.key("tls").fail("a unix socket has no TLS")
-	}
-	d.TLS.Mode = TLSNone
-}
-
-func (d *forwardMapping) resolvePort() {
-	switch {
-	case d.has("port"):
-	case d.Protocol == ProtocolLMTP:
-		d.key("port").fail("missing; LMTP has no standard port (24 is common)")
-	case d.TLS.Mode == TLSImplicit:
-		d.Port = 465
-	case d.TLS.Mode == TLSStart:
-		d.Port = 587
-	default:
-		d.Port = 25
-	}
-}
-
-// defaultFrom returns the envelope sender that the server most likely accepts.
-func (d *forwardMapping) defaultFrom() string {
-	switch {
-	case d.Protocol == ProtocolLMTP:
-		return SenderOriginal
-	case strings.Contains(d.Username, "@") && isAddress(d.Username):
-		return d.Username
-	case len(d.To) > 0:
-		return d.To[0]
-	}
-	return ""
-}
-
 // resolveAccount completes an account.
 func (l *loader) resolveAccount(a *accountMapping) {
 	a.resolveProvider()
@@ -186,6 +119,10 @@ func (l *loader) resolveDelivery(a *accountMapping) {
 		return
 	}
 	a.Forward, a.Endpoint = d.Name, d.Endpoint()
+	if a.checkEnvelope(d.Protocol); d.Stores() {
+		a.resolveFolder(d)
+		return
+	}
 	if len(a.To) == 0 {
 		a.To = d.To
 	}

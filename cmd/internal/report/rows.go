@@ -41,7 +41,7 @@ func ReadRows(ctx context.Context, store *sqlite.Store) (r Rows, err error) {
 // there back off, the account is not polled: the row then has their time and
 // cause.
 func (r Rows) account(c config.Account) ledger.Account {
-	a, to := r.accounts[c.Name], fetcher.Destination{Name: c.Forward, Server: c.Endpoint, Recipients: c.To}
+	a, to := r.accounts[c.Name], fetcher.Destination{Name: c.Forward, Server: c.Endpoint, Recipients: c.Recipients()}
 	for _, route := range r.routes {
 		if route.Failures == 0 || !to.Uses(route.RouteKey) {
 			continue

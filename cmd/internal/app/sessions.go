@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp"
+)
+
+// sessions deliver to one destination by its protocol. Where the destination can be
+// asked for messages in doubt, they are a doubt.Finder too.
+type sessions interface {
+	fetcher.Forwarder
+	// Send delivers one message, for which nothing is recorded.
+	Send(context.Context, *forwarder.Message) ([]forwarder.Outcome, error)
+	// Check logs in, and out again.
+	Check(context.Context) error
+	// learnt is what was learnt of the destination, for the next ones.
+	learnt() string
+	// Close waits for the deliveries that are under way.
+	Close() error
+}
+
+// smtpSessions are those over SMTP and LMTP.
+type smtpSessions struct{ *smtp.Pool }
+
+// Submit implements fetcher.Forwarder.
+func (s smtpSessions) Submit(m *forwarder.Message) fetcher.Delivery { return s.Pool.Submit(m) }
+
+func (s smtpSessions) learnt() string { return formatFacts(s.Facts()) }
+
+// parseFacts reads what was learnt of a destination before. Nothing depends on
+// it, so what cannot be read does not count.
+func parseFacts[T any](text string) (facts T) {
+	if json.Unmarshal([]byte(text), &facts) != nil {
+		return *new(T)
+	}
+	return facts
+}
+
+// formatFacts writes them as parseFacts reads them.
+func formatFacts(facts any) string {
+	text, _ := json.Marshal(facts) // times out of range cannot be written; nor are they
+	return string(text)
+}
+
+// SMTPOptions returns a destination as package smtp wants it, without how to
+// connect.
+func SMTPOptions(d config.Destination) smtp.Options {
+	return smtp.Options{
+		LMTP:        d.Protocol == config.ProtocolLMTP,
+		Helo:        d.Helo,
+		Username:    d.Username,
+		Secret:      d.Secret.Get,
+		Auth:        smtp.Method(d.Auth),
+		Connections: d.Connections,
+		InFlight:    d.InFlight,
+		Timeout:     d.Timeout,
+	}
+}
+
+// pool returns the pool of a destination that these accounts may use. A new one
+// begins with these facts, as the ledger has them. The caller releases it.
+func (r Resources) pool(d config.Destination, accounts []config.Account, facts string) (*sharedPool, error) {
+	dialer, err := r.Dialer(d.Server)
+	if err != nil {
+		return nil, err
+	}
+	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
+	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) sessions {
+		return open(d, dialer, secret, facts, r.Trace.ofDestination(d.Name, accounts))
+	}), nil
+}
+
+// open returns the sessions with a destination, without opening anything.
+func open(d config.Destination, dialer *dial.Dialer, secret secretFunc, facts string, trace func() func(bool, string)) sessions {
+	o := SMTPOptions(d)
+	o.Facts = parseFacts[smtp.Facts](facts)
+	o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, trace
+	return smtpSessions{smtp.New(o)}
+}
+
+// ownAddress is the address of a destination that has folders: popferry's own
+// messages there, and wrapped ones, are from it and to it.
+func ownAddress(d config.Destination) string {
+	switch {
+	case strings.Contains(d.Username, "@") && forwarder.IsMailbox(d.Username):
+		return d.Username
+	case d.Username != "" && forwarder.IsMailbox(d.Username+"@"+d.Host):
+		return d.Username + "@" + d.Host
+	}
+	return "popferry@localhost"
+}

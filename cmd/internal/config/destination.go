@@ -1,0 +1,204 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/provider"
+)
+
+// resolve completes a destination.
+func (d *forwardMapping) resolve() {
+	d.checkMeaning(d.Protocol, meaningless(d.Protocol))
+	if d.Protocol == ProtocolMaildir {
+		d.resolveMaildir()
+	} else {
+		d.resolveServer()
+	}
+	if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
+		d.key("on_reject").fail("quarantine requires quarantine_dir, the folder for refused messages")
+	}
+	switch {
+	case !d.Stores():
+		d.resolveEnvelope()
+	case d.Folder == "":
+		d.Folder = FolderInbox
+	}
+}
+
+// serverKeyNames are the keys that say how to reach a server.
+func serverKeyNames() []string {
+	return []string{
+		"host", "port", "tls", "tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_ciphers", "tls_cert_file", "tls_key_file",
+		"username", "password", "password_env", "password_file", "password_command", "token_command", "auth", "helo", "connections", "in_flight", "timeout",
+	}
+}
+
+// meaningless are the keys of a destination that mean nothing to a protocol.
+func meaningless(protocol string) []string {
+	switch protocol {
+	case ProtocolIMAP:
+		return []string{"path", "helo", "from", "to"}
+	case ProtocolMaildir:
+		return append(serverKeyNames(), "from", "to")
+	}
+	return []string{"path", "folder", "create_folder"}
+}
+
+// checkMeaning reports keys that mean nothing to a protocol.
+func (d mapping) checkMeaning(protocol string, names []string) {
+	for _, name := range names {
+		switch {
+		case !d.own(name):
+		case name == "from" || name == "to":
+			d.key(name).fail("conflicts with protocol: %s, which puts mail into a folder: there is no envelope; remove it", protocol)
+		default:
+			d.key(name).fail("conflicts with protocol: %s; remove it", protocol)
+		}
+	}
+}
+
+// resolveServer completes how to reach and use the server of a destination.
+func (d *forwardMapping) resolveServer() {
+	d.require("host")
+	if d.Name == "" {
+		d.Name = d.Host
+	}
+	d.checkSecret()
+	d.checkAuth()
+	if d.Protocol == ProtocolIMAP {
+		d.checkMailbox()
+	} else {
+		d.checkPair("username", passwordKeys()...)
+	}
+	if strings.HasPrefix(d.Host, unixPrefix) {
+		d.resolveSocket()
+		return
+	}
+	if d.TLS.Mode == "" {
+		d.TLS.Mode = defaultTLS(d.Protocol)
+	}
+	d.checkTLS(&d.Server)
+	d.resolvePort()
+}
+
+// defaultTLS is how connections are encrypted where tls does not say it.
+func defaultTLS(protocol string) string {
+	if protocol == ProtocolIMAP {
+		return TLSImplicit
+	}
+	return TLSStart
+}
+
+// checkAuth reports a way to log in, or a token, that the protocol cannot use yet.
+func (d *forwardMapping) checkAuth() {
+	switch {
+	case d.Protocol == ProtocolIMAP:
+		d.checkToken(&d.Server)
+	case d.own("token_command"):
+		d.key("token_command").fail("is not supported for protocol: %s yet", d.Protocol)
+	case slices.Contains(tokenAuth()[1:], d.Auth):
+		d.key("auth").fail("%q is not supported for protocol: %s yet", d.Auth, d.Protocol)
+	}
+}
+
+// checkMailbox reports an IMAP mailbox that cannot be logged in to.
+func (d *forwardMapping) checkMailbox() {
+	d.require("username")
+	if d.lacksAll(secretKeys()...) {
+		d.key("password").fail("missing; set password, password_env, password_file, password_command or token_command")
+	}
+}
+
+// resolveMaildir completes a destination that is a folder of this machine.
+func (d *forwardMapping) resolveMaildir() {
+	d.require("path")
+	if d.Name == "" {
+		d.Name = d.Path
+	}
+}
+
+func (d *forwardMapping) resolveSocket() {
+	if d.Protocol != ProtocolLMTP {
+		d.key("host").fail("a unix socket requires protocol: lmtp")
+	}
+	if d.has("port") {
+		d.key("port").fail("a unix socket has no port")
+	}
+	if d.has("tls") && d.TLS.Mode != TLSNone {
+		d.key("tls").fail("a unix socket has no TLS")
+	}
+	d.TLS.Mode = TLSNone
+}
+
+func (d *forwardMapping) resolvePort() {
+	switch {
+	case d.has("port"):
+	case d.Protocol == ProtocolLMTP:
+		d.key("port").fail("missing; LMTP has no standard port (24 is common)")
+	case d.Protocol == ProtocolIMAP && d.TLS.Mode == TLSImplicit:
+		d.Port = 993
+	case d.Protocol == ProtocolIMAP:
+		d.Port = 143
+	case d.TLS.Mode == TLSImplicit:
+		d.Port = 465
+	case d.TLS.Mode == TLSStart:
+		d.Port = 587
+	default:
+		d.Port = 25
+	}
+}
+
+// resolveEnvelope completes the envelope of a protocol that has one.
+func (d *forwardMapping) resolveEnvelope() {
+	if d.From == "" {
+		d.From = d.defaultFrom()
+	}
+	d.checkDomains("to", d.Protocol, d.To...)
+	d.checkDomains("from", d.Protocol, d.From)
+}
+
+// defaultFrom returns the envelope sender that the server most likely accepts.
+func (d *forwardMapping) defaultFrom() string {
+	switch {
+	case d.Protocol == ProtocolLMTP:
+		return SenderOriginal
+	case strings.Contains(d.Username, "@") && isAddress(d.Username):
+		return d.Username
+	case len(d.To) > 0:
+		return d.To[0]
+	}
+	return ""
+}
+
+// checkEnvelope reports keys of an account that mean nothing to the protocol of
+// its destination.
+func (a *accountMapping) checkEnvelope(protocol string) {
+	if stores(protocol) {
+		a.checkMeaning(protocol, []string{"from", "to"})
+	} else {
+		a.checkMeaning(protocol, []string{"folder"})
+	}
+}
+
+// resolveFolder fills in the folder for an account's mail.
+func (a *accountMapping) resolveFolder(d *forwardMapping) {
+	a.To, a.From = nil, ""
+	if a.Folder == "" {
+		a.Folder = d.Folder
+	}
+	if d.Protocol == ProtocolIMAP && sameMailbox(a.Server, d.Server) {
+		a.key("username").fail("this mailbox is also the one that its mail would go to (forward[%s]): each message would come back at the next poll, without end; use another account or destination", d.Name)
+	}
+}
+
+// sameMailbox reports whether two logins lead to one mailbox, as far as that can be
+// told: the same user at one host, or at one provider.
+func sameMailbox(a, b Server) bool {
+	if a.Username == "" || !strings.EqualFold(a.Username, b.Username) {
+		return false
+	}
+	p, known := provider.ForHost(a.Host)
+	q, also := provider.ForHost(b.Host)
+	return strings.EqualFold(a.Host, b.Host) || known && also && p.Name == q.Name
+}
