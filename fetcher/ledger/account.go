@@ -1,6 +1,10 @@
 package ledger
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // Account is what is remembered of one account. Times are zero where nothing
 // has happened yet.
@@ -49,4 +53,15 @@ func (a Account) Durable() Account {
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
 	a.Server.Tried = Tried{}
 	return a
+}
+
+// SameDurably reports whether a and b differ at most in what a ledger may lose in a
+// power failure.
+func (a Account) SameDurably(b Account) bool {
+	a, b = a.Durable(), b.Durable()
+	// Whether a fact was seen in this poll is not stored.
+	before, err1 := json.Marshal(a.Server)
+	after, err2 := json.Marshal(b.Server)
+	a.Server, b.Server = ServerFacts{}, ServerFacts{}
+	return a == b && bytes.Equal(before, after) && err1 == nil && err2 == nil
 }

@@ -32,8 +32,7 @@ func (f *Fact[T]) See(v T, now time.Time) {
 		f.End()
 	case v != f.Value || !f.fresh(now):
 		*f = Fact[T]{Value: v, First: now, Last: now, Count: 1, now: true}
-	case f.now:
-		f.Last = now
+	case f.now: // one sighting a poll
 	case f.Count < 2 || now.Sub(f.Last).Abs() >= refresh:
 		f.Last, f.now = now, true
 		f.Count++

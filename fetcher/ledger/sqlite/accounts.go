@@ -120,7 +120,7 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 		return err
 	}
 	write := l.store.write
-	if a.Identity = before.Identity; a.Durable() == before.Durable() {
+	if a.Identity = before.Identity; a.SameDurably(before) {
 		write = l.store.writeAsync
 	}
 	defer l.row.Store(nil)

@@ -37,9 +37,14 @@ func TestPutAccountSyncs(t *testing.T) {
 		}, normal},
 		"a clock with a part of a millisecond": {func(a *ledger.Account) { a.LastPoll = at.Add(time.Microsecond) }, normal},
 		"the first listing":                    {func(a *ledger.Account) { a.Listed = at.Add(time.Hour) }, full},
-		"a server that hides":                  {func(a *ledger.Account) { a.Server.RetrHides.See(true, at) }, full},
-		"a new numbering":                      {func(a *ledger.Account) { a.UIDs = ledger.UIDsRenumbered }, full},
-		"popferry adopt":                       {func(a *ledger.Account) { a.UIDs = ledger.UIDsAdopting }, full},
+		"a fact that is seen again":            {func(a *ledger.Account) { a.Server.NoPipelining.See(true, at.Add(time.Hour)) }, normal},
+		"a fact that is seen twice in a poll": {func(a *ledger.Account) {
+			a.Server.NoPipelining.See(true, at.Add(time.Hour))
+			a.Server.NoPipelining.See(true, at.Add(2*time.Hour))
+		}, normal},
+		"a server that hides": {func(a *ledger.Account) { a.Server.RetrHides.See(true, at) }, full},
+		"a new numbering":     {func(a *ledger.Account) { a.UIDs = ledger.UIDsRenumbered }, full},
+		"popferry adopt":      {func(a *ledger.Account) { a.UIDs = ledger.UIDsAdopting }, full},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +60,7 @@ func TestPutAccountSyncs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			put(func(a *ledger.Account) { a.Listed = at; a.Server.NoPipelining.See(true, at) })
+			put(func(a *ledger.Account) { a.Listed = at; a.Server.NoPipelining.Prove(true, at) })
 			put(test.change)
 			if got := synchronous(t, s); got != test.want {
 				t.Errorf("PRAGMA synchronous is %d, want %d", got, test.want)
