@@ -61,7 +61,7 @@ func TestFetcher(t *testing.T) {
 func TestOneImporter(t *testing.T) {
 	t.Parallel()
 	only := map[string]string{
-		"gopkg.in/yaml.v3":          "cmd/internal/config",
+		"go.yaml.in/yaml/v3":        "cmd/internal/config",
 		"github.com/robfig/cron/v3": "cmd/internal/schedule",
 		"modernc.org/sqlite":        "fetcher/ledger/sqlite",
 		"github.com/spf13/cobra":    "cmd/popferry",
