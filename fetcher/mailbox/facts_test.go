@@ -99,6 +99,26 @@ func TestUnansweredCommandIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestCapaBeyondItsBudgetIsLeftOut: a server that lists too much is polled all the
+// same, as one without CAPA, and is no longer asked once a second poll has seen it.
+func TestCapaBeyondItsBudgetIsLeftOut(t *testing.T) {
+	t.Parallel()
+	f := newFixtureWith(t, pop3test.Options{Capabilities: []string{"UIDL", "PIPELINING", "SASL" + strings.Repeat(" X", 33)}})
+	f.add(numbered(3)...)
+	for poll, asks := range []bool{true, true, false} {
+		before := f.pop.Sessions()
+		s := f.open()
+		if len(s.Listing.Entries) != 3 {
+			t.Errorf("poll %d: %d messages are listed, want 3", poll, len(s.Listing.Entries))
+		}
+		s.Close(t.Context())
+		if got := f.pop.Sessions()-before == 2; got != asks {
+			t.Errorf("poll %d: another session without CAPA: %v, want %v", poll, got, asks)
+		}
+		f.nextPoll(time.Hour)
+	}
+}
+
 // TestAnsweredCommandIsBelieved: an answer takes back what was seen once.
 func TestAnsweredCommandIsBelieved(t *testing.T) {
 	t.Parallel()

@@ -53,6 +53,7 @@ func TestRepliesWithoutAnEnd(t *testing.T) {
 	}{
 		{"CAPA, one keyword in lines of 8 kB", "X" + strings.Repeat(" a", 4090) + "\r\n", capa, BudgetCapa, "more than 16384 octets, the limit of CAPA"},
 		{"CAPA, one keyword in short lines", "SASL A B C D E F G H I J K L M N O P Q R S T U V W X Y Z\r\n", capa, BudgetCapa, "more than 16384 octets, the limit of CAPA"},
+		{"CAPA, 33 words and an end", "SASL" + strings.Repeat(" X", maxWords+1) + "\r\n.\r\n", capa, BudgetCapa, `more than 32 words of "SASL", the limit of CAPA`},
 		{"CAPA, empty lines", "\r\n", capa, BudgetCapa, "more than 512 lines, the limit of CAPA"},
 		{"UIDL, short lines", "7 u\r\n", listing, BudgetListing, "more than 50000 lines, the limit of max_listing"},
 		{"UIDL, long UIDs", "7 " + strings.Repeat("u", 1000) + "\r\n", listing, BudgetListing, "more than 1600000 octets, the limit of max_listing"},
@@ -85,13 +86,13 @@ func TestRepliesWithoutAnEnd(t *testing.T) {
 // What CAPA says within its budget is understood.
 func TestCapaWithinItsBudget(t *testing.T) {
 	t.Parallel()
-	lines := []string{"S: TOP", "S: SASL PLAIN" + strings.Repeat(" X", 100), "S: SASL LOGIN", "S: UIDL"}
+	lines := []string{"S: TOP", "S: SASL PLAIN" + strings.Repeat(" X", maxWords-2), "S: SASL LOGIN", "S: UIDL"}
 	for range 400 {
 		lines = append(lines, "S: X-"+strings.Repeat("y", 30))
 	}
 	c := ready(t, slices.Concat([]string{"C: CAPA", "S: +OK"}, lines, []string{"S: ."})...)
 	caps, err := c.capa(t.Context())
-	if err != nil || !caps.Has("TOP") || !caps.Has("UIDL") || !caps.offers("PLAIN") || len(caps.arguments("SASL")) != maxWords {
+	if err != nil || !caps.Has("TOP") || !caps.Has("UIDL") || !caps.offers("PLAIN") || !caps.offers("LOGIN") || len(caps.arguments("SASL")) != maxWords {
 		t.Errorf("%v, %v", caps, err)
 	}
 }

@@ -2,13 +2,14 @@ package pop3
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// maxWords is how many words of one keyword are kept, those of repeated lines
+// maxWords is how many words one keyword may have, those of repeated lines
 // included. The longest lists are of login methods, a dozen or so.
 const maxWords = 32
 
@@ -16,7 +17,8 @@ const maxWords = 32
 // compared without case, and "_" counts as "-" because some servers write it.
 // The zero value has none.
 type Capabilities struct {
-	args map[string][]string // by keyword
+	args    map[string][]string // by keyword
+	crowded string              // a keyword with more than maxWords words, if any
 }
 
 // parseCapabilities parses the lines of a reply to CAPA.
@@ -28,7 +30,8 @@ func parseCapabilities(lines ...string) Capabilities {
 	return caps
 }
 
-// add reads one line. The arguments of a repeated keyword are joined.
+// add reads one line. The arguments of a repeated keyword are joined, up to
+// maxWords.
 func (c *Capabilities) add(line string) {
 	f := strings.Fields(line)
 	if len(f) == 0 {
@@ -36,7 +39,10 @@ func (c *Capabilities) add(line string) {
 	}
 	k := keyword(f[0])
 	room := maxWords - len(c.args[k])
-	c.args[k] = append(c.args[k], f[1:min(len(f), 1+room)]...)
+	if len(f)-1 > room {
+		c.crowded, f = k, f[:1+room]
+	}
+	c.args[k] = append(c.args[k], f[1:]...)
 }
 
 // keyword is the form of a capability's name for comparison.
@@ -140,8 +146,9 @@ func (c *Client) Capabilities() Capabilities { return c.caps }
 
 // capa asks for the capabilities (RFC 2449 section 5). Ask again after startTLS
 // and after login: the answer may differ. A server that does not know CAPA gives
-// an *Error. One that hangs up on it gives an io.ErrUnexpectedEOF, and the
-// session is broken.
+// an *Error. One that hangs up on it gives an io.ErrUnexpectedEOF, and one whose
+// answer exceeds BudgetCapa a *ProtocolError; the session is broken then, and what
+// is returned is what was listed up to there.
 func (c *Client) capa(ctx context.Context) (Capabilities, error) {
 	release, err := c.acquire(ctx, "CAPA")
 	if err != nil {
@@ -153,7 +160,11 @@ func (c *Client) capa(ctx context.Context) (Capabilities, error) {
 	}
 	caps := parseCapabilities()
 	if err := c.lines("CAPA", c.o.budget("CAPA"), func(line []byte) { caps.add(string(line)) }); err != nil {
-		return Capabilities{}, err
+		return caps, err
+	}
+	if caps.crowded != "" {
+		text := fmt.Sprintf("the reply has more than %d words of %s, the limit of %s", maxWords, c.quote([]byte(caps.crowded)), BudgetCapa)
+		return caps, c.fail(&ProtocolError{Command: "CAPA", Text: text, Budget: BudgetCapa})
 	}
 	c.caps = caps
 	return caps, nil

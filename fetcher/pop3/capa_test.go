@@ -27,6 +27,7 @@ func TestCapa(t *testing.T) {
 		{"no line of its own for the dot", []string{"S: +OK", "S: TOP.", "X:"}, nil, errEOF},
 		{"hang-up", []string{"X:"}, nil, errEOF},
 		{"endless", []string{"S: +OK", "R: " + strings.Repeat("X\r\n", 100_000)}, nil, errProtocol},
+		{"33 words", []string{"S: +OK", "S: SASL PLAIN" + strings.Repeat(" X", 20), "S: TOP", "S: sasl" + strings.Repeat(" Y", 12), "S: ."}, nil, errProtocol},
 		{"a line without an end", []string{"S: +OK", "R: " + strings.Repeat("X", 100_000)}, nil, errProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,8 +107,8 @@ func FuzzCapa(f *testing.F) {
 				t.Errorf("%d words of %q, want %d at most", len(args), k, maxWords)
 			}
 		}
-		if err != nil && words > 0 || words > capaOctets {
-			t.Errorf("%v, %d words", err, words)
+		if words > capaOctets || err == nil && caps.crowded != "" {
+			t.Errorf("%v, %d words, too many of %q", err, words, caps.crowded)
 		}
 	})
 }

@@ -33,7 +33,7 @@ type Config struct {
 // Facts are what a session learns of its server that later ones need. How long
 // that counts is for the caller to decide.
 type Facts struct {
-	Skip     Commands // optional commands that are left out, because the server did not answer them
+	Skip     Commands // optional commands that are left out, because the server did not answer them, or too much
 	Answered Commands // those that this Open saw answered; input is ignored
 	// Logins are the login methods that CAPA listed last, separated by spaces.
 	// Where CAPA is left out, they still count.
@@ -84,8 +84,8 @@ const maxConnections = 4
 
 // Open begins a session: connection, greeting, STLS, CAPA, UTF-8 mode where it
 // is offered, login, and CAPA again, because capabilities may differ after the
-// login (RFC 2449 section 5). An optional command that is not answered ends the
-// connection; it is left out on a new one. A login method that is listed and turns
+// login (RFC 2449 section 5). An optional command that is not answered, or exceeds
+// its budget, ends the connection; it is left out on a new one. A login method that is listed and turns
 // out not to be there is followed by the next. So is one more try on a new
 // connection where StartTLS wants it.
 //
@@ -198,6 +198,8 @@ func (o *opener) begin(ctx context.Context, c *Client) error {
 // capa asks for the capabilities. which is CommandCapa or CommandCapaAfterLogin.
 func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 	caps, err := c.capa(ctx)
+	days, never, ok := caps.expire()
+	o.Facts.Expires = o.Facts.Expires || err != nil && ok && !never && days == 0 // it was said, whatever came of the rest
 	var refused *Error
 	switch {
 	case errors.As(err, &refused) && (refused.Kind() == KindTemporary || refused.Kind() == KindLocked || refused.Kind() == KindTooOften):
@@ -249,9 +251,10 @@ func (o *opener) limits(caps Capabilities, which Commands) {
 }
 
 // leaveOut leaves a command out on another connection if it ended this one because
-// the server did not answer it.
+// the server did not answer it, or answered more than may be: it has told nothing
+// then, and its mail is fetched as from a server without that command.
 func (o *opener) leaveOut(c *Client, command Commands, err error) {
-	if c.Outstanding() == 0 && unanswered(err) {
+	if OverBudget(err) || c.Outstanding() == 0 && unanswered(err) {
 		o.Facts.Skip |= command
 		o.again = true
 	}

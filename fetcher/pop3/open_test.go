@@ -117,7 +117,21 @@ func TestOpen(t *testing.T) {
 		{
 			name:    "does not end the list of CAPA",
 			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "S: +OK", "S: EXPIRE 0", "W:"}), slices.Concat(greet, user)},
+			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa, Expires: true},
+		},
+		{
+			name:    "a list of CAPA beyond its budget",
+			scripts: [][]string{slices.Concat(greet, capa("UIDL", "SASL CRAM-MD5"+strings.Repeat(" X", maxWords))), slices.Concat(greet, user)},
 			steps:   "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapa},
+		},
+		{
+			name: "a list of CAPA beyond its budget after the login, with the listing sent ahead",
+			cfg:  Config{ListAhead: true},
+			scripts: [][]string{
+				slices.Concat(greet, capa("PIPELINING"), user, []string{"C: CAPA", "C: UIDL", "C: LIST", "S: +OK", "S: EXPIRE 0", "S: X" + strings.Repeat(" X", maxWords+1), "S: ."}),
+				slices.Concat(greet, capa("PIPELINING"), user),
+			},
+			steps: "connect greeting:hello CAPA login", facts: Facts{Skip: CommandCapaAfterLogin, Expires: true},
 		},
 		{
 			name: "hangs up on CAPA after the login",
