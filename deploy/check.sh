@@ -244,8 +244,16 @@ bash -n "$root/usr/share/bash-completion/completions/popferry"
 cp "${deb[0]}" "$scratch/first.deb"
 (cd "$tree" && NFPM=$scratch/bin/nfpm deploy/package v0.0.1 >/dev/null)
 cmp "$scratch/first.deb" "${deb[0]}" || fail 'two builds of the package differ'
-dpkg --root="$root" --force-not-root --force-script-chrootless --log="$scratch/dpkg.log" --purge popferry
+# What the package does not own stays, and a purge says so.
+mkdir -p "$root/var/lib/popferry"
+touch "$root/var/lib/popferry/popferry.db" "$root/etc/popferry/password/isp"
+dpkg --root="$root" --force-not-root --force-script-chrootless --log="$scratch/dpkg.log" --purge popferry | tee "$scratch/log"
 [[ ! -e $root/usr/bin/popferry ]] || fail 'the package leaves its program behind'
+for file in /var/lib/popferry/popferry.db /etc/popferry/password/isp; do
+	[[ -e $root$file ]] || fail "a purge removes $file"
+done
+grep -q 'rm -r /var/lib/popferry$' "$scratch/log" || fail 'a purge does not say that the ledger stays'
+grep -q 'rm -r /etc/popferry$' "$scratch/log" || fail 'a purge does not say that passwords stay'
 
 step 'container image'
 storage=$scratch/storage.conf
