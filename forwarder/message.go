@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// TraceField is the field by which a message of popferry's is found again:
+// "id=ID; account=MARK".
+const TraceField = "X-Popferry-Trace"
+
 // Message is one message to deliver.
 type Message struct {
 	// Sender is the envelope sender without angle brackets; "" is the null

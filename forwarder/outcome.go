@@ -3,6 +3,7 @@ package forwarder
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind is how a transaction ended for one recipient.
@@ -16,17 +17,18 @@ const (
 	// Text.
 	Refused
 	// Broken: the connection ended, or the server broke the protocol, before the
-	// final dot was sent. The message was not delivered.
+	// final dot, or the last octet of a literal, was sent. The message was not
+	// delivered.
 	Broken
-	// InDoubt: the final dot was sent, and no whole reply to it was read. The
-	// message may have been delivered or not (RFC 1047).
+	// InDoubt: that was sent, and no whole reply to it was read. The message may have
+	// been delivered or not (RFC 1047).
 	InDoubt
 	// Unusable: no session could be had: name, connection, TLS, greeting, EHLO
 	// or AUTH failed. Nothing was said about the message.
 	Unusable
 	// Impossible: the server's EHLO reply rules this message out (SIZE,
-	// 8BITMIME, SMTPUTF8, CHUNKING), or its envelope cannot be written. Nothing was
-	// sent.
+	// 8BITMIME, SMTPUTF8, CHUNKING), or its capabilities do (APPENDLIMIT, BINARY), or
+	// its envelope cannot be written. Nothing was sent.
 	Impossible
 )
 
@@ -51,10 +53,10 @@ const (
 	StageHello
 	StageAuth
 	StageMail
-	StageRcpt
-	StageData // the DATA command
-	StageBody // between 354 and the final dot
-	StageDot  // the final dot and its reply
+	StageRcpt // a recipient, or the folder of an IMAP server
+	StageData // DATA, or APPEND up to the server's go-ahead
+	StageBody // between the go-ahead and the last octet
+	StageDot  // the final dot, or the last octet of a literal, and the reply to it
 )
 
 var stages = [...]string{StageDial: "dial", StageTLS: "tls", StageGreeting: "greeting", StageHello: "ehlo", StageAuth: "auth",
@@ -80,7 +82,8 @@ func (e EnhancedCode) String() string {
 	return fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2])
 }
 
-// Outcome is the result of a transaction for one recipient.
+// Outcome is the result of a transaction for one recipient. Protocols without
+// these codes translate theirs; Text keeps what the server said.
 type Outcome struct {
 	Recipient string
 	Kind      Kind
@@ -89,6 +92,8 @@ type Outcome struct {
 	Enhanced  EnhancedCode // if the reply had one
 	Text      string       // the reply's text without codes, line ends as spaces
 	Err       error        // the cause, if it was not a reply
+	// RetryAfter is how long the server asks to wait; 0: it does not say.
+	RetryAfter time.Duration
 }
 
 // Reply is the server's reply in one line, or the error if there was none.

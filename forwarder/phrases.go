@@ -38,6 +38,8 @@ var (
 		"unusual rate of",         // Gmail: 421 4.7.28
 		"try to send fewer",       // hosters
 		"exceeded the rate limit", // Outlook.com: 4.7.500 Server busy
+		"bandwidth limits",        // Gmail, IMAP: Account exceeded command or bandwidth limits
+		"too many simultaneous",   // Gmail, IMAP: Too many simultaneous connections
 	}
 	loginPhrases = []string{
 		"authentication required", // RFC 4954 6, Gmail: 530 5.7.0
@@ -88,6 +90,8 @@ var (
 		"message size exceeds", // Postfix, Exim, Exchange
 		"exceeds maximum message size",
 		"exceeded maximum message size",
+		"maximum size of appendable message", // Exchange, IMAP
+		"toobig",                             // iCloud, IMAP: BAD ... TOOBIG
 	}
 	lineContentPhrases = []string{
 		"line too long", // aiosmtpd: 500 Line too long; OpenSMTPD: 500 5.0.0

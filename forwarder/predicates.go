@@ -143,3 +143,10 @@ func (o Outcome) ForeignFrom() bool {
 	return o.Code >= 500 && (o.Stage == StageDot || o.Stage == StageData || o.Stage == StageBody) &&
 		(o.Enhanced == EnhancedCode{5, 2, 252} || o.says(foreignFromPhrases))
 }
+
+// Unexplained reports whether the message was refused after its last octet
+// without any reason, as IMAP's NO without a response code: not for now, and not
+// for good either (RFC 3463 3.1: X.0.0).
+func (o Outcome) Unexplained() bool {
+	return o.Kind == Refused && o.Stage == StageDot && o.Enhanced == EnhancedCode{4, 0, 0}
+}

@@ -57,6 +57,11 @@ func TestPredicates(t *testing.T) {
 		{"Office 365, connections", dot, 432, forwarder.EnhancedCode{4, 3, 2}, "Concurrent connections limit exceeded", "Throttled"},
 		{"Gmail, rate", mail, 450, forwarder.EnhancedCode{4, 7, 28}, "unusual rate of mail", "AboutSender Throttled"},
 		{"Postfix anvil, recipients", rcpt, 450, forwarder.EnhancedCode{4, 7, 1}, "Error: too many recipients, request rate limit", "AboutSender Throttled"},
+		{"IMAP, NO without a code", dot, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Append failed", "Unexplained"},
+		{"IMAP, the same before the message", forwarder.StageData, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Append failed", ""},
+		{"Exchange, IMAP, too large", dot, 450, forwarder.EnhancedCode{}, "NO Maximum size of appendable message has been exceeded", "TooLarge"},
+		{"iCloud, IMAP, too large", dot, 552, forwarder.EnhancedCode{5, 3, 4}, "BAD TOOBIG", "TooLarge AboutContent"},
+		{"Gmail, IMAP, rate", dot, 451, forwarder.EnhancedCode{4, 3, 0}, "NO [OVERQUOTA] Account exceeded command or bandwidth limits", "Throttled"},
 		{"Courier, too large", mail, 534, forwarder.EnhancedCode{}, "SIZE=Message too big.", "TooLarge AboutContent AboutSender"},
 		{"aiosmtpd, long line", dot, 500, forwarder.EnhancedCode{}, "Line too long", "AboutContent"},
 		{"sendmail, bare CR", dot, 421, forwarder.EnhancedCode{4, 5, 0}, "Bare carriage return (CR) not allowed", "AboutContent"},
@@ -78,7 +83,7 @@ func TestPredicates(t *testing.T) {
 		is   func(forwarder.Outcome) bool
 	}{
 		{"OutOfSync", forwarder.Outcome.OutOfSync}, {"TooLarge", forwarder.Outcome.TooLarge},
-		{"NoRoom", forwarder.Outcome.NoRoom}, {"AboutContent", forwarder.Outcome.AboutContent},
+		{"NoRoom", forwarder.Outcome.NoRoom}, {"Unexplained", forwarder.Outcome.Unexplained}, {"AboutContent", forwarder.Outcome.AboutContent},
 		{"AboutSender", forwarder.Outcome.AboutSender}, {"AboutAddress", forwarder.Outcome.AboutAddress},
 		{"Throttled", forwarder.Outcome.Throttled}, {"TooManyRecipients", forwarder.Outcome.TooManyRecipients},
 		{"RefusesName", forwarder.Outcome.RefusesName},

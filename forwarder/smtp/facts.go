@@ -22,52 +22,11 @@ type Facts struct {
 	NoBDAT Sighting `json:"no_bdat,omitzero"`
 	// RefusedAuth are the login methods that it offers and does not have.
 	RefusedAuth map[Method]Sighting `json:"refused_auth,omitempty"`
-	// Sessions is how many sessions it took at a time when it last refused more,
-	// at SessionsAt; 0: it has never refused any.
-	Sessions   int       `json:"sessions,omitempty"`
-	SessionsAt time.Time `json:"sessions_at,omitzero"`
+	forwarder.SessionLimit
 }
 
-// Sighting is when a fact was seen, and how often. A fault of the network can
-// look the same, so one sighting lasts for an hour only. A second one, or a
-// message that got through without what was suspected, makes it 30 days.
-type Sighting struct {
-	At    time.Time `json:"at"`
-	Count int       `json:"count"`
-}
-
-const (
-	suspectFor = time.Hour
-	provenFor  = 30 * 24 * time.Hour
-	// moreSessionsAfter is how long the server has to go without refusing a session
-	// until one more than it took is tried, and then another one.
-	moreSessionsAfter = time.Hour
-	// halveWithin is how soon after a refusal another one means that the server
-	// takes far fewer sessions.
-	halveWithin = time.Minute
-)
-
-// holds reports whether the fact is in force. One that comes from the future was
-// noted by another clock, and lasts no longer for it.
-func (s Sighting) holds(now time.Time) bool {
-	limit := suspectFor
-	if s.Count > 1 {
-		limit = provenFor
-	}
-	return s.Count > 0 && now.Sub(s.At).Abs() < limit
-}
-
-// again is the fact after another sighting. Sightings while it is in force may
-// have one cause, and count once.
-func (s Sighting) again(now time.Time) Sighting {
-	switch {
-	case s.holds(now):
-		return s
-	case now.Sub(s.At).Abs() >= provenFor:
-		return Sighting{now, 1}
-	}
-	return Sighting{now, s.Count + 1}
-}
+// Sighting is when a fact was seen, and how often.
+type Sighting = forwarder.Sighting
 
 // quirks are the facts of a pool, which its sessions share.
 type quirks struct {
@@ -94,16 +53,16 @@ func noBDAT(f *Facts) *Sighting                { return &f.NoBDAT }
 func (q *quirks) has(f fact) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return f(&q.facts).holds(q.now())
+	return f(&q.facts).Holds(q.now())
 }
 
 // suspect notes a sighting: the fact is in force at once.
-func (q *quirks) suspect(f fact) { q.change(f, Sighting.again) }
+func (q *quirks) suspect(f fact) { q.change(f, Sighting.Again) }
 
 // prove notes that a message passed where the fact was in force, after it had
 // failed where it was not.
 func (q *quirks) prove(f fact) {
-	q.change(f, func(_ Sighting, now time.Time) Sighting { return Sighting{now, 2} })
+	q.change(f, func(_ Sighting, now time.Time) Sighting { return Sighting{At: now, Count: 2} })
 }
 
 // dismiss takes back a fact that rests on one sighting: what it was to explain
@@ -165,7 +124,7 @@ func (q *quirks) change(f fact, to func(Sighting, time.Time) Sighting) {
 func (q *quirks) methodRefused(m Method) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.facts.RefusedAuth[m].holds(q.now())
+	return q.facts.RefusedAuth[m].Holds(q.now())
 }
 
 // refuseMethod notes that the server does not have a method that it offers.
@@ -175,7 +134,7 @@ func (q *quirks) refuseMethod(m Method) {
 	if q.facts.RefusedAuth == nil {
 		q.facts.RefusedAuth = make(map[Method]Sighting)
 	}
-	q.facts.RefusedAuth[m] = q.facts.RefusedAuth[m].again(q.now())
+	q.facts.RefusedAuth[m] = q.facts.RefusedAuth[m].Again(q.now())
 }
 
 // loggedIn notes that a login by a method succeeded: the server has it, and those
@@ -185,34 +144,24 @@ func (q *quirks) loggedIn(m Method) {
 	defer q.mu.Unlock()
 	delete(q.facts.RefusedAuth, m)
 	for r, seen := range q.facts.RefusedAuth {
-		if seen.holds(q.now()) {
-			q.facts.RefusedAuth[r] = Sighting{seen.At, 2}
+		if seen.Holds(q.now()) {
+			q.facts.RefusedAuth[r] = Sighting{At: seen.At, Count: 2}
 		}
 	}
 }
 
-// limitSessions notes that the server refuses more than n sessions at a time. If
-// it has refused more only just now, half of that is tried next.
+// limitSessions notes that the server refuses more than n sessions at a time.
 func (q *quirks) limitSessions(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now := q.now()
-	if q.facts.Sessions > n && now.Sub(q.facts.SessionsAt).Abs() < halveWithin {
-		n /= 2
-	}
-	q.facts.Sessions, q.facts.SessionsAt = max(1, n), now
+	q.facts.SessionLimit = q.facts.Refused(n, q.now())
 }
 
 // maxSessions is how many sessions may be open, of those that are configured.
 func (q *quirks) maxSessions(configured int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	age := q.now().Sub(q.facts.SessionsAt)
-	if q.facts.Sessions == 0 || age.Abs() >= provenFor { // by a clock that was ahead, too
-		return configured
-	}
-	more := max(0, age) / moreSessionsAfter
-	return int(min(time.Duration(configured), time.Duration(q.facts.Sessions)+more))
+	return q.facts.Most(configured, q.now())
 }
 
 // all returns a copy of the facts.
