@@ -48,7 +48,7 @@ func (h *httpServer) relisten(ctx context.Context, addr string) error {
 	var l net.Listener
 	if addr != "" {
 		var err error
-		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", addr); err != nil {
+		if l, err = listen(ctx, addr); err != nil {
 			return fmt.Errorf("listen: %w; free that address, or set listen to another one", err)
 		}
 	}
@@ -65,6 +65,20 @@ func (h *httpServer) relisten(ctx context.Context, addr string) error {
 	})
 	h.log.Info("status page and metrics", "listen", l.Addr().String())
 	return nil
+}
+
+// listen listens on an address as it is written. Go itself takes 0.0.0.0 for the
+// addresses of IPv6, too, which a firewall for IPv4 does not protect; and [::] fails
+// on machines without IPv6.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	network := "tcp"
+	switch host, port, _ := net.SplitHostPort(addr); host {
+	case "0.0.0.0":
+		network = "tcp4"
+	case "::":
+		addr = ":" + port
+	}
+	return (&net.ListenConfig{}).Listen(ctx, network, addr)
 }
 
 // shutdown stops listening and gives answers under way a moment to finish.
