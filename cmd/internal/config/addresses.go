@@ -1,30 +1,42 @@
 package config
 
 import (
+	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 )
 
 // addresses sets a list of mail addresses; a single one needs no list.
 func addresses(p *[]string) setter {
+	return listOf(p, func(s string) (string, error) {
+		if !isAddress(s) {
+			return "", fmt.Errorf("%q is not a mail address", s)
+		}
+		return s, nil
+	})
+}
+
+// listOf sets a list without duplicates; a single item needs no list.
+func listOf[T comparable](p *[]T, parse func(string) (T, error)) setter {
 	return func(v yamlValue) {
 		list := []yamlValue{v}
 		if v.empty() || v.isList() {
 			list = v.items()
 		}
 		*p = nil
-		seen := map[string]bool{}
 		for _, item := range list {
 			s, ok := item.scalar()
-			switch {
-			case !ok:
-			case !isAddress(s):
-				item.fail("%q is not a mail address", s)
-			case seen[s]:
+			if !ok {
+				continue
+			}
+			switch t, err := parse(s); {
+			case err != nil:
+				item.fail("%v", err)
+			case slices.Contains(*p, t):
 				item.fail("%q is listed twice", s)
 			default:
-				seen[s] = true
-				*p = append(*p, s)
+				*p = append(*p, t)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -68,6 +69,11 @@ type Config struct {
 // Web configures the status page.
 type Web struct {
 	Password Secret // enables logging in and the buttons; zero: neither
+	// Hosts are the names under which the page is reached, in lower case, besides
+	// localhost and IP addresses.
+	Hosts []string
+	// TrustedProxies are believed in what they say about their clients.
+	TrustedProxies []netip.Prefix
 }
 
 // Notify configures mail about accounts that fail and messages that are held.

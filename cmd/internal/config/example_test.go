@@ -40,7 +40,7 @@ func TestExampleDefaults(t *testing.T) {
 	if err := os.WriteFile(path, switchedOff.ReplaceAll(text, []byte("$1$2")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	short, full := comparable(loadExample(t, examplePath)), comparable(loadExample(t, path))
+	short, full := bare(loadExample(t, examplePath)), bare(loadExample(t, path))
 	if !reflect.DeepEqual(short, full) {
 		t.Errorf("with every key uncommented: got\n%+v\nwant\n%+v", full, short)
 	}
@@ -49,9 +49,9 @@ func TestExampleDefaults(t *testing.T) {
 	}
 }
 
-// comparable clears what depends on the file, and the secrets, which cannot be
+// bare clears what depends on the file, and the secrets, which cannot be
 // compared.
-func comparable(c *Config) *Config {
+func bare(c *Config) *Config {
 	c.Path, c.Warnings, c.Files = "", nil, nil
 	for i := range c.Accounts {
 		c.Accounts[i].File, c.Accounts[i].Secret = "", Secret{}

@@ -3,6 +3,7 @@ package config_test
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -101,7 +102,7 @@ func TestPageWarnings(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "popferry.yaml")
 		text := "web: {password_file: page.password}\nlisten: \"" + listen + "\"\naccounts: [{host: a.example, username: leo, password: x}]\nforward: [{host: b.example, to: [leo@b.example]}]\n"
-		for name, content := range map[string]string{path: text, filepath.Join(dir, "page.password"): "x"} {
+		for name, content := range map[string]string{path: text, filepath.Join(dir, "page.password"): "eight ch"} {
 			if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -112,6 +113,51 @@ func TestPageWarnings(t *testing.T) {
 		}
 		equal(t, listen, load(t, path, nil).Warnings, warned)
 	}
+}
+
+// A short password of the page is no reason to stop fetching mail, but nobody can log
+// in with it, also if it was long when popferry started.
+func TestShortPagePassword(t *testing.T) {
+	t.Parallel()
+	const says = "the password has fewer than 8 characters, so nobody can log in to the status page; choose a longer one"
+	for password, want := range map[string]string{"x": says, "7 chars": says, "äöüäöüß": says, "8 chars!": "", "": "the password is empty"} {
+		path := write(t, 0o600, "web: {password_file: page.password}\nlisten: \":8110\"\naccounts: [{host: a.example, username: leo, password: x}]\nforward: [{host: b.example, to: [leo@b.example]}]\n")
+		file := filepath.Join(filepath.Dir(path), "page.password")
+		if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := load(t, path, nil)
+		warned := []string{}
+		if want == says {
+			warned = append(warned, path+":1: web: password_file: "+says)
+		}
+		equal(t, password, c.Warnings, warned)
+		got, err := c.Web.LoginPassword(t.Context())
+		switch {
+		case want == "" && (err != nil || got != password):
+			t.Errorf("%q: got %q, %v; want the password", password, got, err)
+		case want != "" && (err == nil || err.Error() != want || got != ""):
+			t.Errorf("%q: got %q, %v; want %s", password, got, err, want)
+		}
+	}
+	if got, err := (config.Web{}).LoginPassword(t.Context()); got != "" || err != nil {
+		t.Errorf("without a password: got %q, %v; want neither", got, err)
+	}
+}
+
+// TestPageAccess: names lose their case and a dot at the end, and an address is a
+// network of its own.
+func TestPageAccess(t *testing.T) {
+	t.Parallel()
+	path := write(t, 0o600, `
+web: {hosts: [Mail.Example.Org., popferry], trusted_proxies: [192.0.2.7, "2001:db8::/32", 10.9.8.7/8]}
+accounts: [{host: a.example, username: leo, password: hunter2}]
+forward: [{host: b.example, to: [leo@b.example]}]
+`)
+	c := load(t, path, nil)
+	equal(t, "hosts", c.Web.Hosts, []string{"mail.example.org", "popferry"})
+	equal(t, "trusted_proxies", c.Web.TrustedProxies, []netip.Prefix{
+		netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("10.0.0.0/8")})
 }
 
 func TestEverything(t *testing.T) {

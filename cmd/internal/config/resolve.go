@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"path/filepath"
 	"strings"
 )
@@ -35,21 +34,6 @@ func (l *loader) resolve(main mapping) {
 	}
 	for _, a := range l.accounts {
 		l.config.Accounts = append(l.config.Accounts, a.Account)
-	}
-}
-
-// checkPage warns of a password without a page, or without encryption.
-func (l *loader) checkPage(main mapping) {
-	c := l.config
-	if c.Web.Password.IsZero() {
-		return
-	}
-	host, _, err := net.SplitHostPort(c.Listen)
-	switch {
-	case c.Listen == "":
-		main.key("web").warn("password_file: has no effect without listen")
-	case err == nil && !loopback(host):
-		main.key("listen").warn("the password of the status page crosses the network unencrypted; listen on 127.0.0.1, behind a web server with TLS")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/admin"
+	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -71,12 +72,20 @@ func (c control) alive() error {
 	return g.sched.Check()
 }
 
-// password returns the password for the page's buttons, "" if none is
-// configured.
+// password returns the password of the page, "" if none is configured.
 func (c control) password(ctx context.Context) (string, error) {
 	cfg := c.config()
-	if cfg == nil || cfg.Web.Password.IsZero() {
+	if cfg == nil {
 		return "", nil
 	}
-	return cfg.Web.Password.Get(ctx)
+	return cfg.Web.LoginPassword(ctx)
+}
+
+// access returns what the configuration says about the page's names and proxies.
+func (c control) access() web.Access {
+	cfg := c.config()
+	if cfg == nil {
+		return web.Access{}
+	}
+	return web.Access{Hosts: cfg.Web.Hosts, TrustedProxies: cfg.Web.TrustedProxies}
 }

@@ -33,6 +33,7 @@ func newHTTPServer(d *daemon) *httpServer {
 		Metrics:  metrics,
 		Alive:    c.alive,
 		Status:   d.view.Status,
+		Access:   c.access,
 		Password: c.password,
 		Version:  d.Version,
 		Log:      d.Log.Logger,

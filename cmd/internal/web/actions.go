@@ -24,7 +24,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 		h.loginPage(w, http.StatusTooManyRequests, fmt.Sprintf("Too many wrong passwords. Try again in %d s.", seconds))
 	case !ok:
-		h.Log.Warn("wrong password for the status page", "from", origin(r))
+		h.Log.Warn("wrong password for the status page", "from", r.RemoteAddr)
 		h.loginPage(w, http.StatusForbidden, "Wrong password.")
 	default:
 		http.SetCookie(w, cookie(r, token))
@@ -67,7 +67,7 @@ func (h *Handler) act(name string, do func(ctx context.Context, r *http.Request)
 			h.page(w, r, http.StatusConflict, err.Error())
 			return
 		}
-		h.Log.Info("action on the status page", "button", name, "account", r.PostFormValue("account"), "from", origin(r))
+		h.Log.Info("action on the status page", "button", name, "account", r.PostFormValue("account"), "from", r.RemoteAddr)
 		redirect(w, name)
 	}
 }

@@ -63,7 +63,7 @@ func (a *auth) logIn(r *http.Request, given string) (token string, wait time.Dur
 
 // compare compares a password, unless its sender has to wait.
 func (a *auth) compare(r *http.Request, given, password string) (wait time.Duration, ok bool) {
-	from := origin(r)
+	from := origin(r.RemoteAddr)
 	if wait = a.limiter.begin(from, a.now()); wait > 0 {
 		return wait, false
 	}

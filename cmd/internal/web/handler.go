@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -21,6 +22,8 @@ type Handler struct {
 	mux       http.Handler
 	auth      auth
 	templates templates
+
+	unknownHost, unknownProxy sync.Once // what is logged once
 }
 
 // New returns the pages. It does no I/O.
@@ -56,6 +59,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	protect(w.Header())
+	access := h.Access()
+	client, ok := access.client(r)
+	if !ok {
+		h.unknownProxy.Do(func() {
+			h.Log.Warn("a proxy asks for others, but is not trusted, so all of them share its limit on wrong passwords; if it is yours, add its address to web.trusted_proxies (this is logged once)",
+				"proxy", client)
+		})
+	}
+	r.RemoteAddr = client // r is a copy
+	if !access.knows(r.Host) && !isProbe(r) {
+		h.misdirected(w, r)
+		return
+	}
 	h.mux.ServeHTTP(w, r)
 }
 

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -103,21 +101,15 @@ func (l *rateLimiter) makeRoom(now time.Time) {
 	delete(l.origins, oldest)
 }
 
-// origin is the address that a request comes from: with IPv6 its /64, which is
-// what one customer has.
-func origin(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// origin is what one client has to itself: an address, with IPv6 its /64.
+func origin(client string) string {
+	ip, err := netip.ParseAddr(client)
+	if err != nil || !ip.Is6() {
+		return client
+	}
+	p, err := ip.Prefix(64)
 	if err != nil {
-		return r.RemoteAddr
+		return client
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if ip = ip.Unmap(); ip.Is6() {
-		if p, err := ip.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return ip.String()
+	return p.String()
 }

@@ -63,6 +63,8 @@ type Options struct {
 	Alive func() error
 	// Status returns what `popferry status --json` prints.
 	Status func(ctx context.Context) (any, error)
+	// Access is called for each request.
+	Access func() Access
 	// Password is called at each login. If it returns "", logging in is off.
 	Password func(ctx context.Context) (string, error)
 	Version  string

@@ -65,13 +65,15 @@ type site struct {
 	metrics  *web.Metrics
 	log      *strings.Builder
 	alive    error
+	access   web.Access
 	password string
 	now      time.Time
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{ledger: &fakeLedger{}, actions: &fakeActions{}, log: &strings.Builder{}, now: noon, password: "open sesame"}
+	s := &site{ledger: &fakeLedger{}, actions: &fakeActions{}, log: &strings.Builder{}, now: noon, password: "open sesame",
+		access: web.Access{Hosts: []string{"example.com"}}} // of httptest.NewRequest
 	s.ledger.accounts = []web.Account{{
 		ID: 1, Name: "isp", Enabled: true, LastPoll: noon.Add(-time.Minute), LastSuccess: noon.Add(-time.Hour), NextPoll: noon.Add(9 * time.Minute),
 		Counts: map[ledger.State]int{ledger.Forwarded: 12, ledger.Held: 1},
@@ -81,6 +83,7 @@ func newSite(t *testing.T) *site {
 		Ledger: s.ledger, Actions: s.actions, Metrics: s.metrics, Version: "1.2.3",
 		Alive:    func() error { return s.alive },
 		Status:   func(context.Context) (any, error) { return map[string]any{"accounts": []string{}}, s.ledger.err },
+		Access:   func() web.Access { return s.access },
 		Password: func(context.Context) (string, error) { return s.password, nil },
 		Log:      slog.New(slog.NewTextHandler(s.log, nil)),
 		Now:      func() time.Time { return s.now },
