@@ -100,8 +100,9 @@ func (v *LedgerView) Waiting(ctx context.Context, most int) (list []web.Message,
 	return list, all, nil
 }
 
-// Status returns the document of popferry status --json.
-func (v *LedgerView) Status(ctx context.Context) (any, error) {
+// Status returns the document of popferry status --json. Without private it has
+// the catalogue's words instead of what servers said, and no paths.
+func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 	r, err := v.read(ctx)
 	if err != nil {
 		return nil, err
@@ -116,7 +117,11 @@ func (v *LedgerView) Status(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return StatusDocument(Status(v.configured(), r, time.Now()), found), nil
+	list := Status(v.configured(), r, time.Now())
+	if !private {
+		list, found = public(list, found)
+	}
+	return StatusDocument(list, found), nil
 }
 
 func (v *LedgerView) read(ctx context.Context) (Rows, error) {

@@ -70,6 +70,25 @@ func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
 	return list
 }
 
+// public replaces what servers said by the catalogue's words, and leaves out what
+// was learnt of them and the folder of retained copies.
+func public(list []AccountStatus, found copies.Found) ([]AccountStatus, copies.Found) {
+	for i := range list {
+		if a := &list[i]; a.cause.Code != "" {
+			a.LastError = cause.ByCode(a.cause.Code).What
+		} else {
+			a.LastError = ""
+		}
+		list[i].Server = []ServerFact{}
+	}
+	if found.Orphans != nil {
+		names := *found.Orphans
+		names.Dir = ""
+		found.Orphans = &names
+	}
+	return list, found
+}
+
 // serverFacts are the facts that hold.
 func serverFacts(s *ledger.ServerFacts, now time.Time) []ServerFact {
 	list := []ServerFact{}

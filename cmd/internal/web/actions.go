@@ -9,27 +9,52 @@ import (
 	"time"
 )
 
-// errPassword is logged whenever web.password_file cannot be read.
-const errPassword = "cannot read the password of the status page"
-
 // login handles the login form.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
-	token, wait, ok, err := h.auth.logIn(r, r.PostFormValue("password"))
-	switch {
-	case err != nil:
-		h.Log.Error(errPassword, "error", err)
-		h.loginPage(w, http.StatusInternalServerError, "popferry cannot read its password file. See the log.")
-	case wait > 0:
-		seconds := int(wait/time.Second) + 1
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		h.loginPage(w, http.StatusTooManyRequests, fmt.Sprintf("Too many wrong passwords. Try again in %d s.", seconds))
-	case !ok:
-		h.Log.Warn("wrong password for the status page", "from", r.RemoteAddr)
-		h.loginPage(w, http.StatusForbidden, "Wrong password.")
-	default:
-		http.SetCookie(w, cookie(r, token))
-		redirect(w, "")
+	token, v := h.auth.logIn(r, r.PostFormValue("password"))
+	h.note(r, v)
+	if !v.ok {
+		v.wrong = v.err == nil && v.wait == 0 // also where no password is configured
+		code, words := refusal(w, v)
+		h.loginPage(w, code, words)
+		return
 	}
+	http.SetCookie(w, cookie(r, token))
+	redirect(w, "")
+}
+
+// visitor checks whether a request is from somebody who is logged in.
+func (h *Handler) visitor(r *http.Request) verdict {
+	v := h.auth.admits(r)
+	h.note(r, v)
+	return v
+}
+
+// note logs what the owner has to know of a login. The line about wrong passwords
+// is what fail2ban and the like look for.
+func (h *Handler) note(r *http.Request, v verdict) {
+	switch {
+	case v.err != nil:
+		h.Log.Error("nobody can log in to the status page: cannot use its password", "error", v.err)
+	case v.wrong:
+		h.Log.Warn("wrong password for the status page", "from", r.RemoteAddr)
+	}
+}
+
+// refusal returns the status code for those who are not let in, and what to tell
+// them. It sets Retry-After.
+func refusal(w http.ResponseWriter, v verdict) (code int, words string) {
+	switch {
+	case v.err != nil:
+		return http.StatusInternalServerError, "Nobody can log in: popferry cannot use the password in web.password_file. See the log."
+	case v.wait > 0:
+		seconds := int(v.wait/time.Second) + 1
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		return http.StatusTooManyRequests, fmt.Sprintf("Too many wrong passwords. Try again in %d s.", seconds)
+	case v.wrong:
+		return http.StatusForbidden, "Wrong password."
+	}
+	return http.StatusForbidden, "Please log in first."
 }
 
 // logout ends a session.
@@ -51,12 +76,10 @@ func confirmation(action string) string {
 // act returns the handler of a button. It requires a login.
 func (h *Handler) act(name string, do func(ctx context.Context, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ok, err := h.auth.admits(r)
-		if err != nil {
-			h.Log.Error(errPassword, "error", err)
-		}
-		if !ok {
-			h.loginPage(w, http.StatusForbidden, "Please log in first.")
+		v := h.visitor(r)
+		if !v.ok {
+			code, words := refusal(w, v)
+			h.loginPage(w, code, words)
 			return
 		}
 		// The action is completed even if the browser hangs up.
@@ -64,7 +87,7 @@ func (h *Handler) act(name string, do func(ctx context.Context, r *http.Request)
 		defer cancel()
 		if err := do(ctx, r); err != nil {
 			h.Log.Warn("action on the status page failed", "button", name, "account", r.PostFormValue("account"), "error", err)
-			h.page(w, r, http.StatusConflict, err.Error())
+			h.page(w, r, v, http.StatusConflict, err.Error())
 			return
 		}
 		h.Log.Info("action on the status page", "button", name, "account", r.PostFormValue("account"), "from", r.RemoteAddr)

@@ -231,8 +231,8 @@ func TestBasicAuth(t *testing.T) {
 			t.Errorf("a wrong password: %d, want 403", code)
 		}
 	}
-	if code := poll(s.password); code != 403 || len(s.actions.done) > 0 {
-		t.Errorf("the right password right after wrong ones: %d, actions done: %q; want 403 and none", code, s.actions.done)
+	if code := poll(s.password); code != 429 || len(s.actions.done) > 0 {
+		t.Errorf("the right password right after wrong ones: %d, actions done: %q; want 429 and none", code, s.actions.done)
 	}
 	s.now = s.now.Add(2 * time.Second)
 	if code := poll(s.password); code != 303 {

@@ -43,57 +43,68 @@ type auth struct {
 	sessions map[digest]session // by the digest of their token
 }
 
-// logIn checks a password and returns the token of a new session. If it returns
-// a wait, the password was not compared.
-func (a *auth) logIn(r *http.Request, given string) (token string, wait time.Duration, ok bool, err error) {
-	password, err := a.password(r.Context())
-	if err != nil || password == "" {
-		return "", 0, false, err
+// verdict is what becomes of a password or cookie.
+type verdict struct {
+	ok      bool
+	enabled bool          // a password is configured
+	wrong   bool          // a wrong password was given
+	wait    time.Duration // one was given too soon after wrong ones, and not compared
+	err     error         // the configured password cannot be used
+}
+
+// refused reports whether a password was given in vain.
+func (v verdict) refused() bool { return v.wrong || v.wait > 0 }
+
+// logIn checks a password and returns the token of a new session.
+func (a *auth) logIn(r *http.Request, given string) (token string, v verdict) {
+	password, v := a.configured(r)
+	if !v.enabled {
+		return "", v
 	}
-	if wait, ok = a.compare(r, given, password); !ok {
-		return "", wait, false, nil
+	if a.compare(r, given, password, &v); !v.ok {
+		return "", v
 	}
 	token = rand.Text()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.makeRoom()
 	a.sessions[digestOf(token)] = session{digestOf(password), a.now().Add(sessionLife)}
-	return token, 0, true, nil
+	return token, v
+}
+
+// admits checks whether a request has the cookie of an open session, or the
+// password itself by HTTP Basic authentication.
+func (a *auth) admits(r *http.Request) verdict {
+	password, v := a.configured(r)
+	if !v.enabled {
+		return v
+	}
+	if c, err := r.Cookie(cookieName); err == nil && a.prolong(c.Value, digestOf(password)) {
+		v.ok = true
+		return v
+	}
+	if _, given, basic := r.BasicAuth(); basic {
+		a.compare(r, given, password, &v)
+	}
+	return v
+}
+
+// configured returns the configured password.
+func (a *auth) configured(r *http.Request) (string, verdict) {
+	password, err := a.password(r.Context())
+	return password, verdict{enabled: err == nil && password != "", err: err}
 }
 
 // compare compares a password, unless its sender has to wait.
-func (a *auth) compare(r *http.Request, given, password string) (wait time.Duration, ok bool) {
+func (a *auth) compare(r *http.Request, given, password string, v *verdict) {
 	from := origin(r.RemoteAddr)
-	if wait = a.limiter.begin(from, a.now()); wait > 0 {
-		return wait, false
+	if v.wait = a.limiter.begin(from, a.now()); v.wait > 0 {
+		return
 	}
-	if !digestOf(given).equal(digestOf(password)) {
-		return 0, false
+	if v.ok = digestOf(given).equal(digestOf(password)); v.ok {
+		a.limiter.forgive(from)
 	}
-	a.limiter.forgive(from)
-	return 0, true
-}
-
-// admits reports whether a request has the cookie of an open session, or the
-// password itself by HTTP Basic authentication.
-func (a *auth) admits(r *http.Request) (bool, error) {
-	c, err := r.Cookie(cookieName)
-	_, given, basic := r.BasicAuth()
-	if err != nil && !basic {
-		return false, nil
-	}
-	password, perr := a.password(r.Context())
-	if perr != nil || password == "" {
-		return false, perr
-	}
-	if err == nil && a.prolong(c.Value, digestOf(password)) {
-		return true, nil
-	}
-	if !basic {
-		return false, nil
-	}
-	_, ok := a.compare(r, given, password)
-	return ok, nil
+	v.wrong = !v.ok
 }
 
 // prolong prolongs the session of a token. It reports whether there is one.

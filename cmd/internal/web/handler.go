@@ -3,11 +3,14 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // readLimit bounds how long a request waits for the ledger.
@@ -34,7 +37,7 @@ func New(o Options) *Handler {
 	h := &Handler{Options: o, templates: newTemplates()}
 	h.auth = auth{password: o.Password, now: o.Now, sessions: make(map[digest]session)}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.GathererFunc(h.gather), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.probe(w, "alive", o.Alive()) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.probe(w, "ready", o.Ledger.Ready(r.Context())) })
 	mux.HandleFunc("GET /status.json", h.status)
@@ -100,9 +103,26 @@ func (h *Handler) probe(w http.ResponseWriter, word string, err error) {
 	_, _ = w.Write([]byte(word + "\n"))
 }
 
-// status answers what `popferry status --json` prints.
+// gather collects the metrics. What went wrong is for the log alone.
+func (h *Handler) gather() ([]*dto.MetricFamily, error) {
+	families, err := h.Metrics.Gather()
+	if err != nil {
+		h.Log.Error("cannot read the metrics", "error", err)
+		return nil, errors.New("cannot read the metrics; see the log")
+	}
+	return families, nil
+}
+
+// status answers what `popferry status --json` prints, less what is only for those
+// who are logged in.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
-	v, err := h.Status(r.Context())
+	visitor := h.visitor(r)
+	if visitor.refused() {
+		code, words := refusal(w, visitor)
+		http.Error(w, words, code)
+		return
+	}
+	v, err := h.Status(r.Context(), visitor.ok)
 	if err != nil {
 		h.Log.Error("cannot show the status", "error", err)
 		http.Error(w, "cannot read the ledger; see the log", http.StatusInternalServerError)

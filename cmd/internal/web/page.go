@@ -58,12 +58,19 @@ type statusView struct {
 	WaitingAll         int
 }
 
-// show answers a request for the status page.
-func (h *Handler) show(w http.ResponseWriter, r *http.Request) { h.page(w, r, http.StatusOK, "") }
+// show answers a request for the status page. A password that is wrong is said to
+// be: whoever gave one would take the public page for all there is.
+func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
+	visitor, code, problem := h.visitor(r), http.StatusOK, ""
+	if visitor.refused() {
+		code, problem = refusal(w, visitor)
+	}
+	h.page(w, r, visitor, code, problem)
+}
 
 // page writes the status page, with an error message in it if problem is not "".
-func (h *Handler) page(w http.ResponseWriter, r *http.Request, code int, problem string) {
-	v, err := h.read(r)
+func (h *Handler) page(w http.ResponseWriter, r *http.Request, visitor verdict, code int, problem string) {
+	v, err := h.read(r, visitor)
 	if err != nil {
 		h.Log.Error("cannot show the status page", "error", err)
 		v = &statusView{frame: frame{Health: red}, Headline: "The ledger cannot be read"}
@@ -83,16 +90,11 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request, code int, problem
 	h.render(w, h.templates.status, code, v)
 }
 
-// read collects what the page shows.
-func (h *Handler) read(r *http.Request) (*statusView, error) {
+// read collects what the page shows to a visitor.
+func (h *Handler) read(r *http.Request, visitor verdict) (*statusView, error) {
 	ctx, now := r.Context(), h.Now()
-	v := &statusView{}
-	password, err := h.Password(ctx)
-	if err != nil {
-		h.Log.Error(errPassword, "error", err)
-	}
-	v.CanLogIn = password != ""
-	v.LoggedIn, _ = h.auth.admits(r) // the same error
+	// With a password that cannot be used, the attempt to log in says so.
+	v := &statusView{LoggedIn: visitor.ok, CanLogIn: visitor.enabled || visitor.err != nil}
 	accounts, err := h.Ledger.Accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -108,7 +110,7 @@ func (h *Handler) read(r *http.Request) (*statusView, error) {
 		byAccount[d.Account] = append(byAccount[d.Account], d)
 	}
 	for _, a := range accounts {
-		v.Accounts = append(v.Accounts, newAccountView(a, newChart(byAccount[a.ID], now), now))
+		v.Accounts = append(v.Accounts, newAccountView(a, newChart(byAccount[a.ID], now), v.LoggedIn, now))
 	}
 	messages, all, err := h.Ledger.Waiting(ctx, pageMessages)
 	if err != nil {

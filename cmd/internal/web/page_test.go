@@ -20,7 +20,7 @@ func TestPage(t *testing.T) {
 	}
 	contains(t, body,
 		"1 of 5 accounts is failing",
-		"The login was refused.", "4 polls in a row.", "Many providers require an app password", "-ERR [AUTH] Authentication failed.",
+		"The login was refused.", "4 polls in a row.", "Many providers require an app password",
 		`<span class="word amber">1 message needs you</span>`, `<span class="word green">working</span>`,
 		`<span class="word grey">not polled yet</span>`, `<span class="word grey">disabled</span>`,
 		`<b>1284</b> forwarded`, "3 min ago", "in 7 min", `datetime="2026-11-20T11:57:00Z"`,
@@ -32,30 +32,64 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestPageHidesMailBeforeLogin: without the password there are no buttons, and
-// nothing about senders and subjects.
-func TestPageHidesMailBeforeLogin(t *testing.T) {
+// TestMailIsHiddenBeforeLogin: without the password there are no buttons, and nothing
+// that senders and servers wrote, wherever one looks.
+func TestMailIsHiddenBeforeLogin(t *testing.T) {
 	t.Parallel()
+	onPage := []string{"lottery.example", "You have won", "Minutes of the meeting", "looks like spam", "greylisted", "board@club", "Authentication failed", `action="retry"`, `action="poll"`}
+	for _, password := range []string{"open sesame", ""} {
+		s := newSite(t)
+		s.busy()
+		s.password = password
+		addr := serve(t, s, nil)
+		for _, path := range []string{"/", "/?did=poll", "/status.json", "/metrics", "/login"} {
+			res, body := send(t, ask(t, addr, path, nil))
+			if res.StatusCode != 200 {
+				t.Errorf("%s: %s, want 200", path, res.Status)
+			}
+			for _, words := range append(onPage, "what the server said\"") {
+				if strings.Contains(body, words) {
+					t.Errorf("%s before the login has %q, want it hidden", path, words)
+				}
+			}
+		}
+	}
+
 	s := newSite(t)
 	s.busy()
-	private := []string{"lottery.example", "You have won", "Minutes of the meeting", "looks like spam", "greylisted", "board@club", `action="retry"`, `action="poll"`}
-	_, outside := s.get("/")
-	contains(t, outside, `href="login"`)
-	for _, words := range private {
-		if strings.Contains(outside, words) {
-			t.Errorf("before the login the page has %q, want it hidden", words)
-		}
+	addr := serve(t, s, nil)
+	inside := func(path string) string {
+		r := ask(t, addr, path, nil)
+		r.SetBasicAuth("anybody", s.password)
+		_, body := send(t, r)
+		return body
 	}
-	r := request(http.MethodGet, "/", "")
-	r.SetBasicAuth("anybody", s.password)
-	_, inside := s.do(r)
-	for _, words := range private {
-		if !strings.Contains(inside, words) {
-			t.Errorf("after the login the page lacks %q, want it shown", words)
-		}
-	}
-	if strings.Contains(inside, "<script") || strings.Contains(inside, "<b>Office") {
+	page := inside("/")
+	contains(t, page, onPage...)
+	if strings.Contains(page, "<script") || strings.Contains(page, "<b>Office") {
 		t.Error("the page has markup that a sender wrote, want it escaped")
+	}
+	contains(t, inside("/status.json"), "what the server said")
+}
+
+// TestWrongPasswordIsSaid: whoever gives a wrong password is not left to believe that
+// the public page is all there is.
+func TestWrongPasswordIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/", "/status.json"} {
+		s := newSite(t)
+		addr := serve(t, s, nil)
+		for i, want := range []string{"Wrong password", "Wrong password", "Wrong password", "Too many wrong passwords"} {
+			r := ask(t, addr, path, nil)
+			r.SetBasicAuth("", "guess")
+			res, body := send(t, r)
+			if code := map[bool]int{false: 403, true: 429}[i == 3]; res.StatusCode != code || !strings.Contains(body, want) {
+				t.Errorf("%s, wrong password %d: %s, want %d with %q in\n%s", path, i, res.Status, code, want, body)
+			}
+		}
+		if n := strings.Count(s.log.String(), `msg="wrong password for the status page" from=127.0.0.1`); n != 3 {
+			t.Errorf("%s: %d lines about wrong passwords, want 3:\n%s", path, n, s.log)
+		}
 	}
 }
 

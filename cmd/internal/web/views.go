@@ -32,12 +32,12 @@ type number struct {
 // problem describes why an account fails.
 type problem struct {
 	What     string
-	Evidence string // the error or the reply itself
+	Evidence string // the error or the reply itself; "" before a login
 	Remedy   string
 	Times    int // in a row
 }
 
-func newAccountView(a Account, c chart, now time.Time) accountView {
+func newAccountView(a Account, c chart, loggedIn bool, now time.Time) accountView {
 	v := accountView{
 		Name: a.Name, Enabled: a.Enabled, Chart: c,
 		LastPoll: newTimeView(a.LastPoll, now), LastSuccess: newTimeView(a.LastSuccess, now), Next: newTimeView(a.NextPoll, now),
@@ -56,7 +56,10 @@ func newAccountView(a Account, c chart, now time.Time) accountView {
 	put(a.OnServer, "on server", "always")
 	if a.Cause.Code != "" {
 		k := cause.ByCode(a.Cause.Code)
-		v.Problem = &problem{What: sentenceCase(k.What), Evidence: a.Cause.Text, Remedy: k.Remedy, Times: a.Failures}
+		v.Problem = &problem{What: sentenceCase(k.What), Remedy: k.Remedy, Times: a.Failures}
+		if loggedIn {
+			v.Problem.Evidence = a.Cause.Text
+		}
 	}
 	return v
 }

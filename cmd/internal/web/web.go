@@ -61,8 +61,9 @@ type Options struct {
 	Metrics *Metrics
 	// Alive returns nil while polls start when they are due.
 	Alive func() error
-	// Status returns what `popferry status --json` prints.
-	Status func(ctx context.Context) (any, error)
+	// Status returns what `popferry status --json` prints; without private, less
+	// what servers said and the paths of files.
+	Status func(ctx context.Context, private bool) (any, error)
 	// Access is called for each request.
 	Access func() Access
 	// Password is called at each login. If it returns "", logging in is off.

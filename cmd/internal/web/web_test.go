@@ -81,8 +81,14 @@ func newSite(t *testing.T) *site {
 	s.metrics = web.NewMetrics("1.2.3", s.ledger)
 	s.Handler = web.New(web.Options{
 		Ledger: s.ledger, Actions: s.actions, Metrics: s.metrics, Version: "1.2.3",
-		Alive:    func() error { return s.alive },
-		Status:   func(context.Context) (any, error) { return map[string]any{"accounts": []string{}}, s.ledger.err },
+		Alive: func() error { return s.alive },
+		Status: func(_ context.Context, private bool) (any, error) {
+			said := []string{}
+			if private {
+				said = append(said, "what the server said")
+			}
+			return map[string]any{"accounts": said}, s.ledger.err
+		},
 		Access:   func() web.Access { return s.access },
 		Password: func(context.Context) (string, error) { return s.password, nil },
 		Log:      slog.New(slog.NewTextHandler(s.log, nil)),
@@ -130,6 +136,7 @@ func TestProbes(t *testing.T) {
 		{"not ready", "/readyz", func(s *site) { s.ledger.err = errBroken }, 503, "not ready\n"},
 		{"status", "/status.json", func(*site) {}, 200, "{\n  \"accounts\": []\n}\n"},
 		{"no status", "/status.json", func(s *site) { s.ledger.err = errBroken }, 500, "cannot read the ledger; see the log\n"},
+		{"no metrics", "/metrics", func(s *site) { s.ledger.err = errBroken }, 500, "An error has occurred while serving metrics:\n\ncannot read the metrics; see the log\n"},
 		{"unknown", "/nonsense", func(*site) {}, 404, "404 page not found\n"},
 	}
 	for _, tt := range tests {
