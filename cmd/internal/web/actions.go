@@ -11,7 +11,7 @@ import (
 
 // login handles the login form.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
-	token, v := h.auth.logIn(r, r.PostFormValue("password"))
+	cookies, v := h.auth.logIn(r, r.PostFormValue("password"))
 	h.note(r, v)
 	if !v.ok {
 		v.wrong = v.err == nil && v.wait == 0 // also where no password is configured
@@ -19,7 +19,9 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		h.loginPage(w, code, words)
 		return
 	}
-	http.SetCookie(w, cookie(r, token))
+	for _, c := range cookies {
+		http.SetCookie(w, c)
+	}
 	redirect(w, "")
 }
 
@@ -60,7 +62,7 @@ func refusal(w http.ResponseWriter, v verdict) (code int, words string) {
 // logout ends a session.
 func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 	h.auth.logOut(r)
-	http.SetCookie(w, cookie(r, ""))
+	http.SetCookie(w, cookie(r, sessionCookie, ""))
 	redirect(w, "")
 }
 

@@ -23,7 +23,7 @@ func request(method, path, form string) *http.Request {
 func (s *site) logIn(t *testing.T) *http.Cookie {
 	t.Helper()
 	res, _ := s.do(request(http.MethodPost, "/login", url.Values{"password": {s.password}}.Encode()))
-	if res.Code != 303 || res.Header.Get("Location") != "./" || len(res.cookies) != 1 {
+	if res.Code != 303 || res.Header.Get("Location") != "./" || len(res.cookies) != 2 {
 		t.Fatalf("log in: %s %v, want 303 to ./ with a cookie", res.Status, res.Header)
 	}
 	return res.cookies[0]

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	cookieName = "popferry_session"
+	sessionCookie = "popferry_session"
 	// sessionLife is how long a login lasts after its last request.
 	sessionLife = 12 * time.Hour
 	// maxSessions bounds the open sessions; the one that expires first is
@@ -38,6 +38,7 @@ type auth struct {
 	password func(ctx context.Context) (string, error)
 	now      func() time.Time
 	limiter  rateLimiter
+	devices  devices
 
 	mu       sync.Mutex
 	sessions map[digest]session // by the digest of their token
@@ -55,21 +56,23 @@ type verdict struct {
 // refused reports whether a password was given in vain.
 func (v verdict) refused() bool { return v.wrong || v.wait > 0 }
 
-// logIn checks a password and returns the token of a new session.
-func (a *auth) logIn(r *http.Request, given string) (token string, v verdict) {
+// logIn checks a password and returns the cookies of a new session.
+func (a *auth) logIn(r *http.Request, given string) ([]*http.Cookie, verdict) {
 	password, v := a.configured(r)
 	if !v.enabled {
-		return "", v
+		return nil, v
 	}
 	if a.compare(r, given, password, &v); !v.ok {
-		return "", v
+		return nil, v
 	}
-	token = rand.Text()
+	device := cookie(r, deviceCookie, a.devices.issue(r, password))
+	device.MaxAge = int(deviceLife / time.Second)
+	token := rand.Text()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.makeRoom()
 	a.sessions[digestOf(token)] = session{digestOf(password), a.now().Add(sessionLife)}
-	return token, v
+	return []*http.Cookie{cookie(r, sessionCookie, token), device}, v
 }
 
 // admits checks whether a request has the cookie of an open session, or the
@@ -79,7 +82,7 @@ func (a *auth) admits(r *http.Request) verdict {
 	if !v.enabled {
 		return v
 	}
-	if c, err := r.Cookie(cookieName); err == nil && a.prolong(c.Value, digestOf(password)) {
+	if c, err := r.Cookie(sessionCookie); err == nil && a.prolong(c.Value, digestOf(password)) {
 		v.ok = true
 		return v
 	}
@@ -97,12 +100,15 @@ func (a *auth) configured(r *http.Request) (string, verdict) {
 
 // compare compares a password, unless its sender has to wait.
 func (a *auth) compare(r *http.Request, given, password string, v *verdict) {
-	from := origin(r.RemoteAddr)
+	from := guesser{name: origin(r.RemoteAddr)}
+	if device := a.devices.of(r, password); device != "" {
+		from = guesser{name: "device " + device, known: true}
+	}
 	if v.wait = a.limiter.begin(from, a.now()); v.wait > 0 {
 		return
 	}
 	if v.ok = digestOf(given).equal(digestOf(password)); v.ok {
-		a.limiter.forgive(from)
+		a.limiter.admit(from)
 	}
 	v.wrong = !v.ok
 }
@@ -124,7 +130,7 @@ func (a *auth) prolong(token string, password digest) bool {
 
 // logOut ends the session of a request.
 func (a *auth) logOut(r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
+	if c, err := r.Cookie(sessionCookie); err == nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		delete(a.sessions, digestOf(c.Value))
@@ -149,12 +155,12 @@ func (a *auth) makeRoom() {
 	}
 }
 
-// cookie is a session's cookie; an empty token removes it. It is restricted to
+// cookie is one of our cookies; an empty value removes it. It is restricted to
 // TLS only where the page itself came over TLS, also through a proxy.
-func cookie(r *http.Request, token string) *http.Cookie {
-	c := &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+func cookie(r *http.Request, name, value string) *http.Cookie {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")}
-	if token == "" {
+	if value == "" {
 		c.MaxAge = -1
 	}
 	return c

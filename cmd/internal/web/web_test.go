@@ -94,6 +94,7 @@ func newSite(t *testing.T) *site {
 		Log:      slog.New(slog.NewTextHandler(s.log, nil)),
 		Now:      func() time.Time { return s.now },
 	})
+	s.HurryDevices()
 	return s
 }
 
