@@ -85,12 +85,14 @@ func parseHop(s string) (netip.Addr, error) {
 // isProbe reports whether a request is a health probe from another machine. They
 // come under any name, and learn nothing but a word.
 func isProbe(r *http.Request) bool {
-	if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
+	if !probePath(r.URL.Path) {
 		return false
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return local == nil || !local.IP.IsLoopback()
 }
+
+func probePath(path string) bool { return path == "/healthz" || path == "/readyz" }
 
 // misdirected answers a request under a name that is not ours with 421
 // (RFC 9110, section 15.5.20).

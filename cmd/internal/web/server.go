@@ -2,10 +2,10 @@ package web
 
 import (
 	"container/list"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -17,66 +17,31 @@ const (
 	answerLimit = time.Minute      // for an answer, from the end of the header
 	idleLimit   = 2 * time.Minute  // between two requests
 	maxHeader   = 32 << 10         // octets
-	// maxConnections is more than a few browsers, probes and collectors of
-	// metrics need at once.
+	// maxConnections is how many connections may wait for a request, and how many
+	// may be answered at once: more than a few browsers, probes and collectors of
+	// metrics need.
 	maxConnections = 100
 )
 
-// NewServer returns a server for the pages. When maxConnections are open and
-// another arrives, the connection that has been idle longest is closed. If the
-// new one had to wait instead, a hundred idle clients could block the health
-// probes, and popferry would be killed as dead.
+// NewServer returns a server for the pages. When maxConnections wait for a request
+// and another arrives, the one that has been silent longest is closed. If the new
+// one had to wait instead, a hundred idle clients could block the health probes,
+// and popferry would be killed as dead. A connection that is being answered is
+// never closed: while maxConnections are, other requests get 503, but for probes.
 func NewServer(pages http.Handler, log *slog.Logger) *http.Server {
 	l := &connLimiter{open: make(map[net.Conn]*list.Element)}
 	return &http.Server{
-		Handler:           pages,
+		Handler:           l.limit(pages),
 		ReadHeaderTimeout: headerLimit,
 		ReadTimeout:       bodyLimit,
 		WriteTimeout:      answerLimit,
 		IdleTimeout:       idleLimit,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         l.changed,
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
-// connLimiter bounds the open connections of a server.
-type connLimiter struct {
-	mu    sync.Mutex
-	order list.List // of net.Conn, the one that has been idle longest first
-	open  map[net.Conn]*list.Element
-}
-
-// changed is the server's ConnState hook. The server calls it for a new
-// connection before it reads from it.
-func (l *connLimiter) changed(conn net.Conn, s http.ConnState) {
-	if surplus := l.update(conn, s); surplus != nil {
-		_ = surplus.Close()
-	}
-}
-
-// update returns a connection to close, or nil.
-func (l *connLimiter) update(conn net.Conn, s http.ConnState) net.Conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.open[conn]
-	switch {
-	case s == http.StateNew:
-		l.open[conn] = l.order.PushBack(conn)
-	case e == nil: // already closed by us
-	case s == http.StateClosed, s == http.StateHijacked:
-		l.remove(e)
-	default:
-		l.order.MoveToBack(e)
-	}
-	if len(l.open) <= maxConnections {
-		return nil
-	}
-	return l.remove(l.order.Front())
-}
-
-func (l *connLimiter) remove(e *list.Element) net.Conn {
-	conn := l.order.Remove(e).(net.Conn)
-	delete(l.open, conn)
-	return conn
-}
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
