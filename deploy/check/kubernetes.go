@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	kyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -24,6 +25,8 @@ func types() map[string]func() any {
 		"v1/ServiceAccount":        func() any { return new(corev1.ServiceAccount) },
 		"apps/v1/Deployment":       func() any { return new(appsv1.Deployment) },
 		"batch/v1/CronJob":         func() any { return new(batchv1.CronJob) },
+
+		"networking.k8s.io/v1/NetworkPolicy": func() any { return new(networkingv1.NetworkPolicy) },
 	}
 }
 
@@ -32,6 +35,7 @@ func types() map[string]func() any {
 func checkKubernetes(r io.Reader, w io.Writer) error {
 	var errs []error
 	docs, pods := kyaml.NewYAMLReader(bufio.NewReader(r)), 0
+	var policies []*networkingv1.NetworkPolicy
 	for {
 		doc, err := docs.Read()
 		if errors.Is(err, io.EOF) {
@@ -69,12 +73,36 @@ func checkKubernetes(r io.Reader, w io.Writer) error {
 		case *batchv1.CronJob:
 			pods++
 			errs = append(errs, checkCronJob(o)...)
+		case *networkingv1.NetworkPolicy:
+			policies = append(policies, o)
 		}
 	}
 	if pods != 1 {
 		errs = append(errs, fmt.Errorf("%d things that run, not one: each would poll the same mailboxes", pods))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkPolicies(policies)...)...)
+}
+
+// checkPolicies holds the pod to what it needs of the network. All policies together
+// allow what one of them does.
+func checkPolicies(policies []*networkingv1.NetworkPolicy) (errs []error) {
+	closed := map[networkingv1.PolicyType]bool{}
+	for _, p := range policies {
+		must := musts(&errs, "NetworkPolicy "+p.Name)
+		must(p.Namespace == "popferry" && p.Spec.PodSelector.MatchLabels["app.kubernetes.io/name"] == "popferry", "the pods of popferry")
+		for _, t := range p.Spec.PolicyTypes {
+			closed[t] = true
+		}
+		for _, rule := range p.Spec.Ingress {
+			must(len(rule.From) > 0 && len(rule.Ports) > 0, "ingress from somewhere, to a port")
+		}
+		for _, rule := range p.Spec.Egress {
+			must(len(rule.Ports) > 0, "egress to ports")
+		}
+	}
+	must := musts(&errs, "NetworkPolicies")
+	must(closed[networkingv1.PolicyTypeIngress] && closed[networkingv1.PolicyTypeEgress], "Ingress and Egress closed but for what they allow")
+	return errs
 }
 
 func checkDeployment(d *appsv1.Deployment) (errs []error) {
