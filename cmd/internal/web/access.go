@@ -101,8 +101,8 @@ func (h *Handler) misdirected(w http.ResponseWriter, r *http.Request) {
 	name := hostOf(r.Host)
 	name = name[:min(len(name), most)]
 	h.unknownHost.Do(func() {
-		h.Log.Warn("a request for a host name that the status page does not answer to; if it is the page's own, add it to web.hosts (this is logged once)",
-			"host", name, "from", r.RemoteAddr)
+		h.Log.Warn("the status page refuses requests under a host name that is not its own; this is logged once", "host", name, "from", r.RemoteAddr,
+			"remedy", "If it is a name of the page, add it to web.hosts.")
 	})
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusMisdirectedRequest)

@@ -48,13 +48,14 @@ type auth struct {
 type verdict struct {
 	ok      bool
 	enabled bool          // a password is configured
-	wrong   bool          // a wrong password was given
+	given   bool          // one was given by HTTP Basic authentication
+	wrong   bool          // a wrong one was given
 	wait    time.Duration // one was given too soon after wrong ones, and not compared
 	err     error         // the configured password cannot be used
 }
 
 // refused reports whether a password was given in vain.
-func (v verdict) refused() bool { return v.wrong || v.wait > 0 }
+func (v verdict) refused() bool { return v.wrong || v.wait > 0 || v.given && v.err != nil }
 
 // logIn checks a password and returns the cookies of a new session.
 func (a *auth) logIn(r *http.Request, given string) ([]*http.Cookie, verdict) {
@@ -79,14 +80,15 @@ func (a *auth) logIn(r *http.Request, given string) ([]*http.Cookie, verdict) {
 // password itself by HTTP Basic authentication.
 func (a *auth) admits(r *http.Request) verdict {
 	password, v := a.configured(r)
-	if !v.enabled {
+	var given string
+	if _, given, v.given = r.BasicAuth(); !v.enabled {
 		return v
 	}
 	if c, err := r.Cookie(sessionCookie); err == nil && a.prolong(c.Value, digestOf(password)) {
 		v.ok = true
 		return v
 	}
-	if _, given, basic := r.BasicAuth(); basic {
+	if v.given {
 		a.compare(r, given, password, &v)
 	}
 	return v

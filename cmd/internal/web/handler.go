@@ -66,8 +66,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client, ok := access.client(r)
 	if !ok {
 		h.unknownProxy.Do(func() {
-			h.Log.Warn("a proxy asks for others, but is not trusted, so all of them share its limit on wrong passwords; if it is yours, add its address to web.trusted_proxies (this is logged once)",
-				"proxy", client)
+			h.Log.Warn("a proxy that is not trusted says whom it asks for, so they all share its limit on wrong passwords; this is logged once", "from", client,
+				"remedy", "If the proxy is yours, add its address to web.trusted_proxies.")
 		})
 	}
 	r.RemoteAddr = client // r is a copy

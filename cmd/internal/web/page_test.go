@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestPage(t *testing.T) {
 	}
 	contains(t, body,
 		"1 of 5 accounts is failing",
-		"The login was refused.", "4 polls in a row.", "Many providers require an app password",
+		"The login was refused.", "4 polls in a row.", "Many providers require an app password", "Log in to see the details.",
 		`<span class="word amber">1 message needs you</span>`, `<span class="word green">working</span>`,
 		`<span class="word grey">not polled yet</span>`, `<span class="word grey">disabled</span>`,
 		`<b>1284</b> forwarded`, "3 min ago", "in 7 min", `datetime="2026-11-20T11:57:00Z"`,
@@ -93,13 +94,48 @@ func TestWrongPasswordIsSaid(t *testing.T) {
 	}
 }
 
+// TestUnusablePassword: with a password that cannot be used, nobody can log in, and
+// whoever tries is told where to look. The public page goes on.
+func TestUnusablePassword(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	addr := serve(t, s, nil)
+	inside := s.logIn(t)
+	s.password, s.secret = "", errBroken
+	for _, tt := range []struct {
+		name string
+		path string
+		form url.Values
+		with func(*http.Request)
+		code int
+	}{
+		{"the page", "/", nil, func(*http.Request) {}, 200},
+		{"with a session", "/", nil, func(r *http.Request) { r.AddCookie(inside) }, 200},
+		{"with a password", "/", nil, func(r *http.Request) { r.SetBasicAuth("", "open sesame") }, 500},
+		{"status with a password", "/status.json", nil, func(r *http.Request) { r.SetBasicAuth("", "") }, 500},
+		{"login", "/login", url.Values{"password": {""}}, func(*http.Request) {}, 500},
+		{"a button", "/poll", url.Values{"account": {"isp"}}, func(r *http.Request) { r.AddCookie(inside) }, 500},
+	} {
+		r := ask(t, addr, tt.path, tt.form)
+		tt.with(r)
+		res, body := send(t, r)
+		if res.StatusCode != tt.code || (tt.code == 500) != strings.Contains(body, "the password in web.password_file. See the log.") || strings.Contains(body, `action="poll"`) {
+			t.Errorf("%s: %s, want %d, without buttons, and an explanation if it is an error:\n%s", tt.name, res.Status, tt.code, body)
+		}
+	}
+	contains(t, s.log.String(), errBroken.Error())
+	if len(s.actions.done) > 0 {
+		t.Errorf("actions done: %q, want none", s.actions.done)
+	}
+}
+
 func TestNoPasswordNoButtons(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.busy()
 	s.password = ""
 	_, body := s.get("/")
-	contains(t, body, "set <code>web.password_file</code>")
+	contains(t, body, "set <code>web.password_file</code>", "<code>popferry status</code> shows the details.")
 	if strings.Contains(body, `href="login"`) || strings.Contains(body, "<form") {
 		t.Error("the page offers a login, want none without a password")
 	}

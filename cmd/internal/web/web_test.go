@@ -67,6 +67,7 @@ type site struct {
 	alive    error
 	access   web.Access
 	password string
+	secret   error // the password cannot be used
 	now      time.Time
 }
 
@@ -90,7 +91,7 @@ func newSite(t *testing.T) *site {
 			return map[string]any{"accounts": said}, s.ledger.err
 		},
 		Access:   func() web.Access { return s.access },
-		Password: func(context.Context) (string, error) { return s.password, nil },
+		Password: func(context.Context) (string, error) { return s.password, s.secret },
 		Log:      slog.New(slog.NewTextHandler(s.log, nil)),
 		Now:      func() time.Time { return s.now },
 	})
