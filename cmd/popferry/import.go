@@ -58,7 +58,7 @@ func (p *program) importCommand() *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.StringVarP(&o.Output, "output", "o", "popferry.yaml", "`FILE` to write")
+	flags.StringVarP(&o.Output, "output", "o", "", "`FILE` to write (default: where popferry run finds it, ~/.config/popferry/popferry.yaml\nor for root /etc/popferry/popferry.yaml)")
 	flags.StringVar(&o.State, "state", "", "`FILE` of the ledger (default: as for a configuration without state)")
 	flags.StringArrayVar(&o.StateFiles, "state-file", nil, "`PATH` of the other program's record of what it has fetched, or of its folder, if it is\nnot at the usual place; can be given several times")
 	flags.BoolVar(&seenOnly, "seen-only", false, "write no configuration; only mark what was fetched, for the accounts of the existing configuration")

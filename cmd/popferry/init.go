@@ -26,7 +26,8 @@ func (p *program) initCommand() *cobra.Command {
 		Long: "Asks for a mail address, its password, and the inbox that receives the mail; finds the servers of both, tries them,\n" +
 			"and writes what works: popferry.yaml with the inbox, and a file in accounts.d for the mailbox. If popferry.yaml\n" +
 			"exists already, init adds another mailbox to it. It never overwrites a file. All files are readable only by you\n" +
-			"(mode 0600), and passwords are in files of their own.\n\n" +
+			"(mode 0600), and passwords are in files of their own. Without --config they go to ~/.config/popferry, for root to\n" +
+			"/etc/popferry, where the other commands find them.\n\n" +
 			"Servers are found by built-in presets, the domain's autoconfig, Thunderbird's database, SRV records and guesses.\n" +
 			"A password is sent only over TLS, to a server with a verified certificate, unless you allow otherwise.\n\n" +
 			"init does not ask for what a flag says. With --yes it does not ask at all: --address, --password-file and --to are\n" +

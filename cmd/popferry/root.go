@@ -55,7 +55,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 // withConfig gives a command the flag for the configuration file.
 func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVarP(&p.configFlag, "config", "c", "",
-		"configuration `FILE` (default: $POPFERRY_CONFIG, ./popferry.yaml,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
+		"configuration `FILE` (default: $POPFERRY_CONFIG,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
 	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails if there is no such flag
 	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"strconv"
 
@@ -25,5 +26,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%v exits with %d, want %d", args[1:], got, want)
+	}
+}
+
+// expose makes a folder that everybody can write to, and as root gives it to another
+// user: in a container, such a folder of root's is a volume.
+func expose(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expose FOLDER")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.Mkdir(dir, 0o700))
+	ts.Check(os.Chmod(dir, 0o777))
+	if os.Geteuid() == 0 {
+		ts.Check(os.Chown(dir, 54321, 54321))
 	}
 }

@@ -3,17 +3,22 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
+	"github.com/popferry/popferry/cmd/internal/trust"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
-// OpenLedger opens the configuration's ledger.
+// OpenLedger opens the configuration's ledger, if nobody else can have written it.
 func OpenLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+	if err := trust.Current().Ledger(cfg.State); err != nil {
+		return nil, &ConfigError{Err: fmt.Errorf("state: %w", err)}
+	}
 	store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
 	if err == nil {
 		return store, nil

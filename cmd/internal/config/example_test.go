@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"regexp"
 	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 const examplePath = "../../../config.example.yaml"
@@ -16,7 +18,7 @@ var switchedOff = regexp.MustCompile(`(?m)^( *)#((?:  )?[a-z_]+:)`)
 
 func loadExample(t *testing.T, path string) *Config {
 	t.Helper()
-	c, err := Load(path, Env{Getenv: func(name string) string {
+	c, err := Load(path, Env{Guard: trust.Everybody(), Getenv: func(name string) string {
 		if name == "HOME" {
 			return "/home/leo"
 		}

@@ -6,7 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
+
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 // path sets the path of a file or folder that need not exist. A relative path is
@@ -61,6 +62,31 @@ func (l *loader) locate(v yamlValue, name string) string {
 	return l.expand(v, name)
 }
 
+// secretFile sets the path of a file with a secret. One that others can write is an
+// error; it warns of one that others can read, unless the service manager made it.
+func (l *loader) secretFile(p *string) setter {
+	return func(v yamlValue) {
+		if l.file(p)(v); *p == "" || l.env.ReadOnly { // whoever only looks may be another user
+			return
+		}
+		if refused, ok := errors.AsType[*trust.Error](l.env.Guard.Check(*p)); ok {
+			v.fail("%v", refused)
+			l.config.Files = append(l.config.Files, refused.Culprit)
+			return
+		}
+		if info, err := os.Stat(*p); err == nil && *p == l.expand(v, v.node.Value) {
+			l.warnExposed(v, info, *p, "run chmod 600 "+*p)
+		}
+	}
+}
+
+// warnExposed warns of a file with a secret that others can read.
+func (l *loader) warnExposed(v yamlValue, info fs.FileInfo, what, remedy string) {
+	if who := l.env.Guard.Exposed(info); who != "" {
+		v.warn("%s can read %s (mode %04o); %s", who, what, info.Mode().Perm(), remedy)
+	}
+}
+
 // password sets a password that is in the configuration file. It warns once for
 // each file that other users can read.
 func (l *loader) password(p *Secret) setter {
@@ -70,9 +96,9 @@ func (l *loader) password(p *Secret) setter {
 			return
 		}
 		*p = NewSecret(cutLineEnds(s))
-		if v.report != nil && public(l.modes[v.file]) {
-			v.warn("other users can read this file (mode %04o); run chmod 600 %s, or use password_file", l.modes[v.file].Perm(), v.file)
-			l.modes[v.file] = 0
+		if info := l.infos[v.file]; v.report != nil && info != nil {
+			l.warnExposed(v, info, "this file", "run chmod 600 "+v.file+", or use password_file")
+			delete(l.infos, v.file)
 		}
 	}
 }
@@ -102,14 +128,11 @@ func (l *loader) passwordEnv(p *Secret) setter {
 func (l *loader) passwordFile(p *Secret) setter {
 	return func(v yamlValue) {
 		var path string
-		if l.file(&path)(v); path == "" {
+		if l.secretFile(&path)(v); path == "" {
 			return
 		}
 		name := v.node.Value
-		if info, err := os.Stat(path); err == nil && public(info.Mode()) && path == l.expand(v, name) {
-			v.warn("other users can read %s (mode %04o); run chmod 600 %[1]s", path, info.Mode().Perm())
-		}
-		*p = secretFromFile(func() string { return l.locate(v, name) })
+		*p = secretFromFile(l.env.Guard, func() string { return l.locate(v, name) })
 	}
 }
 
@@ -131,11 +154,6 @@ func (l *loader) tokenCommand(s *Server) setter {
 			s.Secret, s.Token = tokenFrom(command), true
 		}
 	}
-}
-
-// public reports whether users other than the owner and group can read a file.
-func public(mode fs.FileMode) bool {
-	return runtime.GOOS != "windows" && mode.Perm()&0o004 != 0
 }
 
 // reason returns a file error without its operation and path.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 func load(t *testing.T, path string, vars map[string]string) *config.Config {
@@ -282,7 +283,12 @@ forward:
     to: leo@example.org
     on_reject: wrap
 `)
-	c := load(t, path, nil)
+	env := environment(nil)
+	env.Guard = trust.As(os.Geteuid(), false)
+	c, err := config.Load(path, env)
+	if err != nil {
+		t.Fatal(err)
+	}
 	equal(t, "warnings", c.Warnings, []string{
 		path + ":5: accounts[one].password: other users can read this file (mode 0644); run chmod 600 " + path + ", or use password_file",
 		path + ":5: accounts[one].tls: none: password and mail go to pop.example.net unencrypted",
@@ -337,7 +343,7 @@ func TestFindOrder(t *testing.T) {
 	}{
 		{name: "flag", flag: "my.yaml", vars: map[string]string{"POPFERRY_CONFIG": "env.yaml"}, want: "my.yaml"},
 		{name: "variable", vars: map[string]string{"POPFERRY_CONFIG": "env.yaml"}, files: []string{"popferry.yaml"}, want: "env.yaml"},
-		{name: "here", files: []string{"popferry.yaml", "/etc/popferry/popferry.yaml"}, want: "popferry.yaml"},
+		{name: "not here", files: []string{"popferry.yaml", "/etc/popferry/popferry.yaml"}, want: "/etc/popferry/popferry.yaml"},
 		{name: "home", files: []string{"/home/leo/.config/popferry/popferry.yaml"}, want: "/home/leo/.config/popferry/popferry.yaml"},
 		{name: "XDG", vars: map[string]string{"XDG_CONFIG_HOME": "/xdg"}, files: []string{"/xdg/popferry/popferry.yaml"}, want: "/xdg/popferry/popferry.yaml"},
 		{name: "system", files: []string{"/etc/popferry/popferry.yaml"}, want: "/etc/popferry/popferry.yaml"},
@@ -355,10 +361,48 @@ func TestFindOrder(t *testing.T) {
 	env := environment(nil)
 	env.Exists = func(string) bool { return false }
 	_, err := config.Find("", env)
-	const want = "no configuration found (looked for popferry.yaml, /home/leo/.config/popferry/popferry.yaml, " +
-		"/etc/popferry/popferry.yaml); name one with --config or $POPFERRY_CONFIG, or create one with popferry init"
+	const looked = "no configuration found (looked for /home/leo/.config/popferry/popferry.yaml, /etc/popferry/popferry.yaml); "
+	want := looked + "name one with --config or $POPFERRY_CONFIG, or create one with popferry init"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+	env.Exists = func(path string) bool { return path == "popferry.yaml" }
+	_, err = config.Find("", env)
+	if want = looked + "to use the one in the current folder, type --config popferry.yaml"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A new configuration goes where it is found afterwards.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	const home, system = "/home/leo/.config/popferry/popferry.yaml", "/etc/popferry/popferry.yaml"
+	for _, tt := range []struct {
+		name  string
+		flag  string
+		vars  map[string]string
+		files []string
+		uid   int
+		want  string
+	}{
+		{name: "user", uid: 1000, want: home},
+		{name: "root", want: system},
+		{name: "root who has one", files: []string{home}, want: home},
+		{name: "system's", uid: 1000, files: []string{system}, want: system},
+		{name: "flag", flag: "my.yaml", want: "my.yaml"},
+		{name: "variable", vars: map[string]string{"POPFERRY_CONFIG": "env.yaml"}, want: "env.yaml"},
+		{name: "without HOME", uid: 1000, vars: map[string]string{"HOME": ""}, want: system},
+		{name: "Windows", uid: 1000, vars: map[string]string{"HOME": "", "USERPROFILE": "/Users/leo"}, want: "/Users/leo/.config/popferry/popferry.yaml"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			env := environment(tt.vars)
+			env.Guard = trust.As(tt.uid, false)
+			env.Exists = func(path string) bool { return slices.Contains(tt.files, path) }
+			if got := config.Place(tt.flag, env); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 

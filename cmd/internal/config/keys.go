@@ -114,7 +114,7 @@ func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
 		key("tls_min", "1.2", oneOf(&s.TLS.Min, words("1.0", "1.1", "1.2", "1.3"))),
 		key("tls_ciphers", CiphersDefault, oneOf(&s.TLS.Ciphers, words(CiphersDefault, CiphersLegacy))),
 		key("tls_cert_file", "", l.file(&s.TLS.CertFile)),
-		key("tls_key_file", "", l.file(&s.TLS.KeyFile)),
+		key("tls_key_file", "", l.secretFile(&s.TLS.KeyFile)),
 		key("username", "", text(&s.Username)),
 		key("password", "", l.password(&s.Secret)),
 		key("password_env", "", l.passwordEnv(&s.Secret)),

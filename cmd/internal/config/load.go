@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 // Env is what a configuration depends on besides its files. The zero value is
@@ -24,6 +26,8 @@ type Env struct {
 	CheckSchedule func(string) error
 	// Exists reports whether a file exists. Default: by os.Stat.
 	Exists func(path string) bool
+	// Guard says which files can be trusted. Default: trust.Current.
+	Guard *trust.Guard
 	// ReadOnly: nothing will log in, so files with passwords and certificates may
 	// be missing, as the credentials of a service are for all other users.
 	ReadOnly bool
@@ -39,13 +43,16 @@ func (e Env) orDefaults() Env {
 	if e.Exists == nil {
 		e.Exists = func(path string) bool { _, err := os.Stat(path); return err == nil }
 	}
+	if e.Guard == nil {
+		e.Guard = trust.Current()
+	}
 	return e
 }
 
 // Load reads a configuration file and the files that it includes. The error is
 // an *Errors with everything that is wrong.
 func Load(path string, env Env) (*Config, error) {
-	l := &loader{env: env.orDefaults(), config: &Config{Path: path}, modes: map[string]fs.FileMode{}}
+	l := &loader{env: env.orDefaults(), config: &Config{Path: path}, infos: map[string]fs.FileInfo{}}
 	if root, ok := l.parse(path); ok {
 		t := l.mainKeys()
 		if s, ok := root.keys(t); ok {
@@ -72,19 +79,24 @@ type loader struct {
 	includes []yamlValue // patterns
 	accounts []*accountMapping
 	forwards []*forwardMapping
-	modes    map[string]fs.FileMode // of the files read
+	infos    map[string]fs.FileInfo // of the files read
 }
 
 // parse returns the only document of a file.
 func (l *loader) parse(path string) (yamlValue, bool) {
 	root := yamlValue{file: path, report: &l.report}
 	l.config.Files = append(l.config.Files, path)
-	text, mode, err := readFile(path)
+	text, info, err := l.read(path)
+	if refused, ok := errors.AsType[*trust.Error](err); ok {
+		root.fail("%s", refused.Reason())
+		l.config.Files = append(l.config.Files, refused.Culprit) // mending it mends this
+		return root, false
+	}
 	if err != nil {
 		root.fail("cannot be read: %v", reason(err))
 		return root, false
 	}
-	l.modes[path] = mode
+	l.infos[path] = info
 
 	var doc, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -105,18 +117,19 @@ func (l *loader) parse(path string) (yamlValue, bool) {
 	return root, true
 }
 
-func readFile(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path)
+// read reads a file that nobody else can have written.
+func (l *loader) read(path string) ([]byte, fs.FileInfo, error) {
+	f, err := l.env.Guard.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	text, err := io.ReadAll(f)
-	return text, info.Mode(), err
+	return text, info, err
 }
 
 // syntax reports an error of the YAML library.

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 const (
@@ -26,10 +27,11 @@ func secretFromEnv(name string, getenv func(string) string) Secret {
 	}}
 }
 
-// secretFromFile reads the file that find returns at each call.
-func secretFromFile(find func() string) Secret {
+// secretFromFile reads the file that find returns at each call, if nobody else can
+// have written it.
+func secretFromFile(guard *trust.Guard, find func() string) Secret {
 	return Secret{get: func(context.Context) (string, error) {
-		f, err := os.Open(find())
+		f, err := guard.Open(find())
 		if err != nil {
 			return "", fmt.Errorf("reading the password: %w", err)
 		}

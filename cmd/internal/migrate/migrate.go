@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/legacy"
+	"github.com/popferry/popferry/cmd/internal/trust"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -25,7 +26,7 @@ type Options struct {
 	Wait       admin.Wait
 
 	// For a new configuration.
-	Output string        // the file to write
+	Output string        // the file to write; "": at the usual place, whose folder is made
 	State  string        // the ledger's file; "": the default
 	To     []string      // the recipients; none: those of the other program
 	Server legacy.Server // the destination; no host: that of the other program
@@ -39,12 +40,21 @@ func Write(ctx context.Context, o Options) (report string, err error) {
 	if err != nil {
 		return report, err
 	}
+	if o.Output == "" {
+		o.Output = config.Place("", config.Env{})
+		if err := os.MkdirAll(filepath.Dir(o.Output), 0o700); err != nil {
+			return "", fmt.Errorf("making a folder for the configuration: %w; name another file with --output", err)
+		}
+	}
 	if _, err := os.Lstat(o.Output); err == nil {
 		return "", &app.ConfigError{Err: fmt.Errorf("%s exists already and is not overwritten: name another file with --output, or only mark "+
 			"what was fetched, with --seen-only", o.Output)}
 	}
 	if _, err := os.Stat(filepath.Dir(o.Output)); err != nil {
 		return "", fmt.Errorf("the folder of --output cannot be used: %w", err)
+	}
+	if err := trust.Current().Check(o.Output); err != nil {
+		return "", &app.ConfigError{Err: err}
 	}
 	choice, err := o.choice(setup)
 	if err != nil {

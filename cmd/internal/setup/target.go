@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 // Where the files of accounts go, beside a new configuration.
@@ -37,16 +39,10 @@ func findTarget(path string) (t Target, err error) {
 		}
 	}()
 	env := config.Env{CheckSchedule: schedule.Check, ReadOnly: true} // the passwords of the other accounts may be unreadable
-	path, err = config.Find(path, env)
-	if none, ok := errors.AsType[*config.NotFoundError](err); ok {
-		path, err = none.Looked[0], nil
-	}
-	if err != nil {
-		return t, err
-	}
+	path = config.Place(path, env)
 	t = Target{Config: path, Folder: filepath.Join(filepath.Dir(path), accountsFolder)}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return t, t.checkLeftovers()
+		return t, cmp.Or(t.checkLeftovers(), trust.Current().Check(path)) // before any question
 	} else if err != nil {
 		return t, err
 	}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 // Set is the files to watch.
@@ -134,6 +136,14 @@ func (p snapshot) equal(o snapshot) bool {
 		if a.info == nil || b.info == nil {
 			return a.info == nil && b.info == nil
 		}
-		return a.target == b.target && a.size == b.size && a.changed.Equal(b.changed) && os.SameFile(a.info, b.info)
+		return a.target == b.target && a.size == b.size && a.changed.Equal(b.changed) && os.SameFile(a.info, b.info) && sameRights(a.info, b.info)
 	})
+}
+
+// sameRights reports whether a file belongs to whom it did and lets the same users
+// read and write it: whether it is trusted depends on that.
+func sameRights(a, b os.FileInfo) bool {
+	uidA, gidA, _ := trust.Owner(a)
+	uidB, gidB, _ := trust.Owner(b)
+	return a.Mode() == b.Mode() && uidA == uidB && gidA == gidB
 }
