@@ -250,7 +250,10 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 
 // readCopy reads a copy into the spool.
 func (s *session) readCopy(name string) (*message.Body, error) {
-	f, err := os.Open(filepath.Join(s.CopyDir, name))
+	if err := ledger.CheckCopyName(name); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenInRoot(s.CopyDir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +264,10 @@ func (s *session) readCopy(name string) (*message.Body, error) {
 // dropCopy removes the file of a message that was forwarded. One that stays does
 // no harm, but one too few would: files without a row are left alone.
 func (p *poll) dropCopy(name string) {
-	if name != "" {
-		_ = os.Remove(filepath.Join(p.CopyDir, name))
+	if ledger.CheckCopyName(name) != nil { // "", or a path
+		return
+	}
+	if root, err := os.OpenRoot(p.CopyDir); err == nil {
+		_, _ = root.Remove(name), root.Close()
 	}
 }

@@ -288,3 +288,39 @@ func TestCopiesWithoutARowAreNamed(t *testing.T) {
 	f.poll(false)
 	f.hasCopies(f.kept(), "1-orphan.eml")
 }
+
+// A ledger may be damaged, or somebody else's work. A path in it is neither sent nor
+// removed, and all who meet it say what it is; the other copies arrive.
+func TestNoPathOutOfTheLedgerIsUsed(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"../victim.txt", "sub/1-a.eml", "victim.txt", "ABSOLUTE"} {
+		f := newCopies(t, 2)
+		f.refuse.Store(false)
+		victim, name := filepath.Join(f.kept(), path), path
+		if path == "ABSOLUTE" {
+			name = victim
+		}
+		if err := os.MkdirAll(filepath.Dir(victim), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		testworld.Write(t, victim, "Subject: a secret\r\n\r\nkey\r\n")
+		f.change(func(r *ledger.Record) {
+			if r.UID == "uid-1" {
+				r.CopyFile = name
+			}
+		})
+		f.do(exitOK, nil, "retry", "isp", "uid-1", "uid-2")
+		code, out, errs := popferry(t, "run", "--once", "--now", "--config", f.config)
+		if code != exitAgain || !strings.Contains(out+errs, fmt.Sprintf("%q is no name that popferry gives to a copy", name)) {
+			t.Errorf("%s: got exit %d, want %d and the name\n%s%s", path, code, exitAgain, out, errs)
+		}
+		f.do(exitOther, []string{"the ledger names as the copy of a message what popferry never wrote", fmt.Sprintf("%q is no name", name)}, "show", "isp", "uid-1")
+		if text, err := os.ReadFile(victim); err != nil || !strings.Contains(string(text), "key") {
+			t.Errorf("%s: %q, %v; want the file as it was", path, text, err)
+		}
+		if got := f.sink.Messages(); len(got) != 1 || strings.Contains(string(got[0].Data), "secret") {
+			t.Errorf("%s: %d messages arrived, want the other one alone", path, len(got))
+		}
+		f.hasStates("uid-1 deferred, uid-2 forwarded")
+	}
+}

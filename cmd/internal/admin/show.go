@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
@@ -28,7 +27,7 @@ func (l *Leased) Show(ctx context.Context, uid, copyDir string, source func() (f
 	}
 	rec := latest(rows)
 	if rec.CopyFile != "" {
-		err = copyFile(w, filepath.Join(copyDir, rec.CopyFile))
+		err = copyTo(w, copyDir, rec.CopyFile)
 	} else {
 		err = l.fetch(ctx, rec, rows, source, w)
 	}
@@ -41,8 +40,9 @@ func (l *Leased) Show(ctx context.Context, uid, copyDir string, source func() (f
 	return nil
 }
 
-func copyFile(w io.Writer, path string) error {
-	f, err := os.Open(path)
+// copyTo writes a copy to w.
+func copyTo(w io.Writer, dir, name string) error {
+	f, err := copies.Open(dir, name)
 	if err != nil {
 		return err
 	}

@@ -7,14 +7,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
+// Open opens a copy by the name that the ledger has for it. Errors are of type
+// *fetcher.CopyError.
+func Open(dir, name string) (*os.File, error) {
+	err := ledger.CheckCopyName(name)
+	if err == nil {
+		var f *os.File
+		if f, err = os.OpenInRoot(dir, name); err == nil {
+			return f, nil
+		}
+	}
+	return nil, &fetcher.CopyError{Op: "reading the copy " + name, Dir: dir, Err: err}
+}
+
 // Present returns those of an account's copies whose files are there. A name that
-// leads out of the folder is nobody's: popferry writes none.
+// popferry does not write is nobody's.
 func Present(dir string, all []ledger.Copy, account int64) (list []ledger.Copy) {
 	for _, c := range all {
-		if c.Account != account || filepath.Base(c.File) != c.File {
+		if c.Account != account || ledger.CheckCopyName(c.File) != nil {
 			continue
 		}
 		if _, err := os.Lstat(filepath.Join(dir, c.File)); err == nil {
@@ -36,15 +50,28 @@ func Aside(dir, account string, now time.Time) string {
 	return filepath.Join(dir, "forgotten", now.Format("20060102-150405")+"-"+name)
 }
 
-// Move moves copies from their folder to another one. Those that cannot be moved
-// stay where they are.
-func Move(dir, to string, list []ledger.Copy) error {
-	if err := os.MkdirAll(to, 0o700); err != nil {
+// Move moves copies from their folder to another one, which is below it. Those that
+// cannot be moved stay where they are.
+func Move(dir, to string, list []ledger.Copy) (err error) {
+	below, err := filepath.Rel(dir, to)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := root.MkdirAll(below, 0o700); err != nil {
 		return err
 	}
 	var errs []error
 	for _, c := range list {
-		errs = append(errs, os.Rename(filepath.Join(dir, c.File), filepath.Join(to, c.File)))
+		err := ledger.CheckCopyName(c.File)
+		if err == nil {
+			err = root.Rename(c.File, filepath.Join(below, c.File))
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
