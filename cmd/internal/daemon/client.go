@@ -10,6 +10,8 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
 // enabled reports whether the configuration polls all of these accounts.
@@ -21,7 +23,9 @@ func enabled(cfg *config.Config, names []string) bool {
 
 // RequestPolls asks the daemon that runs with this configuration to poll
 // accounts now, or all of them if none is named. If each is not nil, it waits
-// and calls each with the result of each poll.
+// and calls each with the result of each poll. What it returns and hands over can be
+// printed. The daemon has to run as the user who asks, or as one who may own the
+// ledger.
 func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, each func(PollResult) error) error {
 	path := socketPath(cfg)
 	conn, err := (&net.Dialer{Timeout: exchangeTimeout}).DialContext(ctx, "unix", path)
@@ -29,6 +33,11 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 		return &app.TryAgainError{Err: fmt.Errorf("no running popferry was reached: %w; start it with popferry run, or poll once with popferry run --once --now", err)}
 	}
 	defer func() { _ = conn.Close() }()
+	if unix, ok := conn.(*net.UnixConn); ok {
+		if err := checkPeer(unix, path, trust.Current()); err != nil {
+			return err
+		}
+	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	var first response
 	if err = conn.SetDeadline(time.Now().Add(exchangeTimeout)); err == nil {
@@ -38,6 +47,7 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 	if err == nil {
 		err = in.Decode(&first)
 	}
+	first.Error = terminal.Escape(first.Error)
 	switch {
 	case err != nil:
 		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
@@ -55,6 +65,7 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 		if err := in.Decode(&p); err != nil {
 			return &app.TryAgainError{Err: fmt.Errorf("the running popferry stopped before the end of the poll: %w; start it again, and it does the rest", err)}
 		}
+		p.Summary, p.Problem = terminal.Escape(p.Summary), terminal.Escape(p.Problem)
 		if err := each(p); err != nil {
 			return err
 		}
