@@ -37,7 +37,7 @@ func TestShowFromCopy(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testworld.Mail(1)...)
 	f.poll(true)
-	path := filepath.Join(filepath.Dir(f.config), "popferry.db.kept", "copy")
+	path := filepath.Join(filepath.Dir(f.config), "popferry.db.kept", "1-copy.eml")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestShowFromCopy(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	f.do(exitOther, []string{"isp: a file cannot be used: open " + path}, "show", "isp", "uid-1")
+	f.do(exitOther, []string{`reading the copy "1-copy.eml" in ` + filepath.Dir(path) + ": ", "no such file"}, "show", "isp", "uid-1")
 }
 
 // The ledger's mailbox has to be one of the configuration.

@@ -2,6 +2,7 @@ package copies
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func Open(dir, name string) (*os.File, error) {
 			return f, nil
 		}
 	}
-	return nil, &fetcher.CopyError{Op: "reading the copy " + name, Dir: dir, Err: err}
+	return nil, &fetcher.CopyError{Op: fmt.Sprintf("reading the copy %q", name), Dir: dir, Err: err}
 }
 
 // Present returns those of an account's copies whose files are there. A name that

@@ -3,6 +3,7 @@ package watch_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -47,6 +48,15 @@ func TestChanged(t *testing.T) {
 		},
 		"removed": func(t *testing.T, dir string) {
 			if err := os.Remove(dir + "/a.yaml"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		// whether it is trusted depends on it
+		"others may write to it now": func(t *testing.T, dir string) {
+			if runtime.GOOS == "windows" {
+				t.Skip("files have no such modes")
+			}
+			if err := os.Chmod(dir+"/a.yaml", 0o606); err != nil {
 				t.Fatal(err)
 			}
 		},
