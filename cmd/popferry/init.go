@@ -12,6 +12,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/check"
+	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/terminal"
@@ -60,9 +61,9 @@ func (p *program) initCommand() *cobra.Command {
 			if result.Added {
 				front.Say("  A running popferry picks up the new account by itself.")
 			} else {
-				front.Say("  popferry run --config %s   collects mail every 10 minutes, until you stop it", result.Config)
+				front.Say("  popferry run%s   collects mail every 10 minutes, until you stop it", naming(result.Config))
 			}
-			front.Say("  popferry init --config %s  adds another mailbox", result.Config)
+			front.Say("  popferry init%s  adds another mailbox", naming(result.Config))
 			return err
 		},
 	}
@@ -71,6 +72,15 @@ func (p *program) initCommand() *cobra.Command {
 	c.Flags().BoolVar(&poll, "poll", false, "poll once at the end (default: ask)")
 	completeInit(c)
 	return p.withConfig(c)
+}
+
+// naming is what a command needs to find a configuration: nothing if it looks there
+// first.
+func naming(path string) string {
+	if found, err := config.Find("", config.Env{}); err == nil && found == path && os.Getenv("POPFERRY_CONFIG") == "" {
+		return ""
+	}
+	return " --config " + path
 }
 
 func defineInput(c *cobra.Command, in *setup.Input) {

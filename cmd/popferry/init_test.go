@@ -230,3 +230,24 @@ forward:
     leave_on_server: false # true: keep mail there, false: delete it once forwarded, 14d: delete it 14 days later
 `, popPort, ca))
 }
+
+// What init says to type next needs no --config where the commands look first.
+func TestNextCommands(t *testing.T) {
+	dir := t.TempDir()
+	usual := filepath.Join(dir, "popferry", "popferry.yaml")
+	if err := os.Mkdir(filepath.Dir(usual), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testworld.Write(t, usual, "")
+	for _, tt := range []struct{ variable, path, want string }{
+		{"", usual, ""},
+		{"", filepath.Join(dir, "other.yaml"), " --config " + filepath.Join(dir, "other.yaml")},
+		{usual, usual, " --config " + usual}, // the next shell may not have the variable
+	} {
+		t.Setenv("XDG_CONFIG_HOME", dir)
+		t.Setenv("POPFERRY_CONFIG", tt.variable)
+		if got := naming(tt.path); got != tt.want {
+			t.Errorf("%s with $POPFERRY_CONFIG %q: %q, want %q", tt.path, tt.variable, got, tt.want)
+		}
+	}
+}

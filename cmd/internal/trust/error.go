@@ -52,7 +52,7 @@ func (g *Guard) foreign(path, culprit string, uid int) *Error {
 		return e
 	}
 	e.Text = fmt.Sprintf("%s belongs to %s, neither to %s, who runs popferry, nor to root", subject(path, culprit), owner, user)
-	e.Remedy = fmt.Sprintf("if you trust what is in there, run sudo chown %s %s", user, quote(culprit))
+	e.Remedy = fmt.Sprintf("if you trust what is in there, run sudo chown %s %s", chownName(g.user), quote(culprit))
 	return e
 }
 

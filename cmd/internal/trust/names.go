@@ -16,6 +16,14 @@ func userName(uid int) string {
 	return "uid " + strconv.Itoa(uid)
 }
 
+// chownName is what chown takes for a user.
+func chownName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}
+
 // groupName is the name of a group, or else the number.
 func groupName(gid int) string {
 	if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {

@@ -186,7 +186,7 @@ func TestForeignFile(t *testing.T) {
 		if err := trust.As(stranger, false).Check(path); err != nil {
 			t.Errorf("for its owner: %v, want no error", err)
 		}
-		refused(t, trust.As(stranger+1, true).Check(path), path, "neither to uid 54322, who runs popferry, nor to root") // also in a container
+		refused(t, trust.As(stranger+1, true).Check(path), path, "neither to uid 54322, who runs popferry, nor to root", "run sudo chown 54322 '") // also in a container
 	}
 	if err := trust.Everybody().Check(path); err != nil {
 		t.Errorf("without checks: %v", err)
