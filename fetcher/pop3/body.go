@@ -244,7 +244,9 @@ func (b *Body) broken(err error) error {
 // end ends the body; every later read returns err.
 func (b *Body) end(err error) error {
 	b.err = err
-	b.c.trace(false, "(%d octets of a message: %v)", b.octets, err)
+	if b.c.o.Trace != nil {
+		b.c.trace(false, fmt.Sprintf("(%d octets of a message: %v)", b.octets, err), 0)
+	}
 	b.release()
 	if b.done != nil {
 		b.done()

@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // Limits that protect the client. No honest server comes near them.
@@ -15,9 +17,8 @@ const (
 	// maxLine is the longest line outside a body, in octets. RFC 2449 section 4
 	// allows replies of 512; greetings of 4 kB have been seen.
 	maxLine = 64 << 10
-	// maxText is how much of a reply, or of a line of a listing, is parsed, and
-	// maxShown how much of a reply's text is kept for people.
-	maxText, maxShown = 8 << 10, 1 << 10
+	// maxText is how much of a reply, or of a line of a listing, is parsed.
+	maxText = 8 << 10
 )
 
 // Options are the limits of a session. The zero value is useful.
@@ -74,13 +75,13 @@ type Client struct {
 	wire wire
 	in   *bufio.Reader
 
-	queue   []pending // commands whose replies have not been read, oldest first
-	out     []byte    // reused by begin for the lines it writes
-	sent    time.Time // when the last command was
-	body    *Body     // the body that has not been read to its end, if any
-	caps    Capabilities
-	banner  string   // the greeting's text, for APOP
-	secrets []string // must not appear in the error of a login
+	queue  []pending // commands whose replies have not been read, oldest first
+	out    []byte    // reused by begin for the lines it writes
+	sent   time.Time // when the last command was
+	body   *Body     // the body that has not been read to its end, if any
+	caps   Capabilities
+	banner string     // the greeting's text, for APOP
+	mask   login.Mask // of what was sent to log in
 
 	mu  sync.Mutex
 	err error // why the session is broken

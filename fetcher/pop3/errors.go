@@ -29,7 +29,27 @@ var (
 type Error struct {
 	Command string // the verb, with the message's number where there is one
 	Code    string // response code (RFC 2449 section 8) in upper case, or ""
-	Text    string // what the server says, without the code
+	Text    string // what the server says, without the code, as it may be shown
+
+	said *string // the same as the server says it; nil: no secret is hidden in Text
+}
+
+// refusal is the error for a -ERR reply. What it means is read in the server's own
+// words: a password may be one of them.
+func (c *Client) refusal(command, code, text string) *Error {
+	e := &Error{Command: command, Code: code, Text: c.shown(text)}
+	if c.mask.Text(text) != text {
+		e.said = &text
+	}
+	return e
+}
+
+// words are the server's own.
+func (e *Error) words() string {
+	if e.said != nil {
+		return *e.said
+	}
+	return e.Text
 }
 
 // Error gives the command and the server's words.

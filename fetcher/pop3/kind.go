@@ -72,7 +72,7 @@ var codes = map[string]Kind{
 // words that real servers use. A few words have precedence over the code,
 // because servers are known to send the wrong one with them.
 func (e *Error) Kind() Kind {
-	text := strings.ToLower(e.Text)
+	text := strings.ToLower(e.words())
 	if k, ok := lookUp(overrides, text); ok {
 		return kinds[k].wide
 	}
@@ -96,7 +96,7 @@ func (e *Error) Kind() Kind {
 // unexplained reports whether a refusal gives no reason at all, not even in words
 // that may mean many things.
 func (e *Error) unexplained() bool {
-	_, known := lookUp(ofLogins, strings.ToLower(e.Text))
+	_, known := lookUp(ofLogins, strings.ToLower(e.words()))
 	return e.Kind() == KindOther && !known
 }
 
@@ -104,7 +104,7 @@ func (e *Error) unexplained() bool {
 // and the response code; KindOther if they give none. It is for what to tell
 // the user: what a session does next depends on Kind.
 func (e *Error) Reason() Kind {
-	text, found := strings.ToLower(e.Text), KindOther
+	text, found := strings.ToLower(e.words()), KindOther
 	for _, p := range slices.Concat(overrides, ofLogins) {
 		fine := p.kind >= KindPOPDisabled
 		if fine && (found == KindOther || p.kind < found) && strings.Contains(text, p.words) {

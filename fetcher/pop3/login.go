@@ -49,8 +49,7 @@ func (c *Client) login(ctx context.Context, cr Credentials) error {
 	if strings.ContainsRune(cr.Username+secret, 0) {
 		return fmt.Errorf("login: %w", errLine)
 	}
-	c.hide(secret)
-	defer func() { c.secrets = nil }()
+	c.mask.Hide(secret) // for the whole session: servers name it in later replies, too
 	if err := c.loginBy(method, cr.Username, secret); err != nil {
 		return err
 	}
@@ -110,18 +109,9 @@ func (c *Client) apop(username, password string) error {
 	}
 	sum := md5.Sum([]byte(stamp + password))
 	digest := hex.EncodeToString(sum[:])
-	c.hide(digest)
+	c.mask.Hide(digest)
 	_, err := c.exchange(pending{name: "APOP"}, "APOP "+username+" "+digest)
 	return err
-}
-
-// hide keeps secrets out of the texts of errors.
-func (c *Client) hide(secrets ...string) {
-	for _, s := range secrets {
-		if strings.TrimSpace(s) != "" {
-			c.secrets = append(c.secrets, s)
-		}
-	}
 }
 
 // Method is a way to log in.

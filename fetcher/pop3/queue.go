@@ -122,13 +122,13 @@ func (c *Client) finish() (reply, error) {
 		return reply{}, err
 	}
 	r, ok := parseReply(line)
-	c.traceReply(p, r, line)
+	c.traceReply(p, r, ok, line)
 	switch {
 	case !ok, r.status == statusChallenge && !p.challenge:
 		return reply{}, c.fail(&ProtocolError{Command: p.name, Text: "not a reply: " + c.quote(line)})
 	case r.status == statusErr:
 		code, text := splitCode(r.text)
-		return r, &Error{Command: p.name, Code: code, Text: c.shown(text)}
+		return r, c.refusal(p.name, code, text)
 	}
 	return r, nil
 }

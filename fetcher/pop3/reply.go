@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // status is the first word of a reply.
@@ -81,22 +82,13 @@ func (c *Client) readLine(name string) ([]byte, error) {
 // shown is a server's text as errors have it: clean, and no longer than anybody
 // reads. It is cleaned before it is cut, so that no part of a secret is left at the
 // cut.
-func (c *Client) shown(text string) string {
-	text = c.clean(text)
-	if len(text) <= maxShown {
-		return text
-	}
-	const mark = "..."
-	return strings.ToValidUTF8(text[:maxShown-len(mark)], "") + mark // of a letter at the cut nothing stays
-}
+func (c *Client) shown(text string) string { return printable.Cut(c.clean(text), printable.MaxReply) }
 
-// clean makes a server's text safe to show: what is not UTF-8 is read as Latin-1,
-// control characters become spaces, and the secrets of a login are removed,
-// because some servers echo the line that they refuse.
+// clean makes a server's text safe to show: without the secrets of this session,
+// because some servers echo the line that they refuse, and without what does not
+// print. What is not UTF-8 is read as Latin-1.
 func (c *Client) clean(text string) string {
-	for _, s := range c.secrets {
-		text = strings.ReplaceAll(text, s, "***")
-	}
+	text = c.mask.Text(text)
 	if !utf8.ValidString(text) {
 		var b strings.Builder
 		for i := range len(text) {
@@ -104,12 +96,7 @@ func (c *Client) clean(text string) string {
 		}
 		text = b.String()
 	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text))
+	return strings.TrimSpace(printable.Text(text))
 }
 
 // quote is the beginning of an unexpected line. It is cleaned before it is cut,
@@ -117,7 +104,7 @@ func (c *Client) clean(text string) string {
 func (c *Client) quote(line []byte) string {
 	text := c.clean(string(line))
 	if len(text) > 200 {
-		return fmt.Sprintf("%q...", text[:200])
+		return fmt.Sprintf("%q...", strings.ToValidUTF8(text[:200], ""))
 	}
 	return fmt.Sprintf("%q", text)
 }

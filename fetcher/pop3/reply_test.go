@@ -75,8 +75,8 @@ func FuzzReply(f *testing.F) {
 			t.Errorf("code %q", code)
 		}
 		c := &Client{}
-		c.hide(secret)
-		e := &Error{Command: "PASS", Code: code, Text: c.clean(rest)}
+		c.mask.Hide(secret)
+		e := c.refusal("PASS", code, rest)
 		if !utf8.ValidString(e.Text) || strings.ContainsFunc(e.Text, unicode.IsControl) {
 			t.Errorf("text %q", e.Text)
 		}

@@ -68,7 +68,7 @@ func (c *Client) authenticate(m sasl.Client) error {
 func (c *Client) outcome(m sasl.Client, p pending, err error) error {
 	var refused *Error
 	if e, ok := m.(explainer); ok && errors.As(err, &refused) && e.explanation() != "" {
-		refused.Text = c.shown(refused.Text + " " + e.explanation())
+		*refused = *c.refusal(refused.Command, refused.Code, refused.words()+" "+e.explanation())
 	}
 	if v, ok := m.(verifier); ok && err == nil && !v.verified() {
 		return c.fail(&ProtocolError{Command: p.name, Text: "the server did not prove that it knows the password"})
@@ -107,7 +107,6 @@ func (c *Client) encode(response []byte, empty string) string {
 	if len(response) == 0 {
 		return empty
 	}
-	s := base64.StdEncoding.EncodeToString(response)
-	c.hide(s)
-	return s
+	c.mask.HideResponse(response)
+	return base64.StdEncoding.EncodeToString(response)
 }

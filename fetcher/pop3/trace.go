@@ -1,18 +1,26 @@
 package pop3
 
 import (
-	"fmt"
 	"strings"
+
+	"github.com/popferry/popferry/fetcher/login"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // tracedLines is how many lines of a listing Options.Trace receives.
 const tracedLines = 10
 
-// trace hands a line of the dialogue to Options.Trace.
-func (c *Client) trace(sent bool, format string, args ...any) {
-	if c.o.Trace != nil {
-		c.o.Trace(sent, c.clean(fmt.Sprintf(format, args...)))
+// trace hands a line of the dialogue to Options.Trace. Its first octets stay as
+// they are, and secrets are hidden in the rest: what steers the session is never
+// taken apart, whatever the password is.
+func (c *Client) trace(sent bool, line string, first int) {
+	if c.o.Trace == nil {
+		return
 	}
+	if strings.HasPrefix(line[first:], " ") {
+		first++ // clean would take it away
+	}
+	c.o.Trace(sent, strings.TrimSpace(printable.Text(line[:first])+c.clean(line[first:])))
 }
 
 // traceSent traces what is about to be sent.
@@ -21,7 +29,9 @@ func (c *Client) traceSent(ps []pending, lines []string) {
 		return
 	}
 	for i, line := range lines {
-		c.trace(true, "%s", masked(ps[i].name, line))
+		line = masked(ps[i].name, line)
+		verb, _, _ := strings.Cut(line, " ")
+		c.trace(true, line, len(verb))
 	}
 }
 
@@ -31,29 +41,37 @@ func masked(name, line string) string {
 	verb, rest, _ := strings.Cut(line, " ")
 	switch {
 	case name == "PASS":
-		return verb + " ***"
+		return verb + " " + login.Hidden
 	case name == "APOP":
 		user := rest
 		if i := strings.LastIndexByte(rest, ' '); i >= 0 {
 			user = rest[:i]
 		}
-		return verb + " " + user + " ***"
+		return verb + " " + user + " " + login.Hidden
 	case !strings.HasPrefix(name, "AUTH "), line == name, line == "*":
 		return line
 	case strings.HasPrefix(line, name+" "):
-		return name + " ***"
+		return name + " " + login.Hidden
 	}
-	return "***"
+	return login.Hidden
 }
 
-// traceReply traces a reply. A challenge is secret: the response is computed from
-// it.
-func (c *Client) traceReply(p pending, r reply, line []byte) {
-	if r.status == statusChallenge && p.challenge {
-		c.trace(false, "+ ***")
+// traceReply traces a line that was read as a reply, if it is one. A challenge is
+// secret: the response is computed from it.
+func (c *Client) traceReply(p pending, r reply, isReply bool, octets []byte) {
+	if c.o.Trace == nil {
 		return
 	}
-	c.trace(false, "%s", line)
+	switch line := string(octets); {
+	case !isReply:
+		c.trace(false, line, 0)
+	case r.status == statusChallenge && p.challenge:
+		c.trace(false, "+ "+login.Hidden, len("+"))
+	default:
+		status := len([...]string{statusOK: "+OK", statusErr: "-ERR", statusChallenge: "+"}[r.status])
+		_, text := splitCode(r.text)
+		c.trace(false, line, status+max(0, strings.Index(line[status:], text)))
+	}
 }
 
 // traceLine traces the n-th line of a listing, up to a limit.
@@ -61,8 +79,9 @@ func (c *Client) traceLine(n int, line []byte) {
 	switch {
 	case c.o.Trace == nil:
 	case n < tracedLines, string(line) == ".":
-		c.trace(false, "%s", line)
+		number := strings.TrimLeft(string(line), "0123456789")
+		c.trace(false, string(line), len(line)-len(number))
 	case n == tracedLines:
-		c.trace(false, "(more lines)")
+		c.trace(false, "(more lines)", 0)
 	}
 }
