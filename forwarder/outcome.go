@@ -94,6 +94,27 @@ type Outcome struct {
 	Err       error        // the cause, if it was not a reply
 	// RetryAfter is how long the server asks to wait; 0: it does not say.
 	RetryAfter time.Duration
+
+	said *string // the reply's text as the server has it; nil: as in Text
+}
+
+// Shown is the outcome with what may be shown of its text, in which a secret can be
+// hidden. The predicates still read the words of the server: a password may be one
+// of them.
+func (o Outcome) Shown(text string) Outcome {
+	if text != o.Text {
+		said := o.Text
+		o.Text, o.said = text, &said
+	}
+	return o
+}
+
+// words are the server's own, in lower case.
+func (o Outcome) words() string {
+	if o.said != nil {
+		return strings.ToLower(*o.said)
+	}
+	return strings.ToLower(o.Text)
 }
 
 // Reply is the server's reply in one line, or the error if there was none.

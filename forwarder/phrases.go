@@ -107,9 +107,10 @@ var (
 	}
 )
 
-// says reports whether the reply's text has one of the phrases.
-func (o Outcome) says(phrases []string) bool {
-	text := strings.ToLower(o.Text)
+// Says reports whether the reply's text has one of the phrases, which are in
+// lower case.
+func (o Outcome) Says(phrases []string) bool {
+	text := o.words()
 	for _, p := range phrases {
 		if strings.Contains(text, p) {
 			return true

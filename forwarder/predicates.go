@@ -14,7 +14,7 @@ import "strings"
 // about the message.
 func (o Outcome) OutOfSync() bool {
 	return o.Code >= 500 && o.Code <= 504 && o.Stage != StageDot && (o.Enhanced[1] == 5 || o.Enhanced == EnhancedCode{}) &&
-		!o.WantsLogin() && !o.RefusesName() && !o.says(lineContentPhrases) && !o.TooLarge() && !o.malformedSender()
+		!o.WantsLogin() && !o.RefusesName() && !o.Says(lineContentPhrases) && !o.TooLarge() && !o.malformedSender()
 }
 
 // TooLarge reports whether the message is larger than the server or the
@@ -29,7 +29,7 @@ func (o Outcome) TooLarge() bool {
 	case subject == 2 && detail == 3 || subject == 3 && detail == 4:
 		return true
 	default:
-		return o.Code == 552 && subject <= 3 && subject != 1 && subject != 2 || o.says(tooLargePhrases)
+		return o.Code == 552 && subject <= 3 && subject != 1 && subject != 2 || o.Says(tooLargePhrases)
 	}
 }
 
@@ -46,7 +46,7 @@ func (o Outcome) NoRoom() bool {
 		return true
 	default:
 		// 4.5.3 and 5.5.3 are about too many recipients; "quota" may stand there, too.
-		return (o.Code == 452 || o.Code == 552 || o.Code == 422) && subject != 5 && o.says(noRoomPhrases)
+		return (o.Code == 452 || o.Code == 552 || o.Code == 422) && subject != 5 && o.Says(noRoomPhrases)
 	}
 }
 
@@ -54,7 +54,7 @@ func (o Outcome) NoRoom() bool {
 // gets mail from it too fast: x.3.2 (RFC 3463 3.4), 4.7.28 (Gmail), or words.
 func (o Outcome) Throttled() bool {
 	return o.Code >= 400 && o.Code < 500 && !o.NoRoom() &&
-		(o.Enhanced == EnhancedCode{4, 3, 2} || o.Enhanced == EnhancedCode{4, 7, 28} || o.says(throttledPhrases))
+		(o.Enhanced == EnhancedCode{4, 3, 2} || o.Enhanced == EnhancedCode{4, 7, 28} || o.Says(throttledPhrases))
 }
 
 // TooManyRecipients reports whether a recipient was refused only because the
@@ -62,7 +62,7 @@ func (o Outcome) Throttled() bool {
 // another one. 552 is what RFC 821 had for it.
 func (o Outcome) TooManyRecipients() bool {
 	return o.Stage == StageRcpt && (o.Code == 452 || o.Code == 552 || o.Code == 451) && !o.NoRoom() &&
-		(o.Enhanced[1] == 5 && o.Enhanced[2] == 3 || strings.Contains(strings.ToLower(o.Text), "too many recipients"))
+		(o.Enhanced[1] == 5 && o.Enhanced[2] == 3 || strings.Contains(o.words(), "too many recipients"))
 }
 
 // AboutContent reports whether the message was refused for good for its size or
@@ -74,7 +74,7 @@ func (o Outcome) AboutContent() bool {
 	}
 	return o.Code == 552 || o.Code == 555 || o.TooLarge() && o.Code >= 500 ||
 		o.Code >= 500 && o.Enhanced[0] == 5 && o.Enhanced[1] == 6 && o.Enhanced[2] != 7 ||
-		o.Code >= 421 && o.says(lineContentPhrases)
+		o.Code >= 421 && o.Says(lineContentPhrases)
 }
 
 // FalseEnd reports whether the message was not sent because of its FalseEnd.
@@ -93,7 +93,7 @@ func (o Outcome) AboutSender() bool {
 	case o.malformedSender():
 		return true
 	case c == EnhancedCode{}:
-		return o.Stage == StageMail || strings.Contains(strings.ToLower(o.Text), "sender")
+		return o.Stage == StageMail || strings.Contains(o.words(), "sender")
 	default:
 		return c[1] == 1 && (c[2] == 7 || c[2] == 8) || c[1] == 7 || o.Stage == StageMail && c[1] == 6 && c[2] == 7
 	}
@@ -102,7 +102,7 @@ func (o Outcome) AboutSender() bool {
 // malformedSender reports whether MAIL was refused because its path is not one:
 // Dovecot and Cyrus say "501 5.5.4 Invalid FROM".
 func (o Outcome) malformedSender() bool {
-	return o.Stage == StageMail && o.Code == 501 && (o.Enhanced == EnhancedCode{5, 5, 4} || strings.Contains(strings.ToLower(o.Text), "from"))
+	return o.Stage == StageMail && o.Code == 501 && (o.Enhanced == EnhancedCode{5, 5, 4} || strings.Contains(o.words(), "from"))
 }
 
 // AboutAddress reports whether the server cannot take an address of the
@@ -114,34 +114,34 @@ func (o Outcome) AboutAddress() bool {
 // WantsLogin reports whether the server wants a login first: 530 once there is
 // TLS (RFC 4954 6), or words, some servers with 503.
 func (o Outcome) WantsLogin() bool {
-	return o.Code == 530 && !o.WantsTLS() || o.Code >= 500 && o.Stage < StageDot && o.says(loginPhrases)
+	return o.Code == 530 && !o.WantsTLS() || o.Code >= 500 && o.Stage < StageDot && o.Says(loginPhrases)
 }
 
 // WantsTLS reports whether the server demands TLS before it takes mail.
-func (o Outcome) WantsTLS() bool { return o.Code >= 500 && o.says(tlsPhrases) }
+func (o Outcome) WantsTLS() bool { return o.Code >= 500 && o.Says(tlsPhrases) }
 
 // RefusesName reports whether the server refuses the name by which popferry
 // introduces itself: as an argument of EHLO (RFC 5321 4.2.2), or in words, by many
 // servers only at RCPT.
 func (o Outcome) RefusesName() bool {
 	return o.Stage == StageHello && (o.Code == 501 || o.Code == 504 || o.Code == 553) ||
-		o.Code >= 400 && o.Stage >= StageHello && o.Stage < StageDot && o.says(namePhrases)
+		o.Code >= 400 && o.Stage >= StageHello && o.Stage < StageDot && o.Says(namePhrases)
 }
 
 // Listed reports whether the server refuses mail from this machine's network,
 // because it is on a block list. After the message the same words are about what
 // stands in it.
-func (o Outcome) Listed() bool { return o.Code >= 400 && o.Stage < StageDot && o.says(listedPhrases) }
+func (o Outcome) Listed() bool { return o.Code >= 400 && o.Stage < StageDot && o.Says(listedPhrases) }
 
 // NoRelay reports whether the server does not relay mail to a recipient.
-func (o Outcome) NoRelay() bool { return o.Code >= 400 && o.Stage == StageRcpt && o.says(relayPhrases) }
+func (o Outcome) NoRelay() bool { return o.Code >= 400 && o.Stage == StageRcpt && o.Says(relayPhrases) }
 
 // ForeignFrom reports whether the server takes only mail whose From header is its
 // user's own: 5.2.252 (Exchange Online), or words. It looks at the header only
 // after the message.
 func (o Outcome) ForeignFrom() bool {
 	return o.Code >= 500 && (o.Stage == StageDot || o.Stage == StageData || o.Stage == StageBody) &&
-		(o.Enhanced == EnhancedCode{5, 2, 252} || o.says(foreignFromPhrases))
+		(o.Enhanced == EnhancedCode{5, 2, 252} || o.Says(foreignFromPhrases))
 }
 
 // Unexplained reports whether the message was refused after its last octet

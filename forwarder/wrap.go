@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // Explanation is what the message around a refused one says.
@@ -182,7 +184,7 @@ func field(name, value string) string {
 
 // shortLine makes any octets one printable line that is not too long.
 func shortLine(s string) string {
-	s = OneLine(s)
+	s = printable.Line(s)
 	if r := []rune(s); len(r) > maxRunes {
 		return string(r[:maxRunes]) + "…"
 	}

@@ -3,13 +3,14 @@ package smtp
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
+
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // login asks for the password and logs in. Some servers offer a method that they
@@ -23,16 +24,16 @@ func (s *session) login(ctx context.Context, c *gosmtp.Client) error {
 			return fmt.Errorf("password: %w", err)
 		}
 	}
-	s.trace.loggingIn(true, secretForms(s.o.Username, secret))
-	defer s.trace.loggingIn(false, nil)
+	s.hide(secret)
+	s.trace.loggingIn(true)
+	defer s.trace.loggingIn(false)
 	methods := s.methods()
-	err := fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, cmp.Or(shortText(strings.Join(s.ext.auth, " ")), "none"))
+	err := fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, cmp.Or(shown(nil, strings.Join(s.ext.auth, " ")), "none"))
 	for _, m := range methods {
 		if err = c.Auth(mechanism(m, s.o.Username, secret)); err == nil {
 			s.quirk.loggedIn(m)
 			return nil
 		}
-		err = hideSecret(err, s.o.Username, secret)
 		if !methodRefused(err) || len(methods) == 1 {
 			return err
 		}
@@ -99,28 +100,14 @@ func (l *loginClient) Next([]byte) ([]byte, error) {
 	return []byte(answer), nil
 }
 
-// secretForms are a password and the forms in which it is sent.
-func secretForms(username, secret string) []string {
-	if secret == "" {
-		return nil
+// hide keeps the secret out of everything that is shown of the session, to its end:
+// some servers repeat the line that they refuse, and some name it long after the
+// login.
+func (s *session) hide(secret string) {
+	s.mask = new(login.Mask)
+	s.mask.Hide(secret)
+	s.mask.HideResponse([]byte("\x00" + s.o.Username + "\x00" + secret)) // RFC 4616
+	if s.trace != nil {
+		s.trace.mask = s.mask
 	}
-	encode := base64.StdEncoding.EncodeToString
-	return []string{encode([]byte("\x00" + username + "\x00" + secret)), encode([]byte(secret)), secret}
-}
-
-// hideSecret keeps the password out of a login's error: some servers repeat the
-// line that they refuse.
-func hideSecret(err error, username, secret string) error {
-	for _, f := range secretForms(username, secret) {
-		if !strings.Contains(err.Error(), f) {
-			continue
-		}
-		const hidden = "(not shown because it contains the password)"
-		var r *gosmtp.SMTPError
-		if errors.As(err, &r) {
-			return &gosmtp.SMTPError{Code: r.Code, EnhancedCode: r.EnhancedCode, Message: hidden}
-		}
-		return fmt.Errorf("%w: %s", ErrProtocol, hidden)
-	}
-	return err
 }

@@ -1,9 +1,13 @@
 package smtp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/textproto"
 
+	"github.com/popferry/popferry/fetcher/login"
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -39,8 +43,10 @@ type Error struct {
 	Stage    forwarder.Stage        // StageDial to StageAuth; in a probe, also StageMail and StageRcpt
 	Code     int                    // the server's reply, 0 if there was none
 	Enhanced forwarder.EnhancedCode // if the reply had one
-	Text     string                 // the reply's text
+	Text     string                 // the reply's text, as it may be shown
 	Err      error                  // the cause, if it was not a reply
+
+	said string // the reply's text as the server has it; "": as in Text
 }
 
 // Error names the stage and the reply or the cause.
@@ -53,5 +59,33 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Outcome is the error as an outcome without its recipient.
 func (e *Error) Outcome() forwarder.Outcome {
-	return forwarder.Outcome{Kind: forwarder.Unusable, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: e.Text, Err: e.Err}
+	o := forwarder.Outcome{Kind: forwarder.Unusable, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: cmp.Or(e.said, e.Text), Err: e.Err}
+	return o.Shown(e.Text)
 }
+
+// shown is what a server says, as it goes into the ledger and the log: without the
+// secrets of the session, on one line, and cut.
+func shown(mask *login.Mask, said string) string { return printable.Reply(mask.Text(said)) }
+
+// withoutSecrets hides secrets in an error that quotes what the server sent instead
+// of a reply.
+func withoutSecrets(mask *login.Mask, err error) error {
+	var line textproto.ProtocolError // go-smtp's, with the whole line
+	switch {
+	case errors.As(err, &line):
+		return textproto.ProtocolError(shown(mask, line.Error()))
+	case errors.Is(err, ErrProtocol):
+		if text := mask.Text(err.Error()); text != err.Error() {
+			return quotedError(text)
+		}
+	}
+	return err
+}
+
+// quotedError is an ErrProtocol of which only the text is left.
+type quotedError string
+
+func (q quotedError) Error() string { return string(q) }
+
+// Unwrap implements errors.Is.
+func (quotedError) Unwrap() error { return ErrProtocol }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/textproto"
 	"os"
 	"strings"
 
@@ -72,7 +71,7 @@ func (s *session) handshake(ctx context.Context) *Error {
 	}
 	if s.o.Username != "" {
 		if err := s.login(ctx, c); err != nil {
-			return failed(forwarder.StageAuth, err)
+			return s.failed(forwarder.StageAuth, err)
 		}
 		s.o.Passed(forwarder.StageAuth)
 	}
@@ -93,9 +92,9 @@ func (s *session) hello(greeting string) (*gosmtp.Client, *Error) {
 	host, _ := os.Hostname() // an error leaves it empty, which is not a full name either
 	if err := c.Hello(heloName(s.o.Helo, host, s.raw.LocalAddr())); err != nil {
 		if !conn.wrote {
-			return nil, failed(forwarder.StageGreeting, err)
+			return nil, s.failed(forwarder.StageGreeting, err)
 		}
-		return nil, failed(forwarder.StageHello, err)
+		return nil, s.failed(forwarder.StageHello, err)
 	}
 	s.ext = readExtensions(strings.Split(string(conn.said), "\n"))
 	return c, nil
@@ -110,14 +109,14 @@ func (s *session) startTLS(ctx context.Context) *Error {
 	r, err := s.command("STARTTLS")
 	switch {
 	case err != nil:
-		return failed(forwarder.StageTLS, err)
+		return s.failed(forwarder.StageTLS, err)
 	case r.refusal():
-		return &Error{Stage: forwarder.StageTLS, Code: r.code, Enhanced: r.enhanced, Text: r.text}
+		return r.failure(forwarder.StageTLS)
 	case r.code != 220:
-		return failed(forwarder.StageTLS, r.unexpected())
+		return s.failed(forwarder.StageTLS, r.unexpected())
 	case s.r.Buffered() > 0:
 		// Sent in clear, to be believed behind TLS (the reverse of CVE-2011-0411).
-		return failed(forwarder.StageTLS, fmt.Errorf("%w: more data behind the reply to STARTTLS", ErrProtocol))
+		return s.failed(forwarder.StageTLS, fmt.Errorf("%w: more data behind the reply to STARTTLS", ErrProtocol))
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
@@ -127,7 +126,7 @@ func (s *session) startTLS(ctx context.Context) *Error {
 	}
 	conn, err := s.o.StartTLS(ctx, below)
 	if err != nil {
-		return failed(forwarder.StageTLS, err)
+		return s.failed(forwarder.StageTLS, err)
 	}
 	s.useConn(conn)
 	return nil
@@ -148,16 +147,14 @@ func (s *session) useConn(conn net.Conn) {
 }
 
 // failed turns an error of go-smtp or of the connection into one with its stage.
-func failed(stage forwarder.Stage, err error) *Error {
+func (w *wire) failed(stage forwarder.Stage, err error) *Error {
 	var r *gosmtp.SMTPError
 	if errors.As(err, &r) {
-		return &Error{Stage: stage, Code: r.Code, Enhanced: forwarder.EnhancedCode(r.EnhancedCode), Text: shortText(r.Message)}
+		return reply{
+			code: r.Code, enhanced: forwarder.EnhancedCode(r.EnhancedCode), said: shown(nil, r.Message), text: shown(w.mask, r.Message),
+		}.failure(stage)
 	}
-	var noReply textproto.ProtocolError // with the whole line
-	if errors.As(err, &noReply) && len(noReply) > maxText {
-		err = textproto.ProtocolError(shortText(noReply.Error()))
-	}
-	return &Error{Stage: stage, Err: err}
+	return &Error{Stage: stage, Err: withoutSecrets(w.mask, err)}
 }
 
 // handshakeConn is the connection as go-smtp's client sees it during the

@@ -66,9 +66,9 @@ func (p prober) try(e Envelope) *Error {
 	}
 	switch r, err := p.command("RSET"); {
 	case err != nil:
-		return failed(forwarder.StageRcpt, err)
+		return p.failed(forwarder.StageRcpt, err)
 	case !r.positive():
-		return failed(forwarder.StageRcpt, r.unexpected())
+		return p.failed(forwarder.StageRcpt, r.unexpected())
 	}
 	return nil
 }
@@ -80,16 +80,19 @@ func (p prober) ask(line string, out forwarder.Outcome) (ok bool, fail *Error) {
 		r, err := p.command(line)
 		switch {
 		case err != nil:
-			return false, failed(out.Stage, err)
+			return false, p.failed(out.Stage, err)
 		case r.closing():
-			return false, &Error{Stage: out.Stage, Code: r.code, Enhanced: r.enhanced, Text: r.text}
+			return false, r.failure(out.Stage)
 		case !r.refusal() && !r.positive():
-			return false, failed(out.Stage, r.unexpected())
+			return false, p.failed(out.Stage, r.unexpected())
 		}
-		out.Kind, out.Code, out.Enhanced, out.Text = forwarder.Accepted, r.code, r.enhanced, r.text
+		kind := forwarder.Accepted
 		if r.refusal() {
-			out.Kind = forwarder.Refused
+			kind = forwarder.Refused
 		}
+		to := out.Recipient
+		out = r.outcome(kind, out.Stage)
+		out.Recipient = to
 	}
 	p.report(out)
 	return out.Kind == forwarder.Accepted, nil

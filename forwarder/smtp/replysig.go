@@ -58,7 +58,7 @@ func (s *replySignatures) ofMessage(r reply) bool {
 // enhanced code and its text, without the words that name a message, an address
 // or a time.
 func (r reply) signature() string {
-	words := strings.Fields(r.text)
+	words := strings.Fields(r.said)
 	for i, w := range words {
 		if strings.ContainsAny(w, "0123456789<>@[]") {
 			words[i] = "#"

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/popferry/popferry/fetcher/login"
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -20,9 +22,9 @@ type traced struct {
 	report func(sent bool, line string)
 
 	mu      sync.Mutex
-	out, in []byte   // lines without their end so far
-	secrets []string // forms of the password, hidden in both directions
-	login   bool     // what is sent is secret
+	out, in []byte      // lines without their end so far
+	mask    *login.Mask // nil: nothing is secret yet
+	login   bool        // what is sent is secret
 	data    dataEnd
 	message int64 // its octets so far
 	chunk   int64 // octets of a BDAT that are still to come
@@ -53,13 +55,13 @@ func (t *traced) Read(p []byte) (int, error) {
 }
 
 // loggingIn notes that a login begins, or has ended.
-func (t *traced) loggingIn(now bool, secrets []string) {
+func (t *traced) loggingIn(now bool) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.login, t.secrets = now, append(t.secrets, secrets...)
+	t.login = now
 }
 
 // sent reports commands line by line, and messages by their length.
@@ -96,7 +98,7 @@ func (t *traced) command(line string) {
 	if t.login && line != "*" {
 		line = maskedAuth(line)
 	}
-	t.report(true, shown(line))
+	t.report(true, cutLine(line))
 }
 
 // maskedAuth is a line of a login without its secret part (RFC 4954 4).
@@ -104,11 +106,11 @@ func maskedAuth(line string) string {
 	words := strings.SplitN(line, " ", 3)
 	switch {
 	case words[0] != "AUTH" || len(words) < 2:
-		return "***"
+		return login.Hidden
 	case len(words) == 2:
 		return line
 	}
-	return "AUTH " + words[1] + " ***"
+	return "AUTH " + words[1] + " " + login.Hidden
 }
 
 // messageSent counts octets of a message, and reports the number at its end.
@@ -125,14 +127,12 @@ func (t *traced) messageSent(octets int, end bool) {
 func (t *traced) received(line string) {
 	switch {
 	case t.login && strings.HasPrefix(line, "334"):
-		line = "334 ***" // the challenge may contain what the response is made of
+		line = "334 " + login.Hidden // the challenge may contain what the response is made of
 	case strings.HasPrefix(line, "3") && t.data == notData:
 		t.data = beginning
 	}
-	for _, s := range t.secrets {
-		line = strings.ReplaceAll(line, s, "***")
-	}
-	t.report(false, shown(line))
+	code := len(line) - len(textOf(line))
+	t.report(false, line[:code]+cutLine(t.mask.Text(line[code:])))
 }
 
 // nextLine takes the first line off what has come, without its end.
@@ -146,11 +146,24 @@ func nextLine(b *[]byte) (string, bool) {
 	return text, true
 }
 
-// shown is a line made printable, cut if it is very long.
-func shown(line string) string {
-	line = forwarder.Printable(line)
+// textOf is the text in a line of a reply, behind its codes: these are never taken
+// apart, whatever the password is.
+func textOf(line string) string {
+	code, text, _, err := parseLine(line)
+	if err != nil {
+		return line
+	}
+	if word, rest, _ := strings.Cut(text, " "); parseEnhanced(code, word) != (forwarder.EnhancedCode{}) {
+		return rest
+	}
+	return text
+}
+
+// cutLine is a line made printable, and cut if it is very long.
+func cutLine(line string) string {
+	line = printable.Text(line)
 	if len(line) > tracedLine {
-		return fmt.Sprintf("%s... (%d octets)", strings.ToValidUTF8(line[:tracedLine], ""), len(line))
+		return fmt.Sprintf("%s (%d octets)", printable.Cut(line, tracedLine), len(line))
 	}
 	return line
 }

@@ -70,7 +70,7 @@ func TestTraceScripts(t *testing.T) {
 		"the message is not wanted": {
 			script: offers("PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 235 welcome\n" + envelopeOf("S: 554 \x1b[31mno\n") + "C: QUIT\n S: 221 bye\n C!",
 			want: "S: 220 mx\nC: EHLO client.example\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN ***\nS: 235 welcome\n" +
-				"C: MAIL FROM:<a@example.org>\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\nC: DATA\nS: 554  [31mno\nC: QUIT\nS: 221 bye\n",
+				"C: MAIL FROM:<a@example.org>\nS: 250 ok\nC: RCPT TO:<b@example.org>\nS: 250 ok\nC: DATA\nS: 554 ?[31mno\nC: QUIT\nS: 221 bye\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

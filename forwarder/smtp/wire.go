@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -25,8 +26,6 @@ const (
 	// 4.5.3.1.5 has 512 octets for a line; the longest replies that were seen have a
 	// few thousand in all. Its time is that of one wait.
 	maxReply, maxLines = 64 << 10, 500
-	// maxText is how much of a reply's text is kept, in octets.
-	maxText = 1 << 10
 	// lastLook is the part of a read's time that is left for one more look, and how
 	// long that lasts at least if the time is over: after a machine has slept or
 	// stood still, a reply that came in time may lie there unread, and a message
@@ -43,6 +42,7 @@ type wire struct {
 	r       *bufio.Reader // of in
 	w       *bufio.Writer
 	timeout time.Duration // for each write, and for replies without another one
+	mask    *login.Mask   // of what was sent to log in; nil: nothing
 }
 
 // newWire uses conn from now on.
@@ -80,7 +80,8 @@ func (w *wire) read(wait time.Duration) (reply, error) {
 	if err := w.in.limit(wait); err != nil {
 		return reply{}, err
 	}
-	return readReply(w.r)
+	r, err := readReply(w.r, w.mask)
+	return r, withoutSecrets(w.mask, err)
 }
 
 // command sends one command and reads its reply.
@@ -153,7 +154,8 @@ func (t timedWriter) Write(p []byte) (int, error) {
 type reply struct {
 	code     int
 	enhanced forwarder.EnhancedCode
-	text     string
+	said     string // its text, all lines in one: what it means is read here
+	text     string // the same as people may see it
 }
 
 // positive reports whether the command was done: 2xx.
@@ -168,7 +170,12 @@ func (r reply) closing() bool { return r.code == 421 }
 
 // outcome is the reply as an outcome without its recipient.
 func (r reply) outcome(k forwarder.Kind, s forwarder.Stage) forwarder.Outcome {
-	return forwarder.Outcome{Kind: k, Stage: s, Code: r.code, Enhanced: r.enhanced, Text: r.text}
+	return forwarder.Outcome{Kind: k, Stage: s, Code: r.code, Enhanced: r.enhanced, Text: r.said}.Shown(r.text)
+}
+
+// failure is a reply that ends the session.
+func (r reply) failure(s forwarder.Stage) *Error {
+	return &Error{Stage: s, Code: r.code, Enhanced: r.enhanced, Text: r.text, said: r.said}
 }
 
 // unexpected is the error for a reply that may not come at this point.
@@ -196,21 +203,10 @@ func (b *budget) spend(p []byte) error {
 	return nil
 }
 
-// shortText is what a server says, on one line and no longer than anybody reads: it goes
-// into the ledger and the log.
-func shortText(said string) string {
-	const mark = "..."
-	said = forwarder.OneLine(said)
-	if len(said) > maxText {
-		said = strings.ToValidUTF8(said[:maxText-len(mark)], "") + mark
-	}
-	return said
-}
-
 // readReply reads one reply with all its lines. Its error is ErrProtocol for
 // anything that is not a reply, and io.ErrUnexpectedEOF for one that is cut
 // short: "250" without its line end is not an answer.
-func readReply(br *bufio.Reader) (reply, error) {
+func readReply(br *bufio.Reader, mask *login.Mask) (reply, error) {
 	var r reply
 	var lines []string
 	for left := newBudget(); ; {
@@ -231,7 +227,9 @@ func readReply(br *bufio.Reader) (reply, error) {
 			break
 		}
 	}
-	r.enhanced, r.text = splitEnhanced(r.code, lines)
+	var said string
+	r.enhanced, said = splitEnhanced(r.code, lines)
+	r.said, r.text = shown(nil, said), shown(mask, said)
 	return r, nil
 }
 
@@ -282,7 +280,7 @@ func splitEnhanced(code int, lines []string) (forwarder.EnhancedCode, string) {
 			}
 		}
 	}
-	return enhanced, shortText(strings.Join(lines, " "))
+	return enhanced, strings.Join(lines, " ")
 }
 
 // parseEnhanced reads class.subject.detail (RFC 3463 2). It returns zero for

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -22,14 +23,14 @@ func TestReadReply(t *testing.T) {
 		{name: "code alone", in: "250\r\n", want: reply{code: 250}},
 		{name: "code and space", in: "250 \r\n", want: reply{code: 250}},
 		{name: "bare LF", in: "250 ok\n", want: reply{code: 250, text: "ok"}},
-		{name: "enhanced", in: "550 5.1.1 unknown\r\n", want: reply{550, forwarder.EnhancedCode{5, 1, 1}, "unknown"}},
-		{name: "enhanced alone", in: "250 2.0.0\r\n", want: reply{250, forwarder.EnhancedCode{2, 0, 0}, ""}},
-		{name: "enhanced on each line", in: "550-5.7.1 go\r\n550 5.7.1 away\r\n", want: reply{550, forwarder.EnhancedCode{5, 7, 1}, "go away"}},
-		{name: "enhanced on the first line", in: "550-5.7.1 go\r\n550 5.7.11\r\n", want: reply{550, forwarder.EnhancedCode{5, 7, 1}, "go 5.7.11"}},
+		{name: "enhanced", in: "550 5.1.1 unknown\r\n", want: reply{code: 550, enhanced: forwarder.EnhancedCode{5, 1, 1}, text: "unknown"}},
+		{name: "enhanced alone", in: "250 2.0.0\r\n", want: reply{code: 250, enhanced: forwarder.EnhancedCode{2, 0, 0}}},
+		{name: "enhanced on each line", in: "550-5.7.1 go\r\n550 5.7.1 away\r\n", want: reply{code: 550, enhanced: forwarder.EnhancedCode{5, 7, 1}, text: "go away"}},
+		{name: "enhanced on the first line", in: "550-5.7.1 go\r\n550 5.7.11\r\n", want: reply{code: 550, enhanced: forwarder.EnhancedCode{5, 7, 1}, text: "go 5.7.11"}},
 		{name: "enhanced of another class", in: "550 4.7.1 no\r\n", want: reply{code: 550, text: "4.7.1 no"}},
 		{name: "an address, not enhanced", in: "550 5.6.7.8 no\r\n", want: reply{code: 550, text: "5.6.7.8 no"}},
 		{name: "not numbers", in: "550 5.x.8 no\r\n", want: reply{code: 550, text: "5.x.8 no"}},
-		{name: "control characters", in: "550 a\x1b[31m\tb\r\n", want: reply{code: 550, text: "a [31m b"}},
+		{name: "control characters", in: "550 a\x1b[31m\tb\r\n", want: reply{code: 550, text: "a?[31m b"}},
 		{name: "long line", in: "250 " + strings.Repeat("x", 9000) + "\r\n", want: reply{code: 250, text: strings.Repeat("x", 1021) + "..."}},
 		{name: "too long", in: "250 " + strings.Repeat("x", maxReply) + "\r\n", err: ErrProtocol},
 		{name: "many lines", in: strings.Repeat("250-\r\n", maxLines-1) + "250 x\r\n", want: reply{code: 250, text: "x"}},
@@ -50,7 +51,8 @@ func TestReadReply(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := readReply(bufio.NewReader(strings.NewReader(tt.in)))
+			tt.want.said = tt.want.text // nothing is secret
+			got, err := readReply(bufio.NewReader(strings.NewReader(tt.in)), nil)
 			if got != tt.want || !errors.Is(err, tt.err) {
 				t.Errorf("got %+v and %v, want %+v and %v", got, err, tt.want, tt.err)
 			}
@@ -69,14 +71,14 @@ func FuzzReadReply(f *testing.F) {
 		var r reply
 		var err error
 		const most = 1 << 20
-		if allocates(most, func() { r, err = readReply(bufio.NewReader(strings.NewReader(in))) }) {
+		if allocates(most, func() { r, err = readReply(bufio.NewReader(strings.NewReader(in)), nil) }) {
 			t.Errorf("a reply of %d octets takes more than %d", len(in), most)
 		}
 		if err != nil {
 			return
 		}
-		if len(r.text) > maxText {
-			t.Errorf("a text of %d octets, want %d at most", len(r.text), maxText)
+		if len(r.text) > printable.MaxReply {
+			t.Errorf("a text of %d octets, want %d at most", len(r.text), printable.MaxReply)
 		}
 		if r.code < 200 || r.code > 599 || strings.ContainsAny(r.text, "\r\n\x00\x1b") {
 			t.Errorf("%q gives %+v, want a code of 200 to 599 and a text in one line", in, r)

@@ -72,7 +72,7 @@ func ofReason(k pop3.Kind) func(forwarder.Outcome) bool {
 
 // inWords matches a reply of a destination that has one of the phrases.
 func inWords(list []string) func(forwarder.Outcome) bool {
-	return func(o forwarder.Outcome) bool { return o.Code >= 400 && contains(o.Text, list) }
+	return func(o forwarder.Outcome) bool { return o.Code >= 400 && o.Says(list) }
 }
 
 func contains(text string, list []string) bool {
@@ -134,7 +134,7 @@ func hungUp(err error) bool {
 
 // notOurs matches a refused sender, at whichever command.
 func notOurs(o forwarder.Outcome) bool {
-	return o.Stage == forwarder.StageMail || contains(o.Text, badSender)
+	return o.Stage == forwarder.StageMail || o.Says(badSender)
 }
 
 // syntax matches a refused address: 501 is for invalid arguments, x.1.3 and x.1.7
@@ -142,6 +142,6 @@ func notOurs(o forwarder.Outcome) bool {
 func syntax(s forwarder.Stage) func(forwarder.Outcome) bool {
 	return func(o forwarder.Outcome) bool {
 		form := o.Enhanced[1] == 1 && (o.Enhanced[2] == 3 || o.Enhanced[2] == 7)
-		return o.Stage == s && (o.Code == 501 || form && !contains(o.Text, badSender))
+		return o.Stage == s && (o.Code == 501 || form && !o.Says(badSender))
 	}
 }
