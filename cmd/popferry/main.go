@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
@@ -28,6 +29,7 @@ const (
 
 // run is the whole program: results go to stdout, everything else to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = terminal.NewScreen(stdout), terminal.NewScreen(stderr)
 	cmd := newRoot(stdout, stderr)
 	cmd.SetArgs(args)
 	return exitCode(cmd.ExecuteContext(ctx), stderr)
@@ -42,7 +44,7 @@ func exitCode(err error, stderr io.Writer) int {
 	if isAgain && again.Err == nil {
 		return exitAgain // the reason is printed already
 	}
-	_, _ = fmt.Fprintf(stderr, "popferry: %v\n", err)
+	_, _ = fmt.Fprintf(stderr, "popferry: %s\n", terminal.Escape(err.Error()))
 	_, isUsage := errors.AsType[*app.UsageError](err)
 	_, isConfig := errors.AsType[*app.ConfigError](err)
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/cmd/internal/report"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -118,9 +119,9 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 // stopped.
 func (p *program) setupOutput(cfg *config.Config, f runFlags) app.Log {
 	var view progress.View
-	if out, ok := p.stderr.(*os.File); ok && f.once && progress.CanShow(out, os.Getenv) {
+	if out := terminal.File(p.stderr); out != nil && f.once && progress.CanShow(out, os.Getenv) {
 		bars := progress.NewBars(out)
-		p.stderr, view = bars, bars
+		p.stderr, view = terminal.NewEscaper(bars), bars
 	}
 	p.stderr = app.NewSyncWriter(p.stderr)
 	p.resources.Trace = app.NewTrace(f.trace, p.stderr, cfg.Log)

@@ -8,12 +8,12 @@ import (
 	"io"
 	"mime"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -181,8 +181,7 @@ func (h Header) Excerpt() ledger.Excerpt {
 	return ledger.Excerpt{MessageID: display(h.MessageID), From: display(h.From), Subject: display(h.Subject), Date: display(h.Date)}
 }
 
-// display decodes encoded words (RFC 2047) and removes control characters, which
-// do not belong on a terminal. The result has at most 500 characters.
+// display decodes encoded words (RFC 2047) and replaces what does not print. The result has at most 500 characters.
 func display(s string) string {
 	dec := mime.WordDecoder{CharsetReader: func(string, io.Reader) (io.Reader, error) { return nil, errUnknownCharset }}
 	if d, err := dec.DecodeHeader(s); err == nil {
@@ -195,12 +194,7 @@ func display(s string) string {
 		}
 		s = string(r)
 	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, s)
+	s = printable.Text(s)
 	const most = 500
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"

@@ -81,9 +81,9 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestDisplayRemovesControlCharacters(t *testing.T) {
+func TestDisplayReplacesControlCharacters(t *testing.T) {
 	t.Parallel()
-	if got, want := display("a\x1b[31m\x00b\xff"), "a[31mbÿ"; got != want {
+	if got, want := display("a\x1b[31m\x00b\xff"), "a?[31m?bÿ"; got != want {
 		t.Errorf("shown as %q, want %q", got, want)
 	}
 }

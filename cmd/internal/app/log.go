@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // Log is the program's log. A configuration that is read again can change its
@@ -28,9 +29,9 @@ func (l Log) Apply(c config.Log) { l.level.Set(c.Level) }
 func newHandler(w io.Writer, format string, level slog.Leveler) slog.Handler {
 	o := &slog.HandlerOptions{Level: level}
 	if format == "json" {
-		return slog.NewJSONHandler(w, o)
+		return slog.NewJSONHandler(printable.JSONWriter(w), o)
 	}
-	return slog.NewTextHandler(w, o)
+	return slog.NewTextHandler(w, o) // it quotes what does not print
 }
 
 // SyncWriter is a writer for several loggers at once.

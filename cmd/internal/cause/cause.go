@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // Cause is one entry of the catalogue.
@@ -35,13 +36,13 @@ func ByCode(code string) Cause {
 
 // Describe returns what the ledger stores of an error.
 func Describe(err error) ledger.Cause {
-	return ledger.Cause{Code: Of(err).Code, Text: oneLine(err.Error())}
+	return ledger.Cause{Code: Of(err).Code, Text: printable.Lines(err.Error())}
 }
 
 // Line describes a failure in one line: who, what happened, the evidence, what to
 // do.
 func Line(who string, err error) string {
-	return line(who, Of(err), oneLine(err.Error()))
+	return line(who, Of(err), printable.Lines(err.Error()))
 }
 
 // Explain wraps an error so that its text is its Line.
@@ -57,12 +58,12 @@ func (e *explained) Unwrap() error { return e.err }
 
 // StoredLine is Line for an error that is stored in the ledger.
 func StoredLine(who string, c ledger.Cause) string {
-	return line(who, ByCode(c.Code), c.Text)
+	return line(who, ByCode(c.Code), printable.Lines(c.Text))
 }
 
 // Summary says what happened, with the innermost evidence. It is for callers that
 // show the account, the step and the remedy next to it.
-func Summary(err error) string { return words(Of(err), oneLine(evidence(err))) }
+func Summary(err error) string { return words(Of(err), printable.Lines(evidence(err))) }
 
 func words(c Cause, evidence string) string {
 	evidence = strings.TrimRight(evidence, ".")
@@ -78,9 +79,4 @@ func line(who string, c Cause, evidence string) string {
 		s += ". " + c.Remedy
 	}
 	return s
-}
-
-// oneLine puts joined errors on one line.
-func oneLine(s string) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(s, "\n", "; ")), " ")
 }

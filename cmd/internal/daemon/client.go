@@ -10,8 +10,8 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/trust"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // enabled reports whether the configuration polls all of these accounts.
@@ -47,17 +47,17 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 	if err == nil {
 		err = in.Decode(&first)
 	}
-	first.Error = terminal.Escape(first.Error)
+	said := printable.Line(first.Error)
 	switch {
 	case err != nil:
 		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
 	case first.Usage && len(accounts) > 0 && enabled(cfg, accounts):
 		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s; it has not read %s as it is now: try again in a few seconds, and if that does not help, its log says why",
-			first.Error, cfg.Path)}
+			said, cfg.Path)}
 	case first.Error != "" && first.Usage:
-		return &app.UsageError{Err: fmt.Errorf("the running popferry says: %s", first.Error)}
+		return &app.UsageError{Err: fmt.Errorf("the running popferry says: %s", said)}
 	case first.Error != "":
-		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s", first.Error)}
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s", said)}
 	}
 	_ = conn.SetDeadline(time.Time{}) // a poll may take hours
 	for range first.Polls {
@@ -65,7 +65,7 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 		if err := in.Decode(&p); err != nil {
 			return &app.TryAgainError{Err: fmt.Errorf("the running popferry stopped before the end of the poll: %w; start it again, and it does the rest", err)}
 		}
-		p.Summary, p.Problem = terminal.Escape(p.Summary), terminal.Escape(p.Problem)
+		p.Summary, p.Problem = printable.Line(p.Summary), printable.Line(p.Problem)
 		if err := each(p); err != nil {
 			return err
 		}

@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"bufio"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -64,5 +67,45 @@ func TestPollOfAnAccountThatIsNewToTheDaemon(t *testing.T) {
 	err = RequestPolls(t.Context(), cfg, []string{"isp", "nobody"}, nil)
 	if _, wrong := errors.AsType[*app.UsageError](err); !wrong {
 		t.Errorf("a name of none: %v, want a UsageError", err)
+	}
+}
+
+// What listens on the socket may be somebody else: its answers only show.
+func TestAnswersOnlyShow(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b]0;owned\x07\u009b2J\u202egpj.exe"
+	for name, answer := range map[string]string{
+		"refusal": `{"error": "\u001b]0;owned\u0007\u009b2J\u202egpj.exe"}`,
+		"usage":   `{"usage": true, "error": "\u001b]0;owned\u0007\u009b2J\u202egpj.exe"}`,
+		"results": `{"polls": 1}{"summary": "\u001b]0;owned\u0007\u009b2J\u202egpj.exe", "complaint": "\u001b]0;owned\u0007\u009b2J\u202egpj.exe"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := app.Load(oneAccount(t, testworld.POP3(t, pop3test.Options{}), testworld.SMTP(t, smtptest.Options{})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := net.Listen("unix", socketPath(cfg))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				_, _ = bufio.NewReader(conn).ReadString('\n')
+				_, _ = io.WriteString(conn, answer)
+			}()
+			var said string
+			if err := RequestPolls(t.Context(), cfg, nil, func(r PollResult) error { said += r.Summary + r.Problem; return nil }); err != nil {
+				said += err.Error()
+			}
+			if !strings.Contains(said, "gpj.exe") || strings.ContainsAny(said, hostile[:1]+"\x07\u009b\u202e") {
+				t.Errorf("got %q, want only what prints", said)
+			}
+		})
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
-// WriteJSON writes one JSON document.
+// WriteJSON writes one JSON document, of characters that print.
 func WriteJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(printable.JSONWriter(w))
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // MessageStatus is one message in messages --json: part of the contract.
@@ -82,7 +83,7 @@ func (j *jsonMessages) Print(account string, r *ledger.Record) error {
 		before = ","
 	}
 	j.begun = true
-	_, err = fmt.Fprintf(j.w, "%s\n%s", before, b)
+	_, err = fmt.Fprintf(j.w, "%s\n%s", before, printable.JSON(nil, b))
 	return err
 }
 

@@ -3,35 +3,18 @@ package terminal
 import (
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/term"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
-// Is reports whether w is a terminal.
-func Is(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// Printable makes a foreign text one safe line for a table, a log or a mail:
-// white space becomes a space, and every other character that does not print
-// (control, bidirectional and invisible ones) becomes '?'. What is longer than
-// max characters is cut, with an ellipsis; 0 allows any length.
+// Printable makes a foreign text one safe line for a table, a log or a mail, as
+// printable.Text does. What is longer than max characters is cut, with an
+// ellipsis; 0 allows any length.
 func Printable(s string, max int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsPrint(r):
-			return r
-		case unicode.IsSpace(r):
-			return ' '
-		}
-		return '?'
-	}, s)
+	s = printable.Text(s)
 	if r := []rune(s); max > 0 && len(r) > max {
 		return string(r[:max-1]) + "…"
 	}
@@ -97,7 +80,7 @@ func escape(out, text []byte) ([]byte, int) {
 	switch {
 	case r == utf8.RuneError && n <= 1:
 		return fmt.Appendf(out, `\x%02x`, text[0]), 1
-	case r == '\r' && len(text) > 1 && text[1] == '\n', r == '\n', r == '\t', unicode.IsGraphic(r):
+	case r == '\r' && len(text) > 1 && text[1] == '\n', r == '\n', r == '\t', printable.Is(r):
 		return append(out, text[:n]...), n
 	}
 	q := strconv.QuoteRuneToASCII(r)

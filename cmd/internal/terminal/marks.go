@@ -16,5 +16,8 @@ func NewMarks(terminal bool, getenv func(string) string) Marks {
 	case getenv("NO_COLOR") != "":
 		return Marks{OK: "✓", Failed: "✗", Width: 1}
 	}
-	return Marks{OK: "\x1b[32m✓\x1b[0m", Failed: "\x1b[31m✗\x1b[0m", Width: 1}
+	return Marks{OK: green + "✓" + plain, Failed: red + "✗" + plain, Width: 1}
 }
+
+// The colours of the marks (ECMA-48 8.3.117).
+const green, red, plain = "\x1b[32m", "\x1b[31m", "\x1b[0m"

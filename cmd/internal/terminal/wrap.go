@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -16,8 +15,8 @@ const minWidth = 30
 // Width returns the present width of a terminal in columns, 0 if w is not a
 // terminal.
 func Width(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
+	f := fileOf(w)
+	if f == nil {
 		return 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))

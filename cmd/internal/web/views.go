@@ -7,6 +7,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // accountView is an account as the page shows it.
@@ -58,7 +59,7 @@ func newAccountView(a Account, c chart, loggedIn bool, now time.Time) accountVie
 		k := cause.ByCode(a.Cause.Code)
 		v.Problem = &problem{What: sentenceCase(k.What), Remedy: k.Remedy, Times: a.Failures}
 		if loggedIn {
-			v.Problem.Evidence = a.Cause.Text
+			v.Problem.Evidence = printable.Text(a.Cause.Text)
 		}
 	}
 	return v
@@ -101,7 +102,7 @@ func newMessageView(m Message, loggedIn bool, now time.Time) messageView {
 		v.Next = newTimeView(m.NextAttempt, now)
 	}
 	if loggedIn {
-		v.From, v.Subject, v.Reply = m.Excerpt.From, m.Excerpt.Subject, m.Cause.Text
+		v.From, v.Subject, v.Reply = printable.Text(m.Excerpt.From), printable.Text(m.Excerpt.Subject), printable.Text(m.Cause.Text)
 	}
 	return v
 }
