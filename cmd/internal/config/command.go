@@ -11,34 +11,38 @@ import (
 	"strings"
 	"time"
 
-	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/fetcher/login"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // commandTimeout is long: a password manager may have to ask another host.
 const commandTimeout = 30 * time.Second
 
-// secretFromCommand runs a shell command in the folder dir.
-func secretFromCommand(command, dir string) Secret {
-	return Secret{get: func(ctx context.Context) (string, error) { return runCommand(ctx, command, dir, commandTimeout) }}
+// shellCommand is one that prints a secret.
+type shellCommand struct {
+	text    string
+	dir     string
+	without func() []string // names of variables that it must not see; nil: none
 }
 
-// runCommand returns what a shell command prints. The processes that it started
-// end with it, as far as the system can tell which these are.
-func runCommand(ctx context.Context, command, dir string, limit time.Duration) (string, error) {
+// secret is what the command prints.
+func (c shellCommand) secret() Secret {
+	return Secret{get: func(ctx context.Context) (string, error) { return c.run(ctx, commandTimeout) }}
+}
+
+// run returns what the command prints. The processes that it started end with it,
+// as far as the system can tell which these are.
+func (c shellCommand) run(ctx context.Context, limit time.Duration) (string, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not end within %v", limit))
 	defer cancel()
-	cmd := exec.CommandContext(limited, "sh", "-c", command)
-	cmd.Dir = dir
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "NOTIFY_SOCKET=") // only popferry itself reports to systemd
-	})
-	defer endWithChildren(cmd)()
+	cmd := exec.CommandContext(limited, "sh", "-c", c.text)
+	cmd.Dir, cmd.Env = c.dir, c.environment(os.Environ())
 	// What the shell leaves behind, and cannot be ended, would keep the pipes open.
 	cmd.WaitDelay = time.Second
 	var out limitedBuffer
 	var complaint tail
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	err := cmd.Run()
+	err := runWithChildren(cmd)
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // the shell has succeeded; what it left behind has nothing to add
 	}
@@ -48,31 +52,65 @@ func runCommand(ctx context.Context, command, dir string, limit time.Duration) (
 	}
 	if err != nil {
 		// The first of these that is not nil caused the others.
-		return "", commandError(cmp.Or(ctx.Err(), context.Cause(limited), out.err, err), complaint.lastLine(), out.buf.String())
+		return "", c.failure(cmp.Or(ctx.Err(), context.Cause(limited), out.err, err), &complaint, out.buf.String())
 	}
 	return password, nil
 }
 
-// commandError says why a password command failed. It does not show the command,
-// which may contain a secret, nor anything that it printed to stdout, also where
-// its complaint repeats that.
-func commandError(err error, complaint, printed string) error {
+// environment is what the command sees of the environment: not the passwords of
+// other accounts, and not systemd's socket, by which it could speak for popferry.
+func (c shellCommand) environment(all []string) []string {
+	hidden := []string{"NOTIFY_SOCKET"}
+	if c.without != nil {
+		hidden = append(hidden, c.without()...)
+	}
+	return slices.DeleteFunc(all, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(hidden, name)
+	})
+}
+
+// failure says why the command failed. It does not show the command, which may
+// contain a secret, nor anything that it printed to stdout, also where its
+// complaint repeats that.
+func (c shellCommand) failure(err error, complaint *tail, printed string) error {
+	var mask login.Mask
 	for line := range strings.Lines(strings.TrimPrefix(printed, byteOrderMark)) {
-		if line = strings.TrimSpace(line); line != "" {
-			complaint = strings.ReplaceAll(complaint, line, hidden)
+		mask.Hide(strings.TrimSpace(line))
+	}
+	prefix, said := "", complaint.lastLine()
+	const shell = "sh: " // complains itself of what it is given, which may be a password: "sh: 1: hunter2: not found"
+	if strings.Contains(string(complaint.text), shell) {
+		mask.Hide(c.text)
+		for _, word := range c.words() {
+			mask.Hide(word)
+		}
+		if rest, ok := strings.CutPrefix(said, shell); ok {
+			prefix, said = shell, rest
 		}
 	}
-	if complaint != "" {
-		return fmt.Errorf("the password command: %w: %s", err, terminal.Printable(complaint, 0))
+	if said = printable.Reply(prefix + mask.Text(said)); said != "" {
+		return fmt.Errorf("the password command: %w: %s", err, said)
 	}
 	return fmt.Errorf("the password command: %w", err)
+}
+
+// words are those of the command that the shell may complain of one by one.
+// Shorter ones are in every complaint, except where they stand first.
+func (c shellCommand) words() []string {
+	words := strings.FieldsFunc(c.text, func(r rune) bool { return strings.ContainsRune(" \t;&|()<>`'\"", r) })
+	const least = 3
+	if len(words) > 1 {
+		words = slices.Concat(words[:1], slices.DeleteFunc(words[1:], func(w string) bool { return len(w) < least }))
+	}
+	return words
 }
 
 // tail keeps the end of what a command wrote to stderr.
 type tail struct{ text []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
-	const most = 400
+	const most = 8 << 10
 	t.text = append(t.text, p...)
 	if excess := len(t.text) - most; excess > 0 {
 		t.text = append(t.text[:0], t.text[excess:]...)

@@ -4,6 +4,6 @@ package config
 
 import "os/exec"
 
-// endWithChildren does nothing: only the command itself is killed when its context
-// ends.
-func endWithChildren(*exec.Cmd) (end func()) { return func() {} }
+// runWithChildren runs a command. Only the command itself is killed when its
+// context ends.
+func runWithChildren(cmd *exec.Cmd) error { return cmd.Run() }

@@ -40,7 +40,7 @@ func TestCommandEndsWithItsChildren(t *testing.T) {
 					cancel()
 				}()
 			}
-			_, _ = runCommand(ctx, "(sleep 1000; true) & echo $! >new && mv new child; "+tt.last, dir, tt.limit)
+			_, _ = shellCommand{text: "(sleep 1000; true) & echo $! >new && mv new child; " + tt.last, dir: dir}.run(ctx, tt.limit)
 			child := childOf(t, dir)
 			for end := time.Now().Add(10 * time.Second); !errors.Is(syscall.Kill(child, 0), syscall.ESRCH); time.Sleep(10 * time.Millisecond) {
 				if stat, _ := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat"); strings.Contains(string(stat), ") Z ") {

@@ -62,21 +62,28 @@ func (l *loader) locate(v yamlValue, name string) string {
 	return l.expand(v, name)
 }
 
-// secretFile sets the path of a file with a secret. One that others can write is an
-// error; it warns of one that others can read, unless the service manager made it.
+// secretFile sets the path of a file with a secret.
 func (l *loader) secretFile(p *string) setter {
 	return func(v yamlValue) {
-		if l.file(p)(v); *p == "" || l.env.ReadOnly { // whoever only looks may be another user
-			return
+		if l.file(p)(v); *p != "" {
+			l.checkSecretFile(v, *p)
 		}
-		if refused, ok := errors.AsType[*trust.Error](l.env.Guard.Check(*p)); ok {
-			v.fail("%v", refused)
-			l.config.Files = append(l.config.Files, refused.Culprit)
-			return
-		}
-		if info, err := os.Stat(*p); err == nil && *p == l.expand(v, v.node.Value) {
-			l.warnExposed(v, info, *p, "run chmod 600 "+*p)
-		}
+	}
+}
+
+// checkSecretFile reports a file with a secret that others can write, and warns of
+// one that they can read, unless the service manager made it.
+func (l *loader) checkSecretFile(v yamlValue, path string) {
+	if l.env.ReadOnly { // whoever only looks may be another user
+		return
+	}
+	if refused, ok := errors.AsType[*trust.Error](l.env.Guard.Check(path)); ok {
+		v.fail("%v", refused)
+		l.config.Files = append(l.config.Files, refused.Culprit)
+		return
+	}
+	if info, err := os.Stat(path); err == nil && path == l.expand(v, v.node.Value) {
+		l.warnExposed(v, info, path, "run chmod 600 "+path)
 	}
 }
 
@@ -116,23 +123,34 @@ func (l *loader) passwordEnv(p *Secret) setter {
 		case !variableForm.MatchString(s):
 			v.fail("must be the name of an environment variable")
 		default:
-			if l.env.Getenv(s) == "" {
-				v.warn("the environment variable %s is not set", s)
-			}
+			l.variables = append(l.variables, s)
 			*p = secretFromEnv(s, l.env.Getenv)
+			if l.env.Getenv(s) == "" {
+				v.warn("%v", notSet(s))
+			}
 		}
 	}
 }
 
+// secretVariables are the environment variables with passwords, of all accounts
+// and destinations.
+func (l *loader) secretVariables() []string { return l.variables }
+
 // passwordFile sets a password that is read from a file.
 func (l *loader) passwordFile(p *Secret) setter {
 	return func(v yamlValue) {
-		var path string
-		if l.secretFile(&path)(v); path == "" {
+		var name string
+		if text(&name)(v); name == "" {
 			return
 		}
-		name := v.node.Value
-		*p = secretFromFile(l.env.Guard, func() string { return l.locate(v, name) })
+		path := l.locate(v, name)
+		l.config.Files = append(l.config.Files, path)
+		if _, err := os.Stat(path); err != nil && !l.env.ReadOnly {
+			v.fail("cannot read %s: %v", shownFile(name, path), reason(err))
+		} else {
+			l.checkSecretFile(v, path)
+		}
+		*p = secretFromFile(l.env.Guard, name, func() string { return l.locate(v, name) })
 	}
 }
 
@@ -141,7 +159,7 @@ func (l *loader) passwordCommand(p *Secret) setter {
 	return func(v yamlValue) {
 		var command string
 		if text(&command)(v); command != "" {
-			*p = secretFromCommand(command, filepath.Dir(v.file))
+			*p = shellCommand{command, filepath.Dir(v.file), l.secretVariables}.secret()
 		}
 	}
 }

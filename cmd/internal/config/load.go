@@ -80,6 +80,8 @@ type loader struct {
 	accounts []*accountMapping
 	forwards []*forwardMapping
 	infos    map[string]fs.FileInfo // of the files read
+
+	variables []string // of the environment that have passwords
 }
 
 // parse returns the only document of a file.

@@ -151,6 +151,23 @@ func TestSecretCommandDoesNotNotifySystemd(t *testing.T) {
 	}
 }
 
+// TestCommandSeesNoOtherPasswords: those of other accounts and of destinations in
+// the environment are not its business.
+func TestCommandSeesNoOtherPasswords(t *testing.T) {
+	for _, name := range []string{"H7_ISP", "H7_RELAY", "H7_OTHER"} {
+		t.Setenv(name, "there")
+	}
+	c := load(t, write(t, 0o600, `
+accounts:
+  - {host: pop.example.net, username: leo, password_command: 'echo "<$H7_ISP$H7_RELAY>$H7_OTHER"'}
+  - {host: pop.example.net, username: zoe, password_env: H7_ISP}
+forward: [{host: smtp.example.org, username: leo, password_env: H7_RELAY, to: leo@example.org}]
+`), nil)
+	if got, err := c.Accounts[0].Secret.Get(t.Context()); err != nil || got != "<>there" {
+		t.Errorf("got %q, %v, want <>there", got, err)
+	}
+}
+
 // TestSecretsAreHidden: no way to print or encode a configuration shows them.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
@@ -185,5 +202,49 @@ forward: [{host: smtp.example.org, username: leo, password: hunter2, to: leo@exa
 	}
 	if !strings.Contains(string(encoded), `"Secret":"***"`) {
 		t.Errorf("JSON %s, want \"Secret\":\"***\" in it", encoded)
+	}
+}
+
+// TestPasswordInTheWrongPlace: a password that stands where the name of a variable
+// or file belongs is not shown, and the names that people use are.
+func TestPasswordInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"password_env: S3cretPassw0rd":         "there is no environment variable of this name",
+		"password_env: s3cret":                 "there is no environment variable of this name",
+		"password_env: ISP_PASSWORD_2":         "the environment variable ISP_PASSWORD_2 is not set",
+		"password_file: S3cretPassw0rd":        "cannot read a file of this name in DIR (the name is not shown",
+		"password_file: s3cret/passw0rd":       "cannot read a file of this name in DIR (the name is not shown",
+		"password_file: isp.password":          "cannot read DIR/isp.password: no such file",
+		"password_file: ./isp":                 "cannot read DIR/isp: no such file",
+		"password_file: /no/such/file":         "cannot read /no/such/file: no such file",
+		"password_file: passwords/isp.txt":     "cannot read DIR/passwords/isp.txt: no such file",
+		"password_command: S3cretPassw0rd; :x": "",
+	} {
+		path := write(t, 0o600, "accounts:\n  - {name: isp, host: pop.example.net, username: leo, "+key+"}\nforward: [{host: localhost, to: leo@example.org}]\n")
+		var said []string
+		c, err := config.Load(path, environment(nil))
+		if err != nil {
+			said = append(said, err.Error())
+		} else {
+			said = append(said, fmt.Sprint(c.Warnings))
+		}
+		env := environment(nil)
+		env.ReadOnly = true // does not look for the file
+		if c, err = config.Load(path, env); err != nil {
+			t.Errorf("%s: %v", key, err)
+			continue
+		}
+		_, err = c.Accounts[0].Secret.Get(t.Context())
+		said = append(said, fmt.Sprint(err))
+		name, _, _ := strings.Cut(key, ":")
+		if want = strings.ReplaceAll(want, "DIR", filepath.Dir(path)); want != "" && !strings.Contains(said[0], ":2: accounts[isp]."+name+": "+want) {
+			t.Errorf("%s: got %s, want %s", key, said[0], want)
+		}
+		for _, text := range said {
+			if strings.Contains(strings.ToLower(text), "s3cret") {
+				t.Errorf("%s: got %s, want no password in it", key, text)
+			}
+		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/trust"
@@ -21,19 +23,45 @@ func secretFromEnv(name string, getenv func(string) string) Secret {
 	return Secret{get: func(context.Context) (string, error) {
 		password := getenv(name)
 		if password == "" {
-			return "", fmt.Errorf("the environment variable %s is not set", name)
+			return "", notSet(name)
 		}
 		return cutLineEnds(password), nil
 	}}
 }
 
+// usualVariable matches the names that environment variables have as a rule.
+var usualVariable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+
+// notSet is the error for an environment variable without a value. An unusual name
+// is not shown: it may be the password itself, written in the wrong place.
+func notSet(name string) error {
+	if !usualVariable.MatchString(name) {
+		return errors.New("there is no environment variable of this name, which is not shown because it may be a password")
+	}
+	return fmt.Errorf("the environment variable %s is not set", name)
+}
+
+// usualFile matches the names of files that no password looks like.
+var usualFile = regexp.MustCompile(`\.(password|passwd|pass|pw|secret|token|txt)$`)
+
+// shownFile is a file that cannot be read, as errors name it: by its path, or only
+// by its folder if the name that was configured may be the password itself.
+func shownFile(name, path string) string {
+	if filepath.IsAbs(name) || strings.HasPrefix(name, "~/") || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || usualFile.MatchString(name) {
+		return path
+	}
+	return "a file of this name in " + strings.TrimSuffix(strings.TrimSuffix(path, filepath.FromSlash(name)), string(filepath.Separator)) +
+		" (the name is not shown because it may be a password)"
+}
+
 // secretFromFile reads the file that find returns at each call, if nobody else can
-// have written it.
-func secretFromFile(guard *trust.Guard, find func() string) Secret {
+// have written it. Its configured name is shown only if it is a path.
+func secretFromFile(guard *trust.Guard, name string, find func() string) Secret {
 	return Secret{get: func(context.Context) (string, error) {
-		f, err := guard.Open(find())
+		path := find()
+		f, err := guard.Open(path)
 		if err != nil {
-			return "", fmt.Errorf("reading the password: %w", err)
+			return "", fmt.Errorf("reading the password: %s: %w", shownFile(name, path), reason(err))
 		}
 		defer func() { _ = f.Close() }()
 		var out limitedBuffer
