@@ -131,7 +131,7 @@ func (p *program) setUp(ctx context.Context, in setup.Input, front frontEnd, yes
 	}
 	return setup.Run(ctx, setup.Options{
 		Input: in, FrontEnd: front, Silent: silent, Config: p.configFlag,
-		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport,
+		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules,
 	})
 }
 

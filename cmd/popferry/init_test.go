@@ -37,7 +37,7 @@ func newNewcomer(t *testing.T, authority *certtest.Authority, zone string, pages
 	resolver, transport := testworld.Discovery(t, authority, zone, pages)
 	resources := app.NewResources()
 	resources.Network = dial.NewNetworkWith(resolver)
-	n.program = &program{stdout: &n.screen, stderr: &n.screen, resources: resources, resolver: resolver, transport: transport}
+	n.program = &program{stdout: &n.screen, stderr: &n.screen, resources: resources, resolver: resolver, transport: transport, rules: testworld.AnyServer()}
 	return n
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -23,6 +24,7 @@ type program struct {
 	console   func() terminal.Console // nil: nobody answers
 	resolver  *net.Resolver           // nil: the system's
 	transport http.RoundTripper       // nil: the usual one
+	rules     discover.Rules          // the zero value: the usual ones
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {

@@ -94,7 +94,7 @@ func (o *findings) addNamed(p Protocol, s namedService, a Address, who string) {
 	if err != nil || !ok || s.Port < 1 || s.Port > 65535 {
 		return
 	}
-	c := Candidate{Server: Server{Host: host, Port: s.Port, TLS: mode}, Usernames: a.usernames(), From: who, TokenOnly: tokenOnly(s.Logins)}
+	c := Candidate{Server: Server{Host: host, Port: s.Port, TLS: mode}, Usernames: a.usernames(), From: who, Foreign: true, TokenOnly: tokenOnly(s.Logins)}
 	if name := a.fill(s.Username); name != "" && !strings.Contains(name, "%") && !strings.ContainsFunc(name, unicode.IsControl) {
 		c.Usernames = []string{name}
 	}

@@ -59,6 +59,9 @@ type Candidate struct {
 	From string
 	// Guessed: no source named it.
 	Guessed bool
+	// Foreign: somebody else named it, neither the user nor popferry. Such servers
+	// and guessed ones are subject to Rules.
+	Foreign bool
 	// Untrusted: its name comes from the DNS and is not within the address's
 	// domain, so no password may go there before the user has confirmed it.
 	Untrusted bool
@@ -78,6 +81,8 @@ type Found struct {
 	POP3       []Candidate
 	Submission []Candidate
 	Replies    []Reply // in the order of trust
+
+	leftOut int // servers that are not tried
 }
 
 // add appends the candidates that are new.
@@ -87,20 +92,26 @@ func (f *Found) add(o findings) {
 	}
 	f.POP3 = appendNew(f.POP3, o.pop3)
 	f.Submission = appendNew(f.Submission, o.submission)
+	f.leftOut += o.leftOut
 }
 
 // findings are what one source names.
 type findings struct {
 	provider         *provider.Provider // nil: not known
 	pop3, submission []Candidate
+	leftOut          int // of those that it names
 }
 
 // summary is the findings in a few words.
 func (o findings) summary() string {
+	said := fmt.Sprintf("names %d for POP3, %d for sending", len(o.pop3), len(o.submission))
 	if len(o.pop3)+len(o.submission) == 0 {
-		return "names no server for POP3 or for sending with TLS"
+		said = "names no server for POP3 or for sending with TLS"
 	}
-	return fmt.Sprintf("names %d for POP3, %d for sending", len(o.pop3), len(o.submission))
+	if o.leftOut > 0 {
+		said += fmt.Sprintf("; left out %d on other ports than those of mail, or beyond the first %d hosts", o.leftOut, maxHosts)
+	}
+	return said
 }
 
 func appendNew(list, more []Candidate) []Candidate {

@@ -18,18 +18,30 @@ type Attempt struct {
 	Err error
 }
 
-// First connects to all candidates at once and returns the first of the list
-// that answers, and why those before it did not. If none does, ok is false and
-// all have failed.
+// maxConnections is how many servers First tries at once.
+const maxConnections = 8
+
+// First connects to the candidates, in their order and several at once, and
+// returns the first of the list that answers, and why those before it did not. If
+// none does, ok is false and all have failed.
 func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) (best Candidate, failed []Attempt, ok bool) {
-	limited, cancel := context.WithTimeout(ctx, f.o.Timeout)
+	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait() // no goroutine outlives the call
 	defer cancel()
 	answers := make([]chan error, len(candidates))
-	for i, c := range candidates {
+	next := make(chan int, len(candidates))
+	for i := range candidates {
 		answers[i] = make(chan error, 1)
-		all.Go(func() { answers[i] <- f.greet(limited, p, c.Server) })
+		next <- i
+	}
+	close(next)
+	for range min(maxConnections, len(candidates)) {
+		all.Go(func() {
+			for i := range next {
+				answers[i] <- f.greet(ctx, p, candidates[i])
+			}
+		})
 	}
 	for i, c := range candidates {
 		err := <-answers[i]
@@ -43,8 +55,10 @@ func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) 
 
 // greet finds out whether a server speaks a protocol, in TLS unless its mode is
 // dial.None.
-func (f *Finder) greet(ctx context.Context, p Protocol, s Server) error {
-	d, err := f.o.Network.New(dial.Target{Host: s.Host, Port: s.Port, Timeout: f.o.Timeout, TLS: dial.TLS{Mode: s.TLS, CAFile: f.o.CAFile}})
+func (f *Finder) greet(ctx context.Context, p Protocol, c Candidate) error {
+	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
+	defer cancel()
+	d, err := f.network(c).New(dial.Target{Host: c.Host, Port: c.Port, Timeout: f.o.Timeout, TLS: dial.TLS{Mode: c.TLS, CAFile: f.o.CAFile}})
 	if err != nil {
 		return err
 	}
@@ -54,6 +68,17 @@ func (f *Finder) greet(ctx context.Context, p Protocol, s Server) error {
 	pool := smtp.New(smtp.Options{Dial: d.Dial, StartTLS: d.Upgrade(), LMTP: p == LMTP, Timeout: f.o.Timeout})
 	defer pool.Close()
 	return pool.Check(ctx)
+}
+
+// network makes the connections to a candidate.
+func (f *Finder) network(c Candidate) *dial.Network {
+	switch {
+	case c.Foreign:
+		return f.foreign
+	case c.Guessed:
+		return f.guessed
+	}
+	return f.o.Network
 }
 
 // greetPOP3 goes as far as one can without a user name. A server may refuse

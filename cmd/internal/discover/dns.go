@@ -48,6 +48,7 @@ func (f *Finder) srv(ctx context.Context, a Address, domain string) (findings, e
 				Server:    Server{Host: host, Port: int(r.Port), TLS: k.tls},
 				Usernames: a.usernames(),
 				From:      "the SRV records of " + domain,
+				Foreign:   true,
 				Untrusted: untrusted(host, a),
 			})
 		}

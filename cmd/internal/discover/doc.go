@@ -7,10 +7,14 @@
 //	built-in presets > the domain's own autoconfig > Thunderbird's database
 //	> SRV records > the domain's mail host (MX) > guesses
 //
-// First then connects to the candidates, in parallel too, and returns the most
+// First then connects to the candidates, eight at once, and returns the most
 // trusted one that answers: with a greeting of its protocol, over TLS, with a
-// certificate that was verified. Both steps have a short limit, so the user
-// never waits longer than the two together.
+// certificate that was verified. The first step and each connection have a short
+// limit.
+//
+// Anybody can set up a domain whose sources name any host. So each source may name
+// only a few, on the ports of mail, and Rules forbid connections to this machine
+// and to private networks, by the address at connect.
 //
 // No password is involved here, and only the domain's own server learns the
 // address itself. Whether a password may be sent to a candidate is another

@@ -20,6 +20,8 @@ func newClient(t http.RoundTripper) *http.Client {
 		switch {
 		case r.URL.Scheme != "https":
 			return fmt.Errorf("redirects out of HTTPS, to %s://%s", r.URL.Scheme, r.URL.Host)
+		case r.URL.Port() != "" && r.URL.Port() != "443":
+			return fmt.Errorf("redirects to port %s", r.URL.Port())
 		case len(via) > maxRedirects:
 			return errors.New("too many redirects")
 		}

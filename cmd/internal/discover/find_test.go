@@ -61,6 +61,9 @@ func TestFind(t *testing.T) {
 		"a redirect out of HTTPS": {
 			pages: map[string]string{own: "http://hoster.test/here", "hoster.test/here": config("pop3 pop.hoster.test 995 SSL a password-cleartext")},
 		},
+		"a redirect to another port": {
+			pages: map[string]string{own: "https://hoster.test:6379/here", "hoster.test/here": config("pop3 pop.hoster.test 995 SSL a password-cleartext")},
+		},
 		"a redirect without end": {pages: map[string]string{own: "https://" + own}},
 		"too much": {
 			pages: map[string]string{own: strings.Replace(config("pop3 pop.example.test 995 SSL a b"), "<domain>", "<!--"+strings.Repeat(" ", maxDocument)+"--><domain>", 1)},
@@ -79,7 +82,6 @@ _pop3._tcp.example.test. SRV 0 1 110 pop.elsewhere.test.
 _submissions._tcp.example.test. SRV 0 1 465 smtp.example.test.
 _submission._tcp.example.test. SRV 0 0 0 .`,
 			pop3: []string{"first.example.test:995, TLS from the start (the SRV records of example.test)" + leo,
-				"second.example.test:1995, TLS from the start (the SRV records of example.test)" + leo,
 				"pop.elsewhere.test:110, STARTTLS (the SRV records of example.test) untrusted" + leo},
 			submission: []string{"smtp.example.test:465, TLS from the start (the SRV records of example.test)" + leo},
 		},

@@ -24,13 +24,15 @@ type Options struct {
 	Transport http.RoundTripper // for HTTPS; default: http.DefaultTransport
 	Network   *dial.Network     // for connections to mail servers; default: one of its own
 	CAFile    string            // PEM; roots of mail servers beside the system's
-	Timeout   time.Duration     // limit of each step; default: 5 s
+	Timeout   time.Duration     // for all sources together, and for each server; default: 5 s
+	Rules     Rules             // for servers that the user has not named
 }
 
 // Finder finds servers. Its methods may be used concurrently.
 type Finder struct {
-	o      Options
-	client *http.Client
+	o                Options
+	client           *http.Client
+	foreign, guessed *dial.Network // to servers that are
 }
 
 // New returns a Finder and does no I/O.
@@ -43,7 +45,11 @@ func New(o Options) *Finder {
 		o.Network = dial.NewNetworkWith(o.Resolver)
 	}
 	o.Timeout = cmp.Or(o.Timeout, stepTimeout)
-	return &Finder{o: o, client: newClient(o.Transport)}
+	o.Rules = o.Rules.withDefaults()
+	return &Finder{
+		o: o, client: newClient(o.Transport),
+		foreign: o.Network.Over(o.Rules.dialer(false).DialContext), guessed: o.Network.Over(o.Rules.dialer(true).DialContext),
+	}
 }
 
 // source is one that may know servers.
@@ -76,6 +82,7 @@ func (f *Finder) ask(ctx context.Context, found *Found, sources ...source) {
 	answers, failures := make([]findings, len(sources)), make([]error, len(sources))
 	each(len(sources), func(i int) { answers[i], failures[i] = sources[i].ask(ctx) })
 	for i, s := range sources {
+		f.o.Rules.limit(&answers[i])
 		said := answers[i].summary()
 		if failures[i] != nil {
 			said = words(failures[i])
@@ -110,7 +117,7 @@ func (f *Finder) viaMX(ctx context.Context, a Address) (findings, error) {
 			list[i].Untrusted = untrusted(list[i].Host, a)
 		}
 	}
-	return findings{pop3: found.POP3, submission: found.Submission}, nil
+	return findings{pop3: found.POP3, submission: found.Submission, leftOut: found.leftOut}, nil
 }
 
 // untrusted reports whether a host that the DNS named may belong to anyone.

@@ -50,7 +50,7 @@ func newFixture(t *testing.T, zone string) *fixture {
 	f.pop3Port, f.smtpPort = port(t, f.pop3.Addr()), port(t, f.smtp.Addr().String())
 	zone = "pop.isp.test. A 127.0.0.1\nsmtp.isp.test. A 127.0.0.1\npop.elsewhere.test. A 127.0.0.1\n" + strings.ReplaceAll(zone, "%s", strconv.Itoa(f.pop3Port))
 	resolver, transport := testworld.Discovery(t, authority, zone, nil)
-	f.options = setup.Options{Silent: "nobody is here", Config: f.path("popferry.yaml"), Network: dial.NewNetworkWith(resolver), Resolver: resolver, Transport: transport}
+	f.options = setup.Options{Silent: "nobody is here", Config: f.path("popferry.yaml"), Network: dial.NewNetworkWith(resolver), Resolver: resolver, Transport: transport, Rules: testworld.AnyServer()}
 	if err := os.WriteFile(f.secret, []byte("secret\nmore\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

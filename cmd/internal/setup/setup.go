@@ -25,6 +25,7 @@ type Options struct {
 	Network   *dial.Network     // for connections to mail servers
 	Resolver  *net.Resolver     // nil: the system's
 	Transport http.RoundTripper // for autoconfig; nil: the usual one
+	Rules     discover.Rules    // for servers that the user has not named
 }
 
 // Result is what was set up.
@@ -56,7 +57,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := s.checkInput(o.Silent); err != nil {
 		return Result{}, &app.UsageError{Err: err}
 	}
-	s.finder = discover.New(discover.Options{Resolver: o.Resolver, Transport: o.Transport, Network: o.Network, CAFile: s.in.CAFile})
+	s.finder = discover.New(discover.Options{Resolver: o.Resolver, Transport: o.Transport, Network: o.Network, CAFile: s.in.CAFile, Rules: o.Rules})
 	answers, err := s.answers(ctx)
 	if err == nil {
 		err = s.write(ctx, answers)

@@ -8,12 +8,23 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
 )
+
+// AnyServer allows what the usual rules of discovery do not: the servers of tests
+// are on this machine, and on any port.
+func AnyServer() discover.Rules {
+	return discover.Rules{
+		Port:    func(discover.Protocol, int) bool { return true },
+		Address: func(netip.Addr, bool) error { return nil },
+	}
+}
 
 // Discovery returns a DNS with the records of a zone, and a way to an HTTPS
 // server with these pages, whose keys are host/path. There are no others.
