@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // ispdb is Thunderbird's database of providers.
@@ -95,7 +95,7 @@ func (o *findings) addNamed(p Protocol, s namedService, a Address, who string) {
 		return
 	}
 	c := Candidate{Server: Server{Host: host, Port: s.Port, TLS: mode}, Usernames: a.usernames(), From: who, Foreign: true, TokenOnly: tokenOnly(s.Logins)}
-	if name := a.fill(s.Username); name != "" && !strings.Contains(name, "%") && !strings.ContainsFunc(name, unicode.IsControl) {
+	if name := a.fill(s.Username); name != "" && !strings.Contains(name, "%") && printable.Text(name) == name {
 		c.Usernames = []string{name}
 	}
 	o.add(p, c)

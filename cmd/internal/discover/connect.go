@@ -58,7 +58,7 @@ func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) 
 func (f *Finder) greet(ctx context.Context, p Protocol, c Candidate) error {
 	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	defer cancel()
-	d, err := f.network(c).New(dial.Target{Host: c.Host, Port: c.Port, Timeout: f.o.Timeout, TLS: dial.TLS{Mode: c.TLS, CAFile: f.o.CAFile}})
+	d, err := f.Network(c).New(dial.Target{Host: c.Host, Port: c.Port, Timeout: f.o.Timeout, TLS: dial.TLS{Mode: c.TLS, CAFile: f.o.CAFile}})
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,9 @@ func (f *Finder) greet(ctx context.Context, p Protocol, c Candidate) error {
 	return pool.Check(ctx)
 }
 
-// network makes the connections to a candidate.
-func (f *Finder) network(c Candidate) *dial.Network {
+// Network makes the connections to a candidate, then and later: Rules apply to each
+// of them, because the name may mean another address by then.
+func (f *Finder) Network(c Candidate) *dial.Network {
 	switch {
 	case c.Foreign:
 		return f.foreign

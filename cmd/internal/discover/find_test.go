@@ -233,3 +233,21 @@ func TestFailureWords(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignWordsOnlyShow: what a source says acts on no terminal.
+func TestForeignWordsOnlyShow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"autoconfig.example.test/mail/config-v1.1.xml": "<client\u009b2J\u202eConfig>"})
+	found, _, _ := w.find(t, "leo@example.test")
+	if got := found.Replies[0].Said; !strings.Contains(got, "cannot be read") || strings.ContainsAny(got, "\u009b\u202e") {
+		t.Errorf("got %q, want only what prints", got)
+	}
+	a, err := ParseAddress("leo@example.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := readDocument([]byte(strings.Replace(config("pop3 pop.example.test 995 SSL NAME x"), "NAME", "l\u202eeo\u200b", 1)), a, "somebody")
+	if err != nil || len(o.pop3) != 1 || o.pop3[0].Usernames[0] != "leo@example.test" {
+		t.Errorf("got %+v, %v; want the usual user name", o.pop3, err)
+	}
+}

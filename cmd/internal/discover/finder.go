@@ -12,6 +12,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/provider"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // stepTimeout is the limit of each step. What takes longer is not worth waiting
@@ -88,7 +89,7 @@ func (f *Finder) ask(ctx context.Context, found *Found, sources ...source) {
 			said = words(failures[i])
 		}
 		found.add(answers[i])
-		found.Replies = append(found.Replies, Reply{Who: s.who, Said: said})
+		found.Replies = append(found.Replies, Reply{Who: s.who, Said: printable.Reply(said)})
 	}
 }
 

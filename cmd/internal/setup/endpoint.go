@@ -22,8 +22,9 @@ type endpoint struct {
 	address   discover.Address   // of the mailbox or inbox
 	provider  *provider.Provider // nil: not known
 	server    discover.Server
-	username  string   // as the user gave it; "": not known
-	usernames []string // to be tried; after a login, the one that was accepted
+	network   *dial.Network // to the server
+	username  string        // as the user gave it; "": not known
+	usernames []string      // to be tried; after a login, the one that was accepted
 	secret    config.Secret
 	try       tryFunc
 }
@@ -151,7 +152,7 @@ func (x *endpoint) protocolAt(h discover.Hint) discover.Protocol {
 
 // take takes a server, and what is known of its provider.
 func (x *endpoint) take(c discover.Candidate) {
-	x.server, x.usernames = c.Server, c.Usernames
+	x.server, x.network, x.usernames = c.Server, x.finder.Network(c), c.Usernames
 	if x.username != "" {
 		x.usernames = []string{x.username}
 	}

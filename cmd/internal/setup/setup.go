@@ -40,7 +40,6 @@ type setup struct {
 	FrontEnd
 	in          Input
 	target      Target
-	network     *dial.Network
 	finder      *discover.Finder
 	destination config.Destination // of an existing configuration: where the mail goes
 }
@@ -49,7 +48,7 @@ type setup struct {
 // the user or the end of ctx stopped it, an *app.UsageError for a mistake in the
 // input, and an *app.ConfigError for a configuration that cannot be added to.
 func Run(ctx context.Context, o Options) (Result, error) {
-	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, network: o.Network}
+	s := &setup{FrontEnd: o.FrontEnd, in: o.Input}
 	var err error
 	if s.target, err = findTarget(o.Config); err != nil {
 		return Result{}, err
