@@ -75,7 +75,7 @@ func TestFilesThatOthersCanWrite(t *testing.T) {
 		}
 		// Mending it is a change of a file that is watched.
 		culprit := filepath.Join(dir, tt.path)
-		all, ok := err.(*config.Errors) //nolint:errorlint // that is what Load returns
+		all, ok := err.(*config.Errors)
 		if !ok || !slices.ContainsFunc(all.Files, func(f string) bool { return f == culprit }) {
 			t.Errorf("%s: the files are %v, want %s among them", tt.path, all.Files, culprit)
 		}
