@@ -71,3 +71,28 @@ func TestGenerations(t *testing.T) {
 		t.Error("c alone is listed twice")
 	}
 }
+
+// Looking for suspects among a million messages keeps none of the others.
+func TestSuspectsMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million messages")
+	}
+	const n = 1_000_000
+	v := View{Now: noon, Policy: Policy{Keep: true}}
+	for i := range n {
+		uid := fmt.Sprint(i + 1)
+		v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: uid, Size: 1000})
+		v.Known = append(v.Known, ledger.Known{ID: int64(i + 1), UID: uid, State: ledger.Forwarded, Size: 1000, Fingerprint: "print"})
+	}
+	v.indexed()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	suspects, _ := Suspects(&v, true)
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+		t.Errorf("%d kB were allocated, want 1 MB at most", taken>>10)
+	}
+	if len(suspects) == 0 || len(suspects) > 32 || suspects[len(suspects)-1].Number != n {
+		t.Errorf("%d suspects, want 32 at most, with the last message behind them", len(suspects))
+	}
+}

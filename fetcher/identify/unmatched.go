@@ -1,6 +1,7 @@
 package identify
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -243,36 +244,60 @@ func isDigit(r rune, base int) bool {
 }
 
 // Suspects are messages whose headers show whether UIDs mean other messages than
-// before, if so many of them do. Where the UIDs are numbers, it is the last known
-// one, because each deletion moves all that follow, and some of those before it;
-// else some whose size has changed.
+// before, if so many of them do. Where the UIDs are numbers, these are some of the
+// known ones, the last among them, because each deletion moves all that follow, and
+// some of those before it; else some whose size has changed.
 func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
 	const most = 32
-	x := v.indexed()
-	var known, resized []Match
-	for i, e := range v.Entries {
-		switch k := current(x.rows(i, v.Known)); {
-		case k == nil || k.Fingerprint == "" || x.doubled[e.UID] != nil:
-		case numbers:
-			known = append(known, Match{Entry: e, Known: *k})
-		case !SameSize(e, *k) && len(resized) < most:
-			resized = append(resized, Match{Entry: e, Known: *k})
-		}
+	if numbers {
+		return spread(v, most), 1
 	}
-	if !numbers {
-		// One UID may have been given to another message; several at once are a move.
-		return resized, min(3, max(1, len(v.Entries)/20))
-	}
-	for len(known) > most {
-		half := known[:0]
-		for i, m := range known {
-			if i%2 != len(known)%2 { // the last one stays
-				half = append(half, m)
+	for m := range v.recognizable() {
+		if !SameSize(m.Entry, m.Known) {
+			if suspects = append(suspects, m); len(suspects) == most {
+				break
 			}
 		}
-		known = half
 	}
-	return known, 1
+	// One UID may have been given to another message; several at once are a move.
+	return suspects, min(3, max(1, len(v.Entries)/20))
+}
+
+// spread is the last of the messages that can be recognized, and at even distances
+// others before it, at most so many. There may be a million: only what is returned
+// is kept.
+func spread(v *View, most int) (list []Match) {
+	n := 0
+	for range v.recognizable() {
+		n++
+	}
+	step := 1
+	for (n+step-1)/step > most {
+		step *= 2
+	}
+	for m := range v.recognizable() {
+		if n--; n%step == 0 {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// recognizable are the entries that have one row each from the last listing, with a
+// fingerprint.
+func (v *View) recognizable() iter.Seq[Match] {
+	x := v.indexed()
+	return func(yield func(Match) bool) {
+		for i, e := range v.Entries {
+			k := current(x.rows(i, v.Known))
+			if k == nil || k.Fingerprint == "" || x.doubled[e.UID] != nil {
+				continue
+			}
+			if !yield(Match{Entry: e, Known: *k}) {
+				return
+			}
+		}
+	}
 }
 
 // Recollect pairs all rows with all messages of a listing by their headers. moved are
