@@ -181,10 +181,10 @@ const leftoverAge = 10 * time.Minute
 // dropLeftovers removes copies whose messages were forwarded: popferry ended before
 // it could, or what was kept first was only a part. Other files without a row, as an
 // older ledger leaves them, stay and are named.
-func (p *poll) dropLeftovers(files []string, known []ledger.Known) {
+func (p *poll) dropLeftovers(files []string, known *ledger.Rows) {
 	named := make(map[string]bool) // by a row
-	for i := range known {
-		named[known[i].CopyFile] = true
+	for _, k := range known.All() {
+		named[k.CopyFile] = true
 	}
 	left := make(map[string]string, len(files)) // the others, by prefix
 	for _, f := range files {
@@ -192,9 +192,9 @@ func (p *poll) dropLeftovers(files []string, known []ledger.Known) {
 			left[name[:strings.LastIndexByte(name, '-')+1]] = name
 		}
 	}
-	for i := range known {
-		prefix := copyPrefix(p.ID, known[i].UID, known[i].Generation)
-		if name := left[prefix]; name != "" && known[i].State == ledger.Forwarded {
+	for _, k := range known.All() {
+		prefix := copyPrefix(p.ID, k.UID, k.Generation)
+		if name := left[prefix]; name != "" && k.State == ledger.Forwarded {
 			p.dropCopy(name)
 			delete(left, prefix)
 		}

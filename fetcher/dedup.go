@@ -283,7 +283,7 @@ func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error)
 		return nil, s.tally.abort(err)
 	}
 	whole := false
-	for _, k := range known {
+	for _, k := range known.All() {
 		if whole || k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone {
 			continue
 		}

@@ -180,15 +180,14 @@ const longestGap = 60 * 24 * time.Hour
 // time that cannot be right, and for all after a gap that cannot be. A clock that
 // is behind the last poll is wrong itself, and nothing is noted by it. recount
 // returns the rows as they are afterwards.
-func (s *session) recount(ctx context.Context, known []ledger.Known) ([]ledger.Known, error) {
+func (s *session) recount(ctx context.Context, known *ledger.Rows) (*ledger.Rows, error) {
 	now, last := s.Now(), s.row.LastPoll
 	if !s.Policy.Keep || s.Policy.KeepFor == 0 || !ledger.Believable(now, now) || last.After(now) {
 		return known, nil
 	}
 	gap := ledger.Believable(last, now) && now.Sub(last) > longestGap
 	var recs []*ledger.Record
-	for i := range known {
-		k := &known[i]
+	for _, k := range known.All() {
 		if k.State != ledger.Forwarded || k.ForwardedAt.IsZero() || !k.DeletedAt.IsZero() || !gap && ledger.Believable(k.ForwardedAt, now) {
 			continue
 		}
@@ -196,12 +195,19 @@ func (s *session) recount(ctx context.Context, known []ledger.Known) ([]ledger.K
 		if err != nil {
 			return nil, s.tally.abort(err)
 		}
-		rec.ForwardedAt, k.ForwardedAt = now, now
+		rec.ForwardedAt = now
 		recs = append(recs, rec)
 	}
 	if len(recs) == 0 {
 		return known, nil
 	}
 	s.log.Warn("the clock was set; forwarded messages stay on the server for the time of leave_on_server from now on", "messages", len(recs), "last_poll", last)
-	return known, s.put(ctx, recs)
+	if err := s.put(ctx, recs); err != nil {
+		return nil, err
+	}
+	known, err := s.lease.Known(ctx)
+	if err != nil {
+		return nil, s.tally.abort(err)
+	}
+	return known, nil
 }

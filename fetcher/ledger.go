@@ -28,7 +28,7 @@ type AccountRow interface {
 // Rows reads and writes what is remembered of its messages.
 type Rows interface {
 	// Known returns all rows that a listing is compared with.
-	Known(context.Context) ([]ledger.Known, error)
+	Known(context.Context) (*ledger.Rows, error)
 	// Record returns one row whole, or ledger.ErrNotFound.
 	Record(ctx context.Context, id int64) (*ledger.Record, error)
 	// Marked returns the rows of messages for which their destination can be asked

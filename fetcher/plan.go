@@ -77,16 +77,17 @@ func (p *poll) reconsider(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, p.tally.abort(err)
 	}
-	after, err := p.reconsiderHeld(ctx, known, since, len(known))
-	return len(after) > 0 && &after[0] != &known[0], err
+	after, err := p.reconsiderHeld(ctx, known, since, known.Len())
+	return after != known && err == nil, err
 }
 
 // reconsiderHeld makes at most so many of the messages due again that were held
 // since then while the destination refused everything. It returns the rows as they
 // are afterwards.
-func (p *poll) reconsiderHeld(ctx context.Context, known []ledger.Known, since time.Time, most int) ([]ledger.Known, error) {
+func (p *poll) reconsiderHeld(ctx context.Context, known *ledger.Rows, since time.Time, most int) (*ledger.Rows, error) {
 	var recs []*ledger.Record
-	for _, k := range slices.Backward(known) { // the latest first
+	for i := known.Len() - 1; i >= 0; i-- { // the latest first
+		k := known.At(i)
 		if k.State != ledger.Held || len(recs) >= most {
 			continue
 		}
@@ -114,12 +115,12 @@ func (p *poll) reconsiderHeld(ctx context.Context, known []ledger.Known, since t
 
 // readKnown begins to read the rows of the account's messages. Nothing is written
 // until they are asked for.
-func (p *poll) readKnown(ctx context.Context) func() ([]ledger.Known, error) {
-	var known []ledger.Known
+func (p *poll) readKnown(ctx context.Context) func() (*ledger.Rows, error) {
+	var known *ledger.Rows
 	var err error
 	var reading sync.WaitGroup
 	reading.Go(func() { known, err = p.lease.Known(ctx) })
-	return func() ([]ledger.Known, error) {
+	return func() (*ledger.Rows, error) {
 		reading.Wait()
 		return known, err
 	}

@@ -112,7 +112,7 @@ type leftOut struct {
 type session struct {
 	*poll
 	box         *mailbox.Session
-	known       func() ([]ledger.Known, error) // waits for the account's rows
+	known       func() (*ledger.Rows, error) // waits for the account's rows
 	view        identify.View
 	generations map[string]int   // the next one of each UID whose rows have changed in this session
 	skips       []identify.Match // messages that were left alone in this session: the first ones

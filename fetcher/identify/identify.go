@@ -13,7 +13,7 @@ import (
 // View is what Compare looks at.
 type View struct {
 	Entries []pop3.Entry
-	Known   []ledger.Known
+	Known   *ledger.Rows
 	Policy  Policy
 	Now     time.Time
 	// Asked: the user wants a poll now; back-offs do not count.
@@ -35,7 +35,7 @@ func (v *View) indexed() *index {
 }
 
 // With is the view with other rows.
-func (v View) With(known []ledger.Known) View {
+func (v View) With(known *ledger.Rows) View {
 	v.Known, v.index = known, nil
 	return v
 }
@@ -103,15 +103,17 @@ const maxDeletions = 3
 func Compare(v View) Plan {
 	x := v.indexed()
 	p := Plan{fresh: x.unknown, none: new(ledger.Known)}
+	var rows []ledger.Known // place keeps none of them
 	for i := range v.Entries {
 		if len(x.doubled) > 0 && x.doubled[v.Entries[i].UID] != nil {
 			continue
 		}
-		p.place(&v, v.Entries[i:i+1:i+1], x.rows(i, v.Known))
+		rows = x.rows(rows[:0], i, v.Known)
+		p.place(&v, v.Entries[i:i+1:i+1], rows)
 	}
 	for _, uid := range slices.Sorted(maps.Keys(x.doubled)) {
 		i := slices.IndexFunc(v.Entries, func(e pop3.Entry) bool { return e.UID == uid })
-		p.place(&v, x.doubled[uid], x.rows(i, v.Known))
+		p.place(&v, x.doubled[uid], x.rows(nil, i, v.Known))
 	}
 	p.sort()
 	return p
@@ -190,13 +192,18 @@ func (p *Plan) known(v *View, e pop3.Entry, k *ledger.Known) {
 			p.Expired = append(p.Expired, Match{Entry: e, Known: *k})
 		}
 	case k.State == ledger.Skipped && k.Cause.Code == ledger.CauseTooLarge && e.Size >= 0 && v.Policy.Allows(e.Size):
-		p.Due = append(p.Due, Candidate{Entry: e, Known: k}) // the limit was raised
+		p.again(e, *k) // the limit was raised
 	case k.State != ledger.Gone && !k.State.Due(): // held or skipped: the user decides
 	case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
 		p.Waiting++
 	default:
-		p.Due = append(p.Due, Candidate{Entry: e, Known: k})
+		p.again(e, *k)
 	}
+}
+
+// again plans to fetch a message that has a row, and keeps the row.
+func (p *Plan) again(e pop3.Entry, k ledger.Known) {
+	p.Due = append(p.Due, Candidate{Entry: e, Known: &k})
 }
 
 // knownBeside is known for a row that shares its UID with others: if its size alone

@@ -12,11 +12,11 @@ import (
 // far as it is the comparison of the listing with the ledger.
 func BenchmarkCompare(b *testing.B) {
 	const messages = 100_000
-	v := View{Now: noon, Policy: Policy{Keep: true}}
+	v := View{Known: ledger.NewRows(messages), Now: noon, Policy: Policy{Keep: true}}
 	for i := range messages {
 		uid := fmt.Sprintf("%08x%08x", i, ^uint32(i))
 		v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: uid, Size: int64(i)})
-		v.Known = append(v.Known, ledger.Known{ID: int64(i + 1), UID: uid + "", State: ledger.Forwarded, Size: int64(i), Fingerprint: "print", Attempts: 1, ForwardedAt: noon})
+		v.Known.Add(&ledger.Known{ID: int64(i + 1), UID: uid + "", State: ledger.Forwarded, Size: int64(i), Fingerprint: "print", Attempts: 1, ForwardedAt: noon})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,7 +2,6 @@ package identify
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +101,7 @@ func TestCompare(t *testing.T) {
 		{"failed before goes last", "a:1 b:1 c:1", "a:1:deferred", keep, "due 1=1; due 2=0; due 3=0"},
 	}
 	for _, c := range cases {
-		got := shape(Compare(View{Entries: entries(c.listing), Known: rows(c.rows), Policy: c.policy, Now: noon}))
+		got := shape(Compare(View{Entries: entries(c.listing), Known: ledger.PackRows(rows(c.rows)...), Policy: c.policy, Now: noon}))
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -113,7 +112,7 @@ func TestComparePutsFailuresLast(t *testing.T) {
 	t.Parallel()
 	known := rows("a:1:deferred b:1:unknown")
 	known[0].Attempts, known[1].Attempts = 2, 1
-	p := Compare(View{Entries: entries("a:1 b:1 c:1"), Known: known, Now: noon})
+	p := Compare(View{Entries: entries("a:1 b:1 c:1"), Known: ledger.PackRows(known...), Now: noon})
 	if got, want := shape(p), "due 3=0; due 2=2; due 1=1"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -137,7 +136,7 @@ func TestResolveByFingerprint(t *testing.T) {
 		{"one row, two indistinguishable", "a:10 a:10", "a:10:deleted:x", []string{"x", "x"}, "due 2=0; expired 1=1"},
 	}
 	for _, c := range cases {
-		v := View{Entries: entries(c.listing), Known: rows(c.rows), Now: noon}
+		v := View{Entries: entries(c.listing), Known: ledger.PackRows(rows(c.rows)...), Now: noon}
 		p := Compare(v)
 		if len(p.Ambiguous) != 1 {
 			t.Fatalf("%s: %q, want one ambiguity", c.name, shape(p))
@@ -158,7 +157,7 @@ func FuzzCompare(f *testing.F) {
 	f.Add([]byte("abcabc"), []byte("aAbBcC"), false)
 	f.Add([]byte{0, 1, 0, 1, 7}, []byte{0, 0, 1, 9, 4}, true)
 	f.Fuzz(func(t *testing.T, list, led []byte, keep bool) {
-		v := View{Policy: Policy{Keep: keep, MaxSize: 6}, Now: noon}
+		v := View{Known: ledger.PackRows(), Policy: Policy{Keep: keep, MaxSize: 6}, Now: noon}
 		for i, b := range list {
 			v.Entries = append(v.Entries, pop3.Entry{Number: i + 1, UID: string(rune('a' + b%4)), Size: int64(b/4%8) - 1})
 		}
@@ -170,7 +169,7 @@ func FuzzCompare(f *testing.F) {
 					k.DeletedAt = noon
 				}
 			}
-			v.Known = append(v.Known, k)
+			v.Known.Add(&k)
 		}
 		p := Compare(v)
 		for len(p.Ambiguous) > 0 {
@@ -212,9 +211,19 @@ func checkPlan(t *testing.T, v View, p Plan) {
 		}
 	}
 	for _, e := range v.Entries {
-		known := slices.ContainsFunc(v.Known, func(k ledger.Known) bool { return k.UID == e.UID })
+		known := hasUID(v.Known, e.UID)
 		if result[e.Number] == "" && !known {
 			t.Fatalf("entry %d has no row and no result, want one of them", e.Number)
 		}
 	}
+}
+
+// hasUID reports whether a row has a UID.
+func hasUID(rows *ledger.Rows, uid string) bool {
+	for i := range rows.Len() {
+		if rows.UID(i) == uid {
+			return true
+		}
+	}
+	return false
 }

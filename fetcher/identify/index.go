@@ -24,12 +24,12 @@ type index struct {
 }
 
 // newIndex compares a listing with the rows.
-func newIndex(entries []pop3.Entry, known []ledger.Known) *index {
-	x := &index{first: make([]int32, len(entries)), listed: make([]bool, len(known))}
-	rows := newPlaces(len(known), func(i uint32) string { return known[i].UID })
+func newIndex(entries []pop3.Entry, known *ledger.Rows) *index {
+	x := &index{first: make([]int32, len(entries)), listed: make([]bool, known.Len())}
+	rows := newPlaces(known.Len(), func(i uint32) string { return known.UID(int(i)) })
 	x.byUID = rows
-	for i := len(known) - 1; i >= 0; i-- { // backwards, so that the lists go forwards
-		if after := rows.put(known[i].UID, int32(i)); after >= 0 {
+	for i := known.Len() - 1; i >= 0; i-- { // backwards, so that the lists go forwards
+		if after := rows.put(known.UID(i), int32(i)); after >= 0 {
 			x.link(int32(i), after)
 		}
 	}
@@ -130,20 +130,12 @@ func (x *index) double(entries []pop3.Entry, again map[string]bool) {
 	}
 }
 
-// rows are the rows under the UID of the i-th entry, in their order.
-func (x *index) rows(i int, known []ledger.Known) []ledger.Known {
-	row := x.first[i]
-	if row < 0 {
-		return nil
+// rows appends the rows under the UID of the i-th entry to a list, in their order.
+func (x *index) rows(list []ledger.Known, i int, known *ledger.Rows) []ledger.Known {
+	for row := x.first[i]; row >= 0; row = x.after(row) {
+		list = append(list, known.At(int(row)))
 	}
-	if x.after(row) < 0 {
-		return known[row : row+1 : row+1]
-	}
-	var out []ledger.Known
-	for ; row >= 0; row = x.after(row) {
-		out = append(out, known[row])
-	}
-	return out
+	return list
 }
 
 // mayBeListed reports whether a row's message may be in the listing. Where a
@@ -177,7 +169,7 @@ func (x *index) withoutRow(entries []pop3.Entry) []pop3.Entry {
 func (v *View) NextGeneration(uid string) int {
 	x, next := v.indexed(), 0
 	for row := x.byUID.find(uid); row >= 0; row = x.after(row) {
-		next = max(next, v.Known[row].Generation+1)
+		next = max(next, v.Known.At(int(row)).Generation+1)
 	}
 	return next
 }

@@ -14,21 +14,23 @@ import (
 // lost by that. Rows with a copy of their own do not depend on the listing.
 func Missing(v View) (gone, left, back []*ledger.Known) {
 	x := v.indexed()
-	for i := range v.Known {
-		k := &v.Known[i]
-		switch listedBefore, listed := k.MissingSince.IsZero(), x.mayBeListed(i, *k); {
-		case k.CopyFile != "" && !MayBePart(*k) || listedBefore == listed:
-		case len(v.Entries) == 0 && !MayBePart(*k):
+	for i, k := range v.Known.All() {
+		switch listedBefore, listed := k.MissingSince.IsZero(), x.mayBeListed(i, k); {
+		case k.CopyFile != "" && !MayBePart(k) || listedBefore == listed:
+		case len(v.Entries) == 0 && !MayBePart(k):
 		case listed:
-			back = append(back, k)
-		case Undelivered(*k) && k.CopyFile == "":
-			gone = append(gone, k)
+			back = keep(back, k)
+		case Undelivered(k) && k.CopyFile == "":
+			gone = keep(gone, k)
 		default:
-			left = append(left, k)
+			left = keep(left, k)
 		}
 	}
 	return gone, left, back
 }
+
+// keep adds a row to a list. Only those that are kept get memory of their own.
+func keep(list []*ledger.Known, k ledger.Known) []*ledger.Known { return append(list, &k) }
 
 // Undelivered reports whether a row's message is still to be forwarded, or held.
 func Undelivered(k ledger.Known) bool {
@@ -69,12 +71,11 @@ func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Re
 	}
 	x := v.indexed()
 	last := 0
-	for i := range v.Known {
-		k := &v.Known[i]
-		if x.listed[i] && fetched(k, since) {
+	for i, k := range v.Known.All() {
+		if x.listed[i] && fetched(&k, since) {
 			return Kept
 		}
-		if fetched(k, lastLogin) {
+		if fetched(&k, lastLogin) {
 			last++
 		}
 	}
@@ -104,7 +105,7 @@ func MayBePart(k ledger.Known) bool {
 func Orphaned(v View) []ledger.Known {
 	x := v.indexed()
 	var list []ledger.Known
-	for i, k := range v.Known {
+	for i, k := range v.Known.All() {
 		if MayBePart(k) && k.State.Due() && !x.listed[i] && !k.MissingSince.IsZero() {
 			list = append(list, k)
 		}
@@ -124,15 +125,20 @@ func DueCopies(v View, planned []Candidate, parts bool) (due []Candidate, waitin
 			have[c.Known.ID] = true
 		}
 	}
-	for i := range v.Known {
-		switch k := &v.Known[i]; {
+	for i, k := range v.Known.All() {
+		switch {
 		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
-		case MayBePart(*k) && (!parts || x.listed[i]):
+		case MayBePart(k) && (!parts || x.listed[i]):
 		case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
 			waiting++
 		default:
-			due = append(due, Candidate{Entry: pop3.Entry{UID: k.UID, Size: k.Size}, Known: k})
+			due = append(due, copyOf(k))
 		}
 	}
 	return due, waiting
+}
+
+// copyOf is a message that is sent from its copy.
+func copyOf(k ledger.Known) Candidate {
+	return Candidate{Entry: pop3.Entry{UID: k.UID, Size: k.Size}, Known: &k}
 }

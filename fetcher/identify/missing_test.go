@@ -54,7 +54,7 @@ func TestMissing(t *testing.T) {
 		{"two rows under one UID, listed once", "a:1", rows("a:1:forwarded a:2:held"), "", "", ""},
 		{"another size is still listed", "a:2", rows("a:1:forwarded"), "", "", ""},
 	} {
-		gone, left, back := Missing(View{Entries: entries(test.listing), Known: test.rows, Now: noon})
+		gone, left, back := Missing(View{Entries: entries(test.listing), Known: ledger.PackRows(test.rows...), Now: noon})
 		if got, want := [3]string{ids(gone), ids(left), ids(back)}, [3]string{test.gone, test.left, test.back}; got != want {
 			t.Errorf("%s: gone, left and back are %q, want %q", test.name, got, want)
 		}
@@ -86,7 +86,7 @@ func TestWhatBecame(t *testing.T) {
 		{"those with a copy do not count", "x:1", change(rows("a:1:deferred b:1:deferred c:1:deferred"), 1, withCopy), keep, lastLogin, NotKnown},
 		{"nor those that were missing before", "x:1", change(rows("a:1:deferred b:1:deferred c:1:deferred"), 1, missing), keep, lastLogin, NotKnown},
 	} {
-		v := View{Entries: entries(test.listing), Known: test.rows, Policy: test.policy, Now: noon}
+		v := View{Entries: entries(test.listing), Known: ledger.PackRows(test.rows...), Policy: test.policy, Now: noon}
 		gone, left, _ := Missing(v)
 		if got := WhatBecame(v, slices.Concat(gone, left), test.login, test.login); got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
@@ -114,7 +114,7 @@ func TestDueCopies(t *testing.T) {
 		"one, and asked for":   {planned: planned, asked: true, due: "2,3,6"},
 		"planned without rows": {planned: []Candidate{NewCandidate(pop3.Entry{})}, due: "1,2,6", waiting: 1},
 	} {
-		due, waiting := DueCopies(View{Known: copies, Now: noon, Asked: test.asked}, test.planned, false)
+		due, waiting := DueCopies(View{Known: ledger.PackRows(copies...), Now: noon, Asked: test.asked}, test.planned, false)
 		var known []*ledger.Known
 		for _, c := range due {
 			known = append(known, c.Known)

@@ -21,7 +21,7 @@ type Summary struct {
 
 // Preview says what a poll of an account would do. It decides as a poll does and
 // changes nothing.
-func Preview(listing pop3.Listing, known []ledger.Known, row ledger.Account, policy Policy, now time.Time) Summary {
+func Preview(listing pop3.Listing, known *ledger.Rows, row ledger.Account, policy Policy, now time.Time) Summary {
 	p := Compare(View{Entries: listing.Entries, Known: known, Policy: policy, Now: now, First: row.Listed.IsZero(), Adopt: row.UIDs == ledger.UIDsAdopting})
 	o := Summary{Waiting: p.Waiting, Compare: len(p.Ambiguous)}
 	for _, c := range p.Due {

@@ -40,7 +40,7 @@ func TestPreview(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := Preview(listing, tt.known, tt.row, tt.policy, now); got != tt.want {
+			if got := Preview(listing, ledger.PackRows(tt.known...), tt.row, tt.policy, now); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})

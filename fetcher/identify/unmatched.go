@@ -41,20 +41,19 @@ func FindUnmatched(v *View) Unmatched {
 	x := v.indexed()
 	var u Unmatched
 	last := 0 // rows whose messages were in the last listing
-	for i := range v.Known {
-		k := &v.Known[i]
-		if listedLastTime(k) {
+	for i, k := range v.Known.All() {
+		if listedLastTime(&k) {
 			last++
 		}
-		if !NotDeleted(*k) || x.listed[i] || k.CopyFile != "" {
+		if !NotDeleted(k) || x.listed[i] || k.CopyFile != "" {
 			continue
 		}
-		u.Rows = append(u.Rows, k)
+		u.Rows = keep(u.Rows, k)
 		if _, edited := ledger.OriginalUID(k.UID); edited {
-			u.Edited = u.Edited || listedLastTime(k)
-			u.Waiting = u.Waiting || !listedLastTime(k)
+			u.Edited = u.Edited || listedLastTime(&k)
+			u.Waiting = u.Waiting || !listedLastTime(&k)
 		}
-		if listedLastTime(k) {
+		if listedLastTime(&k) {
 			u.left++
 		}
 	}
@@ -288,8 +287,10 @@ func spread(v *View, most int) (list []Match) {
 func (v *View) recognizable() iter.Seq[Match] {
 	x := v.indexed()
 	return func(yield func(Match) bool) {
+		var rows []ledger.Known
 		for i, e := range v.Entries {
-			k := current(x.rows(i, v.Known))
+			rows = x.rows(rows[:0], i, v.Known)
+			k := current(rows)
 			if k == nil || k.Fingerprint == "" || x.doubled[e.UID] != nil {
 				continue
 			}
@@ -306,9 +307,9 @@ func (v *View) recognizable() iter.Seq[Match] {
 func Recollect(v *View, prints []Print) (moved []Match, displaced []*ledger.Known) {
 	x := v.indexed()
 	var rows []*ledger.Known
-	for i := range v.Known {
-		if k := &v.Known[i]; NotDeleted(*k) && k.Fingerprint != "" {
-			rows = append(rows, k)
+	for _, k := range v.Known.All() {
+		if NotDeleted(k) && k.Fingerprint != "" {
+			rows = keep(rows, k)
 		}
 	}
 	found := make(map[int64]bool)
@@ -322,7 +323,7 @@ func Recollect(v *View, prints []Print) (moved []Match, displaced []*ledger.Know
 		if print.Fingerprint == "" || x.doubled[v.Entries[i].UID] != nil {
 			continue
 		}
-		same := x.rows(i, v.Known)
+		same := x.rows(nil, i, v.Known)
 		for j := range same {
 			if k := &same[j]; !found[k.ID] && k.Fingerprint != "" && k.Fingerprint != print.Fingerprint && listedLastTime(k) {
 				displaced = append(displaced, k)
@@ -345,7 +346,7 @@ func Away(v *View, numbers bool) map[string][]ledger.Known {
 		}
 	}
 	away := make(map[string][]ledger.Known)
-	for i, k := range v.Known {
+	for i, k := range v.Known.All() {
 		here := x.listed[i]
 		if numbers && here {
 			here = listedLastTime(&k) && SameSize(pop3.Entry{Size: sizes[k.UID]}, k)
@@ -368,7 +369,7 @@ func WithoutFingerprint(v *View, most int) []Match {
 		if k < 0 || x.after(k) >= 0 || len(x.doubled[e.UID]) > 0 {
 			continue
 		}
-		if r := v.Known[k]; r.Fingerprint == "" && !r.State.Due() && r.State != ledger.Gone && listedLastTime(&r) && SameSize(e, r) && !ledger.Waiting(v.Now, r.NextAttempt) {
+		if r := v.Known.At(int(k)); r.Fingerprint == "" && !r.State.Due() && r.State != ledger.Gone && listedLastTime(&r) && SameSize(e, r) && !ledger.Waiting(v.Now, r.NextAttempt) {
 			if list = append(list, Match{Entry: e, Known: r}); len(list) == most {
 				break
 			}

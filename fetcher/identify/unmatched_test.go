@@ -38,7 +38,7 @@ func TestMovedIfNearlyAllUIDsAreNew(t *testing.T) {
 		{"those that left before do not count", series(10, "new", ":1"), change(known(10), 0, missing), false},
 		{"nor deleted ones", series(10, "new", ":1"), change(known(10), 0, func(k *ledger.Known) { k.DeletedAt = noon }), false},
 	} {
-		v := View{Entries: entries(test.listing), Known: test.rows, Now: noon}
+		v := View{Entries: entries(test.listing), Known: ledger.PackRows(test.rows...), Now: noon}
 		if u := FindUnmatched(&v); u.Moved != test.want {
 			t.Errorf("%s: moved: %v (%d rows, %d entries), want %v", test.name, u.Moved, len(u.Rows), len(u.Entries), test.want)
 		}
@@ -115,7 +115,7 @@ func TestAskForHeadersOfThoseThatMayBeKnown(t *testing.T) {
 		{"no size is listed", "b:-1 c:2", rows("a:1:forwarded:x"), "1"},
 		{"nearly all have gone: all, whatever their size", series(10, "new", ":2"), rows(series(10, "old", ":1:forwarded:x")), "1 2 3 4 5 6 7 8 9 10"},
 	} {
-		v := View{Entries: entries(test.listing), Known: test.rows, Now: noon}
+		v := View{Entries: entries(test.listing), Known: ledger.PackRows(test.rows...), Now: noon}
 		var got []string
 		for _, e := range FindUnmatched(&v).Ask() {
 			got = append(got, fmt.Sprint(e.Number))

@@ -3,7 +3,7 @@ package ledger
 import "time"
 
 // Known is the part of a Record that a poll compares a listing with. A poll
-// reads one for every message that is still remembered, so it is small.
+// reads one for every message that is still remembered: see Rows.
 type Known struct {
 	ID          int64
 	UID         string // raw octets as the server sent them

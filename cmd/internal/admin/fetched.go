@@ -71,8 +71,8 @@ func (l *Leased) markFetched(ctx context.Context, program string, f Fetched) (me
 	if err != nil {
 		return 0, err
 	}
-	have := make(map[string]bool, len(known))
-	for _, k := range known {
+	have := make(map[string]bool, known.Len())
+	for _, k := range known.All() {
 		have[k.UID] = true
 	}
 	var recs []*ledger.Record

@@ -66,10 +66,11 @@ func tooEarly(p identify.Policy, s ledger.ServerFacts, now time.Time) string {
 }
 
 // known returns the messages that the ledger has of an account.
-func (c *checker) known(ctx context.Context, row ledger.Account) (known []ledger.Known, err error) {
+func (c *checker) known(ctx context.Context, row ledger.Account) (known *ledger.Rows, err error) {
 	if c.Ledger == nil || row.ID == 0 {
 		return nil, nil
 	}
+	known = ledger.NewRows(0)
 	accounts, err := c.Ledger.Accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (c *checker) known(ctx context.Context, row ledger.Account) (known []ledger
 	for _, a := range accounts {
 		if a.ID == row.ID { // row may have a new name for it
 			err = c.Ledger.Messages(ctx, ledger.Filter{Account: a.Name}, func(_ string, r *ledger.Record) error {
-				known = append(known, r.Known)
+				known.Add(&r.Known)
 				return nil
 			})
 		}
@@ -94,7 +95,7 @@ type listingJudge struct {
 
 // judge says what is in a mailbox and what of it is new. The error is a reason
 // why nothing would be forwarded.
-func (m *listingJudge) judge(l pop3.Listing, known []ledger.Known) (string, error) {
+func (m *listingJudge) judge(l pop3.Listing, known *ledger.Rows) (string, error) {
 	if m.row.UIDs == ledger.UIDsRenumbered {
 		return "", fetcher.ErrRenumbered
 	}

@@ -78,7 +78,11 @@ func (f *fixture) known(t *testing.T) []ledger.Known {
 	t.Helper()
 	known, err := f.lease.Known(f)
 	must(t, err)
-	return known
+	list := make([]ledger.Known, 0, known.Len())
+	for _, k := range known.All() {
+		list = append(list, k)
+	}
+	return list
 }
 
 // in returns a small record in a state.

@@ -40,7 +40,7 @@ type Store interface {
 type Lease interface {
 	Account(context.Context) (ledger.Account, error)
 	PutAccount(context.Context, ledger.Account) error
-	Known(context.Context) ([]ledger.Known, error)
+	Known(context.Context) (*ledger.Rows, error)
 	Record(ctx context.Context, id int64) (*ledger.Record, error)
 	Marked(context.Context) ([]*ledger.Record, error)
 	Put(context.Context, ...*ledger.Record) error

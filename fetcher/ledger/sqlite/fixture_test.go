@@ -45,7 +45,7 @@ func count(t testing.TB, l *Lease) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(known)
+	return known.Len()
 }
 
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "popferry.db") }

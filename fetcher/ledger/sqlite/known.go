@@ -1,14 +1,12 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -25,20 +23,19 @@ const (
 	plainQuery = `SELECT m.id, CAST(m.uid AS TEXT), CASE m.state WHEN 'forwarded' THEN 0 ELSE m.state END,
 		m.size, m.print, m.attempts, m.forwarded_at, m.deleted_at, ` + plainRow + `
 		FROM messages m WHERE m.account = ?`
-	restQuery = "SELECT " + knownColumns + " FROM messages m WHERE m.account = ? AND NOT (" + plainRow + ") ORDER BY m.id"
+	restQuery = "SELECT " + knownColumns + " FROM messages m WHERE m.account = ? AND NOT (" + plainRow + ")"
 )
 
 // Known returns the rows that a listing is compared with: all messages of the
 // account, in the order in which they were first written.
-func (l *Lease) Known(ctx context.Context) ([]ledger.Known, error) {
+func (l *Lease) Known(ctx context.Context) (*ledger.Rows, error) {
 	known, err := l.known(ctx)
 	return known, explain("read the ledger", l.store.path, err)
 }
 
-// known reads the plain rows and then the other columns of the rest, all from
-// one snapshot.
-func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
-	// Counting first saves growing the slice, which matters with 100,000 rows, and
+// known reads the plain rows and then the rest, all from one snapshot.
+func (l *Lease) known(ctx context.Context) (known *ledger.Rows, err error) {
+	// Counting first saves growing the list, which matters with 100,000 rows, and
 	// saves most of the work with none.
 	var n int
 	err = l.store.read.scan(ctx, "SELECT count(*) FROM messages WHERE account = ?", []any{l.account}, &n)
@@ -56,49 +53,52 @@ func (l *Lease) known(ctx context.Context) (known []ledger.Known, err error) {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }() // it only reads
-	known = make([]ledger.Known, 0, n)
+	known = ledger.NewRows(n)
 	var rest int
 	if err := conn.Raw(func(c any) (err error) {
-		known, rest, err = plainRows(ctx, c.(driver.QueryerContext), l.account, known)
+		rest, err = plainRows(ctx, c.(driver.QueryerContext), l.account, known)
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(known, func(a, b ledger.Known) int { return cmp.Compare(a.ID, b.ID) })
-	if rest == 0 {
-		return known, nil
+	if rest > 0 {
+		if err := l.restRows(ctx, tx, known, rest); err != nil {
+			return nil, err
+		}
 	}
-	return known, l.restRows(ctx, tx, known, rest)
+	known.SortByID()
+	return known, nil
 }
 
-// plainRows appends an entry for each message, and returns the number of those
-// that need restRows. It uses the driver itself, because database/sql takes as
-// long for a row as SQLite does.
-func plainRows(ctx context.Context, db driver.QueryerContext, account int64, known []ledger.Known) (_ []ledger.Known, rest int, err error) {
+// plainRows adds the plain rows, and returns the number of the others, which need
+// restRows. It uses the driver itself, because database/sql takes as long for a row
+// as SQLite does.
+func plainRows(ctx context.Context, db driver.QueryerContext, account int64, known *ledger.Rows) (rest int, err error) {
 	const checkEvery = 4096 // rows; each takes microseconds
 	rows, err := db.QueryContext(context.WithoutCancel(ctx), plainQuery, []driver.NamedValue{{Ordinal: 1, Value: account}})
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	values := make([]driver.Value, len(rows.Columns()))
-	for {
+	for n := 0; ; n++ {
 		if err := rows.Next(values); errors.Is(err, io.EOF) {
-			return known, rest, nil
+			return rest, nil
 		} else if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
-		if len(known)%checkEvery == 0 && ctx.Err() != nil {
-			return nil, 0, ctx.Err()
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return 0, ctx.Err()
 		}
 		k, plain, err := plainKnown(values)
-		if err != nil {
-			return nil, 0, err
-		}
-		if !plain {
+		switch {
+		case err != nil:
+			return 0, err
+		case plain:
+			known.Add(&k)
+		default:
 			rest++
 		}
-		known = append(known, k)
 	}
 }
 
@@ -128,33 +128,20 @@ func plainKnown(v []driver.Value) (k ledger.Known, plain bool, err error) {
 	return k, isPlain != 0, err
 }
 
-// restRows reads all columns of the rest rows that are not plain into known,
-// which is sorted by ID.
-func (l *Lease) restRows(ctx context.Context, db querier, known []ledger.Known, rest int) (err error) {
+// restRows adds the rows that are not plain, of which there are rest.
+func (l *Lease) restRows(ctx context.Context, db querier, known *ledger.Rows, rest int) (err error) {
 	rows, err := db.QueryContext(context.WithoutCancel(ctx), restQuery, l.account)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var k ledger.Known
-	var last ledger.Cause // most rows of a kind have the same: a string for each would take more than the rest of the row
 	fields := knownFields(&k)
-	for i := 0; rows.Next(); i++ {
+	for ; rows.Next(); rest-- {
 		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
-		for i < len(known) && known[i].ID < k.ID {
-			i++
-		}
-		if i == len(known) || known[i].ID != k.ID {
-			return errChanged
-		}
-		if k.Cause == last {
-			k.Cause = last
-		}
-		last = k.Cause
-		known[i] = k
-		rest--
+		known.Add(&k)
 	}
 	if err := rows.Err(); err != nil || rest == 0 {
 		return err

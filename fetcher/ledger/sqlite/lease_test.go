@@ -109,7 +109,7 @@ func TestReleaseWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	known, err := lease(t, s).Known(t.Context())
-	if err != nil || len(known) != 1 || known[0].State != ledger.Unknown {
+	if err != nil || known.Len() != 1 || known.At(0).State != ledger.Unknown {
 		t.Errorf("the next holder finds %v, error %v; want one unknown message", known, err)
 	}
 }
