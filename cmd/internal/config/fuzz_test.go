@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/memtest"
 )
 
 // FuzzLoad holds that any file is either a whole configuration or an *Errors
-// that says something.
+// that says something, and takes memory in proportion.
 func FuzzLoad(f *testing.F) {
 	for _, pattern := range []string{"testdata/*/*.yaml", "../../../config.example.yaml"} {
 		files, err := filepath.Glob(pattern)
@@ -30,7 +31,11 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := config.Load(path, environment(nil))
+		var c *config.Config
+		var err error
+		if most := uint64(2<<20 + 2048*len(text)); memtest.Exceeds(most, func() { c, err = config.Load(path, environment(nil)) }) {
+			t.Errorf("a file of %d octets takes more than %d", len(text), most)
+		}
 		var all *config.Errors
 		switch {
 		case err == nil && (len(c.Accounts) == 0 || len(c.Forward) == 0):

@@ -38,7 +38,8 @@ func tokenFrom(command Secret) Secret {
 var errToken = errors.New("the token command printed JSON without a valid access_token, expires_in or expiry")
 
 // longestToken is longer than any token is valid, in seconds: a year. A number
-// beyond the range of a time must not look like one in the past.
+// beyond the range of a time must not look like one in the past, nor a negative one
+// like one in the future.
 const longestToken = 365 * 24 * 60 * 60
 
 // parseToken reads a token: bare, or in JSON as token endpoints answer (RFC 6749
@@ -61,7 +62,7 @@ func parseToken(text string, now time.Time) (string, time.Time, error) {
 		if err != nil {
 			return "", time.Time{}, errToken
 		}
-		return answer.Token, now.Add(time.Duration(min(seconds, longestToken)) * time.Second), nil
+		return answer.Token, now.Add(time.Duration(max(0, min(seconds, longestToken))) * time.Second), nil
 	}
 	return answer.Token, answer.Expiry, nil
 }

@@ -22,6 +22,7 @@ func TestParseToken(t *testing.T) {
 		`{"access_token": "t0ken", "expires_in": 3600.0}`:                            {"t0ken", now.Add(time.Hour)},
 		`{"access_token": "t0ken", "expires_in": 9223372036854775807}`:               {"t0ken", now.Add(365 * 24 * time.Hour)},
 		`{"access_token": "t0ken", "expires_in": 1e300}`:                             {"t0ken", now.Add(365 * 24 * time.Hour)},
+		`{"access_token": "t0ken", "expires_in": -1e10}`:                             {"t0ken", now},
 		`{"access_token": "s3cret", "expires_in": "soon"}`:                           {},
 		`{"access_token": "s3cret", "expiry": "tomorrow"}`:                           {},
 		`{"access_token": "s3cret"`:                                                  {},

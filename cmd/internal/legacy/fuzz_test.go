@@ -4,10 +4,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/popferry/popferry/cmd/internal/memtest"
 )
 
-// Whatever is in a file, reading it ends, and the result can be written as a
-// configuration.
+// Whatever is in a file, reading it ends and takes memory in proportion, and the result
+// can be written as a configuration.
 
 func FuzzFetchmailrc(f *testing.F) {
 	f.Add("set daemon 300 defaults proto pop3\npoll a via b port 1: user \"c\" there with pass 'd\\x41' is e here smtphost f/25,g ssl keep no rewrite")
@@ -30,7 +32,14 @@ func fuzz(f *testing.F, read func(*reader, string) error) {
 	none := f.TempDir() // without a record
 	f.Fuzz(func(t *testing.T, text string) {
 		r := &reader{env: testEnv(none), states: []string{filepath.Join(none, "none")}, setup: &Setup{}}
-		if err := read(r, text); err != nil {
+		var err error
+		if most := uint64(1<<20 + 1024*len(text)); memtest.Exceeds(most, func() {
+			r.setup = &Setup{}
+			err = read(r, text)
+		}) {
+			t.Errorf("a file of %d octets takes more than %d", len(text), most)
+		}
+		if err != nil {
 			return // an impossible name of a record
 		}
 		lines := 1 + strings.Count(text, "\n")
