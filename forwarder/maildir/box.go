@@ -11,14 +11,27 @@ import (
 
 // Box is one Maildir. It may be used from several goroutines.
 type Box struct {
-	dir  string
-	disk disk
-	busy chan struct{} // full while a Store is running
+	dir   string
+	disk  disk
+	busy  chan struct{} // full while a message is being stored
+	shelf shelf         // under busy
 }
 
 // New returns the Maildir in dir. It does no I/O.
 func New(dir string) *Box {
-	return &Box{dir: dir, disk: system{}, busy: make(chan struct{}, 1)}
+	return newBox(dir, baseOf)
+}
+
+// newBox returns the Maildir in dir, where files have these keys.
+func newBox(dir string, keyOf func(file string) string) *Box {
+	return &Box{dir: dir, disk: system{}, busy: make(chan struct{}, 1), shelf: newShelf(dir, keyOf)}
+}
+
+// item is a message to be stored.
+type item struct {
+	key    string                  // identifies it; valid in a file's name
+	name   func(key string) string // of its file
+	octets io.Reader
 }
 
 // Store stores the octets of r and returns the file's path. Missing folders are
@@ -32,25 +45,39 @@ func New(dir string) *Box {
 // so is the cause of ctx, which counts until the message is written. After an
 // error the message may be there nevertheless; storing it again is safe.
 func (b *Box) Store(ctx context.Context, name string, r io.Reader) (path string, err error) {
-	// One at a time: then a file in tmp/ is left over and may be replaced, and a
-	// name that was free is still free at the rename.
-	select {
-	case b.busy <- struct{}{}:
-		defer func() { <-b.busy }()
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
+	if err := b.enter(ctx); err != nil {
+		return "", err
 	}
+	defer b.leave()
 	if err := b.folders(); err != nil {
 		return "", err
 	}
-	base := fileName(name)
-	tmp := filepath.Join(b.dir, "tmp", base)
+	same := func(key string) string { return key }
+	return b.put(ctx, item{key: fileName(name), name: same, octets: r})
+}
+
+// enter waits until no other message is being stored: then a file in tmp/ is left
+// over and may be replaced, and a name that was free is still free at the rename.
+func (b *Box) enter(ctx context.Context) error {
+	select {
+	case b.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (b *Box) leave() { <-b.busy }
+
+// put stores a message in folders that are there, and returns its path.
+func (b *Box) put(ctx context.Context, it item) (path string, err error) {
+	tmp := filepath.Join(b.dir, "tmp", it.key)
 	defer os.Remove(tmp) // moved already if all is well
-	sum, err := b.write(ctx, tmp, r)
+	sum, err := b.write(ctx, tmp, it)
 	if err != nil {
 		return "", err
 	}
-	if path, err = b.publish(tmp, base, sum); err != nil {
+	if path, err = b.publish(tmp, it, sum); err != nil {
 		return "", err
 	}
 	// Also if it was there already: an earlier process may have ended here.
@@ -90,12 +117,12 @@ func (b *Box) folder(path string) error {
 }
 
 // write writes a message to a new file, with fsync, and returns its hash.
-func (b *Box) write(ctx context.Context, path string, r io.Reader) (sum hash, err error) {
+func (b *Box) write(ctx context.Context, path string, it item) (sum hash, err error) {
 	f, err := b.disk.Create(path)
 	if err != nil {
 		return sum, &Error{Doing: "creating", Path: path, Err: err}
 	}
-	src, h := &source{ctx: ctx, r: r}, sha256.New()
+	src, h := &source{ctx: ctx, r: it.octets}, sha256.New()
 	_, err = io.Copy(io.MultiWriter(f, h), src)
 	if err == nil {
 		err = f.Sync()
@@ -114,45 +141,45 @@ func (b *Box) write(ctx context.Context, path string, r io.Reader) (sum hash, er
 
 // publish moves a message from tmp/ to new/, unless it is there or in cur/
 // already.
-func (b *Box) publish(tmp, base string, sum hash) (path string, err error) {
+func (b *Box) publish(tmp string, it item, sum hash) (path string, err error) {
 	for n := 1; ; n++ {
-		name := numbered(base, n)
-		found, err := b.find(name)
-		if err != nil {
+		key := numbered(it.key, n)
+		found, other, err := b.look(key)
+		switch {
+		case err != nil:
 			return "", err
-		}
-		if found == "" {
-			path = filepath.Join(b.dir, "new", name)
-			if err := b.disk.Rename(tmp, path); err != nil {
-				return "", &Error{Doing: "moving a message to", Path: path, Err: err}
-			}
-			return path, nil
-		}
-		if other, err := hashFile(found); err != nil || other == sum {
-			return found, err
+		case found == "":
+			return b.move(tmp, key, it.name(key))
+		case other == sum:
+			return found, nil
 		}
 	}
 }
 
-// find returns the path of a message by its name, "" if there is none.
-func (b *Box) find(name string) (string, error) {
-	path := filepath.Join(b.dir, "new", name)
-	switch _, err := os.Lstat(path); {
-	case err == nil:
-		return path, nil
-	case !errors.Is(err, os.ErrNotExist):
-		return "", &Error{Doing: "looking for", Path: path, Err: err}
+// move gives the file at tmp its name in new/.
+func (b *Box) move(tmp, key, name string) (path string, err error) {
+	path = filepath.Join(b.dir, "new", name)
+	if err := b.disk.Rename(tmp, path); err != nil {
+		return "", &Error{Doing: "moving a message to", Path: path, Err: err}
 	}
-	// new/ first: readers move messages from there to cur/.
-	cur := filepath.Join(b.dir, "cur")
-	seen, err := withFlags(cur, name)
-	if err != nil {
-		return "", &Error{Doing: "looking into", Path: cur, Err: err}
+	b.shelf.added(key, name)
+	return path, nil
+}
+
+// look returns the path and the hash of the message with a key; the path is "" if
+// there is none.
+func (b *Box) look(key string) (path string, sum hash, err error) {
+	const tries = 3
+	for range tries {
+		if path, err = b.shelf.find(key); err != nil || path == "" {
+			return "", hash{}, err
+		}
+		if sum, err = hashFile(path); !errors.Is(err, os.ErrNotExist) {
+			return path, sum, err
+		}
+		b.shelf.forget() // a reader has moved or removed it
 	}
-	if seen == "" {
-		return "", nil
-	}
-	return filepath.Join(cur, seen), nil
+	return "", hash{}, err
 }
 
 // sync puts a folder's entries on disk. See the package comment for its errors.

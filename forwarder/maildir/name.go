@@ -2,10 +2,7 @@ package maildir
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 )
 
@@ -49,27 +46,8 @@ func numbered(base string, n int) string {
 	return fmt.Sprintf("%s~%d", base, n)
 }
 
-// withFlags finds a name in a folder, as it is or with the flags that readers
-// append (":2,S"). It returns "" if the name is not there.
-func withFlags(dir, name string) (string, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	for {
-		const some = 1000 // there may be very many
-		names, err := f.Readdirnames(some)
-		for _, n := range names {
-			if base, _, _ := strings.Cut(n, ":"); base == name {
-				return n, nil
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return "", nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
+// baseOf is a file's name without the flags that readers append (":2,S").
+func baseOf(file string) string {
+	base, _, _ := strings.Cut(file, ":")
+	return base
 }
