@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/provider"
+	"github.com/popferry/popferry/forwarder/maildir"
 )
 
 // resolve completes a destination.
@@ -116,6 +117,18 @@ func (d *forwardMapping) resolveMaildir() {
 	if d.Name == "" {
 		d.Name = d.Path
 	}
+	d.checkFolder(d.Protocol, d.Folder)
+}
+
+// checkFolder reports the name of a folder that a Maildir cannot have, or that lies
+// outside of it.
+func (d mapping) checkFolder(protocol, folder string) {
+	if protocol != ProtocolMaildir || folder == "" {
+		return
+	}
+	if err := maildir.CheckFolder(folder); err != nil {
+		d.key("folder").fail("%q %v", folder, err)
+	}
 }
 
 func (d *forwardMapping) resolveSocket() {
@@ -184,6 +197,7 @@ func (a *accountMapping) checkEnvelope(protocol string) {
 // resolveFolder fills in the folder for an account's mail.
 func (a *accountMapping) resolveFolder(d *forwardMapping) {
 	a.To, a.From = nil, ""
+	a.checkFolder(d.Protocol, a.Folder)
 	if a.Folder == "" {
 		a.Folder = d.Folder
 	}
