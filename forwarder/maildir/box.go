@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 // Box is one Maildir. It may be used from several goroutines.
@@ -15,6 +17,8 @@ type Box struct {
 	disk  disk
 	busy  chan struct{} // full while a message is being stored
 	shelf shelf         // under busy
+	// given: what is stored belongs to the owner of the folder that it is put into.
+	given bool
 }
 
 // New returns the Maildir in dir. It does no I/O.
@@ -31,6 +35,7 @@ func newBox(dir string, keyOf func(file string) string) *Box {
 type item struct {
 	key    string                  // identifies it; valid in a file's name
 	name   func(key string) string // of its file
+	date   time.Time               // of its file; zero: now
 	octets io.Reader
 }
 
@@ -81,15 +86,46 @@ func (b *Box) put(ctx context.Context, it item) (path string, err error) {
 		return "", err
 	}
 	// Also if it was there already: an earlier process may have ended here.
-	if err := errors.Join(b.sync(filepath.Dir(path)), b.sync(filepath.Dir(tmp))); err != nil {
-		return "", err
+	for _, folder := range []string{filepath.Dir(path), filepath.Dir(tmp)} {
+		if err := b.disk.SyncFolder(folder); err != nil {
+			return "", &Error{Doing: "syncing the folder", Path: folder, Err: err, Placed: true}
+		}
 	}
 	return path, nil
 }
 
+// ready reports whether all folders of the Maildir are there. nil: they are. As root,
+// popferry follows no links that the Maildir's owner may have made.
+func (b *Box) ready(subfolder bool) *Error {
+	parts, stat, root := folders(), os.Stat, os.Geteuid() == 0
+	if root {
+		stat = os.Lstat
+	}
+	if root && subfolder {
+		parts = append(parts, ".")
+	}
+	for _, part := range parts {
+		path := filepath.Join(b.dir, part)
+		info, err := stat(path)
+		switch {
+		case err != nil:
+			return &Error{Doing: "looking for", Path: path, Err: err}
+		case info.Mode()&os.ModeSymlink != 0:
+			return &Error{Doing: "using", Path: path, Err: errors.New("it is a symbolic link"),
+				Remedy: "as root, popferry follows none in a Maildir: run popferry as the owner of the Maildir, or put a folder there"}
+		case !info.IsDir():
+			return &Error{Doing: "using", Path: path, Err: syscall.ENOTDIR}
+		}
+	}
+	return nil
+}
+
+// folders are those that make a Maildir.
+func folders() []string { return []string{"tmp", "new", "cur"} }
+
 // folders makes the Maildir's folders that are missing.
 func (b *Box) folders() error {
-	for _, name := range []string{"tmp", "new", "cur"} {
+	for _, name := range folders() {
 		if err := b.folder(filepath.Join(b.dir, name)); err != nil {
 			return err
 		}
@@ -113,7 +149,15 @@ func (b *Box) folder(path string) error {
 	case err != nil:
 		return &Error{Doing: "creating the folder", Path: path, Err: err}
 	}
-	return b.sync(parent)
+	if b.given {
+		if err := giveFolder(path, parent); err != nil {
+			return &Error{Doing: "changing the owner of", Path: path, Err: err}
+		}
+	}
+	if err := b.disk.SyncFolder(parent); err != nil {
+		return &Error{Doing: "syncing the folder", Path: parent, Err: err}
+	}
+	return nil
 }
 
 // write writes a message to a new file, with fsync, and returns its hash.
@@ -123,8 +167,16 @@ func (b *Box) write(ctx context.Context, path string, it item) (sum hash, err er
 		return sum, &Error{Doing: "creating", Path: path, Err: err}
 	}
 	src, h := &source{ctx: ctx, r: it.octets}, sha256.New()
-	_, err = io.Copy(io.MultiWriter(f, h), src)
+	if b.given {
+		err = f.Give(filepath.Join(b.dir, "new"))
+	}
 	if err == nil {
+		_, err = io.Copy(io.MultiWriter(f, h), src)
+	}
+	if err == nil {
+		if !it.date.IsZero() {
+			_ = f.SetDate(it.date) // a file system without dates still keeps the mail
+		}
 		err = f.Sync()
 	}
 	if closed := f.Close(); err == nil {
@@ -160,7 +212,8 @@ func (b *Box) publish(tmp string, it item, sum hash) (path string, err error) {
 func (b *Box) move(tmp, key, name string) (path string, err error) {
 	path = filepath.Join(b.dir, "new", name)
 	if err := b.disk.Rename(tmp, path); err != nil {
-		return "", &Error{Doing: "moving a message to", Path: path, Err: err}
+		_, gone := os.Lstat(path) // on a network file system it may have been moved all the same
+		return "", &Error{Doing: "moving a message to", Path: path, Err: err, Placed: !errors.Is(gone, os.ErrNotExist)}
 	}
 	b.shelf.added(key, name)
 	return path, nil
@@ -180,12 +233,4 @@ func (b *Box) look(key string) (path string, sum hash, err error) {
 		b.shelf.forget() // a reader has moved or removed it
 	}
 	return "", hash{}, err
-}
-
-// sync puts a folder's entries on disk. See the package comment for its errors.
-func (b *Box) sync(folder string) error {
-	if err := b.disk.SyncFolder(folder); err != nil {
-		return &Error{Doing: "syncing the folder", Path: folder, Err: err}
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // disk is what Store asks of the file system. Tests let each step fail.
@@ -27,7 +28,17 @@ type disk interface {
 type file interface {
 	io.WriteCloser
 	Sync() error
+	// SetDate sets the time that readers take for that of the message's reception.
+	SetDate(time.Time) error
+	// Give makes the file one of the owner of a folder, if it is not. It fails if the
+	// owner could not read it.
+	Give(folder string) error
 }
+
+// diskFile is a file of the operating system's disk.
+type diskFile struct{ *os.File }
+
+func (f diskFile) SetDate(date time.Time) error { return os.Chtimes(f.Name(), time.Time{}, date) }
 
 // system is the operating system's disk.
 type system struct{}
@@ -40,7 +51,11 @@ func (system) Create(path string) (file, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return diskFile{f}, nil
 }
 
 func (system) SyncFolder(path string) error {

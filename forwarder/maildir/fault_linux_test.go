@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/popferry/popferry/forwarder"
 )
 
 // volume mounts a small file system, where that is allowed.
@@ -37,6 +39,22 @@ func TestDiskFull(t *testing.T) {
 	}
 	store(t, b, "small", message)
 	wantFiles(t, dir, "new/small", message)
+}
+
+// TestDestinationFull: a full disk is no fault of the destination's, and a smaller
+// message still goes.
+func TestDestinationFull(t *testing.T) {
+	t.Parallel()
+	dir := volume(t)
+	d := NewDestination(Options{Path: dir, Create: true})
+	large := newMessage()
+	large.Size, large.Body = 1<<20, func() io.Reader { return io.LimitReader(zeros{}, 1<<20) }
+	if o := deliver(t, d, large); !o.NoRoom() || o.Kind != forwarder.Refused || !strings.Contains(o.Reply(), "no space left") || !strings.Contains(o.Reply(), "free some space") {
+		t.Errorf("%+v, want no room", o)
+	}
+	wantFiles(t, dir)
+	accepted(t, d, newMessage())
+	wantFiles(t, dir, "new/"+nameOf1, message)
 }
 
 func TestReadOnly(t *testing.T) {

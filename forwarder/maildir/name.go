@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // longestName leaves room for a number and a reader's flags within the 255 octets
@@ -50,4 +51,26 @@ func numbered(base string, n int) string {
 func baseOf(file string) string {
 	base, _, _ := strings.Cut(file, ":")
 	return base
+}
+
+// deliveredName is the name of a file in an inbox. Dovecot and others number new
+// messages in the order of the seconds in front, and take the size from ",S="
+// (Maildir++) without opening the file.
+func deliveredName(key string, date time.Time, size int64) string {
+	return fmt.Sprintf("%d.%s%s,S=%d", max(0, date.Unix()), key, deliveredEnd, size)
+}
+
+// deliveredEnd follows the key in such a name, where a host's name is common.
+const deliveredEnd = ".popferry"
+
+// keyOf is the key in a name that deliveredName has made, whatever readers have
+// appended; "": another program has made it.
+func keyOf(file string) string {
+	name, _, _ := strings.Cut(baseOf(file), ",")
+	seconds, rest, _ := strings.Cut(name, ".")
+	key, ok := strings.CutSuffix(rest, deliveredEnd)
+	if !ok || strings.Trim(seconds, "0123456789") != "" {
+		return ""
+	}
+	return key
 }

@@ -3,6 +3,7 @@ package maildir
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestFileName(t *testing.T) {
@@ -44,6 +45,27 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
+// TestKeyOf: files of other programs are no message of popferry's.
+func TestKeyOf(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"1795334400.trace1.popferry,S=39":                    "trace1",
+		"1795334400.trace1~2.popferry,S=39:2,S":              "trace1~2",
+		"1795334400.M20046P2137.mail,S=4542,W=4642:2,S":      "",
+		"1795334400.12345.popferry.example.org":              "",
+		"trace1":                                             "",
+		"x.trace1.popferry":                                  "",
+		"dovecot-uidlist":                                    "",
+		"1795334400.V801I8M5.host:2,":                        "",
+		"1795334400.popferry,S=39":                           "",
+		"1795334400.M1P1.popferry.popferry,S=39,W=40:2,RSab": "M1P1.popferry",
+	} {
+		if got := keyOf(file); got != want {
+			t.Errorf("%s has the key %q, want %q", file, got, want)
+		}
+	}
+}
+
 func FuzzFileName(f *testing.F) {
 	f.Add("a", "b")
 	f.Add("", "~")
@@ -53,6 +75,11 @@ func FuzzFileName(f *testing.F) {
 		name := fileName(a)
 		if name == "" || len(name) > longestName || name[0] == '.' || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == ':' || r == '\\' }) {
 			t.Errorf("%q became %q", a, name)
+		}
+		for _, file := range []string{deliveredName(name, time.Unix(1, 0), 2), deliveredName(name, time.Time{}, 2) + ",W=3:2,S", "1." + name + ".popferry:2,"} {
+			if got := keyOf(file); got != name {
+				t.Errorf("%q has the key %q, want %q", file, got, name)
+			}
 		}
 		if a != b && name == fileName(b) {
 			t.Errorf("%q and %q became %q", a, b, name)
