@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/memtest"
+	"github.com/popferry/popferry/forwarder/smtp"
 )
 
 // FuzzParseFacts: what the ledger has of a destination's server may be anything, and
@@ -15,10 +16,10 @@ func FuzzParseFacts(f *testing.F) {
 	f.Add(strings.Repeat(`{"refused_auth":`, 500))
 	f.Fuzz(func(t *testing.T, text string) {
 		var again string
-		if most := uint64(64<<10 + 256*len(text)); memtest.Exceeds(most, func() { again = formatFacts(parseFacts(text)) }) {
+		if most := uint64(64<<10 + 256*len(text)); memtest.Exceeds(most, func() { again = formatFacts(parseFacts[smtp.Facts](text)) }) {
 			t.Errorf("%d octets take more than %d", len(text), most)
 		}
-		if third := formatFacts(parseFacts(again)); third != again {
+		if third := formatFacts(parseFacts[smtp.Facts](again)); third != again {
 			t.Errorf("%q is written as %q and then as %q", text, again, third)
 		}
 	})
