@@ -100,12 +100,12 @@ func (p *Pools) release(s *sharedPool) {
 // poolSettings are what two configurations must agree on to share a pool.
 type poolSettings struct {
 	destination config.Destination
-	dialer      *dial.Dialer // for the contents of the certificate files
+	dialer      *dial.Dialer // for the contents of the certificate files; nil: no server
 	traced      bool
 }
 
 func (p poolSettings) same(o poolSettings) bool {
-	return p.traced == o.traced && p.dialer.SameTLS(o.dialer) && reflect.DeepEqual(p.destination, o.destination)
+	return p.traced == o.traced && reflect.DeepEqual(p.destination, o.destination) && (p.dialer == nil || p.dialer.SameTLS(o.dialer))
 }
 
 // settingsOf returns the part of a destination that its pool depends on. The

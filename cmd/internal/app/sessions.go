@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -33,6 +34,16 @@ type smtpSessions struct{ *smtp.Pool }
 func (s smtpSessions) Submit(m *forwarder.Message) fetcher.Delivery { return s.Pool.Submit(m) }
 
 func (s smtpSessions) learnt() string { return formatFacts(s.Facts()) }
+
+// maildirSessions are those with a folder of this machine.
+type maildirSessions struct{ *maildir.Destination }
+
+// Submit implements fetcher.Forwarder.
+func (s maildirSessions) Submit(m *forwarder.Message) fetcher.Delivery {
+	return s.Destination.Submit(m)
+}
+
+func (maildirSessions) learnt() string { return "" }
 
 // parseFacts reads what was learnt of a destination before. Nothing depends on
 // it, so what cannot be read does not count.
@@ -64,12 +75,20 @@ func SMTPOptions(d config.Destination) smtp.Options {
 	}
 }
 
+// MaildirOptions returns a destination as package maildir wants it.
+func MaildirOptions(d config.Destination) maildir.Options {
+	return maildir.Options{Path: d.Path, Folder: d.Folder, Create: d.CreateFolder}
+}
+
 // pool returns the pool of a destination that these accounts may use. A new one
 // begins with these facts, as the ledger has them. The caller releases it.
 func (r Resources) pool(d config.Destination, accounts []config.Account, facts string) (*sharedPool, error) {
-	dialer, err := r.Dialer(d.Server)
-	if err != nil {
-		return nil, err
+	var dialer *dial.Dialer // nil: the destination is no server
+	if d.Protocol != config.ProtocolMaildir {
+		var err error
+		if dialer, err = r.Dialer(d.Server); err != nil {
+			return nil, err
+		}
 	}
 	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
 	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) sessions {
@@ -79,6 +98,9 @@ func (r Resources) pool(d config.Destination, accounts []config.Account, facts s
 
 // open returns the sessions with a destination, without opening anything.
 func open(d config.Destination, dialer *dial.Dialer, secret secretFunc, facts string, trace func() func(bool, string)) sessions {
+	if d.Protocol == config.ProtocolMaildir {
+		return maildirSessions{maildir.NewDestination(MaildirOptions(d))}
+	}
 	o := SMTPOptions(d)
 	o.Facts = parseFacts[smtp.Facts](facts)
 	o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, trace
