@@ -47,7 +47,8 @@ type Stage uint8
 
 // The stages in the order in which a session goes through them.
 const (
-	StageDial Stage = iota + 1
+	StageFolder Stage = iota + 1 // a folder of this machine, instead of a connection
+	StageDial
 	StageTLS
 	StageGreeting
 	StageHello
@@ -59,7 +60,7 @@ const (
 	StageDot  // the final dot, or the last octet of a literal, and the reply to it
 )
 
-var stages = [...]string{StageDial: "dial", StageTLS: "tls", StageGreeting: "greeting", StageHello: "ehlo", StageAuth: "auth",
+var stages = [...]string{StageFolder: "folder", StageDial: "dial", StageTLS: "tls", StageGreeting: "greeting", StageHello: "ehlo", StageAuth: "auth",
 	StageMail: "mail", StageRcpt: "rcpt", StageData: "data", StageBody: "body", StageDot: "dot"}
 
 // String names the stage in lower case, as it is logged.

@@ -80,7 +80,7 @@ func (d *Delivery) outcomes(path string, err error) ([]forwarder.Outcome, error)
 	case !errors.As(err, &e):
 		return nil, err
 	default:
-		o = e.outcome()
+		o = e.Outcome()
 	}
 	var all []forwarder.Outcome
 	for _, r := range d.m.Recipients {
@@ -90,11 +90,12 @@ func (d *Delivery) outcomes(path string, err error) ([]forwarder.Outcome, error)
 	return all, nil
 }
 
-// outcome puts a failure of the file system into the words of a mail server (RFC
-// 3463 3.4) where it is about the message; else the destination cannot be used.
-func (e *Error) outcome() forwarder.Outcome {
+// Outcome puts a failure of the file system into the words of a mail server (RFC
+// 3463 3.4) where it is about the message; else the destination cannot be used. It has
+// no recipient.
+func (e *Error) Outcome() forwarder.Outcome {
 	full := errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
-	refused := forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageBody, Text: e.Error()}
+	refused := forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageBody, Text: e.Error(), Err: e}
 	switch {
 	case e.Placed:
 		return forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: e}
@@ -105,7 +106,7 @@ func (e *Error) outcome() forwarder.Outcome {
 		refused.Code, refused.Enhanced = 552, forwarder.EnhancedCode{5, 3, 4}
 		return refused
 	default:
-		return forwarder.Outcome{Kind: forwarder.Unusable, Stage: forwarder.StageDial, Err: e}
+		return forwarder.Outcome{Kind: forwarder.Unusable, Stage: forwarder.StageFolder, Err: e}
 	}
 }
 

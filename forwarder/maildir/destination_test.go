@@ -153,7 +153,7 @@ func TestMissingFolder(t *testing.T) {
 			return nil
 		})
 		must(t, err)
-		if o := outs[0]; o.Kind != forwarder.Unusable || o.Stage != forwarder.StageDial || !strings.Contains(o.Reply(), test.want) || !strings.Contains(o.Reply(), dir) {
+		if o := outs[0]; o.Kind != forwarder.Unusable || o.Stage != forwarder.StageFolder || !strings.Contains(o.Reply(), test.want) || !strings.Contains(o.Reply(), dir) {
 			t.Errorf("%s: %+v: %s, want unusable with %q", name, o, o.Reply(), test.want)
 		}
 		if after := tree(t, filepath.Dir(dir)); !slices.Equal(before, after) {
@@ -200,7 +200,7 @@ func TestCreateFolder(t *testing.T) {
 // TestOutcomes: what the failure of each step means.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	unusable, full, large := "unusable dial", "refused body 452 4.3.1", "refused body 552 5.3.4"
+	unusable, full, large := "unusable folder", "refused body 452 4.3.1", "refused body 552 5.3.4"
 	for _, test := range []struct {
 		step string
 		err  error

@@ -32,6 +32,9 @@ type entry struct {
 // other is for errors that are not in the catalogue.
 var other = Cause{"other", "unexpected error", "popferry keeps the mail and tries again. If this continues, please report it and include this line."}
 
+// keptRemedy is for errors that say what to do themselves.
+const keptRemedy = "Nothing is lost: the mail stays on the POP3 server."
+
 // catalogue lists the causes. The first one that matches counts.
 var catalogue = []entry{
 	// Not failures.
@@ -48,10 +51,16 @@ var catalogue = []entry{
 	{Cause{"look_hides", "popferry does not fetch this message just to show it", "Read it on the provider's website, or have popferry forward it."}, is(mailbox.ErrLookHides)},
 	{Cause{"shown_part", "the message is incomplete", "Nothing was changed. Try again."}, is(mailbox.ErrPart)},
 
+	// A destination that is a folder. Its errors contain their remedy.
+	{Cause{"folder_missing", "the destination's folder is not there", keptRemedy}, both(folder, is(fs.ErrNotExist))},
+	{Cause{"folder_access", "popferry may not write to the destination's folder", keptRemedy}, both(folder, is(fs.ErrPermission, syscall.EROFS))},
+	{Cause{"folder_full", "the disk of the destination's folder is full", "Then popferry delivers by itself. " + keptRemedy}, both(as[*maildir.Error], answered(forwarder.Outcome.NoRoom))},
+	{Cause{"folder", "the destination's folder cannot be used", keptRemedy}, folder},
+
 	// popferry itself. The errors of the ledger contain their remedy.
 	{Cause{"ledger", "the ledger failed", ""}, as[*sqlite.Error]},
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it and include the log."}, as[*fetcher.PanicError]},
-	{Cause{"quarantine", "cannot write a refused message to the quarantine", ""}, as[*maildir.Error]},
+	{Cause{"quarantine", "cannot write a refused message to the quarantine", ""}, quarantined},
 	{Cause{"copies_stranded", "mail that was not delivered, and that only popferry has, is not sent", "Put the account into the configuration, enabled, and popferry delivers it. Otherwise give it up with popferry forget ACCOUNT."}, as[*copies.StrandedError]},
 	{Cause{"copies_orphaned", "the ledger does not know some of the retained copies", "popferry may have ended before it had written to the ledger, or the ledger is an older one, so it is not known whether they were delivered. Each file is one message: look at it, put it into your mailbox if it is missing there, and remove the file. One whose name ends in .tmp may be only the beginning of a message."}, as[*copies.OrphansError]},
 	{Cause{"copies_full", "the disk with the retained copies is full", "Free some space there. The copies are beside the ledger and move only with it (state); spool.dir does not matter. Nothing was deleted."}, both(as[*fetcher.CopyError], is(syscall.ENOSPC, syscall.EDQUOT))},

@@ -19,6 +19,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/maildir"
 )
 
 // TestCatalogue: each code occurs once, and the words have the form that Line
@@ -48,6 +49,9 @@ func TestSummary(t *testing.T) {
 	late := &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	refused := func(stage forwarder.Stage, code int, text string) error {
 		return &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Code: code, Text: text}}
+	}
+	stored := func(err error) error {
+		return &outcome.DestinationError{Name: "nas", Outcome: (&maildir.Error{Doing: "looking for", Path: "/mail/new", Err: err}).Outcome()}
 	}
 	for name, tt := range map[string]struct {
 		err  error
@@ -87,9 +91,17 @@ func TestSummary(t *testing.T) {
 			"copies_full: the disk with the retained copies is full: keeping the copy of a message in /db.kept: no space left on device"},
 		"copies": {&fetcher.CopyError{Op: "keeping the copy of a message", Dir: "/db.kept", Err: fs.ErrPermission},
 			"copies: the copy of a message that its server gives only once cannot be kept or read: keeping the copy of a message in /db.kept: permission denied"},
-		"no reply":        {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: io.ErrUnexpectedEOF}}, "in_doubt: unclear whether the message was accepted: unexpected EOF"},
-		"held for that":   {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: io.ErrUnexpectedEOF}, Held: true}, "in_doubt_held: three times in a row unclear whether the message was accepted: unexpected EOF"},
-		"several at once": {errors.Join(errors.New("x"), errors.New("y")), "other: unexpected error: x; y"},
+		"no Maildir":       {stored(fs.ErrNotExist), "folder_missing: the destination's folder is not there: looking for /mail/new: file does not exist"},
+		"not ours":         {stored(syscall.EACCES), "folder_access: popferry may not write to the destination's folder: looking for /mail/new: permission denied; let popferry's user read and write there, or choose another folder"},
+		"a broken disk":    {stored(syscall.EIO), "folder: the destination's folder cannot be used: looking for /mail/new: input/output error; look for disk errors in the system's log"},
+		"no room there":    {stored(syscall.EDQUOT), "folder_full: the disk of the destination's folder is full: looking for /mail/new: disk quota exceeded; free some space, or raise the quota"},
+		"no room for one":  {&outcome.MessageError{Outcome: (&maildir.Error{Doing: "writing", Path: "/mail/tmp/a", Err: syscall.ENOSPC}).Outcome()}, "folder_full: the disk of the destination's folder is full: writing /mail/tmp/a: no space left on device; free some space, or raise the quota"},
+		"a file too large": {&outcome.MessageError{Outcome: (&maildir.Error{Doing: "writing", Path: "/mail/tmp/a", Err: syscall.EFBIG}).Outcome()}, "forward_size: the message is larger than the destination accepts: writing /mail/tmp/a: file too large"},
+		"perhaps stored":   {&outcome.MessageError{Outcome: (&maildir.Error{Doing: "syncing the folder", Path: "/mail/new", Err: syscall.EIO, Placed: true}).Outcome()}, "in_doubt: unclear whether the message was accepted: syncing the folder /mail/new: input/output error; look for disk errors in the system's log"},
+		"the quarantine":   {&maildir.Error{Doing: "looking for", Path: "/q/new", Err: syscall.EIO}, "quarantine: cannot write a refused message to the quarantine: looking for /q/new: input/output error; look for disk errors in the system's log"},
+		"no reply":         {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: io.ErrUnexpectedEOF}}, "in_doubt: unclear whether the message was accepted: unexpected EOF"},
+		"held for that":    {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: io.ErrUnexpectedEOF}, Held: true}, "in_doubt_held: three times in a row unclear whether the message was accepted: unexpected EOF"},
+		"several at once":  {errors.Join(errors.New("x"), errors.New("y")), "other: unexpected error: x; y"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/maildir"
 )
 
 // never is for causes that only the ledger records, without an error.
@@ -78,6 +79,19 @@ func brokenMessage(err error) bool {
 func tooLongListing(err error) bool {
 	var e *pop3.ProtocolError
 	return errors.As(err, &e) && e.Budget == pop3.BudgetListing
+}
+
+// folder matches what a destination that is a folder failed with, if it is about more
+// than one message.
+func folder(err error) bool {
+	_, wide, _ := outcome.AnswerIn(err)
+	return wide && as[*maildir.Error](err)
+}
+
+// quarantined matches a failure of the folder for refused messages.
+func quarantined(err error) bool {
+	_, _, ok := outcome.AnswerIn(err)
+	return !ok && as[*maildir.Error](err)
 }
 
 // answered matches what a destination answered, about itself or one message.
