@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -189,6 +190,18 @@ func (b *Box) write(ctx context.Context, path string, it item) (sum hash, err er
 		return sum, &Error{Doing: "writing", Path: path, Err: err}
 	}
 	return hash(h.Sum(nil)), nil
+}
+
+// try writes a file to tmp/ and removes it.
+func (b *Box) try(ctx context.Context) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	path := filepath.Join(b.dir, "tmp", "check.popferry")
+	defer os.Remove(path)
+	_, err := b.write(ctx, path, item{octets: strings.NewReader("popferry check\r\n")})
+	return err
 }
 
 // publish moves a message from tmp/ to new/, unless it is there or in cur/

@@ -156,7 +156,7 @@ func within[T any](d *Destination, stores bool, do func() (T, error)) (T, error)
 		value, err := do()
 		done <- result{value, err}
 	}()
-	limit := time.NewTimer(d.patient)
+	limit := time.NewTimer(d.o.Patience)
 	defer limit.Stop()
 	select {
 	case r := <-done:

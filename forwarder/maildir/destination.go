@@ -1,12 +1,11 @@
 package maildir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,13 +19,15 @@ type Options struct {
 	// Create has folders made that are missing, and the Maildir itself. Else it is an
 	// error if they are: a disk that is not mounted must not swallow mail.
 	Create bool
+	// Patience is how long the disk may take for one message; 0 means ten minutes. A
+	// network file system whose server is down may never answer.
+	Patience time.Duration
 }
 
 // Destination delivers into a Maildir and its subfolders (Maildir++). It may be used
 // from several goroutines.
 type Destination struct {
 	o       Options
-	patient time.Duration // how long the disk may take for one message
 	running sync.WaitGroup
 
 	mu     sync.Mutex
@@ -42,8 +43,7 @@ const (
 	// workers is how many deliveries are useful at once: while one is on its way to
 	// the disk, the ledger can be written for others.
 	workers = 4
-	// patience is how long the disk may take for one message. A network file system
-	// whose server is down may never answer.
+	// patience is the default of Options.Patience.
 	patience = 10 * time.Minute
 )
 
@@ -51,7 +51,8 @@ const (
 func NewDestination(o Options) *Destination {
 	first := make(chan struct{})
 	close(first)
-	return &Destination{o: o, patient: patience, boxes: make(map[string]*Box), last: first}
+	o.Patience = cmp.Or(o.Patience, patience)
+	return &Destination{o: o, boxes: make(map[string]*Box), last: first}
 }
 
 // Submit takes a message's place in the order: what is submitted later is stored
@@ -85,17 +86,13 @@ func (d *Destination) Check(ctx context.Context) error { return d.CheckFolder(ct
 // that is removed again. A missing folder is made if the Options say so. The error
 // is an *Error if it is about the Maildir.
 func (d *Destination) CheckFolder(ctx context.Context, folder string) error {
-	b, err := d.open(folder)
-	if err != nil {
-		return err
-	}
-	if err := b.enter(ctx); err != nil {
-		return err
-	}
-	defer b.leave()
-	path := filepath.Join(b.dir, "tmp", "check.popferry")
-	defer os.Remove(path)
-	_, err = b.write(ctx, path, item{octets: strings.NewReader("popferry check\r\n")})
+	_, err := within(d, false, func() (*Box, error) {
+		b, err := d.open(folder)
+		if err == nil {
+			err = b.try(ctx)
+		}
+		return b, err
+	})
 	return err
 }
 
@@ -124,8 +121,8 @@ func (d *Destination) open(folder string) (*Box, error) {
 	if folder == "" {
 		folder = d.o.Folder
 	}
-	b := d.box(folder)
-	err := b.ready(!isInbox(folder))
+	b, base := d.box(folder), d.box(inbox)
+	err := b.ready(b != base)
 	switch {
 	case err == nil:
 		return b, nil
@@ -133,11 +130,12 @@ func (d *Destination) open(folder string) (*Box, error) {
 		return nil, err
 	case d.o.Create:
 		return b, d.create(b, folder)
-	case isInbox(folder):
-		err.Remedy = "if its disk is mounted and the path is right, make the Maildir (" + mkdir(b.dir) + ") or set create_folder: true"
-	default:
-		err.Remedy = "check the spelling of folder, and make it with your mail program, or set create_folder: true"
 	}
+	if above := base.ready(false); above != nil {
+		above.Remedy = "if its disk is mounted and the path is right, make the Maildir (" + mkdir(base.dir) + ") or set create_folder: true"
+		return nil, above
+	}
+	err.Remedy = "check the spelling of folder, and make it with your mail program, or set create_folder: true"
 	return nil, err
 }
 

@@ -139,7 +139,7 @@ func TestMissingFolder(t *testing.T) {
 		"not a Maildir":    {func(dir string) error { return os.Remove(filepath.Join(dir, "cur")) }, "", "mkdir -p -m 700 '"},
 		"no folder":        {nil, "Work/ISP", "check the spelling of folder"},
 		"a file in place":  {func(dir string) error { return replace(filepath.Join(dir, "new")) }, "", "a file is in the way"},
-		"above is missing": {os.RemoveAll, "Work", "check the spelling of folder"},
+		"above is missing": {os.RemoveAll, "Work", "if its disk is mounted"},
 	} {
 		dir := newInbox(t)
 		if test.prepare != nil {

@@ -108,7 +108,7 @@ func (a *App) sendNoticeVia(ctx context.Context, d config.Destination, now time.
 		from = a.cfg.Notify.To[0]
 	}
 	if d.Stores() {
-		from = ownAddress(d)
+		from = OwnAddress(d)
 	}
 	m := notice.Message(now, n, from, a.cfg.Notify.To)
 	switch {

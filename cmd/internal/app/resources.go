@@ -88,7 +88,7 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 			d.OnReject, d.Quarantine = onReject(f)
 			d.Settings = destinationSettings(f)
 			if f.Stores() {
-				d.Address = ownAddress(f)
+				d.Address = OwnAddress(f)
 			}
 			if !f.Secret.IsZero() {
 				d.Secret = f.Secret.Get

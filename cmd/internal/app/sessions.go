@@ -107,9 +107,9 @@ func open(d config.Destination, dialer *dial.Dialer, secret secretFunc, facts st
 	return smtpSessions{smtp.New(o)}
 }
 
-// ownAddress is the address of a destination that has folders: popferry's own
+// OwnAddress is the address of a destination that has folders: popferry's own
 // messages there, and wrapped ones, are from it and to it.
-func ownAddress(d config.Destination) string {
+func OwnAddress(d config.Destination) string {
 	switch {
 	case strings.Contains(d.Username, "@") && forwarder.IsMailbox(d.Username):
 		return d.Username

@@ -43,6 +43,9 @@ func (l *sizeLimit) get() int64 {
 
 // destination returns the target of a destination, which sets size.
 func (c *checker) destination(d config.Destination, size *sizeLimit) (target, error) {
+	if d.Protocol == config.ProtocolMaildir {
+		return c.maildir(d, size), nil
+	}
 	d.Timeout = min(d.Timeout, stepTimeout)
 	dialer, err := c.Resources.Dialer(d.Server)
 	if err != nil {

@@ -22,6 +22,7 @@ const (
 	StepSize     = "size"     // only where a message is larger than its destination takes
 	StepMail     = "mail"     // MAIL, once for each sender
 	StepRcpt     = "rcpt"     // RCPT, once for each recipient
+	StepFolder   = "folder"   // of a destination on this machine, once for each
 	StepSend     = "send"     // a message
 )
 
