@@ -29,6 +29,7 @@ type Options struct {
 type Destination struct {
 	o       Options
 	running sync.WaitGroup
+	making  sync.Mutex // held while folders are made
 
 	mu     sync.Mutex
 	boxes  map[string]*Box // by folder
@@ -156,18 +157,23 @@ func (d *Destination) box(folder string) *Box {
 // create makes a folder. A subfolder has an empty file maildirfolder (Maildir++),
 // which stands before the folder is complete, so that it is made after a crash, too.
 func (d *Destination) create(b *Box, folder string) error {
+	d.making.Lock()
+	defer d.making.Unlock()
 	if err := d.box(inbox).folders(); err != nil || isInbox(folder) {
 		return err
 	}
 	if err := b.folder(b.dir); err != nil {
 		return err
 	}
+	if b.ready(false) == nil {
+		return nil // another delivery has made it
+	}
 	path := filepath.Join(b.dir, "maildirfolder")
 	f, err := b.disk.Create(path)
 	if err == nil {
 		err = errors.Join(f.Give(d.o.Path), f.Close())
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) { // or another process
 		return &Error{Doing: "creating", Path: path, Err: err}
 	}
 	return b.folders()

@@ -197,6 +197,39 @@ func TestCreateFolder(t *testing.T) {
 	wantFiles(t, filepath.Join(dir, "new"), "1795334400.trace2.popferry,S=39", message)
 }
 
+// TestCreateFolderAtOnce: several messages may be the first ones of a folder, in one
+// process and in two.
+func TestCreateFolderAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := newInbox(t)
+	d := NewDestination(Options{Path: dir, Folder: "Work", Create: true})
+	made := 0
+	d.box("Work").disk = overtaken{probe{before: func(step string) error {
+		if strings.HasPrefix(step, "mkdir") {
+			made++
+			if d.making.TryLock() {
+				t.Errorf("%s: another message could do the same now", step)
+				d.making.Unlock()
+			}
+		}
+		return nil
+	}}}
+	accepted(t, d, newMessage())
+	if made != 4 {
+		t.Errorf("%d folders were made, want 4", made)
+	}
+}
+
+// overtaken is a disk where another process is faster.
+type overtaken struct{ probe }
+
+func (o overtaken) Create(path string) (file, error) {
+	if filepath.Base(path) == "maildirfolder" {
+		return nil, &os.PathError{Op: "open", Path: path, Err: syscall.EEXIST}
+	}
+	return o.probe.Create(path)
+}
+
 // TestOutcomes: what the failure of each step means.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()

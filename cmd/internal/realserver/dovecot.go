@@ -2,11 +2,13 @@ package realserver
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -139,6 +141,30 @@ func (d *Dovecot) Delivered(user string) iter.Seq[[]byte] {
 // Stored yields a user's messages as they are in the mailbox, with CRLF line ends.
 func (d *Dovecot) Stored(user string) iter.Seq[[]byte] {
 	return d.scratch.maildir(local(user)).stored()
+}
+
+// Maildir is the path of a user's mailbox.
+func (d *Dovecot) Maildir(user string) string { return d.scratch.maildir(local(user)).path }
+
+// Fetch returns what Dovecot says of a user's messages in a folder, in the order of
+// their UIDs: these fields (see doveadm-fetch(1)), a line for each message.
+func (d *Dovecot) Fetch(user, folder, fields string) string {
+	d.tb.Helper()
+	cmd := exec.Command(program(d.tb, "doveadm"), "-c", d.scratch.path("dovecot.conf"), "-f", "tab", "fetch", "-u", local(user), fields, "mailbox", folder)
+	out, err := cmd.Output()
+	if err != nil {
+		d.tb.Fatalf("%v: %v: %s", cmd, err, stderr(err))
+	}
+	_, lines, _ := strings.Cut(string(out), "\n") // without the names of the fields
+	return lines
+}
+
+// stderr is what a program said of its failure.
+func stderr(err error) []byte {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return e.Stderr
+	}
+	return nil
 }
 
 // authSocket is the socket where Postfix checks passwords.
