@@ -40,6 +40,8 @@ func TestEntries(t *testing.T) {
 				t.Errorf("%d minutes between polls", p.IntervalMinutes)
 			}
 			checkServers(t, p)
+			checkIMAP(t, p)
+			checkSubmission(t, p)
 			checkSteps(t, p)
 			checkSources(t, p)
 		})
@@ -71,9 +73,62 @@ func checkServers(t *testing.T, p Provider) {
 	}
 }
 
+// checkIMAP checks the servers for IMAP and what is known of them: other ports
+// are those of programs on one's own machine alone.
+func checkIMAP(t *testing.T, p Provider) {
+	t.Helper()
+	for _, s := range p.IMAP {
+		usual := s.TLS == TLSImplicit && s.Port == 993 || s.TLS == TLSStart && s.Port == 143
+		if s.local() == usual || s.TLS != TLSImplicit && s.TLS != TLSStart {
+			t.Errorf("IMAP at %s with tls %q", s.Addr(), s.TLS)
+		}
+		if !s.local() && !hostForm.MatchString(s.Host) {
+			t.Errorf("%q is not a host in lower case", s.Host)
+		}
+	}
+	l := p.IMAPLimits
+	if !slices.Contains([]string{LoginAddress, LoginLocalPart, ""}, l.Login) {
+		t.Errorf("login %q by IMAP", l.Login)
+	}
+	if l.AppendLimit < 0 || l.DailyUpload < 0 || l.AppendLimit > 0 && l.AppendLimit < 1_000_000 {
+		t.Errorf("append_limit %d, daily_upload %d: they are octets", l.AppendLimit, l.DailyUpload)
+	}
+	something := l.Login != "" || l.AppendLimit+l.DailyUpload > 0 || l.Enable != nil || l.Note != ""
+	if something != (l.Checked != "") || something != (len(l.Sources) > 0) || something && len(p.IMAP) == 0 {
+		t.Errorf("imap_limits %+v: facts, their sources and their day go together, and with a server", l)
+	}
+	if something {
+		checkDay(t, l.Checked)
+	}
+	for _, source := range l.Sources {
+		checkURL(t, source)
+	}
+}
+
+// checkSubmission: nothing is said of a provider's submission without a source,
+// and nothing of a provider that has none.
+func checkSubmission(t *testing.T, p Provider) {
+	t.Helper()
+	s := p.Submission
+	if s == (Submission{}) {
+		return
+	}
+	if !slices.Contains([]ForeignFrom{Accepts, Rewrites, Refuses, Unknown}, s.ForeignFrom) {
+		t.Errorf("foreign_from %q", s.ForeignFrom)
+	}
+	if s.Reply != "" && (s.ForeignFrom == Accepts || s.ForeignFrom == Rewrites) {
+		t.Errorf("foreign_from %s, with the refusal %q", s.ForeignFrom, s.Reply)
+	}
+	if s.Damages() && len(p.IMAP) == 0 {
+		t.Errorf("foreign_from %s, and no IMAP server instead", s.ForeignFrom)
+	}
+	checkURL(t, s.Source)
+	checkDay(t, s.Checked)
+}
+
 func checkSteps(t *testing.T, p Provider) {
 	t.Helper()
-	for _, s := range []*Step{p.AppPassword, p.EnablePOP} {
+	for _, s := range []*Step{p.AppPassword, p.EnablePOP, p.IMAPLimits.Enable} {
 		if s == nil {
 			continue
 		}
@@ -94,7 +149,12 @@ func checkSources(t *testing.T, p Provider) {
 	for _, s := range p.Sources {
 		checkURL(t, s)
 	}
-	if _, err := time.Parse(time.DateOnly, p.Checked); err != nil {
+	checkDay(t, p.Checked)
+}
+
+func checkDay(t *testing.T, day string) {
+	t.Helper()
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
 		t.Errorf("checked: %v", err)
 	}
 }
@@ -146,6 +206,20 @@ func TestSharedServers(t *testing.T) {
 			}
 			if p.HostedBy != "" && q.Name != p.HostedBy {
 				t.Errorf("%s is hosted by %s, but %s is of %q", p.Name, p.HostedBy, s.Host, q.Name)
+			}
+		}
+	}
+}
+
+// TestSharedSubmission: what a submission server does with mail from others is the
+// same in each entry that names it.
+func TestSharedSubmission(t *testing.T) {
+	t.Parallel()
+	for _, p := range All() {
+		for _, s := range p.SMTP {
+			q, _ := ForHost(s.Host)
+			if p.Submission != q.Submission {
+				t.Errorf("%s and %s do not say the same of %s", p.Name, q.Name, s.Host)
 			}
 		}
 	}

@@ -57,13 +57,15 @@ func ForMX(host string) (Provider, bool) {
 	return best, longest > 0
 }
 
-// ForHost returns the provider that runs the POP3 or SMTP server with that name,
-// not one that is hosted there.
+// ForHost returns the provider that runs the POP3, SMTP or IMAP server with that
+// name. One that is hosted there is returned only if nobody else names it.
 func ForHost(host string) (Provider, bool) {
 	host = canonical(host)
-	return find(func(p Provider) bool {
-		return p.HostedBy == "" && slices.Contains(p.hosts(), host)
-	})
+	has := func(p Provider) bool { return slices.Contains(p.hosts(), host) }
+	if owner, ok := find(func(p Provider) bool { return p.HostedBy == "" && has(p) }); ok {
+		return owner, true
+	}
+	return find(has)
 }
 
 // Near returns the provider with a name, domain or server that is spelled almost
@@ -106,8 +108,10 @@ func find(is func(Provider) bool) (Provider, bool) {
 // hosts are the names of all its servers.
 func (p Provider) hosts() []string {
 	var hosts []string
-	for _, s := range slices.Concat(p.POP3, p.SMTP) {
-		hosts = append(hosts, s.Host)
+	for _, s := range slices.Concat(p.POP3, p.SMTP, p.IMAP) {
+		if !s.local() {
+			hosts = append(hosts, s.Host)
+		}
 	}
 	return hosts
 }

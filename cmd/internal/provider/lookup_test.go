@@ -33,6 +33,10 @@ func TestLookups(t *testing.T) {
 		"server of a guest":           {ForHost, "pop.aol.com", "aol"},
 		"other name of a server":      {ForHost, "pop.googlemail.com", "gmail"},
 		"server of iCloud":            {ForHost, "smtp.mail.me.com", "icloud"},
+		"IMAP server":                 {ForHost, "imap.gmail.com", "gmail"},
+		"IMAP server of two":          {ForHost, "imap.aol.com", "aol"},
+		"server only a guest has":     {ForHost, "smtp-mail.outlook.com", "outlook"},
+		"a bridge on this machine":    {ForHost, "127.0.0.1", ""},
 		"server of one's own":         {ForHost, "pop.example.net", ""},
 		"below the name of a server":  {ForHost, "x.pop.gmail.com", ""},
 		"address in place of a name":  {ForHost, "192.0.2.1", ""},
@@ -72,5 +76,27 @@ func TestNearCorrectsTypos(t *testing.T) {
 				t.Errorf("%q: %q of %q; want %q", word, near, p.Name, want)
 			}
 		})
+	}
+}
+
+// TestPrefersIMAP: only a provider whose submission is known to take mail from
+// others, and one without IMAP, gets it by SMTP.
+func TestPrefersIMAP(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"gmail":   true,  // rewrites
+		"yahoo":   true,  // refuses
+		"proton":  true,  // refuses, with a bridge
+		"gmx":     true,  // not known
+		"icloud":  true,  // not known
+		"arcor":   false, // no IMAP server is known
+		"unknown": false,
+	} {
+		if p, _ := ByName(name); p.PrefersIMAP() != want {
+			t.Errorf("%s: PrefersIMAP() = %v, want %v", name, !want, want)
+		}
+	}
+	if p := (Provider{IMAP: []Server{{}}, Submission: Submission{ForeignFrom: Accepts}}); p.PrefersIMAP() {
+		t.Error("PrefersIMAP() = true where submission takes mail from others, want false")
 	}
 }

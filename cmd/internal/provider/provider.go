@@ -31,11 +31,14 @@ type Provider struct {
 	MX       []string `json:"mx"`      // a domain is hosted there if its MX is one of these or below it
 	POP3     []Server `json:"pop3"`    // the best first; none: see Instead
 	SMTP     []Server `json:"smtp"`    // for submission, the best first
+	IMAP     []Server `json:"imap"`    // the best first; none: not known
 	Login    string   `json:"login"`   // LoginAddress or LoginLocalPart; empty: not known
 	Auth     string   `json:"auth"`    // AuthOAuth2; empty: passwords are accepted
 	Quirks
-	Sources []string `json:"sources"` // URLs of the pages with the facts
-	Checked string   `json:"checked"` // the day they were checked, as 2006-01-02
+	IMAPLimits IMAPLimits `json:"imap_limits"`
+	Submission Submission `json:"submission"`
+	Sources    []string   `json:"sources"` // URLs of the pages with the facts
+	Checked    string     `json:"checked"` // the day they were checked, as 2006-01-02
 }
 
 // Server is one server of a provider.
