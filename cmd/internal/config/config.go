@@ -161,7 +161,8 @@ type Leave struct {
 // Destination is where mail goes. To, From and Folder apply to accounts without
 // their own; To can be empty if every account has its own.
 type Destination struct {
-	Name string
+	Name     string
+	Provider string // name of a preset; empty: none
 	Server
 	Protocol      string // ProtocolSMTP, ProtocolLMTP, ProtocolIMAP or ProtocolMaildir
 	Path          string // of the Maildir

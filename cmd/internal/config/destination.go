@@ -30,7 +30,7 @@ func (d *forwardMapping) resolve() {
 // serverKeyNames are the keys that say how to reach a server.
 func serverKeyNames() []string {
 	return []string{
-		"host", "port", "tls", "tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_ciphers", "tls_cert_file", "tls_key_file",
+		"provider", "host", "port", "tls", "tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_ciphers", "tls_cert_file", "tls_key_file",
 		"username", "password", "password_env", "password_file", "password_command", "token_command", "auth", "helo", "connections", "in_flight", "timeout",
 	}
 }
@@ -42,6 +42,8 @@ func meaningless(protocol string) []string {
 		return []string{"path", "helo", "from", "to"}
 	case ProtocolMaildir:
 		return append(serverKeyNames(), "from", "to")
+	case ProtocolLMTP:
+		return []string{"provider", "path", "folder", "create_folder"}
 	}
 	return []string{"path", "folder", "create_folder"}
 }
@@ -61,7 +63,10 @@ func (d mapping) checkMeaning(protocol string, names []string) {
 
 // resolveServer completes how to reach and use the server of a destination.
 func (d *forwardMapping) resolveServer() {
-	d.require("host")
+	d.resolveProvider()
+	if d.lacks("provider") {
+		d.require("host")
+	}
 	if d.Name == "" {
 		d.Name = d.Host
 	}
@@ -146,7 +151,7 @@ func (d *forwardMapping) resolveSocket() {
 
 func (d *forwardMapping) resolvePort() {
 	switch {
-	case d.has("port"):
+	case d.Port != 0:
 	case d.Protocol == ProtocolLMTP:
 		d.key("port").fail("missing; LMTP has no standard port (24 is common)")
 	case d.Protocol == ProtocolIMAP && d.TLS.Mode == TLSImplicit:

@@ -86,6 +86,7 @@ func (l *loader) accountKeys(a *Account) keyTable {
 func (l *loader) forwardKeys(d *Destination) keyTable {
 	return slices.Concat(keyTable{
 		key("name", "", text(&d.Name)),
+		key("provider", "", knownProvider(&d.Provider)),
 		key("host", "", hostOrSocket(&d.Host)),
 		key("port", "", number(&d.Port, 1, 65535)),
 		key("protocol", ProtocolSMTP, oneOf(&d.Protocol, words(ProtocolSMTP, ProtocolLMTP, ProtocolIMAP, ProtocolMaildir))),

@@ -10,6 +10,19 @@ import (
 func providerName(s *string) setter {
 	return func(v yamlValue) {
 		var name string
+		knownProvider(&name)(v)
+		if p, known := provider.ByName(name); known && len(p.POP3) == 0 {
+			v.fail("%s", p.Instead)
+			return
+		}
+		*s = name
+	}
+}
+
+// knownProvider sets the name of a known provider.
+func knownProvider(s *string) setter {
+	return func(v yamlValue) {
+		var name string
 		if text(&name)(v); name == "" {
 			return
 		}
@@ -19,8 +32,6 @@ func providerName(s *string) setter {
 			v.fail("unknown provider %q; see popferry providers, or set host instead", name)
 		case !known:
 			v.fail("unknown provider %q; did you mean %q?", name, near)
-		case len(p.POP3) == 0:
-			v.fail("%s", p.Instead)
 		default:
 			*s = p.Name
 		}
@@ -47,7 +58,7 @@ func (a *accountMapping) resolveProvider() {
 	p, named := provider.ByName(a.Provider)
 	known := named
 	if named {
-		a.takeServer(p)
+		a.takeServer(&a.Server, p.POP3)
 	} else {
 		p, known = provider.ForHost(a.Host)
 	}
@@ -55,7 +66,7 @@ func (a *accountMapping) resolveProvider() {
 		return
 	}
 	if p.Auth == provider.AuthOAuth2 && !a.has("auth") {
-		a.checkTokenOnly(named)
+		a.checkTokenOnly(&a.Server, named)
 	}
 	host, _ := provider.ForHost(a.Host)
 	a.RETRHides = p.RETRHides || host.RETRHides // a wrong provider name must not cost mail
@@ -65,33 +76,32 @@ func (a *accountMapping) resolveProvider() {
 }
 
 // checkTokenOnly reports a password for a provider that accepts only tokens: as
-// an error if the account names the provider, otherwise as a warning, because
-// the host may have changed its mind.
-func (a *accountMapping) checkTokenOnly(named bool) {
+// an error if the provider is named, otherwise as a warning, because the host may
+// have changed its mind.
+func (d mapping) checkTokenOnly(s *Server, named bool) {
 	if named {
-		a.Auth = provider.AuthOAuth2
+		s.Auth = provider.AuthOAuth2
 	}
 	switch {
-	case !a.lacks("token_command"):
+	case !d.lacks("token_command"):
 	case named:
-		a.key("provider").fail(noPasswords)
+		d.key("provider").fail(noPasswords)
 	default:
-		a.key("host").warn(noPasswords)
+		d.key("host").warn(noPasswords)
 	}
 }
 
-// takeServer takes the provider's first server that agrees with the account's
-// own keys. If none does, the account's keys win; only a missing host is filled
-// in.
-func (a *accountMapping) takeServer(p provider.Provider) {
-	for _, s := range p.POP3 {
-		if a.has("host") && !strings.EqualFold(a.Host, s.Host) || a.has("port") && a.Port != s.Port || a.has("tls") && a.TLS.Mode != s.TLS {
+// takeServer takes the first of a provider's servers that agrees with one's own
+// keys. If none does, these win; only a missing host is filled in.
+func (d mapping) takeServer(to *Server, servers []provider.Server) {
+	for _, s := range servers {
+		if d.has("host") && !strings.EqualFold(to.Host, s.Host) || d.has("port") && to.Port != s.Port || d.has("tls") && to.TLS.Mode != s.TLS {
 			continue
 		}
-		a.Host, a.Port, a.TLS.Mode = s.Host, s.Port, s.TLS
+		to.Host, to.Port, to.TLS.Mode = s.Host, s.Port, s.TLS
 		return
 	}
-	if !a.has("host") {
-		a.Host = p.POP3[0].Host
+	if !d.has("host") {
+		to.Host = servers[0].Host
 	}
 }

@@ -56,3 +56,67 @@ forward:
 		path + ":3: accounts[password].host: the server accepts only OAuth2 access tokens, not passwords; set token_command",
 	})
 }
+
+// TestProvidersOfDestinations: a provider fills in the server for the protocol of a
+// destination, whose own keys win.
+func TestProvidersOfDestinations(t *testing.T) {
+	t.Parallel()
+	path := write(t, 0o600, `
+accounts:
+  - {host: pop.example.net, username: ada, password: hunter2}
+forward:
+  - {name: IMAP, protocol: imap, provider: gmail, username: leo, password: hunter2}
+  - {name: IMAP with STARTTLS, protocol: imap, provider: GMX, tls: starttls, username: leo, password: hunter2}
+  - {name: tokens, protocol: imap, provider: outlook, username: leo, token_command: helper}
+  - {name: own auth, protocol: imap, provider: outlook, username: leo, password: hunter2, auth: plain}
+  - {name: own host, protocol: imap, provider: gmail, host: imap.example.org, username: leo, password: hunter2}
+  - {name: bridge, protocol: imap, provider: proton, username: leo, password: hunter2}
+  - {name: SMTP, provider: posteo, to: [leo@posteo.de]}
+  - {name: port, provider: posteo, port: 587, to: [leo@posteo.de]}
+`)
+	c := load(t, path, nil)
+	type taken struct{ name, endpoint, tls, auth string }
+	var got []taken
+	for _, d := range c.Forward {
+		got = append(got, taken{d.Name, d.Endpoint(), d.TLS.Mode, d.Auth})
+	}
+	equal(t, "destinations", got, []taken{
+		{"IMAP", "imap imap.gmail.com:993", config.TLSImplicit, "auto"},
+		{"IMAP with STARTTLS", "imap imap.gmx.net:143", config.TLSStart, "auto"},
+		{"tokens", "imap outlook.office365.com:993", config.TLSImplicit, "xoauth2"},
+		{"own auth", "imap outlook.office365.com:993", config.TLSImplicit, "plain"},
+		{"own host", "imap imap.example.org:993", config.TLSImplicit, "auto"},
+		{"bridge", "imap 127.0.0.1:1143", config.TLSStart, "auto"},
+		{"SMTP", "smtp posteo.de:465", config.TLSImplicit, "auto"},
+		{"port", "smtp posteo.de:587", config.TLSStart, "auto"},
+	})
+	equal(t, "warnings", c.Warnings, []string{})
+}
+
+// TestSubmissionThatDamagesMail: who submits to a server that rewrites or refuses
+// mail from others is told before the first message.
+func TestSubmissionThatDamagesMail(t *testing.T) {
+	t.Parallel()
+	path := write(t, 0o600, `
+accounts:
+  - {host: pop.example.net, username: ada, password: hunter2}
+forward:
+  - {name: rewrites, host: smtp.gmail.com, username: leo, password: hunter2, to: [leo@gmail.com]}
+  - {name: by name, provider: yahoo, username: leo, password: hunter2, to: [leo@yahoo.com]}
+  - {name: tokens, host: smtp-mail.outlook.com, username: leo, password: hunter2, auth: plain, to: [leo@outlook.com]}
+  - {name: wrapped, host: smtp.fastmail.com, on_reject: wrap, to: [leo@fastmail.com]}
+  - {name: rewrites all the same, host: SMTP.gmail.com, on_reject: wrap, to: [leo@gmail.com]}
+  - {name: by IMAP, protocol: imap, host: imap.gmail.com, username: leo, password: hunter2}
+  - {name: not known, host: mail.gmx.net, to: [leo@gmx.de]}
+`)
+	const gmail = " replaces the From address of mail from others by your own (https://lee-phillips.org/gmailRewriting/, 2026-11-26); " +
+		"set protocol: imap with host: imap.gmail.com, or deliver to another inbox"
+	equal(t, "warnings", load(t, path, nil).Warnings, []string{
+		path + ":5: forward[rewrites].host: smtp.gmail.com" + gmail,
+		path + ":6: forward[by name].provider: smtp.mail.yahoo.com refuses mail from others: only your own addresses may be in From " +
+			"(https://github.com/mattermost/mattermost/issues/13652, 2026-11-26); set protocol: imap with host: imap.mail.yahoo.com, or deliver to another inbox",
+		path + ":7: forward[tokens].host: smtp-mail.outlook.com refuses mail from others: only your own addresses may be in From " +
+			"(https://github.com/gophish/gophish/issues/2900, 2026-11-26); set protocol: imap with host: outlook.office365.com and token_command, or deliver to another inbox",
+		path + ":9: forward[rewrites all the same].host: SMTP.gmail.com" + gmail,
+	})
+}
