@@ -34,6 +34,7 @@ type delivery struct {
 func (s *session) submit(m *fetched) *delivery {
 	rec := *m.row
 	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender}
+	d.envelope.Wraps = s.Destination.OnReject == Wrap
 	if rec.Trace == "" {
 		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
+	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -40,6 +41,7 @@ func TestWrapSendsRefusedMessageAsAttachment(t *testing.T) {
 		"refused for its size":       {refusesFirst(forwarder.StageDot, 550, 5, 3, 4), false, "held"},
 		"refused by 552 for a virus": {refusesFirst(forwarder.StageDot, 552, 5, 7, 0), false, "forwarded"},
 		"refused by 552 alone":       {refusesFirst(forwarder.StageDot, 552), false, "held"},
+		"refused for its From":       {refusesFirst(forwarder.StageDot, 554, 5, 2, 252), false, "forwarded"},
 		"larger than it announces":   {faults{smtp: smtptest.Options{MaxSize: 100}}, false, "held"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +74,26 @@ func TestWrapSendsRefusedMessageAsAttachment(t *testing.T) {
 				t.Errorf("the ledger says %q, want it to begin with %q", text, want)
 			}
 		})
+	}
+}
+
+// A server that takes only its user's own mail is at fault from the first message
+// on: none is marked. Wrapped, all mail gets through it.
+func TestServerThatTakesItsUsersOwnMailAlone(t *testing.T) {
+	t.Parallel()
+	refusal := smtptest.Fault{Code: 551, Enhanced: forwarder.EnhancedCode{5, 7, 1}, Text: "Not authorised to send from this header address"}
+	for _, inFlight := range []int{1, 32} {
+		f := newFixture(t, faults{smtp: smtptest.Options{Fault: smtptest.OwnFrom("leo@example.org", refusal)}, pool: smtp.Options{InFlight: inFlight}})
+		f.add(numbered(25)...)
+		r := f.poll()
+		if !errors.As(r.Err, new(*outcome.DestinationError)) || r.Forwarded+r.Held+r.Deferred != 0 || f.inState(ledger.Held)+f.inState(ledger.Deferred) != 0 {
+			t.Errorf("%d in flight: error %v, %+v, want that the destination is at fault and no message marked", inFlight, r.Err, r.Counts)
+		}
+		f.account.Destination.OnReject = fetcher.Wrap
+		wantResult(t, f.poll(), result{Counts: counts{Forwarded: 25}, OnServer: 25})
+		if n := len(f.smtp.Messages()); n != 25 {
+			t.Errorf("%d in flight: %d messages arrived, want 25", inFlight, n)
+		}
 	}
 }
 

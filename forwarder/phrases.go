@@ -75,14 +75,25 @@ var (
 		"relay", // Postfix: Relay access denied, 454 or 554; Exim: relay not permitted; Exchange: Unable to relay
 	}
 	foreignFromPhrases = []string{
-		"sendasdenied",                  // Exchange Online: 554 5.2.252, 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException
-		"not allowed to send as",        // Exchange Online
-		"not authorized to send from",   // Zoho, Amazon WorkMail: ... from this header address
-		"not permitted to send from",    // hosters
-		"header from",                   // Fastmail, Yandex: header From does not match
-		"from header",                   // Yahoo, GMX: From header is not one of your addresses
-		"from address is not one of",    // Yahoo: 550 5.7.1 From address is not one of your addresses
-		"sender address does not match", // Yandex, mail.ru
+		"sendasdenied",                        // Exchange Online: 554 5.2.252, 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException
+		"not allowed to send as",              // Exchange Online
+		"not authorised to send from",         // Fastmail: 551 5.7.1 Not authorised to send from this header address
+		"not authorized to send from",         // Amazon WorkMail
+		"not permitted to send from",          // hosters
+		"not allowed in header from",          // Exim of hosters: 550 Your domain example.org is not allowed in header From
+		"header from does not match",          // hosters
+		"from header does not match",          // hosters
+		"from header is not",                  // hosters: From header is not one of your addresses
+		"from header address rejected",        // Yandex: 550 5.7.0 Sender or From header address rejected: not owned by authorized user
+		"from address is not one of",          // iCloud: 550 5.7.0 From address is not one of your addresses
+		"from: address not verified",          // Yahoo: 553
+		"request failed; mailbox unavailable", // Yahoo: 550 Request failed; Mailbox unavailable. The mailbox is From's
+		"sender address does not match",       // mail.ru
+		"incorrect sender header",             // home.pl: 550 Incorrect sender header (Check your FROM)
+		"from/sender name is not valid",       // Postal: 530
+		"relaying disallowed as",              // Zoho: 553 Relaying disallowed as ada@example.org
+		"sender is not allowed to relay",      // Zoho: 553 Sender is not allowed to relay emails
+		"invalid return path",                 // Proton Mail Bridge, which looks the From header up
 	}
 	tooLargePhrases = []string{
 		"message too big",      // Courier: 534 SIZE=Message too big.

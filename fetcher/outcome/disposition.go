@@ -56,6 +56,10 @@ type Envelope struct {
 	// Several reports that there are several recipients, of whom some get the
 	// message, now or before: a refusal of one is not the route's fault.
 	Several bool
+	// Wraps reports that a refused message is sent once more as an attachment
+	// from one's own address: a server that takes its user's own mail alone is no
+	// obstacle then.
+	Wraps bool
 }
 
 // Judge says what one outcome asks for. The first case that fits decides. Blame
@@ -89,6 +93,8 @@ func Judge(o forwarder.Outcome, e Envelope) Disposition {
 	case o.OutOfSync():
 		return Requeue
 	case o.AboutContent():
+		return Refused
+	case o.ForeignFrom() && e.Wraps:
 		return Refused
 	case o.ForeignFrom():
 		return DestinationFault

@@ -98,6 +98,11 @@ func TestJudge(t *testing.T) {
 		{saying(refused(dot, 554, 5, 7, 1), "Message contains a link that is listed by Spamhaus"), Envelope{}, Refused},
 		{saying(refused(dot, 550, 5, 7, 1), "relay not permitted, authentication required"), Envelope{}, Refused},
 		{refused(dot, 554, 5, 2, 252), Envelope{}, DestinationFault},
+		{saying(refused(dot, 551, 5, 7, 1), "Not authorised to send from this header address"), Envelope{}, DestinationFault},
+		{saying(refused(dot, 550), "Request failed; Mailbox unavailable"), Envelope{}, DestinationFault},
+		{saying(refused(dot, 550), "Request failed; Mailbox unavailable"), Envelope{Wraps: true}, Refused},
+		{saying(refused(rcpt, 550), "Your domain example.org is not allowed in header From"), Envelope{}, RouteFault},
+		{saying(refused(dot, 550, 5, 7, 1), "Message has no From header"), Envelope{}, Refused},
 		{refused(dot, 451, 4, 7, 1), Envelope{}, Retry},
 		{refused(data, 451), Envelope{}, Retry},
 	} {

@@ -55,6 +55,8 @@ type Event struct {
 	// Address is the sender at StageMail, the recipient at StageRcpt and, in
 	// LMTP, at StageDot.
 	Address string
+	// Data is the message at StageDot, unless Options.HashOnly is set.
+	Data []byte
 }
 
 // Fault is how to misbehave. The zero value does nothing.

@@ -126,12 +126,12 @@ func (s *Server) Close() error {
 }
 
 // ask returns the fault at an event of a connection.
-func (s *Server) ask(c *conn, stage forwarder.Stage, address string) Fault {
+func (s *Server) ask(c *conn, stage forwarder.Stage, address string, data []byte) Fault {
 	if s.o.Fault == nil {
 		return Fault{}
 	}
 	s.mu.Lock()
-	e := Event{Stage: stage, Connection: c.number, Message: c.mail, Size: c.size, Address: address}
+	e := Event{Stage: stage, Connection: c.number, Message: c.mail, Size: c.size, Address: address, Data: data}
 	s.mu.Unlock()
 	return s.o.Fault(e)
 }

@@ -100,7 +100,7 @@ func (se *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	f := se.s.ask(se.c, forwarder.StageDot, "")
+	f := se.s.ask(se.c, forwarder.StageDot, "", m.Data)
 	if f.harmless() || f.Keep {
 		se.keep(m)
 	}
@@ -117,7 +117,7 @@ func (se *session) LMTPData(r io.Reader, status gosmtp.StatusCollector) error {
 	m.Recipients = nil
 	faults := make([]Fault, len(all))
 	for i, to := range all {
-		faults[i] = se.s.ask(se.c, forwarder.StageDot, to)
+		faults[i] = se.s.ask(se.c, forwarder.StageDot, to, m.Data)
 		if faults[i].harmless() || faults[i].Keep {
 			m.Recipients = append(m.Recipients, to)
 		}
@@ -139,7 +139,7 @@ func (se *session) Logout() error { return nil }
 
 // fault does what the fault at an event says.
 func (se *session) fault(stage forwarder.Stage, address string) error {
-	return se.s.misbehave(se.c, se.s.ask(se.c, stage, address))
+	return se.s.misbehave(se.c, se.s.ask(se.c, stage, address, nil))
 }
 
 // receive reads the message's octets.
@@ -150,7 +150,7 @@ func (se *session) receive(r io.Reader) (Message, error) {
 	if se.s.o.HashOnly {
 		w = hash
 	}
-	f := se.s.ask(se.c, forwarder.StageBody, "")
+	f := se.s.ask(se.c, forwarder.StageBody, "", nil)
 	n, err := io.CopyN(w, r, f.After)
 	if err == nil {
 		err = se.s.misbehave(se.c, f)
