@@ -54,6 +54,6 @@ func (p *program) checkCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().BoolVar(&send, "send", false, "also send a test message through each destination")
+	c.Flags().BoolVar(&send, "send", false, "also send a test message through each destination, from the address of a mailbox that you collect from:\nso it shows whether the destination takes mail from others")
 	return p.withConfig(c)
 }

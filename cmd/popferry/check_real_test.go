@@ -74,3 +74,31 @@ func TestCheckOnRealServers(t *testing.T) {
 		t.Errorf("%v, want the test message in the inbox: %+v", err, c)
 	}
 }
+
+// A Postfix that refuses mail whose From header is not its user's, in words that
+// mean nothing, is told by what it does: of two test messages one arrives.
+func TestCheckFindsPostfixThatRefusesMailFromOthers(t *testing.T) {
+	t.Parallel()
+	realserver.Require(t)
+	d := realserver.StartDovecot(t)
+	p := realserver.StartPostfix(t, d, realserver.Config("header_checks = regexp:{{/^From:.*leo@/ REJECT}}"))
+	d.AddUser("leo", "s3cret")
+	p.AddUser("inbox", "in:box")
+	cfg := testworld.Config(t, `state: popferry.db
+accounts:
+  - {name: leo, %s, tls: implicit, tls_ca_file: %q, username: leo@popferry.test, password: s3cret}
+forward:
+  - {name: main, %s, tls: starttls, tls_ca_file: %q, username: inbox@popferry.test, password: "in:box", to: [inbox@popferry.test]}
+`, testworld.HostPort(t, d.POP3S()), d.CAFile(), testworld.HostPort(t, p.Submission()), p.CAFile())
+	c := checkJSONOf(t, cfg, exitAgain, "--send")
+	steps := c.Destinations[0].Steps
+	last := steps[len(steps)-1]
+	if *last.Cause != "foreign_from" || !strings.Contains(*last.Text, "550 5.7.1 message content rejected") || !strings.Contains(*last.Remedy, "protocol: imap") {
+		t.Errorf("cause %q, %q, %q; want foreign_from with the reply and the remedy", *last.Cause, *last.Text, *last.Remedy)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if err := p.WaitDelivered(ctx, "inbox", 1); err != nil {
+		t.Errorf("%v, want the message from the inbox's own address: %+v", err, c)
+	}
+}

@@ -96,6 +96,9 @@ func (s *session) hello(greeting string) (*gosmtp.Client, *Error) {
 		}
 		return nil, s.failed(forwarder.StageHello, err)
 	}
+	if s.o.Greeted != nil && greeting == "" {
+		s.o.Greeted(greetingText(string(conn.greeted)))
+	}
 	s.ext = readExtensions(strings.Split(string(conn.said), "\n"))
 	return c, nil
 }
@@ -170,8 +173,9 @@ type handshakeConn struct {
 	// left bounds what the server may say: the client would collect the lines of
 	// one reply without end.
 	left budget
-	// said is what the server has said since the client last sent something.
-	said []byte
+	// said is what the server has said since the client last sent something,
+	// greeted what it has said before.
+	said, greeted []byte
 }
 
 // Read implements io.Reader.
@@ -189,8 +193,20 @@ func (c *handshakeConn) Read(p []byte) (int, error) {
 
 // Write implements io.Writer.
 func (c *handshakeConn) Write(p []byte) (int, error) {
+	if !c.wrote {
+		c.greeted = c.said
+	}
 	c.wrote, c.said = true, nil
 	return c.Conn.Write(p)
+}
+
+// greetingText is a greeting of any number of lines without its codes.
+func greetingText(said string) string {
+	var text []string
+	for line := range strings.Lines(said) {
+		text = append(text, line[min(len(line), len("220 ")):])
+	}
+	return shortText(strings.Join(text, " "))
 }
 
 // heloName is what the client calls itself in EHLO or LHLO (RFC 5321 4.1.1.1,

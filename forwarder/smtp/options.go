@@ -62,6 +62,9 @@ type Options struct {
 	// StageHello (with the greeting), StageTLS for STARTTLS, StageAuth. It must not
 	// block.
 	Passed func(stage forwarder.Stage)
+	// Greeted, if set, is called with the text of each greeting, without its code
+	// and on one line. It must not block.
+	Greeted func(text string)
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Trace, if set, is called for each new connection. It returns a function that

@@ -80,19 +80,25 @@ func TestProbeAddresses(t *testing.T) {
 	}
 }
 
-// TestProbeStages: Options.Passed reports each stage of the handshake.
+// TestProbeStages: Options.Passed reports each stage of the handshake, and Greeted
+// what the server says first.
 func TestProbeStages(t *testing.T) {
 	t.Parallel()
 	server, client := certificates(t)
 	srv := serve(t, smtptest.Options{TLS: server, Username: "leo", Password: "s3cret"})
 	var got []forwarder.Stage
+	greeting := ""
 	_, err := smtp.Probe(t.Context(), smtp.Options{
 		Dial: srv.Dial, StartTLS: upgrade(client), Username: "leo", Secret: func(context.Context) (string, error) { return "s3cret", nil },
-		Passed: func(s forwarder.Stage) { got = append(got, s) },
+		Passed:  func(s forwarder.Stage) { got = append(got, s) },
+		Greeted: func(text string) { greeting += text + "." },
 	}, nil, nil)
 	want := []forwarder.Stage{forwarder.StageHello, forwarder.StageTLS, forwarder.StageAuth}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+	if greeting != "smtptest.example ESMTP Service Ready." {
+		t.Errorf("greeting %q", greeting)
 	}
 }
 

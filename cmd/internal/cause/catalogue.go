@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -133,7 +134,7 @@ var catalogue = []entry{
 	{Cause{"inbox_full", "there is no room in the inbox", "Make room there. popferry then delivers by itself, and nothing is lost: the mail stays on the POP3 server."}, destination(forwarder.Outcome.NoRoom)},
 	{Cause{"message_no_room", "the inbox has no room for this message", "Smaller ones were accepted. Make room in the inbox; popferry tries again by itself."}, answered(forwarder.Outcome.NoRoom)},
 	{Cause{"throttled", "the destination wants fewer connections or less mail at a time", "popferry slows down and tries again by itself. If this continues, lower connections and in_flight under forward."}, answered(forwarder.Outcome.Throttled)},
-	{Cause{"foreign_from", "the destination accepts only mail whose From header is its own user's", "Mail that others wrote does not get through this server. Nothing is lost. Set protocol: imap, with the provider's IMAP server as host, or deliver to a server of your own. With on_reject: wrap each message is sent as an attachment from your own address."}, answered(forwarder.Outcome.ForeignFrom)},
+	{Cause{"foreign_from", "the destination accepts only mail whose From header is its own user's", "Mail that others wrote does not get through this server. Nothing is lost. Set protocol: imap, with the provider's IMAP server as host, or deliver to a server of your own. With on_reject: wrap each message is sent as an attachment from your own address."}, either(answered(forwarder.Outcome.ForeignFrom), as[*probe.ForeignFromError])},
 	{Cause{"refuses_everything", "the destination refuses everything", "The messages are held and stay on the POP3 server. One of them is tried again every hour; when one is accepted, all others are tried once more by themselves. Read their replies with popferry messages."}, as[*outcome.RefusesEverythingError]},
 	{Cause{"paused", "the destination defers everything", "popferry waits for some minutes and tries again by itself; messages that were never tried go first."}, as[*outcome.PausedError]},
 	{Cause{"forward_later", "the destination asks to try again later", "popferry tries again by itself. With greylisting, the second or third attempt succeeds."}, either(destination(later), answered(sessionLater))},

@@ -25,6 +25,8 @@ func (c *checker) advice(ctx context.Context, s config.Server, p probe.Protocol,
 	why := cause.Of(st.Err)
 	found := ""
 	switch {
+	case why.Code == "foreign_from":
+		found = foreignFromAdvice(s)
 	case st.Name == probe.StepSend:
 		found = "This was only a test message, so nothing is lost. Read the reply: real mail may be refused in the same way."
 	case why.Code == "name":

@@ -8,9 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/cmd/internal/notice"
 	"github.com/popferry/popferry/cmd/internal/probe"
-	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -59,11 +57,12 @@ func (c *checker) destination(d config.Destination, size *sizeLimit) (target, er
 	}
 	try := func(ctx context.Context, report func(Step)) error {
 		defer size.set(0)
-		reportProbe := c.reporter(ctx, d.Server, protocol, report)
+		reportProbe := withSubmission(d, c.reporter(ctx, d.Server, protocol, report))
 		octets, err := probe.Destination(ctx, relay, reportProbe)
 		size.set(octets)
 		if err == nil && c.Send && len(relay.Envelopes) > 0 {
-			err = probe.Send(ctx, relay, testMessage(d.Name, relay.Envelopes[0]), reportProbe)
+			letter, own := c.letters(d, relay.Envelopes[0])
+			err = probe.Send(ctx, relay, letter, own, reportProbe)
 		}
 		return err
 	}
@@ -100,16 +99,4 @@ func (c *checker) envelopes(d config.Destination) []smtp.Envelope {
 		add(d.From, d.To)
 	}
 	return list
-}
-
-// testMessage is what Options.Send sends.
-func testMessage(destination string, e smtp.Envelope) *forwarder.Message {
-	from := e.Sender
-	if from == "" {
-		from = e.Recipients[0]
-	}
-	m := notice.Compose(time.Now(), from, e.Recipients, "test of the destination "+destination,
-		"popferry check --send sent this message through the destination "+destination+" to test whether mail arrives.\nYou need not do anything.\n")
-	m.Sender = e.Sender
-	return m
 }

@@ -6,6 +6,6 @@
 // Report: Text for people, JSON for programs. The setup of a mailbox shows its
 // trials with the same steps and the same advice.
 //
-// No mail is moved, except for the test message that Options.Send asks for, and
-// the ledger is only read.
+// No mail is moved, except for the test message that Options.Send asks for (two
+// where the first is refused), and the ledger is only read.
 package check

@@ -171,6 +171,12 @@ func (f *fixture) network() *dial.Network {
 // check checks an account and a destination in the world.
 func (f *fixture) check(account, forward string) (ok bool, text string, warnings []string) {
 	f.t.Helper()
+	return f.checkWith(Options{}, account, forward)
+}
+
+// checkWith is check with some options.
+func (f *fixture) checkWith(o Options, account, forward string) (ok bool, text string, warnings []string) {
+	f.t.Helper()
 	dir := f.t.TempDir()
 	path := filepath.Join(dir, "popferry.yaml")
 	trust := func(server string) string {
@@ -189,7 +195,8 @@ func (f *fixture) check(account, forward string) (ok bool, text string, warnings
 		f.t.Fatal(err)
 	}
 	var out bytes.Buffer
-	ok, err = Run(f.t.Context(), Options{Config: cfg, Resources: app.Resources{Network: f.network()}}, NewText(&out, false, os.Getenv))
+	o.Config, o.Resources = cfg, app.Resources{Network: f.network()}
+	ok, err = Run(f.t.Context(), o, NewText(&out, false, os.Getenv))
 	if err != nil {
 		f.t.Fatal(err)
 	}

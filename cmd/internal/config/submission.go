@@ -1,10 +1,6 @@
 package config
 
-import (
-	"fmt"
-
-	"github.com/popferry/popferry/cmd/internal/provider"
-)
+import "github.com/popferry/popferry/cmd/internal/provider"
 
 // resolveProvider fills in what a destination leaves to its provider. What is
 // known about a server also applies if the destination names only the host.
@@ -50,14 +46,5 @@ func (d *forwardMapping) warnOfSubmission() {
 	if !d.has(name) {
 		name = "provider"
 	}
-	d.key(name).warn("%s %s (%s, %s); %s", d.Host, s.Effect(), s.Source, s.Checked, insteadOfSubmission(p))
-}
-
-// insteadOfSubmission says how to deliver to a provider's mailboxes.
-func insteadOfSubmission(p provider.Provider) string {
-	login := ""
-	if p.Auth == provider.AuthOAuth2 {
-		login = " and token_command"
-	}
-	return fmt.Sprintf("set protocol: imap with host: %s%s, or deliver to another inbox", p.IMAP[0].Host, login)
+	d.key(name).warn("%s %s (%s, %s); set %s, or deliver to another inbox", d.Host, s.Effect(), s.Source, s.Checked, p.IMAPKeys())
 }

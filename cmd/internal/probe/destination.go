@@ -40,35 +40,13 @@ func Destination(ctx context.Context, r Relay, report func(Step)) (limit int64, 
 	return limit, nil
 }
 
-// Send sends one message, as a step.
-func Send(ctx context.Context, r Relay, m *forwarder.Message, report func(Step)) error {
-	silent := delivery{Relay: r, recorder: newRecorder(func(Step) {})}
-	pool := smtp.New(silent.options())
-	defer pool.Close()
-	rec := newRecorder(report)
-	outs, err := pool.Send(ctx, m)
-	if err != nil {
-		return rec.failed(StepSend, err)
-	}
-	for _, o := range outs {
-		switch {
-		case o.Kind == forwarder.Accepted:
-		case o.Stage > forwarder.StageRcpt:
-			return rec.failed(StepSend, &outcome.MessageError{Outcome: o})
-		default:
-			return rec.failed(StepSend, &outcome.DestinationError{Name: r.Name, Outcome: o})
-		}
-	}
-	rec.ok(StepSend, outs[0].Reply())
-	return nil
-}
-
 // delivery is one probe of a destination.
 type delivery struct {
 	Relay
 	*recorder
-	mails   int // MAILs so far
-	refused bool
+	greeting string
+	mails    int // MAILs so far
+	refused  bool
 }
 
 func (d *delivery) options() smtp.Options {
@@ -86,13 +64,14 @@ func (d *delivery) options() smtp.Options {
 		return conn, err
 	}
 	var state tls.ConnectionState
+	o.Greeted = func(text string) { d.greeting = text }
 	o.StartTLS = observed(d.Dialer.Upgrade(), func(s tls.ConnectionState) { state = s })
 	greeted := false
 	o.Passed = func(s forwarder.Stage) {
 		switch {
 		case s == forwarder.StageHello && !greeted:
 			greeted = true
-			d.ok(StepGreeting, "")
+			d.ok(StepGreeting, d.greeting)
 		case s == forwarder.StageTLS:
 			d.encrypted(state)
 		case s == forwarder.StageAuth:

@@ -3,6 +3,7 @@ package provider
 import (
 	"cmp"
 	"net/netip"
+	"strings"
 )
 
 // ForeignFrom is what a submission server does with a message whose From header
@@ -28,6 +29,16 @@ type Submission struct {
 
 // Damages reports whether mail from others is known not to arrive as it is.
 func (s Submission) Damages() bool { return s.ForeignFrom == Rewrites || s.ForeignFrom == Refuses }
+
+// ForGreeting returns the provider whose SMTP server greets in this way, under
+// whatever name it was reached.
+func ForGreeting(text string) (Provider, bool) {
+	host, rest, _ := strings.Cut(text, " ")
+	if host == "mx.google.com" && strings.HasSuffix(rest, "gsmtp") {
+		return ByName("gmail")
+	}
+	return ForHost(host)
+}
 
 // Effect is what the server does with mail from others, as a verb and its object;
 // "" if it takes such mail or that is not known.
@@ -62,6 +73,19 @@ func (p Provider) IMAPLogin() string { return cmp.Or(p.IMAPLimits.Login, p.Login
 // IMAP: there is a server for it, and submission is not known to take such mail.
 func (p Provider) PrefersIMAP() bool {
 	return len(p.IMAP) > 0 && p.Submission.ForeignFrom != Accepts
+}
+
+// IMAPKeys are the keys of a destination that stores mail in the provider's
+// mailboxes, in words; "" if it has no IMAP server.
+func (p Provider) IMAPKeys() string {
+	if len(p.IMAP) == 0 {
+		return ""
+	}
+	keys := "protocol: imap with host: " + p.IMAP[0].Host
+	if p.Auth == AuthOAuth2 {
+		keys += " and token_command"
+	}
+	return keys
 }
 
 // local reports whether a server is a program on the user's own machine, such as

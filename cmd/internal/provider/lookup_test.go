@@ -40,6 +40,10 @@ func TestLookups(t *testing.T) {
 		"server of one's own":         {ForHost, "pop.example.net", ""},
 		"below the name of a server":  {ForHost, "x.pop.gmail.com", ""},
 		"address in place of a name":  {ForHost, "192.0.2.1", ""},
+		"Gmail greets":                {ForGreeting, "mx.google.com ESMTP 98e67ed59e1d1-2ee06f1b5fasm1.12 - gsmtp", "gmail"},
+		"it does so by its name":      {ForGreeting, "smtp.gmail.com ESMTP ffacd0b85a97d - gsmtp", "gmail"},
+		"its relay that is set up":    {ForGreeting, "smtp-relay.gmail.com ESMTP ffacd0b85a97d - gsmtp", ""},
+		"somebody else greets":        {ForGreeting, "mx.example.org ESMTP Postfix", ""},
 		"nothing in place of a name ": {ForHost, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
