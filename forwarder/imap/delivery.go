@@ -1,0 +1,247 @@
+package imap
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap/wire"
+)
+
+// Delivery is one message in the pool: its place in the order and, once it may
+// be sent, one of the InFlight. A fetch loop submits its messages one after the
+// other and waits for each in a goroutine of its own:
+//
+//	d := pool.Submit(m) // in the loop: the order is that of the calls
+//	go func() {
+//		defer d.Done() // whatever happens, or those behind it wait for ever
+//		outs, err := d.Wait(ctx, intent)
+//		// write the outcome to disk
+//	}()
+//
+// Wait and Resend are called one after the other; Done when they have returned,
+// or instead of them.
+type Delivery struct {
+	p *Pool
+	m *forwarder.Message
+	c *call
+}
+
+// maxTries is how often a message is put on the wire if each session ends
+// before it gets to the message.
+const maxTries = 3
+
+// Submit takes m's place in the order: what is submitted later is not put on a
+// session before it. It does not block. The caller has to call Done.
+func (p *Pool) Submit(m *forwarder.Message) *Delivery {
+	return &Delivery{p, m, p.queue.submit()}
+}
+
+// Wait delivers the message and returns one outcome for each of
+// Message.Recipients, all alike but for the recipient: IMAP has a folder instead.
+// Without recipients it is one outcome.
+//
+// begin, if not nil, is called once, when a session is open and there is room
+// in flight, before the first octet of the message's command: the caller writes
+// there that the message may be delivered from now on, and at, by which Find finds
+// it. begin is not called if no session can be had (Unusable), the server cannot
+// take the message (Impossible), or there is no such folder (Refused at StageRcpt).
+//
+// The error is for faults of our own: ctx was done before anything was sent,
+// begin failed, Message.Body could not be read, the pool is closed. Nothing was
+// delivered then.
+func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error) {
+	o, err := d.wait(ctx, begin)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]forwarder.Outcome, max(1, len(d.m.Recipients)))
+	for i := range out {
+		out[i] = o
+		if i < len(d.m.Recipients) {
+			out[i].Recipient = d.m.Recipients[i]
+		}
+	}
+	return out, nil
+}
+
+func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forwarder.Mark) error) (forwarder.Outcome, error) {
+	fail, err := d.p.queue.admit(ctx, d.c)
+	if o, err, ok := unusable(ctx, fail, err); ok {
+		return o, err
+	}
+	nul, err := d.hasNUL()
+	if err != nil {
+		return forwarder.Outcome{}, err
+	}
+	to, o, err := d.place(ctx, nul)
+	if err != nil || o.Kind != 0 {
+		return o, err
+	}
+	if begin != nil {
+		if err := begin(ctx, to.mark); err != nil {
+			return forwarder.Outcome{}, err
+		}
+	}
+	created := false
+	for tries := 0; tries < maxTries; {
+		o, err := d.try(ctx, to.mark.Folder.Name, nul)
+		switch {
+		case err == nil && o.Enhanced == noSuchFolder && d.p.o.CreateFolder && !created:
+			created = true
+			d.p.server.forget(d.folder(d.c.session.caps()))
+			if _, o, err := d.place(ctx, nul); err != nil || o.Kind != 0 {
+				return o, err
+			}
+		case !errors.Is(err, errNotStarted):
+			return o, err
+		case !d.c.slot.idle: // of sessions that were idle there are only so many
+			tries++
+		}
+	}
+	return forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageData, Err: errNotStarted}, nil
+}
+
+// unusable is what it means that no session can be had. ok reports whether it is
+// so. If ctx is done, that is not the server's fault.
+func unusable(ctx context.Context, fail *Error, err error) (o forwarder.Outcome, cause error, ok bool) {
+	switch {
+	case err != nil:
+		return o, err, true
+	case ctx.Err() != nil:
+		return o, context.Cause(ctx), true
+	case fail != nil:
+		return fail.Outcome(), nil, true
+	}
+	return o, nil, false
+}
+
+// folder is the configured name of the message's folder. At Gmail all messages go
+// into the same one, and that of an account is a label beside it (Confirm).
+func (d *Delivery) folder(caps wire.Capabilities) string {
+	if caps.Gmail() {
+		return d.p.o.Folder
+	}
+	return cmp.Or(d.m.Folder, d.p.o.Folder)
+}
+
+// hasNUL reports whether the message has a NUL. Its error is for a body that could
+// not be read.
+func (d *Delivery) hasNUL() (bool, error) {
+	if d.m.Strays == forwarder.NoStrays {
+		return false, nil
+	}
+	body := d.m.Body()
+	for buf := make([]byte, 32<<10); ; {
+		n, err := body.Read(buf)
+		switch {
+		case bytes.IndexByte(buf[:n], 0) >= 0:
+			return true, nil
+		case errors.Is(err, io.EOF):
+			return false, nil
+		case err != nil:
+			return false, fmt.Errorf("reading the message: %w", err)
+		}
+	}
+}
+
+// place finds the folder, and whether the message can go there at all. Otherwise it
+// returns the outcome.
+func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outcome, error) {
+	_, caps, _ := d.p.server.known("", d.p.o.Now())
+	if f, caps, ok := d.p.server.known(d.folder(caps), d.p.o.Now()); ok {
+		return f, d.p.check(d.m, caps, f.limit, nul), nil
+	}
+	var lost error
+	for range maxTries {
+		fail, err := d.p.queue.assign(ctx, d.c, true)
+		if o, err, ok := unusable(ctx, fail, err); ok {
+			return folder{}, o, err
+		}
+		var f folder
+		var o forwarder.Outcome
+		if f, o, lost = d.ask(ctx, nul); lost == nil || ctx.Err() != nil {
+			return f, o, lost
+		}
+	}
+	return folder{}, forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageRcpt, Err: lost}, nil
+}
+
+// ask is place on the session that the call has. The error is the connection's, or
+// that of ctx.
+func (d *Delivery) ask(ctx context.Context, nul bool) (folder, forwarder.Outcome, error) {
+	s, slot := d.c.session, d.c.slot
+	defer d.p.queue.releaseSession(s)
+	if err := slot.await(ctx); err != nil {
+		return folder{}, forwarder.Outcome{}, err
+	}
+	defer slot.passOn()
+	if s.Over() {
+		return folder{}, forwarder.Outcome{}, errNotStarted
+	}
+	caps := s.caps()
+	f, refusal, err := d.p.server.ready(ctx, s, d.folder(caps))
+	switch {
+	case err != nil:
+		return folder{}, forwarder.Outcome{}, err
+	case refusal != nil:
+		return folder{}, *refusal, nil
+	}
+	return f, d.p.check(d.m, caps, f.limit, nul), nil
+}
+
+// check returns what rules a message out before anything is sent. limit is the
+// folder's, in octets; 0: none.
+func (p *Pool) check(m *forwarder.Message, caps wire.Capabilities, limit int64, nul bool) forwarder.Outcome {
+	global, _ := caps.Limit()
+	for _, l := range []int64{limit, global, p.o.MaxSize} {
+		if l > 0 && m.Size > l {
+			return impossible(552, forwarder.EnhancedCode{5, 3, 4}, fmt.Sprintf("the message has %d octets, the server takes %d", m.Size, l))
+		}
+	}
+	switch {
+	case nul && !caps.Binary():
+		return impossible(554, forwarder.EnhancedCode{5, 6, 1}, "the message has a NUL, and the server does not announce BINARY")
+	case m.Strays != forwarder.NoStrays && !nul && p.quirks.has(noStrays):
+		return impossible(554, forwarder.EnhancedCode{5, 6, 1}, "the message has a CR that is not part of a line end, and the server has refused such messages")
+	}
+	return forwarder.Outcome{}
+}
+
+// impossible is an outcome in our words.
+func impossible(code int, e forwarder.EnhancedCode, text string) forwarder.Outcome {
+	return forwarder.Outcome{Kind: forwarder.Impossible, Stage: forwarder.StageData, Code: code, Enhanced: e, Text: text}
+}
+
+// try puts the message on a session. After errNotStarted nothing was stored.
+func (d *Delivery) try(ctx context.Context, to string, nul bool) (forwarder.Outcome, error) {
+	q, c := &d.p.queue, d.c
+	fail, err := q.assign(ctx, c, false)
+	if o, err, ok := unusable(ctx, fail, err); ok {
+		return o, err
+	}
+	s := c.session
+	defer q.releaseSession(s)
+	o, err := s.append(ctx, &transaction{m: d.m, to: to, nul: nul, slot: c.slot})
+	if err == nil {
+		q.onOutcome(s, o)
+	}
+	return o, err
+}
+
+// Resend is Wait for another form of the message, such as a refused one that
+// was wrapped. It keeps the message's place: it goes before those that were
+// submitted later and are not on a session yet, and is the same one in flight.
+func (d *Delivery) Resend(ctx context.Context, m *forwarder.Message, begin func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error) {
+	d.m = m
+	return d.Wait(ctx, begin)
+}
+
+// Done gives the message's place back. Until then it counts as in flight, so
+// call it when the outcome is on disk. A message that was not waited for is not
+// sent. Done may be called again.
+func (d *Delivery) Done() { d.p.queue.release(d.c) }

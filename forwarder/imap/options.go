@@ -1,0 +1,107 @@
+package imap
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"time"
+
+	"github.com/popferry/popferry/forwarder"
+)
+
+// Method is a way to log in, named as in the configuration.
+type Method string
+
+// The methods. The zero value is Auto.
+const (
+	// Auto takes the first of those below that the server offers: with a password
+	// PLAIN and LOGIN, with a token XOAUTH2 and OAUTHBEARER.
+	Auto        Method = "auto"
+	Plain       Method = "plain"       // AUTHENTICATE PLAIN (RFC 4616)
+	Login       Method = "login"       // the LOGIN command (RFC 9051 6.2.3)
+	XOAuth2     Method = "xoauth2"     // of Google and Microsoft
+	OAuthBearer Method = "oauthbearer" // RFC 7628
+)
+
+// Options say how to reach and use one server. Only Dial is required.
+type Options struct {
+	// Dial returns a connection, with TLS done where TLS is implicit. Its
+	// errors are passed on with %w.
+	Dial func(ctx context.Context) (net.Conn, error)
+	// StartTLS, if set, demands STARTTLS (RFC 9051 6.2.1) and does its TLS handshake:
+	// there is no session without it. If it is nil and Dial returns a connection
+	// without TLS, the password is sent in clear: set it or dial TLS unless the
+	// user chose otherwise. An error with a method NewConnection that returns
+	// true asks for one more try.
+	StartTLS func(context.Context, net.Conn) (net.Conn, error)
+
+	// Username to log in with; "": no login, which only a server that greets with
+	// PREAUTH permits.
+	Username string
+	// Secret returns the password or token; it is called at each login.
+	Secret func(ctx context.Context) (string, error)
+	// Token: Secret returns an OAuth2 access token.
+	Token bool
+	// Auth is the method to log in with.
+	Auth Method
+
+	// Folder is where messages go; default INBOX. Its levels are divided by "/",
+	// whatever the server divides them by, and it need not have the server's prefix.
+	Folder string
+	// CreateFolder makes a folder that does not exist, and subscribes to it.
+	CreateFolder bool
+	// MaxSize is the largest message that the server is known to take, in octets; 0:
+	// as large as it says itself (RFC 7889).
+	MaxSize int64
+
+	// Facts are what was learnt of the server before.
+	Facts Facts
+
+	// Connections at most at once; default 4.
+	Connections int
+	// InFlight bounds the deliveries that have begun and are not done yet, over
+	// all connections; default 32.
+	InFlight int
+
+	// Timeout for each write and each answer; default 5 min.
+	Timeout time.Duration
+	// LiteralTimeout for the answer to a whole message; default 10 min, as for SMTP's
+	// final dot (RFC 5321 4.5.3.2.6). A shorter one puts more messages in doubt.
+	LiteralTimeout time.Duration
+	// Passed, if set, is called after each stage of a session's beginning:
+	// StageHello (with the greeting), StageTLS for STARTTLS, StageAuth. It must not
+	// block.
+	Passed func(stage forwarder.Stage)
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Trace, if set, is called for each new connection. It returns a function that
+	// is called with each line of the dialogue, under TLS too: without passwords,
+	// and with the length only of messages and headers. The connection waits
+	// meanwhile.
+	Trace func() (report func(sent bool, line string))
+}
+
+const (
+	// idleLimit is how long a session may wait for the next message. Servers have to
+	// allow 30 min (RFC 9051 5.4), but each session takes one of few.
+	idleLimit = 30 * time.Second
+	// logoutTimeout bounds LOGOUT, on which nothing depends.
+	logoutTimeout = 5 * time.Second
+)
+
+// withDefaults fills in the defaults.
+func (o Options) withDefaults() Options {
+	o.Auth = cmp.Or(o.Auth, Auto)
+	o.Folder = cmp.Or(o.Folder, inbox)
+	o.Connections = cmp.Or(max(o.Connections, 0), 4)
+	o.InFlight = cmp.Or(max(o.InFlight, 0), 32)
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)
+	o.LiteralTimeout = cmp.Or(o.LiteralTimeout, 10*time.Minute)
+	if o.Passed == nil {
+		o.Passed = func(forwarder.Stage) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}

@@ -1,0 +1,125 @@
+package imap
+
+import (
+	"context"
+	"sync"
+
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap/wire"
+)
+
+// Pool delivers messages to one server over a few sessions, which are opened
+// when they are needed and used for many messages. Its methods may be called
+// from several goroutines.
+type Pool struct {
+	o      Options
+	quirks *quirks
+	queue  queue
+	server *server
+
+	// For the sessions that are being opened, guarded by the queue's lock:
+
+	opening     context.Context
+	stopOpening context.CancelFunc
+}
+
+// New returns a pool without opening anything.
+func New(o Options) *Pool {
+	p := &Pool{o: o.withDefaults(), server: newServer()}
+	p.quirks = newQuirks(&p.o)
+	p.queue = queue{
+		open: p.open, abandon: p.abandon, end: (*session).logout, now: p.o.Now, quirks: p.quirks,
+		connections: min(p.o.Connections, p.o.InFlight), most: p.o.InFlight, width: 1,
+	}
+	p.queue.changed = sync.NewCond(&p.queue.mu)
+	return p
+}
+
+// Workers is how many deliveries are useful at once.
+func (p *Pool) Workers() int { return p.o.InFlight }
+
+// Facts returns what is known of the server, to be kept for the next pool.
+func (p *Pool) Facts() Facts { return p.quirks.all() }
+
+// Preconnect opens a session, if there is none, for messages that are about to
+// come. If that fails, the first of them learns it.
+func (p *Pool) Preconnect() { p.queue.preconnect() }
+
+// Check opens a session, logs in, and asks whether the folder exists and can be
+// appended to: it announces a message, and when the server asks for it, closes the
+// connection instead. With CreateFolder it makes the folder. The error is an *Error
+// if it is about the server.
+func (p *Pool) Check(ctx context.Context) error {
+	return p.with(ctx, func(s *session) error {
+		f, refusal, err := p.server.ready(ctx, s, p.o.Folder)
+		switch {
+		case err != nil:
+			return failed(forwarder.StageRcpt, err)
+		case refusal != nil:
+			return refused(*refusal)
+		}
+		c := &wire.Command{Wait: p.o.Timeout, Message: true, Asking: true}
+		line := "APPEND " + wire.Quote(f.mark.Folder.Name) + " {1}"
+		if err := s.Start(c, line, line); err == nil {
+			_ = s.Flush() // a failure shows below
+		}
+		if _, asked := s.Requested(c); asked {
+			return nil
+		}
+		r, err := s.Await(c)
+		if err != nil {
+			return failed(forwarder.StageRcpt, err)
+		}
+		return refused(s.outcome(r, forwarder.StageRcpt))
+	})
+}
+
+// with opens a session of its own for do and closes it.
+func (p *Pool) with(ctx context.Context, do func(*session) error) error {
+	if p.queue.isClosed() {
+		return ErrClosed
+	}
+	s, fail := dial(ctx, &p.o, p.quirks)
+	var err error
+	if fail == nil {
+		stop := context.AfterFunc(ctx, s.Abort)
+		if err = do(s); err == nil && s.Idle() && stop() {
+			s.logout()
+		}
+		stop()
+		s.Abort()
+	} else {
+		err = fail
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// Close waits until the deliveries that are in flight are done, ends all
+// sessions and refuses the rest with ErrClosed. It may be called again.
+func (p *Pool) Close() error {
+	p.queue.close()
+	p.queue.background.Wait()
+	return nil
+}
+
+// open opens a session in the background.
+func (p *Pool) open() {
+	if p.opening == nil || p.opening.Err() != nil {
+		p.opening, p.stopOpening = context.WithCancel(context.Background())
+	}
+	ctx := p.opening
+	p.queue.background.Go(func() {
+		s, fail := dial(ctx, &p.o, p.quirks)
+		p.queue.opened(s, fail, ctx.Err() != nil)
+	})
+}
+
+// abandon breaks off what open began, because nobody waits for it any more.
+func (p *Pool) abandon() {
+	if p.stopOpening != nil {
+		p.stopOpening()
+	}
+}

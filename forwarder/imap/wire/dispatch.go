@@ -1,0 +1,152 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+)
+
+// maxResponses is how many there may be to one command, each with time of its own.
+const maxResponses = 1_000_000
+
+// Serve reads until the connection ends, for those who wait meanwhile. over is
+// called when no further message may be sent, perhaps several times.
+func (c *Conn) Serve(over func()) {
+	for c.read() {
+		if c.Over() {
+			over()
+		}
+	}
+	over()
+}
+
+// BeServed announces that Serve is about to run.
+func (c *Conn) BeServed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.served = true
+}
+
+// reads reports whether whoever waits has to read.
+func (c *Conn) reads() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.served
+}
+
+// read reads one response and passes it on. It reports whether there can be more;
+// otherwise the connection has failed.
+func (c *Conn) read() bool {
+	r, err := c.lex.next()
+	if err == nil {
+		c.trace(false, c.lex.line())
+		err = c.dispatch(r)
+	}
+	if err != nil {
+		c.Fail(err)
+	}
+	return err == nil
+}
+
+// dispatch passes a response on. The error breaks the connection.
+func (c *Conn) dispatch(r *Response) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch r.Tag {
+	case continuation:
+		return c.onRequest(r)
+	case untagged:
+		return c.onUntagged(r)
+	default:
+		return c.onAnswer(r)
+	}
+}
+
+// onRequest is for the server's request to go on.
+func (c *Conn) onRequest(r *Response) error {
+	i := c.oldest(func(cmd *Command) bool { return cmd.Asking })
+	if i < 0 {
+		return fmt.Errorf("%w: the server asks for more, and nothing was announced to it", ErrProtocol)
+	}
+	cmd := c.pending[i]
+	cmd.Asking = false
+	cmd.goOn <- r.Text
+	c.armFor(cmd)
+	return nil
+}
+
+// onUntagged is for what the server says besides.
+func (c *Conn) onUntagged(r *Response) error {
+	if r.Status == "BYE" {
+		c.bye = r
+		c.over.Store(true)
+	}
+	if c.greets {
+		return c.onGreeting(r)
+	}
+	c.learn(r)
+	i := c.oldest(func(cmd *Command) bool { return cmd.Data != nil })
+	if i < 0 {
+		return nil
+	}
+	cmd := c.pending[i]
+	if cmd.Streams {
+		if cmd.responses++; cmd.responses > maxResponses {
+			return fmt.Errorf("%w: more than %d responses to one command, which is the limit", ErrProtocol, maxResponses)
+		}
+		c.armFor(cmd)
+	}
+	return cmd.Data(r)
+}
+
+// onGreeting is for the first response of all.
+func (c *Conn) onGreeting(r *Response) error {
+	switch r.Status {
+	case "OK", "PREAUTH":
+		c.greets = false
+		c.learn(r)
+		return nil
+	case "BYE":
+		return errGreeting
+	}
+	return fmt.Errorf("%w: %q is not a greeting of IMAP", ErrProtocol, r.describe(c.hidden.hide))
+}
+
+// onAnswer is for the answer to a command.
+func (c *Conn) onAnswer(r *Response) error {
+	i := c.oldest(func(cmd *Command) bool { return cmd.tag == r.Tag })
+	switch {
+	case i < 0:
+		return fmt.Errorf("%w: an answer to %.100q, which was not sent", ErrProtocol, c.hidden.hide(r.Tag))
+	case r.Status != "OK" && r.Status != "NO" && r.Status != "BAD":
+		return fmt.Errorf("%w: %q is not an answer", ErrProtocol, r.describe(c.hidden.hide))
+	case r.OK() && c.pending[i].Message && !c.pending[i].whole:
+		return fmt.Errorf("%w: the server accepts a message that was not sent yet: %q", ErrProtocol, r.describe(c.hidden.hide))
+	}
+	cmd := c.pending[i]
+	c.pending = slices.Delete(c.pending, i, i+1)
+	c.learn(r)
+	cmd.answer = r
+	close(cmd.done)
+	if i == 0 {
+		c.arm()
+	}
+	return nil
+}
+
+// arm sets the time for the next response: that of the oldest command. The caller
+// has the lock.
+func (c *Conn) arm() {
+	if len(c.pending) == 0 || c.pending[0].Message && !c.pending[0].whole && !c.pending[0].Asking {
+		c.in.limit(0)
+		return
+	}
+	c.in.limit(c.pending[0].Wait)
+}
+
+// armFor is arm if cmd is the oldest command: what happens to others does not give
+// that one more time. The caller has the lock.
+func (c *Conn) armFor(cmd *Command) {
+	if len(c.pending) > 0 && c.pending[0] == cmd {
+		c.arm()
+	}
+}
