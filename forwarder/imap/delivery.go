@@ -175,7 +175,7 @@ func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outco
 // that of ctx.
 func (d *Delivery) ask(ctx context.Context, nul bool) (folder, forwarder.Outcome, error) {
 	s, slot := d.c.session, d.c.slot
-	defer d.p.queue.releaseSession(s)
+	defer d.p.queue.releaseSession(s, true)
 	if err := slot.await(ctx); err != nil {
 		return folder{}, forwarder.Outcome{}, err
 	}
@@ -225,7 +225,7 @@ func (d *Delivery) try(ctx context.Context, to string, nul bool) (forwarder.Outc
 		return o, err
 	}
 	s := c.session
-	defer q.releaseSession(s)
+	defer q.releaseSession(s, false)
 	o, err := s.append(ctx, &transaction{m: d.m, to: to, nul: nul, slot: c.slot})
 	if err == nil {
 		q.onOutcome(s, o)

@@ -24,12 +24,13 @@ func (q *queue) release(c *call) {
 	q.changed.Broadcast()
 }
 
-// releaseSession gives a session back after a transaction.
-func (q *queue) releaseSession(s *session) {
+// releaseSession gives a session back after a transaction, or after it was asked
+// something.
+func (q *queue) releaseSession(s *session, asked bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s.load--
-	s.used = true
+	s.used = s.used || !asked
 	q.settle(s)
 	q.schedule()
 }

@@ -21,7 +21,7 @@ type session struct {
 	// Guarded by the queue's lock:
 
 	load      int           // transactions that it has
-	used      bool          // it has had a transaction
+	used      bool          // it has had a message
 	proven    bool          // the server has taken a message on it
 	surplus   bool          // it is to end, because the server takes fewer sessions
 	idleSince time.Time     // when it became idle
