@@ -13,8 +13,8 @@ import (
 // The message is a literal: its length comes first, and the server asks for it
 // (a synchronising one), or need not (RFC 7888). A refusal instead of that request
 // costs no upload, and means that nothing was stored. So a literal goes unasked only
-// behind a message that the server took on the same session, and not if it is
-// large.
+// behind a message that the server took on the same session not long ago, and not
+// if it is large.
 //
 // The next transaction writes as soon as this one has written, without the answer.
 //
@@ -73,7 +73,7 @@ func (s *session) append(ctx context.Context, t *transaction) (forwarder.Outcome
 // message. The error is for a body that could not be read.
 func (t *transaction) write() error {
 	s, n := t.s, t.m.Size
-	ask := n > maxUnasked || t.slot.idle || !t.slot.proven || !s.caps().Unasked(n)
+	ask := n > maxUnasked || t.slot.rested || !t.slot.proven || !s.caps().Unasked(n)
 	t.c = &wire.Command{Wait: s.o.Timeout, Message: true, Asking: ask}
 	line := t.line(ask)
 	if s.Start(t.c, line, line) != nil {

@@ -223,8 +223,8 @@ func (s *session) list(pattern string, each func(attributes []string, delimiter,
 	return err
 }
 
-// status asks where a folder ends (RFC 9051 6.3.11). Servers that know the folder
-// and do not say are no fault.
+// status asks where a folder ends (RFC 9051 6.3.11). A server that does not say is
+// not at fault.
 func (s *session) status(name string) (folder, *forwarder.Outcome, error) {
 	items := "UIDVALIDITY UIDNEXT"
 	if _, perFolder := s.caps().Limit(); perFolder {
@@ -247,8 +247,14 @@ func (s *session) status(name string) (folder, *forwarder.Outcome, error) {
 		return f, nil, nil
 	}
 	o := s.outcome(r, forwarder.StageRcpt)
+	if r.Status == "BAD" && !o.Throttled() || o.Enhanced == unexplained {
+		return f, nil, nil // APPEND shows what is with the folder
+	}
 	return folder{}, &o, nil
 }
+
+// unexplained is what translate makes of a NO without a reason.
+var unexplained = forwarder.EnhancedCode{4, 0, 0}
 
 // create makes a folder and subscribes to it (RFC 9051 6.3.4, 6.3.7).
 func (s *session) create(name string) (*forwarder.Outcome, error) {

@@ -23,6 +23,7 @@ import (
 //	S-        it neither reads nor writes for an hour
 //	C: text   the client sends exactly this line
 //	C-        the client sends nothing for a second
+//	C~ 1000   the client sends at most so many octets, and closes the connection
 //	C!        the client closes the connection and sends nothing before that
 //
 // \r\n stands for a line end within a line. At the end of the script the server
@@ -92,6 +93,13 @@ func play(c net.Conn, script string) error {
 				err = fmt.Errorf("got %q and %v, want nothing yet", next, early)
 			}
 			_ = c.SetReadDeadline(time.Time{})
+		case "C~":
+			var most int
+			if most, err = strconv.Atoi(text); err == nil {
+				if rest, _ := io.ReadAll(br); len(rest) > most {
+					err = fmt.Errorf("got %d octets", len(rest))
+				}
+			}
 		case "C!":
 			var rest []byte
 			if rest, err = io.ReadAll(br); len(rest) > 0 {

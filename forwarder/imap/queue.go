@@ -191,7 +191,7 @@ func (q *queue) schedule() {
 			q.ready = q.ready[1:]
 		}
 		c.wantsSession = false
-		c.session, c.slot = s, s.newSlot()
+		c.session, c.slot = s, s.newSlot(q.now())
 		close(c.granted)
 	}
 	for range q.wanted(len(usable)) {

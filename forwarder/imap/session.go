@@ -70,14 +70,19 @@ type slot struct {
 	written chan struct{}
 	once    sync.Once
 	idle    bool // the session had nothing to do before: it may have ended since
+	rested  bool // for so long that it may well have
 	behind  bool // there are others on it
 	proven  bool // the server has taken a message on the session
 }
 
+// restAfter is how long a session has to be idle before it counts as rested.
+const restAfter = time.Second
+
 // newSlot puts a transaction behind the others. The caller holds the queue's lock.
-func (s *session) newSlot() *slot {
+func (s *session) newSlot(now time.Time) *slot {
 	s.expiry.Stop()
 	sl := &slot{before: s.tail, written: make(chan struct{}), idle: s.used && s.load == 0, behind: s.load > 0, proven: s.proven}
+	sl.rested = sl.idle && now.Sub(s.idleSince) >= restAfter
 	s.tail = sl.written
 	s.load++
 	return sl

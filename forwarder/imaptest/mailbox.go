@@ -131,14 +131,13 @@ func (s *Server) store(name string, m Message) uint32 {
 // firstBody is the body that is kept for a message.
 func (s *Server) firstBody(m Message) []byte {
 	id := m.field("Message-ID")
-	for _, f := range s.folders {
-		for _, o := range f.messages {
-			if id != "" && o.field("Message-ID") == id {
-				return o.Octets
-			}
-		}
+	if id == "" {
+		return m.Octets
 	}
-	return m.Octets
+	if _, there := s.bodies[id]; !there {
+		s.bodies[id] = m.Octets
+	}
+	return s.bodies[id]
 }
 
 // shown is what the server lets a client see of a folder.
@@ -147,4 +146,11 @@ func (s *Server) shown(f *folder) []Message {
 		return f.messages[len(f.messages)-n:]
 	}
 	return f.messages
+}
+
+// Remove removes a folder with what lies in it.
+func (s *Server) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.folders, name)
 }

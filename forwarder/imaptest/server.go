@@ -25,6 +25,7 @@ type Server struct {
 	connections int
 	appends     int
 	folders     map[string]*folder
+	bodies      map[string][]byte // by Message-ID, where they are merged
 	said        []string // what clients sent, without literals
 }
 
@@ -33,7 +34,7 @@ func New(o Options) *Server {
 	o.Greeting = cmp.Or(o.Greeting, "OK ready")
 	o.Delimiter = cmp.Or(o.Delimiter, "/")
 	o.TooBig = cmp.Or(o.TooBig, "NO [TOOBIG] too big")
-	s := &Server{o: o, closed: make(chan struct{}), open: make(map[net.Conn]struct{}), folders: make(map[string]*folder)}
+	s := &Server{o: o, closed: make(chan struct{}), open: make(map[net.Conn]struct{}), folders: make(map[string]*folder), bodies: make(map[string][]byte)}
 	s.folders["INBOX"] = &folder{validity: 6, next: 100}
 	for name, attributes := range o.Folders {
 		s.folders[name] = &folder{attributes: attributes, validity: 7, next: 200}
