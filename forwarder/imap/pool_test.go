@@ -340,9 +340,9 @@ func TestPipeliningRefused(t *testing.T) {
 func TestEarlyAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		text := strings.Repeat("x", 200_000)
+		text := strings.Repeat("x", 2_000_000)
 		peer := &peer{t: t, scripts: []string{
-			start + fmt.Sprintf("C: a5 APPEND \"INBOX\" {%d}\n", len(text)) + "S: + go\n S: a5 NO [OVERQUOTA] full\n C~ 150000\n",
+			start + fmt.Sprintf("C: a5 APPEND \"INBOX\" {%d}\n", len(text)) + "S: + go\n S: a5 NO [OVERQUOTA] full\n C~ 1500000\n",
 			hello + login + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK\n C: a4 LOGOUT\n S: a4 OK\n C!\n",
 		}}
 		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123")})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -86,29 +87,33 @@ type literalWriter struct {
 	err  error // of the connection
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. Between two parts it looks whether the server has
+// answered already.
 func (l *literalWriter) Write(p []byte) (int, error) {
 	switch {
 	case int64(len(p)) > l.left:
 		return 0, errTooLong
 	case !l.nul && bytes.IndexByte(p, 0) >= 0:
 		return 0, errNUL
-	case len(p) == 0:
-		return 0, nil
-	case l.cmd.Done():
-		l.err = ErrAnswered
-		return 0, l.err
 	}
-	l.left -= int64(len(p))
-	if l.left > 0 {
-		_, l.err = l.c.w.Write(p)
-	} else {
-		l.err = l.finish(p[:len(p)-1], p[len(p)-1])
-	}
-	if l.err != nil {
-		return 0, l.err
+	for part := range slices.Chunk(p, writeSize) {
+		if l.err = l.put(part); l.err != nil {
+			return 0, l.err
+		}
 	}
 	return len(p), nil
+}
+
+// put passes a part on.
+func (l *literalWriter) put(p []byte) error {
+	if l.cmd.Done() {
+		return ErrAnswered
+	}
+	if l.left -= int64(len(p)); l.left == 0 {
+		return l.finish(p[:len(p)-1], p[len(p)-1])
+	}
+	_, err := l.c.w.Write(p)
+	return err
 }
 
 // finish puts the last octet into the buffer, with room for the line end: the write
