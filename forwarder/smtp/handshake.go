@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	gosmtp "github.com/emersion/go-smtp"
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -206,7 +207,7 @@ func greetingText(said string) string {
 	for line := range strings.Lines(said) {
 		text = append(text, line[min(len(line), len("220 ")):])
 	}
-	return shortText(strings.Join(text, " "))
+	return printable.Reply(strings.Join(text, " "))
 }
 
 // heloName is what the client calls itself in EHLO or LHLO (RFC 5321 4.1.1.1,
