@@ -10,6 +10,7 @@ import (
 
 	"github.com/emersion/go-sasl"
 
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
 )
@@ -31,7 +32,8 @@ func (s *session) login(ctx context.Context) *Error {
 			return failed(forwarder.StageAuth, fmt.Errorf("password: %w", err))
 		}
 	}
-	s.Hide(secretForms(s.o.Username, secret)...)
+	s.Hidden().Hide(secret)
+	s.Hidden().HideResponse([]byte("\x00" + s.o.Username + "\x00" + secret)) // RFC 4616
 	methods := s.methods()
 	for i, m := range methods {
 		r, err := s.loginBy(m, secret)
@@ -67,7 +69,7 @@ func (s *session) offered() string {
 	if s.offers(Login) {
 		all = append(all, "LOGIN")
 	}
-	return cmp.Or(wire.ShortText(strings.Join(all, " ")), "none")
+	return cmp.Or(printable.Reply(strings.Join(all, " ")), "none")
 }
 
 // offers reports whether the server offers a method (RFC 9051 6.2).
@@ -77,18 +79,6 @@ func (s *session) offers(m Method) bool {
 		return !caps.Has("LOGINDISABLED")
 	}
 	return caps.Has("AUTH=" + mechanisms[m])
-}
-
-// secretForms are a password or token and the forms in which it is sent.
-func secretForms(username, secret string) []string {
-	if secret == "" {
-		return nil
-	}
-	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	return []string{
-		secret, wire.Quote(secret), encode(secret),
-		encode("\x00" + username + "\x00" + secret), encode(xoauth2(username, secret)), encode(oauthBearer(username, secret)),
-	}
 }
 
 // methods are the login methods that are wanted and offered, in the order in

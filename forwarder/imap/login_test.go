@@ -89,7 +89,7 @@ func TestLoginRefused(t *testing.T) {
 		"later":              {nil, "NO [UNAVAILABLE] try later", nil, "unusable auth 454 4.7.0 NO [UNAVAILABLE] try later"},
 		"too many":           {nil, "NO [LIMIT] Too many simultaneous connections", nil, "unusable auth 451 4.3.2 NO [LIMIT] Too many simultaneous connections"},
 		"TLS first":          {nil, "NO [PRIVACYREQUIRED] not in clear", nil, "unusable auth 530 5.7.10 NO [PRIVACYREQUIRED] not in clear"},
-		"echo":               {nil, `BAD LOGIN "leo" "` + secretText + `" is not valid`, nil, `unusable auth 504 5.5.4 BAD LOGIN "leo" *** is not valid`},
+		"echo":               {nil, `BAD LOGIN "leo" "` + secretText + `" is not valid`, nil, `unusable auth 504 5.5.4 BAD LOGIN "leo" "***" is not valid`},
 		"echo, cut":          {nil, `NO no such password: geheim-und-lan`, nil, `unusable auth 535 5.7.8 NO no such password: ***`},
 		"echo in base64":     {[]string{"AUTH=PLAIN"}, "NO bad " + base64.StdEncoding.EncodeToString([]byte("\x00leo\x00"+secretText)), nil, "unusable auth 535 5.7.8 NO bad ***"},
 		"nothing is offered": {[]string{"LOGINDISABLED", "AUTH=GSSAPI"}, "", nil, "unusable auth the server does not offer a usable way to log in (wanted: auto, offered: GSSAPI)"},

@@ -22,7 +22,7 @@ func (c *checker) maildir(d config.Destination, size *sizeLimit) target {
 		var m *forwarder.Message
 		if c.Send {
 			address := app.OwnAddress(d)
-			m = testMessage(d.Name, smtp.Envelope{Sender: address, Recipients: []string{address}})
+			m = testLetter(d.Name, address, smtp.Envelope{Sender: address, Recipients: []string{address}}).Message
 			m.Folder = d.Folder
 		}
 		return probe.Folders(ctx, s, m, func(st probe.Step) { report(NewStep(st, folderAdvice(st))) })

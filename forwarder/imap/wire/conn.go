@@ -11,7 +11,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/login"
+	"github.com/popferry/popferry/fetcher/printable"
 )
+
+// tracedLine is how many octets of a line are reported.
+const tracedLine = 500
 
 // ErrProtocol is the cause if the server said something that is not IMAP, or more
 // than a client has to take.
@@ -30,7 +36,7 @@ type Conn struct {
 	lex     *lexer
 	out     *timedWriter
 	w       *bufio.Writer // of out
-	hidden  hider
+	hidden  login.Mask
 
 	tracing sync.Mutex
 	report  func(sent bool, line string)
@@ -106,12 +112,12 @@ func (c *Conn) Unread() bool { return c.lex.buffered() > 0 }
 // than once. TLS is not closed first, because that could block.
 func (c *Conn) Abort() { _ = c.raw.Close() }
 
-// Hide keeps a user's secret out of all that is reported and returned from now on.
-func (c *Conn) Hide(forms ...string) { c.hidden.add(forms...) }
+// Hidden is what is kept out of all that is reported and returned from now on.
+func (c *Conn) Hidden() *login.Mask { return &c.hidden }
 
 // Said is a status response as the server wrote it, without its tag, on one line
 // and no longer than anybody reads: it goes into the ledger and the log.
-func (c *Conn) Said(r *Response) string { return r.said(c.hidden.hide) }
+func (c *Conn) Said(r *Response) string { return r.said(c.hidden.Text) }
 
 // Greeting waits for the greeting (RFC 9051 7.1), which is OK, PREAUTH or BYE. The
 // error is the connection's.
@@ -300,7 +306,7 @@ func (c *Conn) trace(sent bool, line string) {
 	c.tracing.Lock()
 	defer c.tracing.Unlock()
 	if c.report != nil {
-		c.report(sent, shownLine(c.hidden.hide(line)))
+		c.report(sent, printable.Cut(printable.Text(c.hidden.Text(line)), tracedLine))
 	}
 }
 

@@ -108,7 +108,7 @@ func (c *Conn) onGreeting(r *Response) error {
 	case "BYE":
 		return errGreeting
 	}
-	return fmt.Errorf("%w: %q is not a greeting of IMAP", ErrProtocol, r.describe(c.hidden.hide))
+	return fmt.Errorf("%w: %q is not a greeting of IMAP", ErrProtocol, r.describe(c.hidden.Text))
 }
 
 // onAnswer is for the answer to a command.
@@ -116,11 +116,11 @@ func (c *Conn) onAnswer(r *Response) error {
 	i := c.oldest(func(cmd *Command) bool { return cmd.tag == r.Tag })
 	switch {
 	case i < 0:
-		return fmt.Errorf("%w: an answer to %.100q, which was not sent", ErrProtocol, c.hidden.hide(r.Tag))
+		return fmt.Errorf("%w: an answer to %.100q, which was not sent", ErrProtocol, c.hidden.Text(r.Tag))
 	case r.Status != "OK" && r.Status != "NO" && r.Status != "BAD":
-		return fmt.Errorf("%w: %q is not an answer", ErrProtocol, r.describe(c.hidden.hide))
+		return fmt.Errorf("%w: %q is not an answer", ErrProtocol, r.describe(c.hidden.Text))
 	case r.OK() && c.pending[i].Message && !c.pending[i].whole:
-		return fmt.Errorf("%w: the server accepts a message that was not sent yet: %q", ErrProtocol, r.describe(c.hidden.hide))
+		return fmt.Errorf("%w: the server accepts a message that was not sent yet: %q", ErrProtocol, r.describe(c.hidden.Text))
 	}
 	cmd := c.pending[i]
 	c.pending = slices.Delete(c.pending, i, i+1)

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // What stands where other responses have the tag of a command.
@@ -12,9 +12,6 @@ const (
 	untagged     = "*"
 	continuation = "+"
 )
-
-// maxText is how much of a response's text is kept, in octets.
-const maxText = 1 << 10
 
 // Response is one response of the server (RFC 9051 7).
 type Response struct {
@@ -49,13 +46,13 @@ func (r *Response) said(hide func(string) string) string {
 	if r.Code != "" {
 		text += " [" + strings.TrimSpace(r.Code+" "+r.Args) + "]"
 	}
-	return ShortText(hide(text + " " + r.Text))
+	return printable.Reply(hide(text + " " + r.Text))
 }
 
 // describe is any response for an error.
 func (r *Response) describe(hide func(string) string) string {
 	if r.Status == "" {
-		return ShortText(hide(r.Name() + r.Text))
+		return printable.Reply(hide(r.Name() + r.Text))
 	}
 	return r.said(hide)
 }
@@ -105,14 +102,4 @@ func (v Value) Number() uint32 {
 		return 0
 	}
 	return uint32(n)
-}
-
-// ShortText is what a server says, on one line and cut.
-func ShortText(said string) string {
-	const mark = "..."
-	said = forwarder.OneLine(said)
-	if len(said) > maxText {
-		said = strings.ToValidUTF8(said[:maxText-len(mark)], "") + mark
-	}
-	return said
 }
