@@ -75,8 +75,11 @@ func readDocument(text []byte, a Address, who string) (findings, error) {
 	}
 	var o findings
 	for _, s := range d.Incoming {
-		if strings.EqualFold(s.Type, "pop3") {
+		switch strings.ToLower(s.Type) {
+		case "pop3":
 			o.addNamed(POP3, s, a, who)
+		case "imap":
+			o.addNamed(IMAP, s, a, who)
 		}
 	}
 	for _, s := range d.Outgoing {

@@ -19,6 +19,8 @@ const (
 	Submission
 	// LMTP is how mail is handed to a server with mailboxes (RFC 2033).
 	LMTP
+	// IMAP is how mail is put into a folder of a mailbox (RFC 9051 6.3.12).
+	IMAP
 )
 
 // Server is where to connect, and how it encrypts.
@@ -80,9 +82,24 @@ type Found struct {
 	Provider   *provider.Provider // that the address belongs to; nil: not known
 	POP3       []Candidate
 	Submission []Candidate
+	IMAP       []Candidate
 	Replies    []Reply // in the order of trust
 
 	leftOut int // servers that are not tried
+}
+
+// Servers are the candidates for a protocol. LMTP servers have to be named.
+func (f Found) Servers(p Protocol) []Candidate {
+	switch p {
+	case POP3:
+		return f.POP3
+	case Submission:
+		return f.Submission
+	case IMAP:
+		return f.IMAP
+	case LMTP:
+	}
+	return nil
 }
 
 // add appends the candidates that are new.
@@ -92,21 +109,27 @@ func (f *Found) add(o findings) {
 	}
 	f.POP3 = appendNew(f.POP3, o.pop3)
 	f.Submission = appendNew(f.Submission, o.submission)
+	f.IMAP = appendNew(f.IMAP, o.imap)
 	f.leftOut += o.leftOut
 }
 
 // findings are what one source names.
 type findings struct {
-	provider         *provider.Provider // nil: not known
-	pop3, submission []Candidate
-	leftOut          int // of those that it names
+	provider               *provider.Provider // nil: not known
+	pop3, submission, imap []Candidate
+	leftOut                int // of those that it names
+}
+
+// servers are the candidates for a protocol.
+func (o findings) servers(p Protocol) []Candidate {
+	return Found{POP3: o.pop3, Submission: o.submission, IMAP: o.imap}.Servers(p)
 }
 
 // summary is the findings in a few words.
 func (o findings) summary() string {
-	said := fmt.Sprintf("names %d for POP3, %d for sending", len(o.pop3), len(o.submission))
-	if len(o.pop3)+len(o.submission) == 0 {
-		said = "names no server for POP3 or for sending with TLS"
+	said := fmt.Sprintf("names %d for POP3, %d for IMAP, %d for sending", len(o.pop3), len(o.imap), len(o.submission))
+	if len(o.pop3)+len(o.submission)+len(o.imap) == 0 {
+		said = "names no server for POP3, IMAP or sending with TLS"
 	}
 	if o.leftOut > 0 {
 		said += fmt.Sprintf("; left out %d on other ports than those of mail, or beyond the first %d hosts", o.leftOut, maxHosts)

@@ -62,8 +62,12 @@ func (f *Finder) greet(ctx context.Context, p Protocol, c Candidate) error {
 	if err != nil {
 		return err
 	}
-	if p == POP3 {
+	switch p {
+	case POP3:
 		return greetPOP3(ctx, d, f.o.Timeout)
+	case IMAP:
+		return greetIMAP(ctx, d)
+	case Submission, LMTP:
 	}
 	pool := smtp.New(smtp.Options{Dial: d.Dial, StartTLS: d.Upgrade(), LMTP: p == LMTP, Timeout: f.o.Timeout})
 	defer pool.Close()

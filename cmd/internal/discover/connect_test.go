@@ -1,12 +1,15 @@
 package discover
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
@@ -22,10 +25,12 @@ web.test. A 127.0.0.1
 // towns are servers of several kinds; the DNS names them good.test, other.test
 // (which the certificate is not for) and web.test.
 type towns struct {
-	finder                *Finder
-	pop3s, pop3, stranger *pop3test.Server
-	smtps, smtp           *smtptest.Server
-	web                   int // port of an HTTPS server
+	finder                 *Finder
+	pop3s, pop3, stranger  *pop3test.Server
+	smtps, smtp            *smtptest.Server
+	imaps, imap, cleartext int // ports of IMAP servers; the last has no STARTTLS
+	busy                   int // port of an IMAP server that greets with BYE
+	web                    int // port of an HTTPS server
 }
 
 func newTowns(t *testing.T) *towns {
@@ -49,14 +54,63 @@ func newTowns(t *testing.T) *towns {
 		return s
 	}
 	return &towns{
-		finder:   w.finder(t),
-		pop3s:    start(pop3test.Options{TLS: config, ImplicitTLS: true}),
-		pop3:     start(pop3test.Options{TLS: config}),
-		stranger: start(pop3test.Options{}),
-		smtps:    serve(smtptest.Options{TLS: config, Implicit: true}),
-		smtp:     serve(smtptest.Options{TLS: config}),
-		web:      w.https.Listener.Addr().(*net.TCPAddr).Port,
+		finder:    w.finder(t),
+		pop3s:     start(pop3test.Options{TLS: config, ImplicitTLS: true}),
+		pop3:      start(pop3test.Options{TLS: config}),
+		stranger:  start(pop3test.Options{}),
+		smtps:     serve(smtptest.Options{TLS: config, Implicit: true}),
+		smtp:      serve(smtptest.Options{TLS: config}),
+		imaps:     imapServer(t, config, true, "* OK [CAPABILITY IMAP4rev1] ready"),
+		imap:      imapServer(t, config, false, "* ok ready"),
+		cleartext: imapServer(t, nil, false, "* PREAUTH welcome"),
+		busy:      imapServer(t, nil, false, "* BYE too many connections"),
+		web:       w.https.Listener.Addr().(*net.TCPAddr).Port,
 	}
+}
+
+// imapServer greets so, and knows nothing but STARTTLS.
+func imapServer(t *testing.T, config *tls.Config, implicit bool, greeting string) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); all.Wait() })
+	serve := func(conn net.Conn) {
+		defer func() { _ = conn.Close() }()
+		if implicit {
+			conn = tls.Server(conn, config)
+		}
+		_, _ = io.WriteString(conn, greeting+"\r\n")
+		for r := bufio.NewReader(conn); ; {
+			line, err := r.ReadString('\n')
+			tag, command, _ := strings.Cut(strings.TrimSpace(line), " ")
+			switch {
+			case err != nil:
+				return
+			case command == "STARTTLS" && config != nil && !implicit:
+				_, _ = io.WriteString(conn, "* OK one moment\r\n"+tag+" OK go ahead\r\n")
+				conn = tls.Server(conn, config)
+				r = bufio.NewReader(conn)
+			case command == "LOGOUT":
+				_, _ = io.WriteString(conn, "* BYE\r\n"+tag+" OK\r\n")
+				return
+			default:
+				_, _ = io.WriteString(conn, tag+" BAD what?\r\n")
+			}
+		}
+	}
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { serve(conn) })
+		}
+	})
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 func port(t *testing.T, addr string) int {
@@ -99,6 +153,10 @@ func TestFirstIsMostTrustedThatAnswers(t *testing.T) {
 		"a web server":          {POP3, []Candidate{at("web.test", w.web, dial.Implicit)}, -1},
 		"submission":            {Submission, []Candidate{at("good.test", smtps, dial.Implicit)}, 0},
 		"submission, STARTTLS":  {Submission, []Candidate{at("other.test", starttls, dial.StartTLS), at("good.test", starttls, dial.StartTLS)}, 1},
+		"IMAP":                  {IMAP, []Candidate{at("good.test", w.imaps, dial.Implicit)}, 0},
+		"IMAP, STARTTLS":        {IMAP, []Candidate{at("other.test", w.imap, dial.StartTLS), at("good.test", w.imap, dial.StartTLS)}, 1},
+		"IMAP without TLS":      {IMAP, []Candidate{at("good.test", w.cleartext, dial.StartTLS), at("good.test", w.busy, dial.None), at("good.test", w.cleartext, dial.None)}, 2},
+		"POP3 is not IMAP":      {IMAP, []Candidate{at("good.test", pop3s, dial.Implicit)}, -1},
 		"POP3 is not SMTP":      {Submission, []Candidate{at("good.test", pop3s, dial.Implicit)}, -1},
 	}
 	t.Run("", func(t *testing.T) {

@@ -18,6 +18,8 @@ func records() []record {
 		{"pop3", POP3, dial.StartTLS},
 		{"submissions", Submission, dial.Implicit},
 		{"submission", Submission, dial.StartTLS},
+		{"imaps", IMAP, dial.Implicit},
+		{"imap", IMAP, dial.StartTLS},
 	}
 }
 
@@ -53,7 +55,7 @@ func (f *Finder) srv(ctx context.Context, a Address, domain string) (findings, e
 			})
 		}
 	}
-	if len(o.pop3)+len(o.submission) > 0 {
+	if len(o.pop3)+len(o.submission)+len(o.imap) > 0 {
 		return o, nil
 	}
 	return o, unlessMissing(failures)
@@ -61,9 +63,12 @@ func (f *Finder) srv(ctx context.Context, a Address, domain string) (findings, e
 
 // add adds a candidate to those of its protocol.
 func (o *findings) add(p Protocol, c Candidate) {
-	if p == POP3 {
+	switch p {
+	case POP3:
 		o.pop3 = append(o.pop3, c)
-	} else {
+	case IMAP:
+		o.imap = append(o.imap, c)
+	case Submission, LMTP:
 		o.submission = append(o.submission, c)
 	}
 }

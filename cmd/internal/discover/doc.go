@@ -1,5 +1,6 @@
 // Package discover finds the servers of a mail address: where its mail is
-// fetched by POP3, and where mail is submitted by SMTP.
+// fetched by POP3, where mail is submitted by SMTP, and where mail is put into its
+// folders by IMAP.
 //
 // It goes in two steps. Find asks all sources that may know, in parallel, and
 // returns candidates with the most trusted first:

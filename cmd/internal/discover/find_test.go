@@ -35,9 +35,9 @@ func TestFind(t *testing.T) {
 	)
 	leo := " leo@example.test|leo"
 	tests := map[string]struct {
-		zone             string
-		pages            map[string]string
-		pop3, submission []string
+		zone                   string
+		pages                  map[string]string
+		pop3, submission, imap []string
 	}{
 		"no source knows anything": {},
 		"the domain's own autoconfig": {
@@ -49,6 +49,7 @@ func TestFind(t *testing.T) {
 			pop3: []string{"pop.hoster.test:995, TLS from the start (the autoconfig of example.test) leo",
 				"pop.example.test:110, STARTTLS (the autoconfig of example.test) leo@example.test"},
 			submission: []string{"smtp.hoster.test:587, STARTTLS (the autoconfig of example.test) leo@example.test"},
+			imap:       []string{"imap.example.test:993, TLS from the start (the autoconfig of example.test) leo@example.test"},
 		},
 		"its well-known place, and tokens": {
 			pages: map[string]string{wellKnown: config("pop3 pop.example.test 995 SSL %REALNAME% OAuth2")},
@@ -80,16 +81,22 @@ func TestFind(t *testing.T) {
 _pop3s._tcp.example.test. SRV 5 1 995 first.example.test.
 _pop3._tcp.example.test. SRV 0 1 110 pop.elsewhere.test.
 _submissions._tcp.example.test. SRV 0 1 465 smtp.example.test.
-_submission._tcp.example.test. SRV 0 0 0 .`,
+_submission._tcp.example.test. SRV 0 0 0 .
+_imaps._tcp.example.test. SRV 0 1 993 imap.example.test.
+_imap._tcp.example.test. SRV 0 1 143 imap.elsewhere.test.`,
 			pop3: []string{"first.example.test:995, TLS from the start (the SRV records of example.test)" + leo,
 				"pop.elsewhere.test:110, STARTTLS (the SRV records of example.test) untrusted" + leo},
 			submission: []string{"smtp.example.test:465, TLS from the start (the SRV records of example.test)" + leo},
+			imap: []string{"imap.example.test:993, TLS from the start (the SRV records of example.test)" + leo,
+				"imap.elsewhere.test:143, STARTTLS (the SRV records of example.test) untrusted" + leo},
 		},
 		"the domain's mail host": {
 			zone: `example.test. MX 20 mx.other.test.
 example.test. MX 10 mx1.hoster.test.
 _submissions._tcp.hoster.test. SRV 0 1 465 smtp.hoster.test.`,
-			pages:      map[string]string{"autoconfig.hoster.test/mail/config-v1.1.xml": config("pop3 pop.hoster.test 995 SSL %EMAILADDRESS% password-cleartext")},
+			pages: map[string]string{"autoconfig.hoster.test/mail/config-v1.1.xml": config("pop3 pop.hoster.test 995 SSL %EMAILADDRESS% password-cleartext",
+				"IMAP imap.hoster.test 143 STARTTLS %EMAILADDRESS% password-cleartext")},
+			imap:       []string{"imap.hoster.test:143, STARTTLS (the autoconfig of hoster.test) untrusted leo@example.test"},
 			pop3:       []string{"pop.hoster.test:995, TLS from the start (the autoconfig of hoster.test) untrusted leo@example.test"},
 			submission: []string{"smtp.hoster.test:465, TLS from the start (the SRV records of hoster.test) untrusted" + leo},
 		},
@@ -108,6 +115,7 @@ _submissions._tcp.hoster.test. SRV 0 1 465 smtp.hoster.test.`,
 			found, pop3, submission := w.find(t, "leo@example.test")
 			begins(t, "POP3", pop3, tt.pop3)
 			begins(t, "submission", submission, tt.submission)
+			begins(t, "IMAP", lines(found.IMAP), tt.imap)
 			if len(found.Replies) != 4 || t.Failed() {
 				t.Logf("%+v", found.Replies)
 			}

@@ -113,12 +113,12 @@ func (f *Finder) viaMX(ctx context.Context, a Address) (findings, error) {
 		source{"", func(ctx context.Context) (findings, error) { return f.database(ctx, a, domain) }},
 		source{"", func(ctx context.Context) (findings, error) { return f.srv(ctx, a, domain) }},
 	)
-	for _, list := range [][]Candidate{found.POP3, found.Submission} {
+	for _, list := range [][]Candidate{found.POP3, found.Submission, found.IMAP} {
 		for i := range list { // HTTPS too was asked at a host that the DNS named
 			list[i].Untrusted = untrusted(list[i].Host, a)
 		}
 	}
-	return findings{pop3: found.POP3, submission: found.Submission, leftOut: found.leftOut}, nil
+	return findings{pop3: found.POP3, submission: found.Submission, imap: found.IMAP, leftOut: found.leftOut}, nil
 }
 
 // untrusted reports whether a host that the DNS named may belong to anyone.

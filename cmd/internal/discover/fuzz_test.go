@@ -29,7 +29,7 @@ func FuzzDocument(f *testing.F) {
 		if most := uint64(256<<10 + 256*len(text)); memtest.Exceeds(most, func() { o, err = readDocument(text, a, "somebody") }) {
 			t.Errorf("a document of %d octets takes more than %d", len(text), most)
 		}
-		for _, c := range slices.Concat(o.pop3, o.submission) {
+		for _, c := range slices.Concat(o.pop3, o.submission, o.imap) {
 			_, isIP := netip.ParseAddr(c.Host)
 			if err != nil || c.TLS == dial.None || c.Port < 1 || c.Port > 65535 || strings.ContainsAny(c.Host, " /@%") ||
 				strings.Contains(c.Host, ":") && isIP != nil || len(c.Usernames) == 0 || strings.ContainsAny(c.Usernames[0], "\r\n") {

@@ -5,6 +5,7 @@ func guesses(a Address) findings {
 	return findings{
 		pop3:       guess(POP3, a, "pop.", "pop3.", "mail.", ""),
 		submission: guess(Submission, a, "smtp.", "mail.", ""),
+		imap:       guess(IMAP, a, "imap.", "mail.", ""),
 	}
 }
 

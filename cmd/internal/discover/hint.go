@@ -52,13 +52,8 @@ func (h Hint) IsSocket() bool { return strings.HasPrefix(h.Host, "unix:") }
 // preset are the servers with that host among the presets.
 func (h Hint) preset(p Protocol) []Server {
 	known, _ := provider.ForHost(h.Host)
-	o := preset(known, Address{})
-	list := o.pop3
-	if p != POP3 {
-		list = o.submission
-	}
 	var servers []Server
-	for _, c := range list {
+	for _, c := range preset(known, Address{}).servers(p) {
 		if strings.EqualFold(c.Host, h.Host) {
 			servers = append(servers, c.Server)
 		}
@@ -91,6 +86,10 @@ func usualPort(p Protocol, m dial.Mode) int {
 		return 995
 	case p == POP3:
 		return 110
+	case p == IMAP && m == dial.Implicit:
+		return 993
+	case p == IMAP:
+		return 143
 	case p == LMTP:
 		return 0 // RFC 2033 section 5 wants any but 25, and none is usual
 	case m == dial.Implicit:

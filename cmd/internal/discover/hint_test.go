@@ -25,6 +25,8 @@ func TestHint(t *testing.T) {
 		"submission, no TLS": {Hint{Host: "mx.example.test", TLS: mode(dial.None)}, Submission, []string{"mx.example.test:25, no TLS"}},
 		"this machine":       {Hint{Host: "localhost"}, Submission, []string{"localhost:465, TLS from the start", "localhost:587, STARTTLS", "localhost:25, no TLS"}},
 		"its address":        {Hint{Host: "127.0.0.9", Port: 25}, Submission, []string{"127.0.0.9:25, TLS from the start", "127.0.0.9:25, STARTTLS", "127.0.0.9:25, no TLS"}},
+		"IMAP":               {Hint{Host: "mx.example.test"}, IMAP, []string{"mx.example.test:993, TLS from the start", "mx.example.test:143, STARTTLS"}},
+		"IMAP of a provider": {Hint{Host: "imap.gmail.com"}, IMAP, []string{"imap.gmail.com:993, TLS from the start"}},
 		"LMTP":               {Hint{Host: "mx.example.test", Port: 24}, LMTP, []string{"mx.example.test:24, TLS from the start", "mx.example.test:24, STARTTLS"}},
 		"LMTP, no port":      {Hint{Host: "mx.example.test"}, LMTP, nil},
 		"socket":             {Hint{Host: "unix:/run/lmtp"}, LMTP, []string{"unix:/run/lmtp"}},

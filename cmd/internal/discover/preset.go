@@ -9,15 +9,18 @@ import (
 func preset(p provider.Provider, a Address) findings {
 	o := findings{provider: &p}
 	for _, s := range p.POP3 {
-		o.pop3 = append(o.pop3, presetServer(p, s, a))
+		o.pop3 = append(o.pop3, presetServer(p, s, a, p.Login))
 	}
 	for _, s := range p.SMTP {
-		o.submission = append(o.submission, presetServer(p, s, a))
+		o.submission = append(o.submission, presetServer(p, s, a, p.Login))
+	}
+	for _, s := range p.IMAP {
+		o.imap = append(o.imap, presetServer(p, s, a, p.IMAPLogin()))
 	}
 	return o
 }
 
-func presetServer(p provider.Provider, s provider.Server, a Address) Candidate {
+func presetServer(p provider.Provider, s provider.Server, a Address, login string) Candidate {
 	c := Candidate{
 		Server:    Server{Host: s.Host, Port: s.Port, TLS: dial.Implicit},
 		Usernames: a.usernames(),
@@ -27,7 +30,7 @@ func presetServer(p provider.Provider, s provider.Server, a Address) Candidate {
 	if s.TLS == provider.TLSStart {
 		c.TLS = dial.StartTLS
 	}
-	switch p.Login {
+	switch login {
 	case provider.LoginAddress:
 		c.Usernames = []string{a.Full}
 	case provider.LoginLocalPart:

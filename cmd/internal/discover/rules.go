@@ -38,8 +38,12 @@ func (r Rules) withDefaults() Rules {
 // wellKnown reports whether a port is one that servers of this protocol have
 // (RFC 8314 section 7, RFC 5321 section 4.5.4.2).
 func wellKnown(p Protocol, port int) bool {
-	if p == POP3 {
+	switch p {
+	case POP3:
 		return port == 995 || port == 110
+	case IMAP:
+		return port == 993 || port == 143
+	case Submission, LMTP:
 	}
 	return port == 465 || port == 587 || port == 25
 }
@@ -114,5 +118,5 @@ func (r Rules) limit(o *findings) {
 		}
 		return kept
 	}
-	o.pop3, o.submission = keep(POP3, o.pop3), keep(Submission, o.submission)
+	o.pop3, o.submission, o.imap = keep(POP3, o.pop3), keep(Submission, o.submission), keep(IMAP, o.imap)
 }

@@ -104,7 +104,7 @@ func TestManyServers(t *testing.T) {
 	}
 	begins(t, "POP3", pop3, wantPOP3)
 	begins(t, "submission", submission, wantSubmission)
-	const want = "names 5 for POP3, 5 for sending; left out 890 on other ports than those of mail, or beyond the first 5 hosts"
+	const want = "names 5 for POP3, 0 for IMAP, 5 for sending; left out 890 on other ports than those of mail, or beyond the first 5 hosts"
 	if got := found.Replies[0].Said; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
