@@ -29,6 +29,8 @@ func (p *program) initCommand() *cobra.Command {
 			"exists already, init adds another mailbox to it. It never overwrites a file. All files are readable only by you\n" +
 			"(mode 0600), and passwords are in files of their own. Without --config they go to ~/.config/popferry, for root to\n" +
 			"/etc/popferry, where the other commands find them.\n\n" +
+			"An inbox at a provider whose SMTP server rewrites or refuses mail from others, or may do so, is reached by IMAP:\n" +
+			"each message is put into it as its sender wrote it, and no spam filter and no rules of the provider look at it.\n\n" +
 			"Servers are found by built-in presets, the domain's autoconfig, Thunderbird's database, SRV records and guesses.\n" +
 			"A password is sent only over TLS, to a server with a verified certificate, unless you allow otherwise.\n\n" +
 			"init does not ask for what a flag says. With --yes it does not ask at all: --address, --password-file and --to are\n" +
@@ -97,12 +99,13 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.StringVar(&in.FirstRun, "first-run", "", "`WHICH` mail to forward: all, including what is already there (the default); new, only what arrives from now on")
 	s.StringVar(&in.To, "to", "", "`ADDRESS` of the inbox that receives the mail")
 	s.StringVar(&in.From, "from", "", "envelope `SENDER` (default: the user name for sending if that is an address, else the inbox)")
-	s.StringVar(&in.Inbox.Host, "smtp-host", "", "`HOST` that accepts the mail (default: found by the inbox's address), or unix:/path of an LMTP socket")
+	s.StringVar(&in.Inbox.Host, "smtp-host", "", "`HOST` that accepts the mail, by whatever protocol (default: found by the inbox's address), or unix:/path of\nan LMTP socket")
 	s.IntVar(&in.Inbox.Port, "smtp-port", 0, "`PORT` of that server")
 	s.StringVar(&in.Inbox.TLS, "smtp-tls", "", "TLS `MODE` of that server: implicit, starttls, or none (no encryption at all)")
 	s.StringVar(&in.Inbox.Username, "smtp-username", "", "user `NAME` at that server (default: made from the inbox's address)")
 	s.StringVar(&in.Inbox.PasswordFile, "smtp-password-file", "", "`FILE` with the password for that server; it is copied (default: no login)")
-	s.BoolVar(&in.LMTP, "lmtp", false, "the server of --smtp-host speaks LMTP")
+	s.StringVar(&in.Protocol, "forward-protocol", "", "`PROTOCOL` of that server: smtp, lmtp or imap (default: imap at a provider whose SMTP server may not take\nmail from others, lmtp at a socket, else smtp)")
+	s.BoolFunc("lmtp", "the same as --forward-protocol lmtp", func(string) error { in.Protocol = config.ProtocolLMTP; return nil })
 	s.StringVar(&in.Forward, "forward", "", "`NAME` of the destination to use, if popferry.yaml exists already (default: its first)")
 	s.StringVar(&in.CAFile, "ca-file", "", "PEM `FILE` with a certificate authority of your own, to verify the servers")
 }

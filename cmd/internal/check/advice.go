@@ -153,6 +153,9 @@ func LoginAdvice(s config.Server, why cause.Cause) string {
 	if p.EnablePOP != nil && (code == "credentials" || code == "pop_off") {
 		parts = append(parts, withStep("requires POP3 to be switched on", p.EnablePOP))
 	}
+	if p.IMAPLimits.Enable != nil && why.Code == "forward_auth" && p.HasIMAP(s.Host) {
+		parts = append(parts, withStep("requires IMAP to be switched on", p.IMAPLimits.Enable))
+	}
 	if p.MinInterval() > 0 && (code == "too_often" || code == "hung_up") {
 		parts = append(parts, fmt.Sprintf("requires %v between two logins: set min_interval.", p.MinInterval()))
 	}

@@ -69,3 +69,16 @@ func TestNoSMTPPortsAreAdvisedForLMTP(t *testing.T) {
 		t.Errorf("advice %q, want %q", advice, want)
 	}
 }
+
+// A login by IMAP that is refused may have to be switched on first.
+func TestLoginAdviceForIMAP(t *testing.T) {
+	t.Parallel()
+	refused := cause.ByCode("forward_auth")
+	advice := LoginAdvice(config.Server{Host: "imap.gmx.net", Username: "leo@gmx.de"}, refused)
+	if !strings.Contains(advice, "requires IMAP to be switched on: https://hilfe.gmx.net/pop-imap/einschalten.html") {
+		t.Errorf("advice %q, want it to say that IMAP may be off", advice)
+	}
+	if advice := LoginAdvice(config.Server{Host: "mail.gmx.net", Username: "leo@gmx.de"}, refused); strings.Contains(advice, "IMAP") {
+		t.Errorf("advice for SMTP: %q, want nothing of IMAP", advice)
+	}
+}

@@ -1,18 +1,16 @@
 package discover
 
 import (
-	"bufio"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/hellotest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -60,57 +58,12 @@ func newTowns(t *testing.T) *towns {
 		stranger:  start(pop3test.Options{}),
 		smtps:     serve(smtptest.Options{TLS: config, Implicit: true}),
 		smtp:      serve(smtptest.Options{TLS: config}),
-		imaps:     imapServer(t, config, true, "* OK [CAPABILITY IMAP4rev1] ready"),
-		imap:      imapServer(t, config, false, "* ok ready"),
-		cleartext: imapServer(t, nil, false, "* PREAUTH welcome"),
-		busy:      imapServer(t, nil, false, "* BYE too many connections"),
+		imaps:     hellotest.IMAP(t, config, true, "* OK [CAPABILITY IMAP4rev1] ready"),
+		imap:      hellotest.IMAP(t, config, false, "* ok ready"),
+		cleartext: hellotest.IMAP(t, nil, false, "* PREAUTH welcome"),
+		busy:      hellotest.IMAP(t, nil, false, "* BYE too many connections"),
 		web:       w.https.Listener.Addr().(*net.TCPAddr).Port,
 	}
-}
-
-// imapServer greets so, and knows nothing but STARTTLS.
-func imapServer(t *testing.T, config *tls.Config, implicit bool, greeting string) (port int) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	t.Cleanup(func() { _ = l.Close(); all.Wait() })
-	serve := func(conn net.Conn) {
-		defer func() { _ = conn.Close() }()
-		if implicit {
-			conn = tls.Server(conn, config)
-		}
-		_, _ = io.WriteString(conn, greeting+"\r\n")
-		for r := bufio.NewReader(conn); ; {
-			line, err := r.ReadString('\n')
-			tag, command, _ := strings.Cut(strings.TrimSpace(line), " ")
-			switch {
-			case err != nil:
-				return
-			case command == "STARTTLS" && config != nil && !implicit:
-				_, _ = io.WriteString(conn, "* OK one moment\r\n"+tag+" OK go ahead\r\n")
-				conn = tls.Server(conn, config)
-				r = bufio.NewReader(conn)
-			case command == "LOGOUT":
-				_, _ = io.WriteString(conn, "* BYE\r\n"+tag+" OK\r\n")
-				return
-			default:
-				_, _ = io.WriteString(conn, tag+" BAD what?\r\n")
-			}
-		}
-	}
-	all.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { serve(conn) })
-		}
-	})
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func port(t *testing.T, addr string) int {

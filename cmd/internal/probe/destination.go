@@ -2,9 +2,7 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher/outcome"
@@ -32,7 +30,7 @@ func Destination(ctx context.Context, r Relay, report func(Step)) (limit int64, 
 	d := delivery{Relay: r, recorder: newRecorder(report)}
 	limit, err = smtp.Probe(ctx, d.options(), r.Envelopes, d.answered)
 	if err != nil {
-		return limit, d.fails(err)
+		return limit, d.sessionFailed(d.Name, err)
 	}
 	if d.refused {
 		return limit, ErrRefused
@@ -44,40 +42,13 @@ func Destination(ctx context.Context, r Relay, report func(Step)) (limit int64, 
 type delivery struct {
 	Relay
 	*recorder
-	greeting string
-	mails    int // MAILs so far
-	refused  bool
+	mails   int // MAILs so far
+	refused bool
 }
 
 func (d *delivery) options() smtp.Options {
-	o := d.Options
-	dialed := false // once: a second connection is not reported
-	o.Dial = func(ctx context.Context) (net.Conn, error) {
-		if dialed {
-			return d.Dialer.Dial(ctx)
-		}
-		conn, err := d.Dialer.DialStages(ctx, d.connected)
-		dialed = err == nil
-		if t, ok := conn.(*tls.Conn); ok {
-			d.encrypted(t.ConnectionState())
-		}
-		return conn, err
-	}
-	var state tls.ConnectionState
-	o.Greeted = func(text string) { d.greeting = text }
-	o.StartTLS = observed(d.Dialer.Upgrade(), func(s tls.ConnectionState) { state = s })
-	greeted := false
-	o.Passed = func(s forwarder.Stage) {
-		switch {
-		case s == forwarder.StageHello && !greeted:
-			greeted = true
-			d.ok(StepGreeting, d.greeting)
-		case s == forwarder.StageTLS:
-			d.encrypted(state)
-		case s == forwarder.StageAuth:
-			d.ok(StepLogin, "")
-		}
-	}
+	o, l := d.Options, d.link(d.Dialer)
+	o.Dial, o.StartTLS, o.Greeted, o.Passed = l.Dial, l.StartTLS, l.Greeted, l.Passed
 	return o
 }
 
@@ -94,19 +65,6 @@ func (d *delivery) answered(o forwarder.Outcome) {
 	}
 	d.refused = true
 	d.record(Step{Name: name, Note: note, Err: &outcome.DestinationError{Name: d.Name, Outcome: o}})
-}
-
-// fails reports the step that ended the probe.
-func (d *delivery) fails(err error) error {
-	var e *smtp.Error
-	if !errors.As(err, &e) {
-		return d.failed(StepConnect, err)
-	}
-	name := stepAt(e.Stage)
-	if e.Stage == forwarder.StageDial {
-		name = stepOf(e.Err)
-	}
-	return d.failed(name, &outcome.DestinationError{Name: d.Name, Outcome: e.Outcome()})
 }
 
 // stepAt is the step of a stage.

@@ -199,6 +199,67 @@ func TestDestination(t *testing.T) {
 	}
 }
 
+// opened is a mailbox as a destination, whose login or folder may fail.
+type opened struct {
+	probe.Link
+	fails  forwarder.Stage // 0: nothing does
+	closed bool
+}
+
+// Check implements probe.Checker.
+func (o *opened) Check(ctx context.Context) error {
+	conn, err := o.Dial(ctx)
+	if err != nil {
+		return &smtp.Error{Stage: forwarder.StageDial, Err: err}
+	}
+	check := func(s forwarder.Stage) error {
+		if s == o.fails {
+			return &smtp.Error{Stage: s, Code: 535, Text: "no"}
+		}
+		if s < forwarder.StageRcpt {
+			o.Passed(s)
+		}
+		return nil
+	}
+	o.Greeted("ready")
+	return errors.Join(check(forwarder.StageHello), check(forwarder.StageAuth), check(forwarder.StageRcpt), conn.Close())
+}
+
+// Close implements io.Closer.
+func (o *opened) Close() error {
+	o.closed = true
+	return nil
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	server := inbox(t, smtptest.Options{}).Addr().String() // any that accepts connections
+	for name, tt := range map[string]struct {
+		addr  string
+		fails forwarder.Stage
+		want  []string
+	}{
+		"well":         {server, 0, []string{"connect", "greeting", "login", "folder"}},
+		"no such port": {"127.0.0.1:1", 0, []string{"connect: refused_port"}},
+		"the login":    {server, forwarder.StageAuth, []string{"connect", "greeting", "login: forward_auth"}},
+		"the folder":   {server, forwarder.StageRcpt, []string{"connect", "greeting", "login", "folder: forward_session"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var n notes
+			var o *opened
+			err := probe.Store(t.Context(), probe.Folder{
+				Name: "main", Dialer: dialer(t, tt.addr, dial.None), Folder: "INBOX",
+				Open: func(l probe.Link) probe.Checker { o = &opened{l, tt.fails, false}; return o },
+			}, n.add)
+			n.want(t, tt.want...)
+			if well := name == "well"; (err == nil) != well || !o.closed {
+				t.Errorf("error %v, closed: %v", err, o.closed)
+			}
+		})
+	}
+}
+
 // TestSearch: of all ways to a host, those that answer, whatever they answer.
 func TestSearch(t *testing.T) {
 	t.Parallel()

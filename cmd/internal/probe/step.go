@@ -22,7 +22,7 @@ const (
 	StepSize     = "size"     // only where a message is larger than its destination takes
 	StepMail     = "mail"     // MAIL, once for each sender
 	StepRcpt     = "rcpt"     // RCPT, once for each recipient
-	StepFolder   = "folder"   // of a destination on this machine, once for each
+	StepFolder   = "folder"   // of a mailbox, or of a destination on this machine, once for each
 	StepSend     = "send"     // a message
 )
 

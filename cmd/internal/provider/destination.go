@@ -3,6 +3,7 @@ package provider
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -73,6 +74,11 @@ func (p Provider) IMAPLogin() string { return cmp.Or(p.IMAPLimits.Login, p.Login
 // IMAP: there is a server for it, and submission is not known to take such mail.
 func (p Provider) PrefersIMAP() bool {
 	return len(p.IMAP) > 0 && p.Submission.ForeignFrom != Accepts
+}
+
+// HasIMAP reports whether a server is one for IMAP, by its name.
+func (p Provider) HasIMAP(host string) bool {
+	return slices.ContainsFunc(p.IMAP, func(s Server) bool { return strings.EqualFold(s.Host, host) })
 }
 
 // IMAPKeys are the keys of a destination that stores mail in the provider's

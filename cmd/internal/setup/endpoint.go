@@ -139,24 +139,13 @@ func (x *endpoint) askServer(ctx context.Context) (discover.Hint, error) {
 	}
 }
 
-// protocolAt is what a server speaks: at a socket, LMTP.
-func (x *endpoint) protocolAt(h discover.Hint) discover.Protocol {
-	switch {
-	case x.protocol == discover.POP3:
-		return discover.POP3
-	case x.in.LMTP || h.IsSocket():
-		return discover.LMTP
-	}
-	return discover.Submission
-}
-
 // take takes a server, and what is known of its provider.
 func (x *endpoint) take(c discover.Candidate) {
 	x.server, x.network, x.usernames = c.Server, x.finder.Network(c), c.Usernames
 	if x.username != "" {
 		x.usernames = []string{x.username}
 	}
-	if x.provider == nil || !slices.ContainsFunc(x.provider.POP3, func(p provider.Server) bool { return p.Host == c.Host }) {
+	if x.provider == nil || !slices.ContainsFunc(serversOf(*x.provider, x.protocol), func(p provider.Server) bool { return p.Host == c.Host }) {
 		x.provider = nil
 		if p, ok := provider.ForHost(c.Host); ok {
 			x.provider = &p

@@ -33,6 +33,7 @@ type fixture struct {
 	smtp               *smtptest.Server
 	pop3Port, smtpPort int
 	ca                 string
+	authority          *certtest.Authority
 	secret             string // a file with the password
 }
 
@@ -45,7 +46,7 @@ func newFixture(t *testing.T, zone string) *fixture {
 		t: t, dir: t.TempDir(),
 		pop3: testworld.POP3(t, pop3test.Options{TLS: config, ImplicitTLS: true}, testworld.OneMail),
 		smtp: testworld.SMTP(t, smtptest.Options{TLS: config, Username: "leo@isp.test", Password: "secret"}),
-		ca:   authority.File(), secret: filepath.Join(t.TempDir(), "secret"),
+		ca:   authority.File(), authority: authority, secret: filepath.Join(t.TempDir(), "secret"),
 	}
 	f.pop3Port, f.smtpPort = port(t, f.pop3.Addr()), port(t, f.smtp.Addr().String())
 	zone = "pop.isp.test. A 127.0.0.1\nsmtp.isp.test. A 127.0.0.1\npop.elsewhere.test. A 127.0.0.1\n" + strings.ReplaceAll(zone, "%s", strconv.Itoa(f.pop3Port))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/forwarder/smtp"
@@ -36,6 +37,7 @@ func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
 	if err := x.logIn(ctx); err != nil {
 		return Endpoint{}, err
 	}
+	x.warnOfRefusal()
 	return x.result(), nil
 }
 
@@ -47,10 +49,10 @@ func (x *endpoint) inboxPassword(ctx context.Context) (err error) {
 	case x.given.PasswordFile != "":
 		x.secret, err = readPassword(x.given.PasswordFile)
 	case x.Interactive() && !x.inClear():
-		if p := x.provider; p != nil && p.AppPassword != nil {
-			x.showStep("Your usual password will not work; create an app password", *p.AppPassword)
-		}
+		x.showInboxNotes()
 		err = x.askPassword(ctx)
+	case x.protocol == discover.IMAP && !x.Interactive():
+		err = fmt.Errorf("%s needs a login: add --smtp-password-file, or choose another way with --forward-protocol", x.server.Addr())
 	}
 	return err
 }
@@ -62,6 +64,9 @@ func (x *endpoint) tryInbox(ctx context.Context, username string, report func(pr
 	if err != nil {
 		return err
 	}
+	if x.protocol == discover.IMAP {
+		return x.tryFolder(ctx, d, username, report)
+	}
 	_, err = probe.Destination(ctx, probe.Relay{
 		Name:      x.server.Host,
 		Dialer:    d,
@@ -69,6 +74,18 @@ func (x *endpoint) tryInbox(ctx context.Context, username string, report func(pr
 		Envelopes: []smtp.Envelope{{Sender: x.sender(username), Recipients: []string{x.address.Full}}},
 	}, report)
 	return err
+}
+
+// tryFolder logs in by IMAP and looks at the inbox. No message is stored.
+func (x *endpoint) tryFolder(ctx context.Context, d *dial.Dialer, username string, report func(probe.Step)) error {
+	if x.imap == nil {
+		x.Say("    The login cannot be tried here; the first poll will.")
+		return nil
+	}
+	return probe.Store(ctx, probe.Folder{
+		Name: x.server.Host, Dialer: d, Folder: config.FolderInbox,
+		Open: func(l probe.Link) probe.Checker { return x.imap(l, username, x.secret.Get) },
+	}, report)
 }
 
 // sender is the envelope sender that the configuration will lead to.
@@ -92,6 +109,9 @@ func (s *setup) chooseDestination() error {
 		if s.in.Forward != "" && d.Name != s.in.Forward {
 			continue
 		}
+		if d.Stores() {
+			return s.chooseFolder(d)
+		}
 		if s.in.To != "" {
 			d.To = []string{s.in.To}
 		}
@@ -103,4 +123,14 @@ func (s *setup) chooseDestination() error {
 		return nil
 	}
 	return &app.UsageError{Err: fmt.Errorf("--forward: there is no destination %q in %s", s.in.Forward, s.target.Config)}
+}
+
+// chooseFolder takes a destination that puts mail into a folder.
+func (s *setup) chooseFolder(d config.Destination) error {
+	if s.in.To != "" || s.in.From != "" {
+		return &app.UsageError{Err: fmt.Errorf("--to and --from mean nothing at the destination %s, which puts mail into a folder", d.Name)}
+	}
+	s.destination = d
+	s.Say("The mail will go into the folder %s of the destination %s of %s.", d.Folder, d.Name, s.target.Config)
+	return nil
 }

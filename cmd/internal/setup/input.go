@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ type Input struct {
 
 	To, From string
 	Inbox    Server
-	LMTP     bool   // the inbox's server speaks LMTP
+	Protocol string // of the inbox's server, as in the configuration; "": the best
 	Forward  string // name of a destination of an existing configuration
 
 	CAFile string
@@ -67,11 +68,19 @@ func (in *Input) Check() error {
 	if in.Mailbox.Host == "" && (in.Mailbox.Port != 0 || in.Mailbox.TLS != "") {
 		fail("--port and --tls need --host")
 	}
+	lmtp := in.Protocol == config.ProtocolLMTP
 	switch s := in.Inbox; {
-	case s.Host == "" && (s.Port != 0 || s.TLS != "" || in.LMTP):
-		fail("--smtp-port, --smtp-tls and --lmtp need --smtp-host")
-	case in.LMTP && s.Port == 0 && !s.hint().IsSocket():
-		fail("--lmtp needs --smtp-port: LMTP has no standard port")
+	case !slices.Contains([]string{"", config.ProtocolSMTP, config.ProtocolLMTP, config.ProtocolIMAP}, in.Protocol):
+		fail("--forward-protocol: %q is none of smtp, lmtp, imap", in.Protocol)
+	case s.Host == "" && (s.Port != 0 || s.TLS != "" || lmtp):
+		fail("--smtp-port, --smtp-tls and LMTP need --smtp-host")
+	case lmtp && s.Port == 0 && !s.hint().IsSocket():
+		fail("--smtp-port is needed: LMTP has no standard port")
+	case s.hint().IsSocket() && in.Protocol != "" && !lmtp:
+		fail("--smtp-host: a socket is for --forward-protocol lmtp")
+	}
+	if in.Protocol == config.ProtocolIMAP && in.From != "" {
+		fail("--from means nothing with --forward-protocol imap: there is no envelope")
 	}
 	if in.Mailbox.hint().IsSocket() {
 		fail("--host: a POP3 server is a host, not a socket")
@@ -97,7 +106,7 @@ func (in *Input) missing(existing bool) (flags []string) {
 	if !existing {
 		need("to", in.To)
 	}
-	if in.Inbox.Username != "" {
+	if in.Inbox.Username != "" || in.Protocol == config.ProtocolIMAP {
 		need("smtp-password-file", in.Inbox.PasswordFile)
 	}
 	return flags

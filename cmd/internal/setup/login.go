@@ -161,7 +161,8 @@ func (x *endpoint) changeAddress(ctx context.Context) error {
 // askPassword asks for the password. An empty one means no login, where that is
 // possible.
 func (x *endpoint) askPassword(ctx context.Context) error {
-	optional := x.protocol != discover.POP3 && x.provider == nil // no provider takes mail without a login
+	// No provider takes mail without a login.
+	optional := x.protocol != discover.POP3 && x.protocol != discover.IMAP && x.provider == nil
 	question := fmt.Sprintf("Password at %s (not shown)", x.server.Host)
 	if optional {
 		question = fmt.Sprintf("Password at %s (not shown; empty if no login is needed)", x.server.Host)

@@ -98,13 +98,20 @@ func (a Answers) account() config.Section {
 func (a Answers) destination() config.Section {
 	x := a.Inbox
 	k := append(config.Section{{Key: "name", Value: inboxName}}, a.server(x)...)
-	if x.Protocol == discover.LMTP {
+	switch x.Protocol {
+	case discover.LMTP:
 		k = append(k, config.Pair{Key: "protocol", Value: config.ProtocolLMTP})
+	case discover.IMAP:
+		k = append(k, config.Pair{Key: "protocol", Value: config.ProtocolIMAP})
+	case discover.POP3, discover.Submission:
 	}
 	if !x.Secret.IsZero() {
 		k = append(k,
 			config.Pair{Key: "username", Value: x.Username},
 			config.Pair{Key: "password_file", Value: inboxName + passwordEnding})
+	}
+	if x.Protocol == discover.IMAP {
+		return k // there is no envelope
 	}
 	k = appendIf(k, "from", a.From)
 	return append(k, config.Pair{Key: "to", Value: []string{x.Address.Full}})

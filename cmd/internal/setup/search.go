@@ -49,7 +49,7 @@ func (x *endpoint) search(ctx context.Context, hint discover.Hint) (discover.Can
 		case !ok:
 			return best, x.noServer(failed, replies)
 		case best.TokenOnly:
-			return best, fmt.Errorf("%s accepts no passwords, only OAuth2 access tokens, which init cannot get; write the account yourself, with token_command (see config.example.yaml)", best.Addr())
+			return best, x.tokenOnlyError(best)
 		}
 		for _, f := range failed {
 			if !f.Guessed && f.Host != best.Host {
@@ -82,7 +82,8 @@ func (x *endpoint) candidates(ctx context.Context, hint discover.Hint) ([]discov
 	}
 	x.provider = found.Provider
 	if x.protocol != discover.POP3 {
-		return found.Submission, found.Replies, nil
+		err := x.propose(ctx, found.Provider)
+		return found.Servers(x.protocol), found.Replies, err
 	}
 	if p := found.Provider; p != nil && len(found.POP3) == 0 {
 		return nil, nil, fmt.Errorf("%s does not offer POP3. %s", p.Title, p.Instead)

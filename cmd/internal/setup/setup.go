@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -26,6 +27,9 @@ type Options struct {
 	Resolver  *net.Resolver     // nil: the system's
 	Transport http.RoundTripper // for autoconfig; nil: the usual one
 	Rules     discover.Rules    // for servers that the user has not named
+	// IMAP opens a mailbox as a destination, to be tried. nil: its login cannot be
+	// tried.
+	IMAP func(l probe.Link, username string, secret func(context.Context) (string, error)) probe.Checker
 }
 
 // Result is what was set up.
@@ -40,6 +44,7 @@ type setup struct {
 	FrontEnd
 	in          Input
 	target      Target
+	imap        func(probe.Link, string, func(context.Context) (string, error)) probe.Checker
 	finder      *discover.Finder
 	destination config.Destination // of an existing configuration: where the mail goes
 }
@@ -48,7 +53,7 @@ type setup struct {
 // the user or the end of ctx stopped it, an *app.UsageError for a mistake in the
 // input, and an *app.ConfigError for a configuration that cannot be added to.
 func Run(ctx context.Context, o Options) (Result, error) {
-	s := &setup{FrontEnd: o.FrontEnd, in: o.Input}
+	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, imap: o.IMAP}
 	var err error
 	if s.target, err = findTarget(o.Config); err != nil {
 		return Result{}, err
@@ -74,7 +79,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 // checkInput checks the input against the target and the front end.
 func (s *setup) checkInput(silent string) error {
 	existing := s.target.Existing != nil
-	if existing && (s.in.Inbox != Server{} || s.in.LMTP) {
+	if existing && (s.in.Inbox != Server{} || s.in.Protocol != "") {
 		return fmt.Errorf("%s has its destinations already; change them there, or choose one of them with --forward", s.target.Config)
 	}
 	if s.Interactive() {
