@@ -215,6 +215,7 @@ func TestPasswordInTheWrongPlace(t *testing.T) {
 		"password_env: ISP_PASSWORD_2":         "the environment variable ISP_PASSWORD_2 is not set",
 		"password_file: S3cretPassw0rd":        "cannot read a file of this name in DIR (the name is not shown",
 		"password_file: s3cret/passw0rd":       "cannot read a file of this name in DIR (the name is not shown",
+		"password_file: s3cret/../../pw0rd":    "cannot read a file of this name (the name is not shown",
 		"password_file: isp.password":          "cannot read DIR/isp.password: no such file",
 		"password_file: ./isp":                 "cannot read DIR/isp: no such file",
 		"password_file: /no/such/file":         "cannot read /no/such/file: no such file",

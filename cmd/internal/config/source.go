@@ -50,8 +50,15 @@ func shownFile(name, path string) string {
 	if filepath.IsAbs(name) || strings.HasPrefix(name, "~/") || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || usualFile.MatchString(name) {
 		return path
 	}
-	return "a file of this name in " + strings.TrimSuffix(strings.TrimSuffix(path, filepath.FromSlash(name)), string(filepath.Separator)) +
-		" (the name is not shown because it may be a password)"
+	const hint = " (the name is not shown because it may be a password)"
+	folder, ok := strings.CutSuffix(path, filepath.Clean(name))
+	switch folder = filepath.Clean(folder); {
+	case !ok: // as with a/../../b
+		return "a file of this name" + hint
+	case folder == ".":
+		return "a file of this name in the current folder" + hint
+	}
+	return "a file of this name in " + folder + hint
 }
 
 // secretFromFile reads the file that find returns at each call, if nobody else can
