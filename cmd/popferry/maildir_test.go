@@ -114,10 +114,15 @@ func TestMailWaitsForTheDisk(t *testing.T) {
 	if err := os.Rename(away, dir); err != nil {
 		t.Fatal(err)
 	}
-	// zoe's folder is still missing, which is no reason for leo's mail to wait.
+	// zoe's folder is still missing, which is no reason for leo's mail to wait, then
+	// and later.
 	code, _, errs = popferry(t, "run", "--once", "--now", "--config", cfg)
 	if code != exitAgain || !strings.Contains(errs, "check the spelling of folder") || len(inMaildir(t, dir)) != 3 || len(src.Messages("zoe")) != 3 {
 		t.Errorf("got exit %d, %q in the inbox and %d of zoe's on the server, want %d, three and three\n%s", code, inMaildir(t, dir), len(src.Messages("zoe")), exitAgain, errs)
+	}
+	src.Add("leo", pop3test.Message{UID: "later", Octets: []byte(testworld.OneMail)})
+	if _, _, errs = popferry(t, "run", "--once", "--config", cfg); len(inMaildir(t, dir)) != 4 {
+		t.Errorf("%q in the inbox, want one more\n%s", inMaildir(t, dir), errs)
 	}
 }
 

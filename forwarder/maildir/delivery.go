@@ -91,23 +91,23 @@ func (d *Delivery) outcomes(path string, err error) ([]forwarder.Outcome, error)
 }
 
 // Outcome puts a failure of the file system into the words of a mail server (RFC
-// 3463 3.4) where it is about the message; else the destination cannot be used. It has
-// no recipient.
+// 3463 3.2, 3.4) where it is about the message or its folder; else the destination
+// cannot be used. It has no recipient.
 func (e *Error) Outcome() forwarder.Outcome {
-	full := errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
-	refused := forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageBody, Text: e.Error(), Err: e}
+	o := forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageBody, Text: e.Error(), Err: e}
 	switch {
 	case e.Placed:
 		return forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: e}
-	case full:
-		refused.Code, refused.Enhanced = 452, forwarder.EnhancedCode{4, 3, 1}
-		return refused
+	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+		o.Code, o.Enhanced = 452, forwarder.EnhancedCode{4, 3, 1}
 	case errors.Is(e.Err, syscall.EFBIG):
-		refused.Code, refused.Enhanced = 552, forwarder.EnhancedCode{5, 3, 4}
-		return refused
+		o.Code, o.Enhanced, o.Text = 552, forwarder.EnhancedCode{5, 3, 4}, "the file system takes no file of this size"
+	case e.Alone:
+		o.Stage, o.Code, o.Enhanced = forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 1, 1}
 	default:
 		return forwarder.Outcome{Kind: forwarder.Unusable, Stage: forwarder.StageFolder, Err: e}
 	}
+	return o
 }
 
 // deliver stores a message.

@@ -127,16 +127,19 @@ func (d *Destination) open(folder string) (*Box, error) {
 	switch {
 	case err == nil:
 		return b, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	case d.o.Create:
+	case errors.Is(err, fs.ErrNotExist) && d.o.Create:
 		return b, d.create(b, folder)
 	}
 	if above := base.ready(false); above != nil {
-		above.Remedy = "if its disk is mounted and the path is right, make the Maildir (" + mkdir(base.dir) + ") or set create_folder: true"
+		if errors.Is(above, fs.ErrNotExist) {
+			above.Remedy = "if its disk is mounted and the path is right, make the Maildir (" + mkdir(base.dir) + ") or set create_folder: true"
+		}
 		return nil, above
 	}
-	err.Remedy = "check the spelling of folder, and make it with your mail program, or set create_folder: true"
+	err.Alone = true
+	if errors.Is(err, fs.ErrNotExist) {
+		err.Remedy = "check the spelling of folder, and make it with your mail program, or set create_folder: true"
+	}
 	return nil, err
 }
 

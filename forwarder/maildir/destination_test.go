@@ -126,20 +126,22 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// TestMissingFolder: what is not there is not made, and the destination is at fault,
-// before anything is written to the ledger.
+// TestMissingFolder: what is not there is not made. The destination is at fault, or
+// only the folder, before anything is written to the ledger.
 func TestMissingFolder(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		prepare func(dir string) error // on a Maildir
 		folder  string
-		want    string // of the reply
+		stage   forwarder.Stage // StageRcpt: that folder alone
+		want    string          // of the reply
 	}{
-		"not mounted":      {os.RemoveAll, "", "set create_folder: true"},
-		"not a Maildir":    {func(dir string) error { return os.Remove(filepath.Join(dir, "cur")) }, "", "mkdir -p -m 700 '"},
-		"no folder":        {nil, "Work/ISP", "check the spelling of folder"},
-		"a file in place":  {func(dir string) error { return replace(filepath.Join(dir, "new")) }, "", "a file is in the way"},
-		"above is missing": {os.RemoveAll, "Work", "if its disk is mounted"},
+		"not mounted":      {os.RemoveAll, "", forwarder.StageFolder, "set create_folder: true"},
+		"not a Maildir":    {func(dir string) error { return os.Remove(filepath.Join(dir, "cur")) }, "", forwarder.StageFolder, "mkdir -p -m 700 '"},
+		"no folder":        {nil, "Work/ISP", forwarder.StageRcpt, "check the spelling of folder"},
+		"a file in place":  {func(dir string) error { return replace(filepath.Join(dir, "new")) }, "", forwarder.StageFolder, "a file is in the way"},
+		"a file as folder": {func(dir string) error { return os.WriteFile(filepath.Join(dir, ".Work"), nil, 0o600) }, "Work", forwarder.StageRcpt, "a file is in the way"},
+		"above is missing": {os.RemoveAll, "Work", forwarder.StageFolder, "if its disk is mounted"},
 	} {
 		dir := newInbox(t)
 		if test.prepare != nil {
@@ -153,8 +155,9 @@ func TestMissingFolder(t *testing.T) {
 			return nil
 		})
 		must(t, err)
-		if o := outs[0]; o.Kind != forwarder.Unusable || o.Stage != forwarder.StageFolder || !strings.Contains(o.Reply(), test.want) || !strings.Contains(o.Reply(), dir) {
-			t.Errorf("%s: %+v: %s, want unusable with %q", name, o, o.Reply(), test.want)
+		kind := map[forwarder.Stage]forwarder.Kind{forwarder.StageFolder: forwarder.Unusable, forwarder.StageRcpt: forwarder.Refused}[test.stage]
+		if o := outs[0]; o.Kind != kind || o.Stage != test.stage || !strings.Contains(o.Reply(), test.want) || !strings.Contains(o.Reply(), dir) {
+			t.Errorf("%s: %+v: %s, want %v at %v with %q", name, o, o.Reply(), kind, test.stage, test.want)
 		}
 		if after := tree(t, filepath.Dir(dir)); !slices.Equal(before, after) {
 			t.Errorf("%s: there is now %q, want %q", name, after, before)
@@ -263,7 +266,7 @@ func TestOutcomes(t *testing.T) {
 		}}
 		o := deliver(t, d, newMessage())
 		got := strings.TrimSpace(o.Kind.String() + " " + o.Stage.String() + " " + strings.TrimSuffix(forwarder.Outcome{Code: o.Code, Enhanced: o.Enhanced}.Reply(), " "))
-		if got != test.want || o.NoRoom() != (test.want == full) || o.TooLarge() != (test.want == large) || !strings.Contains(o.Reply(), dir) {
+		if got != test.want || o.NoRoom() != (test.want == full) || o.TooLarge() != (test.want == large) || !strings.Contains(o.Err.Error(), dir) {
 			t.Errorf("%s: %v: %s: %s, want %s", test.step, test.err, got, o.Reply(), test.want)
 		}
 		want := []string{}

@@ -19,6 +19,8 @@ type Error struct {
 	Err   error
 	// Placed: the message may be in the Maildir all the same.
 	Placed bool
+	// Alone: only this folder cannot be used, and the Maildir around it can.
+	Alone bool
 	// Remedy is what to do, where it does not follow from Err.
 	Remedy string
 }

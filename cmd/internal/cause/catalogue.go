@@ -55,7 +55,7 @@ var catalogue = []entry{
 	// A destination that is a folder. Its errors contain their remedy.
 	{Cause{"folder_missing", "the destination's folder is not there", keptRemedy}, both(folder, is(fs.ErrNotExist))},
 	{Cause{"folder_access", "popferry may not write to the destination's folder", keptRemedy}, both(folder, is(fs.ErrPermission, syscall.EROFS))},
-	{Cause{"folder_full", "the disk of the destination's folder is full", "Then popferry delivers by itself. " + keptRemedy}, both(as[*maildir.Error], answered(forwarder.Outcome.NoRoom))},
+	{Cause{"folder_full", "the disk of the destination's folder is full", "popferry then delivers by itself. " + keptRemedy}, both(as[*maildir.Error], answered(forwarder.Outcome.NoRoom))},
 	{Cause{"folder", "the destination's folder cannot be used", keptRemedy}, folder},
 
 	// popferry itself. The errors of the ledger contain their remedy.
