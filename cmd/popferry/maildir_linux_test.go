@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/testworld"
@@ -35,7 +38,7 @@ func TestKilledWithAMaildir(t *testing.T) {
 				if out, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput(); err != nil {
 					t.Fatalf("after the crash: %v\n%s", err, out)
 				}
-				if got := moved + countNew(t, dir); got != messages {
+				if got := moved + countIn(t, dir, "new"); got != messages {
 					t.Errorf("%d of %d messages are there (%d before the crash), want each once", got, messages, moved)
 				}
 				if left := len(src.Messages("leo")); left != map[string]int{"true": messages, "false": 0}[leave] {
@@ -43,6 +46,39 @@ func TestKilledWithAMaildir(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A message that has no room on the disk holds up no smaller one, nothing of it is
+// left behind, and it comes by itself once there is room.
+func TestMaildirOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t)
+	large := "Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 30_000)
+	src := testworld.POP3(t, pop3test.Options{}, large, testworld.OneMail)
+	dir := filepath.Join(disk, "Maildir")
+	cfg := testworld.Config(t, `
+log: {level: error}
+state: popferry.db
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+forward:
+  - {name: disk, protocol: maildir, path: %q, create_folder: true}
+`, testworld.HostPort(t, src.Addr()), dir)
+	if _, out, errs := popferry(t, "run", "--once", "--now", "--config", cfg); !strings.Contains(out, "1 forwarded, 0 held, 1 deferred") || strings.Contains(errs, "spool.dir") {
+		t.Errorf("got\n%s%s\nwant the small one forwarded and the large one deferred", out, errs)
+	}
+	if got, rest := inMaildir(t, dir), countIn(t, dir, "tmp"); fmt.Sprint(got) != "[one]" || rest != 0 || len(src.Messages("leo")) != 1 {
+		t.Errorf("the Maildir has %q and %d files in tmp, the server %d; want the small one, none, and 1", got, rest, len(src.Messages("leo")))
+	}
+	if _, out, _ := popferry(t, "messages", "--config", cfg); !strings.Contains(out, "body refused: 452 4.3.1 writing") {
+		t.Errorf("messages says\n%s\nwant that there was no space", out)
+	}
+	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=10m"); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := popferry(t, "run", "--once", "--now", "--config", cfg); code != exitOK || countIn(t, dir, "new") != 2 || len(src.Messages("leo")) != 0 {
+		t.Errorf("got exit %d and %d messages, want %d and 2\n%s%s", code, countIn(t, dir, "new"), exitOK, out, errs)
 	}
 }
 

@@ -147,15 +147,15 @@ func TestCheckOfAMaildir(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, test.got, test.want)
 		}
 	}
-	if got := countNew(t, dir); got != 1 {
+	if got := countIn(t, dir, "new"); got != 1 {
 		t.Errorf("%d messages are in the Maildir, want the test message", got)
 	}
 }
 
-// countNew is how many messages are new in a folder.
-func countNew(t *testing.T, folder string) int {
+// countIn is how many files are in one of a Maildir's folders.
+func countIn(t *testing.T, dir, folder string) int {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "new", "*"))
+	files, err := filepath.Glob(filepath.Join(dir, folder, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
