@@ -1,6 +1,6 @@
 // Package realserver starts real mail servers for tests. Sources of mail (POP3)
-// are Dovecot, Courier and GNU Mailutils; destinations are Dovecot and Cyrus (LMTP),
-// Postfix, Exim and OpenSMTPD (SMTP).
+// are Dovecot, Courier and GNU Mailutils; destinations are Dovecot (LMTP, IMAP), Cyrus
+// (LMTP), Postfix, Exim and OpenSMTPD (SMTP).
 //
 // Each server has its own scratch folder and its own loopback address, always
 // with the same ports: nothing can take a port while a server is stopped to
@@ -8,8 +8,8 @@
 // servers are stopped and the folders removed; if the test failed, the logs are
 // shown first. Nothing leaves the machine.
 //
-// Dovecot and Postfix are Debian's packages dovecot-pop3d, dovecot-lmtpd and
-// postfix, of Debian 12 or later. The others conflict with Postfix as packages: they
+// Dovecot and Postfix are Debian's packages dovecot-pop3d, dovecot-lmtpd,
+// dovecot-imapd and postfix, of Debian 12 or later. The others conflict with Postfix as packages: they
 // are unpacked by .ci/unpack, and run in a root folder of their own. If servers are
 // missing the tests are skipped, or fail if POPFERRY_REQUIRE_SERVERS is 1. Dovecot
 // can be started by any user; the others only by root.

@@ -44,6 +44,14 @@ func Config(text string) Option {
 // StartDovecot starts Dovecot without users, and stops it at the end of the test.
 func StartDovecot(tb testing.TB, options ...Option) *Dovecot {
 	tb.Helper()
+	d := newDovecot(tb, options)
+	d.Start()
+	return d
+}
+
+// newDovecot prepares a server.
+func newDovecot(tb testing.TB, options []Option) *Dovecot {
+	tb.Helper()
 	path := program(tb, "dovecot")
 	s := newScratch(tb)
 	uid, gid := owner()
@@ -63,7 +71,6 @@ func StartDovecot(tb testing.TB, options ...Option) *Dovecot {
 		addrs: []string{d.POP3(), d.POP3S(), d.LMTP()},
 	}
 	d.attach()
-	d.Start()
 	return d
 }
 
