@@ -40,12 +40,13 @@ func EncodeUTF7(name string) string {
 	return b.String()
 }
 
-// Quote writes a string of ASCII without line ends (RFC 9051 4.3).
+// Quote writes a quoted string (RFC 9051 4.3). Line ends and NULs, which it cannot
+// have, are left out: no name may end a command.
 func Quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "", "\n", "", "\x00", "").Replace(s) + `"`
 }
 
-// Quotable reports whether Quote can write a string.
+// Quotable reports whether a string can be quoted as it is, and everybody reads it.
 func Quotable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
