@@ -26,7 +26,7 @@ type Server struct {
 	appends     int
 	folders     map[string]*folder
 	bodies      map[string][]byte // by Message-ID, where they are merged
-	said        []string // what clients sent, without literals
+	said        []string          // what clients sent, without literals
 }
 
 // New returns a server that does not listen: connections are given to Serve.
