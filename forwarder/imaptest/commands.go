@@ -125,7 +125,7 @@ func (c *conn) list(cmd command) error {
 		return c.answer(cmd, "OK done")
 	}
 	for name, f := range c.s.folders {
-		c.say(fmt.Sprintf(`* LIST (\HasNoChildren %s) %q %q`, f.attributes, c.s.o.Delimiter, name))
+		c.say(fmt.Sprintf(`* LIST (%s) %q %q`, strings.TrimSpace(`\HasNoChildren `+f.attributes), c.s.o.Delimiter, name))
 	}
 	return c.answer(cmd, "OK done")
 }
@@ -173,7 +173,7 @@ func (c *conn) fetch(cmd command) {
 	var fields []string
 	if at := strings.Index(cmd.args[1], "FIELDS ("); at >= 0 {
 		text, _, _ := strings.Cut(cmd.args[1][at+len("FIELDS ("):], ")")
-		fields = strings.Fields(text)
+		fields = strings.Fields(strings.ReplaceAll(text, `"`, ""))
 	}
 	for i, m := range shown {
 		id, last := uint32(i+1), uint32(len(shown))

@@ -244,10 +244,6 @@ func (cmd *Command) Done() bool {
 	}
 }
 
-// Begun reports whether the message may have been sent to its end. It is to be asked
-// by whoever sends it.
-func (cmd *Command) Begun() bool { return cmd.whole }
-
 // Over reports whether no further message may be sent on the connection.
 func (c *Conn) Over() bool { return c.over.Load() }
 
