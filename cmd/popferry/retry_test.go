@@ -75,7 +75,7 @@ func TestRetryAndSkipChangeAllMessagesOrNone(t *testing.T) {
 	f.hasStates("uid-1 forwarded, uid-2 held")
 }
 
-// UIDs may have any octets. They are written as messages --json shows them.
+// UIDs may have any octets. They are written as they are in the JSON of messages.
 func TestSkipTakesUIDsWithAnyOctets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -83,7 +83,7 @@ func TestSkipTakesUIDsWithAnyOctets(t *testing.T) {
 		f.pop.Add("leo", pop3test.Message{UID: uid, Octets: []byte(testworld.Mail(2)[i])})
 	}
 	f.poll(true)
-	f.do(exitOK, []string{`"uid":"ü` + "\u0080" + `"`}, "messages", "--json")
+	f.do(exitOK, []string{`"uid":"ü\u0080"`}, "messages", "--json")
 	f.do(exitOK, []string{`isp: "ü\u0080": was held`}, "skip", "isp", "ü\u0080")
 	f.do(exitOK, []string{"isp: -1: was held"}, "skip", "--", "isp", "-1")
 	f.hasStates("-1 skipped, \xfc\x80 skipped")
