@@ -32,6 +32,9 @@ type Quarantiner interface {
 // popferry's own.
 func (s *session) reject(ctx context.Context, d *delivery, v outcome.Verdict) (outcome.Verdict, error) {
 	how := s.Destination.OnReject
+	if v.Outcome.Kind == forwarder.Replaced { // wrapped it is a message of its own, which is kept
+		how = Wrap
+	}
 	if how == Hold || v.Blame != 0 || !outcome.RefusesMessage(v.Outcome, d.envelope) {
 		return v, nil
 	}

@@ -30,9 +30,12 @@ const (
 	// 8BITMIME, SMTPUTF8, CHUNKING), or its capabilities do (APPENDLIMIT, BINARY), or
 	// its envelope cannot be written. Nothing was sent.
 	Impossible
+	// Replaced: the server accepted the message, and kept another one with the same
+	// Message-ID instead. The message was not delivered.
+	Replaced
 )
 
-var kinds = [...]string{Accepted: "accepted", Refused: "refused", Broken: "broken", InDoubt: "in doubt", Unusable: "unusable", Impossible: "impossible"}
+var kinds = [...]string{Accepted: "accepted", Refused: "refused", Broken: "broken", InDoubt: "in doubt", Unusable: "unusable", Impossible: "impossible", Replaced: "replaced"}
 
 // String names the kind in lower case.
 func (k Kind) String() string {
@@ -92,7 +95,7 @@ type Outcome struct {
 	Code      int          // the reply's code, 0 if there was no reply
 	Enhanced  EnhancedCode // if the reply had one
 	Text      string       // the reply's text without codes, line ends as spaces
-	Err       error        // the cause, if it was not a reply
+	Err       error        // the cause, if it was not a reply; of Accepted: what went wrong afterwards
 	// RetryAfter is how long the server asks to wait; 0: it does not say.
 	RetryAfter time.Duration
 

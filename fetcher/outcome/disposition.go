@@ -78,6 +78,8 @@ func Judge(o forwarder.Outcome, e Envelope) Disposition {
 		return Unknown
 	case o.Kind == forwarder.Impossible:
 		return judgeImpossible(o, e)
+	case o.Kind == forwarder.Replaced:
+		return Refused // in this form, for good
 	case o.Kind == forwarder.Broken:
 		return Requeue
 	case o.Code == 421 && !(dot && o.AboutContent()):
@@ -150,6 +152,8 @@ func judgeEnvelope(o forwarder.Outcome, e Envelope) Disposition {
 // about a recipient, for whom another form of it would be no better.
 func RefusesMessage(o forwarder.Outcome, e Envelope) bool {
 	switch {
+	case o.Kind == forwarder.Replaced:
+		return true
 	case o.Kind == forwarder.Impossible:
 		return !o.AboutAddress() || e.OwnSender && o.AboutSender()
 	case o.Kind != forwarder.Refused:

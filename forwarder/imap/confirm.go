@@ -1,8 +1,6 @@
 package imap
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,33 +51,24 @@ func (f Fate) String() string {
 // confirmFields are what a message is told by, and its copies.
 const confirmFields = soughtFields + " DATE FROM RECEIVED"
 
-// Confirm asks Gmail (X-GM-EXT-1) what became of messages that it has accepted, in
+// confirm asks Gmail (X-GM-EXT-1) what became of messages that it has accepted, in
 // one pass over each folder, and sets their labels. Gmail keeps one body for a
 // Message-ID: the first one. Other servers keep what they accept, and are not asked:
 // there everything is Kept.
 //
 // The fates are in the order of placed. The error is an *Error if it is about the
-// server; then nothing is known. A label that could not be set is an error as well,
-// a LabelError, behind which the fates are true.
-func (p *Pool) Confirm(ctx context.Context, placed []Placed) ([]Fate, error) {
-	fates := slices.Repeat([]Fate{Kept}, len(placed))
-	if len(placed) == 0 || p.server.notGmail() {
-		return fates, nil
+// server; then nothing is known. labels are the errors, each a *LabelError, of labels
+// that could not be set on messages that have arrived.
+func (s *session) confirm(placed []Placed) (fates []Fate, labels map[string]error, err error) {
+	fates = slices.Repeat([]Fate{Kept}, len(placed))
+	if !s.caps().Gmail() {
+		return fates, nil, nil
 	}
-	var label error
-	err := p.with(ctx, func(s *session) error {
-		if !s.caps().Gmail() {
-			return nil
-		}
-		c := newConfirmer(s, placed, fates)
-		err := c.run()
-		label = c.label
-		return err
-	})
-	if err != nil {
-		return nil, err
+	c := newConfirmer(s, placed, fates)
+	if err := c.run(); err != nil {
+		return nil, nil, err
 	}
-	return fates, label
+	return fates, c.failed, nil
 }
 
 // LabelError is for labels that could not be set on messages that have arrived.
@@ -103,13 +92,13 @@ type confirmer struct {
 	others  []stored       // what has their Message-ID, without their trace
 	byTrace map[string]int // the messages by their traces
 	byID    map[string][]int
-	label   error
+	failed  map[string]error // labels that could not be set
 }
 
 func newConfirmer(s *session, placed []Placed, fates []Fate) *confirmer {
 	c := &confirmer{
 		s: s, placed: placed, fates: fates, uids: make([]uint32, len(placed)), others: make([]stored, len(placed)),
-		byTrace: make(map[string]int), byID: make(map[string][]int),
+		byTrace: make(map[string]int), byID: make(map[string][]int), failed: make(map[string]error),
 	}
 	for i, p := range placed {
 		c.fates[i] = Missing
@@ -225,7 +214,7 @@ func (c *confirmer) setLabels(name string) error {
 			return err
 		}
 		if !r.OK() {
-			c.label = errors.Join(c.label, &LabelError{label, refused(c.s.outcome(r, forwarder.StageRcpt))})
+			c.failed[label] = &LabelError{label, refused(c.s.outcome(r, forwarder.StageRcpt))}
 		}
 	}
 	return nil

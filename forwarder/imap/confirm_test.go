@@ -2,8 +2,10 @@ package imap_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/popferry/popferry/forwarder"
@@ -18,7 +20,11 @@ func trace(id string) string {
 }
 
 // copyOf is a message with its own trace, as it was fetched from a mailbox.
-func copyOf(id, fetched string) *forwarder.Message { return message(trace(id) + fetched) }
+func copyOf(id, fetched string) *forwarder.Message {
+	m := message(trace(id) + fetched)
+	m.Trace = id
+	return m
+}
 
 const (
 	letter  = "Received: from a by b; Thu, 26 Nov 2026 11:00:01 +0000\r\nDate: Thu, 26 Nov 2026\r\n 11:00:00 +0000\r\nFrom: \"A\" <a@example.org>\r\nMessage-ID: <1@example.org>\r\n\r\nhi\r\n"
@@ -26,49 +32,74 @@ const (
 	another = "From: b@example.org\r\nMessage-ID: <2@example.org>\r\n\r\nyo\r\n"
 )
 
-// placed is what has to be known of a message to read it back.
-func placed(at forwarder.Mark, id, fetched string) imap.Placed {
-	p := imap.Placed{Mark: at, Trace: id, MessageID: "<1@example.org>", Date: "Thu, 26 Nov 2026 11:00:00 +0000", From: `"A" <a@example.org>`, Size: int64(len(fetched))}
-	if fetched == another {
-		p.MessageID, p.Date, p.From = "<2@example.org>", "", "b@example.org"
-	}
-	return p
-}
+const (
+	merged   = "accepted dot the server had this message already, and keeps it once"
+	replaced = "replaced dot the server has another message with this Message-ID, and kept that one only"
+)
 
-// TestConfirm: what Gmail keeps of several copies.
-func TestConfirm(t *testing.T) {
+// TestReadBack: what Gmail keeps of several copies.
+func TestReadBack(t *testing.T) {
 	t.Parallel()
 	s := serve(t, imaptest.Gmail())
 	p := newPool(t, s)
-	var all []imap.Placed
-	send := func(id, fetched string) {
-		t.Helper()
-		o, at, err := deliver(t.Context(), p, copyOf(id, fetched))
-		if o.Kind != forwarder.Accepted || err != nil {
-			t.Fatalf("got %v and %v", describe(o), err)
+	for _, tt := range []struct{ id, fetched, want string }{
+		{"first", letter, "accepted dot 250 2.0.0 OK Success"},
+		{"again-from-another-mailbox", letter, merged},
+		{"by-the-list", toList, replaced},
+		{"other", another, "accepted dot 250 2.0.0 OK Success"},
+	} {
+		o, at, err := deliver(t.Context(), p, copyOf(tt.id, tt.fetched))
+		if got := describe(o); !strings.HasPrefix(got, tt.want) || err != nil {
+			t.Errorf("%s: got %q and %v, want %q", tt.id, got, err, tt.want)
 		}
 		if at.All.Name != "[Gmail]/Alle Nachrichten" || at.All.Validity != 7 {
 			t.Errorf("the mark is %v", at)
 		}
-		all = append(all, placed(at, id, fetched))
 	}
-	send("first", letter)
-	send("again-from-another-mailbox", letter)
-	send("by-the-list", toList)
-	send("other", another)
-	missing := all[0]
-	missing.Trace, missing.MessageID = "missing", "<missing@example.org>"
-	all = append(all, missing)
-	fates, err := p.Confirm(t.Context(), all)
-	if want := []imap.Fate{imap.Kept, imap.Merged, imap.Replaced, imap.Kept, imap.Missing}; !slices.Equal(fates, want) || err != nil {
-		t.Errorf("got %v and %v, want %v", fates, err, want)
-	}
-	said := strings.Join(s.Said(), "\n")
-	if n := strings.Count(said, "UID FETCH"); n != 1 {
-		t.Errorf("%d FETCHs, want one", n)
-	}
-	if strings.Contains(said, "SELECT ") {
+	if strings.Contains(strings.Join(s.Said(), "\n"), "SELECT ") {
 		t.Error("the folder was opened to be changed")
+	}
+}
+
+// TestReadBackInOnePass: what is accepted while something is looked for is looked for
+// in one more pass, on the same session.
+func TestReadBackInOnePass(t *testing.T) {
+	t.Parallel()
+	const n = 8
+	o := imaptest.Gmail()
+	accepted, first := make(chan struct{}, n), make(chan struct{})
+	o.Fault = func(e imaptest.Event) imaptest.Fault {
+		switch e.Command {
+		case "APPEND":
+			accepted <- struct{}{}
+		case "EXAMINE":
+			<-first
+		}
+		return imaptest.Fault{}
+	}
+	s := serve(t, o)
+	p := newPool(t, s)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			id := fmt.Sprint("m", i)
+			own := strings.ReplaceAll(another, "<2@", "<"+id+"@")
+			if o, _, err := deliver(t.Context(), p, copyOf(id, own)); o.Kind != forwarder.Accepted || err != nil {
+				t.Errorf("%s: got %v and %v", id, describe(o), err)
+			}
+		})
+	}
+	for range n {
+		<-accepted
+	}
+	close(first)
+	all.Wait()
+	said := strings.Join(s.Said(), "\n")
+	if got := strings.Count(said, "UID FETCH"); got >= n {
+		t.Errorf("%d passes for %d messages", got, n)
+	}
+	if got := strings.Count(said, "LOGOUT"); got != 0 {
+		t.Errorf("the session for it was ended %d times", got)
 	}
 }
 
@@ -76,21 +107,12 @@ func TestConfirm(t *testing.T) {
 // is the same letter if its octets are as many.
 func TestMergedWithOwnMail(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		there string
-		want  imap.Fate
-	}{{letter, imap.Merged}, {toList, imap.Replaced}, {strings.Replace(letter, "a@example.org", "x@example.org", 1), imap.Replaced}} {
+	for _, tt := range []struct{ there, want string }{
+		{letter, merged}, {toList, replaced}, {strings.Replace(letter, "a@example.org", "x@example.org", 1), replaced},
+	} {
 		s := serve(t, imaptest.Gmail())
 		s.Append("INBOX", []byte(tt.there))
-		p := newPool(t, s)
-		_, at, err := deliver(t.Context(), p, copyOf("mine", letter))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fates, err := p.Confirm(t.Context(), []imap.Placed{placed(at, "mine", letter)})
-		if !slices.Equal(fates, []imap.Fate{tt.want}) || err != nil {
-			t.Errorf("%q is there: got %v and %v, want %v", tt.there, fates, err, tt.want)
-		}
+		wantOutcome(t, newPool(t, s), copyOf("mine", letter), tt.want)
 	}
 }
 
@@ -98,17 +120,11 @@ func TestMergedWithOwnMail(t *testing.T) {
 func TestLabels(t *testing.T) {
 	t.Parallel()
 	s := serve(t, imaptest.Gmail())
-	p := newPool(t, s)
 	m := copyOf("mine", letter)
 	m.Folder = "Post/Büro"
-	o, at, err := deliver(t.Context(), p, m)
-	if o.Kind != forwarder.Accepted || at.Folder.Name != "INBOX" || err != nil {
-		t.Fatalf("got %v, %v and %v", describe(o), at, err)
-	}
-	mine := placed(at, "mine", letter)
-	mine.Label = m.Folder
-	if fates, err := p.Confirm(t.Context(), []imap.Placed{mine}); !slices.Equal(fates, []imap.Fate{imap.Kept}) || err != nil {
-		t.Errorf("got %v and %v", fates, err)
+	o, at, err := deliver(t.Context(), newPool(t, s), m)
+	if o.Kind != forwarder.Accepted || o.Err != nil || at.Folder.Name != "INBOX" || err != nil {
+		t.Fatalf("got %v (%v), %v and %v", describe(o), o.Err, at, err)
 	}
 	if got := s.Messages("INBOX")[0].Labels; !slices.Equal(got, []string{"Post/B&APw-ro"}) {
 		t.Errorf("labels: %q", got)
@@ -125,34 +141,27 @@ func TestLabelRefused(t *testing.T) {
 		}
 		return imaptest.Fault{}
 	}
-	p := newPool(t, serve(t, o))
-	_, at, err := deliver(t.Context(), p, copyOf("mine", letter))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mine := placed(at, "mine", letter)
-	mine.Label = "x"
-	fates, err := p.Confirm(t.Context(), []imap.Placed{mine})
+	m := copyOf("mine", letter)
+	m.Folder = "x"
+	got, _, err := deliver(t.Context(), newPool(t, serve(t, o)), m)
 	var label *imap.LabelError
-	if !slices.Equal(fates, []imap.Fate{imap.Kept}) || !errors.As(err, &label) || label.Label != "x" || !strings.Contains(err.Error(), "not that") {
-		t.Errorf("got %v and %v", fates, err)
+	if got.Kind != forwarder.Accepted || !errors.As(got.Err, &label) || label.Label != "x" || !strings.Contains(got.Err.Error(), "not that") || err != nil {
+		t.Errorf("got %v (%v) and %v", describe(got), got.Err, err)
 	}
 }
 
-// TestConfirmElsewhere: a server that keeps what it accepts is not asked.
-func TestConfirmElsewhere(t *testing.T) {
+// TestNothingIsReadBackElsewhere: a server that keeps what it accepts is not asked.
+func TestNothingIsReadBackElsewhere(t *testing.T) {
 	t.Parallel()
 	s := serve(t, imaptest.Options{})
-	p := newPool(t, s)
-	at := wantOutcome(t, p, mail("one", "hi"), "accepted dot 250 2.0.0 OK done")
-	fates, err := p.Confirm(t.Context(), []imap.Placed{{Mark: at, Trace: "one"}})
-	if !slices.Equal(fates, []imap.Fate{imap.Kept}) || err != nil || s.Connections() != 1 {
-		t.Errorf("got %v and %v over %d connections", fates, err, s.Connections())
+	wantOutcome(t, newPool(t, s), mail("one", "hi"), "accepted dot 250 2.0.0 OK done")
+	if s.Connections() != 1 {
+		t.Errorf("%d connections, want 1", s.Connections())
 	}
 }
 
-// TestConfirmFails: then nothing is known.
-func TestConfirmFails(t *testing.T) {
+// TestReadBackFails: then the message is in doubt.
+func TestReadBackFails(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"EXAMINE", "UID FETCH"} {
 		for name, fault := range map[string]imaptest.Fault{"refused": {Reply: "NO [UNAVAILABLE] later"}, "cut": {Close: true}} {
@@ -165,15 +174,10 @@ func TestConfirmFails(t *testing.T) {
 					}
 					return imaptest.Fault{}
 				}
-				p := newPool(t, serve(t, o))
-				_, mark, err := deliver(t.Context(), p, copyOf("mine", letter))
-				if err != nil {
-					t.Fatal(err)
-				}
-				fates, err := p.Confirm(t.Context(), []imap.Placed{placed(mark, "mine", letter)})
+				got, _, err := deliver(t.Context(), newPool(t, serve(t, o)), copyOf("mine", letter))
 				var server *imap.Error
-				if fates != nil || !errors.As(err, &server) {
-					t.Errorf("got %v and %v", fates, err)
+				if got.Kind != forwarder.InDoubt || !errors.As(got.Err, &server) || err != nil {
+					t.Errorf("got %v (%v) and %v", describe(got), got.Err, err)
 				}
 			})
 		}

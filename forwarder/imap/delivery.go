@@ -97,6 +97,8 @@ func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forward
 			if _, o, err := d.place(ctx, nul); err != nil || o.Kind != 0 {
 				return o, err
 			}
+		case err == nil && o.Kind == forwarder.Accepted:
+			return d.p.back.outcome(ctx, d.m, to.mark, o), nil
 		case !errors.Is(err, errNotStarted):
 			return o, err
 		case !d.c.slot.idle: // of sessions that were idle there are only so many

@@ -16,6 +16,10 @@ type Pool struct {
 	quirks *quirks
 	queue  queue
 	server *server
+	back   *readback
+
+	closing     chan struct{} // closed by Close
+	closingOnce sync.Once
 
 	// For the sessions that are being opened, guarded by the queue's lock:
 
@@ -32,6 +36,7 @@ func New(o Options) *Pool {
 		connections: min(p.o.Connections, p.o.InFlight), most: p.o.InFlight, width: 1,
 	}
 	p.queue.changed = sync.NewCond(&p.queue.mu)
+	p.back, p.closing = newReadback(p), make(chan struct{})
 	return p
 }
 
@@ -101,6 +106,7 @@ func (p *Pool) with(ctx context.Context, do func(*session) error) error {
 // sessions and refuses the rest with ErrClosed. It may be called again.
 func (p *Pool) Close() error {
 	p.queue.close()
+	p.closingOnce.Do(func() { close(p.closing) })
 	p.queue.background.Wait()
 	return nil
 }
