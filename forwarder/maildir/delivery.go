@@ -40,9 +40,12 @@ func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at 
 		return nil, err
 	}
 	defer d.d.running.Done()
+	// What the disk holds up for too long goes on without us: it must not see another
+	// message then, nor read on in this one.
+	m := d.m
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // what the disk holds up reads no more of the body then
-	b, err := within(d.d, false, func() (*Box, error) { return d.d.open(d.m.Folder) })
+	defer cancel()
+	b, err := within(d.d, false, func() (*Box, error) { return d.d.open(m.Folder) })
 	if err != nil {
 		return d.outcomes("", err)
 	}
@@ -56,7 +59,7 @@ func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at 
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	path, err := within(d.d, true, func() (string, error) { return b.deliver(ctx, d.m) })
+	path, err := within(d.d, true, func() (string, error) { return b.deliver(ctx, m) })
 	return d.outcomes(path, err)
 }
 
@@ -138,7 +141,7 @@ type sized struct {
 func (s *sized) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.read += int64(n)
-	if err == io.EOF && s.read != s.size {
+	if errors.Is(err, io.EOF) && s.read != s.size {
 		err = fmt.Errorf("the message to store has %d octets where there should be %d", s.read, s.size)
 	}
 	return n, err
