@@ -33,7 +33,7 @@ func FuzzParseToken(f *testing.F) {
 			t.Errorf("a token of %d octets that ends at %v, and the error %v", len(token), ends, err)
 		case err == nil && token == "" && strings.TrimSpace(text) != "":
 			t.Errorf("no token and no error of %q", text)
-		case strings.Contains(text, "expires_in") && !strings.Contains(text, "expiry") && ends.Sub(now).Abs() > longestToken*time.Second:
+		case !ends.IsZero() && !strings.Contains(strings.ToLower(text), "expiry") && !strings.Contains(text, `\u`) && ends.Sub(now).Abs() > longestToken*time.Second:
 			t.Errorf("%q ends at %v, which is more than a year from %v", text, ends, now)
 		}
 	})
