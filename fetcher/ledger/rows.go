@@ -20,8 +20,13 @@ type Rows struct {
 	causes []Cause  // rows of one kind have the same, one after the other
 }
 
-// pageSize is when a page is full, in octets: one is the most that growing copies.
-const pageSize = 64 << 10
+const (
+	// pageSize is when a page is full, in octets. No more than a page is copied when
+	// there are more rows.
+	pageSize = 64 << 10
+	// rowSize is what a row takes as a rule, in octets.
+	rowSize = 80
+)
 
 // NewRows returns Rows with room for so many.
 func NewRows(n int) *Rows {
@@ -56,7 +61,7 @@ func (r *Rows) Add(k *Known) {
 		r.last = new(strings.Builder)
 	}
 	if r.last.Len() == 0 {
-		r.last.Grow(pageSize + 256)
+		r.last.Grow(min(pageSize+rowSize, rowSize*cap(r.places))) // most mailboxes are small
 	}
 	r.places = append(r.places, uint64(len(r.pages))<<32|uint64(r.last.Len()))
 	var fields byte

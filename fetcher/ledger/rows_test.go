@@ -64,6 +64,20 @@ func TestNoRows(t *testing.T) {
 	}
 }
 
+// Most mailboxes have few messages: their rows do not take a page.
+func TestMemoryOfFewRows(t *testing.T) {
+	const n = 1000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		PackRows(Known{UID: "a"}, Known{UID: "b"})
+	}
+	runtime.ReadMemStats(&after)
+	if got := (after.TotalAlloc - before.TotalAlloc) / n; got > 2000 {
+		t.Errorf("two rows take %d octets, want 2000 at most", got)
+	}
+}
+
 // A row takes about as much as its texts, and reading all of them takes nothing.
 func TestMemoryOfRows(t *testing.T) {
 	if testing.Short() {
