@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/trust"
@@ -93,4 +94,53 @@ func TestExampleKeys(t *testing.T) {
 	for _, e := range l.settingKeys() {
 		find(parts[3], e.sub)
 	}
+}
+
+// TestDestinationsOfTheManual: each example in the page about destinations can be
+// loaded, and says nothing that popferry would warn of.
+func TestDestinationsOfTheManual(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../deploy/docs/destinations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := regexp.MustCompile(`password_file: ([^,}\s]+)`)
+	examples := 0
+	for _, block := range regexp.MustCompile(`(?m)^(?: {4}.*\n|\n)+`).FindAllString(string(text), -1) {
+		if !regexp.MustCompile(`(?m)^ +forward:$`).MatchString(block) {
+			continue
+		}
+		examples++
+		dir := t.TempDir()
+		for _, name := range secret.FindAllStringSubmatch(block, -1) {
+			if err := os.WriteFile(filepath.Join(dir, name[1]), []byte("hunter2"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		yaml := dedented(block)
+		if !strings.Contains(yaml, "accounts:") {
+			yaml += "accounts:\n  - {host: pop.example.net, username: leo, password: hunter2}\n"
+		}
+		path := filepath.Join(dir, "popferry.yaml")
+		if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c := loadExample(t, path); len(c.Warnings) > 0 {
+			t.Errorf("%s\nwarnings %q, want none", yaml, c.Warnings)
+		}
+	}
+	if examples < 6 {
+		t.Errorf("%d examples, want one for each kind of inbox", examples)
+	}
+}
+
+// dedented is an indented block without the indentation of its first line.
+func dedented(block string) string {
+	block = strings.TrimLeft(block, "\n")
+	indent := block[:len(block)-len(strings.TrimLeft(block, " "))]
+	var b strings.Builder
+	for line := range strings.Lines(block) {
+		b.WriteString(strings.TrimPrefix(line, indent))
+	}
+	return b.String()
 }
