@@ -14,8 +14,10 @@ import (
 	"github.com/popferry/popferry/cmd/internal/check"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/daemon"
+	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/forwarder/imap"
 )
 
 func (p *program) initCommand() *cobra.Command {
@@ -134,8 +136,13 @@ func (p *program) setUp(ctx context.Context, in setup.Input, front frontEnd, yes
 	}
 	return setup.Run(ctx, setup.Options{
 		Input: in, FrontEnd: front, Silent: silent, Config: p.configFlag,
-		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules,
+		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules, IMAP: openIMAP,
 	})
+}
+
+// openIMAP opens an inbox at an IMAP server, to be tried.
+func openIMAP(l probe.Link, username string, secret func(context.Context) (string, error)) probe.Checker {
+	return imap.New(imap.Options{Dial: l.Dial, StartTLS: l.StartTLS, Passed: l.Passed, Username: username, Secret: secret, Connections: 1})
 }
 
 // pollFirst polls the new account once. The user reads the summary, so the log

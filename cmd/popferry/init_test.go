@@ -251,3 +251,39 @@ func TestNextCommands(t *testing.T) {
 		}
 	}
 }
+
+// An inbox at an IMAP server: a login that is refused is told before anything is
+// written, and what is written names the folder's server.
+func TestInitWithAnInboxOnRealIMAP(t *testing.T) {
+	realserver.Require(t)
+	d := realserver.StartDovecotIMAP(t)
+	d.AddUser("leo", "isp secret")
+	d.AddUser("me", "inbox secret")
+	imap := d.IMAP()
+	n := newNewcomer(t, certtest.New(t), "", nil)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	popIP, popPort := split(t, d.POP3S())
+	err := n.init([]testworld.Reply{
+		{Question: "Password at " + popIP, Answer: "isp secret"},
+		{Question: "Password at " + popIP, Answer: "mistyped"},
+		{Question: "Try again with another", Answer: "p"},
+		{Question: "Password at " + popIP, Answer: "inbox secret"},
+		{Question: "Keep mail in the mailbox", Answer: "no"},
+		{Question: "Forward all mail", Answer: ""},
+		{Question: "Write them?", Answer: ""},
+		{Question: "Collect and forward mail now?", Answer: "no"},
+	}, "--address", "leo@popferry.test", "--host", popIP, "--port", popPort, "--tls", "implicit",
+		"--to", "me@popferry.test", "--smtp-host", imap, "--smtp-tls", "starttls", "--forward-protocol", "imap", "--ca-file", d.CAFile())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, n.screen.String())
+	}
+	for _, want := range []string{"FAILED  login", "the destination refused the login", "ok      folder"} {
+		if !strings.Contains(n.screen.String(), want) {
+			t.Errorf("the screen does not have %q:\n%s", want, n.screen.String())
+		}
+	}
+	cfg, err := app.Load(filepath.Join(n.dir, "popferry.yaml"))
+	if err != nil || cfg.Forward[0].Endpoint() != "imap "+imap {
+		t.Errorf("%v; the destination is %s, want imap %s", err, cfg.Forward[0].Endpoint(), imap)
+	}
+}
