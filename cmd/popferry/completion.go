@@ -102,10 +102,11 @@ func completeHelp(c *cobra.Command, args []string, _ string) (names []cobra.Comp
 // completeInit completes the flags of init that take one of a few words.
 func completeInit(c *cobra.Command) {
 	for flag, words := range map[string][]cobra.Completion{
-		"tls":             {config.TLSImplicit, config.TLSStart, config.TLSNone},
-		"smtp-tls":        {config.TLSImplicit, config.TLSStart, config.TLSNone},
-		"leave-on-server": {"true", "false", "14d"},
-		"first-run":       {config.FirstRunAll, config.FirstRunNew},
+		"tls":              {config.TLSImplicit, config.TLSStart, config.TLSNone},
+		"smtp-tls":         {config.TLSImplicit, config.TLSStart, config.TLSNone},
+		"forward-protocol": {config.ProtocolSMTP, config.ProtocolLMTP, config.ProtocolIMAP},
+		"leave-on-server":  {"true", "false", "14d"},
+		"first-run":        {config.FirstRunAll, config.FirstRunNew},
 	} {
 		completeFlag(c, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}

@@ -148,3 +148,21 @@ func TestConnectionsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestWellKnownPorts: a port of one protocol is none of another's.
+func TestWellKnownPorts(t *testing.T) {
+	t.Parallel()
+	ports := map[Protocol][]int{POP3: {995, 110}, Submission: {465, 587, 25}, IMAP: {993, 143}}
+	for p := range ports {
+		for q, list := range ports {
+			for _, port := range list {
+				if got := wellKnown(p, port); got != (p == q) {
+					t.Errorf("wellKnown(%v, %d) = %v", p, port, got)
+				}
+			}
+		}
+		if wellKnown(p, 6379) {
+			t.Errorf("wellKnown(%v, 6379) = true", p)
+		}
+	}
+}
