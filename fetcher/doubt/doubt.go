@@ -17,7 +17,7 @@ import (
 // Finder is a destination that can tell whether messages have arrived.
 type Finder interface {
 	// Find reports which of these messages it has, in their order. After an error
-	// nothing is known of any.
+	// nothing is known of those that were not found.
 	Find(ctx context.Context, sought []forwarder.Sought) ([]bool, error)
 }
 
@@ -87,10 +87,8 @@ func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Resul
 		return Result{}, err
 	}
 	res := Result{Waiting: make(map[int64]bool)}
-	var found []bool
-	if found, res.Err = finder.Find(ctx, soughtIn(marked)); res.Err != nil {
-		found = make([]bool, len(marked))
-	}
+	found, unknown := finder.Find(ctx, soughtIn(marked))
+	res.Err = unknown
 	var changed []*ledger.Record
 	for i, rec := range marked {
 		switch since := sinceOf(rec, now); {

@@ -9,13 +9,6 @@ import (
 	"github.com/popferry/popferry/forwarder/imap/wire"
 )
 
-// Sought is a message that may have been stored.
-type Sought struct {
-	Mark      forwarder.Mark // what begin was given for it
-	Trace     string         // the id in its trace line
-	MessageID string         // with angle brackets; "": none
-}
-
 // Found is where a message lies.
 type Found struct {
 	Folder string // as the server writes it
@@ -42,8 +35,8 @@ const (
 // others, where the server searches; servers find nothing by headers that lie there.
 // With an error, which is an *Error if it is about the server, what was found is
 // still true, and of the rest nothing is known.
-func (p *Pool) Find(ctx context.Context, sought []Sought) (map[string]Found, error) {
-	f := &finder{found: make(map[string]Found), left: make(map[string]Sought)}
+func (p *Pool) Find(ctx context.Context, sought []forwarder.Sought) (map[string]Found, error) {
+	f := &finder{found: make(map[string]Found), left: make(map[string]forwarder.Sought)}
 	for _, m := range sought {
 		if m.Trace != "" {
 			f.left[m.Trace] = m
@@ -67,7 +60,7 @@ func (p *Pool) Find(ctx context.Context, sought []Sought) (map[string]Found, err
 // finder looks for messages on a session.
 type finder struct {
 	s     *session
-	left  map[string]Sought // by trace
+	left  map[string]forwarder.Sought // by trace
 	found map[string]Found
 }
 
@@ -216,7 +209,7 @@ func (f *finder) allSince(name string, validity uint32) uint32 {
 
 // criteria are the searches for a message. Gmail's index knows Message-IDs better
 // than HEADER does.
-func (f *finder) criteria(m Sought) []string {
+func (f *finder) criteria(m forwarder.Sought) []string {
 	var out []string
 	if wire.Quotable(m.Trace) {
 		out = append(out, "HEADER "+forwarder.TraceField+" "+wire.Quote(m.Trace))

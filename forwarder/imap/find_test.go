@@ -15,14 +15,14 @@ import (
 
 // doubt delivers a message of which the server does not say whether it was stored,
 // and returns what is to be looked for.
-func doubt(t *testing.T, p *imap.Pool, id string) imap.Sought {
+func doubt(t *testing.T, p *imap.Pool, id string) forwarder.Sought {
 	t.Helper()
 	m := mail(id, "hi")
 	o, at, err := deliver(t.Context(), p, m)
 	if o.Kind != forwarder.InDoubt || err != nil {
 		t.Fatalf("got %v and %v, want it in doubt", describe(o), err)
 	}
-	return imap.Sought{Mark: at, Trace: id, MessageID: "<" + id + "@example.org>"}
+	return forwarder.Sought{Mark: at, Trace: id, MessageID: "<" + id + "@example.org>"}
 }
 
 // cutting cuts the connection when a message has come. It is stored if its folder's
@@ -77,7 +77,7 @@ func TestFind(t *testing.T) {
 			if tt.change != nil {
 				tt.change(s)
 			}
-			found, err := p.Find(t.Context(), []imap.Sought{stored, lost})
+			found, err := p.Find(t.Context(), []forwarder.Sought{stored, lost})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestFindMany(t *testing.T) {
 	t.Parallel()
 	s := serve(t, imaptest.Options{Folders: map[string]string{"Lists": ""}, Fault: cutting(true)})
 	p := newPool(t, s)
-	var sought []imap.Sought
+	var sought []forwarder.Sought
 	for i := range 20 {
 		id := fmt.Sprintf("m%d", i)
 		m := mail(id, "hi")
@@ -117,7 +117,7 @@ func TestFindMany(t *testing.T) {
 		if o.Kind != forwarder.InDoubt || err != nil {
 			t.Fatalf("got %v and %v", describe(o), err)
 		}
-		sought = append(sought, imap.Sought{Mark: at, Trace: id})
+		sought = append(sought, forwarder.Sought{Mark: at, Trace: id})
 		s.Append("INBOX", []byte("Message-ID: "+strings.Repeat("x", 100_000)+"\r\nX-Popferry-Trace: id=evil"+fmt.Sprint(i)+"\r\n\r\n"))
 	}
 	before := len(s.Said())
@@ -147,11 +147,11 @@ func TestOnlyTheTraceTells(t *testing.T) {
 	} {
 		s.Append("INBOX", []byte(text))
 	}
-	if found, err := p.Find(t.Context(), []imap.Sought{lost}); len(found) != 0 || err != nil {
+	if found, err := p.Find(t.Context(), []forwarder.Sought{lost}); len(found) != 0 || err != nil {
 		t.Errorf("found %v and %v", found, err)
 	}
 	s.Append("INBOX", []byte("X-Popferry-Trace: id=other\r\nX-Popferry-Trace:\r\n id=lost;\r\n\taccount=00\r\n\r\n"))
-	found, err := p.Find(t.Context(), []imap.Sought{lost})
+	found, err := p.Find(t.Context(), []forwarder.Sought{lost})
 	if got := slices.Collect(maps.Keys(found)); !slices.Equal(got, []string{"lost"}) || err != nil {
 		t.Errorf("folded and behind another one: found %v and %v", found, err)
 	}
@@ -172,7 +172,7 @@ func TestFindFails(t *testing.T) {
 				}})
 				p := newPool(t, s)
 				stored := doubt(t, p, "stored")
-				found, err := p.Find(t.Context(), []imap.Sought{stored})
+				found, err := p.Find(t.Context(), []forwarder.Sought{stored})
 				var server *imap.Error
 				if len(found) != 0 || !errors.As(err, &server) {
 					t.Errorf("found %v and %v", found, err)
@@ -197,7 +197,7 @@ func TestFindWithoutMark(t *testing.T) {
 	if got := stored.Mark.String(); got != `"INBOX" 0 0` {
 		t.Errorf("the mark is %s", got)
 	}
-	if found, err := p.Find(t.Context(), []imap.Sought{stored}); found["stored"].UID != 100 || err != nil {
+	if found, err := p.Find(t.Context(), []forwarder.Sought{stored}); found["stored"].UID != 100 || err != nil {
 		t.Errorf("found %v and %v", found, err)
 	}
 }

@@ -40,16 +40,16 @@ func TestGoIMAP(t *testing.T) {
 			if err := p.Check(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			var sought []imap.Sought
+			var sought []forwarder.Sought
 			for i := range 20 {
 				id := fmt.Sprintf("m%d", i)
 				o, at, err := deliver(t.Context(), p, mail(id, strings.Repeat("hi\r\n", i*500)))
 				if err != nil || o.Kind != forwarder.Accepted {
 					t.Errorf("message %d: %s and %v", i, describe(o), err)
 				}
-				sought = append(sought, imap.Sought{Mark: at, Trace: id, MessageID: "<" + id + "@example.org>"})
+				sought = append(sought, forwarder.Sought{Mark: at, Trace: id, MessageID: "<" + id + "@example.org>"})
 			}
-			found, err := p.Find(t.Context(), append(sought, imap.Sought{Mark: sought[0].Mark, Trace: "lost"}))
+			found, err := p.Find(t.Context(), append(sought, forwarder.Sought{Mark: sought[0].Mark, Trace: "lost"}))
 			if len(found) != 20 || err != nil {
 				t.Errorf("found %v and %v", found, err)
 			}

@@ -361,7 +361,7 @@ func TestClosed(t *testing.T) {
 	wantOutcome(t, p, mail("one", "hi"), "accepted dot 250 2.0.0 OK done")
 	_ = p.Close()
 	_, _, err := deliver(t.Context(), p, mail("two", "hi"))
-	_, found := p.Find(t.Context(), []imap.Sought{{Trace: "x"}})
+	_, found := p.Find(t.Context(), []forwarder.Sought{{Trace: "x"}})
 	for _, err := range []error{err, found, p.Check(t.Context())} {
 		if !errors.Is(err, imap.ErrClosed) {
 			t.Errorf("got %v", err)

@@ -7,8 +7,10 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
@@ -45,6 +47,31 @@ func (s maildirSessions) Submit(m *forwarder.Message) fetcher.Delivery {
 
 func (maildirSessions) learnt() string { return "" }
 
+// imapSessions are those over IMAP.
+type imapSessions struct{ *imap.Pool }
+
+// Submit implements fetcher.Forwarder.
+func (s imapSessions) Submit(m *forwarder.Message) fetcher.Delivery { return s.Pool.Submit(m) }
+
+func (s imapSessions) learnt() string { return formatFacts(s.Facts()) }
+
+// Send delivers one message, for which nothing is recorded.
+func (s imapSessions) Send(ctx context.Context, m *forwarder.Message) ([]forwarder.Outcome, error) {
+	d := s.Pool.Submit(m)
+	defer d.Done()
+	return d.Wait(ctx, nil)
+}
+
+// Find implements doubt.Finder.
+func (s imapSessions) Find(ctx context.Context, sought []forwarder.Sought) ([]bool, error) {
+	lie, err := s.Pool.Find(ctx, sought)
+	found := make([]bool, len(sought))
+	for i, m := range sought {
+		_, found[i] = lie[m.Trace]
+	}
+	return found, err
+}
+
 // parseFacts reads what was learnt of a destination before. Nothing depends on
 // it, so what cannot be read does not count.
 func parseFacts[T any](text string) (facts T) {
@@ -75,6 +102,24 @@ func SMTPOptions(d config.Destination) smtp.Options {
 	}
 }
 
+// IMAPOptions returns a destination as package imap wants it, without how to
+// connect.
+func IMAPOptions(d config.Destination) imap.Options {
+	p, _ := provider.ForHost(d.Host)
+	return imap.Options{
+		Username:     d.Username,
+		Secret:       d.Secret.Get,
+		Token:        d.Token,
+		Auth:         imap.Method(d.Auth),
+		Folder:       d.Folder,
+		CreateFolder: d.CreateFolder,
+		MaxSize:      p.IMAPLimits.AppendLimit,
+		Connections:  d.Connections,
+		InFlight:     d.InFlight,
+		Timeout:      d.Timeout,
+	}
+}
+
 // MaildirOptions returns a destination as package maildir wants it.
 func MaildirOptions(d config.Destination) maildir.Options {
 	return maildir.Options{Path: d.Path, Folder: d.Folder, Create: d.CreateFolder}
@@ -98,8 +143,14 @@ func (r Resources) pool(d config.Destination, accounts []config.Account, facts s
 
 // open returns the sessions with a destination, without opening anything.
 func open(d config.Destination, dialer *dial.Dialer, secret secretFunc, facts string, trace func() func(bool, string)) sessions {
-	if d.Protocol == config.ProtocolMaildir {
+	switch d.Protocol {
+	case config.ProtocolMaildir:
 		return maildirSessions{maildir.NewDestination(MaildirOptions(d))}
+	case config.ProtocolIMAP:
+		o := IMAPOptions(d)
+		o.Facts = parseFacts[imap.Facts](facts)
+		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, trace
+		return imapSessions{imap.New(o)}
 	}
 	o := SMTPOptions(d)
 	o.Facts = parseFacts[smtp.Facts](facts)
