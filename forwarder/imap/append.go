@@ -77,12 +77,12 @@ func (t *transaction) write() error {
 	t.c = &wire.Command{Wait: s.o.Timeout, Message: true, Asking: ask}
 	line := t.line(ask)
 	if s.Start(t.c, line, line) != nil {
-		return nil // the session has ended, as Await will say
+		return nil //nolint:nilerr // the session has ended, as Await will say
 	}
 	t.started = true
 	if ask {
 		if s.Flush() != nil {
-			return nil
+			return nil //nolint:nilerr // the same
 		}
 		if _, ok := s.Requested(t.c); !ok {
 			return nil
@@ -158,7 +158,7 @@ func (t *transaction) lost(ctx context.Context, err error) (forwarder.Outcome, e
 	case bye != nil:
 		return t.s.outcome(bye, t.stage()), nil
 	}
-	return forwarder.Outcome{Kind: forwarder.Broken, Stage: t.stage(), Err: cause(ctx, err)}, nil
+	return forwarder.Outcome{Kind: forwarder.Broken, Stage: t.stage(), Err: cause(ctx, err)}, nil //nolint:nilerr // it stands in the outcome
 }
 
 // stage is how far the transaction came.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
@@ -90,6 +89,3 @@ func wantOutcome(t *testing.T, p *imap.Pool, m *forwarder.Message, want string) 
 func describe(o forwarder.Outcome) string {
 	return fmt.Sprintf("%v %v %s", o.Kind, o.Stage, o.Reply())
 }
-
-// wait bounds what a test with real time waits for.
-const wait = 30 * time.Second

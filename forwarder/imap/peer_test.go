@@ -20,6 +20,7 @@ import (
 //	S: text   it writes the line
 //	S~ text   it writes the text without a line end
 //	S! 1000   it writes the letter x so often
+//	S+ 9s     it takes so long
 //	S-        it neither reads nor writes for an hour
 //	C: text   the client sends exactly this line
 //	C-        the client sends nothing for a second
@@ -70,49 +71,58 @@ func (p *peer) done() {
 func play(c net.Conn, script string) error {
 	br := bufio.NewReader(c)
 	for step := range strings.Lines(strings.TrimSpace(script)) {
-		step = strings.ReplaceAll(strings.TrimSpace(step), `\r\n`, "\r\n")
-		do, text := step[:2], strings.TrimPrefix(step[2:], " ")
-		var err error
-		switch do {
-		case "S:":
-			_, err = io.WriteString(c, text+"\r\n")
-		case "S~":
-			_, err = io.WriteString(c, text)
-		case "S!":
-			var n int
-			if n, err = strconv.Atoi(text); err == nil {
-				_, _ = io.WriteString(c, strings.Repeat("x", n)) // until the client has had enough
-			}
-		case "S-":
-			time.Sleep(time.Hour)
-		case "C:":
-			err = expect(br, text)
-		case "C-":
-			_ = c.SetReadDeadline(time.Now().Add(time.Second))
-			if next, early := br.Peek(1); !errors.Is(early, os.ErrDeadlineExceeded) {
-				err = fmt.Errorf("got %q and %v, want nothing yet", next, early)
-			}
-			_ = c.SetReadDeadline(time.Time{})
-		case "C~":
-			var most int
-			if most, err = strconv.Atoi(text); err == nil {
-				if rest, _ := io.ReadAll(br); len(rest) > most {
-					err = fmt.Errorf("got %d octets", len(rest))
-				}
-			}
-		case "C!":
-			var rest []byte
-			if rest, err = io.ReadAll(br); len(rest) > 0 {
-				err = fmt.Errorf("got %q before the end, want nothing", rest)
-			}
-		default:
-			err = errors.New("no such step")
-		}
-		if err != nil {
+		if err := play1(br, c, step); err != nil {
 			return fmt.Errorf("at %q: %w", step, err)
 		}
 	}
 	return nil
+}
+
+// play1 plays one step.
+func play1(br *bufio.Reader, c net.Conn, step string) error {
+	step = strings.ReplaceAll(strings.TrimSpace(step), `\r\n`, "\r\n")
+	do, text := step[:2], strings.TrimPrefix(step[2:], " ")
+	switch do {
+	case "S:":
+		_, err := io.WriteString(c, text+"\r\n")
+		return err
+	case "S~":
+		_, err := io.WriteString(c, text)
+		return err
+	case "S!":
+		n, err := strconv.Atoi(text)
+		_, _ = io.WriteString(c, strings.Repeat("x", n)) // until the client has had enough
+		return err
+	case "S+":
+		wait, err := time.ParseDuration(text)
+		time.Sleep(wait)
+		return err
+	case "S-":
+		time.Sleep(time.Hour)
+		return nil
+	case "C:":
+		return expect(br, text)
+	case "C-":
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+		if next, early := br.Peek(1); !errors.Is(early, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("got %q and %v, want nothing yet", next, early)
+		}
+		return nil
+	case "C~":
+		most, err := strconv.Atoi(text)
+		if rest, _ := io.ReadAll(br); len(rest) > most {
+			return fmt.Errorf("got %d octets", len(rest))
+		}
+		return err
+	case "C!":
+		rest, err := io.ReadAll(br)
+		if len(rest) > 0 {
+			return fmt.Errorf("got %q before the end, want nothing", rest)
+		}
+		return err
+	}
+	return errors.New("no such step")
 }
 
 // expect reads the lines of want.

@@ -84,15 +84,9 @@ func (c *conn) login(cmd command) error {
 	case cmd.name == "LOGIN" && len(cmd.args) == 2:
 		given = cmd.args[1]
 	case cmd.name == "AUTHENTICATE":
-		response := ""
-		if len(cmd.args) > 1 {
-			response = cmd.args[1]
-		} else {
-			c.say("+ ")
-			var err error
-			if response, err = c.line(); err != nil {
-				return err
-			}
+		response, err := c.response(cmd)
+		if err != nil {
+			return err
 		}
 		octets, err := base64.StdEncoding.DecodeString(response)
 		if err != nil {
@@ -105,6 +99,15 @@ func (c *conn) login(cmd command) error {
 	}
 	c.loggedIn = true
 	return c.answer(cmd, "OK [CAPABILITY %s] welcome", c.caps())
+}
+
+// response is what the client answers to a mechanism, at once or when asked.
+func (c *conn) response(cmd command) (string, error) {
+	if len(cmd.args) > 1 {
+		return cmd.args[1], nil
+	}
+	c.say("+ ")
+	return c.line()
 }
 
 // refuseLogin says no. To a token it says why in a challenge first.

@@ -1,0 +1,85 @@
+package imap_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap"
+)
+
+// TestEachAnswerHasItsTime: the time for an answer begins when the one before has
+// come, and what else the server says does not make it longer.
+func TestEachAnswerHasItsTime(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		second string // what follows behind the answer to the first of two messages
+		want   forwarder.Kind
+	}{
+		"in time": {"S+ 9m\n S: a7 OK two\n C: a8 LOGOUT\n S: a8 OK\n C!\n", forwarder.Accepted},
+		"late":    {"S+ 5m\n S: * OK still here\n S+ 6m\n C!\n", forwarder.InDoubt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				script := strings.ReplaceAll(start, "IMAP4rev1", "IMAP4rev1 LITERAL+") + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
+					"C: a6 APPEND \"INBOX\" {4+}\\r\\nhi\\r\\n\n C: a7 APPEND \"INBOX\" {4+}\\r\\nhi\\r\\n\n S+ 9m\n S: a6 OK one\n" + tt.second
+				peer := &peer{t: t, scripts: []string{script}}
+				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1})
+				wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
+				var all sync.WaitGroup
+				for i, want := range []forwarder.Kind{forwarder.Accepted, tt.want} {
+					d := p.Submit(message("hi\r\n"))
+					all.Go(func() {
+						defer d.Done()
+						out, err := d.Wait(t.Context(), ready)
+						if err != nil || out[0].Kind != want {
+							t.Errorf("message %d: %+v and %v, want %v", i, out, err, want)
+						}
+					})
+				}
+				all.Wait()
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// TestSlowUpload: a message may take longer than any one wait, as long as it goes on.
+func TestSlowUpload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const size = 400_000
+		client, server := net.Pipe()
+		var all sync.WaitGroup
+		all.Go(func() {
+			defer server.Close()
+			br := bufio.NewReader(server)
+			for step := range strings.Lines(start + fmt.Sprintf("C: a5 APPEND \"INBOX\" {%d}\n", size)) {
+				if err := play1(br, server, step); err != nil {
+					t.Error(err)
+				}
+			}
+			_, _ = io.WriteString(server, "+ go\r\n")
+			for left := int64(size + 2); left > 0; left -= 16_384 {
+				time.Sleep(time.Minute)
+				_, _ = io.CopyN(io.Discard, br, min(left, 16_384))
+			}
+			_, _ = io.WriteString(server, "a5 OK slow\r\n")
+			_, _ = io.Copy(io.Discard, br)
+		})
+		p := imap.New(imap.Options{Username: "leo", Secret: secret("geheim123"), Dial: func(context.Context) (net.Conn, error) { return client, nil }})
+		wantOutcome(t, p, message(strings.Repeat("x", size)), "accepted dot 250 2.0.0 OK slow")
+		_ = p.Close()
+		all.Wait()
+	})
+}
