@@ -145,9 +145,10 @@ func (c *confirmer) readBack(name string) error {
 			continue
 		}
 		labels = labels || p.Label != ""
-		if place.Name == "" || p.Mark.Folder.Next < place.Next {
+		if place.Name == "" {
 			place = p.Mark.Folder
 		}
+		place = earliest(place, p.Mark.Folder)
 	}
 	o, refusal, err := c.s.open(name, labels)
 	switch {
@@ -158,11 +159,7 @@ func (c *confirmer) readBack(name string) error {
 	case o.messages == 0:
 		return nil
 	}
-	which := o.newest(wholeFolder)
-	if place.Next > 0 && place.Validity == o.validity {
-		which = since(place.Next)
-	}
-	return c.s.fetch(which, confirmFields, c.take)
+	return c.s.fetch(o.from(place), confirmFields, c.take)
 }
 
 // take compares a message with those that were accepted.

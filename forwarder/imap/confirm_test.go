@@ -1,11 +1,14 @@
 package imap_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/popferry/popferry/forwarder"
@@ -33,8 +36,8 @@ const (
 )
 
 const (
-	merged   = "accepted dot the server had this message already, and keeps it once"
-	replaced = "replaced dot the server has another message with this Message-ID, and kept that one only"
+	merged   = "accepted dot 250 2.0.0 the server had this message already, and keeps it once"
+	replaced = "replaced dot 250 2.0.0 the server has another message with this Message-ID, and kept that one only"
 )
 
 // TestReadBack: what Gmail keeps of several copies.
@@ -43,10 +46,10 @@ func TestReadBack(t *testing.T) {
 	s := serve(t, imaptest.Gmail())
 	p := newPool(t, s)
 	for _, tt := range []struct{ id, fetched, want string }{
-		{"first", letter, "accepted dot 250 2.0.0 OK Success"},
+		{"first", letter, "accepted dot 250 2.0.0 OK [APPENDUID 6 "},
 		{"again-from-another-mailbox", letter, merged},
 		{"by-the-list", toList, replaced},
-		{"other", another, "accepted dot 250 2.0.0 OK Success"},
+		{"other", another, "accepted dot 250 2.0.0 OK [APPENDUID 6 "},
 	} {
 		o, at, err := deliver(t.Context(), p, copyOf(tt.id, tt.fetched))
 		if got := describe(o); !strings.HasPrefix(got, tt.want) || err != nil {
@@ -69,16 +72,22 @@ func TestReadBackInOnePass(t *testing.T) {
 	o := imaptest.Gmail()
 	accepted, first := make(chan struct{}, n), make(chan struct{})
 	o.Fault = func(e imaptest.Event) imaptest.Fault {
-		switch e.Command {
-		case "APPEND":
+		if e.Command == "MESSAGE" {
 			accepted <- struct{}{}
-		case "EXAMINE":
-			<-first
 		}
 		return imaptest.Fault{}
 	}
 	s := serve(t, o)
-	p := newPool(t, s)
+	var dials atomic.Int64
+	p := newPool(t, s, func(o *imap.Options) {
+		o.Connections = 1
+		o.Dial = func(ctx context.Context) (net.Conn, error) {
+			if dials.Add(1) > 1 { // the session that reads back
+				<-first
+			}
+			return s.Pipe(ctx)
+		}
+	})
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
@@ -98,8 +107,8 @@ func TestReadBackInOnePass(t *testing.T) {
 	if got := strings.Count(said, "UID FETCH"); got >= n {
 		t.Errorf("%d passes for %d messages", got, n)
 	}
-	if got := strings.Count(said, "LOGOUT"); got != 0 {
-		t.Errorf("the session for it was ended %d times", got)
+	if got := dials.Load(); got != 2 {
+		t.Errorf("%d connections, want 2", got)
 	}
 }
 
@@ -109,6 +118,7 @@ func TestMergedWithOwnMail(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ there, want string }{
 		{letter, merged}, {toList, replaced}, {strings.Replace(letter, "a@example.org", "x@example.org", 1), replaced},
+		{strings.Replace(letter, "11:00:00", "12:00:00", 1), replaced},
 	} {
 		s := serve(t, imaptest.Gmail())
 		s.Append("INBOX", []byte(tt.there))
@@ -181,5 +191,45 @@ func TestReadBackFails(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestConfirmFromTheEarliestMark: marks that differ, or are of no use any more, are
+// looked for all the same.
+func TestConfirmFromTheEarliestMark(t *testing.T) {
+	t.Parallel()
+	s := serve(t, imaptest.Gmail())
+	p := newPool(t, s)
+	var all []imap.Placed
+	for _, id := range []string{"one", "two", "three"} {
+		_, at, err := deliver(t.Context(), p, mail(id, "hi"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at.Folder.Next = uint32(103 - len(all)) // the first one's is the latest
+		all = append(all, imap.Placed{Mark: at, Trace: id})
+	}
+	all[2].Mark.Folder.Next = 100
+	kept := []imap.Fate{imap.Kept, imap.Kept, imap.Kept}
+	if fates, err := p.Confirm(t.Context(), all); !slices.Equal(fates, kept) || err != nil {
+		t.Errorf("got %v and %v", fates, err)
+	}
+	s.Renumber("INBOX")
+	if fates, err := p.Confirm(t.Context(), all); !slices.Equal(fates, kept) || err != nil {
+		t.Errorf("renumbered: got %v and %v", fates, err)
+	}
+}
+
+// TestNoLabelOnAnotherBody: a letter that was there before is not given the label of
+// another one.
+func TestNoLabelOnAnotherBody(t *testing.T) {
+	t.Parallel()
+	s := serve(t, imaptest.Gmail())
+	s.Append("INBOX", []byte(toList))
+	m := copyOf("mine", letter)
+	m.Folder = "x"
+	wantOutcome(t, newPool(t, s), m, replaced)
+	if said := strings.Join(s.Said(), "\n"); strings.Contains(said, "STORE") {
+		t.Errorf("the client said %q", said)
 	}
 }

@@ -169,6 +169,9 @@ func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outco
 		if f, o, lost = d.ask(ctx, nul); lost == nil || ctx.Err() != nil {
 			return f, o, lost
 		}
+		if !wire.HungUp(lost) {
+			break // it is not to be asked for as long again
+		}
 	}
 	return folder{}, forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageRcpt, Err: lost}, nil
 }

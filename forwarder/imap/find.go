@@ -69,24 +69,36 @@ func (f *finder) places() map[string]forwarder.Place {
 	first := make(map[string]forwarder.Place)
 	for _, m := range f.left {
 		p := m.Mark.Folder
-		if p.Name == "" {
-			continue
+		if earlier, ok := first[p.Name]; ok {
+			p = earliest(earlier, p)
 		}
-		earlier, ok := first[p.Name]
-		switch {
-		case !ok:
+		if p.Name != "" {
 			first[p.Name] = p
-		case earlier.Validity != p.Validity || p.Next == 0 || earlier.Next == 0:
-			first[p.Name] = forwarder.Place{Name: p.Name} // all of it
-		default:
-			first[p.Name] = forwarder.Place{Name: p.Name, Validity: p.Validity, Next: min(p.Next, earlier.Next)}
 		}
 	}
 	return first
 }
 
-// lookInto looks into a folder from a place on, or into all of it if the UIDs have
-// changed their meaning since (RFC 9051 2.3.1.1). A folder that is gone has nothing.
+// earliest is from where on both of two places of a folder are: from its beginning
+// if its UIDs have changed their meaning between them (RFC 9051 2.3.1.1).
+func earliest(a, b forwarder.Place) forwarder.Place {
+	if a.Validity != b.Validity {
+		return forwarder.Place{Name: a.Name}
+	}
+	a.Next = min(a.Next, b.Next)
+	return a
+}
+
+// from is the messages from a place on: all of the open folder if the UIDs have
+// changed their meaning since, or are not known.
+func (o opened) from(p forwarder.Place) set {
+	if p.Next > 0 && p.Validity > 0 && p.Validity == o.validity {
+		return since(p.Next)
+	}
+	return o.newest(wholeFolder)
+}
+
+// lookInto looks into a folder from a place on. A folder that is gone has nothing.
 func (f *finder) lookInto(name string, from forwarder.Place) error {
 	o, refusal, err := f.s.open(name, false)
 	switch {
@@ -99,11 +111,7 @@ func (f *finder) lookInto(name string, from forwarder.Place) error {
 	case o.messages == 0:
 		return nil
 	}
-	which := o.newest(wholeFolder)
-	if from.Next > 0 && from.Validity > 0 && from.Validity == o.validity {
-		which = since(from.Next)
-	}
-	return f.look(name, which)
+	return f.look(name, o.from(from))
 }
 
 // look fetches what messages are told by, and compares.

@@ -45,12 +45,17 @@ func TestFind(t *testing.T) {
 		change func(*imaptest.Server)
 		want   string // where the stored one is found; "": nowhere
 	}{
-		"there":               {imaptest.Options{}, nil, "INBOX 100"},
-		"there, deaf":         {imaptest.Options{Deaf: true}, nil, "INBOX 100"},
-		"more mail has come":  {imaptest.Options{}, func(s *imaptest.Server) { s.Append("INBOX", []byte(octets(mail("other", "hi")))) }, "INBOX 100"},
-		"Gmail":               {imaptest.Gmail(), nil, "INBOX 100"},
-		"Courier":             {imaptest.Courier(), nil, "INBOX 100"},
-		"renumbered":          {imaptest.Options{}, func(s *imaptest.Server) { s.Renumber("INBOX") }, "INBOX 1"},
+		"there":              {imaptest.Options{}, nil, "INBOX 100"},
+		"there, deaf":        {imaptest.Options{Deaf: true}, nil, "INBOX 100"},
+		"more mail has come": {imaptest.Options{}, func(s *imaptest.Server) { s.Append("INBOX", []byte(octets(mail("other", "hi")))) }, "INBOX 100"},
+		"Gmail":              {imaptest.Gmail(), nil, "INBOX 100"},
+		"Courier":            {imaptest.Courier(), nil, "INBOX 100"},
+		"renumbered": {imaptest.Options{}, func(s *imaptest.Server) {
+			s.Renumber("INBOX")
+			for i := range 3 {
+				s.Append("INBOX", []byte(octets(mail(fmt.Sprint("new", i), "hi"))))
+			}
+		}, "INBOX 1"},
 		"moved to trash":      {imaptest.Options{Folders: special}, func(s *imaptest.Server) { s.Move(100, "INBOX", "Müll") }, "Müll 200"},
 		"moved to spam, deaf": {imaptest.Options{Folders: special, Deaf: true}, func(s *imaptest.Server) { s.Move(100, "INBOX", "Spam") }, "Spam 200"},
 		"moved out of sight":  {imaptest.Options{Folders: special}, func(s *imaptest.Server) { s.Move(100, "INBOX", "Other") }, ""},
@@ -199,5 +204,49 @@ func TestFindWithoutMark(t *testing.T) {
 	}
 	if found, err := p.Find(t.Context(), []forwarder.Sought{stored}); found["stored"].UID != 100 || err != nil {
 		t.Errorf("found %v and %v", found, err)
+	}
+}
+
+// TestFindFromTheEarliestMark: marks of one folder that differ are looked for from the
+// first of them on, and the whole folder if one of them is of no use.
+func TestFindFromTheEarliestMark(t *testing.T) {
+	t.Parallel()
+	s := serve(t, imaptest.Options{Folders: map[string]string{"Alles": `\All`}, Caps: []string{"X-GM-EXT-1"}, Deaf: true})
+	p := newPool(t, s)
+	var sought []forwarder.Sought
+	for i := range 5 {
+		id := fmt.Sprint("m", i)
+		uid := s.Append("INBOX", []byte(octets(mail(id, "hi"))))
+		all := s.Append("Alles", []byte(octets(mail(id, "hi"))))
+		sought = append(sought, forwarder.Sought{Trace: id, Mark: forwarder.Mark{
+			Folder: forwarder.Place{Name: "INBOX", Validity: 6, Next: uid}, All: forwarder.Place{Name: "Alles", Validity: 7, Next: all},
+		}})
+	}
+	for i := range 600 {
+		s.Append("Alles", []byte(octets(mail(fmt.Sprint("new", i), "hi"))))
+	}
+	find := func(sought []forwarder.Sought, folder string) {
+		t.Helper()
+		found, err := p.Find(t.Context(), sought)
+		if len(found) != len(sought) || err != nil {
+			t.Errorf("found %v and %v, want %d", found, err, len(sought))
+		}
+		for _, f := range found {
+			if f.Folder != folder {
+				t.Errorf("found in %s, want %s", f.Folder, folder)
+			}
+		}
+	}
+	elsewhere := slices.Clone(sought)
+	for i := range elsewhere {
+		elsewhere[i].Mark.Folder.Name = "gone"
+	}
+	late := slices.Clone(sought[:2])
+	late[1].Mark.Folder.Next = 0
+	late[0].Mark.Folder.Next = 200
+	for range 10 { // they have no order
+		find(sought, "INBOX")
+		find(elsewhere, "Alles")
+		find(late, "INBOX")
 	}
 }

@@ -55,6 +55,8 @@ func TestScripts(t *testing.T) {
 		"silence instead of a request": {start + command + "S-\n", "broken data read pipe: i/o timeout", 5 * time.Minute},
 		"silence behind the message":   {start + command + body + "S-\n", "in doubt dot read pipe: i/o timeout", 10 * time.Minute},
 		"silence at the greeting":      {"S-\n", "unusable greeting read pipe: i/o timeout", 5 * time.Minute},
+		"silence at LIST":              {gone + "S-\n", "broken rcpt read pipe: i/o timeout", 5 * time.Minute},
+		"silence at STATUS":            {gone + "S: a3 OK\n C: a4 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S-\n", "broken rcpt read pipe: i/o timeout", 5 * time.Minute},
 		"silence at the login":         {hello + "C: a1 LOGIN \"leo\" \"geheim123\"\n S-\n", "unusable auth read pipe: i/o timeout", 5 * time.Minute},
 		"silence at the capabilities":  {"S: * OK hi\n C: a1 CAPABILITY\n S-\n", "unusable ehlo read pipe: i/o timeout", 5 * time.Minute},
 		"a message that is not read":   {start + command + "S: + go\n S-\n", "broken body write pipe: i/o timeout", 5 * time.Minute},

@@ -83,3 +83,32 @@ func TestSlowUpload(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestLaterMessagesGiveNoTime: a message whose answer does not come is in doubt after
+// ten minutes, whatever is sent behind it meanwhile.
+func TestLaterMessagesGiveNoTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		script := strings.ReplaceAll(start, "IMAP4rev1", "IMAP4rev1 LITERAL+") + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
+			"C: a6 APPEND \"INBOX\" {4+}\\r\\nhi\\r\\n\n C: a7 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: a7 OK\n C: a8 APPEND \"INBOX\" {4+}\\r\\nhi\\r\\n\n C!\n"
+		peer := &peer{t: t, scripts: []string{script}}
+		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1})
+		wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
+		began := time.Now()
+		var all sync.WaitGroup
+		for i := range 2 {
+			time.Sleep(time.Duration(i) * 9 * time.Minute)
+			d := p.Submit(message("hi\r\n"))
+			all.Go(func() {
+				defer d.Done()
+				out, err := d.Wait(t.Context(), ready)
+				if took := time.Since(began); err != nil || out[0].Kind != forwarder.InDoubt || took > 11*time.Minute {
+					t.Errorf("message %d after %v: %+v and %v", i, took, out, err)
+				}
+			})
+		}
+		all.Wait()
+		_ = p.Close()
+		peer.done()
+	})
+}
