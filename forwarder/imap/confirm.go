@@ -171,7 +171,7 @@ func (c *confirmer) take(m stored) {
 		}
 	}
 	for _, i := range c.byID[m.header.get("Message-ID")] {
-		if !ours || c.fates[i] != Kept {
+		if (!ours || c.fates[i] != Kept) && c.placed[i].fate(c.others[i]) != Merged {
 			c.others[i] = m
 		}
 	}

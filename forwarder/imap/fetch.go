@@ -2,6 +2,7 @@ package imap
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,26 +111,48 @@ func newStored(list []wire.Value) (m stored, ok bool) {
 	return m, ok
 }
 
-// search runs UID SEARCH (RFC 9051 6.4.4) and returns the first few UIDs that it
-// finds. Servers that do not search, or not for this, find nothing.
-func (s *session) search(criteria string) ([]uint32, error) {
-	const most = 100
-	var found []uint32
+// mostFound is how many of the messages that a search finds are looked at.
+const mostFound = 100
+
+// search runs UID SEARCH (RFC 9051 6.4.4) and returns what it finds. Servers that do
+// not search, or not for this, find nothing.
+func (s *session) search(criteria string) (found set, err error) {
 	c := s.command(func(r *wire.Response) error {
-		if r.Name() == "SEARCH" {
-			for _, v := range r.Data[1:] {
-				if uid := v.Number(); uid > 0 && len(found) < most {
-					found = append(found, uid)
-				}
+		switch r.Name() {
+		case "SEARCH": // RFC 3501 7.2.5
+			found = exactly(numbers(r.Data[1:]))
+		case "ESEARCH": // RFC 9051 7.3.4: ESEARCH (TAG "a1") UID ALL 4,7:9
+			if i := slices.IndexFunc(r.Data, func(v wire.Value) bool { return strings.EqualFold(v.Text, "ALL") }); i >= 0 && i+1 < len(r.Data) {
+				found = set{clean(r.Data[i+1].Text), true}
 			}
 		}
 		return nil
 	})
-	_, err := s.Run(c, "UID SEARCH "+criteria)
+	_, err = s.Run(c, "UID SEARCH "+criteria)
 	return found, err
 }
 
-// exactly is a few messages by their UIDs.
+// numbers are the first few numbers of a list.
+func numbers(list []wire.Value) []uint32 {
+	var out []uint32
+	for _, v := range list {
+		if n := v.Number(); n > 0 && len(out) < mostFound {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// clean is a set of numbers as a server wrote it, "" if it is none, or a long one.
+func clean(text string) string {
+	const longest = 1000
+	if len(text) > longest || strings.Trim(text, "0123456789,:") != "" {
+		return ""
+	}
+	return text
+}
+
+// exactly is a few messages by their UIDs; none: no text.
 func exactly(uids []uint32) set {
 	var texts []string
 	for _, uid := range uids {

@@ -166,14 +166,14 @@ func (f *finder) lookAround(name, use string, o opened) error {
 	}
 	for _, id := range f.rest() {
 		for _, criteria := range f.criteria(f.left[id]) {
-			uids, err := f.s.search(criteria)
+			hits, err := f.s.search(criteria)
 			if err != nil {
 				return failed(forwarder.StageRcpt, err)
 			}
-			if len(uids) == 0 {
+			if hits.text == "" {
 				continue
 			}
-			if err := onlyBroken(f.look(name, exactly(uids))); err != nil {
+			if err := onlyBroken(f.look(name, hits)); err != nil {
 				return err
 			}
 		}

@@ -67,6 +67,12 @@ func TestFind(t *testing.T) {
 				s.Append("Spam", []byte(octets(mail(fmt.Sprint("spam", i), "buy"))))
 			}
 		}, "Spam 200"},
+		"buried, but by ESEARCH": {imaptest.Options{Folders: special, Extended: true}, func(s *imaptest.Server) {
+			s.Move(100, "INBOX", "Spam")
+			for i := range 600 {
+				s.Append("Spam", []byte(octets(mail(fmt.Sprint("spam", i), "buy"))))
+			}
+		}, "Spam 200"},
 		"Yahoo": {imaptest.Yahoo(), func(s *imaptest.Server) {
 			for i := range 500 {
 				s.Append("INBOX", []byte(octets(mail(fmt.Sprint("new", i), "hi"))))

@@ -156,7 +156,15 @@ func (c *conn) inspect(cmd command) error {
 func (c *conn) look(cmd command) error {
 	switch cmd.name {
 	case "UID SEARCH":
-		c.say("* SEARCH" + c.search(cmd.args))
+		found := c.search(cmd.args)
+		switch {
+		case !c.s.o.Extended:
+			c.say("* SEARCH" + found)
+		case found == "":
+			c.say(fmt.Sprintf(`* ESEARCH (TAG %q) UID`, cmd.tag))
+		default:
+			c.say(fmt.Sprintf(`* ESEARCH (TAG %q) UID ALL %s`, cmd.tag, strings.ReplaceAll(found[1:], " ", ",")))
+		}
 	case "UID STORE":
 		for i, m := range c.selected.messages {
 			if inSet(cmd.args[0], m.UID, m.UID) {

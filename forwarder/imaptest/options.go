@@ -33,6 +33,8 @@ type Options struct {
 	TooBig  string
 	// Forgets: it says OK to messages and stores none.
 	Forgets bool
+	// Extended: it answers searches by ESEARCH.
+	Extended bool
 	// Deaf: it finds nothing by SEARCH.
 	Deaf bool
 	// Fault, if set, is asked at each command, and once more when a message has come.
