@@ -125,9 +125,9 @@ func (t *transaction) answered(r *wire.Response) (forwarder.Outcome, error) {
 		return forwarder.Outcome{Kind: forwarder.Accepted, Stage: forwarder.StageDot, Code: 250, Enhanced: forwarder.EnhancedCode{2, 0, 0}, Text: s.Said(r)}, nil
 	}
 	o := s.outcome(r, t.stage())
-	if r.Status == "BAD" && !t.sent {
+	if o.OutOfSync() {
 		s.End() // the two ends may disagree about what was sent
-		if t.behind && t.stage() == forwarder.StageData {
+		if t.behind && !t.within {
 			s.quirk.suspect(noPipelining)
 			return o, errNotStarted
 		}

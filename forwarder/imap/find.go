@@ -47,7 +47,11 @@ func (p *Pool) Find(ctx context.Context, sought []forwarder.Sought) (map[string]
 	}
 	err := p.with(ctx, func(s *session) error {
 		f.s = s
-		for name, from := range f.places() {
+		usual, err := p.server.nameOf(s, p.o.Folder)
+		if err != nil {
+			return failed(forwarder.StageRcpt, err)
+		}
+		for name, from := range f.places(usual) {
 			if err := f.lookInto(name, from); err != nil {
 				return err
 			}
@@ -64,17 +68,19 @@ type finder struct {
 	found map[string]Found
 }
 
-// places are the folders where the messages were to lie, and from where on.
-func (f *finder) places() map[string]forwarder.Place {
+// places are the folders where the messages were to lie, and from where on: all of
+// the usual one where that was not noted.
+func (f *finder) places(usual string) map[string]forwarder.Place {
 	first := make(map[string]forwarder.Place)
 	for _, m := range f.left {
 		p := m.Mark.Folder
+		if p.Name == "" {
+			p = forwarder.Place{Name: usual}
+		}
 		if earlier, ok := first[p.Name]; ok {
 			p = earliest(earlier, p)
 		}
-		if p.Name != "" {
-			first[p.Name] = p
-		}
+		first[p.Name] = p
 	}
 	return first
 }

@@ -256,3 +256,17 @@ func TestFindFromTheEarliestMark(t *testing.T) {
 		find(late, "INBOX")
 	}
 }
+
+// TestFindWithoutAnyMark: where nothing was noted, the pool's folder is looked through.
+func TestFindWithoutAnyMark(t *testing.T) {
+	t.Parallel()
+	o := imaptest.Courier()
+	o.Folders, o.Fault = map[string]string{"INBOX.Mail": ""}, cutting(true)
+	s := serve(t, o)
+	p := newPool(t, s, func(o *imap.Options) { o.Folder = "Mail" })
+	doubt(t, p, "stored")
+	again := newPool(t, s, func(o *imap.Options) { o.Folder = "Mail" })
+	if found, err := again.Find(t.Context(), []imap.Sought{{Trace: "stored"}}); found["stored"].Folder != "INBOX.Mail" || err != nil {
+		t.Errorf("found %v and %v", found, err)
+	}
+}

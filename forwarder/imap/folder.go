@@ -98,6 +98,15 @@ func (v *server) notGmail() bool {
 	return v.caps != nil && !v.caps.Gmail()
 }
 
+// nameOf is a configured name as the server writes it. The error is the
+// connection's.
+func (v *server) nameOf(s *session, folder string) (string, error) {
+	v.asking <- struct{}{}
+	defer func() { <-v.asking }()
+	err := v.askNames(s)
+	return v.names.onServer(folder), err
+}
+
 // specialFolders returns the folders that have a use of their own. The error is the
 // connection's.
 func (v *server) specialFolders(s *session) (map[string]string, error) {

@@ -288,24 +288,32 @@ func TestFewerSessions(t *testing.T) {
 // TestThrottled: a server that is asked too much gets less, and nothing is lost.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
+	replies := 0
 	s := serve(t, imaptest.Options{Fault: func(e imaptest.Event) imaptest.Fault {
 		if e.Command == "APPEND" && e.Appends%10 == 0 {
+			replies++
 			return imaptest.Fault{Reply: "BAD Request is throttled. Suggested Backoff Time: 5000 milliseconds"}
 		}
 		return imaptest.Fault{}
 	}})
 	p := newPool(t, s)
-	accepted := 0
+	accepted, throttled := 0, 0
 	for i, o := range deliverAll(t, p, 60) {
 		switch {
 		case o.Kind == forwarder.Accepted:
 			accepted++
-		case !o.Throttled() || o.RetryAfter != 5*time.Second:
+		case o.Throttled() && o.RetryAfter == 5*time.Second:
+			throttled++
+		default:
 			t.Errorf("message %d: %s", i, describe(o))
 		}
 	}
 	if n := len(s.Messages("INBOX")); n != accepted {
 		t.Errorf("%d were accepted, %d are stored", accepted, n)
+	}
+	_ = p.Close()
+	if throttled != replies || p.Facts().NoPipelining.Count != 0 {
+		t.Errorf("the server has throttled %d times, %d messages learnt it; facts: %+v", replies, throttled, p.Facts())
 	}
 }
 
@@ -505,5 +513,21 @@ func TestResend(t *testing.T) {
 	}
 	if begun != 2 || len(s.Messages("INBOX")) != 1 {
 		t.Errorf("begun %d times, %d messages are stored", begun, len(s.Messages("INBOX")))
+	}
+}
+
+// TestDoneWithoutWait: a message that is not waited for is not sent, and holds up
+// nobody.
+func TestDoneWithoutWait(t *testing.T) {
+	t.Parallel()
+	s := serve(t, imaptest.Options{})
+	p := newPool(t, s)
+	first, second := p.Submit(mail("one", "hi")), p.Submit(mail("two", "hi"))
+	first.Done()
+	first.Done()
+	out, err := second.Wait(t.Context(), ready)
+	second.Done()
+	if err != nil || out[0].Kind != forwarder.Accepted || len(s.Messages("INBOX")) != 1 {
+		t.Errorf("got %+v and %v", out, err)
 	}
 }
