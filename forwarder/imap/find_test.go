@@ -266,7 +266,7 @@ func TestFindWithoutAnyMark(t *testing.T) {
 	p := newPool(t, s, func(o *imap.Options) { o.Folder = "Mail" })
 	doubt(t, p, "stored")
 	again := newPool(t, s, func(o *imap.Options) { o.Folder = "Mail" })
-	if found, err := again.Find(t.Context(), []imap.Sought{{Trace: "stored"}}); found["stored"].Folder != "INBOX.Mail" || err != nil {
+	if found, err := again.Find(t.Context(), []forwarder.Sought{{Trace: "stored"}}); found["stored"].Folder != "INBOX.Mail" || err != nil {
 		t.Errorf("found %v and %v", found, err)
 	}
 }
