@@ -80,7 +80,7 @@ func TestIMAP(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want [][]byte
-	var sought []imap.Sought
+	var sought []forwarder.Sought
 	for i, octets := range hostile() {
 		id := fmt.Sprintf("m%d", i)
 		m := traced(id, octets)
@@ -91,10 +91,10 @@ func TestIMAP(t *testing.T) {
 		}
 		whole, _ := io.ReadAll(m.Body())
 		want = append(want, whole)
-		sought = append(sought, imap.Sought{Mark: at, Trace: id})
+		sought = append(sought, forwarder.Sought{Mark: at, Trace: id})
 	}
 	same(t, slices.Collect(d.Stored("leo")), want)
-	found, err := p.Find(t.Context(), append(sought, imap.Sought{Mark: sought[0].Mark, Trace: "not there"}))
+	found, err := p.Find(t.Context(), append(sought, forwarder.Sought{Mark: sought[0].Mark, Trace: "not there"}))
 	if len(found) != len(sought) || err != nil {
 		t.Errorf("found %v and %v, want %d", found, err, len(sought))
 	}
@@ -188,10 +188,10 @@ func TestIMAPAcrossKills(t *testing.T) {
 	d.AddUser("leo", "secret")
 	p := dovecotPool(t, d, "leo", func(o *imap.Options) { o.Timeout, o.LiteralTimeout = time.Minute, time.Minute })
 	const n = 60
-	due := make(map[string]imap.Sought) // by trace; with a mark those in doubt
+	due := make(map[string]forwarder.Sought) // by trace; with a mark those in doubt
 	for i := range n {
 		id := fmt.Sprintf("m%03d", i)
-		due[id] = imap.Sought{Trace: id}
+		due[id] = forwarder.Sought{Trace: id}
 	}
 	for round := 0; len(due) > 0 && round < 50; round++ {
 		deliverDue(t, p, due, func() {
@@ -200,7 +200,7 @@ func TestIMAPAcrossKills(t *testing.T) {
 				d.Start()
 			}
 		})
-		var doubts []imap.Sought
+		var doubts []forwarder.Sought
 		for _, m := range due {
 			if !m.Mark.IsZero() {
 				doubts = append(doubts, m)
@@ -224,11 +224,11 @@ func TestIMAPAcrossKills(t *testing.T) {
 
 // deliverDue delivers all that is due at once, and notes what is still due. Meanwhile
 // it disturbs the server once.
-func deliverDue(t *testing.T, p *imap.Pool, due map[string]imap.Sought, disturb func()) {
+func deliverDue(t *testing.T, p *imap.Pool, due map[string]forwarder.Sought, disturb func()) {
 	t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	left := make(map[string]imap.Sought)
+	left := make(map[string]forwarder.Sought)
 	done := 0
 	for id := range due {
 		slot := p.Submit(traced(id, bytes.Repeat([]byte("a: b\r\n"), 2000)))
@@ -250,9 +250,9 @@ func deliverDue(t *testing.T, p *imap.Pool, due map[string]imap.Sought, disturb 
 				t.Error(err)
 			case outs[0].Kind == forwarder.Accepted:
 			case outs[0].Kind == forwarder.InDoubt:
-				left[id] = imap.Sought{Trace: id, Mark: at}
+				left[id] = forwarder.Sought{Trace: id, Mark: at}
 			default:
-				left[id] = imap.Sought{Trace: id}
+				left[id] = forwarder.Sought{Trace: id}
 			}
 		})
 	}
