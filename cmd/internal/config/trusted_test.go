@@ -37,7 +37,7 @@ web: {password_file: secrets/page}
 forward: [{host: smtp.example.org, to: [leo@example.org], tls_cert_file: secrets/cert, tls_key_file: secrets/key}]
 `,
 		"accounts.d/isp.yaml": "accounts: [{host: pop.example.net, username: leo, password_file: ../secrets/isp}]\n",
-		"secrets/page":        "x", "secrets/isp": "hunter2", "secrets/cert": "x", "secrets/key": "x",
+		"secrets/page":        "long enough", "secrets/isp": "hunter2", "secrets/cert": "x", "secrets/key": "x",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
