@@ -95,8 +95,8 @@ func (m *Mask) Text(s string) string {
 	}
 	var b strings.Builder
 	open := false // a part that is hidden
-	for i, n := 0, 0; i < len(s); i += n {
-		_, n = utf8.DecodeRuneInString(s[i:])
+	for i := 0; i < len(s); {
+		_, n := utf8.DecodeRuneInString(s[i:])
 		hide := slices.Contains(hidden[i:i+n], true) // half a character is none
 		switch {
 		case !hide:
@@ -105,6 +105,7 @@ func (m *Mask) Text(s string) string {
 			b.WriteString(Hidden)
 		}
 		open = hide
+		i += n
 	}
 	return b.String()
 }

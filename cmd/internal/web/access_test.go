@@ -54,7 +54,7 @@ func serve(t *testing.T, pages http.Handler, wrap func(net.Listener) net.Listene
 }
 
 // send sends a request and returns the answer with its body read.
-func send(t *testing.T, r *http.Request) (*http.Response, string) {
+func send(t *testing.T, r *http.Request) (response, string) {
 	t.Helper()
 	r.Close = true
 	res, err := http.DefaultTransport.RoundTrip(r)
@@ -66,8 +66,19 @@ func send(t *testing.T, r *http.Request) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(body)
+	return response{res.StatusCode, res.Status, res.Header, res.Cookies()}, string(body)
 }
+
+// response is what came before the body.
+type response struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+	cookies    []*http.Cookie
+}
+
+// Cookies are those that it sets.
+func (r response) Cookies() []*http.Cookie { return r.cookies }
 
 // ask returns a GET request, or a POST if there is a form.
 func ask(t *testing.T, addr, path string, form url.Values) *http.Request {

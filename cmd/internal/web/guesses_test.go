@@ -26,7 +26,7 @@ func newGuessed(t *testing.T) *guessed {
 }
 
 // try logs in by the form and returns the answer.
-func (g *guessed) try(t *testing.T, from, password string, cookies ...*http.Cookie) *http.Response {
+func (g *guessed) try(t *testing.T, from, password string, cookies ...*http.Cookie) response {
 	t.Helper()
 	r := ask(t, g.addr, "/login", url.Values{"password": {password}})
 	r.Header.Set("X-Forwarded-For", from)
@@ -34,7 +34,7 @@ func (g *guessed) try(t *testing.T, from, password string, cookies ...*http.Cook
 		r.AddCookie(c)
 	}
 	res, _ := send(t, r)
-	if (res.StatusCode == 429) != (res.Header.Get("Retry-After") != "") {
+	if (res.StatusCode == http.StatusTooManyRequests) != (res.Header.Get("Retry-After") != "") {
 		t.Errorf("%s, Retry-After %q", res.Status, res.Header.Get("Retry-After"))
 	}
 	return res
@@ -59,7 +59,7 @@ func (g *guessed) storm(t *testing.T) {
 }
 
 // device returns the cookie by which a browser is known.
-func device(t *testing.T, res *http.Response) *http.Cookie {
+func device(t *testing.T, res response) *http.Cookie {
 	t.Helper()
 	for _, c := range res.Cookies() {
 		if c.Name == "popferry_device" {
@@ -88,7 +88,7 @@ func TestOthersDoNotLockOut(t *testing.T) {
 		t.Fatalf("a stranger: %s, want 429 in this storm", res.Status)
 	}
 	again := g.try(t, "198.51.100.3", g.password, owner)
-	if again.StatusCode != 303 {
+	if again.StatusCode != http.StatusSeeOther {
 		t.Errorf("the owner's browser, from elsewhere: %s, want 303", again.Status)
 	}
 	if c := device(t, again); c.Value != owner.Value {

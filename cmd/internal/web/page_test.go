@@ -45,7 +45,7 @@ func TestMailIsHiddenBeforeLogin(t *testing.T) {
 		addr := serve(t, s, nil)
 		for _, path := range []string{"/", "/?did=poll", "/status.json", "/metrics", "/login"} {
 			res, body := send(t, ask(t, addr, path, nil))
-			if res.StatusCode != 200 {
+			if res.StatusCode != http.StatusOK {
 				t.Errorf("%s: %s, want 200", path, res.Status)
 			}
 			for _, words := range append(onPage, "what the server said\"") {
