@@ -84,7 +84,7 @@ func TestOthersDoNotLockOut(t *testing.T) {
 		t.Fatalf("a script: %d, want 200", code)
 	}
 	g.storm(t)
-	if res := g.try(t, "198.51.100.2", g.password); res.StatusCode != 429 {
+	if res := g.try(t, "198.51.100.2", g.password); res.StatusCode != http.StatusTooManyRequests {
 		t.Fatalf("a stranger: %s, want 429 in this storm", res.Status)
 	}
 	again := g.try(t, "198.51.100.3", g.password, owner)
@@ -100,10 +100,10 @@ func TestOthersDoNotLockOut(t *testing.T) {
 
 	restarted := newGuessed(t)
 	restarted.storm(t)
-	if res := restarted.try(t, "198.51.100.3", restarted.password, owner); res.StatusCode != 303 {
+	if res := restarted.try(t, "198.51.100.3", restarted.password, owner); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("the owner's browser, after a restart: %s, want 303", res.Status)
 	}
-	if res := restarted.try(t, "203.0.113.200", restarted.password); res.StatusCode != 429 {
+	if res := restarted.try(t, "203.0.113.200", restarted.password); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("a stranger, after it: %s, want 429", res.Status)
 	}
 }
@@ -117,7 +117,7 @@ func TestDeviceCookie(t *testing.T) {
 
 	r := ask(t, g.addr, "/poll", url.Values{"account": {"isp"}})
 	r.AddCookie(owner)
-	if res, _ := send(t, r); res.StatusCode != 403 || len(g.actions.done) > 0 {
+	if res, _ := send(t, r); res.StatusCode != http.StatusForbidden || len(g.actions.done) > 0 {
 		t.Errorf("a button with this cookie alone: %s, actions done: %q; want 403 and none", res.Status, g.actions.done)
 	}
 
@@ -131,11 +131,11 @@ func TestDeviceCookie(t *testing.T) {
 	if wrong != 3 {
 		t.Errorf("%d guesses of one browser were compared, want 3", wrong)
 	}
-	if res := g.try(t, "198.51.100.50", g.password); res.StatusCode != 303 {
+	if res := g.try(t, "198.51.100.50", g.password); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("a stranger: %s, want 303", res.Status)
 	}
 	g.now = g.now.Add(2 * time.Second)
-	if res := g.try(t, "198.51.100.51", g.password, owner); res.StatusCode != 303 {
+	if res := g.try(t, "198.51.100.51", g.password, owner); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("that browser, after its wait: %s, want 303", res.Status)
 	}
 
@@ -145,12 +145,12 @@ func TestDeviceCookie(t *testing.T) {
 	for name, value := range map[string]string{
 		"no signature": id, "an empty one": id + ".", "another's": "AAAAAAAA." + signature, "no browser": "." + signature, "nothing": "",
 	} {
-		if res := g.try(t, "198.51.100.60", g.password, &http.Cookie{Name: "popferry_device", Value: value}); res.StatusCode != 429 {
+		if res := g.try(t, "198.51.100.60", g.password, &http.Cookie{Name: "popferry_device", Value: value}); res.StatusCode != http.StatusTooManyRequests {
 			t.Errorf("with %s: %s, want 429", name, res.Status)
 		}
 	}
 	g.password = "another password"
-	if res := g.try(t, "198.51.100.60", g.password, owner); res.StatusCode != 429 {
+	if res := g.try(t, "198.51.100.60", g.password, owner); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("known under another password: %s, want 429", res.Status)
 	}
 }
@@ -162,10 +162,10 @@ func TestClientsBehindProxy(t *testing.T) {
 	for range 5 {
 		g.try(t, "203.0.113.1", "guess")
 	}
-	if res := g.try(t, "203.0.113.1", g.password); res.StatusCode != 429 {
+	if res := g.try(t, "203.0.113.1", g.password); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("who guessed: %s, want 429", res.Status)
 	}
-	if res := g.try(t, "198.51.100.1", g.password); res.StatusCode != 303 {
+	if res := g.try(t, "198.51.100.1", g.password); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("another client: %s, want 303", res.Status)
 	}
 }
