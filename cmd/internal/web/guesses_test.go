@@ -124,7 +124,7 @@ func TestDeviceCookie(t *testing.T) {
 	// More than strangers may guess in a minute, all by one browser.
 	wrong := 0
 	for i := range 40 {
-		if g.try(t, fmt.Sprintf("198.51.100.%d", i), "guess", owner).StatusCode == 403 {
+		if g.try(t, fmt.Sprintf("198.51.100.%d", i), "guess", owner).StatusCode == http.StatusForbidden {
 			wrong++
 		}
 	}
