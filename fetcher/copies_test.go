@@ -2,6 +2,7 @@ package fetcher_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -220,6 +222,82 @@ func TestCopyWithoutARowIsLeftAlone(t *testing.T) {
 	f.poll()
 	wantList(t, "retained copies", f.copies(), []string{orphan})
 	f.wantArrived("m1")
+}
+
+// A copy whose row could not be written is the only one of its message where the
+// server deletes at RETR. That another message gets the same UID and is forwarded says
+// nothing about it.
+func TestCopyWithoutARowOutlivesItsUID(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		return saysExpire(s, verb, arg) || numbersAsUIDs(s, verb, arg)
+	}})
+	f.add("m1")
+	f.lease = failAfter(0)
+	f.poll()
+	f.lease = nil
+	f.wantCopies(1) // else this tests nothing
+	f.replace("1", octetsOf("m2"))
+	f.pollEvery12Hours(3, false)
+	f.wantArrived("m2")
+	var names []string
+	for _, path := range f.copies() {
+		octets, err := os.ReadFile(path)
+		must(t, err)
+		names = append(names, nameOfOctets(octets))
+	}
+	wantList(t, "retained copies", names, []string{"m1"})
+}
+
+// A message that comes under another UID than before, in a way that the first body is
+// kept and asked for once more, is safe at each write that may be popferry's last:
+// here, at the destination or on its server, which deletes at RETR.
+func TestOneCopyReplacesAnotherWithoutAGap(t *testing.T) {
+	t.Parallel()
+	for n := range int64(12) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			var f *fixture
+			var deletes atomic.Bool
+			f = newFixture(t, faults{pool: oneInFlight, smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1)), pop: func(s *pop3test.Session, verb, arg string) bool {
+				m := s.Message(arg)
+				switch {
+				case !deletes.Load():
+				case verb == "LIST" && arg == "":
+					s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+40))
+					return true
+				case verb == "RETR" && m != nil:
+					octets := m.Octets
+					f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+					s.OK("")
+					s.SendBody(bytes.NewReader(octets), -1)
+					return true
+				}
+				return saysExpire(s, verb, arg)
+			}})
+			f.add("m1")
+			f.poll()
+			f.wantState("uid-m1", "deferred") // else this tests nothing
+			must(t, os.RemoveAll(f.copyDir))
+			f.withoutCopies()
+			f.replace("new", octetsOf("m1"))
+			deletes.Store(true)
+			f.lease = failAfter(n)
+			f.pollEvery12Hours(1, false)
+			if len(f.left())+len(f.arrived())+len(f.copies()) == 0 {
+				t.Error("the message is nowhere any more")
+			}
+		})
+	}
+}
+
+// withoutCopies makes the ledger forget the retained copies.
+func (f *fixture) withoutCopies() {
+	f.t.Helper()
+	for _, r := range f.records() {
+		r.CopyFile = ""
+		f.underLease(func(ctx context.Context, l fetcher.Lease) error { return l.Put(ctx, r) })
+	}
 }
 
 // The second message is not deleted for the first.

@@ -12,13 +12,18 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// note puts into a message's row what it shows.
-func (m *fetched) note() {
+// note puts into a message's row what it shows. Errors are those of the spool.
+func (m *fetched) note() (err error) {
 	if m.row.Size < 0 {
 		m.row.Size = m.Octets // not listed, but something to compare it by
 	}
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
+	m.row.Digest = ""
+	if m.Header.Weak() {
+		m.row.Digest, err = m.Digest()
+	}
+	return err
 }
 
 // Match is the message and the row that it had when it was fetched.
@@ -32,9 +37,12 @@ func (m *fetched) fresh() bool { return m.Known.ID == 0 }
 // returns nil if the message is not to be sent.
 func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error) {
 	known, err := s.findRow(ctx, m)
+	if known && err == nil {
+		err = s.dropSuperseded(ctx, m)
+	}
 	if err != nil || known {
 		m.Release()
-		if known {
+		if err == nil {
 			s.box.Durable(m.Number)
 		}
 		return nil, err
@@ -42,17 +50,9 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 	if m.row == nil {
 		m.row = s.newRow(m.Entry)
 	}
-	m.note()
-	if err := s.confirmed(ctx, m); err != nil {
+	if err := s.admit(ctx, m); err != nil {
 		m.Release()
 		return nil, err
-	}
-	if s.box.Hides() {
-		if err := s.retain(ctx, m); err != nil {
-			m.Release()
-			return nil, err
-		}
-		s.box.Durable(m.Number)
 	}
 	if err := s.origin().CheckLoop(m.Header); err != nil {
 		m.Release()
@@ -60,6 +60,24 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 		return nil, s.notFetched(ctx, m.row, err)
 	}
 	return m, nil
+}
+
+// admit notes what a message that is to be sent shows. Where its server does not give
+// it again, a copy is on disk before what was kept of it under another row goes.
+func (s *session) admit(ctx context.Context, m *fetched) error {
+	if err := m.note(); err != nil {
+		return s.tally.abort(err)
+	}
+	if err := s.confirmed(ctx, m); err != nil {
+		return err
+	}
+	if s.box.Hides() {
+		if err := s.retain(ctx, m); err != nil {
+			return err
+		}
+		s.box.Durable(m.Number)
+	}
+	return s.dropSuperseded(ctx, m)
 }
 
 // confirmed notes that a message is whole that was not before. A copy that was kept
@@ -119,7 +137,8 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 }
 
 // sameMessage returns a row's record if the message is that of the row; nil if it is
-// not. Where the header is weak, it has as many octets as the row's had.
+// not. Where the header is weak, it has the octets of the row's, or as many where that
+// is all that the row has.
 func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
 	if k.Fingerprint != "" && k.Fingerprint != print.Fingerprint {
 		return nil, nil
@@ -128,10 +147,24 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 	if err != nil {
 		return nil, s.tally.abort(err)
 	}
+	if print.Weak && k.Fingerprint != "" && rec.Digest != "" {
+		digest, err := m.Digest()
+		if err != nil {
+			return nil, s.tally.abort(err)
+		}
+		if rec.Digest != digest {
+			return nil, nil
+		}
+		return rec, nil
+	}
 	if k.UID != m.UID {
 		k.MissingSince = s.Now() // that it was listed so far says nothing about this message
 	}
-	if !identify.Matches(k, print, m.Size) && (k.Fingerprint == "" || rec.MessageSize != m.Octets) {
+	size := m.Size
+	if size < 0 { // not listed this time
+		size = m.Octets
+	}
+	if !identify.Matches(k, print, size) && (k.Fingerprint == "" || rec.MessageSize != m.Octets) {
 		return nil, nil
 	}
 	return rec, nil
@@ -169,7 +202,7 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 			return false, err
 		}
 	}
-	if moved {
+	if moved = moved || !rec.DeletedAt.IsZero(); moved { // or its deletion was in vain, and is owed again
 		s.takeOver(rec, m.Entry)
 	}
 	switch known = !k.State.Due() && k.State != ledger.Gone; {
@@ -177,8 +210,8 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 		m.row = rec
 		return false, nil
 	case s.box.Hides() && k.State != ledger.Forwarded && k.CopyFile == "": // the user may want it, and nobody else has it from now on
-		if rec.CopyFile, err = writeCopy(s.CopyDir, rec, m.Body); err != nil {
-			return false, s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+		if err = s.writeCopy(rec, m.Body); err != nil {
+			return false, err
 		}
 		err = s.put(ctx, []*ledger.Record{rec})
 	case moved:
@@ -197,15 +230,15 @@ func (s *session) awayRows() map[string][]ledger.Known {
 }
 
 // markGone notes that a row is not that of this message: its own has left. A copy
-// of that one stays and is sent; one that was kept of this message, or a part of it,
-// goes.
+// of that one stays and is sent. One that was kept of this message, or a part of it,
+// goes, but not before the message is safe without: see dropSuperseded.
 func (s *session) markGone(ctx context.Context, m *fetched) error {
 	rec := m.row
 	m.row = nil
 	switch {
-	case m.fresh() || identify.MayBePart(rec.Known):
-		s.dropCopy(rec.CopyFile)
-		rec.State, rec.CopyFile = ledger.Gone, ""
+	case rec.CopyFile != "" && (m.fresh() || identify.MayBePart(rec.Known)):
+		m.superseded = append(m.superseded, rec)
+		return nil
 	case rec.CopyFile != "":
 		rec.Cause = ledger.Cause{}
 	default:
@@ -214,6 +247,21 @@ func (s *session) markGone(ctx context.Context, m *fetched) error {
 	if err := s.lease.Put(ctx, rec); err != nil {
 		return s.tally.abort(err)
 	}
+	return nil
+}
+
+// dropSuperseded ends the rows under which copies of a message were kept that is safe
+// without them now: under another row, or on its server.
+func (s *session) dropSuperseded(ctx context.Context, m *fetched) error {
+	for _, rec := range m.superseded {
+		name := rec.CopyFile
+		rec.State, rec.CopyFile = ledger.Gone, ""
+		if err := s.lease.Put(ctx, rec); err != nil {
+			return s.tally.abort(err)
+		}
+		s.dropCopy(name)
+	}
+	m.superseded = nil
 	return nil
 }
 
@@ -299,5 +347,5 @@ func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error)
 	}
 	m.Release()
 	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
-	return nil, s.markGone(ctx, m)
+	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
 }

@@ -51,7 +51,8 @@ func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
 // ResolveByFingerprint matches the messages of an ambiguous UID with its rows, one
 // to one: first by fingerprint, then, for rows without one, by size. Messages
 // that are left over, or matched by size alone, are compared once more after
-// they were fetched, before they are sent.
+// they were fetched, before they are sent. So are those with a weak header whose row
+// was not in the last listing: they may be others with the same header.
 func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	if duplicates(c, prints) {
 		p.found(&v, c.Entries[0], &c.Rows[0], nil)
@@ -66,7 +67,8 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	for _, byFingerprint := range []bool{true, false} {
 		for i, e := range c.Entries {
 			j := slices.IndexFunc(rows, func(k ledger.Known) bool {
-				return byFingerprint == (k.Fingerprint != "") && Matches(k, prints[i], e.Size)
+				return byFingerprint == (k.Fingerprint != "") && Matches(k, prints[i], e.Size) &&
+					(!byFingerprint || !prints[i].Weak || listedLastTime(&k))
 			})
 			if matched[i].Known.ID != 0 || j < 0 {
 				continue

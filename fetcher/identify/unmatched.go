@@ -24,7 +24,8 @@ type Unmatched struct {
 	Edited bool
 	// Waiting: that could not be told, and the user was to decide.
 	Waiting bool
-	left    int // of the Rows, those that were in the last listing
+	left    int  // of the Rows, those that were in the last listing
+	emptied bool // View.Emptied
 }
 
 // A mailbox counts as moved when at least so many UIDs have gone, and at least this
@@ -38,7 +39,7 @@ const (
 // FindUnmatched compares a listing with the rows.
 func FindUnmatched(v *View) Unmatched {
 	x := v.indexed()
-	var u Unmatched
+	u := Unmatched{emptied: v.Emptied}
 	last := 0 // rows whose messages were in the last listing
 	for i := range v.Known {
 		k := &v.Known[i]
@@ -90,7 +91,11 @@ func (u Unmatched) Ask() []pop3.Entry {
 // certain as false if messages are left over that may be those of rows without a
 // fingerprint, by their sizes: which of them were forwarded cannot be told then.
 func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match, certain bool) {
-	moved, left, rest := pair(u.Rows, entries, prints)
+	unsure := lastListed(u.emptied)
+	if u.Edited {
+		unsure = nil // rather than that most of a mailbox seems to be another's
+	}
+	moved, left, rest := pair(u.Rows, entries, prints, unsure)
 	if !u.Edited {
 		done := slices.DeleteFunc(left, func(k *ledger.Known) bool { return k.State != ledger.Forwarded && k.State != ledger.Skipped })
 		return moved, !mayBeTheSame(done, rest) // what was never delivered is fetched in any case
@@ -108,16 +113,25 @@ func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match,
 	return moved, false
 }
 
-// Pair matches rows with messages of the same fingerprint, one to one.
-func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) []Match {
-	moved, _, _ := pair(rows, entries, prints)
+// Pair matches rows with messages of the same fingerprint, one to one. emptied is
+// View.Emptied.
+func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, emptied bool) []Match {
+	moved, _, _ := pair(rows, entries, prints, lastListed(emptied))
 	return moved
 }
 
-// pair matches by fingerprint, and by the listed size where the header is weak: the
-// others are compared once more when they were fetched. left are the rows without a
-// fingerprint, rest the messages that are not matched.
-func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
+// lastListed reports whether a row's message may not have been in the last listing.
+func lastListed(emptied bool) (unsure func(*ledger.Known) bool) {
+	return func(k *ledger.Known) bool { return emptied || !listedLastTime(k) }
+}
+
+// pair matches by fingerprint. left are the rows without one, rest the messages that
+// may be new. Where the header is weak the listed size counts, too, and a message
+// under another UID is only matched if it is not unsure that its row's was there until
+// now, and there are no more such messages than rows. Else one may be another with the
+// same header: it is in neither list, and is compared whole once it was fetched. If
+// unsure is nil, nothing is.
+func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure func(*ledger.Known) bool) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
 	byFingerprint := make(map[string][]*ledger.Known)
 	for _, k := range rows {
 		if k.Fingerprint == "" {
@@ -126,21 +140,57 @@ func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) (moved []M
 		}
 		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
 	}
+	crowded := moreThanRows(entries, prints, rows)
 	for i, e := range entries {
-		same := byFingerprint[prints[i].Fingerprint]
-		fits := func(k *ledger.Known) bool { return !prints[i].Weak || e.Size >= 0 && e.Size == k.Size }
+		print := prints[i]
+		same := byFingerprint[print.Fingerprint]
+		fits := func(k *ledger.Known) bool { return !print.Weak || e.Size >= 0 && e.Size == k.Size }
 		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
 		if j < 0 {
 			j = slices.IndexFunc(same, fits)
 		}
-		if j < 0 {
+		switch {
+		case j < 0:
 			rest = append(rest, e)
-			continue
+		case print.Weak && unsure != nil && same[j].UID != e.UID && (crowded[alike{print.Fingerprint, e.Size}] || unsure(same[j])):
+		default:
+			moved = append(moved, Match{Entry: e, Known: *same[j]})
+			byFingerprint[print.Fingerprint] = slices.Delete(same, j, j+1)
 		}
-		moved = append(moved, Match{Entry: e, Known: *same[j]})
-		byFingerprint[prints[i].Fingerprint] = slices.Delete(same, j, j+1)
 	}
 	return moved, left, rest
+}
+
+// alike are messages that have the same weak header and size.
+type alike struct {
+	fingerprint string
+	size        int64
+}
+
+// moreThanRows are those of which there are more messages than rows.
+func moreThanRows(entries []pop3.Entry, prints []Print, rows []*ledger.Known) map[alike]bool {
+	var more map[alike]int
+	for i, e := range entries {
+		if prints[i].Weak {
+			if more == nil {
+				more = make(map[alike]int)
+			}
+			more[alike{prints[i].Fingerprint, e.Size}]++
+		}
+	}
+	if more == nil {
+		return nil
+	}
+	for _, k := range rows {
+		more[alike{k.Fingerprint, k.Size}]--
+	}
+	crowded := make(map[alike]bool)
+	for a, n := range more {
+		if n > 0 {
+			crowded[a] = true
+		}
+	}
+	return crowded
 }
 
 // mayBeTheSame reports whether half or more of these rows without a fingerprint, or
@@ -245,13 +295,19 @@ func isDigit(r rune, base int) bool {
 // Suspects are messages whose headers show whether UIDs mean other messages than
 // before, if so many of them do. Where the UIDs are numbers, it is the last known
 // one, because each deletion moves all that follow, and some of those before it;
-// else some whose size has changed.
+// else some whose size has changed. enough is 0 if it is known already: several rows
+// cannot have one number.
 func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
 	const most = 32
 	x := v.indexed()
 	var known, resized []Match
+	enough = 1
 	for i, e := range v.Entries {
-		switch k := current(x.rows(i, v.Known)); {
+		rows := x.rows(i, v.Known)
+		if numbers && x.doubled[e.UID] == nil && count(rows, func(k ledger.Known) bool { return listedLastTime(&k) }) > 1 {
+			enough = 0
+		}
+		switch k := current(rows); {
 		case k == nil || k.Fingerprint == "" || x.doubled[e.UID] != nil:
 		case numbers:
 			known = append(known, Match{Entry: e, Known: *k})
@@ -272,7 +328,7 @@ func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
 		}
 		known = half
 	}
-	return known, 1
+	return known, enough
 }
 
 // Recollect pairs all rows with all messages of a listing by their headers. moved are
@@ -286,25 +342,38 @@ func Recollect(v *View, prints []Print) (moved []Match, displaced []*ledger.Know
 			rows = append(rows, k)
 		}
 	}
-	found := make(map[int64]bool)
-	for _, m := range Pair(rows, v.Entries, prints) {
-		found[m.Known.ID] = true
+	found, taken := make(map[int64]bool), make(map[int]bool) // rows, and the numbers of their messages
+	for _, m := range Pair(rows, v.Entries, prints, v.Emptied) {
+		found[m.Known.ID], taken[m.Number] = true, true
 		if m.UID != m.Known.UID {
 			moved = append(moved, m)
 		}
 	}
-	for i, print := range prints {
-		if print.Fingerprint == "" || x.doubled[v.Entries[i].UID] != nil {
-			continue
-		}
-		same := x.rows(i, v.Known)
-		for j := range same {
-			if k := &same[j]; !found[k.ID] && k.Fingerprint != "" && k.Fingerprint != print.Fingerprint && listedLastTime(k) {
-				displaced = append(displaced, k)
+	return moved, displacedBy(v, func(i int, k *ledger.Known) bool {
+		another := k.Fingerprint != "" && prints[i].Fingerprint != "" && k.Fingerprint != prints[i].Fingerprint
+		return !found[k.ID] && (another || taken[v.Entries[i].Number]) && x.doubled[v.Entries[i].UID] == nil
+	})
+}
+
+// Fetched are the rows whose messages came whole and whose UIDs are listed. Where UIDs
+// are numbers and the server gives each message once, their UIDs may be those of other
+// messages now.
+func Fetched(v *View) []*ledger.Known {
+	return displacedBy(v, func(_ int, k *ledger.Known) bool { return k.Fingerprint != "" })
+}
+
+// displacedBy are the rows that were in the last listing, are under the UID of the i-th
+// entry, and are what is asked for.
+func displacedBy(v *View, is func(i int, k *ledger.Known) bool) (rows []*ledger.Known) {
+	x := v.indexed()
+	for i := range v.Entries {
+		for row := x.first[i]; row >= 0; row = x.after(row) {
+			if k := &v.Known[row]; listedLastTime(k) && is(i, k) {
+				rows = append(rows, k)
 			}
 		}
 	}
-	return moved, displaced
+	return rows
 }
 
 // Away are the rows whose messages are not listed, by fingerprint: also those that

@@ -93,7 +93,7 @@ func TestWeakHeadersNeedTheSameSize(t *testing.T) {
 		size int64
 		want int
 	}{{1, 1}, {2, 1}, {3, 0}, {-1, 0}} {
-		if got := Pair(pointers(known), []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
+		if got := Pair(pointers(known), []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}, false); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
 			t.Errorf("a message of %d octets: matched %v, want %d", test.size, got, test.want)
 		}
 	}
