@@ -35,9 +35,6 @@ type hidden struct {
 }
 
 func joinHiding(c *chaos, r *rng) {
-	if c.uids == numberUIDs {
-		return // not mended: a message that is held with its copy stands for its number, which means others later
-	}
 	h := &hider{chaos: c, says: r.one(2), atRETR: r.one(3), given: make(map[int][]string), told: make(map[int]bool)}
 	c.names = append(c.names, fmt.Sprintf("hides (says so: %v, deletes at RETR: %v)", h.says, h.atRETR))
 	c.mail.dots, c.mail.whole = false, true // a part of what comes once is better than nothing, and is sent

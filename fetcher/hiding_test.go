@@ -15,6 +15,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // freshUIDs is a server that gives other UIDs in each session.
@@ -301,4 +302,51 @@ func TestSkippedMessageOfHidingServerIsCopied(t *testing.T) {
 	if len(f.left()) > 0 {
 		t.Error("nothing was fetched, so this tests nothing")
 	}
+}
+
+// At a server that gives each message once, and whose UIDs are the numbers of the
+// messages, each message that it lists is new, whatever its size, and whatever was
+// kept of the one that had its number before.
+func TestNumbersAsUIDsOfHidingServer(t *testing.T) {
+	t.Parallel()
+	for name, noTop := range map[string]bool{"TOP": false, "no TOP": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{
+				hides: &hiding{says: true}, smtp: smtpFault(forwarder.StageDot, reply(554, 5, 6, 0), onMessage(2)),
+				pop: func(s *pop3test.Session, verb, arg string) bool {
+					if verb == "TOP" && noTop {
+						s.Close()
+						return true
+					}
+					return numbersAsUIDs(s, verb, arg)
+				},
+			})
+			f.add("m1", "m2") // of one size, as all that follow
+			f.poll()
+			f.wantCopies(1) // of m2, which is held
+			for n := 3; n < 9; n += 2 {
+				f.add(fmt.Sprint("m", n), fmt.Sprint("m", n+1))
+				f.pollEvery12Hours(2, false)
+			}
+			f.wantArrived("m1", "m3", "m4", "m5", "m6", "m7", "m8")
+			f.wantCopies(1)
+		})
+	}
+}
+
+// What such a server was told to leave alone stays there, also when others come and go.
+func TestNumbersAsUIDsOfHidingServerAtFirstRun(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{hides: &hiding{says: true}, pop: numbersAsUIDs})
+	f.account.Policy.OnlyNew = true
+	f.add("a1", "a2", "a3") // of one size
+	f.pollEvery12Hours(2, false)
+	f.without("uid-a2")
+	f.add("m1")
+	f.pollEvery12Hours(2, false)
+	f.add("m2")
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m1", "m2")
+	f.wantLeft("uid-a1", "uid-a3")
 }
