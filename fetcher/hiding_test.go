@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,21 +60,65 @@ func TestFreshUIDsInEachSession(t *testing.T) {
 // after some tries. Else it would end each session before those behind it.
 func TestBrokenMessageUnderFreshUIDsIsHeld(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{3, 12} {
-		t.Run(fmt.Sprint(n, " messages"), func(t *testing.T) {
-			t.Parallel()
-			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
-				if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-m1" {
-					s.Write("+OK\r\n.\r\nx\r\n.\r\n")
-					return true
+	for _, says := range []bool{false, true} {
+		for _, n := range []int{3, 12} {
+			t.Run(fmt.Sprint(n, " messages, says EXPIRE 0: ", says), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+					if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-m1" {
+						s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+						return true
+					}
+					return freshUIDs(s, verb, arg) || says && saysExpire(s, verb, arg)
+				}})
+				f.add(numbered(n)...)
+				f.pollEvery12Hours(8, false)
+				f.wantArrived(numbered(n)[1:]...)
+				if got := f.inState(ledger.Held); got != 1 {
+					t.Errorf("%d messages are held, want 1", got)
 				}
-				return freshUIDs(s, verb, arg)
+			})
+		}
+	}
+}
+
+// A message of a server that gives it once is not fetched only to find out whether it
+// is the one that is due for deletion.
+func TestMessageUnderAReusedUIDOfHidingServerIsNotThrownAway(t *testing.T) {
+	t.Parallel()
+	for name, noTop := range map[string]bool{"TOP": false, "no TOP": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f *fixture
+			var deletes atomic.Bool
+			f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+				m := s.Message(arg)
+				switch {
+				case verb == "DELE":
+					s.Err("not now")
+				case verb == "TOP" && noTop:
+					s.Close()
+				case verb == "RETR" && m != nil && deletes.Load():
+					octets := m.Octets
+					f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+					s.OK("")
+					s.SendBody(bytes.NewReader(octets), -1)
+				default:
+					return saysExpire(s, verb, arg)
+				}
+				return true
 			}})
-			f.add(numbered(n)...)
-			f.pollEvery12Hours(8, false)
-			f.wantArrived(numbered(n)[1:]...)
-			if got := f.inState(ledger.Held); got != 1 {
-				t.Errorf("%d messages are held, want 1", got)
+			f.account.Policy.Keep = false
+			f.addUnder("1", octetsOf("m1"))
+			f.poll()
+			deletes.Store(true)
+			f.replace("1", octetsOf("m2")) // of the same size
+			f.pollEvery12Hours(3, false)
+			if len(f.left()) == 0 {
+				f.wantArrived("m1", "m2")
+			}
+			if !noTop && len(f.left()) > 0 {
+				t.Error("m2 was never fetched")
 			}
 		})
 	}

@@ -42,12 +42,17 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 		return ErrMoved
 	case s.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
-	case s.row.UIDs == ledger.UIDsAdopting, s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
+	case s.row.UIDs == ledger.UIDsAdopting:
 		return nil
 	}
-	ask := u.Ask()
-	if u.Edited {
+	var ask []pop3.Entry
+	switch {
+	case s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
+		ask, u.Moved, u.Edited = u.AskBroken(), false, false
+	case u.Edited:
 		ask = u.Entries
+	default:
+		ask = u.Ask()
 	}
 	if len(ask) == 0 || !u.Moved && !u.Edited && !s.box.CanTop() {
 		return nil

@@ -72,13 +72,23 @@ func (u Unmatched) Ask() []pop3.Entry {
 	if u.Moved {
 		return u.Entries
 	}
+	return u.ofSize(func(k *ledger.Known) bool { return k.Fingerprint != "" || k.Cause.Code == ledger.CauseIncomplete })
+}
+
+// AskBroken are the entries that have the size of a row whose message never came
+// whole. It ends the session each time, before those behind it, unless it is known.
+func (u Unmatched) AskBroken() []pop3.Entry {
+	return u.ofSize(func(k *ledger.Known) bool { return k.Cause.Code == ledger.CauseIncomplete })
+}
+
+// ofSize are the entries that may have the size of a row that is asked for.
+func (u Unmatched) ofSize(is func(*ledger.Known) bool) (ask []pop3.Entry) {
 	sizes := make(map[int64]bool)
 	for _, k := range u.Rows {
-		if k.Fingerprint != "" || k.Cause.Code == ledger.CauseIncomplete {
+		if is(k) {
 			sizes[k.Size] = true
 		}
 	}
-	var ask []pop3.Entry
 	for _, e := range u.Entries {
 		if sizes[e.Size] || sizes[-1] || e.Size < 0 && len(sizes) > 0 {
 			ask = append(ask, e)
@@ -120,9 +130,12 @@ func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, emptied bo
 	return moved
 }
 
-// lastListed reports whether a row's message may not have been in the last listing.
+// lastListed reports whether a row's message may not have been in the last listing. Of
+// one that never came whole that does not matter: it is fetched in any case.
 func lastListed(emptied bool) (unsure func(*ledger.Known) bool) {
-	return func(k *ledger.Known) bool { return emptied || !listedLastTime(k) }
+	return func(k *ledger.Known) bool {
+		return (emptied || !listedLastTime(k)) && k.Cause.Code != ledger.CauseIncomplete
+	}
 }
 
 // pair matches by fingerprint. left are the rows without one, rest the messages that
@@ -146,6 +159,9 @@ func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure fun
 		same := byFingerprint[print.Fingerprint]
 		fits := func(k *ledger.Known) bool { return !print.Weak || e.Size >= 0 && e.Size == k.Size }
 		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
+		if j < 0 && unsure != nil {
+			j = slices.IndexFunc(same, func(k *ledger.Known) bool { return fits(k) && !unsure(k) })
+		}
 		if j < 0 {
 			j = slices.IndexFunc(same, fits)
 		}
@@ -350,16 +366,17 @@ func Recollect(v *View, prints []Print) (moved []Match, displaced []*ledger.Know
 		}
 	}
 	return moved, displacedBy(v, func(i int, k *ledger.Known) bool {
-		another := k.Fingerprint != "" && prints[i].Fingerprint != "" && k.Fingerprint != prints[i].Fingerprint
+		sent := k.Fingerprint != "" || k.State == ledger.Forwarded // as it came, if it never came whole
+		another := sent && prints[i].Fingerprint != "" && k.Fingerprint != prints[i].Fingerprint
 		return !found[k.ID] && (another || taken[v.Entries[i].Number]) && x.doubled[v.Entries[i].UID] == nil
 	})
 }
 
-// Fetched are the rows whose messages came whole and whose UIDs are listed. Where UIDs
-// are numbers and the server gives each message once, their UIDs may be those of other
-// messages now.
+// Fetched are the rows whose messages were fetched and whose UIDs are listed. Where
+// UIDs are numbers and the server gives each message once, their UIDs may be those of
+// other messages now.
 func Fetched(v *View) []*ledger.Known {
-	return displacedBy(v, func(_ int, k *ledger.Known) bool { return k.Fingerprint != "" })
+	return displacedBy(v, func(_ int, k *ledger.Known) bool { return k.Fingerprint != "" || k.State == ledger.Forwarded })
 }
 
 // displacedBy are the rows that were in the last listing, are under the UID of the i-th
