@@ -121,7 +121,10 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 			return s.isRow(ctx, m, k, rec, false)
 		}
 	}
-	if m.Header.Identifiable() && (m.fresh() || m.unproven()) {
+	if !m.fresh() && !m.unproven() {
+		return false, nil
+	}
+	if m.Header.Identifiable() {
 		for _, k := range s.awayRows()[print.Fingerprint] {
 			if s.matched[k.ID] {
 				continue
@@ -132,6 +135,32 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 				return s.isRow(ctx, m, k, rec, true)
 			}
 		}
+	}
+	return s.wasKept(ctx, m)
+}
+
+// wasKept looks for a row under which all of the message was kept when it was not
+// known to be whole. It may have been sent as it was.
+func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err error) {
+	for _, k := range s.partRows() {
+		if s.matched[k.ID] || m.row != nil && m.row.ID == k.ID {
+			continue
+		}
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return false, s.tally.abort(err)
+		}
+		digest, err := m.Digest()
+		if err != nil {
+			return false, s.tally.abort(err)
+		}
+		if digest != rec.Digest {
+			continue
+		}
+		if rec.Fingerprint = m.Header.Fingerprint(); k.State == ledger.Held && identify.MayBePart(k) {
+			k.State = ledger.Deferred // it was held because it might not be whole
+		}
+		return s.isRow(ctx, m, k, rec, true)
 	}
 	return false, nil
 }
@@ -227,6 +256,15 @@ func (s *session) awayRows() map[string][]ledger.Known {
 		s.away = identify.Away(&s.view, s.row.Server.UIDNumbers.Get(s.Now()))
 	}
 	return s.away
+}
+
+// partRows are the rows of messages that were kept, and perhaps sent, though they did
+// not come whole.
+func (s *session) partRows() []ledger.Known {
+	if s.parts == nil {
+		s.parts = identify.Parts(&s.view)
+	}
+	return s.parts
 }
 
 // markGone notes that a row is not that of this message: its own has left. A copy

@@ -380,6 +380,36 @@ func TestNumbersAsUIDsOfHidingServer(t *testing.T) {
 	}
 }
 
+// A body that was kept because it seemed too short, and was sent as it is, was whole.
+// The message is not sent again when its server, which could not hide it, shows it
+// under another UID.
+func TestKeptBodyThatWasWholeIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	var retrs atomic.Int32
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message("1"); {
+		case verb == "LIST" && arg == "" && m != nil:
+			s.Lines("", fmt.Sprint("1 ", len(m.Octets)+100))
+		case verb == "UIDL" && arg != "":
+			s.OK("%s %d-%s", arg, s.Number, m.UID)
+		case verb == "RETR" && retrs.Add(1) == 2:
+			s.Close()
+		default:
+			return freshUIDs(s, verb, arg) || saysExpire(s, verb, arg)
+		}
+		return true
+	}})
+	f.account.Policy.MinInterval = time.Minute // one session a poll
+	f.add("m1")
+	f.pollEvery12Hours(1, false)
+	f.without("uid-m1") // for a time
+	f.pollEvery12Hours(1, false)
+	f.wantArrived("m1") // else this tests nothing
+	f.add("m1")
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m1")
+}
+
 // What such a server was told to leave alone stays there, also when others come and go.
 func TestNumbersAsUIDsOfHidingServerAtFirstRun(t *testing.T) {
 	t.Parallel()

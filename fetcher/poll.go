@@ -115,15 +115,22 @@ type session struct {
 	skips       []identify.Match // messages that were left alone in this session: the first ones
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
-	matched     map[int64]bool
-	away        map[string][]ledger.Known // rows whose messages are not listed, by fingerprint; nil: see awayRows
-	topPrints   []identify.Print          // of all entries, if they were compared
-	headersSeen map[int]string            // fingerprints of messages that were asked for by TOP, by their numbers
-	fresh       int                       // messages of the listing without a row
-	refusals    int                       // of RETR, in a row
-	bodies      int                       // that came whole
-	toDelete    []pop3.Entry              // what is deleted at the end if it is forwarded, and nothing else is asked for before
-	deleteOnly  bool                      // only the deletions of an earlier session are made
+	matched map[int64]bool
+	elsewhere
+	topPrints   []identify.Print // of all entries, if they were compared
+	headersSeen map[int]string   // fingerprints of messages that were asked for by TOP, by their numbers
+	fresh       int              // messages of the listing without a row
+	refusals    int              // of RETR, in a row
+	bodies      int              // that came whole
+	toDelete    []pop3.Entry     // what is deleted at the end if it is forwarded, and nothing else is asked for before
+	deleteOnly  bool             // only the deletions of an earlier session are made
+}
+
+// elsewhere are rows that a message may turn out to have though it is listed under
+// another UID. They are nil until they are needed.
+type elsewhere struct {
+	away  map[string][]ledger.Known // whose messages are not listed, by fingerprint
+	parts []ledger.Known            // whose messages did not come whole
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing

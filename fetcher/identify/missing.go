@@ -99,6 +99,18 @@ func MayBePart(k ledger.Known) bool {
 	return k.CopyFile != "" && k.Cause.Code == ledger.CauseIncomplete
 }
 
+// Parts are the rows of messages that never came whole as far as is known, and of
+// which a copy was kept, and perhaps sent. It is never nil.
+func Parts(v *View) []ledger.Known {
+	parts := []ledger.Known{}
+	for _, k := range v.Known {
+		if k.Fingerprint == "" && (k.CopyFile != "" || k.State == ledger.Forwarded) {
+			parts = append(parts, k)
+		}
+	}
+	return parts
+}
+
 // Orphaned are messages of which there is only a copy that may not be whole: two
 // listings in a row lack them. The user decides.
 func Orphaned(v View) []ledger.Known {
