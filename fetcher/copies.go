@@ -50,6 +50,26 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	return nil
 }
 
+// mayHide reports whether it is not known yet that the server gives a message a second
+// time. That one was listed again is a sign, but a session that does not end by QUIT
+// looks the same: two polls have to see it.
+func (s *session) mayHide() bool {
+	keeps := s.row.Server.RetrKeeps
+	return keeps.Count < 2 || !keeps.Get(s.Now())
+}
+
+// keepUndelivered keeps a copy of a message that could not be delivered: its server may
+// hide it at QUIT. If that fails the session ends without.
+func (s *session) keepUndelivered(d *delivery) {
+	name, digest, err := writeCopy(s.CopyDir, d.rec, d.Body)
+	if err != nil {
+		s.log.Warn("no copy of a message could be kept; the session ends without QUIT, so that the server keeps it", "uid", shown(d.rec.UID), "error", err)
+		s.box.Abandon(d.Number)
+		return
+	}
+	d.rec.CopyFile, d.rec.Digest = name, digest
+}
+
 // writeCopy keeps a copy of a message, which its row names from now on. The row is not
 // written yet.
 func (s *session) writeCopy(rec *ledger.Record, b *message.Body) error {
@@ -82,8 +102,12 @@ func (s *session) keepFirst(ctx context.Context, c identify.Candidate, rec *ledg
 }
 
 // sendCopies sends the copies that are due, before the mailbox is polled: they
-// need no session, and must not wait for one that cannot be had.
-func (p *poll) sendCopies(ctx context.Context) {
+// need no session, and must not wait for one that cannot be had. Those of a server that
+// is not known to hide anything are only sent if there was none: see keepUndelivered.
+func (p *poll) sendCopies(ctx context.Context, noSession bool) {
+	if noSession == p.Source.RetrHides(&p.row.Server, p.Now()) {
+		return
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			_ = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
@@ -112,7 +136,7 @@ func (p *poll) sendCopies(ctx context.Context) {
 	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	for _, c := range due {
-		if p.stopped(ctx) || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
+		if p.closed(ctx) || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
 			continue // a session looks for what has no file
 		}
 		rec, err := p.lease.Record(ctx, c.Known.ID)

@@ -88,8 +88,9 @@ func TestServerSeenToHideHasCopiesKept(t *testing.T) {
 	}
 }
 
-// Of what comes once it is known, nothing is lost.
-func TestServerSeenToHideLosesNothingFromThenOn(t *testing.T) {
+// Nothing is lost: before it is known what such a server does, a copy is kept of what
+// could not be delivered, however few messages it is.
+func TestServerThatHidesSilentlyLosesNothing(t *testing.T) {
 	t.Parallel()
 	busy, free := busyDestination()
 	f := newFixture(t, faults{hides: &hiding{}, smtp: busy})
@@ -101,7 +102,45 @@ func TestServerSeenToHideLosesNothingFromThenOn(t *testing.T) {
 	f.poll()
 	free()
 	f.pollEvery12Hours(2, true)
-	f.wantArrived("n1", "n2", "n3", "n4")
+	f.wantArrived("m1", "m2", "m3", "m4", "n1", "n2", "n3", "n4")
+	f.wantCopies(0)
+}
+
+// The copy of a message goes when it is known that its server does not hide it, or it
+// was forwarded. What is in the mailbox is fetched again, not taken from the copy.
+func TestCopyOfAServerThatKeepsIsDropped(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	f := newFixture(t, faults{smtp: busy})
+	f.add("m1")
+	f.poll()
+	f.wantCopies(1)
+	f.pollEvery12Hours(3, true)
+	f.wantCopies(0)
+	free()
+	f.pollEvery12Hours(1, true)
+	f.wantArrived("m1")
+	f.wantSent("RETR", 5)
+}
+
+// Where the login fails from then on, what was kept is sent all the same.
+func TestCopyOfAServerThatIsGoneIsSent(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	var closed atomic.Bool
+	f := newFixture(t, faults{smtp: busy, pop: func(s *pop3test.Session, verb, _ string) bool {
+		if !closed.Load() || verb != "AUTH" && verb != "PASS" {
+			return false
+		}
+		s.Err("[AUTH] no such account")
+		return true
+	}})
+	f.add("m1")
+	f.poll()
+	free()
+	closed.Store(true)
+	f.pollEvery12Hours(2, true)
+	f.wantArrived("m1")
 }
 
 // What was given out and not sent when a poll was stopped is there the next time,

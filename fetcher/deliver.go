@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
@@ -25,6 +26,8 @@ type delivery struct {
 	sender   string
 	attempt  outcome.Attempt
 	intended bool // its row says sending
+	mayHide  bool // its server may not give it again: see session.mayHide
+	keeps    bool // its server is known to
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
@@ -32,6 +35,10 @@ type delivery struct {
 func (s *session) submit(m *fetched) *delivery {
 	rec := *m.row
 	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender}
+	if !m.fromCopy && !s.box.Hides() {
+		d.mayHide = s.mayHide()
+		d.keeps = !d.mayHide
+	}
 	if rec.Trace == "" {
 		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}
@@ -229,6 +236,12 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		return false
 	}
 	outcome.Conclude(d.rec, d.before.Recipients, v, d.attempt, s.Describe)
+	switch {
+	case d.keeps:
+		d.rec.CopyFile = "" // kept while that was not known
+	case d.mayHide && d.rec.CopyFile == "" && identify.Undelivered(d.rec.Known):
+		s.keepUndelivered(d)
+	}
 	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
 		s.tally.refused(d, s.Now())
 	}

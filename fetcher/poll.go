@@ -149,13 +149,20 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
-		r.sendCopies(ctx)
+		r.sendCopies(ctx, false)
+		var failed error
 		for more, sessions := r.mayLogIn(ctx), 1; more && !r.stopped(ctx); sessions++ {
 			if more, err = r.session(ctx, &session{poll: r}); err != nil {
 				if more, err = r.another(err, sessions); !more {
-					r.tally.stop(err)
+					failed = err
 				}
 			}
+		}
+		if r.res.OnServer < 0 {
+			r.sendCopies(ctx, true)
+		}
+		if failed != nil {
+			r.tally.stop(failed)
 		}
 		if !r.tally.stopped() {
 			r.concludeRoom()

@@ -141,7 +141,9 @@ func DueCopies(v View, planned []Candidate, parts bool) (due []Candidate, waitin
 		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
 		case MayBePart(*k) && (!parts || x.listed[i]):
 		case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
-			waiting++
+			if !x.listed[i] { // else it is counted already
+				waiting++
+			}
 		default:
 			due = append(due, Candidate{Entry: pop3.Entry{UID: k.UID, Size: k.Size}, Known: k})
 		}
