@@ -123,6 +123,24 @@ func TestCopyOfAServerThatKeepsIsDropped(t *testing.T) {
 	f.wantSent("RETR", 5)
 }
 
+// A message of which there is a copy is sent once, though it is listed under another
+// UID than before.
+func TestCopyAndItsMessageUnderAnotherUIDAreSentOnce(t *testing.T) {
+	t.Parallel()
+	for _, says := range []bool{false, true} {
+		busy, free := busyDestination()
+		f := newFixture(t, faults{smtp: busy, pop: func(s *pop3test.Session, verb, arg string) bool {
+			return freshUIDs(s, verb, arg) || says && saysExpire(s, verb, arg)
+		}})
+		f.add("m1", "m2")
+		f.poll()
+		f.wantCopies(2) // else this tests nothing
+		free()
+		f.pollEvery12Hours(2, true)
+		f.wantArrived("m1", "m2")
+	}
+}
+
 // Where the login fails from then on, what was kept is sent all the same.
 func TestCopyOfAServerThatIsGoneIsSent(t *testing.T) {
 	t.Parallel()

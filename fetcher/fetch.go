@@ -45,6 +45,9 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 			return nil, s.tally.abort(err)
 		}
 	}
+	if c.Number == 0 && s.matched[c.Known.ID] { // it is listed under another UID, and was sent
+		return nil, nil
+	}
 	if c.Known.CopyFile != "" && !c.Doubtful() && (c.Number == 0 || s.box.Hides()) { // else its server has it still
 		if m, err := s.fetchCopy(ctx, c, rec); m != nil || err != nil || c.Number == 0 {
 			return m, err
