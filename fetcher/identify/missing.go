@@ -40,7 +40,7 @@ func Undelivered(k ledger.Known) bool {
 type Retrieved uint8
 
 const (
-	// NotKnown: there were too few of them.
+	// NotKnown: there were too few of them, or they contradict each other.
 	NotKnown Retrieved = iota
 	// Hidden: at least three, and none is listed any more. Their owner may have
 	// deleted them, too.
@@ -51,15 +51,16 @@ const (
 
 // WhatBecame says what has become of the messages that were fetched and not
 // deleted. One that was fetched since then and is still listed shows that the server
-// keeps them. That it hides them is shown by three or more that the session of
-// lastLogin fetched, if none is listed, or by any that was not delivered: an owner
-// hardly deletes what he has not got. vanished are the rows that are missing since
-// the last listing.
+// keeps them, unless most of those have gone: it may have been given out once more, or
+// be too large to be hidden. That the server hides them is shown by three or more that
+// the session of lastLogin fetched, if none is listed, or by any that was not
+// delivered: an owner hardly deletes what he has not got. vanished are the rows that
+// are missing since the last listing.
 func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Retrieved {
 	const least = 3
 	fetched := func(k *ledger.Known, since time.Time) bool {
 		switch {
-		case !NotDeleted(*k) || !k.MissingSince.IsZero():
+		case !NotDeleted(*k):
 			return false
 		case k.State == ledger.Forwarded:
 			return v.Policy.Keep && v.Policy.KeepFor == 0 && !k.ForwardedAt.Before(since)
@@ -68,19 +69,29 @@ func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Re
 		}
 	}
 	x := v.indexed()
-	last := 0
+	last, kept, left := 0, 0, 0
 	for i := range v.Known {
 		k := &v.Known[i]
-		if x.listed[i] && fetched(k, since) {
-			return Kept
+		switch listed := x.listed[i] && k.MissingSince.IsZero(); {
+		case !fetched(k, since):
+		case listed:
+			kept++
+		case k.State == ledger.Forwarded:
+			left++
 		}
-		if fetched(k, lastLogin) {
+		if k.MissingSince.IsZero() && fetched(k, lastLogin) {
 			last++
 		}
 	}
+	switch {
+	case kept > 0 && left >= least && left > kept:
+		return NotKnown
+	case kept > 0:
+		return Kept
+	}
 	gone, undelivered := 0, 0
 	for _, k := range vanished {
-		if fetched(k, lastLogin) {
+		if k.MissingSince.IsZero() && fetched(k, lastLogin) {
 			gone++
 			if Undelivered(*k) {
 				undelivered++
