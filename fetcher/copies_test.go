@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,6 +122,37 @@ func TestCopyOfAServerThatKeepsIsDropped(t *testing.T) {
 	f.pollEvery12Hours(1, true)
 	f.wantArrived("m1")
 	f.wantSent("RETR", 5)
+}
+
+// A server that hides messages only after they were listed once more looks at first
+// like one that keeps them. That those which were forwarded vanish contradicts it.
+func TestServerThatHidesLateLosesNothing(t *testing.T) {
+	t.Parallel()
+	var f *fixture
+	given := make(map[string]int) // by which session
+	f = newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), func(smtptest.Event) bool { return f.pop.Sessions() == 5 || f.pop.Sessions() == 6 }), pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "RETR" && m != nil && given[m.UID] == 0:
+			given[m.UID] = s.Number
+		case verb == "QUIT":
+			f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+				return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return given[m.UID] > 0 && given[m.UID] < s.Number })
+			})
+		}
+		return false
+	}})
+	var want []string
+	for i := range 8 {
+		if i < 5 {
+			for j := range 3 {
+				name := fmt.Sprintf("m%d%d", i, j)
+				f.add(name)
+				want = append(want, name)
+			}
+		}
+		f.pollEvery12Hours(1, true)
+	}
+	f.wantArrived(want...)
 }
 
 // A message of which there is a copy is sent once, though it is listed under another

@@ -324,6 +324,9 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []*ledge
 func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
 	facts, now := &s.row.Server, s.Now()
 	hid, since := s.box.Hides(), s.lastLogin
+	if identify.LeftUnasked(vanished) {
+		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
+	}
 	if facts.RetrHides.Get(now) && facts.RetrHides.First.Before(since) {
 		since = facts.RetrHides.First
 	}

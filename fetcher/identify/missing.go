@@ -49,6 +49,21 @@ const (
 	Kept
 )
 
+// least is how many messages are to vanish for that to be no accident.
+const least = 3
+
+// LeftUnasked reports whether so many of these rows' messages were forwarded and then
+// left without having been deleted that the server may hide them, if only after a time.
+func LeftUnasked(vanished []*ledger.Known) bool {
+	n := 0
+	for _, k := range vanished {
+		if k.State == ledger.Forwarded && NotDeleted(*k) {
+			n++
+		}
+	}
+	return n >= least
+}
+
 // WhatBecame says what has become of the messages that were fetched and not
 // deleted. One that was fetched since then and is still listed shows that the server
 // keeps them, unless most of those have gone: it may have been given out once more, or
@@ -57,7 +72,6 @@ const (
 // delivered: an owner hardly deletes what he has not got. vanished are the rows that
 // are missing since the last listing.
 func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Retrieved {
-	const least = 3
 	fetched := func(k *ledger.Known, since time.Time) bool {
 		switch {
 		case !NotDeleted(*k):
