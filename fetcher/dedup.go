@@ -157,8 +157,8 @@ func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err erro
 		if digest != rec.Digest {
 			continue
 		}
-		if rec.Fingerprint = m.Header.Fingerprint(); k.State == ledger.Held && identify.MayBePart(k) {
-			k.State = ledger.Deferred // it was held because it might not be whole
+		if rec.Fingerprint = m.Header.Fingerprint(); rec.State == ledger.Held && identify.MayBePart(rec.Known) {
+			rec.State = ledger.Deferred // it was held because it might not be whole
 		}
 		return s.isRow(ctx, m, k, rec, true)
 	}
@@ -234,11 +234,12 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 	if moved = moved || !rec.DeletedAt.IsZero(); moved { // or its deletion was in vain, and is owed again
 		s.takeOver(rec, m.Entry)
 	}
-	switch known = !k.State.Due() && k.State != ledger.Gone; {
+	// This session may have called it gone, because it was not listed under its UID.
+	switch known = !rec.State.Due() && rec.State != ledger.Gone; {
 	case !known:
 		m.row = rec
 		return false, nil
-	case s.box.Hides() && k.State != ledger.Forwarded && k.CopyFile == "": // the user may want it, and nobody else has it from now on
+	case s.box.Hides() && rec.State != ledger.Forwarded && rec.CopyFile == "": // the user may want it, and nobody else has it from now on
 		if err = s.writeCopy(rec, m.Body); err != nil {
 			return false, err
 		}
@@ -246,7 +247,7 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 	case moved:
 		err = s.put(ctx, []*ledger.Record{rec})
 	}
-	s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String(), "moved", moved)
+	s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", rec.State.String(), "moved", moved)
 	return true, err
 }
 

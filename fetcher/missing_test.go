@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -130,4 +131,24 @@ func TestPartialListingsForwardNothingAgain(t *testing.T) {
 		f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return all[part[0]:part[1]] })
 		wantResult(t, f.poll(), result{OnServer: part[1] - part[0]})
 	}
+}
+
+// A held message that is not listed under its UID, and turns out to be there under
+// another one in the same poll, is held and not gone.
+func TestHeldMessageUnderAnotherUIDStaysHeld(t *testing.T) {
+	t.Parallel()
+	noTop := popRefuses("unknown command", "TOP")
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(550), onMessage(1)), pop: func(s *pop3test.Session, verb, arg string) bool {
+		return noTop(s, verb, arg) || freshUIDs(s, verb, arg)
+	}})
+	f.keepsMail()
+	f.add("bad", "m2")
+	f.poll()
+	for range 2 {
+		f.pollEvery12Hours(1, true)
+		if got := f.inState(ledger.Held); got != 1 {
+			t.Errorf("%d messages are held, want 1: %v", got, f.states())
+		}
+	}
+	f.wantArrived("m2")
 }
