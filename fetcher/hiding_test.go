@@ -425,3 +425,28 @@ func TestNumbersAsUIDsOfHidingServerAtFirstRun(t *testing.T) {
 	f.wantArrived("m1", "m2")
 	f.wantLeft("uid-a1", "uid-a3")
 }
+
+// Where UIDs change, messages that are too large to be fetched are no reason to ask the
+// user what was forwarded, either.
+func TestTooLargeMessagesUnderFreshUIDsDoNotStopTheAccount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-broken" {
+			s.Write("+OK\r\n.\r\nx\r\n.\r\n") // so that no header of the others is read at the end
+			return true
+		}
+		return freshUIDs(s, verb, arg)
+	}})
+	f.account.Policy.MaxSize = 2000
+	for i := range 12 {
+		f.addUnder(fmt.Sprint("large-", i), append(octetsOf(fmt.Sprint("large", i)), bytes.Repeat([]byte("long line\r\n"), 300)...))
+	}
+	f.add("broken", "m1")
+	for range 6 {
+		f.now.Add(24 * time.Hour)
+		if r := f.pollBySchedule(); errors.Is(r.Err, fetcher.ErrRenumbered) {
+			t.Errorf("the poll failed: %v", r.Err)
+		}
+	}
+	f.wantArrived("m1")
+}

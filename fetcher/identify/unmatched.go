@@ -107,8 +107,11 @@ func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match,
 	}
 	moved, left, rest := pair(u.Rows, entries, prints, unsure)
 	if !u.Edited {
-		done := slices.DeleteFunc(left, func(k *ledger.Known) bool { return k.State != ledger.Forwarded && k.State != ledger.Skipped })
-		return moved, !mayBeTheSame(done, rest) // what was never delivered is fetched in any case
+		// What was never delivered is fetched in any case, or left alone for its size again.
+		done := slices.DeleteFunc(left, func(k *ledger.Known) bool {
+			return k.State != ledger.Forwarded && k.State != ledger.Skipped || k.Cause.Code == ledger.CauseTooLarge
+		})
+		return moved, !mayBeTheSame(done, rest)
 	}
 	fitting := fitByUID(left, rest)
 	others := len(u.Rows) - len(left) // rows that headers have proven
