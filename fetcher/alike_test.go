@@ -96,25 +96,38 @@ func TestAlikeMessageThatIsDeletedInVain(t *testing.T) {
 	f.wantSent("RETR", 1+3)
 }
 
-// A message that was left alone stays so when it comes back while no sizes are listed.
+// A message that was left alone stays so when it comes back while no sizes are listed,
+// or wrong ones, and when it comes back once more.
 func TestSkippedMessageIsKnownWithoutAListedSize(t *testing.T) {
 	t.Parallel()
-	var unlisted atomic.Bool
-	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
-		if verb != "LIST" || arg != "" || !unlisted.Load() {
-			return false
-		}
-		s.Err("[SYS/TEMP] later")
-		return true
-	}})
-	f.account.Policy.OnlyNew = true
-	f.addUnder("1", alikeOf("one"))
-	f.poll()
-	f.without("1")
-	f.add("m1")
-	f.pollEvery12Hours(1, false)
-	unlisted.Store(true)
-	f.addUnder("2", alikeOf("one"))
-	f.pollEvery12Hours(2, false)
-	f.wantArrived("m1")
+	for _, test := range []string{"none", "wrong"} {
+		var unlisted atomic.Bool
+		f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+			if verb != "LIST" || arg != "" || !unlisted.Load() {
+				return false
+			}
+			if test == "wrong" {
+				s.Lines("", "1 17", "2 17")
+			} else {
+				s.Err("[SYS/TEMP] later")
+			}
+			return true
+		}})
+		f.account.Policy.OnlyNew = true
+		f.addUnder("1", alikeOf("one"))
+		f.poll()
+		f.without("1")
+		f.add("m1")
+		f.pollEvery12Hours(1, false)
+		unlisted.Store(true)
+		f.addUnder("2", alikeOf("one"))
+		f.pollEvery12Hours(2, false)
+		f.wantArrived("m1")
+		f.without("2")
+		f.pollEvery12Hours(1, false)
+		unlisted.Store(false)
+		f.addUnder("3", alikeOf("one"))
+		f.pollEvery12Hours(2, false)
+		f.wantArrived("m1")
+	}
 }

@@ -189,14 +189,14 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 	if k.UID != m.UID {
 		k.MissingSince = s.Now() // that it was listed so far says nothing about this message
 	}
-	size := m.Size
-	if size < 0 { // not listed this time
-		size = m.Octets
+	if identify.Matches(k, print, m.Size) {
+		return rec, nil
 	}
-	if !identify.Matches(k, print, size) && (k.Fingerprint == "" || rec.MessageSize != m.Octets) {
-		return nil, nil
+	// Listed sizes may be wrong, or not be there.
+	if k.Fingerprint != "" && (rec.MessageSize == m.Octets || identify.Matches(k, print, m.Octets)) {
+		return rec, nil
 	}
-	return rec, nil
+	return nil, nil
 }
 
 // steady reports whether a message is that of its row though its header is another
@@ -245,6 +245,11 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 		}
 		err = s.put(ctx, []*ledger.Record{rec})
 	case moved:
+		if m.Header.Weak() && rec.Digest == "" {
+			if rec.Digest, err = m.Digest(); err != nil {
+				return false, s.tally.abort(err)
+			}
+		}
 		err = s.put(ctx, []*ledger.Record{rec})
 	}
 	s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", rec.State.String(), "moved", moved)

@@ -233,7 +233,10 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 // takeOver gives a row the UID under which its message is listed now.
 func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
 	s.retire(rec)
-	rec.UID, rec.Size, rec.Generation = e.UID, e.Size, s.generation(e.UID)
+	rec.UID, rec.Generation = e.UID, s.generation(e.UID)
+	if e.Size >= 0 {
+		rec.Size = e.Size
+	}
 	rec.MissingSince, rec.DeletedAt = time.Time{}, time.Time{}
 }
 
