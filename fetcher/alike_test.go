@@ -131,3 +131,28 @@ func TestSkippedMessageIsKnownWithoutAListedSize(t *testing.T) {
 		f.wantArrived("m1")
 	}
 }
+
+// The same for one that was left alone in a listing without sizes, and comes back under
+// its UID.
+func TestSkippedMessageWithoutASizeIsKnownByItsUID(t *testing.T) {
+	t.Parallel()
+	var unlisted atomic.Bool
+	unlisted.Store(true)
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "LIST" || arg != "" || !unlisted.Load() {
+			return false
+		}
+		s.Err("[SYS/TEMP] later")
+		return true
+	}})
+	f.account.Policy.OnlyNew = true
+	f.addUnder("1", alikeOf("one"))
+	f.poll()
+	f.without("1")
+	f.add("m1")
+	f.pollEvery12Hours(1, false)
+	unlisted.Store(false)
+	f.addUnder("1", alikeOf("one"))
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m1")
+}

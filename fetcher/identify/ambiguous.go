@@ -67,8 +67,7 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	for _, byFingerprint := range []bool{true, false} {
 		for i, e := range c.Entries {
 			j := slices.IndexFunc(rows, func(k ledger.Known) bool {
-				return byFingerprint == (k.Fingerprint != "") && Matches(k, prints[i], e.Size) &&
-					(!byFingerprint || !prints[i].Weak || listedLastTime(&k))
+				return byFingerprint == (k.Fingerprint != "") && isUnderUID(k, prints[i], e.Size)
 			})
 			if matched[i].Known.ID != 0 || j < 0 {
 				continue
@@ -85,6 +84,15 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 		p.found(&v, c.Entries[i], &matched[i].Known, rows)
 	}
 	p.sort()
+}
+
+// isUnderUID is Matches for a message under the UID of the row. Where the header is weak,
+// one that was away is only that of a row which was left alone without its size.
+func isUnderUID(k ledger.Known, print Print, size int64) bool {
+	if k.Fingerprint == "" || !print.Weak || listedLastTime(&k) {
+		return Matches(k, print, size)
+	}
+	return k.State == ledger.Skipped && k.Size < 0 && k.Fingerprint == print.Fingerprint
 }
 
 // duplicates reports whether all entries are the one message that another program
