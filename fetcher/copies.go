@@ -35,15 +35,49 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	if m.row.Trace == "" {
 		m.row.Trace, m.row.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}
-	name, err := writeCopy(s.CopyDir, m.row, m.Body)
-	if err != nil {
-		return s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+	before := m.row.CopyFile
+	if err := s.writeCopy(m.row, m.Body); err != nil {
+		return err
 	}
 	failpoint("kept")
-	m.row.CopyFile, m.row.State, m.row.NextAttempt = name, ledger.Deferred, s.Now()
+	m.row.State, m.row.NextAttempt = ledger.Deferred, s.Now()
 	if err := s.lease.Put(ctx, m.row); err != nil {
 		return s.tally.abort(err)
 	}
+	if before != m.row.CopyFile { // a part of this one
+		s.dropCopy(before)
+	}
+	return nil
+}
+
+// mayHide reports whether it is not known yet that the server gives a message a second
+// time. That one was listed again is a sign, but a session that does not end by QUIT
+// looks the same: two polls have to see it.
+func (s *session) mayHide() bool {
+	keeps := s.row.Server.RetrKeeps
+	return keeps.Count < 2 || !keeps.Get(s.Now())
+}
+
+// keepUndelivered keeps a copy of a message that could not be delivered: its server may
+// hide it at QUIT. If that fails the session ends without.
+func (s *session) keepUndelivered(d *delivery) {
+	name, digest, err := writeCopy(s.CopyDir, d.rec, d.Body)
+	if err != nil {
+		s.log.Warn("no copy of a message could be kept; the session ends without QUIT, so that the server keeps it", "uid", shown(d.rec.UID), "error", err)
+		s.box.Abandon(d.Number)
+		return
+	}
+	d.rec.CopyFile, d.rec.Digest = name, digest
+}
+
+// writeCopy keeps a copy of a message, which its row names from now on. The row is not
+// written yet.
+func (s *session) writeCopy(rec *ledger.Record, b *message.Body) error {
+	name, digest, err := writeCopy(s.CopyDir, rec, b)
+	if err != nil {
+		return s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+	}
+	rec.CopyFile, rec.Digest = name, digest
 	return nil
 }
 
@@ -58,25 +92,22 @@ func (s *session) keepFirst(ctx context.Context, c identify.Candidate, rec *ledg
 	if rec == nil {
 		rec = s.newRow(c.Entry)
 	}
-	before := rec.CopyFile
-	if before != "" && rec.MessageSize > b.Octets {
+	if rec.CopyFile != "" && rec.MessageSize > b.Octets {
 		return rec, nil
 	}
 	m := &fetched{Candidate: c, Body: b, row: rec} // a part has no fingerprint
 	rec.MessageSize, rec.Excerpt = b.Octets, b.Header.Excerpt()
 	rec.Cause = ledger.Cause{Code: ledger.CauseIncomplete, Text: (&mailbox.IncompleteError{Got: b.Octets, Listed: c.Size}).Error()}
-	if err := s.retain(ctx, m); err != nil { // the session does not end by QUIT for that: the server may have more of it
-		return rec, err
-	}
-	if before != rec.CopyFile {
-		s.dropCopy(before)
-	}
-	return rec, nil
+	return rec, s.retain(ctx, m) // the session does not end by QUIT for that: the server may have more of it
 }
 
 // sendCopies sends the copies that are due, before the mailbox is polled: they
-// need no session, and must not wait for one that cannot be had.
-func (p *poll) sendCopies(ctx context.Context) {
+// need no session, and must not wait for one that cannot be had. Those of a server that
+// is not known to hide anything are only sent if there was none: see keepUndelivered.
+func (p *poll) sendCopies(ctx context.Context, noSession bool) {
+	if noSession == p.Source.RetrHides(&p.row.Server, p.Now()) {
+		return
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			_ = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
@@ -91,7 +122,9 @@ func (p *poll) sendCopies(ctx context.Context) {
 		_ = p.tally.abort(err)
 		return
 	}
-	p.dropLeftovers(files, known)
+	if p.dropLeftovers(ctx, files, known) != nil {
+		return
+	}
 	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil, false)
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
@@ -103,7 +136,7 @@ func (p *poll) sendCopies(ctx context.Context) {
 	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	for _, c := range due {
-		if p.stopped(ctx) || p.unsettled[c.Known.ID] || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
+		if p.closed(ctx) || p.unsettled[c.Known.ID] || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
 			continue // a session looks for what has no file
 		}
 		rec, err := p.lease.Record(ctx, c.Known.ID)
@@ -125,19 +158,19 @@ func (p *poll) sendCopies(ctx context.Context) {
 	}
 }
 
-// writeCopy writes a message as it was fetched: with the Return-Path line that
-// was taken off, so that message.Store can read it again. The name, without the
-// folder, which may be moved, follows from the message's row and octets: one whose
-// row could not be written then, and that is fetched once more, gets the same file,
-// and none stays behind. If only the folder cannot be synced the file stays all the
-// same, for the server may not give the message again.
-func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name string, err error) {
+// writeCopy writes a message as message.Store can read it again, and returns its
+// digest, too. The name, without the folder, which may be moved, follows from the
+// message's row and digest: one whose row could not be written then, and that is
+// fetched once more, gets the same file, and none stays behind. If only the folder
+// cannot be synced the file stays all the same, for the server may not give the
+// message again.
+func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name, digest string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
+		return "", "", err
 	}
 	f, err := os.CreateTemp(dir, fmt.Sprintf("%d-*.tmp", rec.Account))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer func() {
 		if err != nil {
@@ -146,26 +179,27 @@ func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name string, er
 		}
 	}()
 	sum := sha256.New()
-	out := io.MultiWriter(f, sum)
-	if b.Header.HasReturnPath {
-		if _, err := fmt.Fprintf(out, "Return-Path: <%s>\r\n", b.Header.ReturnPath); err != nil {
-			return "", err
-		}
-	}
-	if _, err := io.Copy(out, b.Item.Reader()); err != nil {
-		return "", err
+	if _, err := b.WriteTo(io.MultiWriter(f, sum)); err != nil {
+		return "", "", err
 	}
 	if err := f.Sync(); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := f.Close(); err != nil {
-		return "", err
+		return "", "", err
 	}
-	name = fmt.Sprintf("%s%x.eml", copyPrefix(rec.Account, rec.UID, rec.Generation), sum.Sum(nil)[:8])
+	digest = message.Digest(sum.Sum(nil))
+	name = copyName(copyPrefix(rec.Account, rec.UID, rec.Generation), digest)
 	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
-		return "", err
+		return "", "", err
 	}
-	return name, syncDir(dir)
+	return name, digest, syncDir(dir)
+}
+
+// copyName is the name of the copy of a message with this digest.
+func copyName(prefix, digest string) string {
+	const part = 16 // of the digest: names are to be short
+	return prefix + digest[:part] + ".eml"
 }
 
 // copyPrefix is how the names of all copies begin that belong to a row.
@@ -179,32 +213,66 @@ func copyPrefix(account int64, uid string, generation int) string {
 const leftoverAge = 10 * time.Minute
 
 // dropLeftovers removes copies whose messages were forwarded: popferry ended before
-// it could, or what was kept first was only a part. Other files without a row, as an
-// older ledger leaves them, stay and are named.
-func (p *poll) dropLeftovers(files []string, known *ledger.Rows) {
+// it could. Other files without a row stay and are named: an older ledger leaves
+// them, and rows that could not be written do, of messages that may be here alone.
+// That a row has the UID and the number of a file's message proves nothing, for
+// another message may have got them since.
+func (p *poll) dropLeftovers(ctx context.Context, files []string, known *ledger.Rows) error {
 	named := make(map[string]bool) // by a row
 	for _, k := range known.All() {
 		named[k.CopyFile] = true
 	}
-	left := make(map[string]string, len(files)) // the others, by prefix
+	left := make(map[string][]string, len(files)) // the others, by prefix
 	for _, f := range files {
 		if name := filepath.Base(f); !named[name] {
-			left[name[:strings.LastIndexByte(name, '-')+1]] = name
+			prefix := name[:strings.LastIndexByte(name, '-')+1]
+			left[prefix] = append(left[prefix], name)
 		}
+	}
+	if len(left) == 0 {
+		return nil
 	}
 	for _, k := range known.All() {
 		prefix := copyPrefix(p.ID, k.UID, k.Generation)
-		if name := left[prefix]; name != "" && k.State == ledger.Forwarded {
-			p.dropCopy(name)
-			delete(left, prefix)
+		if len(left[prefix]) == 0 || k.State != ledger.Forwarded {
+			continue
+		}
+		rec, err := p.lease.Record(ctx, k.ID)
+		if err != nil {
+			return p.tally.abort(err)
+		}
+		left[prefix] = slices.DeleteFunc(left[prefix], func(name string) bool {
+			forwarded := p.wasForwarded(rec, prefix, name)
+			if forwarded {
+				p.dropCopy(name)
+			}
+			return forwarded
+		})
+	}
+	for _, names := range left {
+		for _, name := range names {
+			info, err := os.Stat(filepath.Join(p.CopyDir, name))
+			if err == nil && p.Now().Sub(info.ModTime()).Abs() >= leftoverAge {
+				p.log.Warn("the ledger does not know a retained copy, which may be the only one of its message; it is left alone", "copy", filepath.Join(p.CopyDir, name))
+			}
 		}
 	}
-	for _, name := range left {
-		info, err := os.Stat(filepath.Join(p.CopyDir, name))
-		if err == nil && p.Now().Sub(info.ModTime()).Abs() >= leftoverAge {
-			p.log.Warn("the ledger does not know a retained copy, which may be the only one of its message; it is left alone", "copy", filepath.Join(p.CopyDir, name))
-		}
+	return nil
+}
+
+// wasForwarded reports whether a copy is of the message that a row says was
+// forwarded: by its octets, or, for a part of it and for rows of older versions,
+// which have no digest, by a header that no two messages share.
+func (p *poll) wasForwarded(rec *ledger.Record, prefix, name string) bool {
+	if rec.Digest != "" && name == copyName(prefix, rec.Digest) {
+		return true
 	}
+	b, err := p.readCopy(name)
+	if err != nil {
+		return false
+	}
+	defer b.Release()
+	return !b.Header.Weak() && b.Header.Fingerprint() == rec.Fingerprint
 }
 
 // syncDir makes a new name in a folder durable. File systems that cannot sync a
@@ -249,16 +317,16 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 }
 
 // readCopy reads a copy into the spool.
-func (s *session) readCopy(name string) (*message.Body, error) {
+func (p *poll) readCopy(name string) (*message.Body, error) {
 	if err := ledger.CheckCopyName(name); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenInRoot(s.CopyDir, name)
+	f, err := os.OpenInRoot(p.CopyDir, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return message.Store(s.Spool.NewItem(), f)
+	return message.Store(p.Spool.NewItem(), f)
 }
 
 // dropCopy removes the file of a message that was forwarded. One that stays does

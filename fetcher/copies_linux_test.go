@@ -61,7 +61,7 @@ func TestCopyFailsIfItsFolderCannotBeSynced(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		_, err := writeCopy(dir, &ledger.Record{Account: 1, Known: ledger.Known{UID: "uid"}}, body)
+		_, _, err := writeCopy(dir, &ledger.Record{Account: 1, Known: ledger.Known{UID: "uid"}}, body)
 		result <- err
 	}()
 	var got *fs.PathError

@@ -2,13 +2,16 @@ package fetcher_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -86,8 +89,9 @@ func TestServerSeenToHideHasCopiesKept(t *testing.T) {
 	}
 }
 
-// Of what comes once it is known, nothing is lost.
-func TestServerSeenToHideLosesNothingFromThenOn(t *testing.T) {
+// Nothing is lost: before it is known what such a server does, a copy is kept of what
+// could not be delivered, however few messages it is.
+func TestServerThatHidesSilentlyLosesNothing(t *testing.T) {
 	t.Parallel()
 	busy, free := busyDestination()
 	f := newFixture(t, faults{hides: &hiding{}, smtp: busy})
@@ -99,7 +103,94 @@ func TestServerSeenToHideLosesNothingFromThenOn(t *testing.T) {
 	f.poll()
 	free()
 	f.pollEvery12Hours(2, true)
-	f.wantArrived("n1", "n2", "n3", "n4")
+	f.wantArrived("m1", "m2", "m3", "m4", "n1", "n2", "n3", "n4")
+	f.wantCopies(0)
+}
+
+// The copy of a message goes when it is known that its server does not hide it, or it
+// was forwarded. What is in the mailbox is fetched again, not taken from the copy.
+func TestCopyOfAServerThatKeepsIsDropped(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	f := newFixture(t, faults{smtp: busy})
+	f.add("m1")
+	f.poll()
+	f.wantCopies(1)
+	f.pollEvery12Hours(3, true)
+	f.wantCopies(0)
+	free()
+	f.pollEvery12Hours(1, true)
+	f.wantArrived("m1")
+	f.wantSent("RETR", 5)
+}
+
+// A server that hides messages only after they were listed once more looks at first
+// like one that keeps them. That those which were forwarded vanish contradicts it.
+func TestServerThatHidesLateLosesNothing(t *testing.T) {
+	t.Parallel()
+	var f *fixture
+	given := make(map[string]int) // by which session
+	f = newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), func(smtptest.Event) bool { return f.pop.Sessions() == 5 || f.pop.Sessions() == 6 }), pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "RETR" && m != nil && given[m.UID] == 0:
+			given[m.UID] = s.Number
+		case verb == "QUIT":
+			f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+				return slices.DeleteFunc(ms, func(m pop3test.Message) bool { return given[m.UID] > 0 && given[m.UID] < s.Number })
+			})
+		}
+		return false
+	}})
+	var want []string
+	for i := range 8 {
+		if i < 5 {
+			for j := range 3 {
+				name := fmt.Sprintf("m%d%d", i, j)
+				f.add(name)
+				want = append(want, name)
+			}
+		}
+		f.pollEvery12Hours(1, true)
+	}
+	f.wantArrived(want...)
+}
+
+// A message of which there is a copy is sent once, though it is listed under another
+// UID than before.
+func TestCopyAndItsMessageUnderAnotherUIDAreSentOnce(t *testing.T) {
+	t.Parallel()
+	for _, says := range []bool{false, true} {
+		busy, free := busyDestination()
+		f := newFixture(t, faults{smtp: busy, pop: func(s *pop3test.Session, verb, arg string) bool {
+			return freshUIDs(s, verb, arg) || says && saysExpire(s, verb, arg)
+		}})
+		f.add("m1", "m2")
+		f.poll()
+		f.wantCopies(2) // else this tests nothing
+		free()
+		f.pollEvery12Hours(2, true)
+		f.wantArrived("m1", "m2")
+	}
+}
+
+// Where the login fails from then on, what was kept is sent all the same.
+func TestCopyOfAServerThatIsGoneIsSent(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	var closed atomic.Bool
+	f := newFixture(t, faults{smtp: busy, pop: func(s *pop3test.Session, verb, _ string) bool {
+		if !closed.Load() || verb != "AUTH" && verb != "PASS" {
+			return false
+		}
+		s.Err("[AUTH] no such account")
+		return true
+	}})
+	f.add("m1")
+	f.poll()
+	free()
+	closed.Store(true)
+	f.pollEvery12Hours(2, true)
+	f.wantArrived("m1")
 }
 
 // What was given out and not sent when a poll was stopped is there the next time,
@@ -220,6 +311,82 @@ func TestCopyWithoutARowIsLeftAlone(t *testing.T) {
 	f.poll()
 	wantList(t, "retained copies", f.copies(), []string{orphan})
 	f.wantArrived("m1")
+}
+
+// A copy whose row could not be written is the only one of its message where the
+// server deletes at RETR. That another message gets the same UID and is forwarded says
+// nothing about it.
+func TestCopyWithoutARowOutlivesItsUID(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		return saysExpire(s, verb, arg) || numbersAsUIDs(s, verb, arg)
+	}})
+	f.add("m1")
+	f.lease = failAfter(0)
+	f.poll()
+	f.lease = nil
+	f.wantCopies(1) // else this tests nothing
+	f.replace("1", octetsOf("m2"))
+	f.pollEvery12Hours(3, false)
+	f.wantArrived("m2")
+	var names []string
+	for _, path := range f.copies() {
+		octets, err := os.ReadFile(path)
+		must(t, err)
+		names = append(names, nameOfOctets(octets))
+	}
+	wantList(t, "retained copies", names, []string{"m1"})
+}
+
+// A message that comes under another UID than before, in a way that the first body is
+// kept and asked for once more, is safe at each write that may be popferry's last:
+// here, at the destination or on its server, which deletes at RETR.
+func TestOneCopyReplacesAnotherWithoutAGap(t *testing.T) {
+	t.Parallel()
+	for n := range int64(12) {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			var f *fixture
+			var deletes atomic.Bool
+			f = newFixture(t, faults{pool: oneInFlight, smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1)), pop: func(s *pop3test.Session, verb, arg string) bool {
+				m := s.Message(arg)
+				switch {
+				case !deletes.Load():
+				case verb == "LIST" && arg == "":
+					s.Lines("", fmt.Sprint("1 ", len(octetsOf("m1"))+40))
+					return true
+				case verb == "RETR" && m != nil:
+					octets := m.Octets
+					f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+					s.OK("")
+					s.SendBody(bytes.NewReader(octets), -1)
+					return true
+				}
+				return saysExpire(s, verb, arg)
+			}})
+			f.add("m1")
+			f.poll()
+			f.wantState("uid-m1", "deferred") // else this tests nothing
+			must(t, os.RemoveAll(f.copyDir))
+			f.withoutCopies()
+			f.replace("new", octetsOf("m1"))
+			deletes.Store(true)
+			f.lease = failAfter(n)
+			f.pollEvery12Hours(1, false)
+			if len(f.left())+len(f.arrived())+len(f.copies()) == 0 {
+				t.Error("the message is nowhere any more")
+			}
+		})
+	}
+}
+
+// withoutCopies makes the ledger forget the retained copies.
+func (f *fixture) withoutCopies() {
+	f.t.Helper()
+	for _, r := range f.records() {
+		r.CopyFile = ""
+		f.underLease(func(ctx context.Context, l fetcher.Lease) error { return l.Put(ctx, r) })
+	}
 }
 
 // The second message is not deleted for the first.

@@ -12,13 +12,18 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// note puts into a message's row what it shows.
-func (m *fetched) note() {
+// note puts into a message's row what it shows. Errors are those of the spool.
+func (m *fetched) note() (err error) {
 	if m.row.Size < 0 {
 		m.row.Size = m.Octets // not listed, but something to compare it by
 	}
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
+	m.row.Digest = ""
+	if m.Header.Weak() {
+		m.row.Digest, err = m.Digest()
+	}
+	return err
 }
 
 // Match is the message and the row that it had when it was fetched.
@@ -32,9 +37,12 @@ func (m *fetched) fresh() bool { return m.Known.ID == 0 }
 // returns nil if the message is not to be sent.
 func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error) {
 	known, err := s.findRow(ctx, m)
+	if known && err == nil {
+		err = s.dropSuperseded(ctx, m)
+	}
 	if err != nil || known {
 		m.Release()
-		if known {
+		if err == nil {
 			s.box.Durable(m.Number)
 		}
 		return nil, err
@@ -42,17 +50,9 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 	if m.row == nil {
 		m.row = s.newRow(m.Entry)
 	}
-	m.note()
-	if err := s.confirmed(ctx, m); err != nil {
+	if err := s.admit(ctx, m); err != nil {
 		m.Release()
 		return nil, err
-	}
-	if s.box.Hides() {
-		if err := s.retain(ctx, m); err != nil {
-			m.Release()
-			return nil, err
-		}
-		s.box.Durable(m.Number)
 	}
 	if err := s.origin().CheckLoop(m.Header); err != nil {
 		m.Release()
@@ -60,6 +60,24 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 		return nil, s.notFetched(ctx, m.row, err)
 	}
 	return m, nil
+}
+
+// admit notes what a message that is to be sent shows. Where its server does not give
+// it again, a copy is on disk before what was kept of it under another row goes.
+func (s *session) admit(ctx context.Context, m *fetched) error {
+	if err := m.note(); err != nil {
+		return s.tally.abort(err)
+	}
+	if err := s.confirmed(ctx, m); err != nil {
+		return err
+	}
+	if s.box.Hides() {
+		if err := s.retain(ctx, m); err != nil {
+			return err
+		}
+		s.box.Durable(m.Number)
+	}
+	return s.dropSuperseded(ctx, m)
 }
 
 // confirmed notes that a message is whole that was not before. A copy that was kept
@@ -103,7 +121,10 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 			return s.isRow(ctx, m, k, rec, false)
 		}
 	}
-	if m.Header.Identifiable() && (m.fresh() || m.unproven()) {
+	if !m.fresh() && !m.unproven() {
+		return false, nil
+	}
+	if m.Header.Identifiable() {
 		for _, k := range s.awayRows()[print.Fingerprint] {
 			if s.matched[k.ID] {
 				continue
@@ -115,11 +136,38 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 			}
 		}
 	}
+	return s.wasKept(ctx, m)
+}
+
+// wasKept looks for a row under which all of the message was kept when it was not
+// known to be whole. It may have been sent as it was.
+func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err error) {
+	for _, k := range s.partRows() {
+		if s.matched[k.ID] || m.row != nil && m.row.ID == k.ID {
+			continue
+		}
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return false, s.tally.abort(err)
+		}
+		digest, err := m.Digest()
+		if err != nil {
+			return false, s.tally.abort(err)
+		}
+		if digest != rec.Digest {
+			continue
+		}
+		if rec.Fingerprint = m.Header.Fingerprint(); rec.State == ledger.Held && identify.MayBePart(rec.Known) {
+			rec.State = ledger.Deferred // it was held because it might not be whole
+		}
+		return s.isRow(ctx, m, k, rec, true)
+	}
 	return false, nil
 }
 
 // sameMessage returns a row's record if the message is that of the row; nil if it is
-// not. Where the header is weak, it has as many octets as the row's had.
+// not. Where the header is weak, it has the octets of the row's, or as many where that
+// is all that the row has.
 func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
 	if k.Fingerprint != "" && k.Fingerprint != print.Fingerprint {
 		return nil, nil
@@ -128,13 +176,27 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 	if err != nil {
 		return nil, s.tally.abort(err)
 	}
+	if print.Weak && k.Fingerprint != "" && rec.Digest != "" {
+		digest, err := m.Digest()
+		if err != nil {
+			return nil, s.tally.abort(err)
+		}
+		if rec.Digest != digest {
+			return nil, nil
+		}
+		return rec, nil
+	}
 	if k.UID != m.UID {
 		k.MissingSince = s.Now() // that it was listed so far says nothing about this message
 	}
-	if !identify.Matches(k, print, m.Size) && (k.Fingerprint == "" || rec.MessageSize != m.Octets) {
-		return nil, nil
+	if identify.Matches(k, print, m.Size) {
+		return rec, nil
 	}
-	return rec, nil
+	// Listed sizes may be wrong, or not be there.
+	if k.Fingerprint != "" && (rec.MessageSize == m.Octets || identify.Matches(k, print, m.Octets)) {
+		return rec, nil
+	}
+	return nil, nil
 }
 
 // steady reports whether a message is that of its row though its header is another
@@ -169,22 +231,28 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 			return false, err
 		}
 	}
-	if moved {
+	if moved = moved || !rec.DeletedAt.IsZero(); moved { // or its deletion was in vain, and is owed again
 		s.takeOver(rec, m.Entry)
 	}
-	switch known = !k.State.Due() && k.State != ledger.Gone; {
+	// This session may have called it gone, because it was not listed under its UID.
+	switch known = !rec.State.Due() && rec.State != ledger.Gone; {
 	case !known:
 		m.row = rec
 		return false, nil
-	case s.box.Hides() && k.State != ledger.Forwarded && k.CopyFile == "": // the user may want it, and nobody else has it from now on
-		if rec.CopyFile, err = writeCopy(s.CopyDir, rec, m.Body); err != nil {
-			return false, s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+	case s.box.Hides() && rec.State != ledger.Forwarded && rec.CopyFile == "": // the user may want it, and nobody else has it from now on
+		if err = s.writeCopy(rec, m.Body); err != nil {
+			return false, err
 		}
 		err = s.put(ctx, []*ledger.Record{rec})
 	case moved:
+		if m.Header.Weak() && rec.Digest == "" {
+			if rec.Digest, err = m.Digest(); err != nil {
+				return false, s.tally.abort(err)
+			}
+		}
 		err = s.put(ctx, []*ledger.Record{rec})
 	}
-	s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", k.State.String(), "moved", moved)
+	s.log.Debug("message is known by its header", "uid", shown(m.UID), "outcome", rec.State.String(), "moved", moved)
 	return true, err
 }
 
@@ -196,16 +264,25 @@ func (s *session) awayRows() map[string][]ledger.Known {
 	return s.away
 }
 
+// partRows are the rows of messages that were kept, and perhaps sent, though they did
+// not come whole.
+func (s *session) partRows() []ledger.Known {
+	if s.parts == nil {
+		s.parts = identify.Parts(&s.view)
+	}
+	return s.parts
+}
+
 // markGone notes that a row is not that of this message: its own has left. A copy
-// of that one stays and is sent; one that was kept of this message, or a part of it,
-// goes.
+// of that one stays and is sent. One that was kept of this message, or a part of it,
+// goes, but not before the message is safe without: see dropSuperseded.
 func (s *session) markGone(ctx context.Context, m *fetched) error {
 	rec := m.row
 	m.row = nil
 	switch {
-	case m.fresh() || identify.MayBePart(rec.Known):
-		s.dropCopy(rec.CopyFile)
-		rec.State, rec.CopyFile = ledger.Gone, ""
+	case rec.CopyFile != "" && (m.fresh() || identify.MayBePart(rec.Known)):
+		m.superseded = append(m.superseded, rec)
+		return nil
 	case rec.CopyFile != "":
 		rec.Cause = ledger.Cause{}
 	default:
@@ -214,6 +291,21 @@ func (s *session) markGone(ctx context.Context, m *fetched) error {
 	if err := s.lease.Put(ctx, rec); err != nil {
 		return s.tally.abort(err)
 	}
+	return nil
+}
+
+// dropSuperseded ends the rows under which copies of a message were kept that is safe
+// without them now: under another row, or on its server.
+func (s *session) dropSuperseded(ctx context.Context, m *fetched) error {
+	for _, rec := range m.superseded {
+		name := rec.CopyFile
+		rec.State, rec.CopyFile = ledger.Gone, ""
+		if err := s.lease.Put(ctx, rec); err != nil {
+			return s.tally.abort(err)
+		}
+		s.dropCopy(name)
+	}
+	m.superseded = nil
 	return nil
 }
 
@@ -299,5 +391,5 @@ func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error)
 	}
 	m.Release()
 	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
-	return nil, s.markGone(ctx, m)
+	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
 }

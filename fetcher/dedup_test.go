@@ -102,7 +102,7 @@ func TestReusedUIDWhileARecipientIsPendingForwardsToAll(t *testing.T) {
 	for _, m := range f.smtp.Messages() {
 		to = append(to, fmt.Sprint(nameOf(m), m.Recipients))
 	}
-	wantList(t, "arrived", to, []string{"m1[good@example.org]", "m2[good@example.org later@example.org]"})
+	wantList(t, "arrived", to, []string{"m1[good@example.org]", "m2[good@example.org later@example.org]", "m1[later@example.org]"})
 	f.wantLeft()
 }
 

@@ -121,9 +121,11 @@ func entriesOf(matches []identify.Match) []pop3.Entry {
 // now. A UID alone does not prove it: the header has to be the same, and where it
 // does not identify the message, the size too. Nothing is proven while the clock
 // contradicts the ledger. Where there is no TOP the server has given out each of
-// them: one that turns out to be another message is not to be lost by QUIT.
+// them: one that turns out to be another message is not to be lost by QUIT. None is
+// asked for that way where the server may not give it again.
 func (s *session) proven(ctx context.Context, expired []identify.Match) ([]identify.Match, error) {
-	if s.Now().Before(s.row.LastPoll) {
+	once := s.box.Hides()
+	if s.Now().Before(s.row.LastPoll) || once && !s.box.CanTop() {
 		return nil, nil
 	}
 	same := make([]bool, len(expired))
@@ -134,7 +136,7 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 		if shown {
 			others[i] = h
 		}
-		return same[i], nil
+		return same[i] || once, nil
 	})
 	if err != nil {
 		return nil, errors.Join(s.postpone(ctx, expired, err), err)

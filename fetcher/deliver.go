@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/doubt"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
@@ -27,6 +28,8 @@ type delivery struct {
 	attempt  outcome.Attempt
 	intended bool      // its row says sending
 	arrived  time.Time // when it came to its mailbox
+	mayHide  bool      // its server may not give it again: see session.mayHide
+	keeps    bool      // its server is known to
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
@@ -35,6 +38,10 @@ func (s *session) submit(m *fetched) *delivery {
 	rec := *m.row
 	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender}
 	d.envelope.Wraps = s.Destination.OnReject == Wrap
+	if !m.fromCopy && !s.box.Hides() {
+		d.mayHide = s.mayHide()
+		d.keeps = !d.mayHide
+	}
 	if rec.Trace == "" {
 		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
 	}
@@ -269,6 +276,12 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		return false
 	}
 	s.conclude(d, v)
+	switch {
+	case d.keeps:
+		d.rec.CopyFile = "" // kept while that was not known
+	case d.mayHide && d.rec.CopyFile == "" && identify.Undelivered(d.rec.Known):
+		s.keepUndelivered(d)
+	}
 	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
 		s.tally.refused(d, s.Now())
 	}

@@ -89,14 +89,16 @@ func (c *chaos) newUIDs(list ...pop3test.Message) {
 	if len(list) == 0 {
 		return
 	}
-	prints := make(map[string]bool)
+	prints := make(map[string]bool) // the value: there is a size beside it
 	for _, r := range c.rows() {
-		prints[r.Fingerprint] = true
+		prints[r.Fingerprint] = prints[r.Fingerprint] || r.Size >= 0
 	}
 	for _, m := range list {
-		// Without a Received line a header identifies a message only together with its size.
-		weak := c.resized && !strings.Contains(string(m.Octets), "\nReceived:") && !strings.HasPrefix(string(m.Octets), "Received:")
-		c.mail.change(m.Octets, func(e *expected) { e.forgotten = e.forgotten || weak || !prints[fingerprint(m.Octets)] })
+		// Without a Received line a header identifies a message only together with its
+		// size, which is not known if it was skipped in a listing without sizes.
+		weak := !strings.Contains(string(m.Octets), "\nReceived:") && !strings.HasPrefix(string(m.Octets), "Received:")
+		sized, known := prints[fingerprint(m.Octets)]
+		c.mail.change(m.Octets, func(e *expected) { e.forgotten = e.forgotten || !known || weak && (c.resized || !sized) })
 	}
 }
 

@@ -30,14 +30,12 @@ type hider struct {
 
 // hidden is a message that the server does not show any more.
 type hidden struct {
-	octets []byte
-	known  bool // popferry could know that it would be
+	octets  []byte
+	known   bool // popferry could know that it would be
+	session int
 }
 
 func joinHiding(c *chaos, r *rng) {
-	if c.uids == numberUIDs {
-		return // not mended: a message that is held with its copy stands for its number, which means others later
-	}
 	h := &hider{chaos: c, says: r.one(2), atRETR: r.one(3), given: make(map[int][]string), told: make(map[int]bool)}
 	c.names = append(c.names, fmt.Sprintf("hides (says so: %v, deletes at RETR: %v)", h.says, h.atRETR))
 	c.mail.dots, c.mail.whole = false, true // a part of what comes once is better than nothing, and is sent
@@ -106,13 +104,13 @@ func (h *hider) quit(s *pop3test.Session) {
 
 // hide takes what a session was given out of the mailbox.
 func (h *hider) hide(s *pop3test.Session) {
-	known := h.known(s) && (!h.atRETR || s.Number >= h.next) // else the client of that session is gone
+	known := h.known(s)
 	h.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
 		return slices.DeleteFunc(ms, func(m pop3test.Message) bool {
 			if !slices.Contains(h.given[s.Number], m.UID) {
 				return false
 			}
-			h.hidden = append(h.hidden, hidden{m.Octets, known})
+			h.hidden = append(h.hidden, hidden{m.Octets, known, s.Number})
 			return true
 		})
 	})
@@ -122,7 +120,7 @@ func (h *hider) hide(s *pop3test.Session) {
 // nobody could know. What a server deletes at RETR may be lost on its way, too.
 func (h *hider) settle(r fetcher.Result) {
 	h.mu.Lock()
-	list := h.hidden
+	list, first := h.hidden, h.next
 	h.hidden = nil
 	h.mu.Unlock()
 	copies := h.copiedOctets()
@@ -132,7 +130,7 @@ func (h *hider) settle(r fetcher.Result) {
 				return
 			}
 			e.lost = true
-			if m.known && (!h.atRETR || r.Err == nil) {
+			if m.known && (!h.atRETR || r.Err == nil && m.session >= first) { // else the client of that session is gone
 				e.wrong = append(e.wrong, "the server gave it for the last time, which was known, and there is no copy")
 			}
 		})

@@ -217,7 +217,7 @@ func (f *popFaults) broken(s *pop3test.Session, m *pop3test.Message, ended bool)
 		s.Write("+OK\r\n" + string(part))
 		s.Close()
 	default:
-		if !ended || !f.chaos.mail.stump(m.Octets, listed(part)) {
+		if !ended || !f.chaos.mail.stump(m.Octets, listed(part), f.chaos.sizes.of(m.Octets)) {
 			s.Close()
 			return
 		}

@@ -22,7 +22,7 @@ type messages struct {
 	byOctets map[string]*expected
 	order    []*expected
 	uids     []string
-	sizes    map[int]bool
+	sizes    map[int]bool // as they are listed
 }
 
 // expected is what is known of messages with the same octets.
@@ -140,22 +140,33 @@ func (m *messages) write(n int, plain bool) (octets, want string) {
 		octets = strings.Join(lines, "\r\n") + "\r\n"
 		return octets, octets
 	}
-	for m.sizes[size(lines)/8] { // also with line ends and a Return-Path of other lengths
-		lines[len(lines)-1] += "........"
-	}
-	m.sizes[size(lines)/8] = true
 	end := "\r\n"
 	if r.one(6) {
 		end = "\n"
 	}
+	returnPath, last := r.one(3), !r.one(4)
+	for {
+		octets, want = compose(lines, end, returnPath, last)
+		if !m.sizes[listed([]byte(octets))] {
+			break
+		}
+		lines[len(lines)-1] += "........"
+	}
+	m.sizes[listed([]byte(octets))] = true
+	return octets, want
+}
+
+// compose makes a message of its lines, and what of it has to arrive. last reports
+// whether the last line has an end.
+func compose(lines []string, end string, returnPath, last bool) (octets, want string) {
 	octets, want = strings.Join(lines, end), strings.Join(lines, "\r\n")+"\r\n"
 	if end == "\n" {
 		want = strings.ReplaceAll(strings.ReplaceAll(octets, "\r\n", "\n"), "\n", "\r\n") + "\r\n"
 	}
-	if r.one(3) {
+	if returnPath {
 		octets = "Return-Path: <bounce@example.org>\r\n" + octets
 	}
-	if !r.one(4) {
+	if last {
 		octets += "\r\n"
 	}
 	return octets, want
@@ -180,10 +191,11 @@ func (m *messages) undoubled(octets []byte) (is bool) {
 }
 
 // stump reports whether a message may come with only so many octets, and an end
-// behind them: once each. Twice the same counts as whole.
-func (m *messages) stump(octets []byte, n int) (ok bool) {
+// behind them: once each, for twice the same counts as whole, and fewer than are
+// listed, for else nobody can tell.
+func (m *messages) stump(octets []byte, n, size int) (ok bool) {
 	m.change(octets, func(e *expected) {
-		ok = !m.whole && n > 0 && n < listed(octets) && !e.stumps[n]
+		ok = !m.whole && n > 0 && n < min(size, listed(octets)) && !e.stumps[n]
 		e.stumps[n] = true
 	})
 	return ok

@@ -20,6 +20,9 @@ type fetched struct {
 	*message.Body
 	row      *ledger.Record // without ID if it is new
 	fromCopy bool           // not from the server: what is listed under its UID has to be compared before it is deleted
+	// superseded are rows that turned out not to be the message's, though copies of it
+	// were kept under them.
+	superseded []*ledger.Record
 }
 
 const (
@@ -42,7 +45,10 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 			return nil, s.tally.abort(err)
 		}
 	}
-	if c.Known.CopyFile != "" && !c.Doubtful() {
+	if c.Number == 0 && s.matched[c.Known.ID] { // it is listed under another UID, and was sent
+		return nil, nil
+	}
+	if c.Known.CopyFile != "" && !c.Doubtful() && (c.Number == 0 || s.box.Hides()) { // else its server has it still
 		if m, err := s.fetchCopy(ctx, c, rec); m != nil || err != nil || c.Number == 0 {
 			return m, err
 		}

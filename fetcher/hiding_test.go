@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // freshUIDs is a server that gives other UIDs in each session.
@@ -58,21 +60,65 @@ func TestFreshUIDsInEachSession(t *testing.T) {
 // after some tries. Else it would end each session before those behind it.
 func TestBrokenMessageUnderFreshUIDsIsHeld(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{3, 12} {
-		t.Run(fmt.Sprint(n, " messages"), func(t *testing.T) {
-			t.Parallel()
-			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
-				if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-m1" {
-					s.Write("+OK\r\n.\r\nx\r\n.\r\n")
-					return true
+	for _, says := range []bool{false, true} {
+		for _, n := range []int{3, 12} {
+			t.Run(fmt.Sprint(n, " messages, says EXPIRE 0: ", says), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+					if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-m1" {
+						s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+						return true
+					}
+					return freshUIDs(s, verb, arg) || says && saysExpire(s, verb, arg)
+				}})
+				f.add(numbered(n)...)
+				f.pollEvery12Hours(8, false)
+				f.wantArrived(numbered(n)[1:]...)
+				if got := f.inState(ledger.Held); got != 1 {
+					t.Errorf("%d messages are held, want 1", got)
 				}
-				return freshUIDs(s, verb, arg)
+			})
+		}
+	}
+}
+
+// A message of a server that gives it once is not fetched only to find out whether it
+// is the one that is due for deletion.
+func TestMessageUnderAReusedUIDOfHidingServerIsNotThrownAway(t *testing.T) {
+	t.Parallel()
+	for name, noTop := range map[string]bool{"TOP": false, "no TOP": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f *fixture
+			var deletes atomic.Bool
+			f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+				m := s.Message(arg)
+				switch {
+				case verb == "DELE":
+					s.Err("not now")
+				case verb == "TOP" && noTop:
+					s.Close()
+				case verb == "RETR" && m != nil && deletes.Load():
+					octets := m.Octets
+					f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+					s.OK("")
+					s.SendBody(bytes.NewReader(octets), -1)
+				default:
+					return saysExpire(s, verb, arg)
+				}
+				return true
 			}})
-			f.add(numbered(n)...)
-			f.pollEvery12Hours(8, false)
-			f.wantArrived(numbered(n)[1:]...)
-			if got := f.inState(ledger.Held); got != 1 {
-				t.Errorf("%d messages are held, want 1", got)
+			f.account.Policy.Keep = false
+			f.addUnder("1", octetsOf("m1"))
+			f.poll()
+			deletes.Store(true)
+			f.replace("1", octetsOf("m2")) // of the same size
+			f.pollEvery12Hours(3, false)
+			if len(f.left()) == 0 {
+				f.wantArrived("m1", "m2")
+			}
+			if !noTop && len(f.left()) > 0 {
+				t.Error("m2 was never fetched")
 			}
 		})
 	}
@@ -301,4 +347,106 @@ func TestSkippedMessageOfHidingServerIsCopied(t *testing.T) {
 	if len(f.left()) > 0 {
 		t.Error("nothing was fetched, so this tests nothing")
 	}
+}
+
+// At a server that gives each message once, and whose UIDs are the numbers of the
+// messages, each message that it lists is new, whatever its size, and whatever was
+// kept of the one that had its number before.
+func TestNumbersAsUIDsOfHidingServer(t *testing.T) {
+	t.Parallel()
+	for name, noTop := range map[string]bool{"TOP": false, "no TOP": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{
+				hides: &hiding{says: true}, smtp: smtpFault(forwarder.StageDot, reply(554, 5, 6, 0), onMessage(2)),
+				pop: func(s *pop3test.Session, verb, arg string) bool {
+					if verb == "TOP" && noTop {
+						s.Close()
+						return true
+					}
+					return numbersAsUIDs(s, verb, arg)
+				},
+			})
+			f.add("m1", "m2") // of one size, as all that follow
+			f.poll()
+			f.wantCopies(1) // of m2, which is held
+			for n := 3; n < 9; n += 2 {
+				f.add(fmt.Sprint("m", n), fmt.Sprint("m", n+1))
+				f.pollEvery12Hours(2, false)
+			}
+			f.wantArrived("m1", "m3", "m4", "m5", "m6", "m7", "m8")
+			f.wantCopies(1)
+		})
+	}
+}
+
+// A body that was kept because it seemed too short, and was sent as it is, was whole.
+// The message is not sent again when its server, which could not hide it, shows it
+// under another UID.
+func TestKeptBodyThatWasWholeIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	var retrs atomic.Int32
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message("1"); {
+		case verb == "LIST" && arg == "" && m != nil:
+			s.Lines("", fmt.Sprint("1 ", len(m.Octets)+100))
+		case verb == "UIDL" && arg != "":
+			s.OK("%s %d-%s", arg, s.Number, m.UID)
+		case verb == "RETR" && retrs.Add(1) == 2:
+			s.Close()
+		default:
+			return freshUIDs(s, verb, arg) || saysExpire(s, verb, arg)
+		}
+		return true
+	}})
+	f.account.Policy.MinInterval = time.Minute // one session a poll
+	f.add("m1")
+	f.pollEvery12Hours(1, false)
+	f.without("uid-m1") // for a time
+	f.pollEvery12Hours(1, false)
+	f.wantArrived("m1") // else this tests nothing
+	f.add("m1")
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m1")
+}
+
+// What such a server was told to leave alone stays there, also when others come and go.
+func TestNumbersAsUIDsOfHidingServerAtFirstRun(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{hides: &hiding{says: true}, pop: numbersAsUIDs})
+	f.account.Policy.OnlyNew = true
+	f.add("a1", "a2", "a3") // of one size
+	f.pollEvery12Hours(2, false)
+	f.without("uid-a2")
+	f.add("m1")
+	f.pollEvery12Hours(2, false)
+	f.add("m2")
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m1", "m2")
+	f.wantLeft("uid-a1", "uid-a3")
+}
+
+// Where UIDs change, messages that are too large to be fetched are no reason to ask the
+// user what was forwarded, either.
+func TestTooLargeMessagesUnderFreshUIDsDoNotStopTheAccount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "uid-broken" {
+			s.Write("+OK\r\n.\r\nx\r\n.\r\n") // so that no header of the others is read at the end
+			return true
+		}
+		return freshUIDs(s, verb, arg)
+	}})
+	f.account.Policy.MaxSize = 2000
+	for i := range 12 {
+		f.addUnder(fmt.Sprint("large-", i), append(octetsOf(fmt.Sprint("large", i)), bytes.Repeat([]byte("long line\r\n"), 300)...))
+	}
+	f.add("broken", "m1")
+	for range 6 {
+		f.now.Add(24 * time.Hour)
+		if r := f.pollBySchedule(); errors.Is(r.Err, fetcher.ErrRenumbered) {
+			t.Errorf("the poll failed: %v", r.Err)
+		}
+	}
+	f.wantArrived("m1")
 }

@@ -1,17 +1,32 @@
 package fetcher_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 )
 
+// keepsMail has popferry know that the server does not hide what was retrieved.
+func (f *fixture) keepsMail() {
+	f.t.Helper()
+	f.underLease(func(ctx context.Context, l fetcher.Lease) error {
+		a, err := l.Account(ctx)
+		a.Server.RetrKeeps.Prove(true, f.now.Now())
+		return errors.Join(err, l.PutAccount(ctx, a))
+	})
+}
+
 func TestHeldMessageThatLeftIsGoneAndHeldWhenItIsBack(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(550), onMessage(1))})
+	f.keepsMail()
 	f.add("bad")
 	f.poll()
 	refused := f.record("uid-bad")
@@ -34,6 +49,7 @@ func TestHeldMessageThatLeftIsGoneAndHeldWhenItIsBack(t *testing.T) {
 func TestDeferredMessageThatIsBackIsForwarded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1))})
+	f.keepsMail()
 	f.add("m1", "other")
 	f.poll() // deferred: its header is known
 	all := f.pop.Messages("leo")
@@ -73,6 +89,7 @@ func TestMessageThatIsBackKeepsItsNextAttempt(t *testing.T) {
 	t.Parallel()
 	p := partialListing{uids: []string{"2 uid-m2"}, list: []string{fmt.Sprint("2 ", len(octetsOf("m2")))}}
 	f := newFixture(t, faults{pop: p.handle, smtp: smtpFault(forwarder.StageDot, reply(451))})
+	f.keepsMail()
 	f.add("m1", "m2")
 	for range 8 {
 		f.poll()
@@ -114,4 +131,24 @@ func TestPartialListingsForwardNothingAgain(t *testing.T) {
 		f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return all[part[0]:part[1]] })
 		wantResult(t, f.poll(), result{OnServer: part[1] - part[0]})
 	}
+}
+
+// A held message that is not listed under its UID, and turns out to be there under
+// another one in the same poll, is held and not gone.
+func TestHeldMessageUnderAnotherUIDStaysHeld(t *testing.T) {
+	t.Parallel()
+	noTop := popRefuses("unknown command", "TOP")
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(550), onMessage(1)), pop: func(s *pop3test.Session, verb, arg string) bool {
+		return noTop(s, verb, arg) || freshUIDs(s, verb, arg)
+	}})
+	f.keepsMail()
+	f.add("bad", "m2")
+	f.poll()
+	for range 2 {
+		f.pollEvery12Hours(1, true)
+		if got := f.inState(ledger.Held); got != 1 {
+			t.Errorf("%d messages are held, want 1: %v", got, f.states())
+		}
+	}
+	f.wantArrived("m2")
 }

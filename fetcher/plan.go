@@ -27,7 +27,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if known, err = s.recount(ctx, known); err != nil {
 		return identify.Plan{}, err
 	}
-	v := identify.View{Entries: s.box.Listing.Entries, Known: known, Policy: s.Policy, Now: s.Now(), Asked: s.asked, First: s.row.Listed.IsZero(), Adopt: s.row.UIDs == ledger.UIDsAdopting}
+	v := identify.View{Entries: s.box.Listing.Entries, Known: known, Policy: s.Policy, Now: s.Now(), Asked: s.asked, First: s.row.Listed.IsZero(), Emptied: s.row.OnServer == 0, Adopt: s.row.UIDs == ledger.UIDsAdopting}
 	s.view = v
 	if err := s.recognize(ctx, &v); err != nil {
 		return identify.Plan{}, err

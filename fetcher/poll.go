@@ -118,15 +118,22 @@ type session struct {
 	skips       []identify.Match // messages that were left alone in this session: the first ones
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
-	matched     map[int64]bool
-	away        map[string][]ledger.Known // rows whose messages are not listed, by fingerprint; nil: see awayRows
-	topPrints   []identify.Print          // of all entries, if they were compared
-	headersSeen map[int]string            // fingerprints of messages that were asked for by TOP, by their numbers
-	fresh       int                       // messages of the listing without a row
-	refusals    int                       // of RETR, in a row
-	bodies      int                       // that came whole
-	toDelete    []pop3.Entry              // what is deleted at the end if it is forwarded, and nothing else is asked for before
-	deleteOnly  bool                      // only the deletions of an earlier session are made
+	matched map[int64]bool
+	elsewhere
+	topPrints   []identify.Print // of all entries, if they were compared
+	headersSeen map[int]string   // fingerprints of messages that were asked for by TOP, by their numbers
+	fresh       int              // messages of the listing without a row
+	refusals    int              // of RETR, in a row
+	bodies      int              // that came whole
+	toDelete    []pop3.Entry     // what is deleted at the end if it is forwarded, and nothing else is asked for before
+	deleteOnly  bool             // only the deletions of an earlier session are made
+}
+
+// elsewhere are rows that a message may turn out to have though it is listed under
+// another UID. They are nil until they are needed.
+type elsewhere struct {
+	away  map[string][]ledger.Known // whose messages are not listed, by fingerprint
+	parts []ledger.Known            // whose messages did not come whole
 }
 
 // Poll takes new mail from one mailbox to its destination: sessions until nothing
@@ -146,13 +153,20 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.settleDoubts(ctx)
-		r.sendCopies(ctx)
+		r.sendCopies(ctx, false)
+		var failed error
 		for more, sessions := r.mayLogIn(ctx), 1; more && !r.stopped(ctx); sessions++ {
 			if more, err = r.session(ctx, &session{poll: r}); err != nil {
 				if more, err = r.another(err, sessions); !more {
-					r.tally.stop(err)
+					failed = err
 				}
 			}
+		}
+		if r.res.OnServer < 0 {
+			r.sendCopies(ctx, true)
+		}
+		if failed != nil {
+			r.tally.stop(failed)
 		}
 		if !r.tally.stopped() {
 			r.concludeRoom()

@@ -42,12 +42,17 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 		return ErrMoved
 	case s.row.UIDs == ledger.UIDsRenumbered:
 		return ErrRenumbered
-	case s.row.UIDs == ledger.UIDsAdopting, s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
+	case s.row.UIDs == ledger.UIDsAdopting:
 		return nil
 	}
-	ask := u.Ask()
-	if u.Edited {
+	var ask []pop3.Entry
+	switch {
+	case s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
+		ask, u.Moved, u.Edited = u.AskBroken(), false, false
+	case u.Edited:
 		ask = u.Entries
+	default:
+		ask = u.Ask()
 	}
 	if len(ask) == 0 || !u.Moved && !u.Edited && !s.box.CanTop() {
 		return nil
@@ -69,7 +74,7 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	case !certain && u.Moved:
 		return s.wait(ctx, u.Rows, ErrRenumbered)
 	}
-	if err := s.sameNumbers(ctx, moved); err != nil {
+	if err := s.sameNumbers(ctx, entriesOf(moved)); err != nil {
 		return err
 	}
 	if u.Edited && u.AnotherMailbox(len(moved)) {
@@ -81,8 +86,8 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 // sameNumbers makes sure that the numbers of messages mean the same as in the listing:
 // there are servers that count anew once another client has removed a message, and a
 // header would then make another one known.
-func (s *session) sameNumbers(ctx context.Context, moved []identify.Match) error {
-	shifted, err := s.box.Shifted(ctx, entriesOf(moved))
+func (s *session) sameNumbers(ctx context.Context, entries []pop3.Entry) error {
+	shifted, err := s.box.Shifted(ctx, entries)
 	if err == nil && shifted {
 		err = s.Source.Error(mailbox.StepListing, errNumbersChanged)
 	}
@@ -126,13 +131,19 @@ func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(i
 // UIDs collide with the old ones. Some headers show it; if so all are compared. Rows
 // whose UID belongs to another message now count as not listed.
 func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
-	numbers := identify.UIDsAreNumbers(v.Entries)
+	numbers, once := identify.UIDsAreNumbers(v.Entries), s.box.Hides()
 	s.row.Server.UIDNumbers.See(numbers, s.Now())
+	switch {
+	case once && !numbers, !numbers && !s.box.CanTop():
+		return nil
+	case once && !s.box.CanTop(): // each is compared once it was fetched
+		return s.reassign(ctx, v, nil, identify.Fetched(v))
+	}
 	suspects, enough := identify.Suspects(v, numbers)
-	if len(suspects) == 0 || s.box.Hides() || !numbers && !s.box.CanTop() {
+	if len(suspects) == 0 && enough > 0 {
 		return nil
 	}
-	prints, err := s.prints(ctx, entriesOf(suspects), numbers)
+	prints, err := s.prints(ctx, entriesOf(suspects), numbers && !once)
 	if err != nil {
 		return err
 	}
@@ -146,11 +157,22 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 		return nil
 	}
 	s.log.Warn("the UIDs of the server mean other messages than before; all headers are compared", "messages", len(v.Entries))
-	if prints, err = s.prints(ctx, v.Entries, numbers); err != nil {
+	if prints, err = s.prints(ctx, v.Entries, numbers && !once); err != nil {
 		return err
 	}
 	s.topPrints = prints
 	moved, displaced := identify.Recollect(v, prints)
+	if len(moved)+len(displaced) > 0 {
+		if err := s.sameNumbers(ctx, v.Entries); err != nil {
+			return err
+		}
+	}
+	return s.reassign(ctx, v, moved, displaced)
+}
+
+// reassign gives messages that are known by their headers their new UIDs, and notes
+// whose UIDs belong to others.
+func (s *session) reassign(ctx context.Context, v *identify.View, moved []identify.Match, displaced []*ledger.Known) error {
 	if err := s.displace(ctx, displaced); err != nil {
 		return err
 	}
@@ -211,7 +233,10 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 // takeOver gives a row the UID under which its message is listed now.
 func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
 	s.retire(rec)
-	rec.UID, rec.Size, rec.Generation = e.UID, e.Size, s.generation(e.UID)
+	rec.UID, rec.Generation = e.UID, s.generation(e.UID)
+	if e.Size >= 0 {
+		rec.Size = e.Size
+	}
 	rec.MissingSince, rec.DeletedAt = time.Time{}, time.Time{}
 }
 
@@ -302,6 +327,9 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []*ledge
 func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
 	facts, now := &s.row.Server, s.Now()
 	hid, since := s.box.Hides(), s.lastLogin
+	if identify.LeftUnasked(vanished) {
+		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
+	}
 	if facts.RetrHides.Get(now) && facts.RetrHides.First.Before(since) {
 		since = facts.RetrHides.First
 	}
@@ -352,9 +380,10 @@ const maxFingerprints = 2000
 // takeFingerprints reads the headers of messages that are known by UID and size
 // alone: skipped ones, and what another program had fetched. So they are recognized
 // when the server is moved, or counts sizes otherwise one day. It is for a session
-// that has nothing to delete, because it may break at any of them.
+// that has nothing to delete, because it may break at any of them. A server that gives
+// each message once is asked only where its UIDs are numbers, and prove nothing.
 func (s *session) takeFingerprints(ctx context.Context) error {
-	if s.box.Hides() || !s.box.CanTop() {
+	if s.box.Hides() && !s.row.Server.UIDNumbers.Get(s.Now()) || !s.box.CanTop() {
 		return nil
 	}
 	list := identify.WithoutFingerprint(&s.view, maxFingerprints)

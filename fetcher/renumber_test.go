@@ -2,8 +2,10 @@ package fetcher_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -235,13 +237,12 @@ func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
 	}
 }
 
-// A server that counts its messages anew while a session goes on shows the header of
-// another message than was listed under a number. Nothing is taken for known by that.
-func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
-	t.Parallel()
-	var odd atomic.Bool
+// shiftsAtTOP is a server that counts its messages anew while a session goes on: from
+// the first TOP on, because another client has removed the first message. It does so
+// while odd is set.
+func shiftsAtTOP(odd *atomic.Bool) popHandler {
 	shift := 0
-	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+	return func(s *pop3test.Session, verb, arg string) bool {
 		if verb == "" {
 			shift = 0
 		}
@@ -255,7 +256,7 @@ func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
 			}
 			s.Lines("", lines...)
 		case verb == "TOP" && odd.Load():
-			shift = 1 // another client has removed the first message
+			shift = 1
 			m := s.Message(strconv.Itoa(n + shift))
 			if m == nil {
 				return false
@@ -266,18 +267,62 @@ func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
 			return false
 		}
 		return true
-	}})
-	f.add("m1")
-	f.poll()
-	known := f.pop.Messages("leo")[0]
-	f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
-	f.add("m2", "m3") // of the same size
-	f.addUnder("back", known.Octets)
-	odd.Store(true)
-	if r := f.poll(); r.Err == nil {
-		t.Error("no error, want that the numbers have changed")
 	}
-	odd.Store(false)
-	f.pollEvery12Hours(2, true)
-	f.wantArrived("m1", "m2", "m3")
+}
+
+// Such a server shows the header of another message than was listed under a number.
+// Nothing is taken for known by that.
+func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		first, then []string // all of one size
+		resized     bool     // the server counts the sizes otherwise then
+	}{
+		"a message comes back":     {[]string{"m1"}, []string{"m2", "m3", "m1"}, false},
+		"sizes have changed, too":  {[]string{"m1", "m2"}, []string{"m3", "m1", "m2"}, true},
+		"all headers are compared": {numbered(6), []string{"m7", "m1", "m2", "m3", "m4", "m5", "m6"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var odd, resized atomic.Bool
+			shifts := shiftsAtTOP(&odd)
+			f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+				if verb != "LIST" || arg != "" || !resized.Load() {
+					return shifts(s, verb, arg)
+				}
+				var lines []string
+				for i := 1; s.Message(strconv.Itoa(i)) != nil; i++ {
+					lines = append(lines, fmt.Sprint(i, " ", len(s.Message(strconv.Itoa(i)).Octets)+5))
+				}
+				s.Lines("", lines...)
+				return true
+			}})
+			f.add(test.first...)
+			f.poll()
+			uids := make(map[string]string)
+			for _, m := range f.pop.Messages("leo") {
+				uids[nameOfOctets(m.Octets)] = m.UID
+			}
+			f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return nil })
+			for _, name := range test.then {
+				uid := "back"
+				if test.resized {
+					uid = cmp.Or(uids[name], "uid-"+name)
+				} else if uids[name] == "" {
+					uid = "uid-" + name
+				}
+				f.addUnder(uid, octetsOf(name))
+			}
+			odd.Store(true)
+			resized.Store(test.resized)
+			if r := f.poll(); r.Err == nil {
+				t.Error("no error, want that the numbers have changed")
+			}
+			odd.Store(false)
+			f.pollEvery12Hours(2, true)
+			all := append(slices.Clone(test.first), test.then...)
+			slices.Sort(all)
+			f.wantArrived(slices.Compact(all)...)
+		})
+	}
 }

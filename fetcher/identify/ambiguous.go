@@ -51,7 +51,8 @@ func without(rows []ledger.Known, k ledger.Known) []ledger.Known {
 // ResolveByFingerprint matches the messages of an ambiguous UID with its rows, one
 // to one: first by fingerprint, then, for rows without one, by size. Messages
 // that are left over, or matched by size alone, are compared once more after
-// they were fetched, before they are sent.
+// they were fetched, before they are sent. So are those with a weak header whose row
+// was not in the last listing: they may be others with the same header.
 func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	if duplicates(c, prints) {
 		p.found(&v, c.Entries[0], &c.Rows[0], nil)
@@ -66,7 +67,7 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	for _, byFingerprint := range []bool{true, false} {
 		for i, e := range c.Entries {
 			j := slices.IndexFunc(rows, func(k ledger.Known) bool {
-				return byFingerprint == (k.Fingerprint != "") && Matches(k, prints[i], e.Size)
+				return byFingerprint == (k.Fingerprint != "") && isUnderUID(k, prints[i], e.Size)
 			})
 			if matched[i].Known.ID != 0 || j < 0 {
 				continue
@@ -83,6 +84,15 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 		p.found(&v, c.Entries[i], &matched[i].Known, rows)
 	}
 	p.sort()
+}
+
+// isUnderUID is Matches for a message under the UID of the row. Where the header is weak,
+// one that was away is only that of a row which was left alone without its size.
+func isUnderUID(k ledger.Known, print Print, size int64) bool {
+	if k.Fingerprint == "" || !print.Weak || listedLastTime(&k) {
+		return Matches(k, print, size)
+	}
+	return k.State == ledger.Skipped && k.Size < 0 && k.Fingerprint == print.Fingerprint
 }
 
 // duplicates reports whether all entries are the one message that another program

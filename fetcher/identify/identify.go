@@ -20,6 +20,9 @@ type View struct {
 	Asked bool
 	// First: this mailbox was never listed before.
 	First bool
+	// Emptied: the last listing was empty. That is not believed, so the rows still
+	// count as listed; but what is there now may be other messages.
+	Emptied bool
 	// Adopt: the user said that all unknown messages count as seen.
 	Adopt bool
 

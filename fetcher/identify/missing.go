@@ -42,7 +42,7 @@ func Undelivered(k ledger.Known) bool {
 type Retrieved uint8
 
 const (
-	// NotKnown: there were too few of them.
+	// NotKnown: there were too few of them, or they contradict each other.
 	NotKnown Retrieved = iota
 	// Hidden: at least three, and none is listed any more. Their owner may have
 	// deleted them, too.
@@ -51,17 +51,32 @@ const (
 	Kept
 )
 
+// least is how many messages are to vanish for that to be no accident.
+const least = 3
+
+// LeftUnasked reports whether so many of these rows' messages were forwarded and then
+// left without having been deleted that the server may hide them, if only after a time.
+func LeftUnasked(vanished []*ledger.Known) bool {
+	n := 0
+	for _, k := range vanished {
+		if k.State == ledger.Forwarded && NotDeleted(*k) {
+			n++
+		}
+	}
+	return n >= least
+}
+
 // WhatBecame says what has become of the messages that were fetched and not
 // deleted. One that was fetched since then and is still listed shows that the server
-// keeps them. That it hides them is shown by three or more that the session of
-// lastLogin fetched, if none is listed, or by any that was not delivered: an owner
-// hardly deletes what he has not got. vanished are the rows that are missing since
-// the last listing.
+// keeps them, unless most of those have gone: it may have been given out once more, or
+// be too large to be hidden. That the server hides them is shown by three or more that
+// the session of lastLogin fetched, if none is listed, or by any that was not
+// delivered: an owner hardly deletes what he has not got. vanished are the rows that
+// are missing since the last listing.
 func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Retrieved {
-	const least = 3
 	fetched := func(k *ledger.Known, since time.Time) bool {
 		switch {
-		case !NotDeleted(*k) || !k.MissingSince.IsZero():
+		case !NotDeleted(*k):
 			return false
 		case k.State == ledger.Forwarded:
 			return v.Policy.Keep && v.Policy.KeepFor == 0 && !k.ForwardedAt.Before(since)
@@ -70,18 +85,28 @@ func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Re
 		}
 	}
 	x := v.indexed()
-	last := 0
+	last, kept, left := 0, 0, 0
 	for i, k := range v.Known.All() {
-		if x.listed[i] && fetched(&k, since) {
-			return Kept
+		switch listed := x.listed[i] && k.MissingSince.IsZero(); {
+		case !fetched(&k, since):
+		case listed:
+			kept++
+		case k.State == ledger.Forwarded:
+			left++
 		}
-		if fetched(&k, lastLogin) {
+		if k.MissingSince.IsZero() && fetched(&k, lastLogin) {
 			last++
 		}
 	}
+	switch {
+	case kept > 0 && left >= least && left > kept:
+		return NotKnown
+	case kept > 0:
+		return Kept
+	}
 	gone, undelivered := 0, 0
 	for _, k := range vanished {
-		if fetched(k, lastLogin) {
+		if k.MissingSince.IsZero() && fetched(k, lastLogin) {
 			gone++
 			if Undelivered(*k) {
 				undelivered++
@@ -98,6 +123,18 @@ func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Re
 // than listed, and did not come a second time.
 func MayBePart(k ledger.Known) bool {
 	return k.CopyFile != "" && k.Cause.Code == ledger.CauseIncomplete
+}
+
+// Parts are the rows of messages that never came whole as far as is known, and of
+// which a copy was kept, and perhaps sent. It is never nil.
+func Parts(v *View) []ledger.Known {
+	parts := []ledger.Known{}
+	for _, k := range v.Known.All() {
+		if k.Fingerprint == "" && (k.CopyFile != "" || k.State == ledger.Forwarded) {
+			parts = append(parts, k)
+		}
+	}
+	return parts
 }
 
 // Orphaned are messages of which there is only a copy that may not be whole: two
@@ -130,7 +167,9 @@ func DueCopies(v View, planned []Candidate, parts bool) (due []Candidate, waitin
 		case k.CopyFile == "" || !k.State.Due() || have[k.ID]:
 		case MayBePart(k) && (!parts || x.listed[i]):
 		case !v.Asked && ledger.Waiting(v.Now, k.NextAttempt):
-			waiting++
+			if !x.listed[i] { // else it is counted already
+				waiting++
+			}
 		default:
 			due = append(due, copyOf(k))
 		}

@@ -75,7 +75,10 @@ func TestWhatBecame(t *testing.T) {
 	}{
 		{"all three that were fetched vanished", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, Hidden},
 		{"two are too few", "x:1", rows("a:1:forwarded b:1:forwarded"), keep, lastLogin, NotKnown},
-		{"one of four is still there", "d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, Kept},
+		{"two of four are still there", "c:1 d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, Kept},
+		{"one of three is still there", "c:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, Kept},
+		{"one of four is still there", "d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, NotKnown},
+		{"one is there, and others went before", "d:1", change(change(change(rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), 0, missing), 1, missing), 2, missing), keep, lastLogin, NotKnown},
 		{"an empty listing is not believed", "", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, NotKnown},
 		{"they were deleted by popferry", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{}, lastLogin, NotKnown},
 		{"they are kept for a time only", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{Keep: true, KeepFor: time.Hour}, lastLogin, NotKnown},

@@ -25,7 +25,8 @@ type Unmatched struct {
 	Edited bool
 	// Waiting: that could not be told, and the user was to decide.
 	Waiting bool
-	left    int // of the Rows, those that were in the last listing
+	left    int  // of the Rows, those that were in the last listing
+	emptied bool // View.Emptied
 }
 
 // A mailbox counts as moved when at least so many UIDs have gone, and at least this
@@ -39,7 +40,7 @@ const (
 // FindUnmatched compares a listing with the rows.
 func FindUnmatched(v *View) Unmatched {
 	x := v.indexed()
-	var u Unmatched
+	u := Unmatched{emptied: v.Emptied}
 	last := 0 // rows whose messages were in the last listing
 	for i, k := range v.Known.All() {
 		if listedLastTime(&k) {
@@ -71,13 +72,23 @@ func (u Unmatched) Ask() []pop3.Entry {
 	if u.Moved {
 		return u.Entries
 	}
+	return u.ofSize(func(k *ledger.Known) bool { return k.Fingerprint != "" || k.Cause.Code == ledger.CauseIncomplete })
+}
+
+// AskBroken are the entries that have the size of a row whose message never came
+// whole. It ends the session each time, before those behind it, unless it is known.
+func (u Unmatched) AskBroken() []pop3.Entry {
+	return u.ofSize(func(k *ledger.Known) bool { return k.Cause.Code == ledger.CauseIncomplete })
+}
+
+// ofSize are the entries that may have the size of a row that is asked for.
+func (u Unmatched) ofSize(is func(*ledger.Known) bool) (ask []pop3.Entry) {
 	sizes := make(map[int64]bool)
 	for _, k := range u.Rows {
-		if k.Fingerprint != "" || k.Cause.Code == ledger.CauseIncomplete {
+		if is(k) {
 			sizes[k.Size] = true
 		}
 	}
-	var ask []pop3.Entry
 	for _, e := range u.Entries {
 		if sizes[e.Size] || sizes[-1] || e.Size < 0 && len(sizes) > 0 {
 			ask = append(ask, e)
@@ -90,10 +101,17 @@ func (u Unmatched) Ask() []pop3.Entry {
 // certain as false if messages are left over that may be those of rows without a
 // fingerprint, by their sizes: which of them were forwarded cannot be told then.
 func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match, certain bool) {
-	moved, left, rest := pair(u.Rows, entries, prints)
+	unsure := lastListed(u.emptied)
+	if u.Edited {
+		unsure = nil // rather than that most of a mailbox seems to be another's
+	}
+	moved, left, rest := pair(u.Rows, entries, prints, unsure)
 	if !u.Edited {
-		done := slices.DeleteFunc(left, func(k *ledger.Known) bool { return k.State != ledger.Forwarded && k.State != ledger.Skipped })
-		return moved, !mayBeTheSame(done, rest) // what was never delivered is fetched in any case
+		// What was never delivered is fetched in any case, or left alone for its size again.
+		done := slices.DeleteFunc(left, func(k *ledger.Known) bool {
+			return k.State != ledger.Forwarded && k.State != ledger.Skipped || k.Cause.Code == ledger.CauseTooLarge
+		})
+		return moved, !mayBeTheSame(done, rest)
 	}
 	fitting := fitByUID(left, rest)
 	others := len(u.Rows) - len(left) // rows that headers have proven
@@ -106,41 +124,6 @@ func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match,
 		return moved, true
 	}
 	return moved, false
-}
-
-// Pair matches rows with messages of the same fingerprint, one to one.
-func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) []Match {
-	moved, _, _ := pair(rows, entries, prints)
-	return moved
-}
-
-// pair matches by fingerprint, and by the listed size where the header is weak: the
-// others are compared once more when they were fetched. left are the rows without a
-// fingerprint, rest the messages that are not matched.
-func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
-	byFingerprint := make(map[string][]*ledger.Known)
-	for _, k := range rows {
-		if k.Fingerprint == "" {
-			left = append(left, k)
-			continue
-		}
-		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
-	}
-	for i, e := range entries {
-		same := byFingerprint[prints[i].Fingerprint]
-		fits := func(k *ledger.Known) bool { return !prints[i].Weak || e.Size >= 0 && e.Size == k.Size }
-		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
-		if j < 0 {
-			j = slices.IndexFunc(same, fits)
-		}
-		if j < 0 {
-			rest = append(rest, e)
-			continue
-		}
-		moved = append(moved, Match{Entry: e, Known: *same[j]})
-		byFingerprint[prints[i].Fingerprint] = slices.Delete(same, j, j+1)
-	}
-	return moved, left, rest
 }
 
 // mayBeTheSame reports whether half or more of these rows without a fingerprint, or
@@ -245,11 +228,16 @@ func isDigit(r rune, base int) bool {
 // Suspects are messages whose headers show whether UIDs mean other messages than
 // before, if so many of them do. Where the UIDs are numbers, these are some of the
 // known ones, the last among them, because each deletion moves all that follow, and
-// some of those before it; else some whose size has changed.
+// some of those before it; else some whose size has changed. enough is 0 if it is
+// known already: several rows cannot have one number.
 func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
 	const most = 32
 	if numbers {
-		return spread(v, most), 1
+		enough = 1
+		if v.shared() {
+			enough = 0
+		}
+		return spread(v, most), enough
 	}
 	for m := range v.recognizable() {
 		if !SameSize(m.Entry, m.Known) {
@@ -260,6 +248,22 @@ func Suspects(v *View, numbers bool) (suspects []Match, enough int) {
 	}
 	// One UID may have been given to another message; several at once are a move.
 	return suspects, min(3, max(1, len(v.Entries)/20))
+}
+
+// shared reports whether a UID of the listing has several rows from the last one.
+func (v *View) shared() bool {
+	x := v.indexed()
+	var rows []ledger.Known
+	for i, e := range v.Entries {
+		if first := x.first[i]; first < 0 || x.after(first) < 0 || x.doubled[e.UID] != nil {
+			continue
+		}
+		rows = x.rows(rows[:0], i, v.Known)
+		if count(rows, func(k ledger.Known) bool { return listedLastTime(&k) }) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // spread is the last of the messages that can be recognized, and at even distances
@@ -312,25 +316,39 @@ func Recollect(v *View, prints []Print) (moved []Match, displaced []*ledger.Know
 			rows = keep(rows, k)
 		}
 	}
-	found := make(map[int64]bool)
-	for _, m := range Pair(rows, v.Entries, prints) {
-		found[m.Known.ID] = true
+	found, taken := make(map[int64]bool), make(map[int]bool) // rows, and the numbers of their messages
+	for _, m := range Pair(rows, v.Entries, prints, v.Emptied) {
+		found[m.Known.ID], taken[m.Number] = true, true
 		if m.UID != m.Known.UID {
 			moved = append(moved, m)
 		}
 	}
-	for i, print := range prints {
-		if print.Fingerprint == "" || x.doubled[v.Entries[i].UID] != nil {
-			continue
-		}
-		same := x.rows(nil, i, v.Known)
-		for j := range same {
-			if k := &same[j]; !found[k.ID] && k.Fingerprint != "" && k.Fingerprint != print.Fingerprint && listedLastTime(k) {
-				displaced = append(displaced, k)
+	return moved, displacedBy(v, func(i int, k *ledger.Known) bool {
+		sent := k.Fingerprint != "" || k.State == ledger.Forwarded // as it came, if it never came whole
+		another := sent && prints[i].Fingerprint != "" && k.Fingerprint != prints[i].Fingerprint
+		return !found[k.ID] && (another || taken[v.Entries[i].Number]) && x.doubled[v.Entries[i].UID] == nil
+	})
+}
+
+// Fetched are the rows whose messages were fetched and whose UIDs are listed. Where
+// UIDs are numbers and the server gives each message once, their UIDs may be those of
+// other messages now.
+func Fetched(v *View) []*ledger.Known {
+	return displacedBy(v, func(_ int, k *ledger.Known) bool { return k.Fingerprint != "" || k.State == ledger.Forwarded })
+}
+
+// displacedBy are the rows that were in the last listing, are under the UID of the i-th
+// entry, and are what is asked for.
+func displacedBy(v *View, is func(i int, k *ledger.Known) bool) (rows []*ledger.Known) {
+	x := v.indexed()
+	for i := range v.Entries {
+		for row := x.first[i]; row >= 0; row = x.after(row) {
+			if k := v.Known.At(int(row)); listedLastTime(&k) && is(i, &k) {
+				rows = keep(rows, k)
 			}
 		}
 	}
-	return moved, displaced
+	return rows
 }
 
 // Away are the rows whose messages are not listed, by fingerprint: also those that

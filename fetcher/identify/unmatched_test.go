@@ -2,6 +2,7 @@ package identify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestWeakHeadersNeedTheSameSize(t *testing.T) {
 		size int64
 		want int
 	}{{1, 1}, {2, 1}, {3, 0}, {-1, 0}} {
-		if got := Pair(pointers(known), []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
+		if got := Pair(pointers(known), []pop3.Entry{{Number: 1, UID: "c", Size: test.size}}, []Print{{Fingerprint: "x", Weak: true}}, false); len(got) != test.want || test.want == 1 && got[0].Known.Size != test.size {
 			t.Errorf("a message of %d octets: matched %v, want %d", test.size, got, test.want)
 		}
 	}
@@ -132,4 +133,24 @@ func pointers(rows []ledger.Known) []*ledger.Known {
 		list[i] = &rows[i]
 	}
 	return list
+}
+
+// A row under whose number another message is listed stands for it no longer, also if
+// it has no fingerprint, because a part was sent for what never came whole. One that
+// is still to be fetched does.
+func TestRecollectDisplacesRowsOfOtherMessages(t *testing.T) {
+	t.Parallel()
+	known := rows("1:5:forwarded: 2:5:deferred: 3:5:forwarded:x 4:5:held:y")
+	v := View{Known: ledger.PackRows(known...), Entries: []pop3.Entry{{Number: 1, UID: "1", Size: 5}, {Number: 2, UID: "2", Size: 5}, {Number: 3, UID: "3", Size: 5}, {Number: 4, UID: "4", Size: 5}}}
+	moved, displaced := Recollect(&v, printsOf([]string{"a", "b", "y", ""}))
+	if len(moved) != 1 || moved[0].Known.ID != known[3].ID || moved[0].Number != 3 {
+		t.Errorf("moved %v, want the row of 4 to 3", moved)
+	}
+	var uids []string
+	for _, k := range displaced {
+		uids = append(uids, k.UID)
+	}
+	if want := []string{"1", "3"}; !slices.Equal(uids, want) {
+		t.Errorf("displaced %v, want %v", uids, want)
+	}
 }

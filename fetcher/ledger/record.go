@@ -42,6 +42,9 @@ type Record struct {
 	// MessageSize is the number of octets that were fetched; 0: the message was
 	// never fetched whole.
 	MessageSize int64
+	// Digest is that of all that was fetched (32 hex digits of a SHA-256), where the
+	// header is not enough to tell the message from others, or a copy was kept; else "".
+	Digest string
 	// BrokenAt is the number of octets that came before the last fetch broke off;
 	// 0: none came, or the last fetch was whole.
 	BrokenAt int64

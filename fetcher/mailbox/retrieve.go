@@ -119,7 +119,7 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 // behind it: with the same length it is whole.
 func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body, keep func(*message.Body) error) (*message.Body, error) {
 	s.window.closed = true // else all that is pipelined would be read twice each time
-	if s.conf.Facts.RetrKeeps.Get(s.conf.Now) {
+	if s.conf.Facts.RetrKeeps.Get(s.conf.Now) && !s.Hides() {
 		keep = nil
 	}
 	if keep != nil {

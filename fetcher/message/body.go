@@ -1,6 +1,9 @@
 package message
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io"
 
 	"github.com/popferry/popferry/fetcher/spool"
@@ -32,6 +35,34 @@ func Store(item *spool.Item, from io.WriterTo) (*Body, error) {
 	}
 	return &Body{Item: item, Header: n.Header(), Octets: octets, EightBit: n.EightBit(), Strays: n.Strays()}, nil
 }
+
+// WriteTo writes the message as Store can read it again: with the Return-Path line
+// that was taken off. It implements io.WriterTo; errors are those of w and of the
+// spool's file.
+func (b *Body) WriteTo(w io.Writer) (int64, error) {
+	var line int
+	if b.Header.HasReturnPath {
+		var err error
+		if line, err = fmt.Fprintf(w, "Return-Path: <%s>\r\n", b.Header.ReturnPath); err != nil {
+			return int64(line), err
+		}
+	}
+	n, err := io.Copy(w, b.Item.Reader())
+	return int64(line) + n, err
+}
+
+// Digest tells a message from others with the same header: 32 hex digits of the
+// SHA-256 of what WriteTo writes. Errors are those of the spool's file.
+func (b *Body) Digest() (string, error) {
+	sum := sha256.New()
+	if _, err := b.WriteTo(sum); err != nil {
+		return "", err
+	}
+	return Digest(sum.Sum(nil)), nil
+}
+
+// Digest is Body.Digest for a SHA-256 that is known already.
+func Digest(sum []byte) string { return hex.EncodeToString(sum[:16]) }
 
 // Release gives the spool its room back. It may be called twice.
 func (b *Body) Release() { b.Item.Release() }

@@ -97,6 +97,7 @@ func full() *ledger.Record {
 			NextAttempt: epoch.Add(1), ForwardedAt: epoch.Add(2 * time.Hour), DeletedAt: epoch.Add(3 * time.Hour),
 			CopyFile: "spool/1", Deletions: 1, MissingSince: epoch.Add(5 * time.Hour), Cause: ledger.Cause{Code: "refused", Text: "550 5.7.1 müde\r\nzweite Zeile"}},
 		MessageSize:  1<<40 + 1,
+		Digest:       "digest",
 		BrokenAt:     1<<40 + 2,
 		Trace:        "trace",
 		TraceLines:   "Received: here\r\n",

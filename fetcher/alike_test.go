@@ -1,0 +1,158 @@
+package fetcher_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+)
+
+// alikeOf is a message that has the header and the size of others, and is told from
+// them only by its body. No delivery left a Received line in it.
+func alikeOf(body string) []byte {
+	return []byte("From: cron@example.org\r\nMessage-ID: <job@example.org>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\n" + body + "\r\n")
+}
+
+// bodiesArrived are the last lines of what the destination took, in its order.
+func (f *fixture) bodiesArrived() (bodies []string) {
+	for _, m := range f.smtp.Messages() {
+		end := len(m.Data) - 2
+		begin := end
+		for m.Data[begin-1] != '\n' {
+			begin--
+		}
+		bodies = append(bodies, string(m.Data[begin:end]))
+	}
+	return bodies
+}
+
+// Two messages with one header and one size are two, wherever the first has gone. The
+// first one is not sent again when it comes back.
+func TestMessagesThatOnlyTheirBodiesTellApart(t *testing.T) {
+	t.Parallel()
+	noUIDL := popRefuses("unknown command", "UIDL")
+	for name, test := range map[string]struct {
+		keep     bool
+		pop      popHandler
+		uid      string // of all of them; "": each has its own
+		together bool   // the second has come before the first was polled
+		beside   bool   // another message is there all the time
+	}{
+		"deleted":                           {},
+		"deleted, and the UID is reused":    {uid: "1"},
+		"deleted, without UIDL":             {pop: noUIDL},
+		"removed by their owner":            {keep: true},
+		"removed, without UIDL":             {keep: true, pop: noUIDL, beside: true}, // an empty listing is not believed
+		"new UIDs in each session, in pair": {keep: true, pop: freshUIDs, together: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{pop: test.pop})
+			f.account.Policy.Keep = test.keep
+			want := []string{"one", "two"}
+			if test.beside {
+				f.addUnder("beside", []byte("From: a@example.org\r\n\r\nbeside\r\n"))
+				want = append([]string{"beside"}, want...)
+			}
+			for i, body := range []string{"one", "two", "one"} {
+				uid := test.uid
+				if uid == "" {
+					uid = fmt.Sprint("uid-", i)
+				}
+				f.addUnder(uid, alikeOf(body))
+				if test.together && i == 0 {
+					continue
+				}
+				f.pollEvery12Hours(2, false)
+				if !test.together {
+					f.without(uid)
+					f.pollEvery12Hours(1, false)
+				}
+			}
+			if test.together {
+				want = append(want, "one") // it has come twice
+			}
+			wantList(t, "arrived", f.bodiesArrived(), want)
+		})
+	}
+}
+
+// A message that is deleted in vain is deleted again three times, though it has to be
+// fetched to be known, and then left alone.
+func TestAlikeMessageThatIsDeletedInVain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "DELE" {
+			s.OK("as you like")
+		}
+		return verb == "DELE"
+	}})
+	f.account.Policy.Keep = false
+	f.addUnder("1", alikeOf("one"))
+	f.pollEvery12Hours(12, false)
+	wantList(t, "arrived", f.bodiesArrived(), []string{"one"})
+	f.wantSent("DELE", 3)
+	f.wantSent("RETR", 1+3)
+}
+
+// A message that was left alone stays so when it comes back while no sizes are listed,
+// or wrong ones, and when it comes back once more.
+func TestSkippedMessageIsKnownWithoutAListedSize(t *testing.T) {
+	t.Parallel()
+	for _, test := range []string{"none", "wrong"} {
+		var unlisted atomic.Bool
+		f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+			if verb != "LIST" || arg != "" || !unlisted.Load() {
+				return false
+			}
+			if test == "wrong" {
+				s.Lines("", "1 17", "2 17")
+			} else {
+				s.Err("[SYS/TEMP] later")
+			}
+			return true
+		}})
+		f.account.Policy.OnlyNew = true
+		f.addUnder("1", alikeOf("one"))
+		f.poll()
+		f.without("1")
+		f.add("m1")
+		f.pollEvery12Hours(1, false)
+		unlisted.Store(true)
+		f.addUnder("2", alikeOf("one"))
+		f.pollEvery12Hours(2, false)
+		f.wantArrived("m1")
+		f.without("2")
+		f.pollEvery12Hours(1, false)
+		unlisted.Store(false)
+		f.addUnder("3", alikeOf("one"))
+		f.pollEvery12Hours(2, false)
+		f.wantArrived("m1")
+	}
+}
+
+// The same for one that was left alone in a listing without sizes, and comes back under
+// its UID.
+func TestSkippedMessageWithoutASizeIsKnownByItsUID(t *testing.T) {
+	t.Parallel()
+	var unlisted atomic.Bool
+	unlisted.Store(true)
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "LIST" || arg != "" || !unlisted.Load() {
+			return false
+		}
+		s.Err("[SYS/TEMP] later")
+		return true
+	}})
+	f.account.Policy.OnlyNew = true
+	f.addUnder("1", alikeOf("one"))
+	f.poll()
+	f.without("1")
+	f.add("m1")
+	f.pollEvery12Hours(1, false)
+	unlisted.Store(false)
+	f.addUnder("1", alikeOf("one"))
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m1")
+}

@@ -1,0 +1,94 @@
+package identify
+
+import (
+	"slices"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// Pair matches rows with messages of the same fingerprint, one to one. emptied is
+// View.Emptied.
+func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, emptied bool) []Match {
+	moved, _, _ := pair(rows, entries, prints, lastListed(emptied))
+	return moved
+}
+
+// lastListed reports whether a row's message may not have been in the last listing. Of
+// one that never came whole that does not matter: it is fetched in any case.
+func lastListed(emptied bool) (unsure func(*ledger.Known) bool) {
+	return func(k *ledger.Known) bool {
+		return (emptied || !listedLastTime(k)) && k.Cause.Code != ledger.CauseIncomplete
+	}
+}
+
+// pair matches by fingerprint. left are the rows without one, rest the messages that
+// may be new. Where the header is weak the listed size counts, too, and a message
+// under another UID is only matched if it is not unsure that its row's was there until
+// now, and there are no more such messages than rows. Else one may be another with the
+// same header: it is in neither list, and is compared whole once it was fetched. If
+// unsure is nil, nothing is.
+func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure func(*ledger.Known) bool) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
+	byFingerprint := make(map[string][]*ledger.Known)
+	for _, k := range rows {
+		if k.Fingerprint == "" {
+			left = append(left, k)
+			continue
+		}
+		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
+	}
+	crowded := moreThanRows(entries, prints, rows)
+	for i, e := range entries {
+		print := prints[i]
+		same := byFingerprint[print.Fingerprint]
+		fits := func(k *ledger.Known) bool { return !print.Weak || e.Size >= 0 && e.Size == k.Size }
+		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
+		if j < 0 && unsure != nil {
+			j = slices.IndexFunc(same, func(k *ledger.Known) bool { return fits(k) && !unsure(k) })
+		}
+		if j < 0 {
+			j = slices.IndexFunc(same, fits)
+		}
+		switch {
+		case j < 0:
+			rest = append(rest, e)
+		case print.Weak && unsure != nil && same[j].UID != e.UID && (crowded[alike{print.Fingerprint, e.Size}] || unsure(same[j])):
+		default:
+			moved = append(moved, Match{Entry: e, Known: *same[j]})
+			byFingerprint[print.Fingerprint] = slices.Delete(same, j, j+1)
+		}
+	}
+	return moved, left, rest
+}
+
+// alike are messages that have the same weak header and size.
+type alike struct {
+	fingerprint string
+	size        int64
+}
+
+// moreThanRows are those of which there are more messages than rows.
+func moreThanRows(entries []pop3.Entry, prints []Print, rows []*ledger.Known) map[alike]bool {
+	var more map[alike]int
+	for i, e := range entries {
+		if prints[i].Weak {
+			if more == nil {
+				more = make(map[alike]int)
+			}
+			more[alike{prints[i].Fingerprint, e.Size}]++
+		}
+	}
+	if more == nil {
+		return nil
+	}
+	for _, k := range rows {
+		more[alike{k.Fingerprint, k.Size}]--
+	}
+	crowded := make(map[alike]bool)
+	for a, n := range more {
+		if n > 0 {
+			crowded[a] = true
+		}
+	}
+	return crowded
+}

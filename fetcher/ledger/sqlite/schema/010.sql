@@ -1,0 +1,1 @@
+ALTER TABLE messages ADD COLUMN digest TEXT NOT NULL DEFAULT ''; -- ledger.Record.Digest
