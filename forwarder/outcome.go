@@ -98,6 +98,9 @@ type Outcome struct {
 	Err       error        // the cause, if it was not a reply; of Accepted: what went wrong afterwards
 	// RetryAfter is how long the server asks to wait; 0: it does not say.
 	RetryAfter time.Duration
+	// Translated: the server has no such codes and has said only Text. Those of
+	// StageRcpt are about a folder then.
+	Translated bool
 
 	said *string // the reply's text as the server has it; nil: as in Text
 }

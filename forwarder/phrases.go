@@ -23,9 +23,10 @@ var (
 		"concurrent connections", // Office 365: 432 4.3.2 Concurrent connections limit exceeded
 		"connection limit",       // Exim: too many concurrent SMTP connections; hosters
 		"connections limit",
-		"too many concurrent", // Exim
-		"rate limit",          // Exim, Mailgun, Amazon SES
-		"ratelimit",           // Exim ACLs
+		"maximum number of connections", // Dovecot, Courier
+		"too many concurrent",           // Exim
+		"rate limit",                    // Exim, Mailgun, Amazon SES
+		"ratelimit",                     // Exim ACLs
 		"maximum sending rate",
 		"too many messages",       // hosters: 451 too many messages, slow down
 		"too many mails",          // hosters

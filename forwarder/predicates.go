@@ -117,8 +117,11 @@ func (o Outcome) WantsLogin() bool {
 	return o.Code == 530 && !o.WantsTLS() || o.Code >= 500 && o.Stage < StageDot && o.Says(loginPhrases)
 }
 
-// WantsTLS reports whether the server demands TLS before it takes mail.
-func (o Outcome) WantsTLS() bool { return o.Code >= 500 && o.Says(tlsPhrases) }
+// WantsTLS reports whether the server demands TLS before it takes mail, or a login
+// (RFC 5248: X.7.10).
+func (o Outcome) WantsTLS() bool {
+	return o.Code >= 500 && (o.Enhanced == EnhancedCode{5, 7, 10} || o.Says(tlsPhrases))
+}
 
 // RefusesName reports whether the server refuses the name by which popferry
 // introduces itself: as an argument of EHLO (RFC 5321 4.2.2), or in words, by many

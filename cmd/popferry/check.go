@@ -19,8 +19,8 @@ func (p *program) checkCommand() *cobra.Command {
 		Short: "Test the servers without moving mail, and say what is wrong",
 		Long: "Tests each destination and account step by step, or only the accounts that you name and their destinations, and\n" +
 			"says what is wrong and what to do. No mail is moved: mailboxes are listed and left as they are, and the destination\n" +
-			"is given senders and recipients but no message. check logs in to each mailbox once, but not if the last poll's\n" +
-			"login is less than min_interval ago. Its own logins are not recorded.\n" +
+			"is given senders and recipients, or the names of folders, but no message. check logs in to each mailbox once, but\n" +
+			"not if the last poll's login is less than min_interval ago. Its own logins are not recorded.\n" +
 			"A mailbox that is being polled at the same time may answer that it is locked.\n\n" +
 			"Exit codes: 0 all is well, 75 something is not, 78 configuration, 64 usage, 1 anything else.",
 		ValidArgsFunction: p.completeAccounts(0),

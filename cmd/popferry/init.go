@@ -142,7 +142,7 @@ func (p *program) setUp(ctx context.Context, in setup.Input, front frontEnd, yes
 
 // openIMAP opens an inbox at an IMAP server, to be tried.
 func openIMAP(l probe.Link, username string, secret func(context.Context) (string, error)) probe.Checker {
-	return imap.New(imap.Options{Dial: l.Dial, StartTLS: l.StartTLS, Passed: l.Passed, Username: username, Secret: secret, Connections: 1})
+	return imap.New(imap.Options{Dial: l.Dial, StartTLS: l.StartTLS, Greeted: l.Greeted, Passed: l.Passed, Username: username, Secret: secret, Connections: 1})
 }
 
 // pollFirst polls the new account once. The user reads the summary, so the log

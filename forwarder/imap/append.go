@@ -122,7 +122,7 @@ func (t *transaction) answered(r *wire.Response) (forwarder.Outcome, error) {
 		if t.m.Strays != forwarder.NoStrays {
 			s.quirk.dismiss(noStrays)
 		}
-		return forwarder.Outcome{Kind: forwarder.Accepted, Stage: forwarder.StageDot, Code: 250, Enhanced: forwarder.EnhancedCode{2, 0, 0}, Text: s.Said(r)}, nil
+		return forwarder.Outcome{Kind: forwarder.Accepted, Stage: forwarder.StageDot, Code: 250, Enhanced: forwarder.EnhancedCode{2, 0, 0}, Text: s.Said(r), Translated: true}, nil
 	}
 	o := s.outcome(r, t.stage())
 	if o.OutOfSync() {

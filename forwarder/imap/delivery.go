@@ -156,7 +156,7 @@ func (d *Delivery) hasNUL() (bool, error) {
 func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outcome, error) {
 	_, caps, _ := d.p.server.known("", d.p.o.Now())
 	if f, caps, ok := d.p.server.known(d.folder(caps), d.p.o.Now()); ok {
-		return f, d.p.check(d.m, caps, f.limit, nul), nil
+		return f, d.p.check(d.m, caps, f, nul), nil
 	}
 	var lost error
 	for range maxTries {
@@ -196,19 +196,15 @@ func (d *Delivery) ask(ctx context.Context, nul bool) (folder, forwarder.Outcome
 	case refusal != nil:
 		return folder{}, *refusal, nil
 	}
-	return f, d.p.check(d.m, caps, f.limit, nul), nil
+	return f, d.p.check(d.m, caps, f, nul), nil
 }
 
-// check returns what rules a message out before anything is sent. limit is the
-// folder's, in octets; 0: none.
-func (p *Pool) check(m *forwarder.Message, caps wire.Capabilities, limit int64, nul bool) forwarder.Outcome {
-	global, _ := caps.Limit()
-	for _, l := range []int64{limit, global, p.o.MaxSize} {
-		if l > 0 && m.Size > l {
-			return impossible(552, forwarder.EnhancedCode{5, 3, 4}, fmt.Sprintf("the message has %d octets, the server takes %d", m.Size, l))
-		}
-	}
+// check returns what rules a message out before anything is sent.
+func (p *Pool) check(m *forwarder.Message, caps wire.Capabilities, f folder, nul bool) forwarder.Outcome {
+	limit := p.limit(caps, f)
 	switch {
+	case limit > 0 && m.Size > limit:
+		return impossible(552, forwarder.EnhancedCode{5, 3, 4}, fmt.Sprintf("the message has %d octets, the server takes %d", m.Size, limit))
 	case nul && !caps.Binary():
 		return impossible(554, forwarder.EnhancedCode{5, 6, 1}, "the message has a NUL, and the server does not announce BINARY")
 	case m.Strays != forwarder.NoStrays && !nul && p.quirks.has(noStrays):

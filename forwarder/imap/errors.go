@@ -18,6 +18,8 @@ var (
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
 	// ErrNoAuth is the cause if the server does not offer a wanted way to log in.
 	ErrNoAuth = errors.New("the server does not offer a usable way to log in")
+	// ErrToken is the cause if the server refused the access token.
+	ErrToken = errors.New("the access token was refused")
 	// ErrProtocol is the cause if the server said something that is not IMAP, or more
 	// than a client has to take.
 	ErrProtocol = wire.ErrProtocol
@@ -39,18 +41,22 @@ type Error struct {
 	Enhanced   forwarder.EnhancedCode // the same
 	Text       string                 // what the server said
 	RetryAfter time.Duration          // how long it asks to wait; 0: it does not say
-	Err        error                  // the cause, if it was not a reply
+	Err        error                  // the cause, if it was not a reply; ErrToken also with one
 }
 
 // Error names the stage and the reply or the cause.
 func (e *Error) Error() string { return fmt.Sprintf("%v: %s", e.Stage, e.Outcome().Reply()) }
 
-// Unwrap returns the cause, if it was not a reply.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Outcome is the error as an outcome without its recipient.
 func (e *Error) Outcome() forwarder.Outcome {
-	return forwarder.Outcome{Kind: forwarder.Unusable, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: e.Text, Err: e.Err, RetryAfter: e.RetryAfter}
+	kind := forwarder.Unusable
+	if e.Stage == forwarder.StageRcpt && e.Code != 0 {
+		kind = forwarder.Refused
+	}
+	return forwarder.Outcome{Kind: kind, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: e.Text, Err: e.Err, RetryAfter: e.RetryAfter, Translated: true}
 }
 
 // failed is an error of the connection at a stage. An Error stays as it is.

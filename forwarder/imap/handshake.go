@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
 )
@@ -60,6 +61,7 @@ func (s *session) handshake(ctx context.Context) *Error {
 	case greeting.Status == "BYE":
 		return refused(s.outcome(greeting, forwarder.StageGreeting))
 	}
+	s.o.Greeted(printable.Reply(greeting.Text))
 	if fail := s.askCapabilities(forwarder.StageHello); fail != nil {
 		return fail
 	}

@@ -45,6 +45,9 @@ func (s *session) login(ctx context.Context) *Error {
 			return nil
 		}
 		fail := refused(translateLogin(r, s.Said(r)))
+		if s.o.Token && fail.Code == 535 {
+			fail.Err = ErrToken
+		}
 		if !fail.methodRefused() || i == len(methods)-1 {
 			return fail
 		}

@@ -68,6 +68,8 @@ type Options struct {
 	// LiteralTimeout for the answer to a whole message; default 10 min, as for SMTP's
 	// final dot (RFC 5321 4.5.3.2.6). A shorter one puts more messages in doubt.
 	LiteralTimeout time.Duration
+	// Greeted, if set, is called with the text of each greeting.
+	Greeted func(text string)
 	// Passed, if set, is called after each stage of a session's beginning:
 	// StageHello (with the greeting), StageTLS for STARTTLS, StageAuth. It must not
 	// block.
@@ -97,6 +99,9 @@ func (o Options) withDefaults() Options {
 	o.InFlight = cmp.Or(max(o.InFlight, 0), 32)
 	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)
 	o.LiteralTimeout = cmp.Or(o.LiteralTimeout, 10*time.Minute)
+	if o.Greeted == nil {
+		o.Greeted = func(string) {}
+	}
 	if o.Passed == nil {
 		o.Passed = func(forwarder.Stage) {}
 	}

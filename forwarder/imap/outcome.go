@@ -49,7 +49,7 @@ var noFolder = []string{"doesn't exist", "does not exist", "no such mailbox", "n
 // then. NO without a reason is 4.0.0; so is BAD after the message, which servers
 // say of what they do not like in it.
 func translate(r *wire.Response, stage forwarder.Stage, said string) forwarder.Outcome {
-	o := forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Text: said, RetryAfter: backoff(said)}
+	o := forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Text: said, RetryAfter: backoff(said), Translated: true}
 	if reads(o, 450, forwarder.Outcome.Throttled) || o.RetryAfter > 0 {
 		o.Code, o.Enhanced = 451, forwarder.EnhancedCode{4, 3, 2}
 	} else if m, ok := meanings[r.Code]; ok {

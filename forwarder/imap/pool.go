@@ -50,33 +50,78 @@ func (p *Pool) Facts() Facts { return p.quirks.all() }
 // come. If that fails, the first of them learns it.
 func (p *Pool) Preconnect() { p.queue.preconnect() }
 
-// Check opens a session, logs in, and asks whether the folder exists and can be
-// appended to: it announces a message, and when the server asks for it, closes the
-// connection instead. With CreateFolder it makes the folder. The error is an *Error
-// if it is about the server.
+// Checked is what CheckFolder learns of a folder.
+type Checked struct {
+	// Limit is the largest message that it takes, in octets; 0: not known.
+	Limit int64
+	// Label: the server is Gmail, where it is a label of the mail in the destination's
+	// folder. Gmail was not asked for it.
+	Label bool
+}
+
+// Greet opens a session and ends it: with Username "" that needs no login. The error
+// is an *Error if it is about the server.
+func (p *Pool) Greet(ctx context.Context) error {
+	return p.with(ctx, func(*session) error { return nil })
+}
+
+// Check is CheckFolder for the folder in the options.
 func (p *Pool) Check(ctx context.Context) error {
-	return p.with(ctx, func(s *session) error {
-		f, refusal, err := p.server.ready(ctx, s, p.o.Folder)
+	_, err := p.CheckFolder(ctx, p.o.Folder)
+	return err
+}
+
+// CheckFolder opens a session, logs in, and asks whether a folder, as Message.Folder
+// names it, exists and can be appended to: it announces a message, and when the
+// server asks for it, closes the connection instead. With CreateFolder it makes the
+// folder. The error is an *Error if it is about the server.
+func (p *Pool) CheckFolder(ctx context.Context, name string) (Checked, error) {
+	var found Checked
+	err := p.with(ctx, func(s *session) error {
+		if s.caps().Gmail() && name != p.o.Folder {
+			found.Label, name = true, p.o.Folder
+		}
+		f, refusal, err := p.server.ready(ctx, s, name)
 		switch {
 		case err != nil:
 			return failed(forwarder.StageRcpt, err)
 		case refusal != nil:
 			return refused(*refusal)
 		}
-		c := &wire.Command{Wait: p.o.Timeout, Message: true, Asking: true}
-		line := "APPEND " + wire.Quote(f.mark.Folder.Name) + " {1}"
-		if err := s.Start(c, line, line); err == nil {
-			_ = s.Flush() // a failure shows below
-		}
-		if _, asked := s.Requested(c); asked {
-			return nil
-		}
-		r, err := s.Await(c)
-		if err != nil {
-			return failed(forwarder.StageRcpt, err)
-		}
-		return refused(s.outcome(r, forwarder.StageRcpt))
+		found.Limit = p.limit(s.caps(), f)
+		return s.announce(f.mark.Folder.Name)
 	})
+	return found, err
+}
+
+// announce makes sure that a folder takes messages. Nothing is stored, and the
+// session is over.
+func (s *session) announce(folder string) error {
+	c := &wire.Command{Wait: s.o.Timeout, Message: true, Asking: true}
+	line := "APPEND " + wire.Quote(folder) + " {1}"
+	if err := s.Start(c, line, line); err == nil {
+		_ = s.Flush() // a failure shows below
+	}
+	if _, asked := s.Requested(c); asked {
+		return nil
+	}
+	r, err := s.Await(c)
+	if err != nil {
+		return failed(forwarder.StageRcpt, err)
+	}
+	return refused(s.outcome(r, forwarder.StageRcpt))
+}
+
+// limit is the largest message that a folder takes, in octets; 0: not known.
+func (p *Pool) limit(caps wire.Capabilities, f folder) int64 {
+	global, _ := caps.Limit()
+	least := int64(0)
+	for _, l := range []int64{f.limit, global, p.o.MaxSize} {
+		if l > 0 && (least == 0 || l < least) {
+			least = l
+		}
+	}
+	return least
 }
 
 // with opens a session of its own for do and closes it.

@@ -20,6 +20,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/maildir"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
@@ -128,6 +129,18 @@ var catalogue = []entry{
 	{Cause{"message_end", "the server sent a message so that its end cannot be recognized", "It was not forwarded and stays on the server; the other messages are not affected. If it happens each time, popferry holds that message."}, brokenMessage},
 	{Cause{"max_listing", "the server lists more than max_listing allows", "If there are so many messages, delete some or raise max_listing of this account: each takes about 300 octets of memory while it is polled. If not, something is wrong with the server."}, tooLongListing},
 	{Cause{"protocol", "the server does not speak POP3 correctly", "Check host and port: this may be another kind of server."}, as[*pop3.ProtocolError]},
+
+	// An IMAP mailbox as the destination.
+	{Cause{"not_imap", "this is not an IMAP server", "IMAP uses port 993 with tls: implicit, or 143 with tls: starttls. POP3 uses 995 and 110, SMTP 465, 587 and 25."}, both(answered(atStage(forwarder.StageGreeting)), is(imap.ErrProtocol))},
+	{Cause{"imap_no_starttls", "the destination offers no encryption", "Use port: 993 with tls: implicit if the server supports it. tls: none is only for a server on this machine. No password was sent."}, is(imap.ErrNoSTARTTLS)},
+	{Cause{"imap_no_auth", "no login method that both the destination and popferry support", "If the server offers only XOAUTH2 or OAUTHBEARER, set token_command under forward. If it offers no login at all, try port: 993 with tls: implicit."}, is(imap.ErrNoAuth)},
+	{Cause{"imap_wants_tls", "the destination accepts passwords only over TLS", "Under forward, set port: 993 with tls: implicit, or port: 143 with tls: starttls."}, answered(wantsPrivacy)},
+	{Cause{"imap_oauth_needed", "the destination accepts only OAuth2, not passwords", "Under forward, set token_command to a command that prints an access token, instead of the password."}, at(forwarder.StageAuth, ofIMAP(ofReason(pop3.KindOAuthOnly)))},
+	{Cause{"imap_token", "the destination refused the access token", "Check that token_command under forward prints a token that has not expired, that is for mail over IMAP, and that belongs to username."}, is(imap.ErrToken)},
+	{Cause{"imap_later", "the destination asks to try again later", "popferry tries again by itself."}, answered(ofIMAP(laterForNoKnownReason))},
+	{Cause{"imap_folder_missing", "the destination's folder does not exist", "Make it with a mail program, correct folder, or set create_folder: true under forward. Nothing is lost: the mail stays on the POP3 server."}, at(forwarder.StageRcpt, ofIMAP(hasEnhanced(5, 1, 1)))},
+	{Cause{"imap_folder_denied", "popferry may not put mail into the destination's folder", "Let this user insert messages there, or set folder to another one. Nothing is lost: the mail stays on the POP3 server."}, at(forwarder.StageRcpt, ofIMAP(deniesFolder))},
+	{Cause{"imap_not_stored", "the destination accepted a message, and does not have it", "Look for it with a mail program: a rule may have moved it. If it is nowhere, this server loses mail, so do not deliver to it."}, as[*probe.NotStoredError]},
 
 	// The destination, then single messages.
 	{Cause{"relay", "the destination does not relay mail for popferry", "Set username and password under forward, or put an address into to that this server receives mail for."}, destination(forwarder.Outcome.NoRelay)},

@@ -47,10 +47,12 @@ func evidence(err error) string {
 
 // answer returns a destination's reply, or the error if there was none.
 func answer(o forwarder.Outcome) string {
-	if o.Err != nil {
+	switch refused := o.Kind == forwarder.Refused || o.Kind == forwarder.Unusable; {
+	case refused && o.Translated && o.Text != "":
+		return "the server says: " + o.Text // the codes are popferry's
+	case o.Err != nil:
 		return evidence(o.Err)
-	}
-	if o.Kind == forwarder.Impossible {
+	case o.Kind == forwarder.Impossible:
 		return o.Text // the text is popferry's
 	}
 	return "the server says: " + o.Reply()
@@ -145,3 +147,29 @@ func syntax(s forwarder.Stage) func(forwarder.Outcome) bool {
 		return o.Stage == s && (o.Code == 501 || form && !o.Says(badSender))
 	}
 }
+
+// ofIMAP matches an answer of an IMAP server.
+func ofIMAP(is func(forwarder.Outcome) bool) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool { return o.Translated && is(o) }
+}
+
+// hasEnhanced matches an answer by its enhanced status code (RFC 3463).
+func hasEnhanced(class, subject, detail int) func(forwarder.Outcome) bool {
+	return func(o forwarder.Outcome) bool {
+		return o.Enhanced == forwarder.EnhancedCode{class, subject, detail}
+	}
+}
+
+// wantsPrivacy matches an IMAP server that wants TLS before a login (RFC 5530,
+// PRIVACYREQUIRED).
+func wantsPrivacy(o forwarder.Outcome) bool { return o.Translated && o.WantsTLS() }
+
+// deniesFolder matches a folder into which mail may not be put (RFC 5530, NOPERM and
+// READ-ONLY).
+func deniesFolder(o forwarder.Outcome) bool {
+	return hasEnhanced(5, 7, 1)(o) || hasEnhanced(5, 2, 1)(o)
+}
+
+// laterForNoKnownReason matches a session that was refused for now. One that was
+// refused because there are too many has an entry of its own.
+func laterForNoKnownReason(o forwarder.Outcome) bool { return sessionLater(o) && !o.Throttled() }

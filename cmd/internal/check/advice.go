@@ -27,6 +27,7 @@ func (c *checker) advice(ctx context.Context, s config.Server, p probe.Protocol,
 	switch {
 	case why.Code == "foreign_from":
 		found = foreignFromAdvice(s)
+	case why.Code == "imap_not_stored":
 	case st.Name == probe.StepSend:
 		found = "This was only a test message, so nothing is lost. Read the reply: real mail may be refused in the same way."
 	case why.Code == "name":
@@ -89,6 +90,7 @@ func connectionCauses() []string {
 	return []string{
 		"not_tls", "tls", "port25", "refused_port", "connect", "timeout", "cut", "starttls", "not_pop3", "protocol",
 		"forward_wants_tls", "forward_no_auth", "forward_no_starttls", "forward_tls", "forward_not_smtp", "forward_session",
+		"not_imap", "imap_no_starttls", "imap_wants_tls",
 	}
 }
 
@@ -123,7 +125,7 @@ func (c *checker) otherWays(ctx context.Context, s config.Server, p probe.Protoc
 func loginCauses() []string {
 	return []string{
 		"credentials", "pop_off", "app_password", "oauth_needed", "login", "hung_up", "too_often",
-		"forward_auth", "forward_app_password", "forward_oauth_needed",
+		"forward_auth", "forward_app_password", "forward_oauth_needed", "imap_oauth_needed",
 	}
 }
 

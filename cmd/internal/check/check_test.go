@@ -15,9 +15,10 @@ import (
 // file again: POPFERRY_WRITE_GOLDEN=1 go test
 func TestTextOfBrokenSetups(t *testing.T) {
 	t.Parallel()
-	said := make([]string, len(popSetups)+len(smtpSetups))
+	setups := slices.Concat(popSetups, smtpSetups, imapSetups)
+	said := make([]string, len(setups))
 	t.Run("each", func(t *testing.T) {
-		for i, s := range slices.Concat(popSetups, smtpSetups) {
+		for i, s := range setups {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t)

@@ -49,6 +49,9 @@ func (c *checker) destination(d config.Destination, size *sizeLimit) (target, er
 	if err != nil {
 		return target{}, err
 	}
+	if d.Protocol == config.ProtocolIMAP {
+		return c.imap(d, dialer, size), nil
+	}
 	relay := probe.Relay{Name: d.Name, Dialer: dialer, Options: app.SMTPOptions(d), Envelopes: c.envelopes(d)}
 	relay.Options.DotTimeout = stepTimeout // a test message may arrive twice
 	protocol := probe.SMTP

@@ -21,6 +21,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/imaptest"
 )
 
 // fixture is a network of its own with servers under real names and on real
@@ -102,6 +103,20 @@ func (f *fixture) smtp(host string, port int, mode dial.Mode, says map[string]st
 			})
 		}
 	})
+}
+
+// imap starts an IMAP server, with TLS as in mode.
+func (f *fixture) imap(host string, port int, mode dial.Mode, o imaptest.Options) *imaptest.Server {
+	if mode != dial.None {
+		o.TLS, o.Implicit = f.cert(host), mode == dial.Implicit
+	}
+	srv, err := imaptest.Start(o)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = srv.Close() })
+	f.place(host, port, srv.Addr().String())
+	return srv
 }
 
 // converse is one session of an SMTP server.

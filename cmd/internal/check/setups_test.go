@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/imaptest"
 )
 
 // brokenSetup is a configuration with a mistake, or servers with a fault. Replies
@@ -158,6 +159,96 @@ var popSetups = []brokenSetup{
 	{"the mailbox is suspended", isp, "", pop3Says(popHost, "PASS", "-ERR [SYS/PERM] Your account has been suspended.")},
 	{"the server hangs up at once", isp, "", hangsUp("")},
 	{"the server hangs up at the login (OVH, when asked too often)", isp, "", hangsUp("AUTH")},
+}
+
+// silent puts a server at a port that lets everybody connect and says nothing.
+func silent(host string, port int) func(*fixture) {
+	return func(f *fixture) {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // connections wait to be accepted
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.t.Cleanup(func() { _ = l.Close() })
+		f.place(host, port, l.Addr().String())
+	}
+}
+
+const (
+	imapHost  = "imap.home.test"
+	leosInbox = "protocol: imap, host: " + imapHost + ", username: leo@home.test, password: s3cret"
+)
+
+// imapSays puts an IMAP server at imap.home.test:993 that answers one command so; ""
+// is the greeting.
+func imapSays(command, reply string) func(*fixture) {
+	return func(f *fixture) {
+		o := imaptest.Options{Greeting: "OK ready", Fault: func(e imaptest.Event) (fault imaptest.Fault) {
+			if e.Command == command {
+				fault.Reply = reply
+			}
+			return fault
+		}}
+		if command == "" {
+			o.Greeting = reply
+		}
+		f.imap(imapHost, 993, dial.Implicit, o)
+	}
+}
+
+// imapOffers puts an IMAP server there with these capabilities before a login.
+func imapOffers(caps ...string) func(*fixture) {
+	return func(f *fixture) {
+		f.imap(imapHost, 993, dial.Implicit, imaptest.Options{Before: caps, Secret: "another"})
+	}
+}
+
+// imapSetups are broken at a destination that is an IMAP mailbox. Replies are those of
+// Dovecot where nothing else is said.
+var imapSetups = []brokenSetup{
+	{"IMAP: nothing listens", "", leosInbox, func(f *fixture) {
+		f.address(imapHost)
+		f.imap(imapHost, 143, dial.StartTLS, imaptest.Options{Before: []string{"STARTTLS"}})
+	}},
+	{"IMAP: no STARTTLS", "", leosInbox + ", tls: starttls", func(f *fixture) { f.imap(imapHost, 143, dial.None, imaptest.Options{}) }},
+	{"IMAP: the certificate is for another name", "", leosInbox, func(f *fixture) {
+		f.imap("mail.hoster.test", 993, dial.Implicit, imaptest.Options{})
+		f.place(imapHost, 993, f.listening[f.address("mail.hoster.test")+":993"])
+	}},
+	{"IMAP: a POP3 server", "", leosInbox + ", port: 110, tls: none", greets(imapHost, 110, "+OK Dovecot ready.")},
+	{"IMAP: the greeting is BYE", "", leosInbox, imapSays("", "BYE [ALERT] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)")},
+	{"IMAP: the server is being shut down", "", leosInbox, imapSays("", "BYE [UNAVAILABLE] Server shutting down.")},
+	{"IMAP: the server is silent", "", leosInbox + ", tls: none, timeout: 2s", silent(imapHost, 143)},
+	{"IMAP: a wrong password", "", leosInbox, imapSays("LOGIN", "NO [AUTHENTICATIONFAILED] Authentication failed.")},
+	{"IMAP: Gmail wants an app password", "", "protocol: imap, host: imap.gmail.com, username: leo@gmail.com, password: s3cret", func(f *fixture) {
+		o := imaptest.Gmail()
+		o.Fault = func(e imaptest.Event) (fault imaptest.Fault) {
+			if e.Command == "AUTHENTICATE" {
+				fault.Reply = "NO [ALERT] Application-specific password required: https://support.google.com/accounts/answer/185833 (Failure)"
+			}
+			return fault
+		}
+		f.imap("imap.gmail.com", 993, dial.Implicit, o)
+	}},
+	{"IMAP: an expired token (Gmail)", "", "protocol: imap, host: imap.gmail.com, username: leo@gmail.com, token_command: 'echo old'", func(f *fixture) {
+		o := imaptest.Gmail()
+		o.Secret = "new"
+		f.imap("imap.gmail.com", 993, dial.Implicit, o)
+	}},
+	{"IMAP: a password where only OAuth2 is offered (Outlook.com)", "", leosInbox, imapOffers("AUTH=XOAUTH2", "LOGINDISABLED", "SASL-IR")},
+	{"IMAP: passwords only over TLS", "", leosInbox + ", tls: none", func(f *fixture) {
+		f.imap(imapHost, 143, dial.None, imaptest.Options{Fault: func(e imaptest.Event) (fault imaptest.Fault) {
+			if e.Command == "LOGIN" {
+				fault.Reply = "NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections."
+			}
+			return fault
+		}})
+	}},
+	{"IMAP: the folder does not exist", "", leosInbox + ", folder: Old mail", func(f *fixture) { f.imap(imapHost, 993, dial.Implicit, imaptest.Options{}) }},
+	{"IMAP: mail may not be put into the folder", "", leosInbox, imapSays("APPEND", "NO [NOPERM] Permission denied")},
+	{"IMAP: the mailbox is full", "", leosInbox, imapSays("APPEND", "NO [OVERQUOTA] Quota exceeded (mailbox for user is full)")},
+	{"IMAP: a message larger than the server takes", "", leosInbox, func(f *fixture) {
+		f.imap(imapHost, 993, dial.Implicit, imaptest.Options{Caps: []string{"APPENDLIMIT=2000"}})
+	}},
 }
 
 // smtpSetups are broken on the destination's side.

@@ -22,7 +22,7 @@ type Link struct {
 
 // link is a Link that reports name, connect, tls, greeting and login.
 func (r *recorder) link(d *dial.Dialer) Link {
-	dialed := false // once: a second connection is not reported
+	dialed, entered := false, false // once: a second connection is not reported
 	var state tls.ConnectionState
 	greeting, greeted := "", false
 	return Link{
@@ -41,12 +41,14 @@ func (r *recorder) link(d *dial.Dialer) Link {
 		Greeted:  func(text string) { greeting = text },
 		Passed: func(s forwarder.Stage) {
 			switch {
+			case entered:
 			case s == forwarder.StageHello && !greeted:
 				greeted = true
 				r.ok(StepGreeting, greeting)
 			case s == forwarder.StageTLS:
 				r.encrypted(state)
 			case s == forwarder.StageAuth:
+				entered = true
 				r.ok(StepLogin, "")
 			}
 		},

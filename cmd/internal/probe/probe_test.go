@@ -20,6 +20,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -206,14 +207,14 @@ type opened struct {
 	closed bool
 }
 
-// Check implements probe.Checker.
-func (o *opened) Check(ctx context.Context) error {
+// CheckFolder implements probe.Checker.
+func (o *opened) CheckFolder(ctx context.Context, name string) (imap.Checked, error) {
 	conn, err := o.Dial(ctx)
 	if err != nil {
-		return &smtp.Error{Stage: forwarder.StageDial, Err: err}
+		return imap.Checked{}, &smtp.Error{Stage: forwarder.StageDial, Err: err}
 	}
 	check := func(s forwarder.Stage) error {
-		if s == o.fails {
+		if s == o.fails && name != "good" {
 			return &smtp.Error{Stage: s, Code: 535, Text: "no"}
 		}
 		if s < forwarder.StageRcpt {
@@ -222,7 +223,7 @@ func (o *opened) Check(ctx context.Context) error {
 		return nil
 	}
 	o.Greeted("ready")
-	return errors.Join(check(forwarder.StageHello), check(forwarder.StageAuth), check(forwarder.StageRcpt), conn.Close())
+	return imap.Checked{Limit: 4711}, errors.Join(check(forwarder.StageHello), check(forwarder.StageAuth), check(forwarder.StageRcpt), conn.Close())
 }
 
 // Close implements io.Closer.
@@ -239,22 +240,22 @@ func TestStore(t *testing.T) {
 		fails forwarder.Stage
 		want  []string
 	}{
-		"well":         {server, 0, []string{"connect", "greeting", "login", "folder"}},
+		"well":         {server, 0, []string{"connect", "greeting", "login", "folder", "folder"}},
 		"no such port": {"127.0.0.1:1", 0, []string{"connect: refused_port"}},
 		"the login":    {server, forwarder.StageAuth, []string{"connect", "greeting", "login: forward_auth"}},
-		"the folder":   {server, forwarder.StageRcpt, []string{"connect", "greeting", "login", "folder: forward_session"}},
+		"the folder":   {server, forwarder.StageRcpt, []string{"connect", "greeting", "login", "folder: forward_session", "folder"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var n notes
 			var o *opened
-			err := probe.Store(t.Context(), probe.Folder{
-				Name: "main", Dialer: dialer(t, tt.addr, dial.None), Folder: "INBOX",
+			limit, err := probe.Store(t.Context(), probe.Inbox{
+				Name: "main", Dialer: dialer(t, tt.addr, dial.None), Folders: []string{"INBOX", "good"},
 				Open: func(l probe.Link) probe.Checker { o = &opened{l, tt.fails, false}; return o },
 			}, n.add)
 			n.want(t, tt.want...)
-			if well := name == "well"; (err == nil) != well || !o.closed {
-				t.Errorf("error %v, closed: %v", err, o.closed)
+			if well := name == "well"; (err == nil) != well || well != (limit == 4711) && tt.fails != forwarder.StageRcpt || !o.closed {
+				t.Errorf("limit %d, error %v, closed: %v", limit, err, o.closed)
 			}
 		})
 	}

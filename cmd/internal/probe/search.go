@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -19,6 +20,7 @@ const (
 	POP3 Protocol = iota
 	SMTP
 	LMTP
+	IMAP
 )
 
 // Way is a port and how TLS begins there.
@@ -31,7 +33,7 @@ type Way struct {
 func (w Way) String() string { return fmt.Sprintf("port: %d, tls: %v", w.Port, w.Mode) }
 
 // Ways are the registered ports of a protocol, the best first (RFC 8314 sections
-// 3 and 4, RFC 6409 section 3.1). LMTP has none, and must not be spoken on those
+// 3 and 4, RFC 6409 section 3.1, RFC 9051 section 2.1). LMTP has none, and must not be spoken on those
 // of SMTP (RFC 2033 section 5).
 func (p Protocol) Ways() []Way {
 	switch p {
@@ -39,6 +41,8 @@ func (p Protocol) Ways() []Way {
 		return []Way{{465, dial.Implicit}, {587, dial.StartTLS}, {25, dial.StartTLS}}
 	case LMTP:
 		return nil
+	case IMAP:
+		return []Way{{993, dial.Implicit}, {143, dial.StartTLS}}
 	}
 	return []Way{{995, dial.Implicit}, {110, dial.StartTLS}}
 }
@@ -82,8 +86,11 @@ func try(ctx context.Context, network *dial.Network, target dial.Target, p Proto
 		return nil
 	}
 	greet := greetPOP3
-	if p == SMTP {
+	switch p {
+	case SMTP:
 		greet = greetSMTP
+	case IMAP:
+		greet = greetIMAP
 	}
 	err = greet(ctx, d)
 	var certificate *dial.CertificateError
@@ -121,6 +128,16 @@ func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 func greetSMTP(ctx context.Context, d *dial.Dialer) error {
 	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.Upgrade(), Timeout: wayTimeout}, nil, nil)
 	if errors.Is(err, smtp.ErrNoSTARTTLS) {
+		return errClear
+	}
+	return err
+}
+
+func greetIMAP(ctx context.Context, d *dial.Dialer) error {
+	pool := imap.New(imap.Options{Dial: d.Dial, StartTLS: d.Upgrade(), Timeout: wayTimeout})
+	defer func() { _ = pool.Close() }()
+	err := pool.Greet(ctx)
+	if errors.Is(err, imap.ErrNoSTARTTLS) {
 		return errClear
 	}
 	return err

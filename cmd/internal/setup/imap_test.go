@@ -17,6 +17,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -47,20 +48,20 @@ type folder struct {
 	secret   func(context.Context) (string, error)
 }
 
-// Check implements probe.Checker.
-func (m *folder) Check(ctx context.Context) error {
+// CheckFolder implements probe.Checker.
+func (m *folder) CheckFolder(ctx context.Context, _ string) (imap.Checked, error) {
 	conn, err := m.Dial(ctx)
 	if err != nil {
-		return &smtp.Error{Stage: forwarder.StageDial, Err: err}
+		return imap.Checked{}, &smtp.Error{Stage: forwarder.StageDial, Err: err}
 	}
 	defer func() { _ = conn.Close() }()
 	m.Passed(forwarder.StageHello)
 	password, err := m.secret(ctx)
 	if name, _, _ := strings.Cut(m.username, "@"); err != nil || name != "leo" || password != "secret" {
-		return errors.Join(&smtp.Error{Stage: forwarder.StageAuth, Code: 535, Enhanced: forwarder.EnhancedCode{5, 7, 8}, Text: "[AUTHENTICATIONFAILED] Invalid credentials"}, err)
+		return imap.Checked{}, errors.Join(&smtp.Error{Stage: forwarder.StageAuth, Code: 535, Enhanced: forwarder.EnhancedCode{5, 7, 8}, Text: "[AUTHENTICATIONFAILED] Invalid credentials"}, err)
 	}
 	m.Passed(forwarder.StageAuth)
-	return nil
+	return imap.Checked{}, nil
 }
 
 const (

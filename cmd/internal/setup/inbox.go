@@ -82,10 +82,11 @@ func (x *endpoint) tryFolder(ctx context.Context, d *dial.Dialer, username strin
 		x.Say("    The login cannot be tried here; the first poll will.")
 		return nil
 	}
-	return probe.Store(ctx, probe.Folder{
-		Name: x.server.Host, Dialer: d, Folder: config.FolderInbox,
+	_, err := probe.Store(ctx, probe.Inbox{
+		Name: x.server.Host, Dialer: d, Folders: []string{config.FolderInbox},
 		Open: func(l probe.Link) probe.Checker { return x.imap(l, username, x.secret.Get) },
 	}, report)
+	return err
 }
 
 // sender is the envelope sender that the configuration will lead to.
