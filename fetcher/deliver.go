@@ -160,24 +160,21 @@ func (p *poll) settleDoubts(ctx context.Context) {
 	}
 }
 
-// throttleWaits are the waits before a message is sent again that the destination
-// did not take because it has too many connections or gets mail too fast.
-var throttleWaits = [...]time.Duration{time.Second, 4 * time.Second, 15 * time.Second}
-
 // goOn sends a message again, in its place, where one transaction could not do: to
 // the recipients that were too many for it, or because the destination was
 // throttling.
 func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outcome.Verdict {
 	for throttled := 0; ; {
 		to := v.Remaining
+		wait, again := outcome.ThrottleWait(throttled, v.Outcome.RetryAfter)
 		switch {
 		case len(to) > 0:
 			if err := s.interim(ctx, d, v); err != nil {
 				_ = s.tally.abort(err)
 				return v
 			}
-		case v.Blame == outcome.Throttled && v.Effect == outcome.Rollback && throttled < len(throttleWaits):
-			if !s.pause(ctx, throttleWaits[throttled]) {
+		case v.Blame == outcome.Throttled && v.Effect == outcome.Rollback && again:
+			if !s.pause(ctx, wait) {
 				return v
 			}
 			throttled++

@@ -133,7 +133,8 @@ func (p *poll) finishRoute(ctx context.Context, was ledger.Route, failed *ledger
 	switch {
 	case failed != nil:
 		is.Failures++
-		is.NotBefore = now.Add(outcome.PollBackoff(is.Failures))
+		o, _, _ := outcome.AnswerIn(why)
+		is.NotBefore = now.Add(outcome.RouteBackoff(is.Failures, o.RetryAfter))
 		is.Cause, is.Tried = p.Describe(why), *failed
 	case accepted == 0:
 		return nil

@@ -148,8 +148,8 @@ func (o Outcome) ForeignFrom() bool {
 }
 
 // Unexplained reports whether the message was refused after its last octet
-// without any reason, as IMAP's NO without a response code: not for now, and not
+// without any reason, by IMAP's NO without a response code: not for now, and not
 // for good either (RFC 3463 3.1: X.0.0).
 func (o Outcome) Unexplained() bool {
-	return o.Kind == Refused && o.Stage == StageDot && o.Enhanced == EnhancedCode{4, 0, 0}
+	return o.Translated && o.Kind == Refused && o.Stage == StageDot && o.Enhanced == EnhancedCode{4, 0, 0}
 }

@@ -58,6 +58,8 @@ func TestPredicates(t *testing.T) {
 		{"Gmail, rate", mail, 450, forwarder.EnhancedCode{4, 7, 28}, "unusual rate of mail", "AboutSender Throttled"},
 		{"Postfix anvil, recipients", rcpt, 450, forwarder.EnhancedCode{4, 7, 1}, "Error: too many recipients, request rate limit", "AboutSender Throttled"},
 		{"IMAP, NO without a code", dot, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Append failed", "Unexplained"},
+		{"SMTP, 450 without a reason", dot, 450, forwarder.EnhancedCode{4, 0, 0}, "NO", ""},
+		{"IMAP, TLS first", forwarder.StageAuth, 530, forwarder.EnhancedCode{5, 7, 10}, "NO [PRIVACYREQUIRED] not in clear", "AboutSender WantsTLS"},
 		{"IMAP, the same before the message", forwarder.StageData, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Append failed", ""},
 		{"Exchange, IMAP, too large", dot, 450, forwarder.EnhancedCode{}, "NO Maximum size of appendable message has been exceeded", "TooLarge"},
 		{"iCloud, IMAP, too large", dot, 552, forwarder.EnhancedCode{5, 3, 4}, "BAD TOOBIG", "TooLarge AboutContent"},
@@ -108,7 +110,7 @@ func TestPredicates(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			o := forwarder.Outcome{Kind: forwarder.Refused, Stage: tt.stage, Code: tt.code, Enhanced: tt.enh, Text: tt.text}
+			o := forwarder.Outcome{Kind: forwarder.Refused, Stage: tt.stage, Code: tt.code, Enhanced: tt.enh, Text: tt.text, Translated: strings.HasPrefix(tt.name, "IMAP,")}
 			var got []string
 			for _, p := range predicates {
 				if p.is(o) {

@@ -92,7 +92,8 @@ type Recipient struct {
 	Attempts    int
 	NextAttempt time.Time
 	// Doubts are the attempts in a row after which it was not known whether the
-	// message had been accepted: no reply came, or popferry ended first.
+	// message had been accepted: no reply came, or popferry ended first. In state
+	// Deferred they are those after which the message was refused without a reason.
 	Doubts int
 }
 

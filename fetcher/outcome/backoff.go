@@ -49,6 +49,31 @@ func LoginBackoff(refused int) time.Duration {
 	return exponential(loginWait, slowRetryInterval, refused)
 }
 
+// RouteBackoff is how long a destination waits after so many failures in a row, the
+// last of which asked for that time: at most a day, whatever it asks for.
+func RouteBackoff(failures int, asked time.Duration) time.Duration {
+	return max(PollBackoff(failures), min(asked, ledger.LongestWait))
+}
+
+// throttleWaits are the waits before a message is sent again that a destination did
+// not take because it has too many connections or gets mail too fast.
+var throttleWaits = [...]time.Duration{time.Second, 4 * time.Second, 15 * time.Second}
+
+// longestThrottle is how long a poll waits in its middle for a destination that asks
+// for it: the mailbox's server has a patience of its own. One that asks for more gets
+// nothing more from this poll.
+const longestThrottle = 2 * time.Minute
+
+// ThrottleWait is how long to wait before a message is sent again that the
+// destination did not take for now, so many times already, and asked for that time.
+// ok is false if it is not sent again in this poll.
+func ThrottleWait(times int, asked time.Duration) (wait time.Duration, ok bool) {
+	if times >= len(throttleWaits) || asked > longestThrottle {
+		return 0, false
+	}
+	return max(throttleWaits[times], asked), true
+}
+
 // Attempt is one try to send a message.
 type Attempt struct {
 	Now    time.Time

@@ -58,3 +58,26 @@ func TestPollAndLoginBackoffDouble(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitsThatAreAskedFor: a destination is given the time that it asks for, in a
+// poll up to two minutes and between polls up to a day.
+func TestWaitsThatAreAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		times int
+		asked time.Duration
+		want  time.Duration // 0: it is not sent again
+	}{
+		{0, 0, time.Second}, {2, 0, 15 * time.Second}, {3, 0, 0}, {3, time.Second, 0},
+		{0, 30 * time.Second, 30 * time.Second}, {2, 2 * time.Second, 15 * time.Second}, {0, 2 * time.Minute, 2 * time.Minute}, {0, 2*time.Minute + 1, 0},
+	} {
+		if got, ok := ThrottleWait(test.times, test.asked); got != test.want || ok != (test.want > 0) {
+			t.Errorf("%d times, asked for %v: %v and %v, want %v", test.times, test.asked, got, ok, test.want)
+		}
+	}
+	for asked, want := range map[time.Duration]time.Duration{0: time.Minute, 5 * time.Minute: 5 * time.Minute, 1000 * time.Hour: 24 * time.Hour} {
+		if got := RouteBackoff(1, asked); got != want {
+			t.Errorf("asked for %v: %v, want %v", asked, got, want)
+		}
+	}
+}

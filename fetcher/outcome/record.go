@@ -33,6 +33,9 @@ func Intend(rec *ledger.Record, before []ledger.Recipient, to []string, a Attemp
 	rec.Recipients = slices.DeleteFunc(slices.Clone(rec.Recipients), func(rc ledger.Recipient) bool { return slices.Contains(to, rc.Address) })
 	for _, address := range to {
 		was := Find(before, address)
+		if was.State != ledger.Unknown {
+			was.Doubts = 0 // in doubt is something else, should popferry end now
+		}
 		rec.Recipients = append(rec.Recipients, ledger.Recipient{
 			Address: address, State: ledger.Sending, Attempts: was.Attempts, NextAttempt: rec.NextAttempt, Doubts: was.Doubts,
 		})

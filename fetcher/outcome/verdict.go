@@ -90,17 +90,14 @@ func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a
 
 // recipient is the new row of a recipient.
 func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a Attempt) ledger.Recipient {
-	r := ledger.Recipient{Address: o.Recipient, Code: o.Code, Text: o.Reply(), Attempts: before.Attempts + 1}
+	r := row{ledger.Recipient{Address: o.Recipient, Code: o.Code, Text: o.Reply(), Attempts: before.Attempts + 1}}
 	switch d {
 	case Delivered:
 		r.State = ledger.Forwarded
 	case Refused:
 		r.State = ledger.Held
 	case Unknown:
-		r.State, r.NextAttempt, r.Doubts = ledger.Unknown, a.Next(), before.Doubts+1
-		if r.Doubts >= ledger.MaxDoubts && a.OthersPassed {
-			r.State, r.NextAttempt = ledger.Held, time.Time{}
-		}
+		r.doubt(ledger.Unknown, before, a)
 	case Requeue:
 		r.State, r.NextAttempt = ledger.Deferred, a.Now
 		if r.Attempts >= maxLost {
@@ -110,8 +107,26 @@ func recipient(o forwarder.Outcome, d Disposition, before ledger.Recipient, a At
 		r.State, r.NextAttempt, r.Attempts, r.Doubts = ledger.Deferred, a.Now, before.Attempts, before.Doubts
 	case Retry, Throttled, NoRoom, RouteFault, DestinationFault:
 		r.State, r.NextAttempt = ledger.Deferred, a.Next()
+		if o.Unexplained() {
+			r.doubt(ledger.Deferred, before, a)
+		}
 	}
-	return r
+	return r.Recipient
+}
+
+// row is a row that is being written.
+type row struct{ ledger.Recipient }
+
+// doubt puts the row into a state in which it is not known what is with the message.
+// The third time in a row it is held, if others have passed meanwhile.
+func (r *row) doubt(state ledger.State, before ledger.Recipient, a Attempt) {
+	r.State, r.NextAttempt, r.Doubts = state, a.Next(), 1
+	if before.State == state {
+		r.Doubts += before.Doubts
+	}
+	if r.Doubts >= ledger.MaxDoubts && a.OthersPassed {
+		r.State, r.NextAttempt = ledger.Held, time.Time{}
+	}
 }
 
 // PossiblyDelivered reports whether a recipient has the message, or may have it.

@@ -241,3 +241,43 @@ func TestAttemptsWaitLongerEachTime(t *testing.T) {
 		t.Errorf("recipients %q, want %q", got, want)
 	}
 }
+
+// TestRefusedWithoutAReason: an IMAP server's bare NO defers a message; the third in a
+// row holds it, if others have passed. Doubts are counted apart from that.
+func TestRefusedWithoutAReason(t *testing.T) {
+	t.Parallel()
+	bare := refused(forwarder.StageDot, 450, 4, 0, 0)
+	bare.Translated = true
+	before := func(s ledger.State, doubts int) []ledger.Recipient {
+		rc := was("a", s, doubts)
+		rc.Doubts = doubts
+		return []ledger.Recipient{rc}
+	}
+	passed, alone := Attempt{Now: noon, First: noon, Number: 1, OthersPassed: true}, Attempt{Now: noon, First: noon, Number: 1}
+	for name, test := range map[string]struct {
+		before []ledger.Recipient
+		a      Attempt
+		o      forwarder.Outcome
+		want   string
+		doubts int
+	}{
+		"the first":                  {nil, passed, bare, "a deferred 1 in 1m0s", 1},
+		"the second":                 {before(ledger.Deferred, 1), passed, bare, "a deferred 2 in 1m0s", 2},
+		"the third":                  {before(ledger.Deferred, 2), passed, bare, "a held 3", 3},
+		"nothing else passed":        {before(ledger.Deferred, 2), alone, bare, "a deferred 3 in 1m0s", 3},
+		"later something has":        {before(ledger.Deferred, 3), passed, bare, "a held 4", 4},
+		"after doubts":               {before(ledger.Unknown, 2), passed, bare, "a deferred 3 in 1m0s", 1},
+		"in doubt after two of them": {before(ledger.Deferred, 2), passed, doubtReply, "a unknown 3 in 1m0s", 1},
+		"another reason in between":  {before(ledger.Deferred, 2), passed, greylisted, "a deferred 3 in 1m0s", 0},
+	} {
+		v := Evaluate([]forwarder.Outcome{test.o}, Envelope{}, test.before, test.a)
+		if got := inShort(v.Recipients); got != test.want || v.Recipients[0].Doubts != test.doubts {
+			t.Errorf("%s: %q with %d, want %q with %d", name, got, v.Recipients[0].Doubts, test.want, test.doubts)
+		}
+	}
+	rec := &ledger.Record{Recipients: before(ledger.Deferred, 2)}
+	Intend(rec, rec.Recipients, []string{"a@example.org"}, passed)
+	if rec.Recipients[0].Doubts != 0 {
+		t.Errorf("sent again it has %d doubts, want none", rec.Recipients[0].Doubts)
+	}
+}

@@ -175,6 +175,7 @@ var catalogue = []entry{
 	{Cause{"unsuited", "the destination cannot accept this message", "It stays on the POP3 server. Change the destination's limits, or fetch the message in another way."}, answered(ofKind(forwarder.Impossible))},
 	{Cause{"in_doubt_held", "three times in a row unclear whether the message was accepted", "Each time it may have arrived, so popferry does not send it again by itself. Look for it in the inbox, then use popferry retry or skip."}, heldInDoubt},
 	{Cause{"in_doubt", "unclear whether the message was accepted", "It is sent again with the same trace line, so that a second copy can be recognized."}, answered(ofKind(forwarder.InDoubt))},
+	{Cause{"refused_unexplained", "the destination has refused this message three times without a reason", "Others were accepted in between, so it is this message. It stays on the POP3 server. Read it with popferry show, then use popferry retry or skip."}, heldUnexplained},
 	{Cause{"refused", "the destination refused this message", "It stays on the POP3 server. Read the reply, then use popferry retry or skip."}, answered(forGood)},
 	{Cause{"deferred", "the destination asks for this message again later", "popferry tries again by itself."}, as[*outcome.MessageError]},
 

@@ -118,6 +118,13 @@ func heldInDoubt(err error) bool {
 	return errors.As(err, &m) && m.Held && m.Outcome.Kind == forwarder.InDoubt
 }
 
+// heldUnexplained matches a message that is held because it was refused too often
+// without a reason.
+func heldUnexplained(err error) bool {
+	var m *outcome.MessageError
+	return errors.As(err, &m) && m.Held && m.Outcome.Unexplained()
+}
+
 // either matches what one of two others matches.
 func either(one, other func(error) bool) func(error) bool {
 	return func(err error) bool { return one(err) || other(err) }
