@@ -27,14 +27,9 @@ type Rows interface {
 	Put(context.Context, ...*ledger.Record) error
 }
 
-const (
-	// settleTime is how long a message is looked for before it is sent again: a slow
-	// server stores what it had read some time after the connection was cut.
-	settleTime = 5 * time.Minute
-	// patience is how long a message waits for a destination that cannot be asked.
-	// Then it is sent again: once more is better than never.
-	patience = 24 * time.Hour
-)
+// patience is how long a message waits for a destination that cannot be asked.
+// Then it is sent again: once more is better than never.
+const patience = 24 * time.Hour
 
 // Begin notes where a message will lie, before it is sent. A mark that is there
 // stays if it covers the new one, so that what either attempt stored is found.
