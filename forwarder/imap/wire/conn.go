@@ -123,9 +123,8 @@ func (c *Conn) Said(r *Response) string { return r.said(c.hidden.Text) }
 // error is the connection's.
 func (c *Conn) Greeting() (*Response, error) {
 	c.in.limit(c.timeout)
-	r, err := c.lex.next()
+	r, err := c.next()
 	if err == nil {
-		c.trace(false, c.lex.line())
 		err = c.dispatch(r)
 	}
 	switch {

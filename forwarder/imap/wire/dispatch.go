@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -36,9 +37,8 @@ func (c *Conn) reads() bool {
 // read reads one response and passes it on. It reports whether there can be more;
 // otherwise the connection has failed.
 func (c *Conn) read() bool {
-	r, err := c.lex.next()
+	r, err := c.next()
 	if err == nil {
-		c.trace(false, c.lex.line())
 		err = c.dispatch(r)
 	}
 	if err != nil {
@@ -46,6 +46,29 @@ func (c *Conn) read() bool {
 	}
 	return err == nil
 }
+
+// next reads one response and traces it. Its error is as the lexer's, without the
+// secrets that it may quote.
+func (c *Conn) next() (*Response, error) {
+	r, err := c.lex.next()
+	if err == nil || errors.Is(err, ErrProtocol) {
+		c.trace(false, c.lex.line())
+	}
+	if errors.Is(err, ErrProtocol) {
+		if text := c.hidden.Text(err.Error()); text != err.Error() {
+			err = quotedError(text)
+		}
+	}
+	return r, err
+}
+
+// quotedError is an ErrProtocol of which only the text is left.
+type quotedError string
+
+func (q quotedError) Error() string { return string(q) }
+
+// Unwrap implements errors.Is.
+func (quotedError) Unwrap() error { return ErrProtocol }
 
 // dispatch passes a response on. The error breaks the connection.
 func (c *Conn) dispatch(r *Response) error {
