@@ -116,14 +116,6 @@ func (o Outcome) Shown(text string) Outcome {
 	return o
 }
 
-// words are the server's own, in lower case.
-func (o Outcome) words() string {
-	if o.said != nil {
-		return strings.ToLower(*o.said)
-	}
-	return strings.ToLower(o.Text)
-}
-
 // Reply is the server's reply in one line, or the error if there was none.
 func (o Outcome) Reply() string {
 	if o.Code == 0 {

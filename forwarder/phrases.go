@@ -72,6 +72,10 @@ var (
 		"blacklisted", // Exim, hosters
 		"dnsbl",
 	}
+	listedSenderPhrases = []string{
+		"sender address", // Postfix: Sender address [a@example.org] blocked using dbl.spamhaus.org
+		"sender domain",  // Exim of hosters
+	}
 	relayPhrases = []string{
 		"relay", // Postfix: Relay access denied, 454 or 554; Exim: relay not permitted; Exchange: Unable to relay
 	}
@@ -119,8 +123,8 @@ var (
 	}
 )
 
-// Says reports whether the reply's text has one of the phrases, which are in
-// lower case.
+// Says reports whether the server says one of the phrases, which are in lower case.
+// What it repeats of the message does not count.
 func (o Outcome) Says(phrases []string) bool {
 	text := o.words()
 	for _, p := range phrases {

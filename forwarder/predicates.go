@@ -133,8 +133,10 @@ func (o Outcome) RefusesName() bool {
 
 // Listed reports whether the server refuses mail from this machine's network,
 // because it is on a block list. After the message the same words are about what
-// stands in it.
-func (o Outcome) Listed() bool { return o.Code >= 400 && o.Stage < StageDot && o.Says(listedPhrases) }
+// stands in it, and with the sender they are about that one's domain.
+func (o Outcome) Listed() bool {
+	return o.Code >= 400 && o.Stage < StageDot && o.Says(listedPhrases) && !o.Says(listedSenderPhrases)
+}
 
 // NoRelay reports whether the server does not relay mail to a recipient.
 func (o Outcome) NoRelay() bool { return o.Code >= 400 && o.Stage == StageRcpt && o.Says(relayPhrases) }

@@ -93,6 +93,14 @@ func TestPredicates(t *testing.T) {
 		{"sendmail refuses it", forwarder.StageHello, 501, forwarder.EnhancedCode{5, 0, 0}, "Invalid domain name", "RefusesName"},
 		{"cPanel refuses it", forwarder.StageHello, 550, forwarder.EnhancedCode{}, "Access denied - Invalid HELO name (See RFC2821 4.1.1.1)", "RefusesName"},
 		{"EHLO refused for another reason", forwarder.StageHello, 550, forwarder.EnhancedCode{}, "not from you", ""},
+		{"Spamhaus about the sender", rcpt, 554, forwarder.EnhancedCode{5, 7, 1}, "Service unavailable; Sender address [a@example.org] blocked using dbl.spamhaus.org", "AboutSender"},
+		{"Postfix repeats a sender, rate", rcpt, 450, forwarder.EnhancedCode{4, 1, 8}, "<a@ratelimit.example>: Sender address rejected: Domain not found", "AboutSender AboutAddress"},
+		{"Postfix repeats a sender in quotes", rcpt, 450, forwarder.EnhancedCode{4, 1, 8}, `<"a> \" slow down <"@quota.example>: Sender address rejected: Domain not found`, "AboutSender AboutAddress"},
+		{"sendmail repeats a sender, list", mail, 553, forwarder.EnhancedCode{5, 1, 8}, "a@blocklist.example... Domain of sender address a@blocklist.example does not exist", "AboutSender AboutAddress"},
+		{"a sender in quotes, bare", mail, 553, forwarder.EnhancedCode{5, 1, 8}, `"smtp auth"@example.org... Domain of sender address does not exist`, "AboutSender AboutAddress"},
+		{"a subject, From", dot, 554, forwarder.EnhancedCode{5, 7, 1}, `Message "SendAsDenied" rejected`, "AboutSender"},
+		{"a subject, rate", dot, 451, forwarder.EnhancedCode{4, 7, 1}, `Message "Too fast" greylisted`, "AboutSender"},
+		{"bare line ends in brackets", dot, 550, forwarder.EnhancedCode{5, 0, 0}, "Bare <CR> is not allowed", "AboutContent"},
 		{"SPF", mail, 550, forwarder.EnhancedCode{5, 7, 23}, "", "AboutSender"},
 	}
 	predicates := []struct {

@@ -81,6 +81,11 @@ func TestJudge(t *testing.T) {
 		{saying(refused(rcpt, 554, 5, 7, 1), "<a@example.org>: Relay access denied"), own, RouteFault},
 		{refused(rcpt, 550, 5, 1, 1), own, RouteFault},
 
+		{saying(refused(rcpt, 450, 4, 1, 8), "<a@spamhaus.example>: Sender address rejected: Domain not found"), own, Retry},
+		{saying(refused(rcpt, 550, 5, 1, 8), "<relay@example.org>: Sender address rejected: Domain not found"), own, Refused},
+		{saying(refused(rcpt, 554, 5, 7, 1), "Service unavailable; Sender address [a@example.org] blocked using dbl.spamhaus.org"), own, Refused},
+		{saying(refused(rcpt, 554, 5, 7, 1), "Service unavailable; Sender address [me@example.org] blocked using dbl.spamhaus.org"), Envelope{}, RouteFault},
+
 		// The recipient: one of several, or ours alone.
 		{refused(rcpt, 550, 5, 1, 1), several, Refused},
 		{refused(rcpt, 450, 4, 2, 0), several, Retry},
