@@ -54,6 +54,41 @@ func TestEachAnswerHasItsTime(t *testing.T) {
 	}
 }
 
+// TestLookingEnds: a server that never stops answering is given up after an hour.
+func TestLookingEnds(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		responses int // 4 min apart
+		rest      string
+		want      string
+		took      time.Duration
+	}{
+		"slow":    {14, "S: a5 OK done\n C: a6 LIST \"\" \"*\"\n S: a6 OK\n C: a7 LOGOUT\n S: a7 OK\n C!\n", "", 56 * time.Minute},
+		"endless": {16, "C!\n", "rcpt: protocol violation: the responses to one command took more than 1h0m0s, which is the limit", 64 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				script := hello + login + "C: a3 LIST \"\" \"\"\n S: a3 OK\n C: a4 EXAMINE \"INBOX\"\n S: * 9 EXISTS\n S: a4 OK\n" +
+					"C: a5 FETCH 1:9 (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (X-Popferry-Trace MESSAGE-ID)])\n" +
+					strings.Repeat("S+ 4m\n S: * 1 FETCH (UID 1 FLAGS ())\n", tt.responses) + tt.rest
+				peer := &peer{t: t, scripts: []string{script}}
+				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123")})
+				begin := time.Now()
+				_, err := p.Find(t.Context(), []forwarder.Sought{{Trace: "x"}})
+				if got := fmt.Sprint(err); got != tt.want && (err != nil || tt.want != "") {
+					t.Errorf("got %v, want %s", err, tt.want)
+				}
+				if took := time.Since(begin); took != tt.took {
+					t.Errorf("it took %v, want %v", took, tt.took)
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
 // TestSlowUpload: a message may take longer than any one wait, as long as it goes on.
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()

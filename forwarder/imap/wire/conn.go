@@ -73,6 +73,7 @@ type Command struct {
 	// Guarded by the connection's lock:
 
 	tag       string
+	begun     time.Time   // when it was sent
 	whole     bool        // all of the message may have been sent
 	responses int         // so far, if it streams
 	goOn      chan string // the server's requests to go on
@@ -152,7 +153,7 @@ func (c *Conn) Start(cmd *Command, line, shown string) error {
 		return c.lost
 	}
 	c.tags++
-	cmd.tag = fmt.Sprintf("a%d", c.tags)
+	cmd.tag, cmd.begun = fmt.Sprintf("a%d", c.tags), time.Now()
 	c.pending = append(c.pending, cmd)
 	c.armFor(cmd)
 	c.mu.Unlock()

@@ -4,10 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
-// maxResponses is how many there may be to one command, each with time of its own.
-const maxResponses = 1_000_000
+// maxResponses is how many there may be to one command, each with time of its own,
+// and maxStream how long they may take together.
+const (
+	maxResponses = 1_000_000
+	maxStream    = time.Hour
+)
 
 // Serve reads until the connection ends, for those who wait meanwhile. over is
 // called when no further message may be sent, perhaps several times.
@@ -113,8 +118,11 @@ func (c *Conn) onUntagged(r *Response) error {
 	}
 	cmd := c.pending[i]
 	if cmd.Streams {
-		if cmd.responses++; cmd.responses > maxResponses {
+		switch cmd.responses++; {
+		case cmd.responses > maxResponses:
 			return fmt.Errorf("%w: more than %d responses to one command, which is the limit", ErrProtocol, maxResponses)
+		case time.Since(cmd.begun) > maxStream:
+			return fmt.Errorf("%w: the responses to one command took more than %v, which is the limit", ErrProtocol, maxStream)
 		}
 		c.armFor(cmd)
 	}

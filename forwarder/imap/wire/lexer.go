@@ -20,6 +20,9 @@ const (
 	maxLiteral = 64 << 10
 	// maxLiterals is how many a response may have.
 	maxLiterals = 64
+	// maxValues is how many strings, numbers and lists it may have: in memory, short
+	// ones take twenty times what they are. A search finds fewer.
+	maxValues = 32 << 10
 	// maxDepth is how deep its lists may be nested. Nothing that is asked for needs
 	// more than three.
 	maxDepth = 16
@@ -37,6 +40,7 @@ type lexer struct {
 	r        *bufio.Reader
 	left     int // of maxResponse
 	literals int // of maxLiterals
+	room     int // of maxValues
 	shown    []byte
 }
 
@@ -52,7 +56,7 @@ func (l *lexer) line() string { return string(l.shown) }
 // next reads one response. Its error is ErrProtocol for anything that is not one,
 // and io.ErrUnexpectedEOF for one that is cut short.
 func (l *lexer) next() (*Response, error) {
-	l.left, l.literals, l.shown = maxResponse, maxLiterals, l.shown[:0]
+	l.left, l.literals, l.room, l.shown = maxResponse, maxLiterals, maxValues, l.shown[:0]
 	r, err := l.response()
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -184,20 +188,29 @@ func (l *lexer) values(depth int) ([]Value, error) {
 			if _, err = l.octet(); err == nil && depth > 0 {
 				return out, nil
 			}
-		case c == '(':
-			var v Value
-			_, _ = l.octet()
-			v.List, err = l.values(depth + 1)
-			out = append(out, v)
 		default:
 			var v Value
-			v.Text, err = l.text(c)
+			v, err = l.value(c, depth)
 			out = append(out, v)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// value reads one value, which begins with c, in a list at depth.
+func (l *lexer) value(c byte, depth int) (v Value, err error) {
+	if l.room--; l.room < 0 {
+		return v, fmt.Errorf("%w: a response with more than %d values, which is the limit", ErrProtocol, maxValues)
+	}
+	if c == '(' {
+		_, _ = l.octet()
+		v.List, err = l.values(depth + 1)
+	} else {
+		v.Text, err = l.text(c)
+	}
+	return v, err
 }
 
 // text reads a quoted string, a literal or an atom that begins with c.

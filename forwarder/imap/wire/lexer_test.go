@@ -80,7 +80,8 @@ func TestLexerBudget(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"* OK " + strings.Repeat("x", maxResponse): "a response of more than 262144 octets",
-		"* X " + strings.Repeat("x ", maxResponse): "a response of more than 262144 octets",
+		"* X " + strings.Repeat("x ", maxValues+1): "more than 32768 values",
+		"* X (" + strings.Repeat("()", maxValues):  "more than 32768 values",
 		"* X " + strings.Repeat("(", 20):           "nested more than 16 deep",
 		"* X " + strings.Repeat("{0}\r\n ", 65):    "more than 64 literals",
 		"* X {2147483648}\r\n":                     "is not a literal",
