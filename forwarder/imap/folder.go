@@ -129,6 +129,9 @@ func (v *server) ask(s *session, name string) (folder, *forwarder.Outcome, error
 		return folder{}, nil, err
 	}
 	onServer := v.names.onServer(name)
+	if n := len(onServer); n > maxName {
+		return folder{}, nil, fmt.Errorf("%w: with what the server puts around it, the name of the folder has %d octets, and the limit is %d", wire.ErrProtocol, n, maxName)
+	}
 	f, refusal, err := s.status(onServer)
 	if err == nil && refusal != nil && refusal.Enhanced == noSuchFolder && s.o.CreateFolder {
 		if refusal, err = s.create(onServer); err == nil && refusal == nil {
@@ -222,8 +225,11 @@ func (s *session) list(pattern string, each func(attributes []string, delimiter,
 		if r.Name() != "LIST" || len(r.Data) < 4 {
 			return nil
 		}
-		if count++; count > maxFolders {
+		switch count++; {
+		case count > maxFolders:
 			return fmt.Errorf("%w: more than %d folders, which is the limit", wire.ErrProtocol, maxFolders)
+		case len(r.Data[3].Text) > maxName:
+			return nil // nobody uses it, and it would stand in the ledger
 		}
 		each(wire.Words(r.Data[1].List), delimiterOf(r.Data[2]), r.Data[3].Text)
 		return nil

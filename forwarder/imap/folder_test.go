@@ -1,10 +1,12 @@
 package imap_test
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/popferry/popferry/forwarder"
@@ -219,6 +221,30 @@ func TestCheck(t *testing.T) {
 					t.Errorf("%d messages in %s", n, f)
 				}
 			}
+		})
+	}
+}
+
+// TestLongName: what a server puts around the name of a folder has a limit, because
+// the ledger has it with each message.
+func TestLongName(t *testing.T) {
+	t.Parallel()
+	for name, spaces := range map[string]string{
+		"prefix":    `(("` + strings.Repeat("x", 5000) + `" "/")) NIL NIL`,
+		"delimiter": `(("" "` + strings.Repeat("x", 5000) + `")) NIL NIL`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := &peer{t: t, scripts: []string{hello + strings.ReplaceAll(login, "IMAP4rev1", "IMAP4rev1 NAMESPACE") + "C: a3 NAMESPACE\n S: * NAMESPACE " + spaces + "\n S: a3 OK\n C: a4 LOGOUT\n S: a4 OK\n C!\n"}}
+				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Folder: "a/b"})
+				o, _, err := deliver(t.Context(), p, message("hi\r\n"))
+				if err != nil || o.Kind != forwarder.Broken || !strings.Contains(fmt.Sprint(o.Err), "octets, and the limit is 4096") {
+					t.Errorf("got %v and %v", describe(o), err)
+				}
+				_ = p.Close()
+				peer.done()
+			})
 		})
 	}
 }

@@ -10,6 +10,10 @@ import (
 // inbox is the one name that every server has, in any case (RFC 9051 5.1).
 const inbox = "INBOX"
 
+// maxName is how long the name of a folder may be, in octets, as the server writes
+// it: a mark in the ledger has it for each message. Dovecot takes 4096.
+const maxName = 4096
+
 // names is how a server writes the names of folders: in front of the user's own
 // stands a prefix ("INBOX." at Courier), and between two levels a delimiter
 // (RFC 9051 6.3.10).
