@@ -16,6 +16,7 @@ type Placed struct {
 	MessageID string         // with angle brackets; "": none
 	Date      string         // its Date field, without the name
 	From      string         // its From field, without the name
+	Received  string         // the same, of the newest Received field below popferry's; "": none
 	// Size is the number of its octets without popferry's own lines.
 	Size int64
 	// Label is the folder that its account names, which at Gmail is a label beside
@@ -30,7 +31,7 @@ const (
 	// Kept: it lies there, or nothing shows that it does not.
 	Kept Fate = iota + 1
 	// Merged: the server kept the body of an earlier message with this Message-ID
-	// instead. Date, From and size are the same.
+	// instead. Date, From, the last delivery and size are the same.
 	Merged
 	// Replaced: the same, but the other body differs. This one is not there.
 	Replaced
@@ -177,12 +178,15 @@ func (c *confirmer) take(m stored) {
 	}
 }
 
-// fate is what it means that another body has the message's Message-ID.
+// fate is what it means that another body has the message's Message-ID. Somebody may
+// have sent that to the inbox first, to keep this one out: Date and From are known to
+// all who got the message, and fields that look like popferry's make any size right.
+// What the mailbox's own server wrote into its Received field is not known to them.
 func (p Placed) fate(other stored) Fate {
 	same := func(field, body string) bool {
 		return other.header.get(field) == strings.Join(strings.Fields(body), " ")
 	}
-	if same("Date", p.Date) && same("From", p.From) && other.size-other.header.traceSize() == p.Size {
+	if same("Date", p.Date) && same("From", p.From) && other.header.delivery() == p.Received && other.size-other.header.traceSize() == p.Size {
 		return Merged
 	}
 	return Replaced

@@ -72,6 +72,20 @@ func (h header) traces() iter.Seq[string] {
 	}
 }
 
+// delivery is the newest Received field that popferry has not written, "" if there is
+// none.
+func (h header) delivery() string {
+	for f := range h.fields() {
+		if f.is("Received") && !f.popferrys() {
+			return f.body
+		}
+	}
+	return ""
+}
+
+// popferrys reports whether a Received field is of popferry's making.
+func (f field) popferrys() bool { return strings.Contains(f.body, " by popferry ") }
+
 // traceSize is how many octets popferry has put on top of a message: the first
 // trace field, and the first Received field that says "by popferry".
 func (h header) traceSize() int64 {
@@ -81,7 +95,7 @@ func (h header) traceSize() int64 {
 		case !trace && f.is(forwarder.TraceField):
 			trace = true
 			n += octets
-		case !received && f.is("Received") && strings.Contains(f.body, " by popferry "):
+		case !received && f.is("Received") && f.popferrys():
 			received = true
 			n += octets
 		}

@@ -174,6 +174,6 @@ func placedAs(m *forwarder.Message, at forwarder.Mark) (Placed, error) {
 	}
 	h := header(top)
 	return Placed{
-		Mark: at, Trace: m.Trace, MessageID: h.get("Message-ID"), Date: h.get("Date"), From: h.get("From"), Size: m.Size - h.traceSize(),
+		Mark: at, Trace: m.Trace, MessageID: h.get("Message-ID"), Date: h.get("Date"), From: h.get("From"), Received: h.delivery(), Size: m.Size - h.traceSize(),
 	}, nil
 }
