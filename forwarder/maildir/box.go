@@ -151,7 +151,7 @@ func (b *Box) folder(path string) error {
 		return &Error{Doing: "creating the folder", Path: path, Err: err}
 	}
 	if b.given {
-		if err := giveFolder(path, parent); err != nil {
+		if err := b.disk.GiveFolder(path, parent); err != nil {
 			return &Error{Doing: "changing the owner of", Path: path, Err: err}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -152,6 +153,9 @@ func (d *Destination) box(folder string) *Box {
 	if !ok {
 		b = newBox(dir, keyOf)
 		b.given = true
+		if os.Geteuid() == 0 {
+			b.disk = rooted{dir: d.o.Path}
+		}
 		d.boxes[dir] = b
 	}
 	return b

@@ -19,6 +19,9 @@ type disk interface {
 	// process has left.
 	Create(path string) (file, error)
 	Rename(from, to string) error
+	// GiveFolder makes a new folder one of the owner of the folder around it, if
+	// popferry runs as root.
+	GiveFolder(path, around string) error
 	// SyncFolder puts a folder's entries on disk. It succeeds where the file system
 	// does not support that.
 	SyncFolder(path string) error
@@ -46,6 +49,10 @@ type system struct{}
 func (system) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
 
 func (system) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (system) GiveFolder(path, around string) error {
+	return giveFolder(around, func(uid, gid int) error { return os.Lchown(path, uid, gid) })
+}
 
 func (system) Create(path string) (file, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

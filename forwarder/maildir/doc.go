@@ -24,7 +24,8 @@
 // to: else a disk that is not mounted is an error.
 //
 // What a Destination stores belongs to the owner and the group of the folder it is
-// put into, if popferry runs as root. Else it is popferry's user's, and readable by
+// put into, if popferry runs as root, who leaves the Maildir by no link, whenever its
+// owner puts one there. Else it is popferry's user's, and readable by
 // the group where the folder is open to it; where neither lets the owner of the
 // Maildir read it, nothing is stored.
 //

@@ -37,9 +37,9 @@ func (f diskFile) Give(folder string) error {
 	return f.Chmod(0o660)
 }
 
-// giveFolder makes a new folder one of the owner of the folder around it, if popferry
+// giveFolder has a new folder given to the owner of the folder around it, if popferry
 // runs as root.
-func giveFolder(path, around string) error {
+func giveFolder(around string, give func(uid, gid int) error) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -48,7 +48,7 @@ func giveFolder(path, around string) error {
 		return err
 	}
 	to := ownerOf(info)
-	return os.Lchown(path, to.uid, to.gid)
+	return give(to.uid, to.gid)
 }
 
 type owner struct{ uid, gid int }

@@ -63,6 +63,71 @@ func TestRootFollowsNoLinks(t *testing.T) {
 	}
 }
 
+// TestRootStaysInside: the owner of the Maildir may put a link in the place of a folder
+// at any moment. Nothing is made, moved or given away behind it.
+func TestRootStaysInside(t *testing.T) {
+	t.Parallel()
+	for step, part := range map[string]string{"create": "tmp", "rename": "new", "mkdir": ".Work", "give": ".Work"} {
+		dir, elsewhere := theirs(t), filepath.Join(t.TempDir(), "elsewhere")
+		folder := map[bool]string{true: "Work", false: ""}[part == ".Work"]
+		for _, name := range append(folders(), "") {
+			must(t, os.MkdirAll(filepath.Join(elsewhere, name), 0o700))
+		}
+		if step == "mkdir" {
+			must(t, os.Remove(filepath.Join(elsewhere, "new")))
+		}
+		d := NewDestination(Options{Path: dir, Folder: folder, Create: true})
+		b := d.box(folder)
+		b.disk = swapping{b.disk, func(now, path string) {
+			if now != step || part == ".Work" && filepath.Base(path) != "new" {
+				return
+			}
+			_ = os.Rename(filepath.Join(dir, part), filepath.Join(dir, "away"))
+			target := elsewhere
+			if part != ".Work" {
+				target = filepath.Join(elsewhere, part)
+			}
+			_ = os.Symlink(target, filepath.Join(dir, part))
+		}}
+		if o := deliver(t, d, newMessage()); o.Kind == forwarder.Accepted {
+			t.Errorf("%s: got %+v, want no acceptance", step, o)
+		}
+		for _, path := range append(tree(t, elsewhere), elsewhere) {
+			info, err := os.Stat(path)
+			must(t, err)
+			if !info.IsDir() || ownerOf(info).uid != 0 || step == "mkdir" && filepath.Base(path) == "new" {
+				t.Errorf("%s: %s of user %d is there", step, path, ownerOf(info).uid)
+			}
+		}
+	}
+}
+
+// swapping is a disk on which something happens in front of each step.
+type swapping struct {
+	disk
+	before func(step, path string)
+}
+
+func (s swapping) Mkdir(path string) error {
+	s.before("mkdir", path)
+	return s.disk.Mkdir(path)
+}
+
+func (s swapping) Create(path string) (file, error) {
+	s.before("create", path)
+	return s.disk.Create(path)
+}
+
+func (s swapping) Rename(from, to string) error {
+	s.before("rename", to)
+	return s.disk.Rename(from, to)
+}
+
+func (s swapping) GiveFolder(path, around string) error {
+	s.before("give", path)
+	return s.disk.GiveFolder(path, around)
+}
+
 // TestForeignMaildir: without root, mail that the owner of a Maildir could not read
 // is not stored. Where the Maildir is open to a group, the group may read it.
 func TestForeignMaildir(t *testing.T) {
