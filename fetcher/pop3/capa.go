@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // maxWords is how many words one keyword may have, those of repeated lines
@@ -90,8 +92,8 @@ func (c Capabilities) offers(mechanism string) bool {
 // spaces.
 func (c Capabilities) logins() string {
 	var listed []string
-	for m, name := range saslNames {
-		if c.offers(name) {
+	for _, m := range login.Mechanisms() {
+		if c.offers(m.Mechanism()) {
 			listed = append(listed, string(m))
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // Credentials are what a login needs.
@@ -41,7 +43,7 @@ func (c *Client) login(ctx context.Context, cr Credentials) error {
 		return err
 	}
 	var secret string
-	if method != MethodExternal {
+	if method.Secret() {
 		if secret, err = cr.secret(ctx); err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func (c *Client) loginBy(m Method, username, secret string) error {
 	case MethodAPOP:
 		return c.apop(username, secret)
 	}
-	mech, err := mechanism(m, username, secret)
+	mech, err := login.NewClient(m, username, secret, &c.mask)
 	if err != nil {
 		return &mechanismError{fmt.Errorf("login: %w", err)}
 	}
@@ -115,28 +117,22 @@ func (c *Client) apop(username, password string) error {
 }
 
 // Method is a way to log in.
-type Method string
+type Method = login.Method
 
-// The methods, named as in the configuration.
+// The methods; see package login.
 const (
-	MethodAuto        Method = "auto"          // the best one that is offered and safe
-	MethodPlain       Method = "plain"         // PLAIN (RFC 4616)
-	MethodLogin       Method = "login"         // LOGIN (draft-murchison-sasl-login)
-	MethodUser        Method = "user"          // USER and PASS (RFC 1939 section 7)
-	MethodAPOP        Method = "apop"          // APOP (RFC 1939 section 7)
-	MethodCRAMMD5     Method = "cram-md5"      // CRAM-MD5 (RFC 2195)
-	MethodSCRAMSHA1   Method = "scram-sha-1"   // SCRAM-SHA-1 (RFC 5802)
-	MethodSCRAMSHA256 Method = "scram-sha-256" // SCRAM-SHA-256 (RFC 7677)
-	MethodXOAuth2     Method = "xoauth2"       // XOAUTH2, of Google and Microsoft
-	MethodOAuthBearer Method = "oauthbearer"   // OAUTHBEARER (RFC 7628)
-	MethodExternal    Method = "external"      // EXTERNAL (RFC 4422 appendix A), by TLS's client certificate
+	MethodAuto        = login.Auto
+	MethodPlain       = login.Plain
+	MethodLogin       = login.Login
+	MethodUser        = login.User
+	MethodAPOP        = login.APOP
+	MethodCRAMMD5     = login.CRAMMD5
+	MethodSCRAMSHA1   = login.SCRAMSHA1
+	MethodSCRAMSHA256 = login.SCRAMSHA256
+	MethodXOAuth2     = login.XOAuth2
+	MethodOAuthBearer = login.OAuthBearer
+	MethodExternal    = login.External
 )
-
-// saslNames are the names of the mechanisms of AUTH.
-var saslNames = map[Method]string{
-	MethodPlain: "PLAIN", MethodLogin: "LOGIN", MethodCRAMMD5: "CRAM-MD5", MethodSCRAMSHA1: "SCRAM-SHA-1",
-	MethodSCRAMSHA256: "SCRAM-SHA-256", MethodXOAuth2: "XOAUTH2", MethodOAuthBearer: "OAUTHBEARER", MethodExternal: "EXTERNAL",
-}
 
 // choose returns the method to use: the first of methods for MethodAuto.
 func (c *Client) choose(cr Credentials) (Method, error) {
@@ -145,7 +141,7 @@ func (c *Client) choose(cr Credentials) (Method, error) {
 		_, secure := c.tlsState()
 		return methods(c.caps.logins(), secure, cr.Token)[0], nil
 	}
-	if _, ok := saslNames[m]; !ok && m != MethodUser && m != MethodAPOP {
+	if m.Mechanism() == "" && m != MethodUser && m != MethodAPOP {
 		return "", fmt.Errorf("%w: %q is not a login method", ErrMethod, string(m))
 	}
 	return m, nil

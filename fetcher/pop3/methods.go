@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // maxLogins is how many login methods an Open tries. Servers lock out clients that
@@ -144,7 +146,7 @@ func (o *opener) fallsBack(ctx context.Context, m Method, err error) bool {
 	case errors.As(err, &refused):
 		return refused.Kind() == KindProtocol || refused.unexplained() && refused.Command != "PASS"
 	}
-	return saslNames[m] != "" && errors.Is(err, os.ErrDeadlineExceeded)
+	return m.Mechanism() != "" && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // noteRefused notes the methods that failed, now that another has worked.
@@ -160,42 +162,20 @@ func (o *opener) noteRefused(worked Method) {
 	o.Facts.Refused = strings.Join(known, " ")
 }
 
-// Under TLS the password is safe, so the methods that every server gets right
-// come first. In clear, those that do not reveal it come first.
-var (
-	orderTLS       = []Method{MethodPlain, MethodUser, MethodLogin, MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
-	orderChallenge = []Method{MethodSCRAMSHA256, MethodSCRAMSHA1, MethodCRAMMD5}
-	orderClear     = []Method{MethodPlain, MethodUser, MethodLogin}
-	// With a token: Microsoft has XOAUTH2 only, Google has both.
-	orderToken = []Method{MethodXOAuth2, MethodOAuthBearer}
-)
-
 // methods are those for MethodAuto, in the order in which they are tried: what is
-// listed, then USER and PASS, because many servers do not list them, and those
-// without CAPA have nothing else. Where no mechanism of AUTH is listed, PLAIN and
-// LOGIN follow. In clear, a server that lists methods that do not reveal the
-// password gets no other: anyone in between could else have it by refusing them.
-// APOP is never chosen, because many servers greet with a timestamp and refuse it.
-// With a token it is XOAUTH2 unless only OAUTHBEARER is listed.
+// listed, as in login.Order, and USER and PASS, because many servers do not list
+// them, and those without CAPA have nothing else. Where no mechanism of AUTH is
+// listed, PLAIN and LOGIN follow. With a token it is XOAUTH2 unless only OAUTHBEARER
+// is listed.
 func methods(listed string, secure, token bool) []Method {
 	words := strings.Fields(listed)
-	offered := func(order []Method) []Method {
-		return slices.DeleteFunc(slices.Clone(order), func(m Method) bool { return !slices.Contains(words, string(m)) })
+	all := login.Order(func(m Method) bool { return slices.Contains(words, string(m)) }, secure, token)
+	switch {
+	case token && len(all) == 0:
+		return []Method{MethodXOAuth2}
+	case token, !secure && len(all) > 0 && !all[0].Reveals():
+		return all
 	}
-	if token {
-		if all := offered(orderToken); len(all) > 0 {
-			return all
-		}
-		return orderToken[:1]
-	}
-	order := orderTLS
-	if !secure {
-		if safe := offered(orderChallenge); len(safe) > 0 {
-			return safe
-		}
-		order = orderClear
-	}
-	all := offered(order)
 	if !slices.Contains(all, MethodUser) {
 		all = append(all, MethodUser)
 	}

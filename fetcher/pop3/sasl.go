@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/emersion/go-sasl"
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 const (
@@ -22,21 +22,10 @@ type mechanismError struct{ error }
 
 func (e *mechanismError) Unwrap() error { return e.error }
 
-// explainer is a mechanism that learns from a challenge why it failed.
-type explainer interface {
-	explanation() string
-}
-
-// verifier is a mechanism that reports, at its end, whether the server proved
-// that it knows the password too.
-type verifier interface {
-	verified() bool
-}
-
 // authenticate runs AUTH (RFC 5034 section 4). The initial response is sent with
 // the command unless the line would be too long; then it waits for an empty
 // challenge. A mechanism that fails cancels the exchange.
-func (c *Client) authenticate(m sasl.Client) error {
+func (c *Client) authenticate(m *login.Client) error {
 	mech, first, err := m.Start()
 	if err != nil {
 		return &mechanismError{fmt.Errorf("AUTH: %w", err)}
@@ -44,7 +33,7 @@ func (c *Client) authenticate(m sasl.Client) error {
 	p := pending{name: "AUTH " + mech, challenge: true}
 	line := p.name
 	if first != nil && len(line)+1+max(1, base64.StdEncoding.EncodedLen(len(first)))+2 <= maxCommand {
-		line += " " + c.encode(first, "=")
+		line += " " + encode(first, "=")
 		first = nil
 	}
 	r, err := c.exchange(p, line)
@@ -59,25 +48,25 @@ func (c *Client) authenticate(m sasl.Client) error {
 		if err != nil {
 			return c.cancel(p, err)
 		}
-		r, err = c.exchange(p, c.encode(response, ""))
+		r, err = c.exchange(p, encode(response, ""))
 	}
 	return c.outcome(m, p, err)
 }
 
 // outcome adds what the mechanism knows to the result of an exchange.
-func (c *Client) outcome(m sasl.Client, p pending, err error) error {
+func (c *Client) outcome(m *login.Client, p pending, err error) error {
 	var refused *Error
-	if e, ok := m.(explainer); ok && errors.As(err, &refused) && e.explanation() != "" {
-		*refused = *c.refusal(refused.Command, refused.Code, refused.words()+" "+e.explanation())
+	if why := m.Explanation(); why != "" && errors.As(err, &refused) {
+		*refused = *c.refusal(refused.Command, refused.Code, refused.words()+" "+why)
 	}
-	if v, ok := m.(verifier); ok && err == nil && !v.verified() {
+	if err == nil && !m.Proved() {
 		return c.fail(&ProtocolError{Command: p.name, Text: "the server did not prove that it knows the password"})
 	}
 	return err
 }
 
 // answer asks the mechanism for the response to a challenge.
-func answer(m sasl.Client, challenge string) ([]byte, error) {
+func answer(m *login.Client, challenge string) ([]byte, error) {
 	octets, err := base64.StdEncoding.DecodeString(challenge)
 	if err != nil {
 		return nil, errors.New("the challenge is not base64")
@@ -101,12 +90,11 @@ func (c *Client) cancel(p pending, why error) error {
 	return err
 }
 
-// encode is a response in base64, which is kept out of errors too. empty is the
-// form of an empty one: "=" with the command, else "".
-func (c *Client) encode(response []byte, empty string) string {
+// encode is a response in base64. empty is the form of an empty one: "=" with the
+// command, else "".
+func encode(response []byte, empty string) string {
 	if len(response) == 0 {
 		return empty
 	}
-	c.mask.HideResponse(response)
 	return base64.StdEncoding.EncodeToString(response)
 }
