@@ -95,6 +95,7 @@ type Outcome struct {
 	Code      int          // the reply's code, 0 if there was no reply
 	Enhanced  EnhancedCode // if the reply had one
 	Text      string       // the reply's text without codes, line ends as spaces
+	Token     bool         // at StageAuth: an OAuth2 access token was refused
 	Err       error        // the cause, if it was not a reply; of Accepted: what went wrong afterwards
 	// RetryAfter is how long the server asks to wait; 0: it does not say.
 	RetryAfter time.Duration

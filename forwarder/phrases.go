@@ -53,6 +53,10 @@ var (
 		"smtp auth",                           // hosters: SMTP AUTH is required
 		"client host rejected: access denied", // Postfix on the port for submission
 	}
+	methodPhrases = []string{
+		"mechanism",           // RFC 4954 6: 534 5.7.9 Authentication mechanism is too weak; Postfix: 535 5.7.8 Invalid authentication mechanism; Dovecot, IMAP
+		"authentication type", // Exchange: 504 5.7.4 Unrecognized authentication type
+	}
 	tlsPhrases = []string{
 		"must issue a starttls",   // Postfix, Gmail: 530 5.7.0
 		"without ssl/tls",         // Yandex: 530 5.7.7

@@ -117,6 +117,18 @@ func (o Outcome) WantsLogin() bool {
 	return o.Code == 530 && !o.WantsTLS() || o.Code >= 500 && o.Stage < StageDot && o.Says(loginPhrases)
 }
 
+// RefusesMethod reports whether a login was refused for its method, not for the
+// credentials, which are 535 (RFC 4954 4, 6): 504 5.7.4 as a rule, and 500 to 502
+// by servers that do not know the command in this form, or in words. A status code
+// about security says otherwise.
+func (o Outcome) RefusesMethod() bool {
+	if o.Stage != StageAuth || o.Code < 500 || o.WantsTLS() {
+		return false
+	}
+	command := o.Code <= 504 && o.Code != 503 && (o.Enhanced[1] != 7 || o.Enhanced[2] == 4)
+	return command || o.Says(methodPhrases)
+}
+
 // WantsTLS reports whether the server demands TLS before it takes mail, or a login
 // (RFC 5248: X.7.10).
 func (o Outcome) WantsTLS() bool {

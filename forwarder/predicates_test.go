@@ -10,7 +10,7 @@ import (
 // TestPredicates has the replies of real servers and what each is about.
 func TestPredicates(t *testing.T) {
 	t.Parallel()
-	const mail, rcpt, dot = forwarder.StageMail, forwarder.StageRcpt, forwarder.StageDot
+	const auth, mail, rcpt, dot = forwarder.StageAuth, forwarder.StageMail, forwarder.StageRcpt, forwarder.StageDot
 	tests := []struct {
 		name  string
 		stage forwarder.Stage
@@ -101,6 +101,15 @@ func TestPredicates(t *testing.T) {
 		{"a subject, From", dot, 554, forwarder.EnhancedCode{5, 7, 1}, `Message "SendAsDenied" rejected`, "AboutSender"},
 		{"a subject, rate", dot, 451, forwarder.EnhancedCode{4, 7, 1}, `Message "Too fast" greylisted`, "AboutSender"},
 		{"bare line ends in brackets", dot, 550, forwarder.EnhancedCode{5, 0, 0}, "Bare <CR> is not allowed", "AboutContent"},
+		{"Exchange has no such method", auth, 504, forwarder.EnhancedCode{5, 7, 4}, "Unrecognized authentication type", "AboutSender RefusesMethod"},
+		{"no such command", auth, 502, forwarder.EnhancedCode{5, 5, 1}, "not implemented", "OutOfSync RefusesMethod"},
+		{"too weak, RFC 4954", auth, 534, forwarder.EnhancedCode{5, 7, 9}, "Authentication mechanism is too weak", "AboutSender RefusesMethod"},
+		{"Postfix has no such method", auth, 535, forwarder.EnhancedCode{5, 7, 8}, "Error: authentication failed: Invalid authentication mechanism", "AboutSender RefusesMethod"},
+		{"wrong password", auth, 535, forwarder.EnhancedCode{5, 7, 8}, "Username and Password not accepted", "AboutSender"},
+		{"Gmail wants an app password", auth, 534, forwarder.EnhancedCode{5, 7, 9}, "Application-specific password required", "AboutSender"},
+		{"policy", auth, 501, forwarder.EnhancedCode{5, 7, 0}, "not from you", "AboutSender"},
+		{"not in clear, RFC 4954", auth, 538, forwarder.EnhancedCode{5, 7, 11}, "Encryption required for requested authentication mechanism", "AboutSender WantsTLS"},
+		{"a message about a mechanism", dot, 550, forwarder.EnhancedCode{5, 7, 1}, "the mechanism in it is patented", "AboutSender"},
 		{"SPF", mail, 550, forwarder.EnhancedCode{5, 7, 23}, "", "AboutSender"},
 	}
 	predicates := []struct {
@@ -111,7 +120,7 @@ func TestPredicates(t *testing.T) {
 		{"NoRoom", forwarder.Outcome.NoRoom}, {"Unexplained", forwarder.Outcome.Unexplained}, {"AboutContent", forwarder.Outcome.AboutContent},
 		{"AboutSender", forwarder.Outcome.AboutSender}, {"AboutAddress", forwarder.Outcome.AboutAddress},
 		{"Throttled", forwarder.Outcome.Throttled}, {"TooManyRecipients", forwarder.Outcome.TooManyRecipients},
-		{"RefusesName", forwarder.Outcome.RefusesName},
+		{"RefusesName", forwarder.Outcome.RefusesName}, {"RefusesMethod", forwarder.Outcome.RefusesMethod},
 		{"WantsLogin", forwarder.Outcome.WantsLogin}, {"WantsTLS", forwarder.Outcome.WantsTLS},
 		{"Listed", forwarder.Outcome.Listed}, {"NoRelay", forwarder.Outcome.NoRelay}, {"ForeignFrom", forwarder.Outcome.ForeignFrom},
 	}

@@ -18,8 +18,6 @@ var (
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
 	// ErrNoAuth is the cause if the server does not offer a wanted way to log in.
 	ErrNoAuth = errors.New("the server does not offer a usable way to log in")
-	// ErrToken is the cause if the server refused the access token.
-	ErrToken = errors.New("the access token was refused")
 	// ErrProtocol is the cause if the server said something that is not IMAP, or more
 	// than a client has to take.
 	ErrProtocol = wire.ErrProtocol
@@ -41,7 +39,8 @@ type Error struct {
 	Enhanced   forwarder.EnhancedCode // the same
 	Text       string                 // what the server said
 	RetryAfter time.Duration          // how long it asks to wait; 0: it does not say
-	Err        error                  // the cause, if it was not a reply; ErrToken also with one
+	Token      bool                   // an access token was refused
+	Err        error                  // the cause, if it was not a reply
 }
 
 // Error names the stage and the reply or the cause.
@@ -56,7 +55,7 @@ func (e *Error) Outcome() forwarder.Outcome {
 	if e.Stage == forwarder.StageRcpt && e.Code != 0 {
 		kind = forwarder.Refused
 	}
-	return forwarder.Outcome{Kind: kind, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: e.Text, Err: e.Err, RetryAfter: e.RetryAfter, Translated: true}
+	return forwarder.Outcome{Kind: kind, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: e.Text, Token: e.Token, Err: e.Err, RetryAfter: e.RetryAfter, Translated: true}
 }
 
 // failed is an error of the connection at a stage. An Error stays as it is.

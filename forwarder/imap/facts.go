@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -18,7 +19,7 @@ type Facts struct {
 	// NoStrays: it refuses messages with a CR that is not part of a line end.
 	NoStrays forwarder.Sighting `json:"no_strays,omitzero"`
 	// RefusedAuth are the login methods that it offers and does not have.
-	RefusedAuth map[Method]forwarder.Sighting `json:"refused_auth,omitempty"`
+	RefusedAuth map[login.Method]forwarder.Sighting `json:"refused_auth,omitempty"`
 	forwarder.SessionLimit
 }
 
@@ -66,25 +67,25 @@ func (q *quirks) dismiss(f fact) {
 
 // methodRefused reports whether the server offers a login method that it does
 // not have.
-func (q *quirks) methodRefused(m Method) bool {
+func (q *quirks) methodRefused(m login.Method) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.facts.RefusedAuth[m].Holds(q.now())
 }
 
 // refuseMethod notes that the server does not have a method that it offers.
-func (q *quirks) refuseMethod(m Method) {
+func (q *quirks) refuseMethod(m login.Method) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.facts.RefusedAuth == nil {
-		q.facts.RefusedAuth = make(map[Method]forwarder.Sighting)
+		q.facts.RefusedAuth = make(map[login.Method]forwarder.Sighting)
 	}
 	q.facts.RefusedAuth[m] = q.facts.RefusedAuth[m].Again(q.now())
 }
 
 // loggedIn notes that a login by a method succeeded: the server has it, and those
 // that it has refused were refused for what they are.
-func (q *quirks) loggedIn(m Method) {
+func (q *quirks) loggedIn(m login.Method) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.facts.RefusedAuth, m)

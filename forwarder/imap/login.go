@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/emersion/go-sasl"
-
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
@@ -18,48 +17,75 @@ import (
 // maxChallenges is how many a login may have.
 const maxChallenges = 5
 
-// mechanisms are the SASL names of the methods; Login is a command.
-var mechanisms = map[Method]string{Plain: "PLAIN", XOAuth2: "XOAUTH2", OAuthBearer: sasl.OAuthBearer}
+// errChallenges is for a server that never comes to an end.
+var errChallenges = fmt.Errorf("%w: a login with more than %d challenges, which is the limit", wire.ErrProtocol, maxChallenges)
 
-// login asks for the password or token and logs in. Some servers offer a method
-// that they do not have, so the next one is tried then, each once. No method is
-// weaker than another here: all send the secret as it is.
+// mechanismError is why a mechanism could not go on, as it may be shown. The session
+// stands.
+type mechanismError struct{ text string }
+
+func (e *mechanismError) Error() string { return e.text }
+
+// login asks for the password or token and logs in. Where a token is refused, it is
+// asked for once more: it may have ended in the meantime.
 func (s *session) login(ctx context.Context) *Error {
-	secret := ""
-	if s.o.Secret != nil {
-		var err error
-		if secret, err = s.o.Secret(ctx); err != nil {
-			return failed(forwarder.StageAuth, fmt.Errorf("password: %w", err))
-		}
+	secret, err := s.secret(ctx)
+	if err != nil {
+		return failed(forwarder.StageAuth, err)
+	}
+	fail := s.loginWith(secret)
+	if fail == nil || s.renewed || !fail.Token {
+		return fail
+	}
+	s.renewed = true
+	fresh, err := s.secret(ctx)
+	if err != nil || fresh == secret {
+		return fail
+	}
+	s.again = true
+	return s.loginWith(fresh)
+}
+
+// secret asks for the password or token, if the method needs one. From then on it is
+// hidden.
+func (s *session) secret(ctx context.Context) (string, error) {
+	if s.o.Secret == nil || !s.o.Auth.Secret() {
+		return "", nil
+	}
+	secret, err := s.o.Secret(ctx)
+	if err != nil {
+		return "", fmt.Errorf("password: %w", err)
 	}
 	s.Hidden().Hide(secret)
 	s.Hidden().HideResponse([]byte("\x00" + s.o.Username + "\x00" + secret)) // RFC 4616
+	return secret, nil
+}
+
+// loginWith logs in. Some servers offer a method that they do not have, so the next
+// one is tried then, each once.
+func (s *session) loginWith(secret string) *Error {
 	methods := s.methods()
 	for i, m := range methods {
-		r, err := s.loginBy(m, secret)
-		switch {
-		case err != nil:
-			return s.broken(forwarder.StageAuth, err)
-		case r.OK():
+		fail := s.loginBy(m, secret)
+		if fail == nil {
 			s.quirk.loggedIn(m)
 			return nil
 		}
-		fail := refused(translateLogin(r, s.Said(r)))
-		if s.o.Token && fail.Code == 535 {
-			fail.Err = ErrToken
-		}
-		if !fail.methodRefused() || i == len(methods)-1 {
+		if !fail.refusesMethod() || i == len(methods)-1 {
 			return fail
 		}
 		s.quirk.refuseMethod(m)
-		s.refusedAuth = append(s.refusedAuth, m)
+		s.again = true
 	}
 	return failed(forwarder.StageAuth, fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, s.offered()))
 }
 
-// methodRefused reports whether a login was refused for its method, not for the
-// credentials.
-func (e *Error) methodRefused() bool { return e.Code == 504 }
+// refusesMethod reports whether a login failed for its method, not for the
+// credentials: the server does not have it, or the mechanism cannot go on.
+func (e *Error) refusesMethod() bool {
+	var failed *mechanismError
+	return errors.As(e.Err, &failed) || e.Outcome().RefusesMethod()
+}
 
 // offered are the ways to log in that the server offers, for an error.
 func (s *session) offered() string {
@@ -69,120 +95,150 @@ func (s *session) offered() string {
 			all = append(all, name)
 		}
 	}
-	if s.offers(Login) {
+	if s.offers(login.Login) {
 		all = append(all, "LOGIN")
 	}
 	return cmp.Or(printable.Reply(strings.Join(all, " ")), "none")
 }
 
 // offers reports whether the server offers a method (RFC 9051 6.2).
-func (s *session) offers(m Method) bool {
+func (s *session) offers(m login.Method) bool {
 	caps := s.caps()
-	if m == Login {
+	if m == login.Login {
 		return !caps.Has("LOGINDISABLED")
 	}
-	return caps.Has("AUTH=" + mechanisms[m])
+	return m.Mechanism() != "" && caps.Has("AUTH="+m.Mechanism())
 }
 
 // methods are the login methods that are wanted and offered, in the order in
 // which to try them: last those that the server was seen not to have.
-func (s *session) methods() []Method {
-	wanted := []Method{s.o.Auth}
+func (s *session) methods() []login.Method {
+	if s.o.Auth != login.Auto {
+		if !s.offers(s.o.Auth) {
+			return nil
+		}
+		return []login.Method{s.o.Auth}
+	}
+	return login.RefusedLast(login.Order(s.offers, login.Secure(s.Below()), s.o.Token), s.quirk.methodRefused)
+}
+
+// loginBy logs in by one method.
+func (s *session) loginBy(m login.Method, secret string) *Error {
+	r, err := s.run(m, secret)
+	var why *mechanismError
 	switch {
-	case s.o.Auth == Auto && s.o.Token:
-		wanted = []Method{XOAuth2, OAuthBearer}
-	case s.o.Auth == Auto:
-		wanted = []Method{Plain, Login}
+	case errors.As(err, &why):
+		return failed(forwarder.StageAuth, err)
+	case err != nil:
+		return s.broken(forwarder.StageAuth, err)
+	case r.OK():
+		return nil
 	}
-	var methods, refused []Method
-	for _, m := range wanted {
-		switch {
-		case !s.offers(m):
-		case s.quirk.methodRefused(m):
-			refused = append(refused, m)
-		default:
-			methods = append(methods, m)
-		}
-	}
-	return append(methods, refused...)
+	fail := refused(translateLogin(r, s.Said(r)))
+	fail.Token = fail.Code == 535 && (m == login.XOAuth2 || m == login.OAuthBearer)
+	return fail
 }
 
-// loginBy logs in by one method. The error is the connection's.
-func (s *session) loginBy(m Method, secret string) (*wire.Response, error) {
-	switch m {
-	case Login:
+// run runs a method. The error is a *mechanismError, or the connection's.
+func (s *session) run(m login.Method, secret string) (*wire.Response, error) {
+	if m == login.Login {
 		return s.loginCommand(s.o.Username, secret)
-	case XOAuth2:
-		return s.authenticate(mechanisms[m], xoauth2(s.o.Username, secret), "")
-	case OAuthBearer:
-		return s.authenticate(mechanisms[m], oauthBearer(s.o.Username, secret), "\x01")
-	default:
-		_, first, err := sasl.NewPlainClient("", s.o.Username, secret).Start()
-		if err != nil {
-			return nil, err
-		}
-		return s.authenticate(mechanisms[m], string(first), "")
 	}
+	return s.authenticate(m, secret)
 }
 
-// xoauth2 is the response of Google's and Microsoft's XOAUTH2.
-func xoauth2(username, token string) string {
-	return "user=" + username + "\x01auth=Bearer " + token + "\x01\x01"
-}
-
-// oauthBearer is the response of OAUTHBEARER (RFC 7628 3.1).
-func oauthBearer(username, token string) string {
-	_, first, _ := sasl.NewOAuthBearerClient(&sasl.OAuthBearerOptions{Username: username, Token: token}).Start() // never fails
-	return string(first)
-}
-
-// authenticate runs AUTHENTICATE (RFC 9051 6.2.2) with a mechanism that has one
-// response; it goes with the command where the server permits (RFC 4959). A server
-// that refuses a token says why in a challenge, and NO only after an answer to it
-// (RFC 7628 3.2.3).
-func (s *session) authenticate(mechanism, first, after string) (*wire.Response, error) {
+// authenticate runs AUTHENTICATE (RFC 9051 6.2.2). The initial response goes with
+// the command where the server permits (RFC 4959), else it answers the first
+// challenge. A mechanism that cannot go on cancels the command.
+func (s *session) authenticate(m login.Method, secret string) (*wire.Response, error) {
+	client, err := login.NewClient(m, s.o.Username, secret, s.Hidden())
+	if err != nil {
+		return nil, &mechanismError{err.Error()}
+	}
+	name, first, err := client.Start()
+	if err != nil {
+		return nil, &mechanismError{name + ": " + err.Error()}
+	}
 	c := &wire.Command{Wait: s.o.Timeout, Asking: true}
-	line := "AUTHENTICATE " + mechanism
+	line := "AUTHENTICATE " + name
 	shown := line
-	answers := []string{first}
-	if caps := s.caps(); caps.Has("SASL-IR") || caps.Has("IMAP4REV2") {
-		line += " " + cmp.Or(base64.StdEncoding.EncodeToString([]byte(first)), "=")
-		shown += " ***"
-		answers = nil
+	if caps := s.caps(); first != nil && (caps.Has("SASL-IR") || caps.Has("IMAP4REV2")) {
+		line += " " + cmp.Or(base64.StdEncoding.EncodeToString(first), "=")
+		shown += " " + login.Hidden
+		first = nil
 	}
-	err := s.Start(c, line, shown)
-	if err == nil {
+	if err = s.Start(c, line, shown); err == nil {
 		err = s.Flush()
 	}
-	why := ""
 	for range maxChallenges {
 		if err != nil {
 			return nil, err
 		}
 		challenge, ok := s.Requested(c)
 		if !ok {
-			r, err := s.Await(c)
-			if err == nil && why != "" {
-				r.Text += " " + why
+			return s.concluded(c, client)
+		}
+		response := first
+		if first = nil; response == nil {
+			if response, err = respond(client, challenge); err != nil {
+				return nil, s.cancel(c, name, err)
 			}
-			return r, err
 		}
-		answer := after
-		if len(answers) > 0 {
-			answer, answers = answers[0], nil
-		} else if octets, err := base64.StdEncoding.DecodeString(challenge); err == nil {
-			why = string(octets)
-		}
-		s.Ask(c)
-		if err = s.Line(base64.StdEncoding.EncodeToString([]byte(answer)), "***"); err == nil {
-			err = s.Flush()
-		}
+		err = s.answer(c, base64.StdEncoding.EncodeToString(response), login.Hidden)
 	}
 	return nil, cmp.Or(err, errChallenges)
 }
 
-// errChallenges is for a server that never comes to an end.
-var errChallenges = fmt.Errorf("%w: a login with more than %d challenges, which is the limit", wire.ErrProtocol, maxChallenges)
+// respond is the response to a challenge.
+func respond(client *login.Client, challenge string) ([]byte, error) {
+	octets, err := base64.StdEncoding.DecodeString(challenge)
+	if err != nil {
+		return nil, errors.New("the challenge is not base64")
+	}
+	return client.Next(octets)
+}
+
+// answer sends a line for which the server has asked.
+func (s *session) answer(c *wire.Command, line, shown string) error {
+	s.Ask(c)
+	err := s.Line(line, shown)
+	if err == nil {
+		err = s.Flush()
+	}
+	return err
+}
+
+// concluded is the answer to the command, with what the mechanism knows: why a token
+// was refused (RFC 7628 3.2.3), and whether the server is what it says.
+func (s *session) concluded(c *wire.Command, client *login.Client) (*wire.Response, error) {
+	r, err := s.Await(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.OK() && !client.Proved():
+		return nil, fmt.Errorf("%w: the server did not prove that it knows the password", ErrProtocol)
+	case !r.OK() && client.Explanation() != "":
+		r.Text += " " + client.Explanation()
+	}
+	return r, nil
+}
+
+// cancel ends a command that the mechanism failed in (RFC 9051 6.2.2). Its error may
+// quote the server, which may quote the password.
+func (s *session) cancel(c *wire.Command, name string, why error) error {
+	if err := s.answer(c, "*", "*"); err != nil {
+		return err
+	}
+	text := name + ": " + printable.Reply(s.Hidden().Text(why.Error()))
+	r, err := s.Await(c)
+	switch {
+	case err != nil:
+		return err
+	case r.OK():
+		return fmt.Errorf("%w: %s, and the server lets us in nevertheless", ErrProtocol, text)
+	}
+	return &mechanismError{text}
+}
 
 // loginCommand runs LOGIN (RFC 9051 6.2.3). What cannot be quoted goes as a
 // literal.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/imaptest"
@@ -40,7 +41,6 @@ func (r *record) all() string {
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	for name, tt := range map[string]struct {
 		before []string
 		change func(*imap.Options)
@@ -49,13 +49,13 @@ func TestLogin(t *testing.T) {
 		"PLAIN at once":            {[]string{"AUTH=PLAIN", "SASL-IR"}, nil, "a2 AUTHENTICATE PLAIN " + encode("\x00leo\x00geheim123")},
 		"PLAIN when asked":         {[]string{"AUTH=PLAIN"}, nil, encode("\x00leo\x00geheim123")},
 		"LOGIN":                    {nil, nil, `a2 LOGIN "leo" "geheim123"`},
-		"LOGIN wanted":             {[]string{"AUTH=PLAIN"}, func(o *imap.Options) { o.Auth = imap.Login }, `a2 LOGIN "leo" "geheim123"`},
+		"LOGIN wanted":             {[]string{"AUTH=PLAIN"}, func(o *imap.Options) { o.Auth = login.Login }, `a2 LOGIN "leo" "geheim123"`},
 		"LOGIN with quotes":        {nil, func(o *imap.Options) { o.Username = `l"e\o` }, `a2 LOGIN "l\"e\\o" "geheim123"`},
 		"LOGIN with other letters": {nil, func(o *imap.Options) { o.Username = "léo" }, "a2 LOGIN {4}"},
 		"PLAIN with other letters": {[]string{"AUTH=PLAIN"}, func(o *imap.Options) { o.Username = "léo" }, encode("\x00léo\x00geheim123")},
 		"XOAUTH2":                  {[]string{"AUTH=XOAUTH2", "AUTH=OAUTHBEARER", "SASL-IR"}, func(o *imap.Options) { o.Token = true }, "a2 AUTHENTICATE XOAUTH2 " + encode("user=leo\x01auth=Bearer geheim123\x01\x01")},
 		"OAUTHBEARER":              {[]string{"AUTH=OAUTHBEARER"}, func(o *imap.Options) { o.Token = true }, encode("n,a=leo,\x01auth=Bearer geheim123\x01\x01")},
-		"OAUTHBEARER wanted":       {[]string{"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}, func(o *imap.Options) { o.Token, o.Auth = true, imap.OAuthBearer }, "a2 AUTHENTICATE OAUTHBEARER"},
+		"OAUTHBEARER wanted":       {[]string{"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}, func(o *imap.Options) { o.Token, o.Auth = true, login.OAuthBearer }, "a2 AUTHENTICATE OAUTHBEARER"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +136,7 @@ func TestRefusedMethod(t *testing.T) {
 	p := newPool(t, s)
 	wantOutcome(t, p, mail("one", "hi"), "accepted dot 250 2.0.0 OK done")
 	facts := p.Facts()
-	if facts.RefusedAuth[imap.Plain].Count != 2 {
+	if facts.RefusedAuth[login.Plain].Count != 2 {
 		t.Errorf("facts: %+v", facts)
 	}
 	again := newPool(t, s, func(o *imap.Options) { o.Facts = facts })

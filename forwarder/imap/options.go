@@ -6,21 +6,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
-)
-
-// Method is a way to log in, named as in the configuration.
-type Method string
-
-// The methods. The zero value is Auto.
-const (
-	// Auto takes the first of those below that the server offers: with a password
-	// PLAIN and LOGIN, with a token XOAUTH2 and OAUTHBEARER.
-	Auto        Method = "auto"
-	Plain       Method = "plain"       // AUTHENTICATE PLAIN (RFC 4616)
-	Login       Method = "login"       // the LOGIN command (RFC 9051 6.2.3)
-	XOAuth2     Method = "xoauth2"     // of Google and Microsoft
-	OAuthBearer Method = "oauthbearer" // RFC 7628
 )
 
 // Options say how to reach and use one server. Only Dial is required.
@@ -38,12 +25,13 @@ type Options struct {
 	// Username to log in with; "": no login, which only a server that greets with
 	// PREAUTH permits.
 	Username string
-	// Secret returns the password or token; it is called at each login.
+	// Secret returns the password or token; it is called at each login, once more
+	// where a token is refused, and not at all for login.External.
 	Secret func(ctx context.Context) (string, error)
 	// Token: Secret returns an OAuth2 access token.
 	Token bool
-	// Auth is the method to log in with.
-	Auth Method
+	// Auth is the method to log in with; default login.Auto.
+	Auth login.Method
 
 	// Folder is where messages go; default INBOX. Its levels are divided by "/",
 	// whatever the server divides them by, and it need not have the server's prefix.
@@ -93,7 +81,7 @@ const (
 
 // withDefaults fills in the defaults.
 func (o Options) withDefaults() Options {
-	o.Auth = cmp.Or(o.Auth, Auto)
+	o.Auth = cmp.Or(o.Auth, login.Auto)
 	o.Folder = cmp.Or(o.Folder, inbox)
 	o.Connections = cmp.Or(max(o.Connections, 0), 4)
 	o.InFlight = cmp.Or(max(o.InFlight, 0), 32)

@@ -113,6 +113,8 @@ func translateLogin(r *wire.Response, said string) forwarder.Outcome {
 		o.Code, o.Enhanced = 454, forwarder.EnhancedCode{4, 7, 0}
 	case r.Status == "BAD" && r.Code != "AUTHENTICATIONFAILED":
 		o.Code, o.Enhanced = 504, forwarder.EnhancedCode{5, 5, 4}
+	case reads(o, 535, forwarder.Outcome.RefusesMethod): // Dovecot: NO Unsupported authentication mechanism.
+		o.Code, o.Enhanced = 504, forwarder.EnhancedCode{5, 7, 4}
 	default:
 		o.Code, o.Enhanced = 535, forwarder.EnhancedCode{5, 7, 8}
 	}

@@ -324,7 +324,7 @@ func TestPipeliningRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		script := start + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
 			"C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C: a7 APPEND \"INBOX\" {4}\n S: a7 BAD wait\n S: a6 OK one\n C!\n"
-		again := hello + login + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C-\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
+		again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C-\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
 		peer := &peer{t: t, scripts: []string{script, again}}
 		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1})
 		wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
@@ -355,7 +355,7 @@ func TestEarlyAnswer(t *testing.T) {
 		text := strings.Repeat("x", 2_000_000)
 		peer := &peer{t: t, scripts: []string{
 			start + fmt.Sprintf("C: a5 APPEND \"INBOX\" {%d}\n", len(text)) + "S: + go\n S: a5 NO [OVERQUOTA] full\n C~ 1500000\n",
-			hello + login + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK\n C: a4 LOGOUT\n S: a4 OK\n C!\n",
+			hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK\n C: a4 LOGOUT\n S: a4 OK\n C!\n",
 		}}
 		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123")})
 		wantOutcome(t, p, message(text), "refused body 552 5.2.2 NO [OVERQUOTA] full")
@@ -420,7 +420,7 @@ func TestSilenceBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		script := start + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
 			"C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C: a7 APPEND \"INBOX\" {4}\n S: a6 OK one\n C!\n"
-		again := hello + login + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
+		again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
 		peer := &peer{t: t, scripts: []string{script, again}}
 		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1, Timeout: 20 * time.Second})
 		wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")

@@ -15,13 +15,13 @@ import (
 // Parts of scripts.
 const (
 	hello  = "S: * OK [CAPABILITY IMAP4rev1] hi\n"
-	login  = "C: a1 LOGIN \"leo\" \"geheim123\"\n S: a1 OK in\n C: a2 CAPABILITY\n S: * CAPABILITY IMAP4rev1\n S: a2 OK done\n"
+	entry  = "C: a1 LOGIN \"leo\" \"geheim123\"\n S: a1 OK in\n C: a2 CAPABILITY\n S: * CAPABILITY IMAP4rev1\n S: a2 OK done\n"
 	status = "C: a3 LIST \"\" \"\"\n S: * LIST (\\Noselect) \"/\" \"\"\n S: a3 OK done\n" +
 		"C: a4 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: * STATUS INBOX (UIDVALIDITY 6 UIDNEXT 100)\n S: a4 OK done\n"
-	start   = hello + login + status
+	start   = hello + entry + status
 	command = "C: a5 APPEND \"INBOX\" {4}\n"
 	body    = "S: + go\n C: hi\\r\\n\n"
-	gone    = hello + login + "C: a3 LIST \"\" \"\"\n"
+	gone    = hello + entry + "C: a3 LIST \"\" \"\"\n"
 	bye     = "C: a6 LOGOUT\n S: a6 OK bye\n C!\n"
 )
 
@@ -76,8 +76,8 @@ func TestScripts(t *testing.T) {
 			"C: a3 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: a3 OK\n C: a4 APPEND \"INBOX\" {4}\n" + body + "S: a4 OK\n C: a5 LOGOUT\n S: a5 OK\n C!\n", "accepted dot 250 2.0.0 OK", 0},
 		"gone at STATUS":      {gone + "and\n" + gone + "and\n" + gone, "broken rcpt unexpected EOF", 0},
 		"gone at STATUS once": {gone + "and\n" + start + command + body + "S: a5 OK\n" + bye, "accepted dot 250 2.0.0 OK", 0},
-		"no UIDNEXT":          {hello + login + "C: a3 LIST \"\" \"\"\n S: a3 BAD what?\n C: a4 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: a4 OK\n" + command + body + "S: a5 OK\n" + bye, "accepted dot 250 2.0.0 OK", 0},
-		"no such folder": {hello + login + "C: a3 LIST \"\" \"\"\n S: a3 OK\n C: a4 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: a4 NO Mailbox doesn't exist\n C: a5 LOGOUT\n S: a5 OK\n C!\n",
+		"no UIDNEXT":          {hello + entry + "C: a3 LIST \"\" \"\"\n S: a3 BAD what?\n C: a4 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: a4 OK\n" + command + body + "S: a5 OK\n" + bye, "accepted dot 250 2.0.0 OK", 0},
+		"no such folder": {hello + entry + "C: a3 LIST \"\" \"\"\n S: a3 OK\n C: a4 STATUS \"INBOX\" (UIDVALIDITY UIDNEXT)\n S: a4 NO Mailbox doesn't exist\n C: a5 LOGOUT\n S: a5 OK\n C!\n",
 			"refused rcpt 550 5.1.1 NO Mailbox doesn't exist", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestCancelled(t *testing.T) {
 	}{
 		"at the greeting": {"S-\n", 0},
 		"at the login":    {hello + "C: a1 LOGIN \"leo\" \"geheim123\"\n S-\n", 0},
-		"at STATUS":       {hello + login + "C: a3 LIST \"\" \"\"\n S-\n", 0},
+		"at STATUS":       {hello + entry + "C: a3 LIST \"\" \"\"\n S-\n", 0},
 		"at APPEND":       {start + command + "S-\n", forwarder.Broken},
 		"at the message":  {start + command + "S: + go\n S-\n", forwarder.Broken},
 		"at the answer":   {start + command + body + "S-\n", forwarder.InDoubt},

@@ -13,10 +13,10 @@ import (
 // logged in.
 type session struct {
 	*wire.Conn
-	o     *Options
-	quirk *quirks
-	// refusedAuth are the login methods that were refused in this session.
-	refusedAuth []Method
+	o       *Options
+	quirk   *quirks
+	again   bool // a login failed, and another way of logging in was tried
+	renewed bool // the token was asked for twice
 
 	// Guarded by the queue's lock:
 

@@ -44,6 +44,7 @@ type Error struct {
 	Code     int                    // the server's reply, 0 if there was none
 	Enhanced forwarder.EnhancedCode // if the reply had one
 	Text     string                 // the reply's text, as it may be shown
+	Token    bool                   // an access token was refused
 	Err      error                  // the cause, if it was not a reply
 
 	said string // the reply's text as the server has it; "": as in Text
@@ -59,7 +60,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Outcome is the error as an outcome without its recipient.
 func (e *Error) Outcome() forwarder.Outcome {
-	o := forwarder.Outcome{Kind: forwarder.Unusable, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: cmp.Or(e.said, e.Text), Err: e.Err}
+	o := forwarder.Outcome{Kind: forwarder.Unusable, Stage: e.Stage, Code: e.Code, Enhanced: e.Enhanced, Text: cmp.Or(e.said, e.Text), Token: e.Token, Err: e.Err}
 	return o.Shown(e.Text)
 }
 

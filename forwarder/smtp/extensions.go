@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"golang.org/x/net/idna"
 )
@@ -60,8 +61,8 @@ func readExtensions(lines []string) extensions {
 }
 
 // offers reports whether the server takes a login method.
-func (e extensions) offers(m Method) bool {
-	return slices.Contains(e.auth, strings.ToUpper(string(m)))
+func (e extensions) offers(m login.Method) bool {
+	return slices.Contains(e.auth, m.Mechanism())
 }
 
 // check returns an outcome for each recipient: Impossible where the extensions

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -21,7 +22,7 @@ type Facts struct {
 	// NoBDAT: it refuses BDAT (RFC 3030), or its replies cannot be told apart.
 	NoBDAT Sighting `json:"no_bdat,omitzero"`
 	// RefusedAuth are the login methods that it offers and does not have.
-	RefusedAuth map[Method]Sighting `json:"refused_auth,omitempty"`
+	RefusedAuth map[login.Method]Sighting `json:"refused_auth,omitempty"`
 	forwarder.SessionLimit
 }
 
@@ -121,25 +122,25 @@ func (q *quirks) change(f fact, to func(Sighting, time.Time) Sighting) {
 
 // methodRefused reports whether the server offers a login method that it does
 // not have.
-func (q *quirks) methodRefused(m Method) bool {
+func (q *quirks) methodRefused(m login.Method) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.facts.RefusedAuth[m].Holds(q.now())
 }
 
 // refuseMethod notes that the server does not have a method that it offers.
-func (q *quirks) refuseMethod(m Method) {
+func (q *quirks) refuseMethod(m login.Method) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.facts.RefusedAuth == nil {
-		q.facts.RefusedAuth = make(map[Method]Sighting)
+		q.facts.RefusedAuth = make(map[login.Method]Sighting)
 	}
 	q.facts.RefusedAuth[m] = q.facts.RefusedAuth[m].Again(q.now())
 }
 
 // loggedIn notes that a login by a method succeeded: the server has it, and those
 // that it has refused were refused for what they are.
-func (q *quirks) loggedIn(m Method) {
+func (q *quirks) loggedIn(m login.Method) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.facts.RefusedAuth, m)

@@ -17,15 +17,18 @@ import (
 // dial connects and brings a session to the point where it takes mail. When ctx
 // is done the connection is closed, whatever it waits for. There is one more try
 // after a TLS handshake that asks for it, and where the server hangs up after a
-// login method that it offers and does not have.
+// login method that it offers and does not have, or a token that has ended.
 func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
-	s, fail := dialOnce(ctx, o, q)
+	s := &session{o: o, quirk: q}
+	fail := s.connect(ctx)
 	var again interface{ NewConnection() bool }
 	if fail != nil && ctx.Err() == nil && errors.As(fail, &again) && again.NewConnection() {
-		s, fail = dialOnce(ctx, o, q)
+		s = &session{o: o, quirk: q}
+		fail = s.connect(ctx)
 	}
-	if fail != nil && ctx.Err() == nil && len(s.refusedAuth) > 0 && (fail.Code == 0 || fail.Code == 421) {
-		s, fail = dialOnce(ctx, o, q)
+	if fail != nil && ctx.Err() == nil && s.again && (fail.Code == 0 || fail.Code == 421) {
+		s = &session{o: o, quirk: q, renewed: s.renewed}
+		fail = s.connect(ctx)
 	}
 	if fail != nil {
 		return nil, fail
@@ -33,12 +36,11 @@ func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	return s, nil
 }
 
-// dialOnce is dial on one connection. With an error, the session is closed.
-func dialOnce(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
-	s := &session{o: o, quirk: q}
-	conn, err := o.Dial(ctx)
+// connect is dial on one connection. With an error, the session is closed.
+func (s *session) connect(ctx context.Context) *Error {
+	conn, err := s.o.Dial(ctx)
 	if err != nil {
-		return s, &Error{Stage: forwarder.StageDial, Err: err}
+		return &Error{Stage: forwarder.StageDial, Err: err}
 	}
 	s.raw = rawConn(conn)
 	s.useConn(conn)
@@ -50,7 +52,7 @@ func dialOnce(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 	if fail != nil {
 		s.abort()
 	}
-	return s, fail
+	return fail
 }
 
 // handshake goes from the greeting to the login.
@@ -71,8 +73,8 @@ func (s *session) handshake(ctx context.Context) *Error {
 		}
 	}
 	if s.o.Username != "" {
-		if err := s.login(ctx, c); err != nil {
-			return s.failed(forwarder.StageAuth, err)
+		if fail := s.login(ctx, c); fail != nil {
+			return fail
 		}
 		s.o.Passed(forwarder.StageAuth)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
@@ -22,25 +23,25 @@ func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	plain, login := encode("\x00leo\x00s3cret"), loginDialogue
+	plain := encode("\x00leo\x00s3cret")
 	tests := []struct {
 		name   string
-		method smtp.Method
+		method login.Method
 		lmtp   bool
 		script string
 		want   string // of Check, "" when the login succeeds
 	}{
 		{
 			name:   "PLAIN is preferred",
-			script: offers("LOGIN CRAM-MD5 PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 235 2.7.0 welcome\n" + bye,
+			script: offers("LOGIN XOAUTH2 PLAIN") + "C: AUTH PLAIN " + plain + "\n S: 235 2.7.0 welcome\n" + bye,
 		},
 		{
 			name:   "LOGIN where there is no PLAIN",
-			script: offers("CRAM-MD5 LOGIN") + "C: AUTH LOGIN\n S: 334 " + encode("User Name\x00") + "\n C: " + encode("leo") + "\n S: 334 " + encode("Password\x00") + "\n C: " + encode("s3cret") + "\n S: 235 ok\n" + bye,
+			script: offers("DIGEST-MD5 LOGIN") + "C: AUTH LOGIN\n S: 334 " + encode("User Name\x00") + "\n C: " + encode("leo") + "\n S: 334 " + encode("Password\x00") + "\n C: " + encode("s3cret") + "\n S: 235 ok\n" + bye,
 		},
 		{
 			name:   "LOGIN because it is wanted",
-			method: smtp.Login,
+			method: login.Login,
 			script: offers("PLAIN LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S: 235 ok\n" + bye,
 		},
 		{
@@ -50,7 +51,7 @@ func TestLogin(t *testing.T) {
 		},
 		{
 			name:   "PLAIN is wanted and not offered",
-			method: smtp.Plain,
+			method: login.Plain,
 			script: offers("LOGIN") + "C!",
 			want:   "auth: the server does not offer a usable AUTH method (wanted: plain, offered: LOGIN)",
 		},
@@ -76,7 +77,7 @@ func TestLogin(t *testing.T) {
 		},
 		{
 			name:   "the reply repeats the password",
-			method: smtp.Login,
+			method: login.Login,
 			script: offers("LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S: 535 s3cret is wrong\n S!",
 			want:   "auth: 535 *** is wrong",
 		},
@@ -87,11 +88,11 @@ func TestLogin(t *testing.T) {
 		},
 		{
 			name:   "PLAIN is offered and unknown: LOGIN in the same session",
-			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 504 5.7.4 Unrecognized authentication type\n C: *\n S: 500 what?\n" + login + bye,
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 504 5.7.4 Unrecognized authentication type\n C: *\n S: 500 what?\n" + loginDialogue + bye,
 		},
 		{
 			name:   "in lower case, and in the old form",
-			script: "S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 auth=login\n" + login + bye,
+			script: "S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 auth=login\n" + loginDialogue + bye,
 		},
 		{
 			name:   "each method is tried once",
@@ -110,15 +111,44 @@ func TestLogin(t *testing.T) {
 		},
 		{
 			name:   "the method that is wanted is the only one",
-			method: smtp.Plain,
+			method: login.Plain,
 			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 504 5.7.4 no\n C: *\n S: 500 what?\n C!",
 			want:   "auth: 504 5.7.4 no",
 		},
 		{
+			name:   "in words: the next method",
+			script: offers("PLAIN LOGIN") + "C: AUTH PLAIN " + plain + "\n S: 535 5.7.8 Error: authentication failed: Invalid authentication mechanism\n C: *\n S: 500 what?\n" + loginDialogue + bye,
+		},
+		{
+			name:   "in clear, what hides the password comes first",
+			script: offers("PLAIN CRAM-MD5 LOGIN") + cram + "S: 235 ok\n" + bye,
+		},
+		{
+			name:   "in clear, no method reveals the password after one that hides it was refused",
+			script: offers("PLAIN CRAM-MD5 LOGIN") + "C: AUTH CRAM-MD5\n S: 504 5.7.4 no\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 504 5.7.4 no",
+		},
+		{
+			name:   "in clear, nor after one that cannot go on",
+			script: offers("PLAIN CRAM-MD5") + "C: AUTH CRAM-MD5\n S: 334 ???\n C: *\n S: 501 cancelled\n C!",
+			want:   "auth: AUTH CRAM-MD5: illegal base64 data at input byte 0",
+		},
+		{
+			name:   "CRAM-MD5 is wanted",
+			method: login.CRAMMD5,
+			script: offers("PLAIN CRAM-MD5") + cram + "S: 535 5.7.8 no\n C: *\n S: 500 what?\n C!",
+			want:   "auth: 535 5.7.8 no",
+		},
+		{
+			name:   "the response of CRAM-MD5 is repeated",
+			script: offers("CRAM-MD5") + cram + "S: 535 what is " + encode("leo "+digest) + "?\n S!",
+			want:   "auth: 535 what is ***?",
+		},
+		{
 			name:   "one question too many",
-			method: smtp.Login,
+			method: login.Login,
 			script: offers("LOGIN") + "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S~ 334 \\r\\n\n C: *\n S: 501 cancelled\n C!",
-			want:   "auth: sasl: unexpected server challenge",
+			want:   "auth: AUTH LOGIN: sasl: unexpected server challenge",
 		},
 	}
 	for _, tt := range tests {
@@ -144,6 +174,12 @@ func TestLogin(t *testing.T) {
 		})
 	}
 }
+
+// cram is AUTH CRAM-MD5 with leo's password up to the server's answer, and digest
+// what he sends (RFC 2195).
+const digest = "6ccfb83cbc1a39155df84687201862c6"
+
+var cram = "C: AUTH CRAM-MD5\n S: 334 " + encode("<1.2@mx>") + "\n C: " + encode("leo "+digest) + "\n "
 
 // loginDialogue is AUTH LOGIN with leo's password.
 var loginDialogue = "C: AUTH LOGIN\n S~ 334 \\r\\n\n C: " + encode("leo") + "\n S~ 334 \\r\\n\n C: " + encode("s3cret") + "\n S: 235 ok\n"

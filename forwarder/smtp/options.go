@@ -6,17 +6,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
-)
-
-// Method is a way to log in, named as in the configuration.
-type Method string
-
-// The methods. The zero value is Auto.
-const (
-	Auto  Method = "auto"  // PLAIN if the server offers it, else LOGIN
-	Plain Method = "plain" // RFC 4616
-	Login Method = "login" // draft-murchison-sasl-login; obsolete, but some servers offer nothing else
 )
 
 // Options say how to reach and use one server. Only Dial is required.
@@ -38,10 +29,13 @@ type Options struct {
 
 	// Username to log in with (RFC 4954); "": no AUTH.
 	Username string
-	// Secret returns the password; it is called at each login.
+	// Secret returns the password or token; it is called at each login, once more
+	// where a token is refused, and not at all for login.External.
 	Secret func(ctx context.Context) (string, error)
-	// Auth is the method to log in with.
-	Auth Method
+	// Token: Secret returns an OAuth2 access token.
+	Token bool
+	// Auth is the method to log in with; default login.Auto.
+	Auth login.Method
 
 	// Facts are what was learnt of the server before.
 	Facts Facts
@@ -83,7 +77,7 @@ const (
 
 // withDefaults fills in the defaults.
 func (o Options) withDefaults() Options {
-	o.Auth = cmp.Or(o.Auth, Auto)
+	o.Auth = cmp.Or(o.Auth, login.Auto)
 	o.Connections = cmp.Or(max(o.Connections, 0), 4)
 	o.InFlight = cmp.Or(max(o.InFlight, 0), 32)
 	o.Timeout = cmp.Or(o.Timeout, 5*time.Minute)

@@ -12,13 +12,13 @@ import (
 // each in a slot of its own.
 type session struct {
 	*wire
-	o     *Options
-	quirk *quirks
-	raw   net.Conn // below all TLS; closed when something fails
-	trace *traced  // nil: not traced
-	ext   extensions
-	// refusedAuth are the login methods that were refused in this session.
-	refusedAuth []Method
+	o       *Options
+	quirk   *quirks
+	raw     net.Conn // below all TLS; closed when something fails
+	trace   *traced  // nil: not traced
+	ext     extensions
+	again   bool // a login failed, and another way of logging in was tried
+	renewed bool // the token was asked for twice
 
 	// over is set when no further transaction may be put on the session.
 	over atomic.Bool

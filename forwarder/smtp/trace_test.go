@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -50,7 +51,7 @@ func TestTraceScripts(t *testing.T) {
 	t.Parallel()
 	plain := encode("\x00leo\x00s3cret")
 	for name, tt := range map[string]struct {
-		method smtp.Method
+		method login.Method
 		script string
 		want   string
 	}{
@@ -61,7 +62,7 @@ func TestTraceScripts(t *testing.T) {
 				"C: (7 octets of a message)\nS: 250 ok\nC: QUIT\nS: 221 bye\n",
 		},
 		"LOGIN, the reply repeats the password": {
-			method: smtp.Login,
+			method: login.Login,
 			script: offers("LOGIN") + "C: AUTH LOGIN\n S: 334 " + encode("Username:") + "\n C: " + encode("leo") + "\n S: 334 " + encode("Password:") + "\n C: " + encode("s3cret") +
 				"\n S: 535-s3cret\\r\\n535 is wrong, and so is " + encode("s3cret") + "\n C: *\n S: 500 what?\n C!",
 			want: "S: 220 mx\nC: EHLO client.example\nS: 250-mx\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 ***\nC: ***\nS: 334 ***\nC: ***\n" +

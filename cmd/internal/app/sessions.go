@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
 	"github.com/popferry/popferry/forwarder/maildir"
@@ -95,7 +96,8 @@ func SMTPOptions(d config.Destination) smtp.Options {
 		Helo:        d.Helo,
 		Username:    d.Username,
 		Secret:      d.Secret.Get,
-		Auth:        smtp.Method(d.Auth),
+		Token:       d.Token,
+		Auth:        login.Method(d.Auth),
 		Connections: d.Connections,
 		InFlight:    d.InFlight,
 		Timeout:     d.Timeout,
@@ -110,7 +112,7 @@ func IMAPOptions(d config.Destination) imap.Options {
 		Username:     d.Username,
 		Secret:       d.Secret.Get,
 		Token:        d.Token,
-		Auth:         imap.Method(d.Auth),
+		Auth:         login.Method(d.Auth),
 		Folder:       d.Folder,
 		CreateFolder: d.CreateFolder,
 		MaxSize:      p.IMAPLimits.AppendLimit,

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
 )
@@ -150,7 +151,7 @@ func TestIMAPMethods(t *testing.T) {
 	t.Parallel()
 	d := StartDovecotIMAP(t)
 	d.AddUser("leo", "secret")
-	for _, method := range []imap.Method{imap.Auto, imap.Plain, imap.Login} {
+	for _, method := range []login.Method{login.Auto, login.Plain, login.Login} {
 		p := dovecotPool(t, d, "leo", func(o *imap.Options) { o.Auth = method })
 		if err := p.Check(t.Context()); err != nil {
 			t.Errorf("%s: %v", method, err)
