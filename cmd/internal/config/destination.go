@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/provider"
@@ -71,11 +70,14 @@ func (d *forwardMapping) resolveServer() {
 		d.Name = d.Host
 	}
 	d.checkSecret()
-	d.checkAuth()
-	if d.Protocol == ProtocolIMAP {
+	d.checkAuth(&d.Server)
+	switch {
+	case d.Auth == AuthExternal:
+		d.require("username")
+	case d.Protocol == ProtocolIMAP:
 		d.checkMailbox()
-	} else {
-		d.checkPair("username", passwordKeys()...)
+	default:
+		d.checkPair("username", secretKeys()...)
 	}
 	if strings.HasPrefix(d.Host, unixPrefix) {
 		d.resolveSocket()
@@ -94,18 +96,6 @@ func defaultTLS(protocol string) string {
 		return TLSImplicit
 	}
 	return TLSStart
-}
-
-// checkAuth reports a way to log in, or a token, that the protocol cannot use yet.
-func (d *forwardMapping) checkAuth() {
-	switch {
-	case d.Protocol == ProtocolIMAP:
-		d.checkToken(&d.Server)
-	case d.own("token_command"):
-		d.key("token_command").fail("is not supported for protocol: %s yet", d.Protocol)
-	case slices.Contains(tokenAuth()[1:], d.Auth):
-		d.key("auth").fail("%q is not supported for protocol: %s yet", d.Auth, d.Protocol)
-	}
 }
 
 // checkMailbox reports an IMAP mailbox that cannot be logged in to.

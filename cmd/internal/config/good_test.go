@@ -244,6 +244,32 @@ func TestFolders(t *testing.T) {
 	equal(t, "warnings", c.Warnings, []string{})
 }
 
+// TestDestinationLogins: a destination logs in by a token or a certificate, too.
+func TestDestinationLogins(t *testing.T) {
+	t.Parallel()
+	c := load(t, "testdata/good/logins.yaml", map[string]string{"PASSWORD": "hunter2"})
+	type login struct {
+		name, auth, secret string
+		token              bool
+	}
+	var got []login
+	for _, d := range c.Forward {
+		secret := ""
+		if !d.Secret.IsZero() {
+			var err error
+			if secret, err = d.Secret.Get(t.Context()); err != nil {
+				t.Errorf("%s: %v", d.Name, err)
+			}
+		}
+		got = append(got, login{d.Name, d.Auth, secret, d.Token})
+	}
+	equal(t, "logins", got, []login{
+		{"token", "auto", "ya29.token", true}, {"bearer", "oauthbearer", "ya29.token", true}, {"local", "xoauth2", "ya29.token", true},
+		{"scram", "scram-sha-256", "hunter2", false}, {"certificate", "external", "", false}, {"folder", "external", "", false},
+	})
+	equal(t, "warnings", c.Warnings, []string{})
+}
+
 func TestIncludeAndDefaults(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/good/everything.yaml", map[string]string{"PASSWORD": "hunter2"})

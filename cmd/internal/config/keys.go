@@ -126,12 +126,7 @@ func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
 	}
 }
 
-// passwordKeys are the keys that give a password.
-func passwordKeys() []string {
-	return []string{"password", "password_env", "password_file", "password_command"}
-}
-
 // secretKeys are the keys that give a password or a token; only one may be set.
 func secretKeys() []string {
-	return append(passwordKeys(), "token_command")
+	return []string{"password", "password_env", "password_file", "password_command", "token_command"}
 }

@@ -94,24 +94,18 @@ func (t keyTable) near(name string) string {
 }
 
 // choices are the words that a key accepts.
-type choices struct {
-	ready []string
-	later []string // to be supported by a later version
-}
+type choices []string
 
-func words(ready ...string) choices { return choices{ready: ready} }
+func words(w ...string) choices { return w }
 
 // accountAuth are the ways to log in to a POP3 server.
 func accountAuth() choices {
 	return words("auto", "plain", "login", "user", "apop", "cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", AuthExternal)
 }
 
-// forwardAuth are the ways to log in to a destination; see also authOf.
+// forwardAuth are the ways to log in to a destination.
 func forwardAuth() choices {
-	return choices{
-		ready: []string{"auto", "plain", "login", "xoauth2", "oauthbearer"},
-		later: []string{"cram-md5", "scram-sha-1", "scram-sha-256", "external"},
-	}
+	return words("auto", "plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer", AuthExternal)
 }
 
 // tokenAuth are the ways to log in with an OAuth2 access token.
@@ -119,13 +113,9 @@ func tokenAuth() []string { return []string{"auto", "xoauth2", "oauthbearer"} }
 
 // check reports a word that is not one of w.
 func (w choices) check(v yamlValue, word string) bool {
-	switch {
-	case slices.Contains(w.ready, word):
+	if slices.Contains(w, word) {
 		return true
-	case slices.Contains(w.later, word):
-		v.fail("%q is not supported yet", word)
-	default:
-		v.fail("%q is none of %s", word, strings.Join(slices.Concat(w.ready, w.later), ", "))
 	}
+	v.fail("%q is none of %s", word, strings.Join(w, ", "))
 	return false
 }

@@ -75,11 +75,8 @@ func (l *loader) resolveAccount(a *accountMapping) {
 		a.Name = a.Username + "@" + a.Host
 	}
 	a.checkSecret()
-	a.checkToken(&a.Server)
-	switch {
-	case a.Auth == AuthExternal && a.lacks("tls_cert_file"):
-		a.key("auth").fail("external requires tls_cert_file and tls_key_file")
-	case a.Auth != AuthExternal && a.lacksAll(secretKeys()...):
+	a.checkAuth(&a.Server)
+	if a.Auth != AuthExternal && a.lacksAll(secretKeys()...) {
 		a.key("password").fail("missing; set password, password_env, password_file or password_command")
 	}
 	a.checkTLS(&a.Server)
