@@ -33,6 +33,17 @@ func Order(offered func(Method) bool, secure, token bool) []Method {
 	return among(orderClear)
 }
 
+// Wanted names the methods that may be used where m is configured, for an error.
+func Wanted(m Method, token bool) string {
+	switch {
+	case m != Auto:
+		return string(m)
+	case token:
+		return "xoauth2 or oauthbearer"
+	}
+	return "one with a password"
+}
+
 // RefusedLast puts methods that a server has refused before behind the others.
 func RefusedLast(methods []Method, refused func(Method) bool) []Method {
 	first := slices.DeleteFunc(slices.Clone(methods), refused)

@@ -16,8 +16,10 @@ var (
 	// ErrNoSTARTTLS is the cause if the server does not offer the STARTTLS that
 	// Options demand.
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
-	// ErrNoAuth is the cause if the server does not offer a wanted way to log in.
-	ErrNoAuth = errors.New("the server does not offer a usable way to log in")
+	// ErrNoAuth is the cause if the server offers no way to log in.
+	ErrNoAuth = errors.New("the server offers no login")
+	// ErrNoMethod is the cause if it offers none that is wanted.
+	ErrNoMethod = errors.New("no login method in common")
 	// ErrProtocol is the cause if the server said something that is not IMAP, or more
 	// than a client has to take.
 	ErrProtocol = wire.ErrProtocol

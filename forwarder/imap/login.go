@@ -77,7 +77,16 @@ func (s *session) loginWith(secret string) *Error {
 		s.quirk.refuseMethod(m)
 		s.again = true
 	}
-	return failed(forwarder.StageAuth, fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, s.offered()))
+	return failed(forwarder.StageAuth, s.noMethod())
+}
+
+// noMethod is the error of a session without methods.
+func (s *session) noMethod() error {
+	offered := s.offered()
+	if offered == "" {
+		return ErrNoAuth
+	}
+	return fmt.Errorf("%w (wanted: %s; offered: %s)", ErrNoMethod, login.Wanted(s.o.Auth, s.o.Token), offered)
 }
 
 // refusesMethod reports whether a login failed for its method, not for the
@@ -98,7 +107,7 @@ func (s *session) offered() string {
 	if s.offers(login.Login) {
 		all = append(all, "LOGIN")
 	}
-	return cmp.Or(printable.Reply(strings.Join(all, " ")), "none")
+	return printable.Reply(strings.Join(all, " "))
 }
 
 // offers reports whether the server offers a method (RFC 9051 6.2).

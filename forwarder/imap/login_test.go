@@ -92,7 +92,7 @@ func TestLoginRefused(t *testing.T) {
 		"echo":               {nil, `BAD LOGIN "leo" "` + secretText + `" is not valid`, nil, `unusable auth 504 5.5.4 BAD LOGIN "leo" "***" is not valid`},
 		"echo, cut":          {nil, `NO no such password: geheim-und-lan`, nil, `unusable auth 535 5.7.8 NO no such password: ***`},
 		"echo in base64":     {[]string{"AUTH=PLAIN"}, "NO bad " + base64.StdEncoding.EncodeToString([]byte("\x00leo\x00"+secretText)), nil, "unusable auth 535 5.7.8 NO bad ***"},
-		"nothing is offered": {[]string{"LOGINDISABLED", "AUTH=GSSAPI"}, "", nil, "unusable auth the server does not offer a usable way to log in (wanted: auto, offered: GSSAPI)"},
+		"nothing is offered": {[]string{"LOGINDISABLED", "AUTH=GSSAPI"}, "", nil, "unusable auth no login method in common (wanted: one with a password; offered: GSSAPI)"},
 		"no password": {nil, "", func(o *imap.Options) {
 			o.Secret = func(context.Context) (string, error) { return "", errors.New("no file") }
 		}, "unusable auth password: no file"},

@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -64,8 +63,7 @@ func (s *session) secret(ctx context.Context) (string, error) {
 // one is tried then, each once.
 func (s *session) loginWith(c *gosmtp.Client, secret string) *Error {
 	methods := s.methods()
-	offered := cmp.Or(shown(nil, strings.Join(s.ext.auth, " ")), "none")
-	fail := &Error{Stage: forwarder.StageAuth, Err: fmt.Errorf("%w (wanted: %s, offered: %s)", ErrNoAuth, s.o.Auth, offered)}
+	fail := &Error{Stage: forwarder.StageAuth, Err: s.noMethod()}
 	for _, m := range methods {
 		if fail = s.loginBy(c, m, secret); fail == nil {
 			s.quirk.loggedIn(m)
@@ -78,6 +76,14 @@ func (s *session) loginWith(c *gosmtp.Client, secret string) *Error {
 		s.again = true
 	}
 	return fail
+}
+
+// noMethod is the error of a session without methods.
+func (s *session) noMethod() error {
+	if len(s.ext.auth) == 0 {
+		return ErrNoAuth
+	}
+	return fmt.Errorf("%w (wanted: %s; offered: %s)", ErrNoMethod, login.Wanted(s.o.Auth, s.o.Token), shown(nil, strings.Join(s.ext.auth, " ")))
 }
 
 // methods are the login methods that are wanted and offered, in the order in

@@ -17,8 +17,10 @@ var (
 	// ErrNoSTARTTLS is the cause if the server does not offer the STARTTLS that
 	// Options demand.
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
-	// ErrNoAuth is the cause if the server does not offer a wanted AUTH method.
-	ErrNoAuth = errors.New("the server does not offer a usable AUTH method")
+	// ErrNoAuth is the cause if the server offers no AUTH at all.
+	ErrNoAuth = errors.New("the server offers no login (AUTH)")
+	// ErrNoMethod is the cause if it offers none that is wanted.
+	ErrNoMethod = errors.New("no login method in common")
 	// ErrProtocol is the cause if the server said something that is not SMTP.
 	ErrProtocol = errors.New("protocol violation")
 )

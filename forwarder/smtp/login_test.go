@@ -53,12 +53,12 @@ func TestLogin(t *testing.T) {
 			name:   "PLAIN is wanted and not offered",
 			method: login.Plain,
 			script: offers("LOGIN") + "C!",
-			want:   "auth: the server does not offer a usable AUTH method (wanted: plain, offered: LOGIN)",
+			want:   "auth: no login method in common (wanted: plain; offered: LOGIN)",
 		},
 		{
 			name:   "no AUTH is offered",
 			script: hello + "C!",
-			want:   "auth: the server does not offer a usable AUTH method (wanted: auto, offered: none)",
+			want:   "auth: the server offers no login (AUTH)",
 		},
 		{
 			name:   "wrong password",

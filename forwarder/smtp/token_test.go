@@ -44,7 +44,7 @@ func TestLoginByToken(t *testing.T) {
 			scripts: []string{offers("XOAUTH2") + "C: AUTH XOAUTH2\n S~ 334 \\r\\n\n C: " + xoauth2(long) + "\n S: 235 2.7.0 Accepted\n" + bye}},
 		{name: "too long, and refused", tokens: []string{long}, asked: 2, want: refused,
 			scripts: []string{offers("XOAUTH2") + "C: AUTH XOAUTH2\n S~ 334 \\r\\n\n C: " + xoauth2(long) + "\n " + challenge + no + "C!"}},
-		{name: "never as a password", tokens: []string{"new"}, asked: 1, want: "auth: the server does not offer a usable AUTH method (wanted: auto, offered: PLAIN LOGIN CRAM-MD5)",
+		{name: "never as a password", tokens: []string{"new"}, asked: 1, want: "auth: no login method in common (wanted: xoauth2 or oauthbearer; offered: PLAIN LOGIN CRAM-MD5)",
 			scripts: []string{offers("PLAIN LOGIN CRAM-MD5") + "C!"}},
 		{name: "a method that is not there", tokens: []string{"new"}, asked: 1,
 			scripts: []string{offers("XOAUTH2 OAUTHBEARER") + "C: AUTH XOAUTH2 " + xoauth2("new") + "\n S: 504 5.7.4 Unrecognized authentication type\n C: *\n S: 500 what?\n" +

@@ -50,6 +50,9 @@ func TestSummary(t *testing.T) {
 	refused := func(stage forwarder.Stage, code int, text string) error {
 		return &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: stage, Code: code, Text: text}}
 	}
+	login := func(token bool, enhanced forwarder.EnhancedCode, text string) error {
+		return &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{Kind: forwarder.Unusable, Stage: forwarder.StageAuth, Code: 535, Enhanced: enhanced, Text: text, Token: token}}
+	}
 	stored := func(err error) error {
 		return &outcome.DestinationError{Name: "nas", Outcome: (&maildir.Error{Doing: "looking for", Path: "/mail/new", Err: err}).Outcome()}
 	}
@@ -73,6 +76,16 @@ func TestSummary(t *testing.T) {
 			&mailbox.Error{Step: pop3.StepLogin, Err: fmt.Errorf("PASS: %w", io.ErrUnexpectedEOF)},
 			"hung_up: the server hung up during the login: PASS: unexpected EOF",
 		},
+		"a token": {login(true, forwarder.EnhancedCode{5, 7, 8}, `Username and Password not accepted. {"status":"400"}`),
+			`forward_token: the destination refused the access token: the server says: 535 5.7.8 Username and Password not accepted. {"status":"400"}`},
+		"a password": {login(false, forwarder.EnhancedCode{5, 7, 8}, "Username and Password not accepted."),
+			"forward_auth: the destination refused the login: the server says: 535 5.7.8 Username and Password not accepted"},
+		"a token, and SMTP is off": {login(true, forwarder.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant."),
+			"forward_auth_off: SMTP logins are switched off for this mailbox: the server says: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant"},
+		"a password where only tokens are": {login(false, forwarder.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, basic authentication is disabled."),
+			"forward_oauth_needed: the destination accepts only OAuth2, not passwords: the server says: 535 5.7.139 Authentication unsuccessful, basic authentication is disabled"},
+		"a rule of the organization": {login(true, forwarder.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully."),
+			"forward_auth_policy: the rules of the mailbox's organization do not allow this login: the server says: 535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully"},
 		"port 25":        {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:25", Err: late}, "port25: no answer from port 25: i/o timeout"},
 		"another port":   {&dial.Error{Stage: dial.StageConnect, Addr: "mx.test:2525", Err: late}, "connect: cannot connect: i/o timeout"},
 		"not TLS":        {&dial.Error{Stage: dial.StageTLS, Err: dial.ErrNotTLS}, "not_tls: the server does not speak TLS on this port"},

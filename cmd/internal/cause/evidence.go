@@ -21,6 +21,10 @@ var (
 	authOff = []string{
 		"smtpclientauthentication is disabled", // Microsoft, 5.7.139
 	}
+	authPolicy = []string{
+		"security defaults policy",  // Microsoft, 5.7.139: user is locked by your organization's security defaults policy
+		"did not meet the criteria", // Microsoft, 5.7.139: the request did not meet the criteria to be authenticated successfully
+	}
 	badSender = []string{"sender address rejected"} // Postfix, at RCPT by default
 )
 

@@ -146,7 +146,7 @@ func LoginAdvice(s config.Server, why cause.Cause) string {
 		return why.Remedy
 	}
 	var parts []string
-	if p.Auth == provider.AuthOAuth2 && !s.Token && (refused || code == "oauth_needed") && why.Code != "forward_oauth_needed" {
+	if p.Auth == provider.AuthOAuth2 && !s.Token && (refused || code == "oauth_needed") {
 		parts = append(parts, "accepts no passwords, only OAuth2: set auth: xoauth2, and token_command to a command that prints an access token.")
 	}
 	if p.AppPassword != nil && !s.Token && (refused || code == "app_password") {

@@ -274,6 +274,14 @@ var smtpSetups = []brokenSetup{
 	{"OAuth2 only (Outlook.com)", "", home, smtpSays("AUTH", "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.")},
 	{"SMTP AUTH is off (Microsoft 365)", "", home, smtpSays("AUTH",
 		"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information.")},
+	{"a rule of the organization (Microsoft 365)", "", home, smtpSays("AUTH",
+		"535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy. Contact your administrator.")},
+	{"a token that has ended (Gmail)", "", "host: smtp.gmail.com, port: 465, tls: implicit, username: leo@gmail.com, token_command: echo ya29, to: [leo@gmail.com]", func(f *fixture) {
+		f.smtp("smtp.gmail.com", 465, dial.Implicit, map[string]string{
+			"EHLO": "250-smtp.gmail.com at your service\n250 AUTH LOGIN PLAIN XOAUTH2 PLAIN-CLIENTTOKEN OAUTHBEARER XOAUTH",
+			"AUTH": "535-5.7.8 Username and Password not accepted. For more information, go to\n535 5.7.8  https://support.google.com/mail/?p=BadCredentials"})
+	}},
+	{"a token where there is no OAuth2", "", "host: " + mxHost + ", username: leo@example.test, token_command: echo ya29, to: [leo@example.test]", smtpSays("NOTHING", "")},
 	{"a login where none is offered", "", home, smtpSays("EHLO", "250-mx.home.test\n250 SIZE 1000000")},
 	{"no login where one is wanted (Gmail)", "", "host: " + mxHost + ", to: [leo@example.test], from: leo@example.test",
 		smtpSays("MAIL", "530 5.7.0 Authentication Required. For more information, go to https://support.google.com/mail/?p=WantAuthError")},
