@@ -19,9 +19,14 @@ type Options struct {
 	// TLS, if set, is offered by STARTTLS, or used from the start with Implicit.
 	TLS      *tls.Config
 	Implicit bool
-	// Username and Password, if set, are required by AUTH PLAIN or LOGIN before
-	// MAIL. Without TLS they are accepted in clear.
+	// Username and Password, if set, are required by AUTH before MAIL. Without TLS
+	// they are accepted in clear. To XOAUTH2 and OAUTHBEARER the password is the
+	// access token.
 	Username, Password string
+	// Mechanisms are those of AUTH; default PLAIN and LOGIN. EXTERNAL, CRAM-MD5,
+	// SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2 and OAUTHBEARER can be had, too; others
+	// are announced and refused.
+	Mechanisms []string
 
 	// MaxSize is announced by SIZE, in octets, and enforced; 0: no limit.
 	MaxSize int64

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
 
 	"github.com/popferry/popferry/forwarder"
@@ -43,6 +44,9 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.TLS != nil && o.Implicit {
 		ln = tls.NewListener(ln, o.TLS)
+	}
+	if o.Mechanisms == nil {
+		o.Mechanisms = []string{sasl.Plain, sasl.Login}
 	}
 	s := &Server{
 		o: o, ln: ln,

@@ -3,10 +3,10 @@ package smtptest
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/emersion/go-sasl"
 	gosmtp "github.com/emersion/go-smtp"
@@ -49,25 +49,15 @@ func (se *session) AuthMechanisms() []string {
 	if se.s.o.Username == "" {
 		return nil
 	}
-	return []string{sasl.Plain, sasl.Login}
+	return se.s.o.Mechanisms
 }
 
 // Auth implements gosmtp.AuthSession.
 func (se *session) Auth(mech string) (sasl.Server, error) {
-	check := func(username, password string) error {
-		if username != se.s.o.Username || subtle.ConstantTimeCompare([]byte(password), []byte(se.s.o.Password)) == 0 {
-			return gosmtp.ErrAuthFailed
-		}
-		se.loggedIn = true
-		return nil
+	if !slices.Contains(se.AuthMechanisms(), mech) {
+		return nil, gosmtp.ErrAuthUnknownMechanism
 	}
-	switch mech {
-	case sasl.Plain:
-		return sasl.NewPlainServer(func(_, username, password string) error { return check(username, password) }), nil
-	case sasl.Login:
-		return &loginServer{check: check}, nil
-	}
-	return nil, gosmtp.ErrAuthUnknownMechanism
+	return mechanism(mech, se.s.o.Username, se.s.o.Password, func() { se.loggedIn = true })
 }
 
 // Mail implements gosmtp.Session.
@@ -189,24 +179,4 @@ func (se *session) keep(m Message) {
 	s.messages = append(s.messages, m)
 	close(s.arrived)
 	s.arrived = make(chan struct{})
-}
-
-// loginServer is the LOGIN mechanism (draft-murchison-sasl-login). go-sasl has
-// only its client.
-type loginServer struct {
-	check    func(username, password string) error
-	username *string
-}
-
-// Next implements sasl.Server.
-func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
-	switch {
-	case response == nil:
-		return []byte("Username:"), false, nil
-	case l.username == nil:
-		username := string(response)
-		l.username = &username
-		return []byte("Password:"), false, nil
-	}
-	return nil, true, l.check(*l.username, string(response))
 }
