@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
 )
@@ -143,25 +142,6 @@ func TestIMAPFolder(t *testing.T) {
 	}
 	if n := len(slices.Collect(d.StoredIn("leo", "B&APw-ro.Post"))); n != 1 {
 		t.Errorf("%d messages in the folder, want one", n)
-	}
-}
-
-// TestIMAPMethods logs in by each method that Dovecot has for passwords.
-func TestIMAPMethods(t *testing.T) {
-	t.Parallel()
-	d := StartDovecotIMAP(t)
-	d.AddUser("leo", "secret")
-	for _, method := range []login.Method{login.Auto, login.Plain, login.Login} {
-		p := dovecotPool(t, d, "leo", func(o *imap.Options) { o.Auth = method })
-		if err := p.Check(t.Context()); err != nil {
-			t.Errorf("%s: %v", method, err)
-		}
-		wrong := dovecotPool(t, d, "leo", func(o *imap.Options) {
-			o.Auth, o.Secret = method, func(context.Context) (string, error) { return "wr0ng-password", nil }
-		})
-		if err := wrong.Check(t.Context()); err == nil || err.Error() != "auth: 535 5.7.8 NO [AUTHENTICATIONFAILED] Authentication failed." {
-			t.Errorf("%s: got %v", method, err)
-		}
 	}
 }
 
