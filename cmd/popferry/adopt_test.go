@@ -58,7 +58,7 @@ func TestRenumberedMailboxWaitsForAdoptOrResend(t *testing.T) {
 			}
 			f := newFixture(t, mail...)
 			f.poll(false)
-			f.change(func(r *ledger.Record) { r.Fingerprint = "" }) // as of messages that were only noted
+			f.change(func(r *ledger.Record) { r.Fingerprint, r.Digest = "", "" }) // as of messages that were only noted
 			f.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message {
 				for i := range all {
 					all[i].UID = "renumbered-" + all[i].UID

@@ -23,6 +23,7 @@ func newCopies(t *testing.T, messages int) *fixture {
 	t.Helper()
 	mail := testworld.Mail(messages)
 	f := newFixture(t, mail...)
+	f.keepsMail()
 	f.poll(true)
 	if err := os.MkdirAll(f.kept(), 0o700); err != nil {
 		t.Fatal(err)
@@ -220,6 +221,7 @@ func TestCopiesOfAnAccountThatIsNotPolledAreNamed(t *testing.T) {
 				t.Errorf("while the account is polled: %+v, want nothing", got)
 			}
 			test.edit(f)
+			f.keepsMail()
 			line := "isp: mail that was not delivered, and that only popferry has, is not sent: 2 messages, and " + test.why + ". Put the account into the configuration"
 			code, _, errs := popferry(t, "run", "--once", "--config", f.config)
 			if code != exitOK || !strings.Contains(errs, "popferry: warning: "+line) {

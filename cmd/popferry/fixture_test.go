@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
@@ -83,6 +85,39 @@ func (f *fixture) ledger(do func(*sqlite.Store)) {
 		f.t.Fatal(err)
 	}
 	do(store)
+	if err := store.Close(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// keepsMail has popferry know, before it polls for the first time, that the server
+// keeps what was retrieved: no copies are made of what is not delivered.
+func (f *fixture) keepsMail() {
+	f.t.Helper()
+	ctx := f.t.Context()
+	cfg, err := app.Load(f.config)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	store, err := app.OpenLedger(ctx, cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	rows, err := app.Claim(ctx, store, app.Identities(cfg))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, row := range rows {
+		lease, err := store.Lease(ctx, row.ID)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		a, err := lease.Account(ctx)
+		a.Server.RetrKeeps.Prove(true, time.Now())
+		if err := errors.Join(err, lease.PutAccount(ctx, a), lease.Release()); err != nil {
+			f.t.Fatal(err)
+		}
+	}
 	if err := store.Close(); err != nil {
 		f.t.Fatal(err)
 	}

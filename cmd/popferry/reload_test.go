@@ -159,6 +159,7 @@ func TestReloadNamesCopiesOfAnAccountThatIsDisabled(t *testing.T) {
 	t.Parallel()
 	f := newCopies(t, 1)
 	f.edit("log: {level: error}", "log: {level: info}", "accounts:", "accounts:\n  - {name: other, "+testworld.HostPort(t, f.pop.Addr())+", tls: none, username: zoe, password: secret}")
+	f.keepsMail()
 	p := start(t, build(t), "run", "--config", f.config)
 	p.logged(t, 1, "msg=polled account=isp")
 	f.edit("{name: isp", "{name: isp, enabled: false")

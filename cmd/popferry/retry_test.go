@@ -49,6 +49,7 @@ func TestRetryAndSkipAllMessagesInAState(t *testing.T) {
 func TestRetryOfAMessageThatHasLeftItsServer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testworld.Mail(2)...)
+	f.keepsMail()
 	f.poll(true)
 	f.do(exitOK, nil, "skip", "isp", "uid-1")
 	f.pop.Change("leo", func(all []pop3test.Message) []pop3test.Message { return all[1:] })

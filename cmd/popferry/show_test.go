@@ -17,6 +17,7 @@ func TestShow(t *testing.T) {
 	mail := testworld.Mail(2)
 	mail[1] += "\x1b[31m\xff\r\n"
 	f := newFixture(t, mail...)
+	f.keepsMail()
 	f.poll(true)
 	before := f.accounts()["isp"]
 	if code, out, errs := popferry(t, "show", "isp", "uid-2", "--config", f.config); code != exitOK || out != mail[1] || errs != "" {
@@ -56,6 +57,7 @@ func TestShowFromCopy(t *testing.T) {
 func TestShowNeedsTheConfiguredMailbox(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, testworld.Mail(1)...)
+	f.keepsMail()
 	f.poll(true)
 	text, err := os.ReadFile(f.config)
 	if err != nil {
