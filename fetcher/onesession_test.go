@@ -2,6 +2,7 @@ package fetcher_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,4 +48,35 @@ func TestMessageThatEndsTheOnlySessionHoldsUpNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestMessageThatEndedASessionUnderAWrongClock: the clock was far ahead when a session
+// ended at a message, and is mended. The message is tried again, though each session
+// has headers to compare, because the server ignores DELE.
+func TestMessageThatEndedASessionUnderAWrongClock(t *testing.T) {
+	t.Parallel()
+	var breaks atomic.Bool
+	f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "DELE":
+			s.OK("as you like")
+		case verb == "RETR" && breaks.Load() && m != nil && m.UID == "uid-m2":
+			s.Close()
+		default:
+			return false
+		}
+		return true
+	}})
+	f.account.Policy.Keep, f.account.Policy.MinInterval = false, time.Minute
+	mended := f.now.Now().Add(time.Hour)
+	f.add("m1")
+	f.poll()
+	f.add("m2")
+	breaks.Store(true)
+	f.now.Set(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
+	f.poll()
+	breaks.Store(false)
+	f.now.Set(mended)
+	f.pollEvery12Hours(3, false)
+	f.wantArrivedInOrder("m1", "m2")
 }

@@ -43,7 +43,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	s.view = v
 	p := identify.Compare(v)
 	if s.loginGap() > 0 {
-		p.SpareBreaking(s.Policy, s.lastLogin)
+		p.SpareBreaking(v, s.lastLogin)
 	}
 	copies, waiting := identify.DueCopies(v, p.Due, s.box.Hides())
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting

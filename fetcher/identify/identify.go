@@ -250,8 +250,9 @@ func (c Candidate) Doubtful() bool { return c.Known.CopyFile != "" && c.breaks()
 // something else to do at its end: to compare headers, or to delete. They wait for
 // one that has not, or for the poll after one without them. So neither they nor the
 // others wait for long where a poll has one session only. lastLogin is when the
-// session before this one began.
-func (p *Plan) SpareBreaking(policy Policy, lastLogin time.Time) {
+// session before this one began; a try that is noted for later than now was noted
+// under a wrong clock, and may have been long ago.
+func (p *Plan) SpareBreaking(v View, lastLogin time.Time) {
 	var others, breaking []Candidate
 	tried := false // in that session
 	for _, c := range p.Due {
@@ -260,9 +261,10 @@ func (p *Plan) SpareBreaking(policy Policy, lastLogin time.Time) {
 			continue
 		}
 		breaking = append(breaking, c)
-		tried = tried || !c.Known.NextAttempt.Before(lastLogin)
+		at := ledger.Past(c.Known.NextAttempt, v.Now)
+		tried = tried || !at.IsZero() && !at.Before(lastLogin)
 	}
-	owes := len(p.Ambiguous) > 0 || len(p.Expired) > 0 || !policy.Keep && len(others) > 0
+	owes := len(p.Ambiguous) > 0 || len(p.Expired) > 0 || !v.Policy.Keep && len(others) > 0
 	if len(breaking) > 0 && tried && owes {
 		p.Due, p.Waiting = others, p.Waiting+len(breaking)
 	}
