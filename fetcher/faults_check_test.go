@@ -105,20 +105,13 @@ func (c *chaos) check() {
 }
 
 // sentInPart reports whether the beginning of a message was sent, and popferry knew
-// that it may not be whole: nobody had the rest.
+// that it may not be whole: nobody had the rest. Its row may be gone by now, for the
+// ledger may have been set back.
 func (c *chaos) sentInPart(trace, body string) bool {
 	part := strings.TrimSuffix(body, "\r\n")
-	for _, r := range c.rows() {
-		if r.Trace != trace || r.Fingerprint != "" {
-			continue
-		}
-		for _, e := range c.mail.order {
-			if len(e.stumps) > 0 && strings.HasPrefix(e.want, part) {
-				return true
-			}
-		}
-	}
-	return false
+	return c.parts[trace] && slices.ContainsFunc(c.mail.order, func(e *expected) bool {
+		return len(e.stumps) > 0 && strings.HasPrefix(e.want, part)
+	})
 }
 
 // undecided counts the copies on the server that the user has to decide about.

@@ -60,13 +60,13 @@ func (c *chaos) noteFates(fetcher.Result) {
 // message come after all it is sent, too. The lock of the messages is held.
 func (c *chaos) noteParts() {
 	if c.parts == nil {
-		c.parts = make(map[int64]bool)
+		c.parts = make(map[string]bool)
 	}
 	for _, r := range c.rows() {
-		if r.State != ledger.Forwarded || r.Fingerprint != "" || c.parts[r.ID] {
+		if r.State != ledger.Forwarded || r.Fingerprint != "" || c.parts[r.Trace] {
 			continue
 		}
-		c.parts[r.ID] = true
+		c.parts[r.Trace] = true
 		for _, e := range c.mail.order {
 			if _, known := c.traces(e)[c.account.Destination.Recipients[0]][r.Trace]; known {
 				e.again++

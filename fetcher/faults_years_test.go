@@ -37,7 +37,7 @@ type years struct {
 	clock    *steps
 
 	cache []*ledger.Record // see rows
-	parts map[int64]bool   // rows of copies that were sent though they may not be whole
+	parts map[string]bool  // traces of copies that were sent though they may not be whole
 }
 
 // rows are those of the ledger, read once until something may have changed them.

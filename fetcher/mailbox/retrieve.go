@@ -116,7 +116,8 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 }
 
 // compare asks once more for a message that was shorter than listed, with nothing
-// behind it: with the same length it is whole.
+// behind it. With the same length it is whole, and so is one that is no longer
+// shorter: only what came first was a part then.
 func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body, keep func(*message.Body) error) (*message.Body, error) {
 	s.window.closed = true // else all that is pipelined would be read twice each time
 	if s.conf.Facts.RetrKeeps.Get(s.conf.Now) && !s.Hides() {
@@ -133,7 +134,7 @@ func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body
 	if err != nil {
 		return nil, err
 	}
-	if err = s.inSync(ctx, e, again); err == nil && again.Octets != first.Octets {
+	if err = s.inSync(ctx, e, again); err == nil && again.Octets != first.Octets && integrityOf(again.Octets, e.Size) > longer {
 		again.Release()
 		err = &IncompleteError{Got: again.Octets, Listed: e.Size}
 	}

@@ -39,15 +39,18 @@ func TestRetrieveProvesThatAMessageIsWhole(t *testing.T) {
 		want    string
 		err     *incomplete // nil: it is whole
 	}{
-		"as long as listed":               {listed: len(whole), replies: []string{body(whole)}, want: whole},
-		"longer":                          {listed: 10, replies: []string{body(whole)}, want: whole},
-		"longer, listed as empty":         {listed: 0, replies: []string{body(whole)}, want: whole},
-		"shorter, the same twice":         {listed: 100, replies: []string{body(whole), body(whole)}, want: whole},
-		"shorter, longer the second time": {listed: 100, replies: []string{body("Subject: a\r\n"), body(whole)}, err: &incomplete{Got: int64(len(whole)), Listed: 100}},
-		"empty":                           {listed: 100, replies: []string{body("")}, err: &incomplete{Listed: 100}},
-		"broken off":                      {listed: 100, replies: []string{"+OK\r\nSubject: a\r\n"}, err: &incomplete{Got: 12, Listed: 100, Err: io.ErrUnexpectedEOF}},
-		"something behind it":             {listed: 10, replies: []string{body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 10, Err: errAny}},
-		"without an end":                  {listed: 10, replies: []string{"+OK\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 20)}, err: &incomplete{Got: 1000, Listed: 10, Err: errEndless}},
+		"as long as listed":                 {listed: len(whole), replies: []string{body(whole)}, want: whole},
+		"longer":                            {listed: 10, replies: []string{body(whole)}, want: whole},
+		"longer, listed as empty":           {listed: 0, replies: []string{body(whole)}, want: whole},
+		"shorter, the same twice":           {listed: 100, replies: []string{body(whole), body(whole)}, want: whole},
+		"shorter, longer the second time":   {listed: 100, replies: []string{body("Subject: a\r\n"), body(whole)}, err: &incomplete{Got: int64(len(whole)), Listed: 100}},
+		"shorter, then as long as listed":   {listed: len(whole), replies: []string{body("Subject: a\r\n"), body(whole)}, want: whole},
+		"shorter, then longer than listed":  {listed: 15, replies: []string{body("Subject: a\r\n"), body(whole)}, want: whole},
+		"shorter, then something behind it": {listed: 15, replies: []string{body("Subject: a\r\n"), body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 15, Err: errAny}},
+		"empty":                             {listed: 100, replies: []string{body("")}, err: &incomplete{Listed: 100}},
+		"broken off":                        {listed: 100, replies: []string{"+OK\r\nSubject: a\r\n"}, err: &incomplete{Got: 12, Listed: 100, Err: io.ErrUnexpectedEOF}},
+		"something behind it":               {listed: 10, replies: []string{body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 10, Err: errAny}},
+		"without an end":                    {listed: 10, replies: []string{"+OK\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 20)}, err: &incomplete{Got: 1000, Listed: 10, Err: errEndless}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
