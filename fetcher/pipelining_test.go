@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -158,6 +160,21 @@ func TestStopWithUnsentMessagesDeletesInAnotherSession(t *testing.T) {
 	f.poll()
 	f.wantArrivedInOrder(numbered(20)...)
 	f.wantLeft()
+}
+
+// The session that only deletes leaves messages alone, too, and notes under which
+// UIDs it saw them.
+func TestDeletionsInAnotherSessionNoteWhatIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: freshUIDs, smtp: smtpFault(forwarder.StageRcpt, reply(550, 5, 1, 1), onMessage(2)), pool: oneInFlight})
+	f.account.Policy = identify.Policy{MaxSize: 1000}
+	f.addUnder("uid-large", append(octetsOf("large"), bytes.Repeat([]byte("x\r\n"), 500)...))
+	f.add(numbered(10)...)
+	f.poll()
+	if got := f.pop.Sessions(); got != 2 {
+		t.Fatalf("the poll took %d sessions, want 2", got)
+	}
+	f.wantState("2-uid-large", "skipped")
 }
 
 // What was asked for ahead is discarded once to keep the session alive, not each

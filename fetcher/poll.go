@@ -239,6 +239,9 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		if !s.tally.stopped() { // else the error says that something waits
 			s.res.Waiting = plan.Waiting + len(plan.Due) // what has come meanwhile, or was not listed before
 		}
+		if err := s.noteSkipped(popCtx, plan.Skip); err != nil { // where UIDs are others in each session
+			return false, err
+		}
 		return false, s.delete(popCtx, nil, plan.Expired)
 	}
 	if plan, err = s.prepare(popCtx, plan); err != nil {
