@@ -193,3 +193,121 @@ func (s *session) notFetched(ctx context.Context, rec *ledger.Record, why error)
 	s.log.Warn("message could not be fetched", "uid", shown(rec.UID), "outcome", rec.State.String(), "attempts", rec.Attempts, "error", why)
 	return nil
 }
+
+// prints reads the headers of messages under unknown UIDs. With moved, those whose
+// headers identify nothing are retrieved; else nothing is known of them.
+func (s *session) prints(ctx context.Context, entries []pop3.Entry, moved bool) ([]identify.Print, error) {
+	prints := make([]identify.Print, len(entries))
+	err := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+		if shown && (moved || h.Identifiable()) {
+			prints[i] = printOf(h)
+		}
+		return !moved || shown && h.Identifiable(), nil
+	})
+	return prints, err
+}
+
+// allPrints is prints but for the messages at which sessions end: of those nothing is
+// known.
+func (s *session) allPrints(ctx context.Context, entries []pop3.Entry, breaking identify.Breaking, moved bool) ([]identify.Print, error) {
+	var ask []pop3.Entry
+	for _, e := range entries {
+		if !breaking.Has(e) {
+			ask = append(ask, e)
+		}
+	}
+	prints, err := s.prints(ctx, ask, moved)
+	if err != nil || len(ask) == len(entries) {
+		return prints, err
+	}
+	all := make([]identify.Print, len(entries))
+	for i, e := range entries {
+		if !breaking.Has(e) {
+			all[i], prints = prints[0], prints[1:]
+		}
+	}
+	return all, nil
+}
+
+// printOf is what a header says of a message's identity.
+func printOf(h message.Header) identify.Print {
+	return identify.Print{Fingerprint: h.Fingerprint(), Weak: h.Weak()}
+}
+
+// headers is mailbox.Session.Headers, for messages that are not recognized. One at
+// which the session ends gets a row, so that another session asks for it last, unless
+// it has one from an earlier end.
+func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(int, message.Header, bool) (bool, error)) error {
+	err := s.box.Headers(ctx, entries, each)
+	e, ok := brokenAt(ctx, err)
+	if !ok {
+		return err
+	}
+	why := &mailbox.IncompleteError{Listed: e.Size, Err: err}
+	rec, failed := s.brokenRow(ctx, e)
+	if failed != nil {
+		return failed
+	}
+	return errors.Join(s.incomplete(ctx, identify.NewCandidate(e), rec, why), err)
+}
+
+// brokenRow is the row of a message at which an earlier session ended, as far as its
+// size tells; nil if there is none.
+func (s *session) brokenRow(ctx context.Context, e pop3.Entry) (*ledger.Record, error) {
+	k := identify.FindBreaking(&s.view, nil).Row(e)
+	if k == nil {
+		return nil, nil
+	}
+	rec, err := s.lease.Record(ctx, k.ID)
+	if err != nil {
+		return nil, s.tally.abort(err)
+	}
+	if rec.UID != e.UID {
+		s.takeOver(rec, e)
+	}
+	return rec, nil
+}
+
+// headerRetry is how long the header of a message is not asked for again at which a
+// session ended.
+const headerRetry = 24 * time.Hour
+
+// brokenAt is the message at whose header a session ended, if that is its fault as
+// far as is known.
+func brokenAt(ctx context.Context, err error) (e pop3.Entry, ok bool) {
+	var at *mailbox.HeaderError
+	var leftOut *mailbox.LeftOutError
+	var pipelined *mailbox.PipelineError
+	if !errors.As(err, &at) || errors.As(err, &leftOut) || errors.As(err, &pipelined) || ctx.Err() != nil {
+		return pop3.Entry{}, false
+	}
+	return at.Entry, true
+}
+
+// postpone notes at the header of which known message a session ended: another
+// session does what is to be done for the others.
+func (s *session) postpone(ctx context.Context, list []identify.Match, why error) error {
+	e, ok := brokenAt(ctx, why)
+	if !ok {
+		return nil
+	}
+	for _, m := range list {
+		if m.Number != e.Number {
+			continue
+		}
+		s.leftOut.uids[m.UID] = true
+		s.log.Warn("the session ended at the header of a message; it is not asked for again for a day, and the others go on", "uid", shown(m.UID), "error", why)
+		return s.askLater(ctx, m.Known.ID)
+	}
+	return nil
+}
+
+// askLater has the header of a message left alone for a time.
+func (s *session) askLater(ctx context.Context, id int64) error {
+	rec, err := s.lease.Record(ctx, id)
+	if err != nil {
+		return s.tally.abort(err)
+	}
+	rec.NextAttempt = s.Now().Add(headerRetry)
+	return s.put(ctx, []*ledger.Record{rec})
+}

@@ -176,6 +176,45 @@ func TestUIDsThatAreNumbers(t *testing.T) {
 	f.wantArrived("m1", "m2", "m3", "m4")
 }
 
+// A message at which each session ends, at a server whose UIDs are numbers, and where
+// headers can be had by RETR only: it does not end each session before the others are
+// fetched, and has one row, which follows its number and says in the end that it is held.
+func TestNumberedMessageAtWhichSessionsEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "TOP":
+			s.Close()
+		case verb == "RETR" && m != nil && m.UID == "uid-bad one":
+			s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+		default:
+			return numbersAsUIDs(s, verb, arg)
+		}
+		return true
+	}})
+	names := numbered(4)
+	f.add("m1", "m2", "bad one", "m3", "m4")
+	f.pollEvery12Hours(1, false)
+	for i := range 8 {
+		if i < 2 {
+			f.without(fmt.Sprint("uid-m", i+1)) // all others get new numbers
+		}
+		names = append(names, fmt.Sprint("n", i))
+		f.add(names[len(names)-1])
+		f.pollEvery12Hours(1, false)
+		f.wantArrived(names...)
+	}
+	var bad []string
+	for _, rec := range f.records() {
+		if rec.State != ledger.Forwarded {
+			bad = append(bad, rec.UID+" "+rec.State.String())
+		}
+	}
+	if want := []string{"1 held"}; !slices.Equal(bad, want) {
+		t.Errorf("rows that are not forwarded: %v, want %v", bad, want)
+	}
+}
+
 // A server that counts its messages anew within a session must not be told to
 // delete one that was never fetched.
 func TestNumbersThatMoveWithinASession(t *testing.T) {

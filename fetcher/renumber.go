@@ -96,36 +96,6 @@ func (s *session) sameNumbers(ctx context.Context, entries []pop3.Entry) error {
 
 var errNumbersChanged = errors.New("the numbers of the messages mean others than a moment ago; nothing is done by them")
 
-// prints reads the headers of messages under unknown UIDs. With moved, those whose
-// headers identify nothing are retrieved; else nothing is known of them.
-func (s *session) prints(ctx context.Context, entries []pop3.Entry, moved bool) ([]identify.Print, error) {
-	prints := make([]identify.Print, len(entries))
-	err := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
-		if shown && (moved || h.Identifiable()) {
-			prints[i] = printOf(h)
-		}
-		return !moved || shown && h.Identifiable(), nil
-	})
-	return prints, err
-}
-
-// printOf is what a header says of a message's identity.
-func printOf(h message.Header) identify.Print {
-	return identify.Print{Fingerprint: h.Fingerprint(), Weak: h.Weak()}
-}
-
-// headers is mailbox.Session.Headers, for messages without a row. One at which the
-// session ends gets one, so that another session asks for it last.
-func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(int, message.Header, bool) (bool, error)) error {
-	err := s.box.Headers(ctx, entries, each)
-	e, ok := brokenAt(ctx, err)
-	if !ok {
-		return err
-	}
-	why := &mailbox.IncompleteError{Listed: e.Size, Err: err}
-	return errors.Join(s.incomplete(ctx, identify.NewCandidate(e), nil, why), err)
-}
-
 // verifyUIDs finds out whether UIDs mean other messages than before: because they
 // are numbers, which each deletion changes, or because a server was moved whose
 // UIDs collide with the old ones. Some headers show it; if so all are compared. Rows
@@ -140,6 +110,11 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 		return s.reassign(ctx, v, nil, identify.Fetched(v))
 	}
 	suspects, enough := identify.Suspects(v, numbers)
+	var breaking identify.Breaking
+	if numbers {
+		breaking = identify.FindBreaking(v, s.leftOut.uids)
+		suspects = slices.DeleteFunc(suspects, func(m identify.Match) bool { return breaking.Has(m.Entry) })
+	}
 	if len(suspects) == 0 && enough > 0 {
 		return nil
 	}
@@ -157,11 +132,11 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 		return nil
 	}
 	s.log.Warn("the UIDs of the server mean other messages than before; all headers are compared", "messages", len(v.Entries))
-	if prints, err = s.prints(ctx, v.Entries, numbers && !once); err != nil {
+	if prints, err = s.allPrints(ctx, v.Entries, breaking, numbers && !once); err != nil {
 		return err
 	}
 	s.topPrints = prints
-	moved, displaced := identify.Recollect(v, prints)
+	moved, displaced := identify.Recollect(v, prints, breaking)
 	if len(moved)+len(displaced) > 0 {
 		if err := s.sameNumbers(ctx, v.Entries); err != nil {
 			return err
@@ -405,48 +380,4 @@ func (s *session) takeFingerprints(ctx context.Context) error {
 		err = errors.Join(s.postpone(ctx, list, err), err)
 	}
 	return errors.Join(err, s.put(ctx, recs))
-}
-
-// headerRetry is how long the header of a message is not asked for again at which a
-// session ended.
-const headerRetry = 24 * time.Hour
-
-// brokenAt is the message at whose header a session ended, if that is its fault as
-// far as is known.
-func brokenAt(ctx context.Context, err error) (e pop3.Entry, ok bool) {
-	var at *mailbox.HeaderError
-	var leftOut *mailbox.LeftOutError
-	var pipelined *mailbox.PipelineError
-	if !errors.As(err, &at) || errors.As(err, &leftOut) || errors.As(err, &pipelined) || ctx.Err() != nil {
-		return pop3.Entry{}, false
-	}
-	return at.Entry, true
-}
-
-// postpone notes at the header of which known message a session ended: another
-// session does what is to be done for the others.
-func (s *session) postpone(ctx context.Context, list []identify.Match, why error) error {
-	e, ok := brokenAt(ctx, why)
-	if !ok {
-		return nil
-	}
-	for _, m := range list {
-		if m.Number != e.Number {
-			continue
-		}
-		s.leftOut.uids[m.UID] = true
-		s.log.Warn("the session ended at the header of a message; it is not asked for again for a day, and the others go on", "uid", shown(m.UID), "error", why)
-		return s.askLater(ctx, m.Known.ID)
-	}
-	return nil
-}
-
-// askLater has the header of a message left alone for a time.
-func (s *session) askLater(ctx context.Context, id int64) error {
-	rec, err := s.lease.Record(ctx, id)
-	if err != nil {
-		return s.tally.abort(err)
-	}
-	rec.NextAttempt = s.Now().Add(headerRetry)
-	return s.put(ctx, []*ledger.Record{rec})
 }

@@ -142,7 +142,7 @@ func TestRecollectDisplacesRowsOfOtherMessages(t *testing.T) {
 	t.Parallel()
 	known := rows("1:5:forwarded: 2:5:deferred: 3:5:forwarded:x 4:5:held:y")
 	v := View{Known: ledger.PackRows(known...), Entries: []pop3.Entry{{Number: 1, UID: "1", Size: 5}, {Number: 2, UID: "2", Size: 5}, {Number: 3, UID: "3", Size: 5}, {Number: 4, UID: "4", Size: 5}}}
-	moved, displaced := Recollect(&v, printsOf([]string{"a", "b", "y", ""}))
+	moved, displaced := Recollect(&v, printsOf([]string{"a", "b", "y", ""}), Breaking{})
 	if len(moved) != 1 || moved[0].Known.ID != known[3].ID || moved[0].Number != 3 {
 		t.Errorf("moved %v, want the row of 4 to 3", moved)
 	}
