@@ -296,6 +296,7 @@ func (s *session) postpone(ctx context.Context, list []identify.Match, why error
 			continue
 		}
 		s.leftOut.uids[m.UID] = true
+		s.leftOut.known = !m.Known.NextAttempt.IsZero() // it is its doing then, not the network's
 		s.log.Warn("the session ended at the header of a message; it is not asked for again for a day, and the others go on", "uid", shown(m.UID), "error", why)
 		return s.askLater(ctx, m.Known.ID)
 	}

@@ -164,7 +164,8 @@ const (
 // another reports whether another session is to follow one that ended with this
 // error: without pipelining, if that may have been why, or because it broke only
 // after it had made progress, or at a message that the next one leaves out. It
-// returns the error that counts.
+// returns the error that counts: none if a message is at fault that is known to end
+// sessions, and that is not to be sent.
 func (p *poll) another(err error, sessions int) (again bool, cause error) {
 	if again, err := p.fallBack(err); again {
 		return true, err
@@ -177,7 +178,11 @@ func (p *poll) another(err error, sessions int) (again bool, cause error) {
 	var at *mailbox.Error
 	broke := errors.As(err, &at) && (at.Step == mailbox.StepRetr || at.Step == mailbox.StepTop) && !errors.As(err, &refused)
 	out := &p.leftOut
+	known := out.known
+	out.known = false
 	switch {
+	case known && p.loginGap() > 0: // the next poll does what is to be done for the others
+		return false, nil
 	case len(p.tally.forwarded()) > 0:
 		out.barren = 0
 	case len(out.uids) > out.before && out.barren < maxBarren:

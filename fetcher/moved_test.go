@@ -292,6 +292,36 @@ func TestHeaderAtWhichTheSessionEnds(t *testing.T) {
 			f.wantArrived(append(numbered(8), "n1")...)
 		}
 	})
+	t.Run("to be deleted, each time", func(t *testing.T) {
+		t.Parallel()
+		var on atomic.Bool
+		end := breaks(&on)
+		f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+			if verb == "TOP" {
+				s.Err("no such command")
+				return true
+			}
+			return end(s, verb, arg)
+		}})
+		f.account.Policy.MinInterval = time.Minute
+		f.add(numbered(8)...)
+		f.poll()
+		f.account.Policy.Keep = false
+		on.Store(true)
+		f.now.Add(time.Hour)
+		if r := f.poll(); r.Err == nil {
+			t.Error("the session ended at a header for the first time without an error, want one: it may be the network")
+		}
+		for day := range 3 {
+			f.add(fmt.Sprint("n", day))
+			f.now.Add(25 * time.Hour)
+			if r := f.pollBySchedule(); r.Err != nil || r.Counts.Forwarded != 1 {
+				t.Errorf("the poll came to %s, want one forwarded and no error: it is known which message ends sessions", inWords(r))
+			}
+			f.pollEvery12Hours(1, false)
+			f.wantLeft("uid-m5")
+		}
+	})
 	t.Run("after a move", func(t *testing.T) {
 		t.Parallel()
 		var on atomic.Bool

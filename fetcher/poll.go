@@ -105,6 +105,7 @@ type leftOut struct {
 	before  int   // how many there were when the last session began
 	barren  int   // sessions in a row that only added to them
 	noSpool int   // how many of them the disk below the spool could not take
+	known   bool  // the last session ended at the header of a message at which others did before
 	fault   error // why the poll does not end well though it went to its end; nil: it does
 }
 

@@ -29,8 +29,8 @@ func (s *Session) headers(ctx context.Context, entries []pop3.Entry, toDelete bo
 		if err := s.pipelineTops(ctx, entries, i, toDelete); err != nil {
 			return err
 		}
-		for _, ask := range []asker{s.top, s.alone} {
-			h, shown, err := s.header(ctx, e, ask)
+		for try, ask := range []asker{s.top, s.alone} {
+			h, shown, err := s.header(ctx, e, ask, try == 0 && !s.skipTop)
 			if err != nil {
 				return &HeaderError{Entry: e, Err: err}
 			}
@@ -78,14 +78,15 @@ func (s *Session) top(ctx context.Context, e pop3.Entry) (*pop3.Body, bool, erro
 	return body, false, err
 }
 
-// header reads a message's header; shown is false if the server refuses. Its
-// error is that of a broken session, as is one in which a message has no end.
-func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h message.Header, shown bool, err error) {
+// header reads a message's header, by TOP or by RETR; shown is false if the server
+// refuses. Its error is that of a broken session, as is one in which a message has no
+// end.
+func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker, byTop bool) (h message.Header, shown bool, err error) {
 	body, _, err := ask(ctx, e)
 	if err == nil {
 		n := message.NewNormalizer(io.Discard)
 		if _, err = (&bounded{body: body, left: s.maxDiscard(e.Size)}).WriteTo(n); err == nil {
-			s.topWorks = s.topWorks || !s.skipTop
+			s.topWorks = s.topWorks || byTop
 			return n.Header(), true, nil
 		}
 		_ = body.Close()
@@ -99,7 +100,7 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker) (h messag
 		return message.Header{}, false, nil
 	case s.conn.Outstanding() > 0:
 		return message.Header{}, false, s.broken(s.conf.Source.Error(StepTop, failure))
-	case ctx.Err() == nil && !s.skipTop && !s.topWorks:
+	case ctx.Err() == nil && byTop && !s.topWorks:
 		// Whatever it was, from now on by RETR, which has to work anyway. A
 		// connection that we cut ourselves proves nothing, and where TOP has
 		// worked for others it is the message.
