@@ -210,12 +210,7 @@ func (s *session) prints(ctx context.Context, entries []pop3.Entry, moved bool) 
 // allPrints is prints but for the messages at which sessions end: of those nothing is
 // known.
 func (s *session) allPrints(ctx context.Context, entries []pop3.Entry, breaking identify.Breaking, moved bool) ([]identify.Print, error) {
-	var ask []pop3.Entry
-	for _, e := range entries {
-		if !breaking.Has(e) {
-			ask = append(ask, e)
-		}
-	}
+	ask := breaking.Without(entries)
 	prints, err := s.prints(ctx, ask, moved)
 	if err != nil || len(ask) == len(entries) {
 		return prints, err

@@ -82,6 +82,54 @@ func TestBrokenMessageUnderFreshUIDsIsHeld(t *testing.T) {
 	}
 }
 
+// The broken message can be told by its size only where headers can be had by RETR,
+// which ends the session, or where its header was not asked for yet. It does not end
+// each session before the others are fetched, and has one row.
+func TestBrokenMessageUnderFreshUIDsIsKnownByItsSize(t *testing.T) {
+	t.Parallel()
+	for _, noTop := range []bool{false, true} {
+		for _, gap := range []time.Duration{0, time.Minute} {
+			for _, n := range []int{3, 12} { // so many count as moved
+				t.Run(fmt.Sprint(n, " messages, no TOP: ", noTop, ", between logins: ", gap), func(t *testing.T) {
+					t.Parallel()
+					f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+						switch m := s.Message(arg); {
+						case verb == "TOP" && noTop:
+							s.Close()
+						case verb == "RETR" && m != nil && m.UID == "uid-bad one":
+							s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+						default:
+							return freshUIDs(s, verb, arg)
+						}
+						return true
+					}})
+					f.account.Policy.MinInterval = gap
+					names := numbered(n)
+					f.add("bad one")
+					f.add(names...)
+					f.pollEvery12Hours(4, false) // what can be done at this server is found out
+					f.wantArrived(names...)
+					for i := range 6 {
+						names = append(names, fmt.Sprint("n", i))
+						f.add(names[len(names)-1])
+						f.pollEvery12Hours(2, false)
+						f.wantArrived(names...)
+					}
+					var bad []string
+					for _, rec := range f.records() {
+						if rec.State != ledger.Forwarded {
+							bad = append(bad, rec.State.String())
+						}
+					}
+					if !slices.Equal(bad, []string{"held"}) {
+						t.Errorf("states of the rows that are not forwarded: %v, want held", bad)
+					}
+				})
+			}
+		}
+	}
+}
+
 // A message of a server that gives it once is not fetched only to find out whether it
 // is the one that is due for deletion.
 func TestMessageUnderAReusedUIDOfHidingServerIsNotThrownAway(t *testing.T) {

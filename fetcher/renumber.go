@@ -54,8 +54,12 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	default:
 		ask = u.Ask()
 	}
-	if len(ask) == 0 || !u.Moved && !u.Edited && !s.box.CanTop() {
-		return nil
+	switch {
+	case s.box.CanTop() || u.Edited:
+	case u.Moved:
+		ask = u.Breaking(u.Entries, true).Without(ask)
+	default:
+		ask = nil
 	}
 	if u.Moved {
 		s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(u.Rows), "unknown", len(u.Entries))
@@ -76,6 +80,10 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	}
 	if err := s.sameNumbers(ctx, entriesOf(moved)); err != nil {
 		return err
+	}
+	if !u.Edited {
+		rest := identify.Others(u.Entries, moved)
+		moved = append(moved, u.Breaking(rest, !s.box.CanTop()).Pair(rest)...)
 	}
 	if u.Edited && u.AnotherMailbox(len(moved)) {
 		v.First, s.row.Listed = true, time.Time{}
@@ -195,7 +203,7 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 		return err
 	}
 	if len(moved) > 0 {
-		s.log.Info("messages under new UIDs were known by their headers", "known", len(moved))
+		s.log.Info("messages under new UIDs are known", "known", len(moved))
 	}
 	known, err := s.lease.Known(ctx)
 	if err != nil {

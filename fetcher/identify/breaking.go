@@ -21,23 +21,56 @@ type Breaking struct {
 func FindBreaking(v *View, leftOut map[string]bool) Breaking {
 	b := Breaking{leftOut: leftOut}
 	for _, k := range v.Known.All() {
-		if k.Cause.Code != ledger.CauseIncomplete || k.Fingerprint != "" || k.Size < 0 || k.CopyFile != "" || !Undelivered(k) {
-			continue
+		b.add(k)
+	}
+	b.count(v.Entries)
+	return b
+}
+
+// Breaking are those among unmatched messages. Where headers can be had by TOP, held
+// ones are not: a header proves more than a size, and nobody would look at a message
+// that was wrongly taken for one of these.
+func (u Unmatched) Breaking(entries []pop3.Entry, held bool) Breaking {
+	var b Breaking
+	for _, k := range u.Rows {
+		if held || k.State != ledger.Held {
+			b.add(*k)
 		}
-		if b.rows == nil {
-			b.rows, b.listed = make(map[int64][]ledger.Known), make(map[int64]int)
-		}
-		b.rows[k.Size] = append(b.rows[k.Size], k)
+	}
+	b.count(entries)
+	return b
+}
+
+// add adds a row, if it is that of such a message.
+func (b *Breaking) add(k ledger.Known) {
+	if k.Cause.Code != ledger.CauseIncomplete || k.Fingerprint != "" || k.Size < 0 || k.CopyFile != "" || !Undelivered(k) {
+		return
 	}
 	if b.rows == nil {
-		return b
+		b.rows = make(map[int64][]ledger.Known)
 	}
-	for _, e := range v.Entries {
+	b.rows[k.Size] = append(b.rows[k.Size], k)
+}
+
+// count counts the messages that have the sizes of the rows.
+func (b *Breaking) count(entries []pop3.Entry) {
+	if b.rows == nil {
+		return
+	}
+	b.listed = make(map[int64]int)
+	for _, e := range entries {
 		if b.rows[e.Size] != nil {
 			b.listed[e.Size]++
 		}
 	}
-	return b
+}
+
+// Without are the other messages.
+func (b Breaking) Without(entries []pop3.Entry) []pop3.Entry {
+	if b.rows == nil {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), b.Has)
 }
 
 // Has reports whether sessions end at a message as far as its size tells. Where more
@@ -60,8 +93,8 @@ func (b Breaking) Row(e pop3.Entry) *ledger.Known {
 	return nil
 }
 
-// pair matches the messages with their rows, one to one, those under their UIDs first.
-func (b Breaking) pair(entries []pop3.Entry) (matches []Match) {
+// Pair matches the messages with their rows, one to one, those under their UIDs first.
+func (b Breaking) Pair(entries []pop3.Entry) (matches []Match) {
 	if b.rows == nil {
 		return nil
 	}

@@ -37,7 +37,7 @@ func TestBreakingAreToldByTheirSizes(t *testing.T) {
 				t.Errorf("%s: UID %s breaks: %v, want %v", name, e.UID, got, want)
 			}
 		}
-		pairs := b.pair(entries)
+		pairs := b.Pair(entries)
 		for _, m := range pairs {
 			if want := test.want[m.UID]; m.Known.ID != want {
 				t.Errorf("%s: UID %s has row %d, want %d", name, m.UID, m.Known.ID, want)

@@ -92,3 +92,15 @@ func moreThanRows(entries []pop3.Entry, prints []Print, rows []*ledger.Known) ma
 	}
 	return crowded
 }
+
+// Others are the entries that are not among those that were matched.
+func Others(entries []pop3.Entry, matched []Match) []pop3.Entry {
+	if len(matched) == 0 {
+		return entries
+	}
+	numbers := make(map[int]bool, len(matched))
+	for _, m := range matched {
+		numbers[m.Number] = true
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e pop3.Entry) bool { return numbers[e.Number] })
+}

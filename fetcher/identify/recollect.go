@@ -18,7 +18,7 @@ func Recollect(v *View, prints []Print, breaking Breaking) (moved []Match, displ
 		}
 	}
 	found, taken := make(map[int64]bool), make(map[int]bool) // rows, and the numbers of their messages
-	for _, m := range slices.Concat(Pair(rows, v.Entries, prints, v.Emptied), breaking.pair(v.Entries)) {
+	for _, m := range slices.Concat(Pair(rows, v.Entries, prints, v.Emptied), breaking.Pair(v.Entries)) {
 		found[m.Known.ID], taken[m.Number] = true, true
 		if m.UID != m.Known.UID {
 			moved = append(moved, m)
