@@ -156,3 +156,44 @@ func TestSkippedMessageWithoutASizeIsKnownByItsUID(t *testing.T) {
 	f.pollEvery12Hours(2, false)
 	f.wantArrived("m1")
 }
+
+// TestKnownMessageThatIsKeptBeforeItIsProven: a message was forwarded, came back under
+// another UID, and broke off there. When it comes whole, at a server that gives each
+// message once and lists wrong sizes, so that it is kept before it is asked for again,
+// it is still the one that was forwarded.
+func TestKnownMessageThatIsKeptBeforeItIsProven(t *testing.T) {
+	t.Parallel()
+	var breaks, says atomic.Bool
+	f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb == "LIST" && arg == "":
+			var lines []string
+			for n := 1; s.Message(fmt.Sprint(n)) != nil; n++ {
+				lines = append(lines, fmt.Sprint(n, " 1000"))
+			}
+			s.Lines("", lines...)
+		case verb == "RETR" && breaks.Load():
+			s.Write("+OK\r\nFrom: cron")
+			s.Close()
+		default:
+			return says.Load() && saysExpire(s, verb, arg)
+		}
+		return true
+	}})
+	f.addUnder("beside", octetsOf("beside"))
+	f.addUnder("1", alikeOf("one"))
+	f.pollEvery12Hours(1, false)
+	f.without("1")
+	f.pollEvery12Hours(2, false)
+	f.addUnder("2", alikeOf("one"))
+	breaks.Store(true)
+	f.pollEvery12Hours(1, false)
+	f.wantStates(map[string]string{"beside": "forwarded", "1": "forwarded", "2": "deferred"})
+	breaks.Store(false)
+	says.Store(true)
+	f.pollEvery12Hours(2, false)
+	if got := f.smtp.Messages(); len(got) != 2 {
+		t.Errorf("%d messages arrived, want 2: none is sent twice", len(got))
+	}
+	f.wantCopies(0)
+}

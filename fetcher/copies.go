@@ -95,7 +95,10 @@ func (s *session) keepFirst(ctx context.Context, c identify.Candidate, rec *ledg
 	if rec.CopyFile != "" && rec.MessageSize > b.Octets {
 		return rec, nil
 	}
-	m := &fetched{Candidate: c, Body: b, row: rec} // a part has no fingerprint
+	m := &fetched{Candidate: c, Body: b, row: rec}
+	if m.unproven() {
+		rec.Fingerprint = "" // a part has none, or it would prove as much as a whole message
+	}
 	rec.MessageSize, rec.Excerpt = b.Octets, b.Header.Excerpt()
 	rec.Cause = ledger.Cause{Code: ledger.CauseIncomplete, Text: (&mailbox.IncompleteError{Got: b.Octets, Listed: c.Size}).Error()}
 	return rec, s.retain(ctx, m) // the session does not end by QUIT for that: the server may have more of it
