@@ -124,6 +124,9 @@ var (
 		"bare newline",
 		"nul character", // Cyrus: Message contains NUL characters
 		"nul octet",
+		"message contains invalid header", // Cyrus: a line that is no field
+		"non-ascii characters in headers", // Cyrus with reject8bit
+		"no header/body separator",        // Cyrus
 	}
 )
 

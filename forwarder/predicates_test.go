@@ -61,6 +61,7 @@ func TestPredicates(t *testing.T) {
 		{"SMTP, 450 without a reason", dot, 450, forwarder.EnhancedCode{4, 0, 0}, "NO", ""},
 		{"IMAP, TLS first", forwarder.StageAuth, 530, forwarder.EnhancedCode{5, 7, 10}, "NO [PRIVACYREQUIRED] not in clear", "AboutSender WantsTLS"},
 		{"IMAP, the same before the message", forwarder.StageData, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Append failed", ""},
+		{"IMAP, Cyrus, a line that is no field", dot, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Message contains invalid header", "Unexplained AboutContent"},
 		{"Exchange, IMAP, too large", dot, 450, forwarder.EnhancedCode{}, "NO Maximum size of appendable message has been exceeded", "TooLarge"},
 		{"iCloud, IMAP, too large", dot, 552, forwarder.EnhancedCode{5, 3, 4}, "BAD TOOBIG", "TooLarge AboutContent"},
 		{"Gmail, IMAP, rate", dot, 451, forwarder.EnhancedCode{4, 3, 0}, "NO [OVERQUOTA] Account exceeded command or bandwidth limits", "Throttled"},

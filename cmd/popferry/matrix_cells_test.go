@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"testing"
 
@@ -111,6 +112,43 @@ func matrixCells() []matrixCell {
 				"field without a name": "held: invalid header", "empty fields": "held: invalid header",
 			}),
 			changes: cyrusChanges(),
+		},
+		{
+			name: "Dovecot to Dovecot IMAP", usual: true,
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				d := realserver.StartDovecotIMAP(t)
+				d.AddUser("inbox", "secret")
+				return fromDovecot(d, mail), toIMAP(t, d.IMAP(), d.Stored)
+			},
+			stays:   stays(always()),
+			changes: binaryChanges(),
+		},
+		{
+			name: "Dovecot to Cyrus IMAP",
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				c := realserver.StartCyrusIMAP(t)
+				return fromDovecot(realserver.StartDovecot(t), mail), toIMAP(t, c.IMAP(), c.Stored)
+			},
+			stays: stays(always(), map[string]string{
+				"NUL in the header":     "held: NUL characters",
+				"text without a header": "held: invalid header", "a line that is no field": "held: invalid header",
+				"space before the colon": "held: invalid header", "field without a name": "held: invalid header",
+			}),
+			changes: append(binaryChanges(), "from is changed", "subject is changed", "x-note is changed"), // 8-bit octets become X
+		},
+		{
+			name: "Dovecot to Courier IMAP",
+			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
+				c := realserver.StartCourierIMAP(t, "inbox")
+				return fromDovecot(realserver.StartDovecot(t), mail), toIMAP(t, c.IMAP(), c.Stored)
+			},
+			stays: stays(always(), map[string]string{
+				"NUL": "held: BINARY", "NUL in the header": "held: BINARY", "NUL before a dot": "held: BINARY", "binary": "held: BINARY",
+			}),
+			changes: []string{
+				"delivered-to is added",
+				"the body is changed in line ends and spaces", "x-note is changed in line ends and spaces", "return-path is changed in line ends and spaces", // bare CR
+			},
 		},
 		{
 			name: "Dovecot to Postfix with Cyrus LMTP",
@@ -234,6 +272,25 @@ func toDovecot(d *realserver.Dovecot) matrixTarget {
 	return matrixTarget{
 		forward: fmt.Sprintf(`{host: "unix:%s", protocol: lmtp, to: [inbox@popferry.test]}`, d.LMTPSocket()),
 		mail:    d.Stored,
+		idle:    func(context.Context) error { return nil },
+	}
+}
+
+// binaryChanges are what IMAP servers with BINARY do to mail, and what popferry does
+// not do there.
+func binaryChanges() []string {
+	return []string{
+		"content-transfer-encoding is changed", "the body is changed", // a part that is binary is encoded (RFC 3516)
+		"delivered-to is added", // it is not removed: no mail system follows that looks for loops
+	}
+}
+
+// toIMAP puts mail into the inbox of a user by IMAP.
+func toIMAP(t *testing.T, addr string, mail func(user string) iter.Seq[[]byte]) matrixTarget {
+	t.Helper()
+	return matrixTarget{
+		forward: fmt.Sprintf("{%s, protocol: imap, tls: none, username: inbox, password: secret}", testworld.HostPort(t, addr)),
+		mail:    mail,
 		idle:    func(context.Context) error { return nil },
 	}
 }

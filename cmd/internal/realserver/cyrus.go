@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Cyrus is a running Cyrus that takes mail by LMTP. Each user's mailbox is created
-// with the first message. It keeps a message that comes a second time, which Cyrus
+// Cyrus is a running Cyrus that takes mail by LMTP, and if it was started so by IMAP.
+// Each user's mailbox is created with the first message or login. It keeps a message that comes a second time, which Cyrus
 // by default drops.
 type Cyrus struct {
 	root
@@ -45,8 +45,38 @@ SERVICES {
 }
 `
 
+// cyrusIMAP are the settings, and the service, for IMAP without TLS.
+const (
+	cyrusIMAP = `
+allowplaintext: yes
+sasl_pwcheck_method: saslauthd
+sasl_saslauthd_path: /run/saslauthd/mux
+`
+	cyrusIMAPService = `  imap cmd="/usr/lib/cyrus/bin/imapd" listen="{ip}:{imap}" prefork=0 maxchild=20
+`
+)
+
 // StartCyrus starts Cyrus, and stops it at the end of the test.
 func StartCyrus(tb testing.TB) *Cyrus {
+	tb.Helper()
+	c := newCyrus(tb)
+	c.serve(cyrusConfig, cyrusServices, c.LMTP())
+	return c
+}
+
+// StartCyrusIMAP is StartCyrus with IMAP as well. Any user logs in with the password
+// "secret".
+func StartCyrusIMAP(tb testing.TB) *Cyrus {
+	tb.Helper()
+	c := newCyrus(tb)
+	c.has("usr/lib/cyrus/bin/imapd")
+	c.saslauthd("run/saslauthd", "secret")
+	c.serve(cyrusConfig+cyrusIMAP, strings.Replace(cyrusServices, "SERVICES {\n", "SERVICES {\n"+cyrusIMAPService, 1), c.LMTP(), c.IMAP())
+	return c
+}
+
+// newCyrus prepares a server.
+func newCyrus(tb testing.TB) *Cyrus {
 	tb.Helper()
 	c := &Cyrus{root: newRoot(tb, "cyrus", "cyrus"), ip: loopback()}
 	for _, folder := range []string{"var/lib/cyrus", "var/spool/cyrus/mail", "run/cyrus"} {
@@ -55,12 +85,20 @@ func StartCyrus(tb testing.TB) *Cyrus {
 	for _, folder := range []string{"db", "lock", "log", "msg", "proc", "ptclient", "socket", "user", "quota", "sieve", "sync", "rpm"} {
 		c.own("var/lib/cyrus/"+folder, 0o755, 0)
 	}
-	c.write("etc/imapd.conf", cyrusConfig)
-	c.write("etc/cyrus.conf", strings.NewReplacer("{ip}", c.ip, "{lmtp}", strconv.Itoa(lmtpPort)).Replace(cyrusServices))
 	c.syslog()
-	c.daemon = c.start([]string{c.LMTP()}, "/usr/sbin/cyrmaster", "-D")
 	return c
 }
+
+// serve starts the server.
+func (c *Cyrus) serve(config, services string, addrs ...string) {
+	c.root.tb.Helper()
+	c.write("etc/imapd.conf", config)
+	c.write("etc/cyrus.conf", strings.NewReplacer("{ip}", c.ip, "{lmtp}", strconv.Itoa(lmtpPort), "{imap}", strconv.Itoa(imapPort)).Replace(services))
+	c.daemon = c.start(addrs, "/usr/sbin/cyrmaster", "-D")
+}
+
+// IMAP is the host:port of IMAP without TLS.
+func (c *Cyrus) IMAP() string { return net.JoinHostPort(c.ip, strconv.Itoa(imapPort)) }
 
 // LMTP is the host:port of LMTP without TLS.
 func (c *Cyrus) LMTP() string { return net.JoinHostPort(c.ip, strconv.Itoa(lmtpPort)) }

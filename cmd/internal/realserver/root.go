@@ -63,6 +63,15 @@ func newRoot(tb testing.TB, server string, users ...string) root {
 	return r
 }
 
+// has skips the test, or fails it, if the unpacked packages lack a file: they were
+// unpacked when there were fewer.
+func (r root) has(file string) {
+	r.tb.Helper()
+	if _, err := os.Stat(r.path(file)); err != nil {
+		missing(r.tb, fmt.Sprintf("%s is unpacked without %s: remove its folder and run .ci/unpack %[1]s", r.server, file))
+	}
+}
+
 // writeUsers writes the user and group databases. Mail belongs to the user mail.
 func (r root) writeUsers(names []string) {
 	r.tb.Helper()
