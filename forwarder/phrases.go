@@ -1,6 +1,9 @@
 package forwarder
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The phrases of real servers, in lower case, for replies whose codes (RFC 3463,
 // RFC 5248) do not say enough. A server or two that use each are named.
@@ -113,20 +116,22 @@ var (
 		"maximum size of appendable message", // Exchange, IMAP
 		"toobig",                             // iCloud, IMAP: BAD ... TOOBIG
 	}
-	lineContentPhrases = []string{
+	lineContentPhrases = slices.Concat(strayPhrases, []string{
 		"line too long", // aiosmtpd: 500 Line too long; OpenSMTPD: 500 5.0.0
 		"lines too long",
+		"nul character", // Cyrus: Message contains NUL characters
+		"nul octet",
+		"message contains invalid header", // Cyrus: a line that is no field
+		"non-ascii characters in headers", // Cyrus with reject8bit
+		"no header/body separator",        // Cyrus
+	})
+	strayPhrases = []string{
 		"bare carriage return", // sendmail: 421 4.5.0 Bare carriage return (CR) not allowed
 		"bare <cr>",
 		"bare cr",
 		"bare linefeed", // sendmail, Postfix (smtpd_forbid_bare_newline), Exchange
 		"bare lf",
 		"bare newline",
-		"nul character", // Cyrus: Message contains NUL characters
-		"nul octet",
-		"message contains invalid header", // Cyrus: a line that is no field
-		"non-ascii characters in headers", // Cyrus with reject8bit
-		"no header/body separator",        // Cyrus
 	}
 )
 

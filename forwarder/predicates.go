@@ -77,6 +77,10 @@ func (o Outcome) AboutContent() bool {
 		o.Code >= 421 && o.Says(lineContentPhrases)
 }
 
+// AboutStrays reports whether the message was refused for a CR or LF that is not part
+// of a line end.
+func (o Outcome) AboutStrays() bool { return o.AboutContent() && o.Says(strayPhrases) }
+
 // FalseEnd reports whether the message was not sent because of its FalseEnd.
 func (o Outcome) FalseEnd() bool {
 	return o.Kind == Impossible && o.Enhanced == EnhancedCode{5, 6, 0}

@@ -132,7 +132,7 @@ func (t *transaction) answered(r *wire.Response) (forwarder.Outcome, error) {
 			return o, errNotStarted
 		}
 	}
-	if o.AboutContent() && !o.TooLarge() && t.m.Strays != forwarder.NoStrays {
+	if o.AboutStrays() && t.m.Strays != forwarder.NoStrays {
 		s.quirk.suspect(noStrays)
 	}
 	return o, nil

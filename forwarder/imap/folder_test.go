@@ -145,11 +145,15 @@ func TestStrays(t *testing.T) {
 	}
 	refusing := serve(t, imaptest.Options{Fault: func(e imaptest.Event) imaptest.Fault {
 		if e.Command == "MESSAGE" && e.Appends == 1 {
+			return imaptest.Fault{Reply: "NO Message contains invalid header"}
+		}
+		if e.Command == "MESSAGE" && e.Appends == 2 {
 			return imaptest.Fault{Reply: "NO Message contains bare CR"}
 		}
 		return imaptest.Fault{}
 	}})
 	p = newPool(t, refusing)
+	wantOutcome(t, p, stray("A: b\r\nno field\r\n\r\na\rb\r\n"), "refused dot 554 5.6.0 NO Message contains invalid header") // for something else
 	wantOutcome(t, p, stray("A: b\r\n\r\na\rb\r\n"), "refused dot 554 5.6.0 NO Message contains bare CR")
 	wantOutcome(t, p, stray("A: b\r\n\r\na\rb\r\n"), "impossible data 554 5.6.1 the message has a CR that is not part of a line end, and the server has refused such messages")
 	wantOutcome(t, p, message("A: b\r\n\r\nab\r\n"), "accepted dot 250 2.0.0 OK done")
