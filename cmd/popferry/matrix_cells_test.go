@@ -124,7 +124,7 @@ func matrixCells() []matrixCell {
 			changes: binaryChanges(),
 		},
 		{
-			name: "Dovecot to Cyrus IMAP",
+			name: "Dovecot to Cyrus IMAP", usual: true,
 			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
 				c := realserver.StartCyrusIMAP(t)
 				return fromDovecot(realserver.StartDovecot(t), mail), toIMAP(t, c.IMAP(), c.Stored)
@@ -137,7 +137,7 @@ func matrixCells() []matrixCell {
 			changes: append(binaryChanges(), "from is changed", "subject is changed", "x-note is changed"), // 8-bit octets become X
 		},
 		{
-			name: "Dovecot to Courier IMAP",
+			name: "Dovecot to Courier IMAP", usual: true,
 			start: func(t *testing.T, mail []oddMessage) (matrixSource, matrixTarget) {
 				c := realserver.StartCourierIMAP(t, "inbox")
 				return fromDovecot(realserver.StartDovecot(t), mail), toIMAP(t, c.IMAP(), c.Stored)
