@@ -7,7 +7,8 @@
 // write to the file and the folders. These are no strangers:
 //
 //   - whoever can write to a folder with the sticky bit, such as /tmp: they can
-//     replace only what is their own there;
+//     replace only what is their own there. The ledger's own folder must not be one:
+//     SQLite believes files beside it by their names;
 //   - a group of the same name as the user (or as root), which is how most systems
 //     make one group for each user. Where the system knows no names, the same
 //     number counts;

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // Guard knows who runs popferry, and so whom to trust.
@@ -81,8 +82,9 @@ func (g *Guard) judge(path string, info fs.FileInfo) error {
 }
 
 // beside are the endings of the files and folders that belong to a ledger: SQLite's
-// log and its index, and popferry's locks and retained copies.
-var beside = []string{"-wal", "-shm", ".locks", ".kept"}
+// log, its index and its rollback journal, which it plays into the ledger, and
+// popferry's locks and retained copies.
+var beside = []string{"-wal", "-shm", "-journal", ".locks", ".kept"}
 
 // Ledger looks at a ledger, at what belongs to it, and at the way to it. Nothing of
 // it need exist. If something is not trusted the error is an *Error.
@@ -95,6 +97,9 @@ func (g *Guard) Ledger(path string) error {
 		return err
 	}
 	if e := g.folders(path, way, true); e != nil {
+		return e
+	}
+	if e := g.shared(path, filepath.Dir(way.end)); e != nil {
 		return e
 	}
 	for _, ending := range append([]string{""}, beside...) {

@@ -1,6 +1,10 @@
 package trust
 
-import "io/fs"
+import (
+	"fmt"
+	"io/fs"
+	"os"
+)
 
 // file judges a file, or a folder that belongs to a ledger.
 func (g *Guard) file(path string, info fs.FileInfo, ledger bool) *Error {
@@ -38,6 +42,29 @@ func (g *Guard) folders(path string, w way, ledger bool) *Error {
 	return nil
 }
 
+// shared judges the folder of a ledger, where the sticky bit is of no help: whoever
+// can make files there can make what SQLite takes for the ledger's own, at the moment
+// at which it looks.
+func (g *Guard) shared(path, dir string) *Error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // it is to be made, or the ledger cannot be opened either
+	}
+	uid, gid, ok := Owner(info)
+	if !ok {
+		return nil
+	}
+	if who := g.permitted(info, uid, gid); who.text != "" {
+		return &Error{
+			Path:    path,
+			Culprit: dir,
+			Text:    fmt.Sprintf("%s put files beside it in %s (mode %s), and SQLite would take some for the ledger's own", who.text, dir, octalMode(info.Mode())),
+			Remedy:  "if nobody has done so, move it to a folder of its own that only popferry's user can write to, and change `state`",
+		}
+	}
+	return nil
+}
+
 // owner reports whether files of a user are trusted.
 func (g *Guard) owner(uid int, ledger bool) bool {
 	return uid == 0 || uid == g.user || ledger && g.user == 0 && isService(uid)
@@ -49,11 +76,16 @@ type class struct{ text, letter string }
 // writers are those who can write to a file or folder though they are not trusted;
 // zero if there are none.
 func (g *Guard) writers(info fs.FileInfo, uid, gid int) class {
-	mode := info.Mode()
-	group, others := mode.Perm()&0o020 != 0, mode.Perm()&0o002 != 0
-	if info.IsDir() && mode&fs.ModeSticky != 0 {
+	if info.IsDir() && info.Mode()&fs.ModeSticky != 0 {
 		return class{}
 	}
+	return g.permitted(info, uid, gid)
+}
+
+// permitted is writers without regard to the sticky bit.
+func (g *Guard) permitted(info fs.FileInfo, uid, gid int) class {
+	mode := info.Mode()
+	group, others := mode.Perm()&0o020 != 0, mode.Perm()&0o002 != 0
 	if g.container && info.IsDir() && uid == 0 {
 		others = false
 	}
@@ -80,4 +112,13 @@ func (g *Guard) ownGroup(gid, owner int) bool {
 		}
 	}
 	return false
+}
+
+// octalMode is a mode as chmod has it, with the sticky bit.
+func octalMode(mode fs.FileMode) string {
+	bits := uint32(mode.Perm())
+	if mode&fs.ModeSticky != 0 {
+		bits |= 0o1000
+	}
+	return fmt.Sprintf("%04o", bits)
 }

@@ -222,6 +222,33 @@ func TestFolders(t *testing.T) {
 	refused(t, guard.Check(path), culprit, culprit+", on the way to it, belongs to uid 54321")
 }
 
+// Where others can put files beside a ledger, SQLite takes a journal of theirs for its
+// own and plays it into the ledger, whatever the sticky bit says.
+func TestLedgerInASharedFolder(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(private(t), "shared")
+	mkdir(t, dir, 0o777|fs.ModeSticky)
+	path := filepath.Join(dir, "popferry.db")
+	words := "other users can put files beside it in " + dir + " (mode 1777), and SQLite would take some for the ledger's own; "
+	refused(t, me().Ledger(path), dir, path+": "+words, "move it to a folder of its own")
+	write(t, path, 0o600)
+	refused(t, me().Ledger(path), dir, words)
+	link := filepath.Join(private(t), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, me().Ledger(link), dir, words)
+	if err := me().Check(path); err != nil {
+		t.Errorf("a configuration there: %v, want no error", err)
+	}
+	chmod(t, dir, 0o755)
+	if err := me().Ledger(path); err != nil {
+		t.Errorf("the folder is private now: %v, want no error", err)
+	}
+	write(t, path+"-journal", 0o600)
+	refused(t, giveAway(t, path+"-journal").Ledger(path), path+"-journal", "belongs to ")
+}
+
 // Volumes of Docker and Kubernetes: a folder of root's with mode 0777, with setgid and
 // the group of fsGroup, or 2775.
 func TestVolumes(t *testing.T) {
