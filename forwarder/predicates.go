@@ -45,15 +45,16 @@ func (o Outcome) NoRoom() bool {
 	case subject == 2 && detail == 2 || o.Enhanced == EnhancedCode{4, 3, 1}:
 		return true
 	default:
-		// 4.5.3 and 5.5.3 are about too many recipients; "quota" may stand there, too.
-		return (o.Code == 452 || o.Code == 552 || o.Code == 422) && subject != 5 && o.Says(noRoomPhrases)
+		// x.5.3 is about too many recipients, x.6 and x.7 about what stands in the message;
+		// "quota" may be in these texts, too.
+		return (o.Code == 452 || o.Code == 552 || o.Code == 422) && (subject == 0 || subject == 2 || subject == 3) && o.Says(noRoomPhrases)
 	}
 }
 
 // Throttled reports whether the server has too many connections from popferry, or
 // gets mail from it too fast: x.3.2 (RFC 3463 3.4), 4.7.28 (Gmail), or words.
 func (o Outcome) Throttled() bool {
-	return o.Code >= 400 && o.Code < 500 && !o.NoRoom() &&
+	return o.Code >= 400 && o.Code < 500 && !o.NoRoom() && !o.AboutAddress() &&
 		(o.Enhanced == EnhancedCode{4, 3, 2} || o.Enhanced == EnhancedCode{4, 7, 28} || o.Says(throttledPhrases))
 }
 
@@ -151,7 +152,7 @@ func (o Outcome) RefusesName() bool {
 // because it is on a block list. After the message the same words are about what
 // stands in it, and with the sender they are about that one's domain.
 func (o Outcome) Listed() bool {
-	return o.Code >= 400 && o.Stage < StageDot && o.Says(listedPhrases) && !o.Says(listedSenderPhrases)
+	return o.Code >= 400 && o.Stage < StageDot && !o.AboutAddress() && o.Says(listedPhrases) && !o.Says(listedSenderPhrases)
 }
 
 // NoRelay reports whether the server does not relay mail to a recipient.
