@@ -99,10 +99,13 @@ func (b *Breaker) Record(v Verdict, state ledger.State) error {
 	case InDoubt: // the next one could be in doubt, too: each may arrive twice
 		return &RouteError{Name: b.name, Outcome: o}
 	case ConnectionLost:
-		if b.lost++; b.lost >= maxLost {
-			return &DestinationError{Name: b.name, Outcome: o}
+		switch b.lost++; {
+		case b.lost < maxLost:
+			return nil
+		case o.Stage == forwarder.StageDot: // 421, when it had seen the message: others may pass
+			return &PausedError{Name: b.name, Outcome: o}
 		}
-		return nil
+		return &DestinationError{Name: b.name, Outcome: o}
 	case NoEffect, Rollback:
 	}
 	b.lost = 0

@@ -18,6 +18,7 @@ var (
 	laterReply    = refused(forwarder.StageDot, 451, 4, 7, 1)
 	otherLater    = refused(forwarder.StageDot, 450)
 	lostReply     = forwarder.Outcome{Recipient: "a@example.org", Kind: forwarder.Broken, Stage: forwarder.StageBody}
+	closingReply  = refused(forwarder.StageDot, 421, 4, 7, 1)
 	doubtReply    = forwarder.Outcome{Recipient: "a@example.org", Kind: forwarder.InDoubt, Stage: forwarder.StageDot}
 )
 
@@ -62,6 +63,8 @@ func TestBreaker(t *testing.T) {
 		"still throttled":                                   {[]forwarder.Outcome{refused(forwarder.StageDot, 432, 4, 3, 2)}, destination},
 		"one connection lost":                               {[]forwarder.Outcome{lostReply}, none},
 		"three connections lost":                            {repeat(lostReply, 3), destination},
+		"two sessions ended by what was read":               {repeat(closingReply, 2), none},
+		"three sessions ended by what was read":             {repeat(closingReply, 3), paused},
 		"lost, with one that passes":                        {[]forwarder.Outcome{lostReply, lostReply, acceptedReply, lostReply, lostReply}, none},
 		"one without an answer":                             {[]forwarder.Outcome{doubtReply}, route},
 		"four deferred with one code":                       {repeat(laterReply, 4), none},
