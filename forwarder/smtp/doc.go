@@ -1,11 +1,11 @@
 // Package smtp delivers messages over SMTP (RFC 5321) and LMTP (RFC 2033).
 //
 // A Pool keeps a few sessions with one server and puts each message on one of
-// them. go-smtp opens a session: greeting, EHLO or LHLO, AUTH. From then on the
-// mail transaction is written here, because it has to know exactly which octets
-// were sent: a message whose body or final dot is cut off must never reach its
-// end by accident, and whether it has reached it decides between "not delivered"
-// and "nobody knows" (RFC 1047).
+// them. go-smtp opens a session: greeting, EHLO or LHLO, AUTH by the mechanisms of
+// package login. From then on the mail transaction is written here, because it has
+// to know exactly which octets were sent: a message whose body or final dot is cut
+// off must never reach its end by accident, and whether it has reached it decides
+// between "not delivered" and "nobody knows" (RFC 1047).
 //
 //	Submit > Wait: admitted > begin > a slot on a session: envelope, message > replies > outcomes > Done
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/cmd/internal/provider"
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // advice says what to do about a step that failed: what can be found out here
@@ -41,7 +42,7 @@ func (c *checker) advice(ctx context.Context, s config.Server, p probe.Protocol,
 	case why.Code == "locked":
 		found = why.Remedy + " popferry itself holds the lock while it polls this account."
 	default:
-		return LoginAdvice(s, why)
+		return LoginAdvice(s, why) + clearAdvice(s, why)
 	}
 	if found == "" {
 		return why.Remedy
@@ -176,6 +177,15 @@ func LoginAdvice(s config.Server, why cause.Cause) string {
 		advice += " Then check the spelling of username and password."
 	}
 	return advice
+}
+
+// clearAdvice says that a refused login without TLS may be due to its method: some
+// servers offer CRAM-MD5 or SCRAM, and have only hashes of their passwords.
+func clearAdvice(s config.Server, why cause.Cause) string {
+	if s.TLS.Mode != config.TLSNone || s.Auth != string(login.Auto) || s.Token || why.Code != "credentials" && why.Code != "forward_auth" {
+		return ""
+	}
+	return " If the server offers CRAM-MD5 or SCRAM, popferry uses nothing else without TLS; if the password is right nevertheless, set auth: plain."
 }
 
 // withStep appends to a sentence what has to be done at the provider, and where.

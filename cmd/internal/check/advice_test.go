@@ -70,6 +70,27 @@ func TestNoSMTPPortsAreAdvisedForLMTP(t *testing.T) {
 	}
 }
 
+// Without TLS, the method may be why a right password is refused.
+func TestAdviceForLoginInClear(t *testing.T) {
+	t.Parallel()
+	c := checker{Options{Resources: app.NewResources()}}
+	for _, tt := range []struct {
+		mode, auth string
+		code       int
+		want       bool
+	}{
+		{config.TLSNone, "auto", 535, true}, {config.TLSStart, "auto", 535, false}, {config.TLSNone, "plain", 535, false}, {config.TLSNone, "auto", 454, false},
+	} {
+		failed := probe.Step{Name: probe.StepLogin, Err: &outcome.DestinationError{Name: "main", Outcome: forwarder.Outcome{
+			Kind: forwarder.Unusable, Stage: forwarder.StageAuth, Code: tt.code, Text: "no",
+		}}}
+		server := config.Server{Host: "127.0.0.1", Username: "leo@example.org", TLS: config.TLS{Mode: tt.mode}, Auth: tt.auth}
+		if advice := c.advice(t.Context(), server, probe.SMTP, failed); strings.Contains(advice, "set auth: plain") != tt.want {
+			t.Errorf("%+v: advice %q", tt, advice)
+		}
+	}
+}
+
 // A login by IMAP that is refused may have to be switched on first.
 func TestLoginAdviceForIMAP(t *testing.T) {
 	t.Parallel()
