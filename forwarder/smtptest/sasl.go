@@ -144,7 +144,7 @@ func (b *bearerServer) Next(response []byte) (question []byte, done bool, err er
 	who, token, _ := strings.Cut(string(response), "\x01auth=Bearer ")
 	_, who, _ = strings.Cut(strings.TrimSuffix(who, ","), "=") // "user=leo" or "n,a=leo,"
 	if b.refused = b.check(who, strings.TrimSuffix(token, "\x01\x01")); b.refused != nil {
-		return []byte(reason), false, nil
+		return []byte(reason), false, nil //nolint:nilerr // the refusal follows the client's answer
 	}
 	return nil, true, nil
 }
