@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"os"
 	"slices"
@@ -46,15 +49,15 @@ func tokens(t *testing.T) Option {
 	return Tokens(t, map[string]string{shortToken: "leo", longToken: "leo"})
 }
 
-// startTLS upgrades connections to a server on localhost.
-func startTLS(t *testing.T, caFile string) func(context.Context, net.Conn) (net.Conn, error) {
+// startTLS upgrades connections to a server on localhost, with certificates of one's own.
+func startTLS(t *testing.T, caFile string, mine ...tls.Certificate) func(context.Context, net.Conn) (net.Conn, error) {
 	t.Helper()
 	pem, err := os.ReadFile(caFile)
 	check(t, err)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
 	return func(ctx context.Context, c net.Conn) (net.Conn, error) {
-		over := tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "localhost"})
+		over := tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: mine})
 		return over, over.HandshakeContext(ctx)
 	}
 }
@@ -129,5 +132,50 @@ func TestIMAPLogins(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), "auth: 535 5.7.8 NO [AUTHENTICATIONFAILED] ") || strings.Contains(err.Error(), "wr0ng") {
 			t.Errorf("%+v with a wrong secret: %v", w, err)
 		}
+	}
+}
+
+// certificateLogin has Dovecot let in whoever has a certificate with the user's name.
+const certificateLogin = `
+ssl_ca = <{ca}
+ssl_require_crl = no
+ssl_verify_client_cert = yes
+auth_ssl_username_from_cert = yes
+auth_mechanisms = plain external
+passdb {
+  driver = static
+  args = nopassword=y
+  mechanisms = external
+}
+`
+
+// TestCertificateLogin: EXTERNAL lets in the user whom the client's certificate
+// names, and nobody else.
+func TestCertificateLogin(t *testing.T) {
+	t.Parallel()
+	s := newScratch(t)
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "clients"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	caKey := s.sign(ca, ca, nil, "clients.pem")
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leo"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter}
+	key := s.sign(leaf, ca, caKey, "leo.pem")
+	text, err := os.ReadFile(s.path("leo.pem"))
+	check(t, err)
+	block, _ := pem.Decode(text)
+	mine := tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}
+	d := StartDovecotIMAP(t, Config(strings.ReplaceAll(certificateLogin, "{ca}", s.path("clients.pem"))))
+	d.AddUser("leo", password)
+	d.AddUser("mia", password)
+	for user, want := range map[string]bool{"leo": true, "mia": false} {
+		pool := imap.New(imap.Options{
+			Dial: dialTo(d.IMAP()), StartTLS: startTLS(t, d.CAFile(), mine), Username: user, Auth: login.External,
+			Secret: func(context.Context) (string, error) { t.Error("asked for a password"); return "", nil },
+		})
+		if err := pool.Check(t.Context()); (err == nil) != want {
+			t.Errorf("%s: %v", user, err)
+		}
+		_ = pool.Close()
 	}
 }
