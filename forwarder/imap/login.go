@@ -29,15 +29,16 @@ func (e *mechanismError) Error() string { return e.text }
 // login asks for the password or token and logs in. Where a token is refused, it is
 // asked for once more: it may have ended in the meantime.
 func (s *session) login(ctx context.Context) *Error {
+	s.Hidden().Hide(s.refused) // the server knows it, and this session does not yet
 	secret, err := s.secret(ctx)
 	if err != nil {
 		return failed(forwarder.StageAuth, err)
 	}
 	fail := s.loginWith(secret)
-	if fail == nil || s.renewed || !fail.Token {
+	if fail == nil || s.refused != "" || !fail.Token {
 		return fail
 	}
-	s.renewed = true
+	s.refused = secret
 	fresh, err := s.secret(ctx)
 	if err != nil || fresh == secret {
 		return fail

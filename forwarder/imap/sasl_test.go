@@ -74,6 +74,9 @@ func TestMechanisms(t *testing.T) {
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + explained("a2", "old") + "S: a2 NO no\n" + bearer("a3", "new") + "S: a3 NO nor that\n C!\n"}},
 		"a fresh token in another session": {token: true, secrets: []string{"old", "new", "newer"}, asked: 3,
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "old") + "S: a2 NO no\n", offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "newer") + in}},
+		"the other session repeats the first token": {token: true, secrets: []string{"ya29.older", "ya29.newer"}, asked: 3, want: "auth: 535 5.7.8 NO not *** nor ***",
+			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "ya29.older") + "S: a2 NO no\n",
+				offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "ya29.newer") + "S: a2 NO not ya29.older nor ya29.newer\n C!\n"}},
 		"for another reason, no fresh token": {token: true, secrets: []string{"old", "new"}, asked: 1, want: "auth: 454 4.7.0 NO [UNAVAILABLE] later",
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "old") + "S: a2 NO [UNAVAILABLE] later\n C!\n"}},
 	} {

@@ -15,8 +15,8 @@ type session struct {
 	*wire.Conn
 	o       *Options
 	quirk   *quirks
-	again   bool // a login failed, and another way of logging in was tried
-	renewed bool // the token was asked for twice
+	again   bool   // a login failed, and another way of logging in was tried
+	refused string // the token that was refused before this one; "": none was
 
 	// Guarded by the queue's lock:
 

@@ -21,6 +21,7 @@ const maxCommand = 512
 // asked for once more: it may have ended in the meantime.
 func (s *session) login(ctx context.Context, c *gosmtp.Client) *Error {
 	s.mask = new(login.Mask)
+	s.mask.Hide(s.refused) // the server knows it, and this session does not yet
 	if s.trace != nil {
 		s.trace.mask = s.mask
 	}
@@ -31,10 +32,10 @@ func (s *session) login(ctx context.Context, c *gosmtp.Client) *Error {
 		return &Error{Stage: forwarder.StageAuth, Err: err}
 	}
 	fail := s.loginWith(c, secret)
-	if fail == nil || s.renewed || !fail.Token {
+	if fail == nil || s.refused != "" || !fail.Token {
 		return fail
 	}
-	s.renewed = true
+	s.refused = secret
 	fresh, err := s.secret(ctx)
 	if err != nil || fresh == secret {
 		return fail

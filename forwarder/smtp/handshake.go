@@ -27,7 +27,7 @@ func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
 		fail = s.connect(ctx)
 	}
 	if fail != nil && ctx.Err() == nil && s.again && (fail.Code == 0 || fail.Code == 421) {
-		s = &session{o: o, quirk: q, renewed: s.renewed}
+		s = &session{o: o, quirk: q, refused: s.refused}
 		fail = s.connect(ctx)
 	}
 	if fail != nil {

@@ -17,8 +17,8 @@ type session struct {
 	raw     net.Conn // below all TLS; closed when something fails
 	trace   *traced  // nil: not traced
 	ext     extensions
-	again   bool // a login failed, and another way of logging in was tried
-	renewed bool // the token was asked for twice
+	again   bool   // a login failed, and another way of logging in was tried
+	refused string // the token that was refused before this one; "": none was
 
 	// over is set when no further transaction may be put on the session.
 	over atomic.Bool
