@@ -69,7 +69,7 @@ func TestLookingEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				script := hello + login + "C: a3 LIST \"\" \"\"\n S: a3 OK\n C: a4 EXAMINE \"INBOX\"\n S: * 9 EXISTS\n S: a4 OK\n" +
+				script := hello + entry + "C: a3 LIST \"\" \"\"\n S: a3 OK\n C: a4 EXAMINE \"INBOX\"\n S: * 9 EXISTS\n S: a4 OK\n" +
 					"C: a5 FETCH 1:9 (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (X-Popferry-Trace MESSAGE-ID)])\n" +
 					strings.Repeat("S+ 4m\n S: * 1 FETCH (UID 1 FLAGS ())\n", tt.responses) + tt.rest
 				peer := &peer{t: t, scripts: []string{script}}
