@@ -42,6 +42,7 @@ type Token struct {
 	Signed   time.Time
 	Obtained time.Time // when Access was
 	Ends     time.Time // until when Access is valid
+	Until    time.Time // when the provider ends the sign-in, if it says so
 	Rotation Rotation
 	// Asked is when a renewal began whose answer is not known: popferry was ended, or
 	// the connection cut. Refresh may have been replaced by then.

@@ -96,6 +96,7 @@ func TestOneImporter(t *testing.T) {
 		"github.com/spf13/cobra":    "cmd/popferry",
 		"github.com/vbauerster/mpb": "cmd/internal/progress",
 		"github.com/knadh/go-pop3":  "(tests)",
+		"golang.org/x/oauth2":       "cmd/internal/oauth",
 	}
 	for _, p := range packages(t) {
 		for _, path := range p.Imports {

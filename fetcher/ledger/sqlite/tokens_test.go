@@ -19,7 +19,7 @@ func signIn() ledger.Token {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return ledger.Token{
 		TokenKey: tokenKey, Access: "access-hunter2", Refresh: "refresh-hunter2", URL: "https://login.example.net/token", Header: true, Scopes: "mail offline_access",
-		Signed: at, Obtained: at.Add(time.Second), Ends: at.Add(time.Hour), Rotation: ledger.RotationSeen, Asked: at.Add(2 * time.Second),
+		Signed: at, Obtained: at.Add(time.Second), Ends: at.Add(time.Hour), Until: at.Add(7 * 24 * time.Hour), Rotation: ledger.RotationSeen, Asked: at.Add(2 * time.Second),
 		Refusal: ledger.Cause{Code: "signin_refused", Text: "no"}, Refused: at.Add(3 * time.Second), Refusals: 2,
 	}
 }

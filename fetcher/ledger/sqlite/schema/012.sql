@@ -12,6 +12,7 @@ CREATE TABLE tokens (
     signed     INTEGER,
     obtained   INTEGER,
     ends       INTEGER,
+    until      INTEGER,
     rotation   INTEGER NOT NULL,
     asked      INTEGER,
     cause_code TEXT    NOT NULL,

@@ -1,0 +1,142 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// Store keeps the sign-ins. Its errors are those of the ledger.
+type Store interface {
+	// Token returns a sign-in, or ledger.ErrNotFound.
+	Token(context.Context, ledger.TokenKey) (ledger.Token, error)
+	// LeaseToken waits for the right to change a sign-in, until ctx ends.
+	LeaseToken(context.Context, ledger.TokenKey) (Lease, error)
+}
+
+// Lease is the right to change one sign-in.
+type Lease interface {
+	Token(context.Context) (ledger.Token, error)
+	// Put returns when the sign-in is on disk. room octets are written with it, and
+	// are free again after the next one.
+	Put(ctx context.Context, t ledger.Token, room int) error
+	Delete(context.Context) error
+	Release() error
+}
+
+// Tokens returns access tokens. Its methods may be called from any goroutine. The
+// zero value is ready to use; a process has one.
+type Tokens struct {
+	// Now is the time. Default: time.Now.
+	Now func() time.Time
+
+	mu sync.Mutex
+	// unsaved is what a renewal has brought and the ledger could not take, with the
+	// refresh token that it came of. Nothing uses it before it is in the ledger.
+	unsaved map[ledger.TokenKey]brought
+}
+
+type brought struct {
+	of    string
+	token ledger.Token
+}
+
+const (
+	// ahead is how long before its end an access token is renewed; of one that lives
+	// less than 20 minutes, a quarter of its life.
+	ahead = 5 * time.Minute
+	// leaseTimeout is how long to wait for another holder of the lease: it has a
+	// request to make, and to write before and after it.
+	leaseTimeout = requestTimeout + 2*writeTimeout
+	// writeTimeout is how long the ledger may take.
+	writeTimeout = 10 * time.Second
+	// firstRest is how long a provider that has refused is left alone, doubling to
+	// longestRest.
+	firstRest   = time.Minute
+	longestRest = time.Hour
+)
+
+func (t *Tokens) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
+}
+
+// Get returns an access token that is valid for a while, renewed if need be. Errors
+// are of type *Error, or those of the ledger and of the client's secret.
+func (t *Tokens) Get(ctx context.Context, store Store, c Client) (string, error) {
+	row, err := look(ctx, store, c)
+	if err != nil {
+		return "", err
+	}
+	if fresh(row, t.now()) && !t.hasUnsaved(c.Key()) {
+		return row.Access, nil
+	}
+	return t.renew(ctx, store, c)
+}
+
+// Look returns a sign-in as it is, and an *Error if it cannot be used. It asks
+// nobody, and changes nothing.
+func (t *Tokens) Look(ctx context.Context, store Store, c Client) (ledger.Token, error) {
+	row, err := look(ctx, store, c)
+	switch now := t.now(); {
+	case err != nil, fresh(row, now):
+	case row.Refusal.Code != "":
+		err = refusedBefore(row)
+	default:
+		err = cannotRenew(c, row)
+	}
+	return row, err
+}
+
+// look reads a sign-in, and compares it with what the client needs.
+func look(ctx context.Context, store Store, c Client) (ledger.Token, error) {
+	row, err := store.Token(ctx, c.Key())
+	if errors.Is(err, ledger.ErrNotFound) {
+		return row, c.needed("nobody has signed in yet")
+	}
+	if err == nil && !c.covers(row.Scopes) {
+		err = &Error{Reason: Narrow, Text: fmt.Sprintf("the sign-in of %s at %s was for %q, and now %q is needed", c.User, c.host(), row.Scopes, c.scopes())}
+	}
+	return row, err
+}
+
+func (c Client) needed(why string) *Error {
+	return &Error{Reason: Needed, Text: fmt.Sprintf("%s at %s: %s", c.User, c.host(), why)}
+}
+
+// fresh reports whether an access token is valid for a while. One that was obtained
+// in the future was under another clock.
+func fresh(row ledger.Token, now time.Time) bool {
+	life := row.Ends.Sub(row.Obtained)
+	return row.Access != "" && now.Before(row.Ends.Add(-min(ahead, life/4))) && !now.Before(row.Obtained.Add(-clockSkew))
+}
+
+// valid reports whether an access token has not ended yet.
+func valid(row ledger.Token, now time.Time) bool { return row.Access != "" && now.Before(row.Ends) }
+
+// Keep writes a new sign-in over an older one. It is on disk when Keep returns.
+func (t *Tokens) Keep(ctx context.Context, store Store, c Client, s SignIn) error {
+	return t.change(ctx, store, c, func(lease Lease) error { return put(ctx, lease, s.row(c, t.now()), 0) })
+}
+
+// Forget removes a sign-in. One that does not exist is no error.
+func (t *Tokens) Forget(ctx context.Context, store Store, c Client) error {
+	return t.change(ctx, store, c, func(lease Lease) error { return lease.Delete(ctx) })
+}
+
+func (t *Tokens) change(ctx context.Context, store Store, c Client, do func(Lease) error) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	lease, err := store.LeaseToken(ctx, c.Key())
+	if err != nil {
+		return err
+	}
+	t.takeUnsaved(c.Key())
+	return errors.Join(do(lease), lease.Release())
+}
