@@ -52,6 +52,9 @@ func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
 		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, yielded: make(map[string]fetcher.Result),
 	}
+	if o.Resources.Tokens != nil {
+		useTokens(cfg, store, o.Resources.Tokens)
+	}
 	if err := a.wire(ctx, o.Resources); err != nil {
 		a.Close()
 		return nil, err

@@ -9,18 +9,21 @@ import (
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
+	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/trust"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // OpenLedger opens the configuration's ledger, if nobody else can have written it.
+// The configuration's access tokens come from it from now on.
 func OpenLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
 	if err := trust.Current().Ledger(cfg.State); err != nil {
 		return nil, &ConfigError{Err: fmt.Errorf("state: %w", err)}
 	}
 	store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
 	if err == nil {
+		useTokens(cfg, store, new(oauth.Tokens))
 		return store, nil
 	}
 	explained := cause.Explain("state", err)

@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/doubt"
@@ -17,12 +18,15 @@ import (
 type Resources struct {
 	Network *dial.Network     // DNS answers and TLS sessions, which all connections share
 	Pools   *Pools            // sessions with destinations
+	Tokens  *oauth.Tokens     // access tokens
 	Trace   Trace             // of run --trace
 	Tracker *progress.Tracker // nil: progress is not shown
 }
 
 // NewResources returns resources with an empty cache and no observers.
-func NewResources() Resources { return Resources{Network: dial.NewNetwork(), Pools: new(Pools)} }
+func NewResources() Resources {
+	return Resources{Network: dial.NewNetwork(), Pools: new(Pools), Tokens: new(oauth.Tokens)}
+}
 
 // Dialer returns a dialer for a server of the configuration.
 func (r Resources) Dialer(s config.Server) (*dial.Dialer, error) { return r.Network.New(DialTarget(s)) }
@@ -90,7 +94,10 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 			if f.Stores() {
 				d.Address = OwnAddress(f)
 			}
-			if !f.Secret.IsZero() {
+			switch {
+			case f.OAuth2 != nil:
+				d.Secret = signInMark(a.store, f.Server)
+			case !f.Secret.IsZero():
 				d.Secret = f.Secret.Get
 			}
 		}

@@ -51,8 +51,10 @@ func (d mapping) checkSecret() {
 
 // checkAuth reports a token that auth cannot use, and a certificate that is missing.
 func (d mapping) checkAuth(s *Server) {
-	if s.Token && !slices.Contains(tokenAuth(), s.Auth) {
-		d.key("token_command").fail("can be used only with auth: %s", strings.Join(tokenAuth(), ", "))
+	for _, name := range tokenKeys() {
+		if d.has(name) && !slices.Contains(tokenAuth(), s.Auth) {
+			d.key(name).fail("can be used only with auth: %s", strings.Join(tokenAuth(), ", "))
+		}
 	}
 	if s.Auth == AuthExternal && d.lacks("tls_cert_file") {
 		d.key("auth").fail("external requires tls_cert_file and tls_key_file")

@@ -64,6 +64,8 @@ type Config struct {
 	Patterns []string
 	// Warnings have one line each, FILE:LINE: KEY: text.
 	Warnings []string
+
+	tokens *tokens // nil: no server has OAuth2
 }
 
 // Web configures the status page.
@@ -103,6 +105,7 @@ type Server struct {
 	Username string
 	Secret   Secret
 	Token    bool          // Secret is an OAuth2 access token
+	OAuth2   *OAuth2       // how Secret is got and renewed; nil: by other means
 	Auth     string        // auto or the name of a mechanism
 	Timeout  time.Duration // for each read and write
 }

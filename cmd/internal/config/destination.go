@@ -30,7 +30,7 @@ func (d *forwardMapping) resolve() {
 func serverKeyNames() []string {
 	return []string{
 		"provider", "host", "port", "tls", "tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_ciphers", "tls_cert_file", "tls_key_file",
-		"username", "password", "password_env", "password_file", "password_command", "token_command", "auth", "helo", "connections", "in_flight", "timeout",
+		"username", "password", "password_env", "password_file", "password_command", "token_command", "oauth2", "auth", "helo", "connections", "in_flight", "timeout",
 	}
 }
 
@@ -71,6 +71,7 @@ func (d *forwardMapping) resolveServer() {
 	}
 	d.checkSecret()
 	d.checkAuth(&d.Server)
+	d.resolveOAuth2(&d.Server, d.Protocol)
 	switch {
 	case d.Auth == AuthExternal:
 		d.require("username")
@@ -102,7 +103,7 @@ func defaultTLS(protocol string) string {
 func (d *forwardMapping) checkMailbox() {
 	d.require("username")
 	if d.lacksAll(secretKeys()...) {
-		d.key("password").fail("missing; set password, password_env, password_file, password_command or token_command")
+		d.key("password").fail("missing; set password, password_env, password_file, password_command, token_command or oauth2")
 	}
 }
 

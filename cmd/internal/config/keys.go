@@ -122,11 +122,15 @@ func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
 		key("password_file", "", l.passwordFile(&s.Secret)),
 		key("password_command", "", l.passwordCommand(&s.Secret)),
 		key("token_command", "", l.tokenCommand(s)),
+		group("oauth2", l.oauth2Keys(s)...),
 		key("auth", "auto", oneOf(&s.Auth, auth)),
 	}
 }
 
+// tokenKeys are the keys that give an OAuth2 access token.
+func tokenKeys() []string { return []string{"token_command", "oauth2"} }
+
 // secretKeys are the keys that give a password or a token; only one may be set.
 func secretKeys() []string {
-	return []string{"password", "password_env", "password_file", "password_command", "token_command"}
+	return append([]string{"password", "password_env", "password_file", "password_command"}, tokenKeys()...)
 }

@@ -50,7 +50,7 @@ func meant(word string) string {
 	return p.Name
 }
 
-const noPasswords = "the server accepts only OAuth2 access tokens, not passwords; set token_command"
+const noPasswords = "the server accepts only OAuth2 access tokens, not passwords; set oauth2 (popferry help oauth2), or token_command"
 
 // resolveProvider fills in what an account leaves to its provider. What is known
 // about a server also applies if the account names only the host.
@@ -83,7 +83,7 @@ func (d mapping) checkTokenOnly(s *Server, named bool) {
 		s.Auth = provider.AuthOAuth2
 	}
 	switch {
-	case !d.lacks("token_command"):
+	case !d.lacksAll(tokenKeys()...):
 	case named:
 		d.key("provider").fail(noPasswords)
 	default:

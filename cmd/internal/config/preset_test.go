@@ -53,7 +53,7 @@ forward:
 `)
 	c := load(t, path, nil)
 	equal(t, "warnings", c.Warnings, []string{
-		path + ":3: accounts[password].host: the server accepts only OAuth2 access tokens, not passwords; set token_command",
+		path + ":3: accounts[password].host: the server accepts only OAuth2 access tokens, not passwords; set oauth2 (popferry help oauth2), or token_command",
 	})
 }
 

@@ -76,6 +76,7 @@ func (l *loader) resolveAccount(a *accountMapping) {
 	}
 	a.checkSecret()
 	a.checkAuth(&a.Server)
+	a.resolveOAuth2(&a.Server, "pop3")
 	if a.Auth != AuthExternal && a.lacksAll(secretKeys()...) {
 		a.key("password").fail("missing; set password, password_env, password_file or password_command")
 	}
