@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +48,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
 	root.AddCommand(p.pollCommand(), p.providersCommand(), p.checkCommand())
+	root.AddCommand(p.loginCommand(), p.logoutCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())
 	root.AddCommand(p.importCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())
@@ -67,3 +71,31 @@ func (p *program) load() (*config.Config, error) { return app.Load(p.configFlag)
 
 // loadReadOnly is load for a command that does not log in anywhere.
 func (p *program) loadReadOnly() (*config.Config, error) { return app.LoadReadOnly(p.configFlag) }
+
+// version is set by release builds (-ldflags -X).
+var version = ""
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "version",
+		Short:             "Print the version",
+		Args:              argsAre(),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(p.stdout, "popferry %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// buildVersion returns the version of the release, or else the one that the Go
+// toolchain recorded.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
+}

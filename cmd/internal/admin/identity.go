@@ -113,3 +113,13 @@ func (l *Leased) ForgetFacts(ctx context.Context) error {
 	row.Server = row.Server.Forget()
 	return l.lease.PutAccount(ctx, row)
 }
+
+// EndBackOff has the next poll come at its usual time: what failed was mended.
+func (l *Leased) EndBackOff(ctx context.Context) error {
+	row, err := l.lease.Account(ctx)
+	if err != nil || row.NotBefore.IsZero() {
+		return err
+	}
+	row.NotBefore, row.Server.Tried = time.Time{}, ledger.Tried{}
+	return l.lease.PutAccount(ctx, row)
+}

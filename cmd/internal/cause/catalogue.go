@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -100,6 +101,18 @@ var catalogue = []entry{
 	{Cause{"refused_port", "nothing listens on this port", "Check host and port, and whether a firewall is in the way."}, is(syscall.ECONNREFUSED)},
 	{Cause{"connect", "cannot connect", "Check host and port, and that no firewall blocks the connection."}, stage(dial.StageConnect)},
 
+	// Signing in by OAuth2.
+	{Cause{"signin_needed", "nobody has signed in", "Run popferry login with the name of the account or destination, and popferry goes on by itself."}, signIn(oauth.Needed)},
+	{Cause{"signin_refused", "the provider has ended the sign-in", "Run popferry login with the name of the account or destination. A sign-in ends with a changed password, after a long time without use, and at Google after 7 days while the client is in Testing (popferry help oauth2)."}, signIn(oauth.Refused)},
+	{Cause{"signin_consent", "the provider wants the user, or an administrator, to allow the access", "Run popferry login with the name of the account or destination, and allow what the provider asks. In an organization, an administrator may have to allow it first."}, signIn(oauth.Consent)},
+	{Cause{"signin_client", "the provider does not accept the client", "Check client_id, client_secret_file and tenant: the registration may have been removed, or its secret may have ended; one for devices must allow public client flows. Once that is mended, popferry goes on by itself."}, signIn(oauth.ClientUnknown)},
+	{Cause{"signin_clock", "the certificate of the provider is not valid by the clock of this machine", "Set the clock; popferry then goes on by itself."}, signIn(oauth.Clock)},
+	{Cause{"signin_doubt", "it is not known whether the sign-in was renewed", "Run popferry login with the name of the account or destination. Nothing is lost: the mail stays on the server."}, signIn(oauth.InDoubt)},
+	{Cause{"signin_scopes", "the sign-in does not allow all that is needed", "Run popferry login with the name of the account or destination."}, signIn(oauth.Narrow)},
+	{Cause{"signin_busy", "another process is renewing the sign-in", "popferry tries again by itself. If this continues, look for a popferry that hangs."}, signIn(oauth.Busy)},
+	{Cause{"signin_request", "the provider refuses what popferry asks for", "Check provider, scopes and the addresses in oauth2."}, signIn(oauth.Invalid)},
+	{Cause{"signin_unreachable", "the provider of the sign-in cannot be reached", "popferry tries again by itself. If this continues, check the connection, and the addresses in oauth2."}, signIn(oauth.Unreachable)},
+
 	// Logins on either side.
 	{Cause{"secret", "cannot get the password", "Check password_file, password_env, password_command or token_command, and that the user that popferry runs as may read it."}, as[*config.SecretError]},
 
@@ -109,10 +122,11 @@ var catalogue = []entry{
 	{Cause{"dele_ignored", "the server does not delete messages", "Nothing is forwarded twice because of this. Set leave_on_server: true, or ask the provider."}, is(fetcher.ErrDeleIgnored)},
 	{Cause{"pop_off", "POP3 is switched off for this mailbox", "Switch it on in the settings on the provider's website. If it is on already, check the password: the provider may require an app password."}, reason(pop3.KindPOPDisabled)},
 	{Cause{"app_password", "the provider requires an app password", "Create one for popferry on the provider's website, and use it instead of your own password."}, reason(pop3.KindAppPassword)},
-	{Cause{"oauth_needed", "the provider accepts only OAuth2, not passwords", "Set auth: xoauth2, and a token_command that prints an access token."}, reason(pop3.KindOAuthOnly)},
+	{Cause{"oauth_needed", "the provider accepts only OAuth2, not passwords", "Set oauth2, and run popferry login: popferry help oauth2 says how. Or set auth: xoauth2, and a token_command that prints an access token."}, reason(pop3.KindOAuthOnly)},
 	{Cause{"web_login", "the provider requires you to log in on its website first", "Log in with a browser, if possible from the same network, and confirm that it was you. Then try again."}, reason(pop3.KindWebLogin)},
 	{Cause{"blocked", "the provider has blocked this mailbox", "Log in on the provider's website to find out why. Until then popferry cannot fetch anything."}, reason(pop3.KindBlocked)},
 	{Cause{"login_clear", "the server accepts passwords only over TLS", "Set tls: implicit with port: 995, or tls: starttls with port: 110."}, reason(pop3.KindNeedsTLS)},
+	{Cause{"token_refused", "the server refused the access token", "The provider may have ended the sign-in, or another user than username has signed in: run popferry login with the name of the account. POP3 may also have to be switched on in the provider's settings. With token_command, sign in again where the token comes from."}, tokenRefused},
 	{Cause{"credentials", "the login was refused", "Check username and password. Many providers require an app password, or POP3 to be switched on in their settings."}, kind(pop3.KindCredentials)},
 	{Cause{"locked", "another program has the mailbox open", "If this passes there is nothing to do. If not, look for another program that fetches from the mailbox."}, kind(pop3.KindLocked)},
 	{Cause{"too_often", "the server was polled too often", "Set a longer schedule or min_interval for this account."}, kind(pop3.KindTooOften)},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -60,6 +61,20 @@ func kind(k pop3.Kind) func(error) bool {
 		var e *pop3.Error
 		return errors.As(err, &e) && e.Kind() == k
 	}
+}
+
+// signIn matches a sign-in by OAuth2 that cannot be used for this reason.
+func signIn(r oauth.Reason) func(error) bool {
+	return func(err error) bool {
+		var e *oauth.Error
+		return errors.As(err, &e) && e.Reason == r
+	}
+}
+
+// tokenRefused matches refused credentials that were an access token.
+func tokenRefused(err error) bool {
+	var e *pop3.Error
+	return kind(pop3.KindCredentials)(err) && errors.As(err, &e) && (strings.HasSuffix(e.Command, "XOAUTH2") || strings.HasSuffix(e.Command, "OAUTHBEARER"))
 }
 
 func step(s pop3.Step) func(error) bool {

@@ -148,7 +148,7 @@ func LoginAdvice(s config.Server, why cause.Cause) string {
 	}
 	var parts []string
 	if p.Auth == provider.AuthOAuth2 && !s.Token && (refused || code == "oauth_needed") {
-		parts = append(parts, "accepts no passwords, only OAuth2: set auth: xoauth2, and token_command to a command that prints an access token.")
+		parts = append(parts, "accepts no passwords, only OAuth2: set oauth2, and run popferry login (popferry help oauth2).")
 	}
 	if p.AppPassword != nil && !s.Token && (refused || code == "app_password") {
 		parts = append(parts, withStep("requires an app password, made for popferry alone", p.AppPassword))

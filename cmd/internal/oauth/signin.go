@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -24,11 +25,11 @@ type SignIn struct {
 	endpoints Endpoints
 }
 
+// Format writes what it is, whatever the verb.
+func (s SignIn) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
 // String names the type alone.
 func (SignIn) String() string { return "a sign-in" }
-
-// GoString returns String.
-func (s SignIn) GoString() string { return s.String() }
 
 // Access is the access token, to try the mailbox with.
 func (s SignIn) Access() string { return s.token.AccessToken }
@@ -88,21 +89,21 @@ func (c Client) redirect(ctx context.Context, to string) (*Redirect, error) {
 	return r, nil
 }
 
-// errForeign: an address that is not that at which this sign-in ended.
-var errForeign = errors.New("this is not the address at which the sign-in ended: it must have the code of this very attempt in it")
+// EndsAt reports whether an address is one at which this very sign-in has ended,
+// well or not.
+func (r *Redirect) EndsAt(address string) bool { return r.mine(queryOf(address)) }
 
-// Finish ends the sign-in with the address at which the browser has ended, or a
-// line with it.
+// Finish ends the sign-in with the address at which the browser has ended.
 func (r *Redirect) Finish(ctx context.Context, address string) (SignIn, error) {
-	u, err := url.Parse(strings.TrimSpace(address))
-	if err != nil {
-		return SignIn{}, r.foreign()
-	}
-	return r.finish(ctx, u.Query())
+	return r.finish(ctx, queryOf(address))
 }
 
-func (r *Redirect) foreign() *Error {
-	return &Error{Reason: Invalid, Doing: r.doing(), Text: errForeign.Error()}
+func queryOf(address string) url.Values {
+	u, err := url.Parse(strings.TrimSpace(address))
+	if err != nil {
+		return nil
+	}
+	return u.Query()
 }
 
 func (r *Redirect) doing() string {
@@ -117,7 +118,7 @@ func (r *Redirect) mine(answer url.Values) bool {
 // finish exchanges the code of an answer.
 func (r *Redirect) finish(ctx context.Context, answer url.Values) (SignIn, error) {
 	if !r.mine(answer) {
-		return SignIn{}, r.foreign()
+		return SignIn{}, &Error{Reason: Invalid, Doing: r.doing(), Text: "this is not the address at which the sign-in ended: it must have the code of this very attempt in it"}
 	}
 	code := answer.Get("code")
 	var mask login.Mask

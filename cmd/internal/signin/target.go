@@ -1,0 +1,96 @@
+package signin
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/spelling"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder/imap"
+)
+
+// Target is a server of the configuration that is signed in to.
+type Target struct {
+	Name        string
+	Server      config.Server
+	account     *config.Account // or else
+	destination *config.Destination
+}
+
+// Find returns the account or else the destination of this name. The error is an
+// *app.UsageError if there is none, and an *app.ConfigError if it has no oauth2.
+func Find(cfg *config.Config, name string) (Target, error) {
+	var without string
+	var names []string
+	for i := range cfg.Accounts {
+		a := &cfg.Accounts[i]
+		names = append(names, a.Name)
+		if a.Name == name && a.OAuth2 != nil {
+			return Target{Name: name, Server: a.Server, account: a}, nil
+		} else if a.Name == name {
+			without = fmt.Sprintf("%s:%d: accounts[%s]", a.File, a.Line, name)
+		}
+	}
+	for i := range cfg.Forward {
+		d := &cfg.Forward[i]
+		names = append(names, d.Name)
+		if d.Name == name && d.OAuth2 != nil {
+			return Target{Name: name, Server: d.Server, destination: d}, nil
+		} else if d.Name == name {
+			without = fmt.Sprintf("%s:%d: forward[%s]", d.File, d.Line, name)
+		}
+	}
+	if without != "" {
+		return Target{}, &app.ConfigError{Err: fmt.Errorf("%s has no oauth2, so that there is nothing to sign in to; popferry help oauth2 says how", without)}
+	}
+	return Target{}, &app.UsageError{Err: fmt.Errorf("there is no account or destination %q in %s%s", name, cfg.Path, spelling.Suggest(name, names))}
+}
+
+// Sharing returns the names of all accounts and destinations that have the same
+// sign-in as the target, itself included.
+func (t Target) Sharing(cfg *config.Config) (names []string) {
+	all := app.NewSignIns(cfg)
+	key := all.Client(t.Server).Key()
+	same := func(s config.Server) bool { return s.OAuth2 != nil && all.Client(s).Key() == key }
+	for _, a := range cfg.Accounts {
+		if same(a.Server) {
+			names = append(names, a.Name)
+		}
+	}
+	for _, d := range cfg.Forward {
+		if same(d.Server) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// try logs in to the server with the access token that the configuration has now,
+// and reports each step.
+func (t Target) try(ctx context.Context, r app.Resources, report func(probe.Step)) error {
+	dialer, err := r.Dialer(t.Server)
+	if err != nil {
+		return err
+	}
+	if t.account != nil {
+		return probe.Account(ctx, probe.Mailbox{
+			Dialer:      dialer,
+			Credentials: pop3.Credentials{Method: pop3.Method(t.Server.Auth), Username: t.Server.Username, Secret: t.Server.Secret.Get, Token: true},
+			Timeout:     t.Server.Timeout,
+			MaxListing:  t.account.MaxListing,
+			Judge:       func(l pop3.Listing) (string, error) { return terminal.Count(len(l.Entries), "message"), nil },
+		}, report)
+	}
+	return probe.Store(ctx, probe.Folder{
+		Name: t.Name, Dialer: dialer, Folder: t.destination.Folder,
+		Open: func(l probe.Link) probe.Checker {
+			o := app.IMAPOptions(*t.destination)
+			o.Dial, o.StartTLS, o.Passed = l.Dial, l.StartTLS, l.Passed
+			return imap.New(o)
+		},
+	}, report)
+}

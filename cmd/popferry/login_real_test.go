@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/oauthtest"
+	"github.com/popferry/popferry/cmd/internal/realserver"
+	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/cmd/internal/testworld"
+)
+
+// signedIn is a mailbox and an inbox at a Dovecot that takes access tokens alone.
+type signedIn struct {
+	t        *testing.T
+	provider *oauthtest.Provider
+	dovecot  *realserver.Dovecot
+	config   string
+	shown    testworld.Output // all that any command has printed
+}
+
+func newSignedIn(t *testing.T, o oauthtest.Options) *signedIn {
+	t.Helper()
+	w := &signedIn{t: t, provider: oauthtest.New(t, o)}
+	w.dovecot = realserver.StartDovecotIMAP(t, realserver.OAuth2(t, w.provider.URL+"/introspect"))
+	w.dovecot.AddUser("leo", "unused")
+	w.dovecot.AddUser("me", "unused")
+	client := fmt.Sprintf("{provider: microsoft, client_id: %s, auth_url: %[2]s/authorize, token_url: %[2]s/token, device_url: %[2]s/device}", oauthtest.Client, w.provider.URL)
+	w.config = testworld.Config(t, `
+state: popferry.db
+log: {level: debug}
+accounts:
+  - {name: isp, %s, tls: starttls, tls_ca_file: %q, username: leo@isp.test, auth: xoauth2, oauth2: %s}
+forward:
+  - {name: inbox, protocol: imap, %s, tls: starttls, tls_ca_file: %[2]q, username: me@home.test, auth: oauthbearer, oauth2: %[3]s}
+`, testworld.HostPort(t, w.dovecot.POP3()), w.dovecot.CAFile(), client, testworld.HostPort(t, w.dovecot.IMAP()))
+	return w
+}
+
+// run runs a command with a user who gives these answers.
+func (w *signedIn) run(replies []testworld.Reply, args ...string) (code int, shown string) {
+	w.t.Helper()
+	before := len(w.shown.String())
+	user := testworld.NewConsole(w.t, &w.shown, replies)
+	p := &program{stdout: &w.shown, stderr: &w.shown, resources: app.NewResources(), console: func() terminal.Console { return user }}
+	root := &cobra.Command{SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(p.loginCommand(), p.logoutCommand(), p.runCommand(), p.statusCommand())
+	root.SetArgs(append(args, "--config", w.config))
+	code = exitCode(root.ExecuteContext(w.t.Context()), &w.shown)
+	user.CheckAllAsked()
+	return code, w.shown.String()[before:]
+}
+
+var userCode = regexp.MustCompile(`sign in as \S+\n?\S*:\n\n +(\S+)\n`)
+
+// approve is the user of a mailbox who types in the next code that is shown.
+func (w *signedIn) approve(user string) (done chan struct{}) {
+	from, done := len(w.shown.String()), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if m := userCode.FindStringSubmatch(w.shown.String()[from:]); m != nil && w.provider.Approve(m[1], user) {
+				return
+			}
+			select {
+			case <-w.t.Context().Done():
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return done
+}
+
+var browserURL = regexp.MustCompile(`in a browser on \w+ machine, and sign in as\s+\S+:\n\n +(http\S+)\n`)
+
+// browse is the user's browser, which opens the next address that is shown.
+func (w *signedIn) browse() (done chan struct{}) {
+	from, done := len(w.shown.String()), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if m := browserURL.FindStringSubmatch(w.shown.String()[from:]); m != nil {
+				r, err := http.Get(m[1])
+				if err != nil {
+					w.t.Error(err)
+					return
+				}
+				_ = r.Body.Close()
+				return
+			}
+			select {
+			case <-w.t.Context().Done():
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return done
+}
+
+// expired reports whether all access tokens so far have ended.
+func (w *signedIn) expired() bool {
+	for _, secret := range w.provider.Secrets() {
+		if _, valid := w.provider.User(secret); valid {
+			return false
+		}
+	}
+	return true
+}
+
+// TestSignInToRealServers: from nothing to mail that is forwarded between two
+// mailboxes that take access tokens alone, with tokens that live for seconds, and on
+// to the day when the user withdraws what was allowed.
+func TestSignInToRealServers(t *testing.T) {
+	t.Parallel()
+	w := newSignedIn(t, oauthtest.Options{Life: 2 * time.Second})
+	w.dovecot.Seed("leo", []byte(testworld.OneMail))
+
+	if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "popferry login") {
+		t.Errorf("before anybody has signed in: exit %d\n%s", code, shown)
+	}
+	approved := w.approve("leo@isp.test")
+	if code, shown := w.run(nil, "login", "isp"); code != exitOK || !strings.Contains(shown, "1 message") {
+		t.Fatalf("login isp: exit %d\n%s", code, shown)
+	}
+	<-approved
+	browser := w.browse()
+	if code, shown := w.run(nil, "login", "inbox", "--flow", "browser"); code != exitOK || !strings.Contains(shown, "INBOX") {
+		t.Fatalf("login inbox: exit %d\n%s", code, shown)
+	}
+	<-browser
+	for i := range 5 {
+		if code, shown := w.run(nil, "run", "--once"); code != exitOK {
+			t.Fatalf("poll %d: exit %d\n%s", i, code, shown)
+		}
+		w.dovecot.Seed("leo", []byte(strings.ReplaceAll(testworld.OneMail, "one", fmt.Sprint(i))))
+		testworld.WaitFor(t, "end of the access tokens", func() bool { return w.expired() })
+	}
+	if n := w.dovecot.Count("me"); n != 5 {
+		t.Errorf("%d messages have arrived, want 5", n)
+	}
+	if w.provider.Revoked() != 0 || w.provider.Renewals() < 8 {
+		t.Errorf("%d renewals, %d sign-ins revoked", w.provider.Renewals(), w.provider.Revoked())
+	}
+	w.provider.RevokeAll()
+	for range 2 { // the second one backs off
+		if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "the provider has ended the sign-in") && !strings.Contains(shown, "not polled") {
+			t.Errorf("after the end of the sign-in: exit %d\n%s", code, shown)
+		}
+	}
+	if code, shown := w.run(nil, "status"); code != exitOK || !strings.Contains(shown, "popferry login") {
+		t.Errorf("status: exit %d\n%s", code, shown)
+	}
+	for _, name := range []string{"isp", "inbox"} {
+		approved := w.approve(map[string]string{"isp": "leo@isp.test", "inbox": "me@home.test"}[name])
+		if code, shown := w.run(nil, "login", name); code != exitOK {
+			t.Fatalf("login %s again: exit %d\n%s", name, code, shown)
+		}
+		<-approved
+	}
+	if code, shown := w.run(nil, "run", "--once"); code != exitOK {
+		t.Errorf("after the second sign-in: exit %d, want the back-off to be over\n%s", code, shown)
+	}
+	if n := w.dovecot.Count("me"); n != 6 {
+		t.Errorf("%d messages have arrived, want 6", n)
+	}
+	if code, shown := w.run(nil, "logout", "isp"); code != exitOK {
+		t.Errorf("logout: exit %d\n%s", code, shown)
+	}
+	if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "nobody has signed in") {
+		t.Errorf("after logging out: exit %d\n%s", code, shown)
+	}
+	for _, secret := range w.provider.Secrets() {
+		if _, random, _ := strings.Cut(secret, "-"); strings.Contains(w.shown.String(), random) {
+			t.Errorf("a %.8s... was shown", secret)
+		}
+	}
+}
