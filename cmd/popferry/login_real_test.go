@@ -132,6 +132,9 @@ func TestSignInToRealServers(t *testing.T) {
 		t.Fatalf("login isp: exit %d\n%s", code, shown)
 	}
 	<-approved
+	if code, shown := w.run(nil, "status"); code != exitOK || !strings.Contains(shown, "inbox: nobody has signed in") {
+		t.Errorf("status before the second sign-in: exit %d\n%s", code, shown)
+	}
 	browser := w.browse()
 	if code, shown := w.run(nil, "login", "inbox", "--flow", "browser"); code != exitOK || !strings.Contains(shown, "INBOX") {
 		t.Fatalf("login inbox: exit %d\n%s", code, shown)
@@ -158,6 +161,9 @@ func TestSignInToRealServers(t *testing.T) {
 	}
 	if code, shown := w.run(nil, "status"); code != exitOK || !strings.Contains(shown, "popferry login") {
 		t.Errorf("status: exit %d\n%s", code, shown)
+	}
+	if code, shown := w.run(nil, "status", "--json"); code != exitOK || !strings.Contains(shown, `"cause": "signin_refused"`) {
+		t.Errorf("status --json: exit %d\n%s", code, shown)
 	}
 	for _, name := range []string{"isp", "inbox"} {
 		approved := w.approve(map[string]string{"isp": "leo@isp.test", "inbox": "me@home.test"}[name])

@@ -38,11 +38,16 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return cause.Explain("retained copies", err)
 			}
-			list := report.Status(cfg.Accounts, rows, time.Now())
-			if asJSON {
-				return report.WriteJSON(p.stdout, report.StatusDocument(list, found))
+			signIns, err := app.LookSignIns(c.Context(), store, cfg)
+			if err != nil {
+				return err
 			}
-			return report.PrintStatus(p.stdout, list, found)
+			now := time.Now()
+			list := report.Status(cfg.Accounts, rows, now)
+			if asJSON {
+				return report.WriteJSON(p.stdout, report.StatusDocument(list, found, report.SignIns(signIns)))
+			}
+			return report.PrintStatus(p.stdout, list, report.SignInLines(signIns, list, now), found)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -31,6 +31,7 @@ func (c *checker) account(a config.Account, row ledger.Account, size *sizeLimit)
 	}
 	where := a.Username + " at " + dialer.Addr()
 	try := func(ctx context.Context, report func(Step)) error {
+		c.signIn(ctx, a.Server, report)
 		reportProbe := c.reporter(ctx, a.Server, probe.POP3, report)
 		m := listingJudge{policy: acc.Policy, row: row}
 		err := probe.Account(ctx, probe.Mailbox{

@@ -60,6 +60,7 @@ func (c *checker) destination(d config.Destination, size *sizeLimit) (target, er
 	}
 	try := func(ctx context.Context, report func(Step)) error {
 		defer size.set(0)
+		c.signIn(ctx, d.Server, report)
 		reportProbe := withSubmission(d, c.reporter(ctx, d.Server, protocol, report))
 		octets, err := probe.Destination(ctx, relay, reportProbe)
 		size.set(octets)

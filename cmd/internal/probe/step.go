@@ -17,6 +17,7 @@ const (
 	StepConnect  = "connect"  //
 	StepTLS      = "tls"      // implicit or by STARTTLS
 	StepGreeting = "greeting" // of SMTP with EHLO
+	StepSignIn   = "sign-in"  // by OAuth2, from the ledger; left out without that
 	StepLogin    = "login"    //
 	StepListing  = "listing"  // of a mailbox
 	StepSize     = "size"     // only where a message is larger than its destination takes

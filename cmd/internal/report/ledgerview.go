@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/web"
@@ -30,6 +31,7 @@ type LedgerView struct {
 	rows   cached[Rows]
 	days   cached[[]ledger.Day]
 	copies cached[copies.Found]
+	signIn cached[[]app.SignIn]
 }
 
 // NewLedgerView returns a view of a ledger that shows no accounts until
@@ -118,10 +120,22 @@ func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 		return nil, err
 	}
 	list := Status(v.configured(), r, time.Now())
+	signIns, err := v.signIn.get(rowsLife, func() ([]app.SignIn, error) {
+		cfg := v.cfg.Load()
+		if cfg == nil {
+			return nil, nil
+		}
+		return app.LookSignIns(ctx, v.store, cfg)
+	})
+	if err != nil {
+		return nil, err
+	}
+	shown := SignIns(signIns)
 	if !private {
 		list, found = public(list, found)
+		shown = publicSignIns(shown)
 	}
-	return StatusDocument(list, found), nil
+	return StatusDocument(list, found, shown), nil
 }
 
 func (v *LedgerView) read(ctx context.Context) (Rows, error) {

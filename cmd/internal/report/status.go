@@ -127,13 +127,13 @@ func newCopiesStatus(found copies.Found) CopiesStatus {
 }
 
 // StatusDocument is the whole document of status --json.
-func StatusDocument(list []AccountStatus, found copies.Found) any {
-	return map[string]any{"accounts": list, "copies": newCopiesStatus(found)}
+func StatusDocument(list []AccountStatus, found copies.Found, signIns []SignInStatus) any {
+	return map[string]any{"accounts": list, "copies": newCopiesStatus(found), "sign_ins": signIns}
 }
 
 // PrintStatus prints a table, and below it the errors of the accounts that have
-// one, and the copies that no poll sends.
-func PrintStatus(out io.Writer, list []AccountStatus, found copies.Found) error {
+// one, these lines, and the copies that no poll sends.
+func PrintStatus(out io.Writer, list []AccountStatus, lines []string, found copies.Found) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ACCOUNT\tLAST POLL\tLAST SUCCESS\tNEXT POLL\tFORWARDED\tHELD\tDEFERRED\tSKIPPED\tON SERVER")
 	for _, s := range list {
@@ -151,7 +151,7 @@ func PrintStatus(out io.Writer, list []AccountStatus, found copies.Found) error 
 			return err
 		}
 	}
-	for _, line := range CopyLines(found) {
+	for _, line := range append(lines, CopyLines(found)...) {
 		if _, err := fmt.Fprintf(out, "\n%s\n", line); err != nil {
 			return err
 		}
