@@ -91,6 +91,7 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s := c.Flags()
 	s.StringVar(&in.Address, "address", "", "mail `ADDRESS` of the mailbox")
 	s.StringVar(&in.Mailbox.PasswordFile, "password-file", "", "`FILE` with the mailbox's password; it is copied")
+	s.StringVar(&in.Mailbox.OAuth2, "oauth2", "", "instead of a password, sign in by OAuth2: `KEY=VALUE,...` with the keys of oauth2 in the configuration, such as\nprovider=microsoft,client_id=...")
 	s.StringVar(&in.Mailbox.Host, "host", "", "`HOST` of the POP3 server (default: found by the address)")
 	s.IntVar(&in.Mailbox.Port, "port", 0, "`PORT` of the POP3 server")
 	s.StringVar(&in.Mailbox.TLS, "tls", "", "TLS `MODE` of the POP3 server: implicit, starttls, or none (no encryption at all)")
@@ -106,6 +107,7 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.StringVar(&in.Inbox.TLS, "smtp-tls", "", "TLS `MODE` of that server: implicit, starttls, or none (no encryption at all)")
 	s.StringVar(&in.Inbox.Username, "smtp-username", "", "user `NAME` at that server (default: made from the inbox's address)")
 	s.StringVar(&in.Inbox.PasswordFile, "smtp-password-file", "", "`FILE` with the password for that server; it is copied (default: no login)")
+	s.StringVar(&in.Inbox.OAuth2, "smtp-oauth2", "", "the same for that server, with --forward-protocol imap: `KEY=VALUE,...`")
 	s.StringVar(&in.Protocol, "forward-protocol", "", "`PROTOCOL` of that server: smtp, lmtp or imap (default: imap at a provider whose SMTP server may not take\nmail from others, lmtp at a socket, else smtp)")
 	s.BoolFunc("lmtp", "the same as --forward-protocol lmtp", func(string) error { in.Protocol = config.ProtocolLMTP; return nil })
 	s.StringVar(&in.Forward, "forward", "", "`NAME` of the destination to use, if popferry.yaml exists already (default: its first)")
@@ -136,13 +138,13 @@ func (p *program) setUp(ctx context.Context, in setup.Input, front frontEnd, yes
 	}
 	return setup.Run(ctx, setup.Options{
 		Input: in, FrontEnd: front, Silent: silent, Config: p.configFlag,
-		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules, IMAP: openIMAP,
+		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules, IMAP: openIMAP, Remote: remote(),
 	})
 }
 
 // openIMAP opens an inbox at an IMAP server, to be tried.
-func openIMAP(l probe.Link, username string, secret func(context.Context) (string, error)) probe.Checker {
-	return imap.New(imap.Options{Dial: l.Dial, StartTLS: l.StartTLS, Greeted: l.Greeted, Passed: l.Passed, Username: username, Secret: secret, Connections: 1})
+func openIMAP(l probe.Link, username string, secret func(context.Context) (string, error), token bool) probe.Checker {
+	return imap.New(imap.Options{Dial: l.Dial, StartTLS: l.StartTLS, Greeted: l.Greeted, Passed: l.Passed, Username: username, Secret: secret, Token: token, Connections: 1})
 }
 
 // pollFirst polls the new account once. The user reads the summary, so the log

@@ -64,6 +64,9 @@ func (p *program) ofTarget(c *cobra.Command) *cobra.Command {
 	return p.withConfig(c)
 }
 
+// remote reports whether there is probably no browser on this machine.
+func remote() bool { return cmp.Or(os.Getenv("SSH_CONNECTION"), os.Getenv("SSH_TTY")) != "" }
+
 // withTarget calls do with the account or destination of this name. Ctrl-C ends it.
 func (p *program) withTarget(c *cobra.Command, name string, do func(context.Context, signin.Options, signin.Target) error) (err error) {
 	cfg, err := p.load()
@@ -85,8 +88,7 @@ func (p *program) withTarget(c *cobra.Command, name string, do func(context.Cont
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	front := p.newFrontEnd(false)
-	remote := cmp.Or(os.Getenv("SSH_CONNECTION"), os.Getenv("SSH_TTY")) != ""
-	err = do(ctx, signin.Options{Config: cfg, Ledger: store, Resources: p.resources, FrontEnd: front, Remote: remote}, t)
+	err = do(ctx, signin.Options{Config: cfg, Ledger: store, Resources: p.resources, FrontEnd: front, Remote: remote()}, t)
 	if ctx.Err() != nil && c.Context().Err() == nil {
 		front.Say("") // below the question
 		return errors.New("stopped; nothing was changed")

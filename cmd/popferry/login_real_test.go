@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/oauthtest"
 	"github.com/popferry/popferry/cmd/internal/realserver"
 	"github.com/popferry/popferry/cmd/internal/terminal"
@@ -62,15 +65,20 @@ var userCode = regexp.MustCompile(`sign in as \S+\n?\S*:\n\n +(\S+)\n`)
 
 // approve is the user of a mailbox who types in the next code that is shown.
 func (w *signedIn) approve(user string) (done chan struct{}) {
-	from, done := len(w.shown.String()), make(chan struct{})
+	return approveOn(w.t, &w.shown, w.provider, user)
+}
+
+// approveOn is the same for any screen.
+func approveOn(t *testing.T, screen *testworld.Output, p *oauthtest.Provider, user string) (done chan struct{}) {
+	from, done := len(screen.String()), make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			if m := userCode.FindStringSubmatch(w.shown.String()[from:]); m != nil && w.provider.Approve(m[1], user) {
+			if m := userCode.FindStringSubmatch(screen.String()[from:]); m != nil && p.Approve(m[1], user) {
 				return
 			}
 			select {
-			case <-w.t.Context().Done():
+			case <-t.Context().Done():
 				return
 			case <-time.After(5 * time.Millisecond):
 			}
@@ -184,9 +192,63 @@ func TestSignInToRealServers(t *testing.T) {
 	if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "nobody has signed in") {
 		t.Errorf("after logging out: exit %d\n%s", code, shown)
 	}
-	for _, secret := range w.provider.Secrets() {
-		if _, random, _ := strings.Cut(secret, "-"); strings.Contains(w.shown.String(), random) {
+	wantHidden(t, w.provider, w.shown.String())
+}
+
+// wantHidden fails if a text has a code, token or secret of the provider in it.
+func wantHidden(t *testing.T, p *oauthtest.Provider, text string) {
+	t.Helper()
+	for _, secret := range p.Secrets() {
+		if _, random, _ := strings.Cut(secret, "-"); strings.Contains(text, random) {
 			t.Errorf("a %.8s... was shown", secret)
 		}
 	}
+}
+
+// TestInitAtRealServersThatWantTokens: from nothing to mail that arrives, where both
+// sides take access tokens alone. No file has a token in it but the ledger.
+func TestInitAtRealServersThatWantTokens(t *testing.T) {
+	w := newSignedIn(t, oauthtest.Options{})
+	w.dovecot.Seed("leo", []byte(testworld.OneMail))
+	n := newNewcomer(t, certtest.New(t), "", nil)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	client := fmt.Sprintf("provider=microsoft,client_id=%s,token_url=%[2]s/token,auth_url=%[2]s/authorize,device_url=%[2]s/device", oauthtest.Client, w.provider.URL)
+	users := make(chan struct{})
+	go func() {
+		defer close(users)
+		for _, user := range []string{"leo@isp.test", "me@home.test"} {
+			<-approveOn(t, &n.screen, w.provider, user)
+		}
+	}()
+	popIP, popPort := split(t, w.dovecot.POP3())
+	err := n.init([]testworld.Reply{
+		{Question: "Keep mail in the mailbox", Answer: ""},
+		{Question: "Forward all mail", Answer: ""},
+		{Question: "Write them?", Answer: ""},
+		{Question: "Collect and forward mail now?", Answer: "yes"},
+	}, "--address", "leo@isp.test", "--host", popIP, "--port", popPort, "--tls", "starttls", "--oauth2", client, "--ca-file", w.dovecot.CAFile(),
+		"--to", "me@home.test", "--smtp-host", w.dovecot.IMAP(), "--smtp-tls", "starttls", "--forward-protocol", "imap", "--smtp-oauth2", client)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, n.screen.String())
+	}
+	<-users
+	if n := w.dovecot.Count("me"); n != 1 {
+		t.Errorf("%d messages have arrived, want 1", n)
+	}
+	cfg, err := app.Load(filepath.Join(n.dir, "popferry.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, d := cfg.Accounts[0], cfg.Forward[0]; a.OAuth2 == nil || d.OAuth2 == nil || a.OAuth2.TokenURL != w.provider.URL+"/token" {
+		t.Errorf("written: %+v, %+v", a.OAuth2, d.OAuth2)
+	}
+	shown := n.screen.String()
+	for _, path := range []string{cfg.Path, cfg.Accounts[0].File} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(text)
+	}
+	wantHidden(t, w.provider, shown)
 }

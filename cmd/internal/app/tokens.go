@@ -35,7 +35,7 @@ func NewSignIns(cfg *config.Config) SignIns {
 	scopes := make(map[ledger.TokenKey][]string)
 	for _, s := range servers(cfg) {
 		if s.OAuth2 != nil {
-			key := oauthClient(s).Key()
+			key := OAuthClient(s).Key()
 			scopes[key] = append(scopes[key], s.OAuth2.Scopes...)
 		}
 	}
@@ -44,12 +44,14 @@ func NewSignIns(cfg *config.Config) SignIns {
 
 // Client is popferry at the provider of a server, whose OAuth2 is set.
 func (n SignIns) Client(s config.Server) oauth.Client {
-	c := oauthClient(s)
+	c := OAuthClient(s)
 	c.Scopes = n.scopes[c.Key()]
 	return c
 }
 
-func oauthClient(s config.Server) oauth.Client {
+// OAuthClient is popferry at the provider of a server, whose OAuth2 is set, for what
+// this server alone needs.
+func OAuthClient(s config.Server) oauth.Client {
 	o := s.OAuth2
 	c := oauth.Client{
 		ID: o.ClientID, User: s.Username, Scopes: o.Scopes,
@@ -111,7 +113,7 @@ func (t *tokenSource) Ends(s config.Server) time.Time {
 // themselves, which says nothing.
 func signInMark(store *sqlite.Store, s config.Server) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		row, err := store.Token(ctx, oauthClient(s).Key())
+		row, err := store.Token(ctx, OAuthClient(s).Key())
 		if err != nil {
 			return "", err
 		}

@@ -154,7 +154,6 @@ func (d mapping) resolveOAuth2(s *Server, protocol string) {
 	keys, _ := at.section()
 	m := mapping{at, keys}
 	m.require("client_id")
-	preset, known := oauth.Preset(o.Provider, o.Tenant)
 	switch {
 	case o.Provider == "" && o.TokenURL == "":
 		m.key("provider").fail("missing; set google, microsoft, the URL of an issuer, or token_url with auth_url or device_url")
@@ -163,7 +162,13 @@ func (d mapping) resolveOAuth2(s *Server, protocol string) {
 	case o.Tenant != "" && o.Provider != oauth.Microsoft:
 		m.key("tenant").fail("is for provider: microsoft alone")
 	}
-	if known {
+	o.Complete(protocol)
+}
+
+// Complete fills in what the provider's preset says, for a protocol: pop3, imap or
+// smtp.
+func (o *OAuth2) Complete(protocol string) {
+	if preset, known := oauth.Preset(o.Provider, o.Tenant); known {
 		complete(&o.AuthURL, preset.Auth)
 		complete(&o.TokenURL, preset.Token)
 		complete(&o.DeviceURL, preset.Device)

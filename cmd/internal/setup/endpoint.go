@@ -26,6 +26,8 @@ type endpoint struct {
 	username  string        // as the user gave it; "": not known
 	usernames []string      // to be tried; after a login, the one that was accepted
 	secret    config.Secret
+	tokenOnly bool    // the server takes no passwords
+	login     *SignIn // by OAuth2: secret is its access token; nil: a password
 	try       tryFunc
 }
 
@@ -41,9 +43,12 @@ type labels struct {
 
 // result returns the endpoint as it is now.
 func (x *endpoint) result() Endpoint {
-	r := Endpoint{Protocol: x.protocol, Address: x.address, Server: x.server, Username: x.firstUsername(), Secret: x.secret}
+	r := Endpoint{Protocol: x.protocol, Address: x.address, Server: x.server, Username: x.firstUsername(), Secret: x.secret, SignIn: x.login}
 	if x.provider != nil {
 		r.Provider = x.provider.Name
+	}
+	if x.login != nil {
+		x.login.client.User = x.firstUsername() // as the configuration will have it
 	}
 	return r
 }
@@ -141,7 +146,7 @@ func (x *endpoint) askServer(ctx context.Context) (discover.Hint, error) {
 
 // take takes a server, and what is known of its provider.
 func (x *endpoint) take(c discover.Candidate) {
-	x.server, x.network, x.usernames = c.Server, x.finder.Network(c), c.Usernames
+	x.server, x.network, x.usernames, x.tokenOnly = c.Server, x.finder.Network(c), c.Usernames, c.TokenOnly
 	if x.username != "" {
 		x.usernames = []string{x.username}
 	}

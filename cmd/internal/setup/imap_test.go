@@ -35,7 +35,7 @@ func providers(t *testing.T) *fixture {
 		var d net.Dialer
 		return d.DialContext(ctx, network, address)
 	})
-	f.options.IMAP = func(l probe.Link, username string, secret func(context.Context) (string, error)) probe.Checker {
+	f.options.IMAP = func(l probe.Link, username string, secret func(context.Context) (string, error), _ bool) probe.Checker {
 		return &folder{l, username, secret}
 	}
 	return f
@@ -142,11 +142,13 @@ func TestInboxAtAProvider(t *testing.T) {
 			shows:   []string{"! IMAP has to be switched on first: Proton Mail Bridge has to run on this machine", "127.0.0.1:1143, STARTTLS: nothing listens on this port"},
 		},
 		"one that wants tokens": {
-			replies: []testworld.Reply{{Question: inboxAddress, Answer: "leo@outlook.com"}, {Question: howQuestion, Answer: "imap"}},
-			err:     "which init cannot get; write the destination yourself, with protocol: imap, host: outlook.office365.com and token_command",
+			replies: []testworld.Reply{{Question: inboxAddress, Answer: "leo@outlook.com"}, {Question: howQuestion, Answer: "imap"}, {Question: "Client id", Answer: ""}},
+			err:     setup.ErrStopped.Error(),
+			shows:   []string{"signing in by OAuth2 with a program that is registered with Microsoft", "popferry help oauth2"},
 		},
-		"no password and nobody to ask": {to: "leo@gmail.com", err: "imap.gmail.com:993 needs a login: add --smtp-password-file, or choose another way with --forward-protocol"},
-		"SMTP by a flag":                {to: "leo@yahoo.com", protocol: config.ProtocolSMTP, err: "No mail server was found that works"},
+		"one that wants tokens, and nobody to ask": {to: "leo@outlook.com", err: "add --smtp-oauth2 provider=...,client_id=... (popferry help oauth2"},
+		"no password and nobody to ask":            {to: "leo@gmail.com", err: "imap.gmail.com:993 needs a login: add --smtp-password-file, or choose another way with --forward-protocol"},
+		"SMTP by a flag":                           {to: "leo@yahoo.com", protocol: config.ProtocolSMTP, err: "No mail server was found that works"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -44,6 +44,8 @@ func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
 // inboxPassword settles how to log in, if at all.
 func (x *endpoint) inboxPassword(ctx context.Context) (err error) {
 	switch {
+	case x.signsIn():
+		return x.signIn(ctx)
 	case x.given.PasswordFile != "" && x.inClear():
 		return fmt.Errorf("%s has no TLS, so the password would be sent unencrypted; to allow that, add --smtp-tls none", x.server.Addr())
 	case x.given.PasswordFile != "":
@@ -84,7 +86,7 @@ func (x *endpoint) tryFolder(ctx context.Context, d *dial.Dialer, username strin
 	}
 	_, err := probe.Store(ctx, probe.Inbox{
 		Name: x.server.Host, Dialer: d, Folders: []string{config.FolderInbox},
-		Open: func(l probe.Link) probe.Checker { return x.imap(l, username, x.secret.Get) },
+		Open: func(l probe.Link) probe.Checker { return x.imap(l, username, x.secret.Get, x.login != nil) },
 	}, report)
 	return err
 }

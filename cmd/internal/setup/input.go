@@ -39,6 +39,7 @@ type Server struct {
 	TLS          string
 	Username     string
 	PasswordFile string
+	OAuth2       string // KEY=VALUE,KEY=VALUE as in the configuration; "": a password, if the server takes one
 }
 
 // Check returns all mistakes in the input alone, and moves a port that stands in
@@ -55,6 +56,15 @@ func (in *Input) Check() error {
 		}
 		if err := s.splitHost(); err != nil {
 			fail("--%shost: %v", s.flag, err)
+		}
+		switch {
+		case s.OAuth2 == "":
+		case s.PasswordFile != "":
+			fail("--%soauth2 and --%[1]spassword-file cannot be combined", s.flag)
+		default:
+			if _, _, err := parseOAuth2(s.OAuth2); err != nil {
+				fail("--%soauth2: %v", s.flag, err)
+			}
 		}
 	}
 	if in.FirstRun != "" && in.FirstRun != config.FirstRunAll && in.FirstRun != config.FirstRunNew {
@@ -82,6 +92,9 @@ func (in *Input) Check() error {
 	if in.Protocol == config.ProtocolIMAP && in.From != "" {
 		fail("--from means nothing with --forward-protocol imap: there is no envelope")
 	}
+	if in.Inbox.OAuth2 != "" && in.Protocol != config.ProtocolIMAP {
+		fail("--smtp-oauth2 needs --forward-protocol imap")
+	}
 	if in.Mailbox.hint().IsSocket() {
 		fail("--host: a POP3 server is a host, not a socket")
 	}
@@ -102,12 +115,12 @@ func (in *Input) missing(existing bool) (flags []string) {
 		}
 	}
 	need("address", in.Address)
-	need("password-file", in.Mailbox.PasswordFile)
+	need("password-file", in.Mailbox.PasswordFile+in.Mailbox.OAuth2)
 	if !existing {
 		need("to", in.To)
 	}
 	if in.Inbox.Username != "" || in.Protocol == config.ProtocolIMAP {
-		need("smtp-password-file", in.Inbox.PasswordFile)
+		need("smtp-password-file", in.Inbox.PasswordFile+in.Inbox.OAuth2)
 	}
 	return flags
 }

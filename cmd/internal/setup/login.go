@@ -102,11 +102,17 @@ func (x *endpoint) remedy(err error, last bool) string {
 
 // change asks what to try instead.
 func (x *endpoint) change(ctx context.Context) error {
-	what, err := x.Choose(ctx, "Try again with another", "password", "user name", "server", "address", "quit")
+	secret := "password"
+	if x.login != nil {
+		secret = "sign-in"
+	}
+	what, err := x.Choose(ctx, "Try again with another", secret, "user name", "server", "address", "quit")
 	if err != nil {
 		return err
 	}
 	switch what {
+	case "sign-in":
+		return x.signIn(ctx)
 	case "password":
 		return x.askPassword(ctx)
 	case "user name":
@@ -147,13 +153,13 @@ func (x *endpoint) changeAddress(ctx context.Context) error {
 		}
 		return nil
 	}
-	x.secret = config.Secret{}
+	x.secret, x.login = config.Secret{}, nil
 	if err := x.find(ctx, x.given.hint()); err != nil {
 		return err
 	}
 	if x.protocol == discover.POP3 {
 		x.showNotes(x.provider)
-		return x.askPassword(ctx)
+		return x.mailboxSecret(ctx)
 	}
 	return x.inboxPassword(ctx)
 }

@@ -28,19 +28,25 @@ func (s *setup) findMailbox(ctx context.Context) (Endpoint, error) {
 		return Endpoint{}, err
 	}
 	x.showNotes(x.provider)
-	var err error
-	if x.given.PasswordFile != "" {
-		x.secret, err = readPassword(x.given.PasswordFile)
-	} else {
-		err = x.askPassword(ctx)
-	}
-	if err != nil {
+	if err := x.mailboxSecret(ctx); err != nil {
 		return Endpoint{}, err
 	}
 	if err := x.logIn(ctx); err != nil {
 		return Endpoint{}, err
 	}
 	return x.result(), nil
+}
+
+// mailboxSecret settles what the mailbox is logged in to with.
+func (x *endpoint) mailboxSecret(ctx context.Context) (err error) {
+	switch {
+	case x.signsIn():
+		return x.signIn(ctx)
+	case x.given.PasswordFile != "":
+		x.secret, err = readPassword(x.given.PasswordFile)
+		return err
+	}
+	return x.askPassword(ctx)
 }
 
 // tryMailbox logs in and lists the mailbox.
@@ -51,7 +57,7 @@ func (x *endpoint) tryMailbox(ctx context.Context, username string, report func(
 	}
 	return probe.Account(ctx, probe.Mailbox{
 		Dialer:      d,
-		Credentials: pop3.Credentials{Username: username, Secret: x.secret.Get},
+		Credentials: pop3.Credentials{Username: username, Secret: x.secret.Get, Token: x.login != nil},
 		Judge: func(l pop3.Listing) (string, error) {
 			var octets int64
 			for _, e := range l.Entries {

@@ -32,6 +32,7 @@ type Endpoint struct {
 	Server   discover.Server
 	Username string
 	Secret   config.Secret // zero: no login
+	SignIn   *SignIn       // by OAuth2, of which Secret is the access token; nil: Secret is a password
 }
 
 // File is a file to be written, for its owner only.
@@ -55,14 +56,15 @@ func Plan(a Answers, today time.Time) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := []File{
-		{Path: a.Target.file(a.Name, passwordEnding), Password: a.Mailbox.Secret},
-		{Path: a.Target.file(a.Name, accountEnding), Text: account},
+	var files []File
+	if a.Mailbox.SignIn == nil {
+		files = append(files, File{Path: a.Target.file(a.Name, passwordEnding), Password: a.Mailbox.Secret})
 	}
+	files = append(files, File{Path: a.Target.file(a.Name, accountEnding), Text: account})
 	if a.Target.Existing != nil {
 		return files, nil
 	}
-	if !a.Inbox.Secret.IsZero() {
+	if !a.Inbox.Secret.IsZero() && a.Inbox.SignIn == nil {
 		files = append(files, File{Path: filepath.Join(filepath.Dir(a.Target.Config), inboxName+passwordEnding), Password: a.Inbox.Secret})
 	}
 	main, err := config.Sketch{
@@ -80,7 +82,7 @@ func (a Answers) account() config.Section {
 	k = append(k, a.server(x)...)
 	k = append(k,
 		config.Pair{Key: "username", Value: x.Username},
-		config.Pair{Key: "password_file", Value: fileName(a.Name) + passwordEnding},
+		x.secretPair(fileName(a.Name)+passwordEnding),
 		config.Pair{Key: "leave_on_server", Value: a.leave(), Comment: "true: keep mail there, false: delete it once forwarded, 14d: delete it 14 days later"},
 	)
 	if a.Target.Existing != nil || a.FirstRun == config.FirstRunNew { // there may be defaults
@@ -108,13 +110,22 @@ func (a Answers) destination() config.Section {
 	if !x.Secret.IsZero() {
 		k = append(k,
 			config.Pair{Key: "username", Value: x.Username},
-			config.Pair{Key: "password_file", Value: inboxName + passwordEnding})
+			x.secretPair(inboxName+passwordEnding))
 	}
 	if x.Protocol == discover.IMAP {
 		return k // there is no envelope
 	}
 	k = appendIf(k, "from", a.From)
 	return append(k, config.Pair{Key: "to", Value: []string{x.Address.Full}})
+}
+
+// secretPair is how an endpoint is logged in to: with the password in a file, or by
+// OAuth2.
+func (x Endpoint) secretPair(file string) config.Pair {
+	if x.SignIn != nil {
+		return config.Pair{Key: "oauth2", Value: x.SignIn.Keys}
+	}
+	return config.Pair{Key: "password_file", Value: file}
 }
 
 // server is where a server is, and its TLS.

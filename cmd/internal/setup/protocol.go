@@ -114,9 +114,13 @@ func (x *endpoint) showInboxNotes() {
 
 // tokenOnlyError is about a server that takes no passwords.
 func (x *endpoint) tokenOnlyError(c discover.Candidate) error {
-	what := "write the account yourself, with token_command"
-	if x.protocol != discover.POP3 {
-		what = fmt.Sprintf("write the destination yourself, with protocol: imap, host: %s and token_command", c.Host)
+	what := "add --oauth2 provider=...,client_id=..."
+	switch x.protocol {
+	case discover.IMAP:
+		what = "add --smtp-oauth2 provider=...,client_id=..."
+	case discover.Submission, discover.LMTP:
+		what = "add --forward-protocol imap and --smtp-oauth2 provider=...,client_id=..."
+	case discover.POP3:
 	}
-	return fmt.Errorf("%s accepts no passwords, only OAuth2 access tokens, which init cannot get; %s (see config.example.yaml)", c.Addr(), what)
+	return fmt.Errorf("%s accepts no passwords, only sign-ins by OAuth2; %s (popferry help oauth2 says where the client id comes from)", c.Addr(), what)
 }

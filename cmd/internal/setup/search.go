@@ -48,7 +48,7 @@ func (x *endpoint) search(ctx context.Context, hint discover.Hint) (discover.Can
 		switch {
 		case !ok:
 			return best, x.noServer(failed, replies)
-		case best.TokenOnly:
+		case best.TokenOnly && !x.mayLackPassword(best):
 			return best, x.tokenOnlyError(best)
 		}
 		for _, f := range failed {

@@ -29,8 +29,13 @@ type Options struct {
 	Rules     discover.Rules    // for servers that the user has not named
 	// IMAP opens a mailbox as a destination, to be tried. nil: its login cannot be
 	// tried.
-	IMAP func(l probe.Link, username string, secret func(context.Context) (string, error)) probe.Checker
+	IMAP IMAP
+	// Remote means that there is probably no browser on this machine.
+	Remote bool
 }
+
+// IMAP opens a mailbox with a password or, if token is set, an access token.
+type IMAP func(l probe.Link, username string, secret func(context.Context) (string, error), token bool) probe.Checker
 
 // Result is what was set up.
 type Result struct {
@@ -44,7 +49,8 @@ type setup struct {
 	FrontEnd
 	in          Input
 	target      Target
-	imap        func(probe.Link, string, func(context.Context) (string, error)) probe.Checker
+	imap        IMAP
+	remote      bool
 	finder      *discover.Finder
 	destination config.Destination // of an existing configuration: where the mail goes
 }
@@ -53,7 +59,7 @@ type setup struct {
 // the user or the end of ctx stopped it, an *app.UsageError for a mistake in the
 // input, and an *app.ConfigError for a configuration that cannot be added to.
 func Run(ctx context.Context, o Options) (Result, error) {
-	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, imap: o.IMAP}
+	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, imap: o.IMAP, remote: o.Remote}
 	var err error
 	if s.target, err = findTarget(o.Config); err != nil {
 		return Result{}, err

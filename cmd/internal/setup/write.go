@@ -39,8 +39,12 @@ func (s *setup) write(ctx context.Context, a Answers) error {
 		}
 		written = append(written, f.Path)
 	}
+	var cfg *config.Config
 	if err == nil {
-		err = s.verify(ctx, a)
+		cfg, err = s.verify(ctx, a)
+	}
+	if err == nil {
+		err = s.keep(ctx, cfg, a.Mailbox.SignIn, a.Inbox.SignIn)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("nothing was set up: %w", err), remove(written))
@@ -85,25 +89,25 @@ func remove(paths []string) error {
 
 // verify makes sure that what was written is a configuration that has the
 // account as it was tried, and sends its mail where it should go.
-func (s *setup) verify(ctx context.Context, a Answers) error {
+func (s *setup) verify(ctx context.Context, a Answers) (*config.Config, error) {
 	cfg, err := config.Load(s.target.Config, config.Env{CheckSchedule: schedule.Check, ReadOnly: s.target.Existing != nil})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	i := slices.IndexFunc(cfg.Accounts, func(c config.Account) bool { return c.Name == a.Name })
 	if i < 0 {
-		return fmt.Errorf("the account %s is not in %s", a.Name, s.target.Config)
+		return nil, fmt.Errorf("the account %s is not in %s", a.Name, s.target.Config)
 	}
 	c, x := cfg.Accounts[i], a.Mailbox
 	if c.Host != x.Server.Host || c.Port != x.Server.Port || c.TLS.Mode != x.Server.TLS.String() || c.Username != x.Username {
-		return fmt.Errorf("%s was read back as another account, %s at %s:%d; please report this", c.File, c.Username, c.Host, c.Port)
+		return nil, fmt.Errorf("%s was read back as another account, %s at %s:%d; please report this", c.File, c.Username, c.Host, c.Port)
 	}
 	if s.target.Existing == nil {
-		return nil
+		return cfg, nil
 	}
 	if d := s.destination; c.Forward != d.Name || !slices.Equal(c.To, d.To) { // the defaults of the configuration show only now
-		return fmt.Errorf("the defaults in %s send this mail to %s through %s, not to %s through %s; choose with --to and --forward",
+		return nil, fmt.Errorf("the defaults in %s send this mail to %s through %s, not to %s through %s; choose with --to and --forward",
 			s.target.Config, strings.Join(c.To, ", "), c.Forward, strings.Join(d.To, ", "), d.Name)
 	}
-	return nil
+	return cfg, nil
 }

@@ -85,12 +85,13 @@ func (t Target) try(ctx context.Context, r app.Resources, report func(probe.Step
 			Judge:       func(l pop3.Listing) (string, error) { return terminal.Count(len(l.Entries), "message"), nil },
 		}, report)
 	}
-	return probe.Store(ctx, probe.Folder{
-		Name: t.Name, Dialer: dialer, Folder: t.destination.Folder,
+	_, err = probe.Store(ctx, probe.Inbox{
+		Name: t.Name, Dialer: dialer, Folders: []string{t.destination.Folder},
 		Open: func(l probe.Link) probe.Checker {
 			o := app.IMAPOptions(*t.destination)
-			o.Dial, o.StartTLS, o.Passed = l.Dial, l.StartTLS, l.Passed
+			o.Dial, o.StartTLS, o.Greeted, o.Passed = l.Dial, l.StartTLS, l.Greeted, l.Passed
 			return imap.New(o)
 		},
 	}, report)
+	return err
 }
