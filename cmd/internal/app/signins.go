@@ -58,7 +58,7 @@ func LookSignIns(ctx context.Context, store *sqlite.Store, cfg *config.Config) (
 // the ledger.
 func (n SignIns) Look(ctx context.Context, store *sqlite.Store, s config.Server) (SignIn, error) {
 	if store == nil {
-		return SignIn{User: s.Username, Err: &oauth.Error{Reason: oauth.Needed, Text: "nobody has signed in yet: there is no ledger"}}, nil
+		return SignIn{User: s.Username, Err: &oauth.Error{Reason: oauth.Needed, Text: "there is no ledger yet"}}, nil
 	}
 	row, err := new(oauth.Tokens).Look(ctx, TokenStore{store}, n.Client(s))
 	found := SignIn{User: s.Username, Signed: row.Signed, Until: row.Until, Err: err}

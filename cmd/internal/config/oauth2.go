@@ -45,7 +45,7 @@ func (c *Config) UseTokens(source TokenSource) {
 
 // errNoTokens: nothing was said about where tokens come from, for there is no
 // ledger.
-var errNoTokens = &oauth.Error{Reason: oauth.Needed, Text: "nobody has signed in yet: there is no ledger"}
+var errNoTokens = &oauth.Error{Reason: oauth.Needed, Text: "there is no ledger yet"}
 
 // of is the access token of a server.
 func (t *tokens) of(s *Server) Secret {

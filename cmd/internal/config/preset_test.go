@@ -116,7 +116,7 @@ forward:
 		path + ":6: forward[by name].provider: smtp.mail.yahoo.com refuses mail from others: only your own addresses may be in From " +
 			"(https://github.com/mattermost/mattermost/issues/13652, 2026-11-26); set protocol: imap with host: imap.mail.yahoo.com, or deliver to another inbox",
 		path + ":7: forward[tokens].host: smtp-mail.outlook.com refuses mail from others: only your own addresses may be in From " +
-			"(https://github.com/gophish/gophish/issues/2900, 2026-11-26); set protocol: imap with host: outlook.office365.com and token_command, or deliver to another inbox",
+			"(https://github.com/gophish/gophish/issues/2900, 2026-11-26); set protocol: imap with host: outlook.office365.com and oauth2, or deliver to another inbox",
 		path + ":9: forward[rewrites all the same].host: SMTP.gmail.com" + gmail,
 	})
 }

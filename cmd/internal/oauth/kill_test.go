@@ -68,10 +68,13 @@ func TestKilled(t *testing.T) {
 	for name, keeps := range map[string]bool{"replaced": false, "kept": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var running atomic.Pointer[exec.Cmd]
+			victims := make(chan *exec.Cmd, 1) // to be killed before the answer is out
+			var killing atomic.Bool
+			dead := make(chan struct{})
 			p := oauthtest.New(t, oauthtest.Options{Keeps: keeps, Life: time.Hour, Granted: func(form url.Values) {
-				if cmd := running.Load(); cmd != nil && form.Get("grant_type") == "refresh_token" {
-					_ = cmd.Process.Kill() // before the answer is out
+				if killing.Load() && form.Get("grant_type") == "refresh_token" {
+					_ = (<-victims).Process.Kill()
+					<-dead
 				}
 			}})
 			path := filepath.Join(t.TempDir(), "popferry.db")
@@ -89,16 +92,19 @@ func TestKilled(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					killing.Store(!holds)
 					if err := cmd.Start(); err != nil {
 						t.Fatal(err)
 					}
 					if !holds {
-						running.Store(cmd)
+						victims <- cmd
 					}
 					line, _ := bufio.NewReader(out).ReadString('\n')
-					running.Store(nil)
 					_ = cmd.Process.Kill()
 					_ = cmd.Wait()
+					if killing.Swap(false) {
+						dead <- struct{}{}
+					}
 					if want := map[bool]string{true: "answered\n"}[holds]; line != want {
 						t.Fatalf("kill %d: the process said %q, want %q", i, line, want)
 					}

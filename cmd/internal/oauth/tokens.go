@@ -98,7 +98,7 @@ func (t *Tokens) Look(ctx context.Context, store Store, c Client) (ledger.Token,
 func look(ctx context.Context, store Store, c Client) (ledger.Token, error) {
 	row, err := store.Token(ctx, c.Key())
 	if errors.Is(err, ledger.ErrNotFound) {
-		return row, c.needed("nobody has signed in yet")
+		return row, c.needed("there is no sign-in")
 	}
 	if err == nil && !c.covers(row.Scopes) {
 		err = &Error{Reason: Narrow, Text: fmt.Sprintf("the sign-in of %s at %s was for %q, and now %q is needed", c.User, c.host(), row.Scopes, c.scopes())}

@@ -89,7 +89,7 @@ func (p Provider) IMAPKeys() string {
 	}
 	keys := "protocol: imap with host: " + p.IMAP[0].Host
 	if p.Auth == AuthOAuth2 {
-		keys += " and token_command"
+		keys += " and oauth2"
 	}
 	return keys
 }

@@ -68,7 +68,7 @@ func PrintProvider(out io.Writer, p provider.Provider) error {
 		line("username, IMAP", providerLogin(p.IMAPLimits.Login))
 	}
 	if p.Auth != "" {
-		line("auth", p.Auth+": no passwords, only OAuth2 access tokens (token_command)")
+		line("auth", p.Auth+": no passwords, only OAuth2 (popferry help oauth2)")
 	}
 	if p.IntervalMinutes > 0 {
 		line("min_interval", fmt.Sprintf("%dm", p.IntervalMinutes))

@@ -17,7 +17,7 @@ const scrapeLimit = 8 * time.Second
 var (
 	messagesInState = prometheus.NewDesc("popferry_messages", "Messages in the ledger by state.", []string{"account", "state"}, nil)
 	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "Time of the last poll that succeeded; 0 for never.", []string{"account"}, nil)
-	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token that was used last expires, if token_command reports it.", []string{"account"}, nil)
+	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token that was used last expires, if that is known: of oauth2, or of a token_command that reports it.", []string{"account"}, nil)
 	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "Time of the last poll; 0 for never.", []string{"account"}, nil)
 )
 
