@@ -89,6 +89,31 @@ func TestLookingEnds(t *testing.T) {
 	}
 }
 
+// TestIdleFlood: a server that does not stop talking, though nobody has asked it
+// anything, is hung up on.
+func TestIdleFlood(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		responses int
+		rest      string
+	}{
+		"much":     {10_000, bye},
+		"too much": {10_001, "C!\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				peer := &peer{t: t, scripts: []string{start + command + body + "S: a5 OK\n" + strings.Repeat("S: * 3 EXISTS\n", tt.responses) + tt.rest}}
+				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123")})
+				wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK")
+				synctest.Wait()
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
 // TestSlowUpload: a message may take longer than any one wait, as long as it goes on.
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()

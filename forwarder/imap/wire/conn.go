@@ -47,6 +47,7 @@ type Conn struct {
 	mu      sync.Mutex
 	tags    int
 	pending []*Command // sent and not answered, in their order
+	unasked int        // responses since one was
 	lost    error      // why nothing can be read any more; the connection is closed then
 	bye     *Response  // by which the server ended the session
 	greets  bool       // the greeting is still to come

@@ -8,10 +8,12 @@ import (
 )
 
 // maxResponses is how many there may be to one command, each with time of its own,
-// and maxStream how long they may take together.
+// and maxStream how long they may take together. maxUnasked is how many there may be
+// while no command is on its way: servers tell then what others do in the folder.
 const (
 	maxResponses = 1_000_000
 	maxStream    = time.Hour
+	maxUnasked   = 10_000
 )
 
 // Serve reads until the connection ends, for those who wait meanwhile. over is
@@ -112,6 +114,11 @@ func (c *Conn) onUntagged(r *Response) error {
 		return c.onGreeting(r)
 	}
 	c.learn(r)
+	if c.unasked++; len(c.pending) > 0 {
+		c.unasked = 0
+	} else if c.unasked > maxUnasked {
+		return fmt.Errorf("%w: more than %d responses that nobody has asked for, which is the limit", ErrProtocol, maxUnasked)
+	}
 	i := c.oldest(func(cmd *Command) bool { return cmd.Data != nil })
 	if i < 0 {
 		return nil
