@@ -143,16 +143,23 @@ func (r *readback) serve(s *session) error {
 func (r *readback) next() []*asked {
 	rest := time.NewTimer(readbackRest)
 	defer rest.Stop()
-	select {
-	case <-r.more:
-	case <-r.p.closing:
-	case <-rest.C:
+	for {
+		over := false
+		select {
+		case <-r.more:
+		case <-r.p.closing:
+			over = true
+		case <-rest.C:
+			over = true
+		}
+		r.mu.Lock()
+		batch := r.waiting
+		r.waiting = nil
+		r.mu.Unlock()
+		if len(batch) > 0 || over { // else what was announced went with the batch before
+			return batch
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	batch := r.waiting
-	r.waiting = nil
-	return batch
 }
 
 // answer tells those who wait.
