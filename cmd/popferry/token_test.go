@@ -64,17 +64,28 @@ func TestCheckByToken(t *testing.T) {
 	t.Parallel()
 	src := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
 	sink := testworld.SMTP(t, smtptest.Options{Username: "mia", Password: "ya29.new", Mechanisms: []string{"PLAIN", "XOAUTH2"}})
-	for token, want := range map[string]string{"ya29.new": "All is well.", "ya29.old": "the destination refused the access token: the server says: 535 5.7.8 "} {
+	inbox, err := imaptest.Start(imaptest.Options{Before: []string{"AUTH=OAUTHBEARER", "SASL-IR"}, Secret: "ya29.new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inbox.Close()
+	const refused = "the destination refused the access token: the server says: "
+	for _, tt := range []struct{ destination, token, want string }{
+		{testworld.HostPort(t, sink.Addr().String()) + ", to: [me@example.org]", "ya29.new", "All is well."},
+		{testworld.HostPort(t, sink.Addr().String()) + ", to: [me@example.org]", "ya29.old", refused + "535 5.7.8 "},
+		{testworld.HostPort(t, inbox.Addr().String()) + ", protocol: imap", "ya29.new", "All is well."},
+		{testworld.HostPort(t, inbox.Addr().String()) + ", protocol: imap", "ya29.old", refused + "NO [AUTHENTICATIONFAILED] "},
+	} {
 		cfg := testworld.Config(t, `
 state: popferry.db
 accounts:
   - {name: isp, %s, tls: none, username: leo, password: secret}
 forward:
-  - {name: main, %s, tls: none, username: mia, token_command: %q, to: [me@example.org]}
-`, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()), "echo "+token)
+  - {name: main, %s, tls: none, username: mia, token_command: %q}
+`, testworld.HostPort(t, src.Addr()), tt.destination, "echo "+tt.token)
 		code, out, errs := popferry(t, "check", "--config", cfg)
-		if (code == exitOK) != (token == "ya29.new") || strings.Contains(out+errs, "ya29") || !strings.Contains(out, want) {
-			t.Errorf("%s: exit %d, want %q\n%s%s", token, code, want, out, errs)
+		if (code == exitOK) != (tt.token == "ya29.new") || strings.Contains(out+errs, "ya29") || !strings.Contains(out, tt.want) {
+			t.Errorf("%+v: exit %d\n%s%s", tt, code, out, errs)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (c *checker) otherWays(ctx context.Context, s config.Server, p probe.Protoc
 func loginCauses() []string {
 	return []string{
 		"credentials", "pop_off", "app_password", "oauth_needed", "login", "hung_up", "too_often",
-		"forward_auth", "forward_app_password", "forward_oauth_needed", "imap_oauth_needed",
+		"forward_auth", "forward_app_password", "forward_oauth_needed",
 	}
 }
 
