@@ -124,19 +124,23 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 	if !m.fresh() && !m.unproven() {
 		return false, nil
 	}
-	if m.Header.Identifiable() {
-		for _, k := range s.awayRows()[print.Fingerprint] {
-			if s.matched[k.ID] {
-				continue
-			}
-			if rec, err := s.sameMessage(ctx, m, k, print); err != nil {
-				return false, err
-			} else if rec != nil {
-				return s.isRow(ctx, m, k, rec, true)
-			}
+	for _, k := range s.awayRows()[print.Fingerprint] {
+		if s.matched[k.ID] || !m.Header.Identifiable() && !s.hadUID(k, m.UID) {
+			continue
+		}
+		if rec, err := s.sameMessage(ctx, m, k, print); err != nil {
+			return false, err
+		} else if rec != nil && (m.Header.Identifiable() || rec.Digest != "") {
+			return s.isRow(ctx, m, k, rec, true)
 		}
 	}
 	return s.wasKept(ctx, m)
+}
+
+// hadUID reports whether a row had this UID before it was another message's for a time.
+// Together with all octets that tells messages apart whose headers do not.
+func (s *session) hadUID(k ledger.Known, uid string) bool {
+	return k.UID == ledger.MovedUID(uid) && !s.row.Server.UIDNumbers.Get(s.Now())
 }
 
 // wasKept looks for a row under which all of the message was kept when it was not

@@ -293,3 +293,37 @@ func TestBrokenMessageUnderItsOldUIDIsNotNewAgain(t *testing.T) {
 	f.pollEvery12Hours(5, true)
 	f.wantArrived("m1")
 }
+
+// TestHeaderlessMessageWhoseUIDWasAnothersForATime: it was forwarded, or may have been,
+// and is not sent under another trace when it is back.
+func TestHeaderlessMessageWhoseUIDWasAnothersForATime(t *testing.T) {
+	t.Parallel()
+	headerless := []byte("Subject: backup\r\n\r\ndone\r\n")
+	for name, fault := range map[string]smtptest.Options{
+		"forwarded": {},
+		"in doubt":  smtpFault(forwarder.StageDot, smtptest.Fault{Close: true, Keep: true}, onMessage(1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{smtp: fault})
+			f.replace("uid-1", headerless)
+			f.pollEvery12Hours(1, false)
+			f.replace("uid-1", octetsOf("m2"))
+			f.pollEvery12Hours(1, false)
+			f.replace("uid-1", headerless)
+			f.pollEvery12Hours(2, false)
+			traces := make(map[string]bool)
+			for _, m := range f.smtp.Messages() {
+				if trace, body := withoutTrace(m); body == string(headerless) {
+					traces[trace] = true
+				}
+			}
+			if len(traces) != 1 {
+				t.Errorf("the message arrived under %d traces, want 1: %v", len(traces), traces)
+			}
+			if !slices.Contains(f.arrived(), "m2") {
+				t.Error("the other message has not arrived, want it to")
+			}
+		})
+	}
+}
