@@ -8,6 +8,7 @@ package doubt
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -78,6 +79,9 @@ func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Resul
 		return Result{}, nil
 	}
 	marked, err := rows.Marked(ctx)
+	// What the user skipped is left alone, whatever became of it: a message that is
+	// called forwarded may be deleted. Its mark stays for a later retry.
+	marked = slices.DeleteFunc(marked, func(r *ledger.Record) bool { return r.State == ledger.Skipped })
 	if err != nil || len(marked) == 0 {
 		return Result{}, err
 	}

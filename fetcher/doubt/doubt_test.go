@@ -71,6 +71,20 @@ func settle(t *testing.T, rec *ledger.Record, b *inbox) (doubt.Result, bool) {
 	return res, res.Waiting[rec.ID]
 }
 
+func TestSkippedMessageStaysSkippedUntilRetried(t *testing.T) {
+	t.Parallel()
+	rec := marked("t1", noon.Add(-time.Hour))
+	rec.Skip()
+	b := &inbox{has: []string{"t1"}}
+	if res, _ := settle(t, rec, b); rec.State != ledger.Skipped || len(res.Arrived) > 0 || len(b.sought) > 0 {
+		t.Errorf("a skipped message is %s now, %d have arrived, %d were looked for; want it left alone", rec.State, len(res.Arrived), len(b.sought))
+	}
+	rec.Retry(noon)
+	if _, waits := settle(t, rec, b); rec.State != ledger.Forwarded || waits {
+		t.Errorf("the message is %s after retry, want it found", rec.State)
+	}
+}
+
 func TestMessageThatHasArrivedIsForwarded(t *testing.T) {
 	t.Parallel()
 	for _, state := range []ledger.State{ledger.Unknown, ledger.Deferred, ledger.Held} {
