@@ -227,9 +227,10 @@ func (d *Delivery) try(ctx context.Context, to string, nul bool) (forwarder.Outc
 	}
 	s := c.session
 	defer q.releaseSession(s, false)
+	began := q.now()
 	o, err := s.append(ctx, &transaction{m: d.m, to: to, nul: nul, slot: c.slot})
 	if err == nil {
-		q.onOutcome(s, o)
+		q.onOutcome(s, o, q.now().Sub(began))
 	}
 	return o, err
 }

@@ -531,3 +531,43 @@ func TestDoneWithoutWait(t *testing.T) {
 		t.Errorf("got %+v and %v", out, err)
 	}
 }
+
+// TestSessionsForABacklog: more than one session is opened where messages have to be
+// asked for, or where the server takes its time; not where they stream.
+func TestSessionsForABacklog(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		caps []string
+		took time.Duration // for each message, by the clock
+		more bool
+	}{
+		"streaming":      {[]string{"LITERAL+"}, 0, false},
+		"streaming late": {[]string{"LITERAL+"}, 300 * time.Millisecond, true},
+		"asked for":      {nil, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const n = 200
+			var clock atomic.Int64
+			s := serve(t, imaptest.Options{Caps: tt.caps, Fault: func(e imaptest.Event) imaptest.Fault {
+				if e.Command == "MESSAGE" {
+					clock.Add(int64(tt.took))
+				}
+				return imaptest.Fault{}
+			}})
+			start := time.Now()
+			p := newPool(t, s, func(o *imap.Options) { o.Now = func() time.Time { return start.Add(time.Duration(clock.Load())) } })
+			for i, o := range deliverAll(t, p, n) {
+				if o.Kind != forwarder.Accepted {
+					t.Errorf("message %d: %s", i, describe(o))
+				}
+			}
+			if c := s.Connections(); (c > 1) != tt.more {
+				t.Errorf("%d connections, want more than one: %t", c, tt.more)
+			}
+			if got := len(s.Messages("INBOX")); got != n {
+				t.Errorf("%d messages, want %d", got, n)
+			}
+		})
+	}
+}

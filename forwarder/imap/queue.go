@@ -18,6 +18,10 @@ const (
 	// cooldown is how many messages have to be taken after a session could not be
 	// opened until another one is tried.
 	cooldown = 32
+	// quickAnswer is how soon a message is answered by a server that has no use for
+	// more sessions. Where messages are sent unasked, one session keeps such a server
+	// busy, and several only wait for each other: Dovecot locks the folder.
+	quickAnswer = 250 * time.Millisecond
 )
 
 // queue decides which message goes next, and over which session. Messages are
@@ -41,7 +45,8 @@ type queue struct {
 	width      int        // messages that may be under way, for now
 	inFlight   int        // calls that are admitted
 	sessions   []*session
-	ending     int // sessions that are being logged out: the server still counts them
+	slow       bool // a message was not answered quickly
+	ending     int  // sessions that are being logged out: the server still counts them
 	opening    int
 	enough     int     // sessions, while pause lasts: one more could not be had
 	pause      int     // messages to be taken until more sessions are tried
@@ -211,6 +216,9 @@ func (q *queue) wanted(usable int) int {
 		return min(1-min(1, q.opening), q.connections-total)
 	}
 	useful := 1 + (q.inFlight+len(q.waiting)-1)/backlogPerSession
+	if !q.slow && slices.ContainsFunc(q.sessions, (*session).streams) {
+		useful = 1
+	}
 	if q.pause > 0 {
 		useful = min(useful, q.enough)
 	}
@@ -251,16 +259,22 @@ func (s *session) capacity(most int) int {
 	switch {
 	case !s.proven, s.quirk.has(noPipelining):
 		return 1
-	case s.caps().Has("LITERAL+"):
+	case s.streams():
 		return most
 	}
 	return 2
 }
 
-// onOutcome changes how much is asked of the server at once, after a transaction.
-func (q *queue) onOutcome(s *session, o forwarder.Outcome) {
+// streams reports whether messages follow each other on the session without having
+// been asked for. The caller holds the queue's lock.
+func (s *session) streams() bool { return s.caps().Has("LITERAL+") && !s.quirk.has(noPipelining) }
+
+// onOutcome changes how much is asked of the server at once, after a transaction that
+// took so long.
+func (q *queue) onOutcome(s *session, o forwarder.Outcome, took time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.slow = q.slow || took > quickAnswer
 	switch {
 	case o.Kind == forwarder.Accepted:
 		s.proven = true
