@@ -117,8 +117,12 @@ func (o Outcome) Shown(text string) Outcome {
 	return o
 }
 
-// Reply is the server's reply in one line, or the error if there was none.
+// Reply is the server's reply in one line, or the error if there was none. Codes that
+// the server has not said are left out.
 func (o Outcome) Reply() string {
+	if o.Translated && o.Code != 0 && o.Text != "" {
+		return o.Text
+	}
 	if o.Code == 0 {
 		if o.Err != nil {
 			return o.Err.Error()

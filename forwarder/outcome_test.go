@@ -19,6 +19,7 @@ func TestReply(t *testing.T) {
 		{"code", forwarder.Outcome{Code: 250}, "250"},
 		{"code and text", forwarder.Outcome{Code: 250, Text: "ok"}, "250 ok"},
 		{"all", forwarder.Outcome{Code: 550, Enhanced: forwarder.EnhancedCode{5, 1, 1}, Text: "unknown"}, "550 5.1.1 unknown"},
+		{"codes that the server has not said", forwarder.Outcome{Code: 552, Enhanced: forwarder.EnhancedCode{5, 2, 2}, Text: "NO [OVERQUOTA] full", Translated: true}, "NO [OVERQUOTA] full"},
 		{"reply before error", forwarder.Outcome{Code: 550, Err: errors.New("x")}, "550"},
 	}
 	for _, tt := range tests {

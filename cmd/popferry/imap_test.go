@@ -41,7 +41,7 @@ func TestWordsAboutAnIMAPInbox(t *testing.T) {
 		want  string // in the line of the account
 	}{
 		"a wrong password": {imapServer(t, imaptest.Options{}, "LOGIN", "NO [AUTHENTICATIONFAILED] Authentication failed."),
-			`the destination refused the login: destination main refused auth: .*Authentication failed\. Check username and password under forward`},
+			`the destination refused the login: destination main refused auth: NO \[AUTHENTICATIONFAILED\] Authentication failed\. Check username and password under forward`},
 		"an expired token": {imapServer(t, imaptest.Options{Before: []string{"AUTH=XOAUTH2"}, Secret: "new"}, "", "") + ", token_command: 'echo old'",
 			`the destination refused the access token: .*\. Check that token_command prints a token`},
 		"no folder": {imapServer(t, imaptest.Options{}, "", "") + ", folder: Nowhere",

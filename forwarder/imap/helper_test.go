@@ -87,5 +87,9 @@ func wantOutcome(t *testing.T, p *imap.Pool, m *forwarder.Message, want string) 
 
 // describe is an outcome in a line.
 func describe(o forwarder.Outcome) string {
-	return fmt.Sprintf("%v %v %s", o.Kind, o.Stage, o.Reply())
+	codes := ""
+	if o.Translated && o.Code != 0 {
+		codes = fmt.Sprintf("%d %v ", o.Code, o.Enhanced)
+	}
+	return fmt.Sprintf("%v %v %s%s", o.Kind, o.Stage, codes, o.Reply())
 }

@@ -77,7 +77,7 @@ func (r *readback) outcome(ctx context.Context, m *forwarder.Message, at forward
 // inDoubt is the outcome of a message that was accepted, and of which it could not
 // be found out whether it was kept.
 func inDoubt(o forwarder.Outcome, err error) forwarder.Outcome {
-	o.Kind, o.Err = forwarder.InDoubt, fmt.Errorf("reading back what was accepted: %w", err)
+	o.Kind, o.Code, o.Err = forwarder.InDoubt, 0, fmt.Errorf("reading back what was accepted: %w", err)
 	return o
 }
 

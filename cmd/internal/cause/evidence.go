@@ -53,7 +53,7 @@ func evidence(err error) string {
 func answer(o forwarder.Outcome) string {
 	switch refused := o.Kind == forwarder.Refused || o.Kind == forwarder.Unusable; {
 	case refused && o.Translated && o.Text != "":
-		return "the server says: " + o.Text // the codes are popferry's
+		return "the server says: " + o.Text
 	case o.Err != nil:
 		return evidence(o.Err)
 	case o.Kind == forwarder.Impossible:
