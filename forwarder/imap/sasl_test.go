@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,7 +46,7 @@ func TestMechanisms(t *testing.T) {
 	}{
 		"in clear, what hides the password comes first": {secrets: []string{"s3cret"}, asked: 1,
 			scripts: []string{offers("AUTH=PLAIN AUTH=CRAM-MD5 SASL-IR") + cram + in}},
-		"in clear, no method reveals the password after that": {secrets: []string{"s3cret"}, asked: 1, want: "auth: NO Unsupported authentication mechanism.",
+		"in clear, no method reveals the password after that": {secrets: []string{"s3cret"}, asked: 1, want: "auth: 504 5.7.4 NO Unsupported authentication mechanism.",
 			scripts: []string{offers("AUTH=PLAIN AUTH=CRAM-MD5") + "C: a2 AUTHENTICATE CRAM-MD5\n S: a2 NO Unsupported authentication mechanism.\n C!\n"}},
 		"in words: the next method": {secrets: []string{"s3cret"}, asked: 1,
 			scripts: []string{offers("AUTH=PLAIN SASL-IR") + "C: a2 AUTHENTICATE PLAIN " + encode("\x00leo\x00s3cret") + "\n S: a2 NO [CANNOT] Unsupported authentication mechanism.\n" +
@@ -66,18 +67,18 @@ func TestMechanisms(t *testing.T) {
 		"a token is never sent as a password": {token: true, secrets: []string{"ya29"}, asked: 1,
 			want:    "auth: no login method in common (wanted: xoauth2 or oauthbearer; offered: PLAIN LOGIN)",
 			scripts: []string{offers("AUTH=PLAIN") + "C!\n"}},
-		"the same token again is not tried": {token: true, secrets: []string{"old"}, asked: 2, want: "auth: NO no " + reason,
+		"the same token again is not tried": {token: true, secrets: []string{"old"}, asked: 2, want: "auth: 535 5.7.8 NO no " + reason,
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + explained("a2", "old") + "S: a2 NO no\n C!\n"}},
 		"a fresh token": {token: true, secrets: []string{"old", "new"}, asked: 2,
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + explained("a2", "old") + "S: a2 NO no\n" + bearer("a3", "new") + later}},
-		"only one": {token: true, secrets: []string{"old", "new", "newer"}, asked: 2, want: "auth: NO nor that",
+		"only one": {token: true, secrets: []string{"old", "new", "newer"}, asked: 2, want: "auth: 535 5.7.8 NO nor that",
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + explained("a2", "old") + "S: a2 NO no\n" + bearer("a3", "new") + "S: a3 NO nor that\n C!\n"}},
 		"a fresh token in another session": {token: true, secrets: []string{"old", "new", "newer"}, asked: 3,
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "old") + "S: a2 NO no\n", offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "newer") + in}},
-		"the other session repeats the first token": {token: true, secrets: []string{"ya29.older", "ya29.newer"}, asked: 3, want: "auth: NO not *** nor ***",
+		"the other session repeats the first token": {token: true, secrets: []string{"ya29.older", "ya29.newer"}, asked: 3, want: "auth: 535 5.7.8 NO not *** nor ***",
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "ya29.older") + "S: a2 NO no\n",
 				offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "ya29.newer") + "S: a2 NO not ya29.older nor ya29.newer\n C!\n"}},
-		"for another reason, no fresh token": {token: true, secrets: []string{"old", "new"}, asked: 1, want: "auth: NO [UNAVAILABLE] later",
+		"for another reason, no fresh token": {token: true, secrets: []string{"old", "new"}, asked: 1, want: "auth: 454 4.7.0 NO [UNAVAILABLE] later",
 			scripts: []string{offers("AUTH=XOAUTH2 SASL-IR") + bearer("a2", "old") + "S: a2 NO [UNAVAILABLE] later\n C!\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,10 +94,13 @@ func TestMechanisms(t *testing.T) {
 				if err != nil {
 					got = err.Error()
 				}
+				var fail *imap.Error
+				if errors.As(err, &fail) && fail.Code != 0 {
+					got = fmt.Sprintf("%v: %d %v %s", fail.Stage, fail.Code, fail.Enhanced, fail.Text)
+				}
 				if got != tt.want {
 					t.Errorf("got %q, want %q", got, tt.want)
 				}
-				var fail *imap.Error
 				if refused := tt.token && strings.Contains(tt.want, "535"); errors.As(err, &fail) && (fail.Token != refused || fail.Outcome().Token != refused) {
 					t.Errorf("that a token was refused: got %v, want %v", fail.Token, refused)
 				}
