@@ -99,7 +99,7 @@ const maxNoSpool = 3
 // marked, and the others go on in another session: it may be too large for the
 // disk, and they not. It returns the error.
 func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
-	s.leftOut.uids[c.UID] = true
+	s.leftOut.uids[c.UID] = c.Known.ID != 0
 	s.leftOut.noSpool++
 	s.leftOut.fault = why
 	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and the others go on", "uid", shown(c.UID), "size", c.Size, "error", why)

@@ -215,6 +215,27 @@ func TestNumberedMessageAtWhichSessionsEnd(t *testing.T) {
 	}
 }
 
+// A message that gets the number of one at which a session of the same poll ended is
+// not left out for it.
+func TestNumberOfAMessageAtWhichTheSessionEnded(t *testing.T) {
+	t.Parallel()
+	var f *fixture
+	ended := false
+	f = newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "RETR" || arg != "2" || ended {
+			return numbersAsUIDs(s, verb, arg)
+		}
+		ended = true
+		f.without("uid-m1") // by its owner, meanwhile
+		s.Write("+OK\r\nFrom: a")
+		s.Close()
+		return true
+	}})
+	f.add("m1", "the second", "m3")
+	f.poll()
+	f.wantArrived("m1", "the second", "m3")
+}
+
 // A server that counts its messages anew within a session must not be told to
 // delete one that was never fetched.
 func TestNumbersThatMoveWithinASession(t *testing.T) {

@@ -47,7 +47,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	}
 	copies, waiting := identify.DueCopies(v, p.Due, s.box.Hides())
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
-	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.leftOut.uids[c.UID] })
+	p.Due = slices.DeleteFunc(p.Due, s.leftOut.has)
 	before := len(p.Due)
 	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.unsettled[c.Known.ID] })
 	p.Waiting += before - len(p.Due)
