@@ -119,18 +119,23 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 	}
 	suspects, enough := identify.Suspects(v, numbers)
 	var breaking identify.Breaking
+	others := 0
 	if numbers {
 		breaking = identify.FindBreaking(v, s.leftOut.uids)
-		suspects = slices.DeleteFunc(suspects, func(m identify.Match) bool { return breaking.Has(m.Entry) })
+		suspects = slices.DeleteFunc(suspects, func(m identify.Match) bool {
+			if breaking.Has(m.Entry) && !identify.SameSize(m.Entry, m.Known) {
+				others++ // its own row has another number
+			}
+			return breaking.Has(m.Entry)
+		})
 	}
-	if len(suspects) == 0 && enough > 0 {
+	if len(suspects) == 0 && others < enough {
 		return nil
 	}
 	prints, err := s.prints(ctx, entriesOf(suspects), numbers && !once)
 	if err != nil {
 		return err
 	}
-	others := 0
 	for i, m := range suspects {
 		if prints[i].Fingerprint != "" && prints[i].Fingerprint != m.Known.Fingerprint {
 			others++
