@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -324,5 +325,38 @@ func TestNumbersThatShiftMakeNothingKnown(t *testing.T) {
 			slices.Sort(all)
 			f.wantArrived(slices.Compact(all)...)
 		})
+	}
+}
+
+// The user has said once what the messages mean, and is not asked again when a session
+// of the next poll breaks, and the server has given them other UIDs by the next one.
+func TestResendHoldsForTheNextSession(t *testing.T) {
+	t.Parallel()
+	ended := true
+	f := newFixture(t, faults{pool: oneInFlight, pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb == "TOP":
+			s.Err("no such command")
+		case verb == "RETR" && arg == "12" && !ended:
+			ended = true
+			s.Write("+OK\r\nFrom: a")
+			s.Close()
+		default:
+			return freshUIDs(s, verb, arg)
+		}
+		return true
+	}})
+	f.account.Policy.OnlyNew = true
+	for i := range 12 {
+		f.add(fmt.Sprintf("m%02d", i)) // of one size
+	}
+	f.pollEvery12Hours(1, false)
+	f.wantRenumbered()
+	f.setUIDs(ledger.UIDsStable)
+	ended = false
+	f.now.Add(12 * time.Hour)
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 12, Deferred: 1}, OnServer: 12})
+	if !ended {
+		t.Error("no session has ended early, want one")
 	}
 }

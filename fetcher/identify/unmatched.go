@@ -108,8 +108,9 @@ func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match,
 	moved, left, rest := pair(u.Rows, entries, prints, unsure)
 	if !u.Edited {
 		// What was never delivered is fetched in any case, or left alone for its size again.
+		// What had left before has done so, or the user was asked about it already.
 		done := slices.DeleteFunc(left, func(k *ledger.Known) bool {
-			return k.State != ledger.Forwarded && k.State != ledger.Skipped || k.Cause.Code == ledger.CauseTooLarge
+			return !listedLastTime(k) || k.State != ledger.Forwarded && k.State != ledger.Skipped || k.Cause.Code == ledger.CauseTooLarge
 		})
 		return moved, !mayBeTheSame(done, rest)
 	}
