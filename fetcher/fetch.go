@@ -247,9 +247,14 @@ func (s *session) headers(ctx context.Context, entries []pop3.Entry, each func(i
 }
 
 // brokenRow is the row of a message at which an earlier session ended, as far as its
-// size tells; nil if there is none.
+// size tells; nil if there is none. One that is listed under its UID is another's,
+// unless UIDs are numbers.
 func (s *session) brokenRow(ctx context.Context, e pop3.Entry) (*ledger.Record, error) {
-	k := identify.FindBreaking(&s.view, nil).Row(e)
+	breaking := identify.FindUnmatched(&s.view).Breaking(nil, true)
+	if s.row.Server.UIDNumbers.Get(s.Now()) {
+		breaking = identify.FindBreaking(&s.view, nil)
+	}
+	k := breaking.Row(e)
 	if k == nil {
 		return nil, nil
 	}

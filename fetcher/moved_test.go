@@ -236,6 +236,39 @@ func TestNumberOfAMessageAtWhichTheSessionEnded(t *testing.T) {
 	f.wantArrived("m1", "the second", "m3")
 }
 
+// A message at whose header a session ends does not take the row of another one of its
+// size that is still listed, and at which sessions ended, too.
+func TestHeaderAtWhichTheSessionEndsTakesNoRowOfAListedMessage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		number, _, _ := strings.Cut(arg, " ")
+		m := s.Message(number)
+		if m == nil || verb != "TOP" && verb != "RETR" {
+			return false
+		}
+		switch name := nameOfOctets(m.Octets); {
+		case name == "m1" || name == "m2": // each time
+		case name == "m4" && verb == "TOP":
+		default:
+			return false
+		}
+		s.Write("+OK\r\nFrom: a")
+		s.Close()
+		return true
+	}})
+	f.add("m1", "m2")
+	f.pollEvery12Hours(1, false)
+	f.wantStates(map[string]string{"uid-m1": "deferred", "uid-m2": "deferred"})
+	before := f.record("uid-m1").ID
+	f.without("uid-m2")
+	f.add("m3", "m4") // m3 shows that TOP works
+	f.pollEvery12Hours(2, false)
+	f.wantArrived("m3", "m4")
+	if got := f.record("uid-m1").ID; got != before {
+		t.Errorf("the message that is listed all the time has row %d, want %d as before", got, before)
+	}
+}
+
 // A server that counts its messages anew within a session must not be told to
 // delete one that was never fetched.
 func TestNumbersThatMoveWithinASession(t *testing.T) {
