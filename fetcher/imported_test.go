@@ -7,6 +7,7 @@ import (
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
 // importRows notes messages as popferry import does.
@@ -102,4 +103,32 @@ func TestImportedUIDsOfAnotherServerWaitForTheUser(t *testing.T) {
 	f.wantArrived()
 	f.setUIDs(ledger.UIDsStable) // popferry resend
 	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 12}, OnServer: 12})
+}
+
+// A header that was cut short, though an end came behind it, is not that of the message:
+// it would be another one's when sizes are counted otherwise one day.
+func TestHeaderThatIsCutShortIdentifiesNothing(t *testing.T) {
+	t.Parallel()
+	cut := true
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, _ string) bool {
+		if verb != "TOP" || !cut {
+			return false
+		}
+		s.Lines("", "Received: from a.example by mx.example; Sun, 22 Nov 2026 10:00:00 +0000", "Message-ID: <m")
+		return true
+	}})
+	f.account.Policy.OnlyNew = true
+	f.add("m1")
+	f.pollEvery12Hours(1, false)
+	cut = false
+	f.lengthenFirst()
+	f.pollEvery12Hours(1, false)
+	f.wantArrived()
+	f.pollEvery12Hours(2, false) // a day later it is asked for again
+	if got := f.record("uid-m1").Fingerprint; got == "" {
+		t.Error("the message has no fingerprint, want the one that its whole header shows")
+	}
+	f.lengthenFirst()
+	f.pollEvery12Hours(1, false)
+	f.wantArrived()
 }

@@ -385,7 +385,11 @@ func (s *session) takeFingerprints(ctx context.Context) error {
 		if err != nil {
 			return false, s.tally.abort(err)
 		}
-		rec.Fingerprint, rec.Size = h.Fingerprint(), list[i].Size
+		if s.box.HeaderEnded() {
+			rec.Fingerprint, rec.Size = h.Fingerprint(), list[i].Size
+		} else {
+			rec.NextAttempt = s.Now().Add(headerRetry) // it was cut short, and is asked for again
+		}
 		recs = append(recs, rec)
 		return true, nil
 	})

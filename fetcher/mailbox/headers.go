@@ -85,7 +85,9 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker, byTop boo
 	body, _, err := ask(ctx, e)
 	if err == nil {
 		n := message.NewNormalizer(io.Discard)
-		if _, err = (&bounded{body: body, left: s.maxDiscard(e.Size)}).WriteTo(n); err == nil {
+		end := &emptyLine{to: n}
+		_, err = (&bounded{body: body, left: s.maxDiscard(e.Size)}).WriteTo(end)
+		if s.headerEnded = end.seen; err == nil {
 			s.topWorks = s.topWorks || byTop
 			return n.Header(), true, nil
 		}
@@ -108,4 +110,30 @@ func (s *Session) header(ctx context.Context, e pop3.Entry, ask asker, byTop boo
 		return message.Header{}, false, &LeftOutError{"TOP", s.conf.Source.Error(StepTop, failure)}
 	}
 	return message.Header{}, false, s.conf.Source.Error(StepTop, failure)
+}
+
+// HeaderEnded reports whether the header that was read last came to its end, the empty
+// line behind it (RFC 1939 section 7, TOP). One that was cut short looks like that of
+// another message.
+func (s *Session) HeaderEnded() bool { return s.headerEnded }
+
+// emptyLine looks for the first empty line in what is written.
+type emptyLine struct {
+	to     io.Writer
+	filled bool // there is something in the line so far
+	seen   bool
+}
+
+func (l *emptyLine) Write(p []byte) (int, error) {
+	for _, c := range p {
+		switch {
+		case l.seen:
+			return l.to.Write(p)
+		case c == '\n':
+			l.seen, l.filled = !l.filled, false
+		case c != '\r':
+			l.filled = true
+		}
+	}
+	return l.to.Write(p)
 }

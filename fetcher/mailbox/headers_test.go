@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -118,5 +119,25 @@ func TestTOPThatEndsTheSessionIsAvoided(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestHeaderEndsAtAnEmptyLine(t *testing.T) {
+	t.Parallel()
+	for octets, want := range map[string]bool{
+		"From: a\r\n\r\n": true, "From: a\n\nbody\r\n": true, "\r\n": true, "From: a\r\n\r\nbody": true,
+		"": false, "From: a\r\n": false, "From: a\r\nSub": false, "From: a\r\n \r\n": false,
+	} {
+		for _, chunk := range []int{1, 3, len(octets)} {
+			l := &emptyLine{to: io.Discard}
+			for rest := []byte(octets); len(rest) > 0; rest = rest[min(chunk, len(rest)):] {
+				if _, err := l.Write(rest[:min(chunk, len(rest))]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if l.seen != want {
+				t.Errorf("%q, %d octets at a time: ended %v, want %v", octets, chunk, l.seen, want)
+			}
+		}
 	}
 }

@@ -45,8 +45,10 @@ type Session struct {
 	madeUp   bool // the UIDs of the listing are popferry's own
 	skipTop  bool // headers are read by RETR
 	topWorks bool // TOP has shown a header in this session
-	again    again
-	leftOut  string // the optional command that ended the session
+	// headerEnded: the header that was read last was followed by an empty line.
+	headerEnded bool
+	again       again
+	leftOut     string // the optional command that ended the session
 }
 
 // Open connects, logs in and reads the listing. Errors are *Error, and
