@@ -312,3 +312,40 @@ func (s *session) askLater(ctx context.Context, id int64) error {
 	rec.NextAttempt = s.Now().Add(headerRetry)
 	return s.put(ctx, []*ledger.Record{rec})
 }
+
+// maxFingerprints is how many rows get their fingerprints in one poll.
+const maxFingerprints = 2000
+
+// takeFingerprints reads the headers of messages that are known by UID and size
+// alone: skipped ones, and what another program had fetched. So they are recognized
+// when the server is moved, or counts sizes otherwise one day. It is for a session
+// that has nothing to delete, because it may break at any of them. A server that gives
+// each message once is asked only where its UIDs are numbers, and prove nothing.
+func (s *session) takeFingerprints(ctx context.Context) error {
+	if s.box.Hides() && !s.row.Server.UIDNumbers.Get(s.Now()) || !s.box.CanTop() {
+		return nil
+	}
+	list := identify.WithoutFingerprint(&s.view, maxFingerprints)
+	list = append(list, s.skips[:min(len(s.skips), maxFingerprints-len(list))]...)
+	var recs []*ledger.Record
+	err := s.box.Headers(ctx, entriesOf(list), func(i int, h message.Header, shown bool) (enough bool, err error) {
+		if !shown || !h.Identifiable() {
+			return true, nil
+		}
+		rec, err := s.lease.Record(ctx, list[i].Known.ID)
+		if err != nil {
+			return false, s.tally.abort(err)
+		}
+		if s.box.HeaderEnded() {
+			rec.Fingerprint, rec.Size = h.Fingerprint(), list[i].Size
+		} else {
+			rec.NextAttempt = s.Now().Add(headerRetry) // it was cut short, and is asked for again
+		}
+		recs = append(recs, rec)
+		return true, nil
+	})
+	if err != nil {
+		err = errors.Join(s.postpone(ctx, list, err), err)
+	}
+	return errors.Join(err, s.put(ctx, recs))
+}

@@ -9,7 +9,6 @@ import (
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
-	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -61,12 +60,32 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	default:
 		ask = nil
 	}
-	if u.Moved {
-		s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(u.Rows), "unknown", len(u.Entries))
+	var moved []identify.Match
+	if len(ask) > 0 {
+		if u.Moved {
+			s.log.Warn("the server has new UIDs for nearly all messages; their headers are compared before anything is sent", "vanished", len(u.Rows), "unknown", len(u.Entries))
+		}
+		var err error
+		if moved, err = s.rematch(ctx, u, ask); err != nil {
+			return err
+		}
 	}
+	switch {
+	case !u.Edited:
+		rest := identify.Others(u.Entries, moved)
+		moved = append(moved, u.Breaking(rest, !s.box.CanTop()).Pair(rest)...)
+	case u.AnotherMailbox(len(moved)):
+		v.First, s.row.Listed = true, time.Time{}
+	}
+	return s.adopt(ctx, v, moved, false)
+}
+
+// rematch finds the rows of messages by their headers. Its error is that the user has to
+// decide, if that is not enough.
+func (s *session) rematch(ctx context.Context, u identify.Unmatched, ask []pop3.Entry) ([]identify.Match, error) {
 	prints, err := s.prints(ctx, ask, u.Moved)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, e := range ask {
 		s.headersSeen[e.Number] = prints[i].Fingerprint
@@ -74,21 +93,11 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	moved, certain := u.Rematch(ask, prints)
 	switch {
 	case !certain && u.Edited:
-		return s.wait(ctx, u.Rows, ErrMoved)
+		return nil, s.wait(ctx, u.Rows, ErrMoved)
 	case !certain && u.Moved:
-		return s.wait(ctx, u.Rows, ErrRenumbered)
+		return nil, s.wait(ctx, u.Rows, ErrRenumbered)
 	}
-	if err := s.sameNumbers(ctx, entriesOf(moved)); err != nil {
-		return err
-	}
-	if !u.Edited {
-		rest := identify.Others(u.Entries, moved)
-		moved = append(moved, u.Breaking(rest, !s.box.CanTop()).Pair(rest)...)
-	}
-	if u.Edited && u.AnotherMailbox(len(moved)) {
-		v.First, s.row.Listed = true, time.Time{}
-	}
-	return s.adopt(ctx, v, moved, false)
+	return moved, s.sameNumbers(ctx, entriesOf(moved))
 }
 
 // sameNumbers makes sure that the numbers of messages mean the same as in the listing:
@@ -360,41 +369,4 @@ func (s *session) setMissing(ctx context.Context, list []*ledger.Known, since ti
 		return s.tally.abort(err)
 	}
 	return nil
-}
-
-// maxFingerprints is how many rows get their fingerprints in one poll.
-const maxFingerprints = 2000
-
-// takeFingerprints reads the headers of messages that are known by UID and size
-// alone: skipped ones, and what another program had fetched. So they are recognized
-// when the server is moved, or counts sizes otherwise one day. It is for a session
-// that has nothing to delete, because it may break at any of them. A server that gives
-// each message once is asked only where its UIDs are numbers, and prove nothing.
-func (s *session) takeFingerprints(ctx context.Context) error {
-	if s.box.Hides() && !s.row.Server.UIDNumbers.Get(s.Now()) || !s.box.CanTop() {
-		return nil
-	}
-	list := identify.WithoutFingerprint(&s.view, maxFingerprints)
-	list = append(list, s.skips[:min(len(s.skips), maxFingerprints-len(list))]...)
-	var recs []*ledger.Record
-	err := s.box.Headers(ctx, entriesOf(list), func(i int, h message.Header, shown bool) (enough bool, err error) {
-		if !shown || !h.Identifiable() {
-			return true, nil
-		}
-		rec, err := s.lease.Record(ctx, list[i].Known.ID)
-		if err != nil {
-			return false, s.tally.abort(err)
-		}
-		if s.box.HeaderEnded() {
-			rec.Fingerprint, rec.Size = h.Fingerprint(), list[i].Size
-		} else {
-			rec.NextAttempt = s.Now().Add(headerRetry) // it was cut short, and is asked for again
-		}
-		recs = append(recs, rec)
-		return true, nil
-	})
-	if err != nil {
-		err = errors.Join(s.postpone(ctx, list, err), err)
-	}
-	return errors.Join(err, s.put(ctx, recs))
 }
