@@ -43,7 +43,7 @@ func TestWordsAboutAnIMAPInbox(t *testing.T) {
 		"a wrong password": {imapServer(t, imaptest.Options{}, "LOGIN", "NO [AUTHENTICATIONFAILED] Authentication failed."),
 			`the destination refused the login: destination main refused auth: NO \[AUTHENTICATIONFAILED\] Authentication failed\. Check username and password under forward`},
 		"an expired token": {imapServer(t, imaptest.Options{Before: []string{"AUTH=XOAUTH2"}, Secret: "new"}, "", "") + ", token_command: 'echo old'",
-			`the destination refused the access token: .*\. Check that token_command prints a token`},
+			`the destination refused the access token: .*\. Another user than username may have signed in`},
 		"no folder": {imapServer(t, imaptest.Options{}, "", "") + ", folder: Nowhere",
 			`the destination's folder does not exist: .*NO \[NONEXISTENT\] no such folder\. Make it with a mail program`},
 		"no right": {imapServer(t, imaptest.Options{}, "APPEND", "NO [NOPERM] Permission denied"),

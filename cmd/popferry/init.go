@@ -107,7 +107,7 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.StringVar(&in.Inbox.TLS, "smtp-tls", "", "TLS `MODE` of that server: implicit, starttls, or none (no encryption at all)")
 	s.StringVar(&in.Inbox.Username, "smtp-username", "", "user `NAME` at that server (default: made from the inbox's address)")
 	s.StringVar(&in.Inbox.PasswordFile, "smtp-password-file", "", "`FILE` with the password for that server; it is copied (default: no login)")
-	s.StringVar(&in.Inbox.OAuth2, "smtp-oauth2", "", "the same for that server, with --forward-protocol imap: `KEY=VALUE,...`")
+	s.StringVar(&in.Inbox.OAuth2, "smtp-oauth2", "", "the same for that server: `KEY=VALUE,...`")
 	s.StringVar(&in.Protocol, "forward-protocol", "", "`PROTOCOL` of that server: smtp, lmtp or imap (default: imap at a provider whose SMTP server may not take\nmail from others, lmtp at a socket, else smtp)")
 	s.BoolFunc("lmtp", "the same as --forward-protocol lmtp", func(string) error { in.Protocol = config.ProtocolLMTP; return nil })
 	s.StringVar(&in.Forward, "forward", "", "`NAME` of the destination to use, if popferry.yaml exists already (default: its first)")

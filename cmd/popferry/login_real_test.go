@@ -252,3 +252,37 @@ func TestInitAtRealServersThatWantTokens(t *testing.T) {
 	}
 	wantHidden(t, w.provider, shown)
 }
+
+// TestSignInToRealSubmission: mail leaves by a Postfix that takes access tokens
+// alone. One sign-in serves the mailbox and the way out, and asks for what both
+// need.
+func TestSignInToRealSubmission(t *testing.T) {
+	t.Parallel()
+	w := newSignedIn(t, oauthtest.Options{})
+	postfix := realserver.StartPostfix(t, w.dovecot)
+	postfix.AddUser("me", "unused")
+	w.dovecot.Seed("leo", []byte(testworld.OneMail))
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, client, _ := strings.Cut(string(text), "oauth2: ")
+	client, _, _ = strings.Cut(client, "}")
+	testworld.Write(t, w.config, fmt.Sprintf("%soauth2: %s}}\nforward:\n  - {name: out, %s, tls: starttls, tls_ca_file: %q, username: leo@isp.test, to: [%s], oauth2: %[2]s}}\n",
+		accounts, client, testworld.HostPort(t, postfix.Submission()), postfix.CAFile(), "me@popferry.test"))
+	if code, shown := w.run(nil, "login", "nobody"); code != exitUsage || !strings.Contains(shown, `no account or destination "nobody"`) {
+		t.Errorf("login to what is not there: exit %d\n%s", code, shown)
+	}
+	approved := w.approve("leo@isp.test")
+	if code, shown := w.run(nil, "login", "out"); code != exitOK || !strings.Contains(shown, "ok      login") {
+		t.Fatalf("login out: exit %d\n%s", code, shown)
+	}
+	<-approved
+	if code, shown := w.run(nil, "run", "--once"); code != exitOK || !strings.Contains(shown, "1 forwarded") {
+		t.Errorf("exit %d\n%s", code, shown)
+	}
+	if code, shown := w.run(nil, "logout", "isp"); code != exitOK || !strings.Contains(shown, "This sign-in was that of isp, out.") {
+		t.Errorf("logout: exit %d\n%s", code, shown)
+	}
+	wantHidden(t, w.provider, w.shown.String())
+}

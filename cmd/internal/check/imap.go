@@ -22,6 +22,7 @@ func (c *checker) imap(d config.Destination, dialer *dial.Dialer, size *sizeLimi
 	o.LiteralTimeout = stepTimeout // a test message may arrive twice
 	try := func(ctx context.Context, report func(Step)) error {
 		defer size.set(0)
+		c.signIn(ctx, d.Server, report)
 		reportProbe := c.reporter(ctx, d.Server, probe.IMAP, report)
 		limit, err := probe.Store(ctx, probe.Inbox{
 			Name: d.Name, Dialer: dialer, Folders: c.folders(d),

@@ -74,7 +74,13 @@ func Scopes(name, protocol string) []string {
 	case Google:
 		return []string{"https://mail.google.com/"}
 	case Microsoft:
-		permission := map[string]string{"pop3": "POP.AccessAsUser.All", "imap": "IMAP.AccessAsUser.All", "smtp": "SMTP.Send"}[protocol]
+		permission := "SMTP.Send"
+		switch protocol {
+		case "pop3":
+			permission = "POP.AccessAsUser.All"
+		case "imap":
+			permission = "IMAP.AccessAsUser.All"
+		}
 		return []string{"https://outlook.office.com/" + permission, "offline_access"}
 	}
 	return nil

@@ -23,6 +23,7 @@ const oauth2Template = `
 introspection_mode = post
 introspection_url = {url}
 username_attribute = username
+username_format = %Ln
 active_attribute = active
 active_value = true
 `

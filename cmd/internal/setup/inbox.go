@@ -72,7 +72,7 @@ func (x *endpoint) tryInbox(ctx context.Context, username string, report func(pr
 	_, err = probe.Destination(ctx, probe.Relay{
 		Name:      x.server.Host,
 		Dialer:    d,
-		Options:   smtp.Options{LMTP: x.protocol == discover.LMTP, Username: username, Secret: x.secret.Get},
+		Options:   smtp.Options{LMTP: x.protocol == discover.LMTP, Username: username, Secret: x.secret.Get, Token: x.login != nil},
 		Envelopes: []smtp.Envelope{{Sender: x.sender(username), Recipients: []string{x.address.Full}}},
 	}, report)
 	return err

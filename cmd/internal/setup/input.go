@@ -92,9 +92,6 @@ func (in *Input) Check() error {
 	if in.Protocol == config.ProtocolIMAP && in.From != "" {
 		fail("--from means nothing with --forward-protocol imap: there is no envelope")
 	}
-	if in.Inbox.OAuth2 != "" && in.Protocol != config.ProtocolIMAP {
-		fail("--smtp-oauth2 needs --forward-protocol imap")
-	}
 	if in.Mailbox.hint().IsSocket() {
 		fail("--host: a POP3 server is a host, not a socket")
 	}

@@ -86,9 +86,6 @@ func (x *endpoint) signsIn() bool { return x.given.OAuth2 != "" || x.tokenOnly }
 
 // mayLackPassword reports whether a server that takes no passwords can be used.
 func (x *endpoint) mayLackPassword(c discover.Candidate) bool {
-	if x.protocol != discover.POP3 && x.protocol != discover.IMAP {
-		return false
-	}
 	return x.given.OAuth2 != "" || x.Interactive() && oauthProvider(c.Host) != ""
 }
 
@@ -129,8 +126,12 @@ func (x *endpoint) signInWith(ctx context.Context, text string) error {
 		return err
 	}
 	protocol := "pop3"
-	if x.protocol == discover.IMAP {
+	switch x.protocol {
+	case discover.IMAP:
 		protocol = config.ProtocolIMAP
+	case discover.Submission, discover.LMTP:
+		protocol = config.ProtocolSMTP
+	case discover.POP3:
 	}
 	o.Complete(protocol)
 	server := config.Server{Username: x.firstUsername(), OAuth2: &o}

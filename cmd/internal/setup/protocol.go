@@ -116,10 +116,8 @@ func (x *endpoint) showInboxNotes() {
 func (x *endpoint) tokenOnlyError(c discover.Candidate) error {
 	what := "add --oauth2 provider=...,client_id=..."
 	switch x.protocol {
-	case discover.IMAP:
+	case discover.IMAP, discover.Submission, discover.LMTP:
 		what = "add --smtp-oauth2 provider=...,client_id=..."
-	case discover.Submission, discover.LMTP:
-		what = "add --forward-protocol imap and --smtp-oauth2 provider=...,client_id=..."
 	case discover.POP3:
 	}
 	return fmt.Errorf("%s accepts no passwords, only sign-ins by OAuth2; %s (popferry help oauth2 says where the client id comes from)", c.Addr(), what)

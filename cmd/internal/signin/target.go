@@ -85,6 +85,10 @@ func (t Target) try(ctx context.Context, r app.Resources, report func(probe.Step
 			Judge:       func(l pop3.Listing) (string, error) { return terminal.Count(len(l.Entries), "message"), nil },
 		}, report)
 	}
+	if t.destination.Protocol != config.ProtocolIMAP {
+		_, err = probe.Destination(ctx, probe.Relay{Name: t.Name, Dialer: dialer, Options: app.SMTPOptions(*t.destination)}, report)
+		return err
+	}
 	_, err = probe.Store(ctx, probe.Inbox{
 		Name: t.Name, Dialer: dialer, Folders: []string{t.destination.Folder},
 		Open: func(l probe.Link) probe.Checker {
