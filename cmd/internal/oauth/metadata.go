@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// longestMetadata is the most that is read of an issuer's metadata, in octets.
-const longestMetadata = 1 << 20
-
 // wellKnown is where the metadata is, below the issuer (OpenID Connect Discovery
 // 1.0 section 4). Of those who issue tokens for mail, all that were seen have it.
 const wellKnown = "/.well-known/openid-configuration"
@@ -52,7 +49,7 @@ func discover(ctx context.Context, issuer string) (Endpoints, error) {
 		Device  string   `json:"device_authorization_endpoint"`
 		Methods []string `json:"token_endpoint_auth_methods_supported"`
 	}
-	if err := json.NewDecoder(io.LimitReader(r.Body, longestMetadata)).Decode(&m); err != nil {
+	if err := json.NewDecoder(io.LimitReader(r.Body, longestAnswer)).Decode(&m); err != nil {
 		return Endpoints{}, fmt.Errorf("%s is not JSON: %w", req.URL, err)
 	}
 	if strings.TrimSuffix(m.Issuer, "/") != strings.TrimSuffix(issuer, "/") { // RFC 8414 3.3
@@ -63,6 +60,8 @@ func discover(ctx context.Context, issuer string) (Endpoints, error) {
 			return Endpoints{}, fmt.Errorf("%s: %s %q %s", req.URL, name, address, wrong)
 		}
 	}
-	// RFC 8414 2: without the list it is client_secret_basic.
-	return Endpoints{Auth: m.Auth, Token: m.Token, Device: m.Device, Header: !slices.Contains(m.Methods, "client_secret_post")}, nil
+	// Without the list it is client_secret_basic (RFC 8414 2), which every server has
+	// to support (RFC 6749 2.3.1), and some support alone for devices.
+	header := len(m.Methods) == 0 || slices.Contains(m.Methods, "client_secret_basic")
+	return Endpoints{Auth: m.Auth, Token: m.Token, Device: m.Device, Header: header}, nil
 }

@@ -163,6 +163,8 @@ const (
 	// The least and most seconds between two questions whether the user has signed
 	// in; 5 unless the provider says otherwise (RFC 8628 section 3.2).
 	leastInterval, mostInterval = 1, 60
+	// mostTroubles is how often the provider may fail to answer that question.
+	mostTroubles = 5
 )
 
 // Device begins a sign-in on another device.
@@ -182,7 +184,7 @@ func (c Client) Device(ctx context.Context) (*DeviceCode, error) {
 	var mask login.Mask
 	mask.Hide(secret)
 	d := &DeviceCode{client: c, endpoints: e, cfg: c.config(e, secret)}
-	if d.answer, err = d.cfg.DeviceAuth(context.WithValue(ctx, oauth2.HTTPClient, newHTTPClient())); err != nil {
+	if d.answer, err = d.cfg.DeviceAuth(context.WithValue(ctx, oauth2.HTTPClient, deviceClient(ctx, d.cfg)), secretParameter(d.cfg)...); err != nil {
 		return nil, c.failed(doing, err, &mask)
 	}
 	d.URL, d.Code = d.answer.VerificationURI, printable.Line(d.answer.UserCode)
@@ -206,7 +208,7 @@ func (d *DeviceCode) Wait(ctx context.Context) (SignIn, error) {
 	mask.Hide(d.answer.DeviceCode)
 	mask.Hide(d.cfg.ClientSecret)
 	doing := fmt.Sprintf("signing in as %s at %s", d.client.User, d.client.host())
-	for {
+	for troubles := 1; ; troubles++ {
 		token, err := d.cfg.DeviceAccessToken(ctx, d.answer)
 		var answer *oauth2.RetrieveError
 		switch {
@@ -216,7 +218,7 @@ func (d *DeviceCode) Wait(ctx context.Context) (SignIn, error) {
 			return SignIn{}, context.Cause(ctx)
 		case !time.Now().Before(d.Ends), errors.As(err, &answer) && answer.ErrorCode == "expired_token":
 			return SignIn{}, &Error{Reason: Needed, Doing: doing, Text: "the code has ended before anybody signed in with it"}
-		case errors.As(err, &answer) && reasonIn(answer) != Unreachable:
+		case errors.As(err, &answer) && reasonIn(answer) != Unreachable, troubles == mostTroubles:
 			return SignIn{}, d.client.failed(doing, err, &mask)
 		}
 		// The connection failed, or the provider has a problem: go on at the same pace

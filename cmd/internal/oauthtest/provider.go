@@ -122,7 +122,11 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 
 // device begins the device flow (RFC 8628 section 3.2).
 func (p *Provider) device(w http.ResponseWriter, r *http.Request) {
-	if r.PostFormValue("client_id") != Client || p.o.NoDevice {
+	secret := r.PostFormValue("client_secret")
+	if _, basic, ok := r.BasicAuth(); ok {
+		secret = basic
+	}
+	if r.PostFormValue("client_id") != Client || p.o.NoDevice || p.o.Secret && secret != Secret {
 		Refuse(w, http.StatusBadRequest, "invalid_client", "")
 		return
 	}
