@@ -11,7 +11,9 @@
 //
 // Many transactions are under way at a time. How many, and over how many
 // sessions, is decided by the queue and its window, which grows from one with
-// the backlog, as far as the round-trip time makes it worthwhile. On one session
+// the backlog, as far as the round-trip time makes it worthwhile.
+// While a reply is waited for, those before it are acknowledged at once, because a
+// server may hold it back until then (package ack). On one session
 // the transactions follow each other in slots: each writes when the one before
 // has written, and reads when the one before has read. How far a transaction
 // goes without a reply depends on what the server offers (transaction).

@@ -336,11 +336,18 @@ func TestManyAtOnceWithDrops(t *testing.T) {
 func BenchmarkDeliver(b *testing.B) {
 	text := strings.Repeat("a line of some sixty-four octets, as most mail has them or so\r\n", 130)
 	for _, bb := range []struct {
-		name string
-		hide []string
-	}{{"BDAT", nil}, {"pipelined", []string{"CHUNKING"}}, {"plain", []string{"CHUNKING", "PIPELINING"}}} {
+		name   string
+		server smtptest.Options
+	}{
+		{"BDAT", smtptest.Options{}},
+		{"BDAT to a server with Nagle's algorithm", smtptest.Options{Nagle: true}},
+		{"pipelined", smtptest.Options{Hide: []string{"CHUNKING"}}},
+		{"pipelined to a server with Nagle's algorithm", smtptest.Options{Hide: []string{"CHUNKING"}, Nagle: true}},
+		{"plain", smtptest.Options{Hide: []string{"CHUNKING", "PIPELINING"}}},
+	} {
 		b.Run(bb.name, func(b *testing.B) {
-			srv := serve(b, smtptest.Options{HashOnly: true, Hide: bb.hide})
+			bb.server.HashOnly = true
+			srv := serve(b, bb.server)
 			p := pool(b, smtp.Options{Dial: srv.Dial})
 			m := message(text)
 			b.SetBytes(m.Size)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp/ack"
 )
 
 const (
@@ -47,7 +48,7 @@ type wire struct {
 
 // newWire uses conn from now on.
 func newWire(conn net.Conn, timeout time.Duration) *wire {
-	in := &timedReader{conn: conn}
+	in := &timedReader{conn: conn, ack: ack.Now(rawConn(conn))}
 	return &wire{
 		conn:    conn,
 		in:      in,
@@ -96,6 +97,7 @@ func (w *wire) command(line string) (reply, error) {
 // passed fails whatever has come.
 type timedReader struct {
 	conn   net.Conn
+	ack    func()        // acknowledges what was read
 	end    time.Time     // of the time for all reads
 	look   time.Duration // see lastLook
 	looked bool
@@ -107,8 +109,10 @@ func (t *timedReader) limit(wait time.Duration) error {
 	return t.conn.SetReadDeadline(t.end.Add(-t.look))
 }
 
-// Read reads from the connection.
+// Read reads from the connection. A server may keep its next reply until the one
+// before is acknowledged (package ack).
 func (t *timedReader) Read(p []byte) (int, error) {
+	t.ack()
 	n, err := t.conn.Read(p)
 	if n > 0 || t.looked || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err

@@ -19,6 +19,11 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tcp, ok := nc.(*net.TCPConn); ok && l.s.o.Nagle {
+		if err := tcp.SetNoDelay(false); err != nil {
+			return nil, err
+		}
+	}
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	l.s.connections++

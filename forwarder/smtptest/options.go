@@ -38,6 +38,9 @@ type Options struct {
 	// PerConnection is how many messages a connection may have; the MAIL behind
 	// them gets 421. 0: no limit.
 	PerConnection int
+	// Nagle leaves Nagle's algorithm on (RFC 9293 3.7.4), as Postfix does: the second
+	// of two replies is not sent before the first one is acknowledged.
+	Nagle bool
 	// HashOnly keeps only the size and hash of messages, not their octets.
 	HashOnly bool
 
