@@ -121,7 +121,7 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 	var early *notStartedError
 	switch {
 	case err == nil:
-		err = q.onOutcome(c.session, began, out, took)
+		err = q.onOutcome(c, began, out, took)
 	case errors.As(err, &early) && early.refusal.Throttled():
 		q.throttled(c.session, began)
 	}

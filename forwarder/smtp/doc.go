@@ -11,7 +11,7 @@
 //
 // Many transactions are under way at a time. How many, and over how many
 // sessions, is decided by the queue and its window, which grows from one with
-// the backlog, as far as the round-trip time makes it worthwhile.
+// the backlog, as far as the time for an answer makes it worthwhile (package pace).
 // While a reply is waited for, those before it are acknowledged at once, because a
 // server may hold it back until then (package ack). On one session
 // the transactions follow each other in slots: each writes when the one before

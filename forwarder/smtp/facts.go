@@ -3,6 +3,7 @@ package smtp
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/login"
@@ -32,6 +33,9 @@ type Sighting = forwarder.Sighting
 // quirks are the facts of a pool, which its sessions share.
 type quirks struct {
 	now func() time.Time
+	// slowBDAT: BDAT is slower than DATA (window). That may be the way rather than the
+	// server, so it is not a fact, and ends with the sessions.
+	slowBDAT atomic.Bool
 
 	mu    sync.Mutex
 	facts Facts

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp/pace"
 )
 
 // release ends a call: it does not count as in flight any more, and if it still
@@ -46,21 +47,23 @@ func (q *queue) releaseSession(s *session) {
 	q.schedule()
 }
 
-// onOutcome makes the window wider or narrower after a transaction on a session
-// that began at a time. took is how long the reply to its last octet took. The
-// error is for a server that only did not want another session, and said so at
-// MAIL: one of the others takes the message.
-func (q *queue) onOutcome(s *session, began time.Time, out []forwarder.Outcome, took time.Duration) error {
+// onOutcome makes the window wider or narrower after the transaction of a call that
+// began at a time. took is what an accepted message waited for. The error is
+// for a server that only did not want another session, and said so at MAIL: one of
+// the others takes the message.
+func (q *queue) onOutcome(c *call, began time.Time, out []forwarder.Outcome, took pace.Answer) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, o := range out {
 		switch {
 		case o.Kind == forwarder.Accepted:
-			q.window.onAccepted(took)
+			took.Shared = took.Shared || c.slot != c.session.lastSlot
+			q.window.onAccepted(took, q.now())
+			q.quirks.slowBDAT.Store(q.window.pace.SlowBDAT())
 			return nil
 		case o.Kind == forwarder.Refused && o.Throttled():
 			q.window.onRefused()
-			if q.onThrottled(s, began) > 0 && o.Stage == forwarder.StageMail {
+			if q.onThrottled(c.session, began) > 0 && o.Stage == forwarder.StageMail {
 				return &notStartedError{suspicion{refusal: o}}
 			}
 			return nil
@@ -225,6 +228,7 @@ func (q *queue) forget(s *session) {
 	q.sessions = slices.DeleteFunc(slices.Clone(q.sessions), func(o *session) bool { return o == s })
 	if len(q.sessions) == 0 {
 		q.window.reset()
+		q.quirks.slowBDAT.Store(false)
 	}
 }
 

@@ -196,7 +196,7 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 	case r.positive():
 		t.s.signatures.noteMessage(r)
 		t.s.tookBDAT = t.s.tookBDAT || t.slot.chunked
-		t.took = time.Since(t.finishedAt)
+		t.answer.Final, t.answer.BDAT = time.Since(t.finishedAt), t.slot.chunked
 		settle(scope, r.outcome(forwarder.Accepted, stage))
 	case !r.refusal():
 		t.lose(ctx, stage, r.unexpected())

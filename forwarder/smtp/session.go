@@ -46,8 +46,11 @@ func (s *session) pipelines() bool { return s.ext.pipelining && !s.quirk.has(noP
 
 // chunks reports whether messages are sent by BDAT. In LMTP, where the number
 // of replies depends on how many recipients were accepted, they are not.
-// Only a message that goes alone is, for its recipients are known.
-func (s *session) chunks() bool { return s.offers().chunking && !s.o.LMTP }
+// Only a message that goes alone is, for its recipients are known. Nor are they
+// where that is slower than DATA.
+func (s *session) chunks() bool {
+	return s.offers().chunking && !s.o.LMTP && !s.quirk.slowBDAT.Load()
+}
 
 // offers are the server's extensions without those that it was found not to have.
 func (s *session) offers() extensions {
@@ -205,6 +208,20 @@ func (sl *slot) behindDot() bool {
 		return false
 	default:
 		return !sl.before.chunked
+	}
+}
+
+// queued reports whether transactions in front of this one are not answered yet.
+// The caller has the right to write.
+func (sl *slot) queued() bool {
+	if sl.before == nil {
+		return false
+	}
+	select {
+	case <-sl.before.answered:
+		return false
+	default:
+		return true
 	}
 }
 

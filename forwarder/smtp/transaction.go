@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtp/pace"
 )
 
 // transaction is one message on its way through a session (RFC 5321 3.3).
@@ -46,10 +47,10 @@ type transaction struct {
 	pipelinedBody bool          // together with its envelope
 	wait          time.Duration // for each reply except the final one
 
-	sent       bool          // the message's last octet may have been sent
-	cut        error         // the server did not take the message to its end
-	finishedAt time.Time     // when the last octet was sent
-	took       time.Duration // until that was answered
+	sent       bool        // the message's last octet may have been sent
+	cut        error       // the server did not take the message to its end
+	finishedAt time.Time   // when the last octet was sent
+	answer     pace.Answer // what it waited for
 
 	gotReply           bool               // the server has said something to this transaction
 	replyBeforeData    bool               // a reply came before the message was sent
@@ -64,10 +65,9 @@ type transaction struct {
 const maxPipelinedBody = 1 << 20
 
 // deliver puts one message on the wire in its slot. out comes from check and is
-// filled in. took is how long the answer to the last octet took, 0 if there was
-// none. The error is for a body that could not be read, for a ctx that was done
+// filled in. took is zero if it was not accepted. The error is for a body that could not be read, for a ctx that was done
 // before the first command, and a notStartedError; nothing was delivered then.
-func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, out []forwarder.Outcome) (took time.Duration, err error) {
+func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, out []forwarder.Outcome) (took pace.Answer, err error) {
 	err = sl.awaitWrite(ctx)
 	switch {
 	case err != nil:
@@ -81,7 +81,7 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 	}
 	if err != nil {
 		sl.skip()
-		return 0, err
+		return pace.Answer{}, err
 	}
 	t := &transaction{s: s, slot: sl, m: m, out: out, wait: s.o.Timeout}
 	t.bdat = m.Strays == forwarder.FalseEnd || s.chunks() && s.signatures.distinguishable.Load()
@@ -106,15 +106,16 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 	if err == nil && t.notStarted {
 		err = &notStartedError{t.suspicion}
 	}
-	return t.took, err
+	return t.answer, err
 }
 
 // run goes through the transaction. hadRead reports whether it got the right to
 // read.
 func (t *transaction) run(ctx context.Context) (hadRead bool, err error) {
 	var cmds []command
+	began := time.Now()
 	if t.pipelined {
-		cmds = t.envelope()
+		cmds, t.answer.Shared = t.envelope(), t.slot.queued()
 		err = t.writeAhead(cmds)
 	}
 	if stopped := t.slot.awaitRead(ctx); stopped != nil {
@@ -133,12 +134,13 @@ func (t *transaction) run(ctx context.Context) (hadRead bool, err error) {
 		return true, nil
 	}
 	if !t.pipelined {
-		cmds = t.envelope() // not before it is known how the one in front of it ended
+		cmds, began = t.envelope(), time.Now() // not before it is known how the one in front of it ended
 	}
 	if !t.readReplies(ctx, cmds) {
 		return true, nil
 	}
 	if !t.pipelinedBody {
+		t.answer.Envelope = time.Since(began)
 		if err := t.writeBody(ctx); err != nil || !t.sent {
 			return true, err
 		}

@@ -1,6 +1,10 @@
 package smtp
 
-import "time"
+import (
+	"time"
+
+	"github.com/popferry/popferry/forwarder/smtp/pace"
+)
 
 const (
 	// increase is how much the window grows with each message that is accepted.
@@ -13,8 +17,8 @@ const (
 	// opened for it: a server may take its time for each message.
 	longWait = time.Second
 	// answerTime is what a server is assumed to need for one message. As many
-	// transactions are kept on the wire as it answers in a round trip; more would
-	// be no faster, and each of them is in doubt if the connection is cut.
+	// transactions are kept on the wire as it answers while one waits; more would be
+	// little faster, and each of them is in doubt if the connection is cut.
 	answerTime = 1500 * time.Microsecond
 	// cooldown is how many messages have to be accepted after a refusal before
 	// the window grows again.
@@ -27,11 +31,11 @@ const (
 type window struct {
 	connections, inFlight int // upper limits
 
-	width    int           // transactions that may have begun
-	best     time.Duration // the quickest answer to a whole message; 0: none yet
-	sessions int           // limit for now
-	extra    int           // sessions that long waits have asked for
-	pause    int           // messages to be accepted until it may grow again
+	width    int       // transactions that may have begun
+	pace     pace.Pace // how long the server takes
+	sessions int       // limit for now
+	extra    int       // sessions that long waits have asked for
+	pause    int       // messages to be accepted until it may grow again
 }
 
 func newWindow(connections, inFlight int) window {
@@ -44,18 +48,16 @@ func (w *window) limit() int { return w.width }
 
 // onWire is how many of them may be sent or waiting for an answer.
 func (w *window) onWire() int {
-	if w.best == 0 {
+	best := w.pace.Best()
+	if best == 0 {
 		return w.width
 	}
-	return min(w.width, max(1, int(w.best/answerTime)))
+	return min(w.width, max(1, int(best/answerTime)))
 }
 
-// onAccepted widens the window. took is how long the answer took after the last
-// octet of the message; 0: not known.
-func (w *window) onAccepted(took time.Duration) {
-	if took > 0 && (w.best == 0 || took < w.best) {
-		w.best = took
-	}
+// onAccepted widens the window after an answer that came now.
+func (w *window) onAccepted(a pace.Answer, now time.Time) {
+	w.pace.Note(a, now)
 	if w.pause > 0 {
 		w.pause--
 		return
@@ -83,7 +85,7 @@ func (w *window) onLongWait() {
 
 // reset forgets what was measured: all sessions have ended, and the next one may
 // lead to another server.
-func (w *window) reset() { w.best, w.extra = 0, 0 }
+func (w *window) reset() { w.pace, w.extra = pace.Pace{}, 0 }
 
 // wanted is how many sessions to open, given the number of messages, of usable
 // sessions, of all sessions and of those that are being opened, and how many the
