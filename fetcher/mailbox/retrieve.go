@@ -22,9 +22,14 @@ const (
 	// shorter than listed. Whole if it has the same length when it is asked for
 	// again, with nothing else outstanding, and nothing came behind it.
 	shorter
-	// empty, though a size is listed: never whole.
+	// empty, or an empty line, though more is listed: never whole.
 	empty
 )
+
+// unreadable is how many octets Dovecot gives of a message that it cannot read, because
+// its file is damaged or has another size than its name says. It says OK all the same,
+// and the next time it is no different.
+const unreadable = int64(len("\r\n"))
 
 func integrityOf(octets, listed int64) integrity {
 	switch {
@@ -32,7 +37,7 @@ func integrityOf(octets, listed int64) integrity {
 		return exact
 	case octets >= listed:
 		return longer
-	case octets == 0:
+	case octets <= unreadable:
 		return empty
 	default:
 		return shorter
@@ -104,7 +109,7 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 			return nil, err
 		}
 		b.Release()
-		return nil, &IncompleteError{Listed: e.Size}
+		return nil, &IncompleteError{Got: b.Octets, Listed: e.Size}
 	case shorter:
 	}
 	if !sentinel {

@@ -18,7 +18,8 @@ func TestIntegrity(t *testing.T) {
 		octets, listed int64
 		want           integrity
 	}{
-		{100, 100, exact}, {101, 100, longer}, {99, 100, shorter}, {0, 100, empty},
+		{100, 100, exact}, {101, 100, longer}, {99, 100, shorter}, {3, 100, shorter}, {2, 100, empty}, {0, 100, empty},
+		{2, 2, exact}, {2, 1, longer},
 		{0, 0, longer}, {5, 0, longer}, {5, -1, longer}, {0, -1, longer},
 	} {
 		if got := integrityOf(test.octets, test.listed); got != test.want {
@@ -48,6 +49,7 @@ func TestRetrieveProvesThatAMessageIsWhole(t *testing.T) {
 		"shorter, then longer than listed":  {listed: 15, replies: []string{body("Subject: a\r\n"), body(whole)}, want: whole},
 		"shorter, then something behind it": {listed: 15, replies: []string{body("Subject: a\r\n"), body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 15, Err: errAny}},
 		"empty":                             {listed: 100, replies: []string{body("")}, err: &incomplete{Listed: 100}},
+		"an empty line":                     {listed: 100, replies: []string{body("\r\n")}, err: &incomplete{Got: 2, Listed: 100}},
 		"broken off":                        {listed: 100, replies: []string{"+OK\r\nSubject: a\r\n"}, err: &incomplete{Got: 12, Listed: 100, Err: io.ErrUnexpectedEOF}},
 		"something behind it":               {listed: 10, replies: []string{body(whole) + "more\r\n"}, err: &incomplete{Got: int64(len(whole)), Listed: 10, Err: errAny}},
 		"without an end":                    {listed: 10, replies: []string{"+OK\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 20)}, err: &incomplete{Got: 1000, Listed: 10, Err: errEndless}},
