@@ -75,9 +75,17 @@ func newVisitor(t *testing.T, issuer string) visitor {
 	}}}
 }
 
-// read returns where a request ended, where it would go on, and the page.
-func (v visitor) read(r *http.Response, err error) (at *url.URL, next, page string) {
+// open returns where a request for an address ended, where it would go on, and the
+// page. With a form, it is posted.
+func (v visitor) open(address string, form url.Values) (at *url.URL, next, page string) {
 	v.t.Helper()
+	var r *http.Response
+	var err error
+	if form == nil {
+		r, err = v.Get(address)
+	} else {
+		r, err = v.PostForm(address, form)
+	}
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -92,12 +100,12 @@ func (v visitor) read(r *http.Response, err error) (at *url.URL, next, page stri
 // signIn opens the address of a sign-in, and returns where the browser ends.
 func (v visitor) signIn(address string) string {
 	v.t.Helper()
-	at, _, page := v.read(v.Get(address))
+	at, _, page := v.open(address, nil)
 	id := at.Query().Get("authRequestID")
 	if id == "" {
 		v.t.Fatalf("no page to sign in at: %s\n%s", at, page)
 	}
-	_, next, page := v.read(v.PostForm(at.Scheme+"://"+at.Host+"/login/username", url.Values{"id": {id}, "username": {"test-user@localhost"}, "password": {"verysecure"}}))
+	_, next, page := v.open(at.Scheme+"://"+at.Host+"/login/username", url.Values{"id": {id}, "username": {"test-user@localhost"}, "password": {"verysecure"}})
 	if next == "" {
 		v.t.Fatalf("the sign-in did not end:\n%s", page)
 	}
@@ -107,8 +115,8 @@ func (v visitor) signIn(address string) string {
 // approve types in a code.
 func (v visitor) approve(d *oauth.DeviceCode) {
 	v.t.Helper()
-	_, _, page := v.read(v.PostForm(strings.TrimSuffix(d.URL, "/")+"/login", url.Values{"user_code": {d.Code}, "username": {"test-user@localhost"}, "password": {"verysecure"}}))
-	at, _, page2 := v.read(v.PostForm(strings.TrimSuffix(d.URL, "/")+"/confirm?action=allowed", url.Values{"action": {"allowed"}}))
+	_, _, page := v.open(strings.TrimSuffix(d.URL, "/")+"/login", url.Values{"user_code": {d.Code}, "username": {"test-user@localhost"}, "password": {"verysecure"}})
+	at, _, page2 := v.open(strings.TrimSuffix(d.URL, "/")+"/confirm?action=allowed", url.Values{"action": {"allowed"}})
 	if !strings.Contains(page2, "uthor") {
 		v.t.Fatalf("the code was not accepted at %s:\n%s\n%s", at, page, page2)
 	}

@@ -111,7 +111,7 @@ func TestRefusals(t *testing.T) {
 		"down":             {page(503), oauth.Unreachable},
 		"a captive portal": {page(403), oauth.Unreachable},
 		"sent elsewhere":   {page(307), oauth.Unreachable},
-		"an empty answer":  {func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(404) }, oauth.Unreachable},
+		"an empty answer":  {func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(http.StatusNotFound) }, oauth.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

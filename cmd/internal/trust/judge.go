@@ -48,7 +48,7 @@ func (g *Guard) folders(path string, w way, ledger bool) *Error {
 func (g *Guard) shared(path, dir string) *Error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return nil // it is to be made, or the ledger cannot be opened either
+		return nil //nolint:nilerr // it is to be made, or the ledger cannot be opened either
 	}
 	uid, gid, ok := Owner(info)
 	if !ok {
