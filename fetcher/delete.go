@@ -38,6 +38,10 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	if s.row.Server.UIDNumbers.Get(s.Now()) { // the numbers may be counted anew at any time, and so the UIDs
 		expired, done = slices.Concat(expired, done), nil
 	}
+	expired, done, err := s.withoutShort(ctx, expired, done)
+	if err != nil {
+		return err
+	}
 	doomed, err := s.proven(ctx, expired)
 	if err != nil || !s.mayDelete(owed) {
 		return err
@@ -85,6 +89,38 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	s.res.OnServer -= len(ids)
 	s.row.OnServer = s.res.OnServer
 	return nil
+}
+
+// withoutShort leaves out messages that came with fewer octets than listed, where the
+// server lists other messages rightly: what was forwarded may be cut. Dovecot gives
+// only the beginning of a Maildir file whose name says too little, and says OK, each
+// time. A server whose sizes are never right says nothing by them.
+func (s *session) withoutShort(ctx context.Context, expired, done []identify.Match) (e, d []identify.Match, err error) {
+	if !s.row.Server.RightSizes.Get(s.Now()) {
+		return expired, done, nil
+	}
+	for _, m := range expired {
+		if !m.Short {
+			rec, err := s.lease.Record(ctx, m.Known.ID)
+			if err != nil {
+				return nil, nil, s.tally.abort(err)
+			}
+			m.Short = rec.MessageSize > 0 && rec.MessageSize < rec.Size
+		}
+		e = s.unlessShort(e, m)
+	}
+	for _, m := range done {
+		d = s.unlessShort(d, m)
+	}
+	return e, d, nil
+}
+
+func (s *session) unlessShort(list []identify.Match, m identify.Match) []identify.Match {
+	if m.Short {
+		s.log.Warn("a message was forwarded with fewer octets than its server lists, so it may have been cut; it stays on the server", "uid", shown(m.UID), "listed", m.Size)
+		return list
+	}
+	return append(list, m)
 }
 
 // owes reports whether there is something to delete.

@@ -1,8 +1,10 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +26,41 @@ func TestDELEComesAfterAllRETRAndBeforeQUIT(t *testing.T) {
 		}
 	}
 	wantList(t, "commands", f.verbs("RETR", "DELE", "QUIT"), []string{"RETR", "RETR", "RETR", "DELE", "DELE", "DELE", "QUIT"})
+}
+
+// Dovecot gives only the beginning of a message, each time, if its Maildir file has
+// another size than its name says.
+func TestMessageThatMayHaveBeenCutStaysOnItsServer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: cutsEach("2")})
+	f.account.Policy.Keep = false
+	f.add("m1", "m2", "m3")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 3}, OnServer: 1})
+	f.wantLeft("uid-m2")
+	wantResult(t, f.poll(), result{OnServer: 1}) // nor does a later poll delete it
+	f.wantLeft("uid-m2")
+	f.wantArrived("m1", "m2", "m3")
+}
+
+func TestServerThatListsWrongSizesOnlyIsDeletedFrom(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: cutsEach("1", "2")})
+	f.account.Policy.Keep = false
+	f.add("m1", "m2")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 2}})
+	f.wantLeft()
+}
+
+// cutsEach gives messages with these numbers without their last line.
+func cutsEach(numbers ...string) popHandler {
+	return func(s *pop3test.Session, verb, arg string) bool {
+		if verb != "RETR" || !slices.Contains(numbers, arg) {
+			return false
+		}
+		whole := bytes.TrimSuffix(octetsOf("m"+arg), []byte("\r\n"))
+		s.Write("+OK\r\n" + string(whole[:bytes.LastIndexByte(whole, '\n')+1]) + ".\r\n")
+		return true
+	}
 }
 
 func TestKeepForDeletesAfterItsTime(t *testing.T) {

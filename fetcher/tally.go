@@ -153,7 +153,7 @@ func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
 		state = 0
 	}
 	if state == ledger.Forwarded && !d.fromCopy {
-		t.done = append(t.done, identify.Match{Entry: d.Entry, Known: d.rec.Known})
+		t.done = append(t.done, identify.Match{Entry: d.Entry, Known: d.rec.Known, Short: d.Octets < d.Size})
 	}
 	if v.Blame == outcome.NoRoom && v.Effect == outcome.Rollback {
 		t.noRoom = append(t.noRoom, refusedForRoom{d, v})

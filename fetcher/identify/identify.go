@@ -47,6 +47,8 @@ func (v View) With(known *ledger.Rows) View {
 type Match struct {
 	pop3.Entry
 	Known ledger.Known
+	// Short: it came in this session, with fewer octets than listed.
+	Short bool
 }
 
 // Candidate is a message to be fetched.

@@ -45,6 +45,7 @@ type Habits struct {
 	RetrHides  Fact[bool] `json:"retr_hides,omitzero"`       // it no longer lists messages that were retrieved
 	RetrKeeps  Fact[bool] `json:"retr_keeps,omitzero"`       // it still lists them
 	WrongSizes Fact[bool] `json:"wrong_sizes,omitzero"`      // LIST gives other sizes than RETR
+	RightSizes Fact[bool] `json:"right_sizes,omitzero"`      // LIST gives the sizes of RETR, for some messages at least
 }
 
 // Forget is what is left of the facts when the user has them forgotten: the
@@ -76,5 +77,6 @@ func (s *ServerFacts) View(now time.Time) []FactView {
 	add(s.RetrHides.view("retr_hides", now))
 	add(s.RetrKeeps.view("retr_keeps", now))
 	add(s.WrongSizes.view("wrong_sizes", now))
+	add(s.RightSizes.view("right_sizes", now))
 	return out
 }

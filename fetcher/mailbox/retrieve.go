@@ -62,6 +62,9 @@ func (s *Session) Retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 		return nil, s.broken(err) // not the message's fault
 	}
 	b, err := s.retrieve(ctx, e, keep)
+	if err == nil && integrityOf(b.Octets, e.Size) == exact {
+		s.conf.Facts.RightSizes.See(true, s.conf.Now)
+	}
 	var disk *spool.Error
 	var refused *pop3.Error
 	switch {
