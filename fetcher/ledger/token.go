@@ -46,12 +46,17 @@ type Token struct {
 	Rotation Rotation
 	// Asked is when a renewal began whose answer is not known: popferry was ended, or
 	// the connection cut. Refresh may have been replaced by then.
-	Asked time.Time
-	// Refusal is why the provider refused the last renewal, at Refused, and Refusals
-	// how many times in a row.
-	Refusal  Cause
-	Refused  time.Time
-	Refusals int
+	Asked   time.Time
+	Refusal Refusal
+	Told    time.Time // when the user was notified of Until
+}
+
+// Refusal is why a provider refused the last renewal of a sign-in; the zero value:
+// it did not.
+type Refusal struct {
+	Cause
+	At    time.Time
+	Count int // of refusals in a row
 }
 
 // String names the sign-in, without its tokens.

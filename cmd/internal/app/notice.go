@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/notice"
+	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/forwarder"
@@ -31,6 +33,13 @@ func (a *App) Notify(ctx context.Context, store *sqlite.Store, log *slog.Logger)
 		log.Warn("cannot determine whether a notice is due", "error", err)
 		return
 	}
+	ending, err := a.endingSignIns(ctx, store, now)
+	if err != nil {
+		log.Warn("cannot determine which sign-ins end", "error", err)
+	}
+	for _, s := range ending {
+		n.Ending = append(n.Ending, notice.Ending{Name: s.Name, User: s.User, Until: s.Until})
+	}
 	if n.Empty() {
 		return
 	}
@@ -38,11 +47,28 @@ func (a *App) Notify(ctx context.Context, store *sqlite.Store, log *slog.Logger)
 	if err == nil {
 		err = store.PutNotices(context.WithoutCancel(ctx), told...)
 	}
+	for _, s := range ending {
+		if err == nil {
+			err = new(oauth.Tokens).Told(ctx, TokenStore{store}, s.key)
+		}
+	}
 	if err != nil {
 		log.Warn("the notice could not be sent; popferry will try again", "error", err)
 		return
 	}
-	log.Info("notice sent", "failing", len(n.Failing), "recovered", len(n.Recovered), "held", len(n.Held))
+	log.Info("notice sent", "failing", len(n.Failing), "recovered", len(n.Recovered), "held", len(n.Held), "ending", len(n.Ending))
+}
+
+// endingSignIns are the sign-ins that end soon and of which the user does not know
+// yet, each once.
+func (a *App) endingSignIns(ctx context.Context, store *sqlite.Store, now time.Time) (ending []SignIn, err error) {
+	all, err := LookSignIns(ctx, store, a.cfg)
+	for _, s := range all {
+		if s.EndsSoon(now) && !s.told && !slices.ContainsFunc(ending, func(e SignIn) bool { return e.key == s.key }) {
+			ending = append(ending, s)
+		}
+	}
+	return ending, err
 }
 
 // findNews compares the ledger with what was told before. It stores what changes

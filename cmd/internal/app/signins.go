@@ -7,6 +7,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/oauth"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
@@ -17,6 +18,9 @@ type SignIn struct {
 	Signed time.Time // zero: nobody has signed in
 	Until  time.Time // when the provider ends it; zero: it does not say
 	Err    error     // why it cannot be used: an *oauth.Error; nil: it can
+
+	key  ledger.TokenKey
+	told bool // the user was notified of Until
 }
 
 // soon is how long before its end a sign-in is worth a word.
@@ -61,7 +65,7 @@ func (n SignIns) Look(ctx context.Context, store *sqlite.Store, s config.Server)
 		return SignIn{User: s.Username, Err: &oauth.Error{Reason: oauth.Needed, Text: "there is no ledger yet"}}, nil
 	}
 	row, err := new(oauth.Tokens).Look(ctx, TokenStore{store}, n.Client(s))
-	found := SignIn{User: s.Username, Signed: row.Signed, Until: row.Until, Err: err}
+	found := SignIn{User: s.Username, Signed: row.Signed, Until: row.Until, Err: err, key: row.TokenKey, told: !row.Told.IsZero()}
 	if _, ok := errors.AsType[*oauth.Error](err); !ok {
 		return found, err
 	}

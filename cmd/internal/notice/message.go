@@ -63,6 +63,9 @@ func (n News) subject() string {
 	if len(n.Held) > 0 {
 		parts = append(parts, "held messages of "+names(n.Held))
 	}
+	if len(n.Ending) > 0 {
+		parts = append(parts, "the sign-in of "+plain(n.Ending[0].Name)+" ends soon")
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -86,6 +89,10 @@ func (n News) text() string {
 	}
 	for _, a := range n.Recovered {
 		fmt.Fprintf(&b, "%s works again.\n\n", plain(a.Name))
+	}
+	for _, e := range n.Ending {
+		fmt.Fprintf(&b, "The provider ends the sign-in of %s on %s. Run popferry login %[3]s before that, or no mail passes %[3]s any more.\n\n",
+			plain(e.User), e.Until.Format(time.RFC1123Z), plain(e.Name))
 	}
 	for i, a := range n.Held {
 		fmt.Fprintf(&b, "%s: %s\n\n", plain(a.Name), heldWords(len(a.Held), n.New[i]))

@@ -30,12 +30,20 @@ type News struct {
 	Recovered []Account
 	Held      []Account // each with its new messages first
 	New       []int     // for each of Held: how many are new
+	Ending    []Ending
+}
+
+// Ending is a sign-in that its provider ends soon.
+type Ending struct {
+	Name  string // of the account or destination
+	User  string
+	Until time.Time
 }
 
 // Empty reports whether there is nothing to send.
-func (n News) Empty() bool { return len(n.Failing)+len(n.Recovered)+len(n.Held) == 0 }
+func (n News) Empty() bool { return len(n.Failing)+len(n.Recovered)+len(n.Held)+len(n.Ending) == 0 }
 
-// About returns an account of the news, the zero Account if they are empty.
+// About returns an account of the news, the zero Account if they are about none.
 func (n News) About() Account {
 	for _, list := range [][]Account{n.Failing, n.Held, n.Recovered} {
 		if len(list) > 0 {

@@ -132,7 +132,7 @@ func (t *Tokens) failed(ctx context.Context, lease Lease, c Client, row ledger.T
 	case errors.As(err, &unanswered) && !mayRepeat(row):
 		return cannotRenew(c, row) // Asked stays
 	case why.Reason != Unreachable && why.Reason != Clock:
-		row.Refusal, row.Refused, row.Refusals = why.refusal(), t.now(), row.Refusals+1
+		row.Refusal = ledger.Refusal{Cause: why.refusal(), At: t.now(), Count: row.Refusal.Count + 1}
 	}
 	row.Asked = time.Time{}
 	if err := put(ctx, lease, row, 0); err != nil {
@@ -165,17 +165,17 @@ func mayRepeat(row ledger.Token) bool {
 
 // rest reports whether a provider that has refused is left alone for now.
 func rest(row ledger.Token, now time.Time) bool {
-	if row.Refusals == 0 || now.Before(row.Refused) {
+	if row.Refusal.Count == 0 || now.Before(row.Refusal.At) {
 		return false
 	}
 	wait := firstRest
-	for range row.Refusals - 1 {
+	for range row.Refusal.Count - 1 {
 		wait = min(2*wait, longestRest)
 	}
 	if row.Refusal.Code == ClientUnknown.Code() {
 		wait = firstRest // the configuration may have another secret now
 	}
-	return now.Sub(row.Refused) < wait
+	return now.Sub(row.Refusal.At) < wait
 }
 
 // refusedBefore is the error that was noted when the provider refused.

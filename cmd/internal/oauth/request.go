@@ -95,7 +95,7 @@ func apply(t ledger.Token, answer *oauth2.Token, now time.Time) ledger.Token {
 			t.Until = now.Add(seconds(left))
 		}
 	}
-	t.Asked, t.Refusal, t.Refused, t.Refusals = time.Time{}, ledger.Cause{}, time.Time{}, 0
+	t.Asked, t.Refusal = time.Time{}, ledger.Refusal{}
 	return t
 }
 

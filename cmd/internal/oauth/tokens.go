@@ -122,21 +122,38 @@ func valid(row ledger.Token, now time.Time) bool { return row.Access != "" && no
 
 // Keep writes a new sign-in over an older one. It is on disk when Keep returns.
 func (t *Tokens) Keep(ctx context.Context, store Store, c Client, s SignIn) error {
-	return t.change(ctx, store, c, func(lease Lease) error { return put(ctx, lease, s.row(c, t.now()), 0) })
+	return t.change(ctx, store, c.Key(), func(lease Lease) error {
+		t.takeUnsaved(c.Key()) // it came of an older one
+		return put(ctx, lease, s.row(c, t.now()), 0)
+	})
+}
+
+// Told notes that the user was notified of the end of a sign-in.
+func (t *Tokens) Told(ctx context.Context, store Store, key ledger.TokenKey) error {
+	return t.change(ctx, store, key, func(lease Lease) error {
+		row, err := lease.Token(ctx)
+		if err != nil {
+			return err
+		}
+		row.Told = t.now()
+		return put(ctx, lease, row, 0)
+	})
 }
 
 // Forget removes a sign-in. One that does not exist is no error.
 func (t *Tokens) Forget(ctx context.Context, store Store, c Client) error {
-	return t.change(ctx, store, c, func(lease Lease) error { return lease.Delete(ctx) })
+	return t.change(ctx, store, c.Key(), func(lease Lease) error {
+		t.takeUnsaved(c.Key())
+		return lease.Delete(ctx)
+	})
 }
 
-func (t *Tokens) change(ctx context.Context, store Store, c Client, do func(Lease) error) error {
+func (t *Tokens) change(ctx context.Context, store Store, key ledger.TokenKey, do func(Lease) error) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	lease, err := store.LeaseToken(ctx, c.Key())
+	lease, err := store.LeaseToken(ctx, key)
 	if err != nil {
 		return err
 	}
-	t.takeUnsaved(c.Key())
 	return errors.Join(do(lease), lease.Release())
 }

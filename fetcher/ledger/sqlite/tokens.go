@@ -18,16 +18,16 @@ import (
 
 // tokenColumns are scanned into tokenFields and written from tokenValues.
 const tokenColumns = `provider, client, user, access, refresh, url, header, scopes, signed, obtained, ends, until, rotation, asked,
-	cause_code, cause_text, refused, refusals`
+	cause_code, cause_text, refused, refusals, told`
 
 func tokenFields(t *ledger.Token) []any {
 	return []any{&t.Provider, &t.Client, &t.User, &t.Access, &t.Refresh, &t.URL, &t.Header, &t.Scopes, (*millis)(&t.Signed), (*millis)(&t.Obtained),
-		(*millis)(&t.Ends), (*millis)(&t.Until), &t.Rotation, (*millis)(&t.Asked), &t.Refusal.Code, &t.Refusal.Text, (*millis)(&t.Refused), &t.Refusals}
+		(*millis)(&t.Ends), (*millis)(&t.Until), &t.Rotation, (*millis)(&t.Asked), &t.Refusal.Code, &t.Refusal.Text, (*millis)(&t.Refusal.At), &t.Refusal.Count, (*millis)(&t.Told)}
 }
 
 func tokenValues(t ledger.Token) []any {
 	return []any{t.Provider, t.Client, t.User, t.Access, t.Refresh, t.URL, t.Header, t.Scopes, millis(t.Signed), millis(t.Obtained),
-		millis(t.Ends), millis(t.Until), int(t.Rotation), millis(t.Asked), t.Refusal.Code, t.Refusal.Text, millis(t.Refused), t.Refusals}
+		millis(t.Ends), millis(t.Until), int(t.Rotation), millis(t.Asked), t.Refusal.Code, t.Refusal.Text, millis(t.Refusal.At), t.Refusal.Count, millis(t.Told)}
 }
 
 // Token returns a sign-in, or ledger.ErrNotFound.
@@ -98,7 +98,7 @@ func (l *TokenLease) Token(ctx context.Context) (ledger.Token, error) {
 func (l *TokenLease) Put(ctx context.Context, t ledger.Token, room int) error {
 	t.TokenKey = l.key
 	return l.write(ctx, func(c *writeConn) error {
-		_, err := c.exec("REPLACE INTO tokens ("+tokenColumns+", room) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, zeroblob(?))",
+		_, err := c.exec("REPLACE INTO tokens ("+tokenColumns+", room) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, zeroblob(?))",
 			append(tokenValues(t), room)...)
 		return err
 	})

@@ -20,7 +20,7 @@ func signIn() ledger.Token {
 	return ledger.Token{
 		TokenKey: tokenKey, Access: "access-hunter2", Refresh: "refresh-hunter2", URL: "https://login.example.net/token", Header: true, Scopes: "mail offline_access",
 		Signed: at, Obtained: at.Add(time.Second), Ends: at.Add(time.Hour), Until: at.Add(7 * 24 * time.Hour), Rotation: ledger.RotationSeen, Asked: at.Add(2 * time.Second),
-		Refusal: ledger.Cause{Code: "signin_refused", Text: "no"}, Refused: at.Add(3 * time.Second), Refusals: 2,
+		Refusal: ledger.Refusal{Cause: ledger.Cause{Code: "signin_refused", Text: "no"}, At: at.Add(3 * time.Second), Count: 2}, Told: at.Add(4 * time.Second),
 	}
 }
 

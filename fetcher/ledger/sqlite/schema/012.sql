@@ -19,6 +19,7 @@ CREATE TABLE tokens (
     cause_text TEXT    NOT NULL,
     refused    INTEGER,
     refusals   INTEGER NOT NULL,
+    told       INTEGER,
     room       BLOB    NOT NULL DEFAULT x'', -- octets that are kept free while a renewal is under way
     PRIMARY KEY (provider, client, user)
 ) STRICT;
