@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -297,99 +296,6 @@ func (s *session) mayHaveMore(done []identify.Match) bool {
 	return true
 }
 
-// forward fetches the messages of now, one after the other, and hands each on
-// while the next one is fetched. It returns when all transactions have ended: what
-// was fetched is delivered, however the session ends. left are those that were not
-// tried, because there is no room at the destination; the error is why the session
-// fetches no more.
-func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) (left []identify.Candidate, err error) {
-	s.Progress.expect(due)
-	s.box.Expect(toRetrieve(now))
-	if len(now) > 0 {
-		s.Destination.Forwarder.Preconnect()
-	}
-	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
-	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
-	for left = s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
-		next := s.next(popCtx, w, left)
-		if next < 0 {
-			break
-		}
-		c := left[next]
-		if next == 0 {
-			left = left[1:] // moving all the others up takes its time in a large mailbox
-		} else {
-			left = slices.Delete(left, next, next+1)
-		}
-		m, err := s.fetch(popCtx, c)
-		s.tried.Store(true)
-		if err != nil {
-			w.wait(popCtx)
-			return left, errors.Join(err, s.box.Discard(popCtx))
-		}
-		if m == nil {
-			s.Progress.finished()
-			continue
-		}
-		failpoint("fetched")
-		w.enter(popCtx, m.Octets)
-		d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
-		go func() {
-			defer w.leave(m.Octets)
-			defer s.Progress.finished()
-			s.deliver(ctx, d)
-		}()
-	}
-	if len(left) == 0 {
-		err = s.box.AskAgain(popCtx, s.toDelete)
-	}
-	w.wait(popCtx)
-	return left, errors.Join(err, s.box.Discard(popCtx))
-}
-
-// next is the index of the message to be fetched next: the first, as a rule. Once
-// one has found no room, it is the smallest, when all others have ended: that one
-// shows whether the mailbox is full. It is -1 if that is known, or none is smaller
-// than one that found no room.
-func (s *session) next(popCtx context.Context, w *workers, left []identify.Candidate) int {
-	if _, _, full := s.tally.full(); full {
-		w.wait(popCtx)
-	}
-	_, size, full := s.tally.full()
-	if !full {
-		return 0
-	}
-	smallest := 0
-	for i, c := range left { // a size that is not listed, -1, may be small
-		if c.Size < left[smallest].Size {
-			smallest = i
-		}
-	}
-	if left[smallest].Size >= size {
-		return -1
-	}
-	return smallest
-}
-
-// concludeRoom stops the poll if messages found no room, and none was accepted
-// since: the smallest that was due shows that there is none.
-func (p *poll) concludeRoom() {
-	if o, _, full := p.tally.full(); full {
-		p.tally.stop(&outcome.RouteError{Name: p.Destination.Name, Outcome: o})
-	}
-}
-
-// toRetrieve are the entries of those that have no copy at hand.
-func toRetrieve(due []identify.Candidate) []pop3.Entry {
-	entries := make([]pop3.Entry, 0, len(due))
-	for _, c := range due {
-		if c.Known.CopyFile == "" {
-			entries = append(entries, c.Entry)
-		}
-	}
-	return entries
-}
-
 // open begins the session and reports what is odd about its server.
 func (s *session) open(ctx context.Context) (err error) {
 	facts := &s.row.Server
@@ -425,71 +331,6 @@ func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate
 		return due, nil
 	}
 	return due[:portionSize], due[portionSize:]
-}
-
-// loginGap is the least time between two logins.
-func (p *poll) loginGap() time.Duration {
-	return max(p.Policy.MinInterval, p.row.Server.LoginDelay.Get(p.Now()))
-}
-
-// mayLogIn reports whether the mailbox may be polled now; else the result says why
-// not.
-func (p *poll) mayLogIn(ctx context.Context) bool {
-	now, last := p.Now(), p.row.Server.LastLogin
-	if until := last.Add(p.loginGap()); p.loginGap() > 0 && now.Before(until) && !last.After(now) {
-		p.res.Skip, p.res.Until = TooSoon, until
-		return false
-	}
-	tried := &p.row.Server.Tried
-	changes := tried.Changes
-	if p.backingOff(ctx, p.row.NotBefore, tried, p.Settings, p.login.ask) {
-		return false
-	}
-	if tried.Changes > changes {
-		p.row.Server.BadLogins = 0 // they were another password's, or another server's
-	}
-	return true
-}
-
-// backingOff reports whether a back-off is not over, and notes it in the result.
-// It is over before its time once what failed was changed. secret may be nil.
-func (p *poll) backingOff(ctx context.Context, until time.Time, tried *ledger.Tried, settings string, secret func(context.Context) (string, error)) bool {
-	if !ledger.Waiting(p.Now(), until) {
-		tried.Changes = 0
-		return false
-	}
-	if p.asked {
-		return false
-	}
-	var ask func() (string, error)
-	if secret != nil {
-		ask = func() (string, error) { return secret(ctx) }
-	}
-	if tried.Changed(settings, ask) {
-		tried.Changes++
-		p.log.Info("its password or settings were changed since the failure, so the wait is over", "until", until)
-		return false
-	}
-	p.res.Skip, p.res.Until = BackingOff, until
-	return true
-}
-
-// maxSuspected is how many refused logins in a row are not believed after a
-// success.
-const maxSuspected = 2
-
-// suspectLogin marks refused credentials that worked before: servers that are
-// asked too often, or are out of order, are known to call the password wrong.
-func (p *poll) suspectLogin(err error) error {
-	var refused *pop3.Error
-	if !errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials {
-		return err
-	}
-	p.row.Server.BadLogins++
-	if p.row.LastSuccess.IsZero() || p.row.Server.BadLogins > maxSuspected {
-		return err
-	}
-	return &UnconfirmedAuthError{err}
 }
 
 // PanicError is a panic in a poll: a bug in popferry that must not reach other

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // Turn bounds a poll in time while other accounts wait. The zero value has no
@@ -48,4 +51,69 @@ func (s *session) remaining(ctx context.Context, left []identify.Candidate) []id
 	}
 	asked := s.box.ExpectNoMore()
 	return slices.DeleteFunc(left, func(c identify.Candidate) bool { return !asked[c.Number] })
+}
+
+// loginGap is the least time between two logins.
+func (p *poll) loginGap() time.Duration {
+	return max(p.Policy.MinInterval, p.row.Server.LoginDelay.Get(p.Now()))
+}
+
+// mayLogIn reports whether the mailbox may be polled now; else the result says why
+// not.
+func (p *poll) mayLogIn(ctx context.Context) bool {
+	now, last := p.Now(), p.row.Server.LastLogin
+	if until := last.Add(p.loginGap()); p.loginGap() > 0 && now.Before(until) && !last.After(now) {
+		p.res.Skip, p.res.Until = TooSoon, until
+		return false
+	}
+	tried := &p.row.Server.Tried
+	changes := tried.Changes
+	if p.backingOff(ctx, p.row.NotBefore, tried, p.Settings, p.login.ask) {
+		return false
+	}
+	if tried.Changes > changes {
+		p.row.Server.BadLogins = 0 // they were another password's, or another server's
+	}
+	return true
+}
+
+// backingOff reports whether a back-off is not over, and notes it in the result.
+// It is over before its time once what failed was changed. secret may be nil.
+func (p *poll) backingOff(ctx context.Context, until time.Time, tried *ledger.Tried, settings string, secret func(context.Context) (string, error)) bool {
+	if !ledger.Waiting(p.Now(), until) {
+		tried.Changes = 0
+		return false
+	}
+	if p.asked {
+		return false
+	}
+	var ask func() (string, error)
+	if secret != nil {
+		ask = func() (string, error) { return secret(ctx) }
+	}
+	if tried.Changed(settings, ask) {
+		tried.Changes++
+		p.log.Info("its password or settings were changed since the failure, so the wait is over", "until", until)
+		return false
+	}
+	p.res.Skip, p.res.Until = BackingOff, until
+	return true
+}
+
+// maxSuspected is how many refused logins in a row are not believed after a
+// success.
+const maxSuspected = 2
+
+// suspectLogin marks refused credentials that worked before: servers that are
+// asked too often, or are out of order, are known to call the password wrong.
+func (p *poll) suspectLogin(err error) error {
+	var refused *pop3.Error
+	if !errors.As(err, &refused) || refused.Kind() != pop3.KindCredentials {
+		return err
+	}
+	p.row.Server.BadLogins++
+	if p.row.LastSuccess.IsZero() || p.row.Server.BadLogins > maxSuspected {
+		return err
+	}
+	return &UnconfirmedAuthError{err}
 }

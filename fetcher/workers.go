@@ -2,8 +2,14 @@ package fetcher
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/fetcher/pop3"
 )
 
 // workers are the deliveries that run side by side. Their number is bounded, and
@@ -98,4 +104,97 @@ func (w *workers) await(ctx context.Context, done func() bool) {
 			silence.Reset(w.idle)
 		}
 	}
+}
+
+// forward fetches the messages of now, one after the other, and hands each on
+// while the next one is fetched. It returns when all transactions have ended: what
+// was fetched is delivered, however the session ends. left are those that were not
+// tried, because there is no room at the destination; the error is why the session
+// fetches no more.
+func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) (left []identify.Candidate, err error) {
+	s.Progress.expect(due)
+	s.box.Expect(toRetrieve(now))
+	if len(now) > 0 {
+		s.Destination.Forwarder.Preconnect()
+	}
+	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
+	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
+	for left = s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
+		next := s.next(popCtx, w, left)
+		if next < 0 {
+			break
+		}
+		c := left[next]
+		if next == 0 {
+			left = left[1:] // moving all the others up takes its time in a large mailbox
+		} else {
+			left = slices.Delete(left, next, next+1)
+		}
+		m, err := s.fetch(popCtx, c)
+		s.tried.Store(true)
+		if err != nil {
+			w.wait(popCtx)
+			return left, errors.Join(err, s.box.Discard(popCtx))
+		}
+		if m == nil {
+			s.Progress.finished()
+			continue
+		}
+		failpoint("fetched")
+		w.enter(popCtx, m.Octets)
+		d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
+		go func() {
+			defer w.leave(m.Octets)
+			defer s.Progress.finished()
+			s.deliver(ctx, d)
+		}()
+	}
+	if len(left) == 0 {
+		err = s.box.AskAgain(popCtx, s.toDelete)
+	}
+	w.wait(popCtx)
+	return left, errors.Join(err, s.box.Discard(popCtx))
+}
+
+// next is the index of the message to be fetched next: the first, as a rule. Once
+// one has found no room, it is the smallest, when all others have ended: that one
+// shows whether the mailbox is full. It is -1 if that is known, or none is smaller
+// than one that found no room.
+func (s *session) next(popCtx context.Context, w *workers, left []identify.Candidate) int {
+	if _, _, full := s.tally.full(); full {
+		w.wait(popCtx)
+	}
+	_, size, full := s.tally.full()
+	if !full {
+		return 0
+	}
+	smallest := 0
+	for i, c := range left { // a size that is not listed, -1, may be small
+		if c.Size < left[smallest].Size {
+			smallest = i
+		}
+	}
+	if left[smallest].Size >= size {
+		return -1
+	}
+	return smallest
+}
+
+// concludeRoom stops the poll if messages found no room, and none was accepted
+// since: the smallest that was due shows that there is none.
+func (p *poll) concludeRoom() {
+	if o, _, full := p.tally.full(); full {
+		p.tally.stop(&outcome.RouteError{Name: p.Destination.Name, Outcome: o})
+	}
+}
+
+// toRetrieve are the entries of those that have no copy at hand.
+func toRetrieve(due []identify.Candidate) []pop3.Entry {
+	entries := make([]pop3.Entry, 0, len(due))
+	for _, c := range due {
+		if c.Known.CopyFile == "" {
+			entries = append(entries, c.Entry)
+		}
+	}
+	return entries
 }
