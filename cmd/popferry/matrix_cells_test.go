@@ -289,7 +289,7 @@ func binaryChanges() []string {
 func toIMAP(t *testing.T, addr string, mail func(user string) iter.Seq[[]byte]) matrixTarget {
 	t.Helper()
 	return matrixTarget{
-		forward: fmt.Sprintf("{%s, protocol: imap, tls: none, username: inbox, password: secret}", testworld.HostPort(t, addr)),
+		forward: fmt.Sprintf("{%s, protocol: imap, tls: none, auth: login, username: inbox, password: secret}", testworld.HostPort(t, addr)),
 		mail:    mail,
 		idle:    func(context.Context) error { return nil },
 	}

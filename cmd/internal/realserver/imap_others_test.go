@@ -6,6 +6,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
 )
@@ -25,6 +26,7 @@ func TestIMAPOfCyrusAndCourier(t *testing.T) {
 			p := imap.New(imap.Options{
 				Dial:     func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) },
 				Username: "leo", Secret: func(context.Context) (string, error) { return password, nil }, CreateFolder: true,
+				Auth: login.Login, // both offer methods for which they have no passwords
 			})
 			t.Cleanup(func() { _ = p.Close() })
 			if _, err := p.CheckFolder(t.Context(), "Büro/Post"); err != nil {
