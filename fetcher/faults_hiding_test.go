@@ -18,14 +18,12 @@ type hider struct {
 	says   bool // EXPIRE 0
 	atRETR bool // the message is deleted at RETR; else at QUIT
 
-	// facts are the last that the ledger knew of hiding. Nothing contradicts them.
-	facts ledger.ServerFacts
-
-	mu     sync.Mutex
-	given  map[int][]string // UIDs, by session
-	told   map[int]bool     // sessions that were told
-	next   int              // the first session of this poll
-	hidden []hidden         // in this poll
+	mu     sync.Mutex         // a session that was left behind may still end
+	facts  ledger.ServerFacts // the last that the ledger knew of hiding: nothing contradicts them
+	given  map[int][]string   // UIDs, by session
+	told   map[int]bool       // sessions that were told
+	next   int                // the first session of this poll
+	hidden []hidden           // in this poll
 }
 
 // hidden is a message that the server does not show any more.
@@ -43,19 +41,26 @@ func joinHiding(c *chaos, r *rng) {
 	c.quits = append(c.quits, h.quit)
 	c.before = append(c.before, h.readFacts)
 	c.after = append(c.after, h.settle)
-	c.restore = append(c.restore, func([]*ledger.Record) { h.facts = ledger.ServerFacts{} })
-	c.renames = append(c.renames, func() { h.facts = ledger.ServerFacts{} })
+	c.restore = append(c.restore, func([]*ledger.Record) { h.forget() })
+	c.renames = append(c.renames, h.forget)
+}
+
+// forget drops what the ledger knew of the server.
+func (h *hider) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.facts = ledger.ServerFacts{}
 }
 
 // readFacts notes what the ledger knows of the server.
 func (h *hider) readFacts() {
 	next := h.pop.Sessions() + 1
-	h.mu.Lock()
-	h.next = next
-	h.mu.Unlock()
 	rows, err := h.store.Accounts(h.t.Context())
 	must(h.t, err)
 	is := rows[0].Server
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next = next
 	if is.RetrHides.Value {
 		h.facts.RetrHides = is.RetrHides
 	}
@@ -64,7 +69,8 @@ func (h *hider) readFacts() {
 	}
 }
 
-// known reports whether popferry could know in a session what the server does.
+// known reports whether popferry could know in a session what the server does. The
+// hider is locked.
 func (h *hider) known(s *pop3test.Session) bool {
 	return h.told[s.Number] || h.facts.Expires.Get(h.now.Now()) || h.facts.RetrHides.Get(h.now.Now())
 }
