@@ -211,6 +211,9 @@ func copyPrefix(account int64, uid string, generation int) string {
 	return fmt.Sprintf("%d-%x-", account, sum[:8])
 }
 
+// prefixOf is how the name of a copy begins.
+func prefixOf(name string) string { return name[:strings.LastIndexByte(name, '-')+1] }
+
 // leftoverAge is how old a copy without a row is before popferry names it: a younger
 // one may be that of a message whose row is just being written.
 const leftoverAge = 10 * time.Minute
@@ -228,8 +231,7 @@ func (p *poll) dropLeftovers(ctx context.Context, files []string, known *ledger.
 	left := make(map[string][]string, len(files)) // the others, by prefix
 	for _, f := range files {
 		if name := filepath.Base(f); !named[name] {
-			prefix := name[:strings.LastIndexByte(name, '-')+1]
-			left[prefix] = append(left[prefix], name)
+			left[prefixOf(name)] = append(left[prefixOf(name)], name)
 		}
 	}
 	if len(left) == 0 {

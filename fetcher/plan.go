@@ -314,9 +314,29 @@ func (s *session) generation(uid string) int {
 	return n
 }
 
-// nextGeneration is the next number for a message under this UID.
+// nextGeneration is the next number for a message under this UID. The name of a copy is
+// made of both, and stays when its row gets another UID: no other row is to have a copy
+// of that name, or the one would be removed with the other.
 func (s *session) nextGeneration(uid string) int {
-	return max(s.generations[uid], s.view.NextGeneration(uid))
+	n := max(s.generations[uid], s.view.NextGeneration(uid))
+	for s.hasCopy(uid, n) {
+		n++
+	}
+	return n
+}
+
+// hasCopy reports whether a row names a copy that was made under this UID and number
+// before this session.
+func (s *session) hasCopy(uid string, generation int) bool {
+	if s.prefixes == nil {
+		s.prefixes = make(map[string]bool)
+		for _, k := range s.view.Known.All() {
+			if k.CopyFile != "" {
+				s.prefixes[prefixOf(k.CopyFile)] = true
+			}
+		}
+	}
+	return len(s.prefixes) > 0 && s.prefixes[copyPrefix(s.ID, uid, generation)]
 }
 
 // retire keeps a row's number from being used again in this session, once the row

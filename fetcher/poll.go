@@ -122,6 +122,7 @@ type session struct {
 	known       func() (*ledger.Rows, error) // waits for the account's rows
 	view        identify.View
 	generations map[string]int   // the next one of each UID whose rows have changed in this session
+	prefixes    map[string]bool  // of the copies that rows had before this session; nil: not read yet
 	skips       []identify.Match // messages that were left alone in this session: the first ones
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
