@@ -321,6 +321,34 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 	return nil, s.notFetched(ctx, rec, unread)
 }
 
+// unlessWhole returns a copy that may not be whole, unless its message has come
+// whole under another UID.
+func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error) {
+	known, err := s.lease.Known(ctx)
+	if err != nil {
+		m.Release()
+		return nil, s.tally.abort(err)
+	}
+	whole := false
+	for _, k := range known.All() {
+		if whole || k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone {
+			continue
+		}
+		same, err := s.sameMessage(ctx, m, k, printOf(m.Header))
+		if err != nil {
+			m.Release()
+			return nil, err
+		}
+		whole = same != nil
+	}
+	if !whole || !m.Header.Identifiable() {
+		return m, nil
+	}
+	m.Release()
+	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
+	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
+}
+
 // readCopy reads a copy into the spool.
 func (p *poll) readCopy(name string) (*message.Body, error) {
 	if err := ledger.CheckCopyName(name); err != nil {

@@ -1,10 +1,8 @@
 package fetcher
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -102,6 +100,9 @@ func (s *session) confirmed(ctx context.Context, m *fetched) error {
 // findRow finds the row that a message really has. known reports that nothing is
 // to be done for it.
 func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err error) {
+	if err := s.displaceParts(ctx, m); err != nil {
+		return false, err
+	}
 	print := printOf(m.Header)
 	s.compareWithTOP(m, print)
 	if m.row != nil && m.row.Fingerprint != "" && m.row.Fingerprint != print.Fingerprint && !steady(m.Match(), m.row, m.Header) {
@@ -189,6 +190,9 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 			return nil, nil
 		}
 		return rec, nil
+	}
+	if identify.InPart(k) && (rec.CopyFile != "" || rec.Digest != "") {
+		return s.samePart(rec, m.Body)
 	}
 	if k.UID != m.UID {
 		k.MissingSince = s.Now() // that it was listed so far says nothing about this message
@@ -333,17 +337,8 @@ func (s *session) ownPart(ctx context.Context, rec *ledger.Record, b *message.Bo
 	if rec == nil || !identify.MayBePart(rec.Known) {
 		return rec, nil
 	}
-	part, err := s.readCopy(rec.CopyFile)
-	var disk *spool.Error
-	switch {
-	case errors.As(err, &disk):
-		return nil, s.tally.abort(err)
-	case err != nil:
-		return rec, nil // there is nothing to lose
-	}
-	defer part.Release()
-	if beginAlike(part.Item, b.Item) {
-		return rec, nil
+	if alike, err := s.beginsAlike(rec, b); err != nil || alike {
+		return rec, err
 	}
 	s.log.Warn("the server gave the UID of a message to another one, and what was kept of the first may not be whole", "uid", shown(rec.UID), "copy", rec.CopyFile)
 	rec.UID, rec.MissingSince = ledger.MovedUID(rec.UID), s.lastListing()
@@ -351,49 +346,39 @@ func (s *session) ownPart(ctx context.Context, rec *ledger.Record, b *message.Bo
 	return nil, s.put(ctx, []*ledger.Record{rec})
 }
 
-// beginAlike reports whether one of two messages may be the beginning of the other.
-// Where one was cut, a line end stands that is not its own.
-func beginAlike(a, b *spool.Item) bool {
-	const lineEnd = 2
-	n := max(0, min(a.Size(), b.Size())-lineEnd)
-	x, y := io.LimitReader(a.Reader(), n), io.LimitReader(b.Reader(), n)
-	p, q := make([]byte, 16<<10), make([]byte, 16<<10)
-	for {
-		i, err := io.ReadFull(x, p)
-		j, _ := io.ReadFull(y, q)
-		if !bytes.Equal(p[:i], q[:j]) {
-			return false
-		}
+// samePart returns the record of a row whose message came in part, if the message may be
+// that one, and nil if it is not. What was sent as it came, or is to be, was all of it.
+func (s *session) samePart(rec *ledger.Record, b *message.Body) (*ledger.Record, error) {
+	if rec.Digest != "" && !identify.MayBePart(rec.Known) {
+		digest, err := b.Digest()
 		if err != nil {
-			return true
+			return nil, s.tally.abort(err)
 		}
+		if digest != rec.Digest {
+			return nil, nil
+		}
+		return rec, nil
 	}
+	if alike, err := s.beginsAlike(rec, b); err != nil || !alike {
+		return nil, err
+	}
+	if rec.State == ledger.Held {
+		rec.State = ledger.Deferred // it was held because it might not be whole
+	}
+	return rec, nil
 }
 
-// unlessWhole returns a copy that may not be whole, unless its message has come
-// whole under another UID.
-func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error) {
-	known, err := s.lease.Known(ctx)
-	if err != nil {
-		m.Release()
-		return nil, s.tally.abort(err)
+// beginsAlike reports whether a message may be that of which there is a copy that may not
+// be whole. With one that cannot be read there is nothing to lose.
+func (s *session) beginsAlike(rec *ledger.Record, b *message.Body) (bool, error) {
+	part, err := s.readCopy(rec.CopyFile)
+	var disk *spool.Error
+	switch {
+	case errors.As(err, &disk):
+		return false, s.tally.abort(err)
+	case err != nil:
+		return true, nil
 	}
-	whole := false
-	for _, k := range known.All() {
-		if whole || k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone {
-			continue
-		}
-		same, err := s.sameMessage(ctx, m, k, printOf(m.Header))
-		if err != nil {
-			m.Release()
-			return nil, err
-		}
-		whole = same != nil
-	}
-	if !whole || !m.Header.Identifiable() {
-		return m, nil
-	}
-	m.Release()
-	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
-	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
+	defer part.Release()
+	return part.BeginsAs(b), nil
 }

@@ -57,3 +57,39 @@ func TestSecondCopyHasANameOfItsOwn(t *testing.T) {
 	f.wantCopies(1)
 	f.wantRowForEachCopy()
 }
+
+// At a server that deletes each message once it was retrieved, gives its number as its UID
+// and lists it as longer than it is, all that there is of a message is a copy that may not
+// be whole. What is listed under its UID later is another message, also of the same size:
+// it is fetched, and the copy does not wait for it.
+func TestNumbersAsUIDsOfServerThatGivesAllOnceAndShort(t *testing.T) {
+	t.Parallel()
+	for name, noTop := range map[string]bool{"TOP": false, "no TOP": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			once, f := onceShort(true)
+			x := newFixture(t, faults{
+				pipelining: pop3test.PipeliningHidden, smtp: smtpFault(forwarder.StageDot, reply(554, 5, 6, 0), onMessage(1)),
+				pop: func(s *pop3test.Session, verb, arg string) bool {
+					if verb == "TOP" && noTop {
+						s.Close()
+						return true
+					}
+					return numbersAsUIDs(s, verb, arg) || once(s, verb, arg)
+				},
+			})
+			f.Store(x)
+			x.add("m1")
+			x.pollEvery12Hours(2, false)
+			x.wantStates(map[string]string{"1": "held"})
+			for _, name := range []string{"m2", "m3", "m4"} {
+				x.add(name)
+				x.pollEvery12Hours(1, false)
+			}
+			x.pollEvery12Hours(3, false)
+			x.wantArrived("m2", "m3", "m4")
+			x.wantCopies(1) // of m1, which is held
+			x.wantRowForEachCopy()
+		})
+	}
+}

@@ -148,6 +148,9 @@ func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, 
 		p.ResolveByFingerprint(s.view, a, prints[:len(a.Entries)])
 		prints = prints[len(a.Entries):]
 	}
+	if err := s.displace(ctx, p.Displaced); err != nil {
+		return p, err
+	}
 	s.res.Waiting = p.Waiting
 	if p.Ignored > 0 {
 		s.res.Notice = ErrDeleIgnored

@@ -46,7 +46,7 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	}
 	var ask []pop3.Entry
 	switch {
-	case s.box.Hides() && !s.extra.begun: // where messages vanish as a rule, each is compared once it was fetched
+	case s.box.Hides() && !(s.extra.begun && s.box.CanTop()): // where messages vanish as a rule, each is compared once it was fetched
 		ask, u.Moved, u.Edited = u.AskBroken(), false, false
 	case u.Edited:
 		ask = u.Entries
@@ -125,6 +125,10 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 		return nil
 	case once && !s.box.CanTop(): // each is compared once it was fetched
 		return s.reassign(ctx, v, nil, identify.Fetched(v))
+	case once:
+		if err := s.reassign(ctx, v, nil, identify.FetchedInPart(v)); err != nil {
+			return err
+		}
 	}
 	suspects, enough := identify.Suspects(v, numbers)
 	var breaking identify.Breaking
@@ -196,6 +200,24 @@ func (s *session) displace(ctx context.Context, rows []*ledger.Known) error {
 		recs = append(recs, rec)
 	}
 	return s.put(ctx, recs)
+}
+
+// displaceParts notes of copies that may not be whole, and count as those of the message
+// that is listed under the UID of this one, which of them are not.
+func (s *session) displaceParts(ctx context.Context, m *fetched) error {
+	if s.view.Doubled(m.UID) {
+		return nil
+	}
+	for _, k := range identify.ListedParts(m.Others) {
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return s.tally.abort(err)
+		}
+		if _, err := s.ownPart(ctx, rec, m.Body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adopt gives known messages their new UIDs. changed reports whether rows were

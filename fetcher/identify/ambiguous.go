@@ -83,16 +83,34 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 		}
 		p.found(&v, c.Entries[i], &matched[i].Known, rows)
 	}
+	if len(c.Entries) == 1 && matched[0].Known.Fingerprint != "" {
+		p.Displaced = append(p.Displaced, ListedParts(rows)...)
+	}
 	p.sort()
 }
 
 // isUnderUID is Matches for a message under the UID of the row. Where the header is weak,
-// one that was away is only that of a row which was left alone without its size.
+// one that was away is only that of a row which was left alone without its size. Of a
+// message that came in part, and was away, there are octets to compare with.
 func isUnderUID(k ledger.Known, print Print, size int64) bool {
+	if InPart(k) && !listedLastTime(&k) {
+		return false
+	}
 	if k.Fingerprint == "" || !print.Weak || listedLastTime(&k) {
 		return Matches(k, print, size)
 	}
 	return k.State == ledger.Skipped && k.Size < 0 && k.Fingerprint == print.Fingerprint
+}
+
+// ListedParts are the rows of which there is a copy that may not be whole, and whose
+// messages count as listed.
+func ListedParts(rows []ledger.Known) (parts []*ledger.Known) {
+	for _, k := range rows {
+		if MayBePart(k) && listedLastTime(&k) {
+			parts = keep(parts, k)
+		}
+	}
+	return parts
 }
 
 // duplicates reports whether all entries are the one message that another program

@@ -67,13 +67,14 @@ func NewCandidate(e pop3.Entry) Candidate { return Candidate{Entry: e, Known: ne
 
 // Plan is what a poll has to do.
 type Plan struct {
-	Due       []Candidate // to be fetched and sent, in order
-	Skip      []Skip      // new, to be recorded only
-	Expired   []Match     // forwarded in an earlier session, to be deleted
-	Ambiguous []Ambiguity // to be resolved by fingerprint
-	Resized   []Match     // known, but listed with another size than before
-	Waiting   int         // deferred, not due yet
-	Ignored   int         // deleted often enough, and still there
+	Due       []Candidate     // to be fetched and sent, in order
+	Skip      []Skip          // new, to be recorded only
+	Expired   []Match         // forwarded in an earlier session, to be deleted
+	Ambiguous []Ambiguity     // to be resolved by fingerprint
+	Resized   []Match         // known, but listed with another size than before
+	Displaced []*ledger.Known // their UIDs turned out to be those of other messages
+	Waiting   int             // deferred, not due yet
+	Ignored   int             // deleted often enough, and still there
 
 	fresh int           // entries without a row that are not planned yet
 	none  *ledger.Known // that of all of them

@@ -125,12 +125,17 @@ func MayBePart(k ledger.Known) bool {
 	return k.CopyFile != "" && k.Cause.Code == ledger.CauseIncomplete
 }
 
-// Parts are the rows of messages that never came whole as far as is known, and of
-// which a copy was kept, and perhaps sent. It is never nil.
+// InPart reports whether a message never came whole as far as is known, and what came
+// was kept, and perhaps sent. Only its octets tell which message it is.
+func InPart(k ledger.Known) bool {
+	return k.Fingerprint == "" && (k.CopyFile != "" || k.State == ledger.Forwarded)
+}
+
+// Parts are the rows of messages that came in part. It is never nil.
 func Parts(v *View) []ledger.Known {
 	parts := []ledger.Known{}
 	for _, k := range v.Known.All() {
-		if k.Fingerprint == "" && (k.CopyFile != "" || k.State == ledger.Forwarded) {
+		if InPart(k) {
 			parts = append(parts, k)
 		}
 	}

@@ -35,7 +35,18 @@ func Recollect(v *View, prints []Print, breaking Breaking) (moved []Match, displ
 // UIDs are numbers and the server gives each message once, their UIDs may be those of
 // other messages now.
 func Fetched(v *View) []*ledger.Known {
-	return displacedBy(v, func(_ int, k *ledger.Known) bool { return k.Fingerprint != "" || k.State == ledger.Forwarded })
+	return displacedBy(v, func(_ int, k *ledger.Known) bool { return k.Fingerprint != "" || fetchedInPart(k) })
+}
+
+// FetchedInPart are those among Fetched whose headers cannot be compared.
+func FetchedInPart(v *View) []*ledger.Known {
+	return displacedBy(v, func(_ int, k *ledger.Known) bool { return fetchedInPart(k) })
+}
+
+// fetchedInPart reports whether a message came in part and is not asked for again: else
+// what comes then shows whether it is the same.
+func fetchedInPart(k *ledger.Known) bool {
+	return InPart(*k) && !(MayBePart(*k) && k.State.Due())
 }
 
 // displacedBy are the rows that were in the last listing, are under the UID of the i-th

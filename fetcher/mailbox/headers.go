@@ -13,7 +13,8 @@ import (
 // each: shown is false if the server refuses. If each reports that this is not
 // enough, the message is retrieved for it, and each is called once more. The
 // error is that of each, or of a broken session; a *HeaderError names the message
-// at which it broke.
+// at which it broke. A server that gives each message once is only asked by TOP: what
+// it gave out for its header would be lost.
 func (s *Session) Headers(ctx context.Context, entries []pop3.Entry, each func(i int, h message.Header, shown bool) (enough bool, err error)) error {
 	return s.headers(ctx, entries, false, each)
 }
@@ -29,7 +30,7 @@ func (s *Session) headers(ctx context.Context, entries []pop3.Entry, toDelete bo
 		if err := s.pipelineTops(ctx, entries, i, toDelete); err != nil {
 			return err
 		}
-		for try, ask := range []asker{s.top, s.alone} {
+		for try, ask := range []asker{s.top, s.whole} {
 			h, shown, err := s.header(ctx, e, ask, try == 0 && !s.skipTop)
 			if err != nil {
 				return &HeaderError{Entry: e, Err: err}
@@ -67,12 +68,23 @@ func (s *Session) pipelineTops(ctx context.Context, entries []pop3.Entry, i int,
 	return s.broken(s.send(ctx, cmds...))
 }
 
+// errGivenOnce: a message is not retrieved only to look at its header.
+var errGivenOnce = errors.New("the server gives each message once")
+
+// whole asks for a message of which only the header is wanted.
+func (s *Session) whole(ctx context.Context, e pop3.Entry) (*pop3.Body, bool, error) {
+	if s.Hides() {
+		return nil, false, errGivenOnce
+	}
+	return s.alone(ctx, e)
+}
+
 // top asks for the header of a message, or for all of it where TOP broke the
 // connection before. That ends after a time, because the network may have been
 // to blame.
 func (s *Session) top(ctx context.Context, e pop3.Entry) (*pop3.Body, bool, error) {
 	if s.skipTop {
-		return s.alone(ctx, e)
+		return s.whole(ctx, e)
 	}
 	body, err := s.conn.Top(ctx, e.Number, 0)
 	return body, false, err

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -63,6 +64,25 @@ func (b *Body) Digest() (string, error) {
 
 // Digest is Body.Digest for a SHA-256 that is known already.
 func Digest(sum []byte) string { return hex.EncodeToString(sum[:16]) }
+
+// BeginsAs reports whether one of two messages may be the beginning of the other. Where
+// one was cut, a line end stands that is not its own.
+func (b *Body) BeginsAs(other *Body) bool {
+	const lineEnd = 2
+	n := max(0, min(b.Item.Size(), other.Item.Size())-lineEnd)
+	x, y := io.LimitReader(b.Item.Reader(), n), io.LimitReader(other.Item.Reader(), n)
+	p, q := make([]byte, 16<<10), make([]byte, 16<<10)
+	for {
+		i, err := io.ReadFull(x, p)
+		j, _ := io.ReadFull(y, q)
+		if !bytes.Equal(p[:i], q[:j]) {
+			return false
+		}
+		if err != nil {
+			return true
+		}
+	}
+}
 
 // Release gives the spool its room back. It may be called twice.
 func (b *Body) Release() { b.Item.Release() }
