@@ -48,10 +48,13 @@ func (s *session) append(ctx context.Context, t *transaction) (forwarder.Outcome
 		return forwarder.Outcome{}, err
 	}
 	defer t.slot.passOn()
-	if s.Over() {
+	switch {
+	case ctx.Err() != nil:
+		return forwarder.Outcome{}, context.Cause(ctx)
+	case s.Over():
 		return forwarder.Outcome{}, errNotStarted
 	}
-	t.s, t.behind = s, t.slot.behind
+	t.s, t.behind = s, t.slot.place.Behind
 	stop := context.AfterFunc(ctx, s.Abort)
 	defer func() {
 		if !stop() {
@@ -73,7 +76,7 @@ func (s *session) append(ctx context.Context, t *transaction) (forwarder.Outcome
 // message. The error is for a body that could not be read.
 func (t *transaction) write() error {
 	s, n := t.s, t.m.Size
-	ask := n > maxUnasked || t.slot.rested || !t.slot.proven || !s.caps().Unasked(n)
+	ask := n > maxUnasked || t.slot.place.Rested || !t.slot.proven || !s.caps().Unasked(n)
 	t.c = &wire.Command{Wait: s.o.Timeout, Message: true, Asking: ask}
 	line := t.line(ask)
 	if s.Start(t.c, line, line) != nil {
@@ -120,7 +123,7 @@ func (t *transaction) answered(r *wire.Response) (forwarder.Outcome, error) {
 	s := t.s
 	if r.OK() {
 		if t.m.Strays != forwarder.NoStrays {
-			s.quirk.dismiss(noStrays)
+			s.quirk.Disprove(noStrays)
 		}
 		return forwarder.Outcome{Kind: forwarder.Accepted, Stage: forwarder.StageDot, Code: 250, Enhanced: forwarder.EnhancedCode{2, 0, 0}, Text: s.Said(r), Translated: true}, nil
 	}
@@ -128,12 +131,12 @@ func (t *transaction) answered(r *wire.Response) (forwarder.Outcome, error) {
 	if o.OutOfSync() {
 		s.End() // the two ends may disagree about what was sent
 		if t.behind && !t.within {
-			s.quirk.suspect(noPipelining)
+			s.quirk.Suspect(noPipelining)
 			return o, errNotStarted
 		}
 	}
 	if o.AboutStrays() && t.m.Strays != forwarder.NoStrays {
-		s.quirk.suspect(noStrays)
+		s.quirk.Suspect(noStrays)
 	}
 	return o, nil
 }
@@ -150,10 +153,10 @@ func (t *transaction) lost(ctx context.Context, err error) (forwarder.Outcome, e
 		}
 		return forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: err}, nil
 	case ctx.Err() != nil:
-	case !t.started, early && wire.HungUp(err) && (t.slot.idle || t.behind):
+	case !t.started, early && wire.HungUp(err) && (t.slot.place.Idle || t.behind):
 		return forwarder.Outcome{}, errNotStarted // it ended because of what was before
 	case early && !wire.HungUp(err) && t.behind:
-		t.s.quirk.suspect(noPipelining) // it may have lost what came too early
+		t.s.quirk.Suspect(noPipelining) // it may have lost what came too early
 		return forwarder.Outcome{}, errNotStarted
 	case bye != nil:
 		return t.s.outcome(bye, t.stage()), nil

@@ -38,7 +38,7 @@ func TestCapacity(t *testing.T) {
 			if _, err := s.Greeting(); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.capacity(o.InFlight); got != tt.want {
+			if got := s.Capacity(true); got != tt.want {
 				t.Errorf("got %d, want %d", got, tt.want)
 			}
 		})

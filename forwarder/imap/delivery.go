@@ -10,35 +10,26 @@ import (
 
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 // Delivery is one message in the pool: its place in the order and, once it may
-// be sent, one of the InFlight. A fetch loop submits its messages one after the
-// other and waits for each in a goroutine of its own:
-//
-//	d := pool.Submit(m) // in the loop: the order is that of the calls
-//	go func() {
-//		defer d.Done() // whatever happens, or those behind it wait for ever
-//		outs, err := d.Wait(ctx, intent)
-//		// write the outcome to disk
-//	}()
-//
-// Wait and Resend are called one after the other; Done when they have returned,
-// or instead of them.
+// be sent, one of the InFlight. It is used as one of package smtp: a fetch loop calls
+// Submit for its messages, in their order, and for each a goroutine of its own calls
+// Wait, perhaps Resend, and in the end Done.
 type Delivery struct {
 	p *Pool
 	m *forwarder.Message
-	c *call
+	c *queue.Call[*session, *slot]
 }
 
 // maxTries is how often a message is put on the wire if each session ends
 // before it gets to the message.
 const maxTries = 3
 
-// Submit takes m's place in the order: what is submitted later is not put on a
-// session before it. It does not block. The caller has to call Done.
+// Submit takes m's place in the order, without blocking. The caller has to call Done.
 func (p *Pool) Submit(m *forwarder.Message) *Delivery {
-	return &Delivery{p, m, p.queue.submit()}
+	return &Delivery{p, m, p.queue.Submit()}
 }
 
 // Wait delivers the message and returns one outcome for each of
@@ -70,9 +61,14 @@ func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at 
 }
 
 func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forwarder.Mark) error) (forwarder.Outcome, error) {
-	fail, err := d.p.queue.admit(ctx, d.c)
-	if o, err, ok := unusable(ctx, fail, err); ok {
-		return o, err
+	fail, err := d.p.queue.Admit(ctx, d.c)
+	switch {
+	case err != nil:
+		return forwarder.Outcome{}, err
+	case fail != nil:
+		return fail.Outcome(), nil
+	case ctx.Err() != nil:
+		return forwarder.Outcome{}, context.Cause(ctx)
 	}
 	nul, err := d.hasNUL()
 	if err != nil {
@@ -93,7 +89,7 @@ func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forward
 		switch {
 		case err == nil && o.Enhanced == noSuchFolder && d.p.o.CreateFolder && !created:
 			created = true
-			d.p.server.forget(d.folder(d.c.session.caps()))
+			d.p.server.forget(d.folder(d.c.Session.caps()))
 			if _, o, err := d.place(ctx, nul); err != nil || o.Kind != 0 {
 				return o, err
 			}
@@ -101,25 +97,11 @@ func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forward
 			return d.p.back.outcome(ctx, d.m, to.mark, o), nil
 		case !errors.Is(err, errNotStarted):
 			return o, err
-		case !d.c.slot.idle: // of sessions that were idle there are only so many
+		case !d.c.Slot.place.Idle: // of sessions that were idle there are only so many
 			tries++
 		}
 	}
 	return forwarder.Outcome{Kind: forwarder.Broken, Stage: forwarder.StageData, Err: errNotStarted}, nil
-}
-
-// unusable is what it means that no session can be had. ok reports whether it is
-// so. If ctx is done, that is not the server's fault.
-func unusable(ctx context.Context, fail *Error, err error) (o forwarder.Outcome, cause error, ok bool) {
-	switch {
-	case err != nil:
-		return o, err, true
-	case ctx.Err() != nil:
-		return o, context.Cause(ctx), true
-	case fail != nil:
-		return fail.Outcome(), nil, true
-	}
-	return o, nil, false
 }
 
 // folder is the configured name of the message's folder. At Gmail all messages go
@@ -160,9 +142,12 @@ func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outco
 	}
 	var lost error
 	for range maxTries {
-		fail, err := d.p.queue.assign(ctx, d.c, true)
-		if o, err, ok := unusable(ctx, fail, err); ok {
-			return folder{}, o, err
+		fail, err := d.p.queue.Assign(ctx, d.c, true)
+		switch {
+		case err != nil:
+			return folder{}, forwarder.Outcome{}, err
+		case fail != nil:
+			return folder{}, fail.Outcome(), nil
 		}
 		var f folder
 		var o forwarder.Outcome
@@ -179,8 +164,8 @@ func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outco
 // ask is place on the session that the call has. The error is the connection's, or
 // that of ctx.
 func (d *Delivery) ask(ctx context.Context, nul bool) (folder, forwarder.Outcome, error) {
-	s, slot := d.c.session, d.c.slot
-	defer d.p.queue.releaseSession(s, true)
+	s, slot := d.c.Session, d.c.Slot
+	defer d.p.queue.Return(d.c)
 	if err := slot.await(ctx); err != nil {
 		return folder{}, forwarder.Outcome{}, err
 	}
@@ -207,7 +192,7 @@ func (p *Pool) check(m *forwarder.Message, caps wire.Capabilities, f folder, nul
 		return impossible(552, forwarder.EnhancedCode{5, 3, 4}, fmt.Sprintf("the message has %d octets, the server takes %d", m.Size, limit))
 	case nul && !caps.Binary():
 		return impossible(554, forwarder.EnhancedCode{5, 6, 1}, "the message has a NUL, and the server does not announce BINARY")
-	case m.Strays != forwarder.NoStrays && !nul && p.quirks.has(noStrays):
+	case m.Strays != forwarder.NoStrays && !nul && p.quirks.Has(noStrays):
 		return impossible(554, forwarder.EnhancedCode{5, 6, 1}, "the message has a CR that is not part of a line end, and the server has refused such messages")
 	}
 	return forwarder.Outcome{}
@@ -220,30 +205,34 @@ func impossible(code int, e forwarder.EnhancedCode, text string) forwarder.Outco
 
 // try puts the message on a session. After errNotStarted nothing was stored.
 func (d *Delivery) try(ctx context.Context, to string, nul bool) (forwarder.Outcome, error) {
-	q, c := &d.p.queue, d.c
-	fail, err := q.assign(ctx, c, false)
-	if o, err, ok := unusable(ctx, fail, err); ok {
-		return o, err
+	q, c := d.p.queue, d.c
+	fail, err := q.Assign(ctx, c, false)
+	switch {
+	case err != nil:
+		return forwarder.Outcome{}, err
+	case fail != nil:
+		return fail.Outcome(), nil
 	}
-	s := c.session
-	defer q.releaseSession(s, false)
-	began := q.now()
-	o, err := s.append(ctx, &transaction{m: d.m, to: to, nul: nul, slot: c.slot})
+	defer q.Return(c)
+	s, began := c.Session, d.p.o.Now()
+	o, err := s.append(ctx, &transaction{m: d.m, to: to, nul: nul, slot: c.Slot})
 	if err == nil {
-		q.onOutcome(s, o, q.now().Sub(began))
+		took := d.p.o.Now().Sub(began)
+		q.Answered(c, began, []forwarder.Outcome{o}, func() {
+			s.proven = true
+			d.p.window.onAccepted(took)
+		})
 	}
 	return o, err
 }
 
 // Resend is Wait for another form of the message, such as a refused one that
-// was wrapped. It keeps the message's place: it goes before those that were
-// submitted later and are not on a session yet, and is the same one in flight.
+// was wrapped, in the same place.
 func (d *Delivery) Resend(ctx context.Context, m *forwarder.Message, begin func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error) {
 	d.m = m
 	return d.Wait(ctx, begin)
 }
 
-// Done gives the message's place back. Until then it counts as in flight, so
-// call it when the outcome is on disk. A message that was not waited for is not
-// sent. Done may be called again.
-func (d *Delivery) Done() { d.p.queue.release(d.c) }
+// Done gives the message's place back, once its outcome is on disk. A message that was
+// not waited for is not sent. Done may be called again.
+func (d *Delivery) Done() { d.p.queue.Done(d.c) }

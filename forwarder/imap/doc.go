@@ -2,7 +2,7 @@
 // (RFC 9051 6.3.12, RFC 3501 6.3.11).
 //
 // A Pool keeps a few sessions with one server and puts each message on one of
-// them, as package smtp does:
+// them, as package smtp does and by the same package queue:
 //
 //	Submit > Wait: admitted > the folder and its mark > begin > a slot on a session: APPEND, message > outcome > Done
 //

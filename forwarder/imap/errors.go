@@ -7,12 +7,13 @@ import (
 
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 var (
 	// ErrClosed is returned by the methods of a Pool, and of its deliveries, after
 	// Pool.Close.
-	ErrClosed = errors.New("the pool is closed")
+	ErrClosed = queue.ErrClosed
 	// ErrNoSTARTTLS is the cause if the server does not offer the STARTTLS that
 	// Options demand.
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
@@ -25,13 +26,9 @@ var (
 	ErrProtocol = wire.ErrProtocol
 )
 
-var (
-	// errNotStarted is for a message whose session ended before the server asked for
-	// it: while the session was idle, or at an earlier message.
-	errNotStarted = errors.New("the connection ended before this message")
-	// errDone is for a Wait after Done.
-	errDone = errors.New("the delivery is done already")
-)
+// errNotStarted is for a message whose session ended before the server asked for
+// it: while the session was idle, or at an earlier message.
+var errNotStarted = errors.New("the connection ended before this message")
 
 // Error is why no session could be had, or why the server refused to look for
 // messages.

@@ -29,21 +29,21 @@ func (e *mechanismError) Error() string { return e.text }
 // login asks for the password or token and logs in. Where a token is refused, it is
 // asked for once more: it may have ended in the meantime.
 func (s *session) login(ctx context.Context) *Error {
-	s.Hidden().Hide(s.refused) // the server knows it, and this session does not yet
+	s.Hidden().Hide(s.Refused) // the server knows it, and this session does not yet
 	secret, err := s.secret(ctx)
 	if err != nil {
 		return failed(forwarder.StageAuth, err)
 	}
 	fail := s.loginWith(secret)
-	if fail == nil || s.refused != "" || !fail.Token {
+	if fail == nil || s.Refused != "" || !fail.Token {
 		return fail
 	}
-	s.refused = secret
+	s.Refused = secret
 	fresh, err := s.secret(ctx)
 	if err != nil || fresh == secret {
 		return fail
 	}
-	s.again = true
+	s.OtherLogin = true
 	return s.loginWith(fresh)
 }
 
@@ -69,14 +69,14 @@ func (s *session) loginWith(secret string) *Error {
 	for i, m := range methods {
 		fail := s.loginBy(m, secret)
 		if fail == nil {
-			s.quirk.loggedIn(m)
+			s.quirk.LoggedIn(m)
 			return nil
 		}
 		if !fail.refusesMethod() || i == len(methods)-1 {
 			return fail
 		}
-		s.quirk.refuseMethod(m)
-		s.again = true
+		s.quirk.RefuseMethod(m)
+		s.OtherLogin = true
 	}
 	return failed(forwarder.StageAuth, s.noMethod())
 }
@@ -129,7 +129,7 @@ func (s *session) methods() []login.Method {
 		}
 		return []login.Method{s.o.Auth}
 	}
-	return login.RefusedLast(login.Order(s.offers, login.Secure(s.Below()), s.o.Token), s.quirk.methodRefused)
+	return login.RefusedLast(login.Order(s.offers, login.Secure(s.Below()), s.o.Token), s.quirk.MethodRefused)
 }
 
 // loginBy logs in by one method.

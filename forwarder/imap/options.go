@@ -71,13 +71,8 @@ type Options struct {
 	Trace func() (report func(sent bool, line string))
 }
 
-const (
-	// idleLimit is how long a session may wait for the next message. Servers have to
-	// allow 30 min (RFC 9051 5.4), but each session takes one of few.
-	idleLimit = 30 * time.Second
-	// logoutTimeout bounds LOGOUT, on which nothing depends.
-	logoutTimeout = 5 * time.Second
-)
+// logoutTimeout bounds LOGOUT, on which nothing depends.
+const logoutTimeout = 5 * time.Second
 
 // withDefaults fills in the defaults.
 func (o Options) withDefaults() Options {

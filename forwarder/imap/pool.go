@@ -6,6 +6,7 @@ import (
 
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 // Pool delivers messages to one server over a few sessions, which are opened
@@ -14,28 +15,24 @@ import (
 type Pool struct {
 	o      Options
 	quirks *quirks
-	queue  queue
+	window *window // guarded by the queue's lock
+	queue  *queue.Queue[*session, *slot]
 	server *server
 	back   *readback
 
 	closing     chan struct{} // closed by Close
 	closingOnce sync.Once
-
-	// For the sessions that are being opened, guarded by the queue's lock:
-
-	opening     context.Context
-	stopOpening context.CancelFunc
 }
 
 // New returns a pool without opening anything.
 func New(o Options) *Pool {
 	p := &Pool{o: o.withDefaults(), server: newServer()}
 	p.quirks = newQuirks(&p.o)
-	p.queue = queue{
-		open: p.open, abandon: p.abandon, end: (*session).logout, now: p.o.Now, quirks: p.quirks,
-		connections: min(p.o.Connections, p.o.InFlight), most: p.o.InFlight, width: 1,
-	}
-	p.queue.changed = sync.NewCond(&p.queue.mu)
+	p.window = &window{most: p.o.InFlight, width: 1}
+	p.queue = queue.New(queue.Options[*session, *slot]{
+		Dial:   func(ctx context.Context) (*session, queue.Failure) { return dial(ctx, &p.o, p.quirks) },
+		Opened: p.serve, Window: p.window, Limit: p.quirks, Connections: min(p.o.Connections, p.o.InFlight), Now: p.o.Now,
+	})
 	p.back, p.closing = newReadback(p), make(chan struct{})
 	return p
 }
@@ -44,11 +41,11 @@ func New(o Options) *Pool {
 func (p *Pool) Workers() int { return p.o.InFlight }
 
 // Facts returns what is known of the server, to be kept for the next pool.
-func (p *Pool) Facts() Facts { return p.quirks.all() }
+func (p *Pool) Facts() Facts { return p.quirks.All() }
 
 // Preconnect opens a session, if there is none, for messages that are about to
 // come. If that fails, the first of them learns it.
-func (p *Pool) Preconnect() { p.queue.preconnect() }
+func (p *Pool) Preconnect() { p.queue.Preconnect() }
 
 // Checked is what CheckFolder learns of a folder.
 type Checked struct {
@@ -126,20 +123,18 @@ func (p *Pool) limit(caps wire.Capabilities, f folder) int64 {
 
 // with opens a session of its own for do and closes it.
 func (p *Pool) with(ctx context.Context, do func(*session) error) error {
-	if p.queue.isClosed() {
+	if p.queue.Closed() {
 		return ErrClosed
 	}
 	s, fail := dial(ctx, &p.o, p.quirks)
-	var err error
+	var err error = fail
 	if fail == nil {
 		stop := context.AfterFunc(ctx, s.Abort)
 		if err = do(s); err == nil && s.Idle() && stop() {
-			s.logout()
+			s.Quit()
 		}
 		stop()
 		s.Abort()
-	} else {
-		err = fail
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -150,27 +145,14 @@ func (p *Pool) with(ctx context.Context, do func(*session) error) error {
 // Close waits until the deliveries that are in flight are done, ends all
 // sessions and refuses the rest with ErrClosed. It may be called again.
 func (p *Pool) Close() error {
-	p.queue.close()
+	p.queue.Close()
 	p.closingOnce.Do(func() { close(p.closing) })
-	p.queue.background.Wait()
+	p.queue.Wait()
 	return nil
 }
 
-// open opens a session in the background.
-func (p *Pool) open() {
-	if p.opening == nil || p.opening.Err() != nil {
-		p.opening, p.stopOpening = context.WithCancel(context.Background())
-	}
-	ctx := p.opening
-	p.queue.background.Go(func() {
-		s, fail := dial(ctx, &p.o, p.quirks)
-		p.queue.opened(s, fail, ctx.Err() != nil)
-	})
-}
-
-// abandon breaks off what open began, because nobody waits for it any more.
-func (p *Pool) abandon() {
-	if p.stopOpening != nil {
-		p.stopOpening()
-	}
+// serve reads what the server says on a new session.
+func (p *Pool) serve(s *session) {
+	s.BeServed()
+	p.queue.Go(func() { s.Serve(func() { p.queue.Ended(s) }) })
 }

@@ -317,33 +317,71 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
-// TestPipeliningRefused: a server that does not take a command behind a message gets
-// none any more, and no message is lost or doubled.
-func TestPipeliningRefused(t *testing.T) {
+// TestNothingBehind: a server that refuses a command that came behind a message, or
+// loses it, gets it again on another session, and none behind a message any more. No
+// message is lost or doubled.
+func TestNothingBehind(t *testing.T) {
+	t.Parallel()
+	for name, reply := range map[string]string{"refused": "S: a7 BAD wait\n ", "lost": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				script := start + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
+					"C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C: a7 APPEND \"INBOX\" {4}\n " + reply + "S: a6 OK one\n C!\n"
+				again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C-\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
+				peer := &peer{t: t, scripts: []string{script, again}}
+				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1, Timeout: 20 * time.Second})
+				wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
+				wantTexts(t, p, "OK one", "OK two")
+				if n := p.Facts().NoPipelining.Count; n != 1 {
+					t.Errorf("facts: %+v", p.Facts())
+				}
+				_ = p.Close()
+				peer.done()
+			})
+		})
+	}
+}
+
+// wantTexts submits a message for each answer, and compares that.
+func wantTexts(t *testing.T, p *imap.Pool, want ...string) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, w := range want {
+		d := p.Submit(message("hi\r\n"))
+		all.Go(func() {
+			defer d.Done()
+			if out, err := d.Wait(t.Context(), ready); err != nil || out[0].Text != w {
+				t.Errorf("got %+v and %v, want %s", out, err, w)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestStoppedAtTheIntent: popferry may be told to stop while it writes that a message
+// may be delivered. The session takes the next one, and has an end.
+func TestStoppedAtTheIntent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		script := start + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
-			"C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C: a7 APPEND \"INBOX\" {4}\n S: a7 BAD wait\n S: a6 OK one\n C!\n"
-		again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C-\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
-		peer := &peer{t: t, scripts: []string{script, again}}
-		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1})
-		wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
-		var all sync.WaitGroup
-		for _, want := range []string{"OK one", "OK two"} {
-			d := p.Submit(message("hi\r\n"))
-			all.Go(func() {
-				defer d.Done()
-				if out, err := d.Wait(t.Context(), ready); err != nil || out[0].Text != want {
-					t.Errorf("got %+v and %v, want %s", out, err, want)
-				}
-			})
+		s := imaptest.New(imaptest.Options{})
+		p := imap.New(imap.Options{Dial: s.Pipe, Username: "leo", Secret: secret("geheim123"), Connections: 1})
+		ctx, stop := context.WithCancel(t.Context())
+		d := p.Submit(mail("one", "hi"))
+		out, err := d.Wait(ctx, func(context.Context, forwarder.Mark) error {
+			stop()
+			return nil
+		})
+		d.Done()
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v and %v, want %v", out, err, context.Canceled)
 		}
-		all.Wait()
-		if n := p.Facts().NoPipelining.Count; n != 1 {
-			t.Errorf("facts: %+v", p.Facts())
+		wantOutcome(t, p, mail("two", "hi"), "accepted dot 250 2.0.0 OK done")
+		if n := s.Connections(); n != 1 {
+			t.Errorf("%d connections, want 1", n)
 		}
 		_ = p.Close()
-		peer.done()
+		_ = s.Close()
 	})
 }
 
@@ -411,36 +449,6 @@ func TestCutAtAnotherMessage(t *testing.T) {
 	if n := s.Connections(); n != 2 {
 		t.Errorf("%d connections, want 2", n)
 	}
-}
-
-// TestSilenceBehind: a server that loses a command that came behind a message gets it
-// again on another session, and none behind a message any more.
-func TestSilenceBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		script := start + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
-			"C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C: a7 APPEND \"INBOX\" {4}\n S: a6 OK one\n C!\n"
-		again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
-		peer := &peer{t: t, scripts: []string{script, again}}
-		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1, Timeout: 20 * time.Second})
-		wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
-		var all sync.WaitGroup
-		for _, want := range []string{"OK one", "OK two"} {
-			d := p.Submit(message("hi\r\n"))
-			all.Go(func() {
-				defer d.Done()
-				if out, err := d.Wait(t.Context(), ready); err != nil || out[0].Text != want {
-					t.Errorf("got %+v and %v, want %s", out, err, want)
-				}
-			})
-		}
-		all.Wait()
-		if n := p.Facts().NoPipelining.Count; n != 1 {
-			t.Errorf("facts: %+v", p.Facts())
-		}
-		_ = p.Close()
-		peer.done()
-	})
 }
 
 // TestMarkIsRenewed: one STATUS does for some messages, and for a minute.

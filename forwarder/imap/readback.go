@@ -92,7 +92,7 @@ func (r *readback) ask(a *asked) {
 	}
 	if !r.running {
 		r.running = true
-		r.p.queue.background.Go(r.run)
+		r.p.queue.Go(r.run)
 	}
 }
 

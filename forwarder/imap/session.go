@@ -7,27 +7,44 @@ import (
 
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap/wire"
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 // session is one open connection: greeted, behind TLS where that is wanted, and
 // logged in.
 type session struct {
 	*wire.Conn
+	queue.Attempt
 	o       *Options
 	quirk   *quirks
-	again   bool   // a login failed, and another way of logging in was tried
-	refused string // the token that was refused before this one; "": none was
 
 	// Guarded by the queue's lock:
 
-	load      int           // transactions that it has
-	used      bool          // it has had a message
-	proven    bool          // the server has taken a message on it
-	surplus   bool          // it is to end, because the server takes fewer sessions
-	idleSince time.Time     // when it became idle
-	expiry    *time.Timer   // ends it when it stays idle
-	tail      chan struct{} // closed when the newest transaction has written
+	proven bool          // the server has taken a message on it
+	tail   chan struct{} // closed when the newest transaction has written
 }
+
+// Retire makes the session Over.
+func (s *session) Retire() { s.End() }
+
+// Capacity is how many transactions the session takes at a time: the second one
+// waits to be asked for its message, behind the answer to the first; more than that
+// are of use where the server need not ask. Nothing is sent behind the first message
+// that the server takes on a session: what that shows is not to be paid for by another
+// one.
+func (s *session) Capacity(bool) int {
+	switch {
+	case !s.proven, s.quirk.Has(noPipelining):
+		return 1
+	case s.streams():
+		return s.o.InFlight
+	}
+	return 2
+}
+
+// streams reports whether messages follow each other on the session without having
+// been asked for.
+func (s *session) streams() bool { return s.caps().Has("LITERAL+") && !s.quirk.Has(noPipelining) }
 
 // caps are what the server says that it can do.
 func (s *session) caps() wire.Capabilities {
@@ -46,9 +63,8 @@ func (s *session) command(data func(*wire.Response) error) *wire.Command {
 	return &wire.Command{Wait: s.o.Timeout, Data: data}
 }
 
-// logout ends the session by LOGOUT (RFC 9051 6.1.3). Nothing depends on the
-// answer.
-func (s *session) logout() {
+// Quit ends the session by LOGOUT (RFC 9051 6.1.3). Nothing depends on the answer.
+func (s *session) Quit() {
 	limit := time.AfterFunc(logoutTimeout, s.Abort)
 	defer limit.Stop()
 	_, _ = s.Do("LOGOUT")
@@ -69,22 +85,14 @@ type slot struct {
 	before  <-chan struct{} // closed when the one before has written; nil: there is none
 	written chan struct{}
 	once    sync.Once
-	idle    bool // the session had nothing to do before: it may have ended since
-	rested  bool // for so long that it may well have
-	behind  bool // there are others on it
+	place   queue.Place
 	proven  bool // the server has taken a message on the session
 }
 
-// restAfter is how long a session has to be idle before it counts as rested.
-const restAfter = time.Second
-
-// newSlot puts a transaction behind the others. The caller holds the queue's lock.
-func (s *session) newSlot(now time.Time) *slot {
-	s.expiry.Stop()
-	sl := &slot{before: s.tail, written: make(chan struct{}), idle: s.used && s.load == 0, behind: s.load > 0, proven: s.proven}
-	sl.rested = sl.idle && now.Sub(s.idleSince) >= restAfter
+// Join puts a transaction behind the others.
+func (s *session) Join(p queue.Place) *slot {
+	sl := &slot{before: s.tail, written: make(chan struct{}), place: p, proven: s.proven}
 	s.tail = sl.written
-	s.load++
 	return sl
 }
 

@@ -21,7 +21,7 @@ const maxCommand = 512
 // asked for once more: it may have ended in the meantime.
 func (s *session) login(ctx context.Context, c *gosmtp.Client) *Error {
 	s.mask = new(login.Mask)
-	s.mask.Hide(s.refused) // the server knows it, and this session does not yet
+	s.mask.Hide(s.Refused) // the server knows it, and this session does not yet
 	if s.trace != nil {
 		s.trace.mask = s.mask
 	}
@@ -32,15 +32,15 @@ func (s *session) login(ctx context.Context, c *gosmtp.Client) *Error {
 		return &Error{Stage: forwarder.StageAuth, Err: err}
 	}
 	fail := s.loginWith(c, secret)
-	if fail == nil || s.refused != "" || !fail.Token {
+	if fail == nil || s.Refused != "" || !fail.Token {
 		return fail
 	}
-	s.refused = secret
+	s.Refused = secret
 	fresh, err := s.secret(ctx)
 	if err != nil || fresh == secret {
 		return fail
 	}
-	s.again = true
+	s.OtherLogin = true
 	return s.loginWith(c, fresh)
 }
 
@@ -67,14 +67,14 @@ func (s *session) loginWith(c *gosmtp.Client, secret string) *Error {
 	fail := &Error{Stage: forwarder.StageAuth, Err: s.noMethod()}
 	for _, m := range methods {
 		if fail = s.loginBy(c, m, secret); fail == nil {
-			s.quirk.loggedIn(m)
+			s.quirk.LoggedIn(m)
 			return nil
 		}
 		if !fail.refusesMethod() || len(methods) == 1 {
 			return fail
 		}
-		s.quirk.refuseMethod(m)
-		s.again = true
+		s.quirk.RefuseMethod(m)
+		s.OtherLogin = true
 	}
 	return fail
 }
@@ -96,7 +96,7 @@ func (s *session) methods() []login.Method {
 		}
 		return []login.Method{s.o.Auth}
 	}
-	return login.RefusedLast(login.Order(s.ext.offers, login.Secure(s.conn), s.o.Token), s.quirk.methodRefused)
+	return login.RefusedLast(login.Order(s.ext.offers, login.Secure(s.conn), s.o.Token), s.quirk.MethodRefused)
 }
 
 // loginBy logs in by one method.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/queue"
+	"github.com/popferry/popferry/forwarder/smtp/pace"
 )
 
 // Delivery is one message in the pool: its place in the order and, once it may
@@ -24,7 +26,7 @@ import (
 type Delivery struct {
 	p *Pool
 	m *forwarder.Message
-	c *call
+	c *queue.Call[*session, *slot]
 }
 
 // maxTries is how often a message is put on the wire if each session ends
@@ -34,7 +36,7 @@ const maxTries = 3
 // Submit takes m's place in the order: what is submitted later is not put on a
 // session before it. It does not block. The caller has to call Done.
 func (p *Pool) Submit(m *forwarder.Message) *Delivery {
-	return &Delivery{p, m, p.queue.submit()}
+	return &Delivery{p, m, p.queue.Submit()}
 }
 
 // Wait delivers the message and returns one outcome for each recipient, in the
@@ -51,18 +53,18 @@ func (p *Pool) Submit(m *forwarder.Message) *Delivery {
 // begin failed, Message.Body could not be read, the pool is closed. Nothing was
 // delivered then.
 func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at forwarder.Mark) error) ([]forwarder.Outcome, error) {
-	long := time.AfterFunc(longWait, d.p.queue.onLongWait)
-	fail, err := d.p.queue.admit(ctx, d.c)
+	long := time.AfterFunc(longWait, func() { d.p.queue.Update(d.p.window.onLongWait) })
+	fail, err := d.p.queue.Admit(ctx, d.c)
 	long.Stop()
 	switch {
 	case err != nil:
 		return nil, err
 	case fail != nil:
-		return unusable(ctx, d.m, fail)
+		return same(d.m, fail.Outcome()), nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	if out, ok := d.c.ext.check(d.m); !ok {
+	if out, ok := d.c.First.offers().check(d.m); !ok {
 		return out, nil
 	}
 	if begin != nil {
@@ -83,7 +85,7 @@ func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at 
 		}
 		// Of sessions that were idle, or that the server does not want, there are only
 		// so many.
-		if !d.c.slot.idle && !early.refusal.Throttled() {
+		if !d.c.Slot.place.Idle && !early.refusal.Throttled() {
 			tries++
 		}
 	}
@@ -102,31 +104,43 @@ func notStarted(suspicions []suspicion) forwarder.Outcome {
 // try puts the message on a session. After a notStartedError nothing was
 // delivered, and what was said may not be about the message.
 func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
-	q, c := &d.p.queue, d.c
-	fail, err := q.assign(ctx, c)
+	q, c := d.p.queue, d.c
+	fail, err := q.Assign(ctx, c, false)
 	switch {
 	case err != nil:
 		return nil, err
 	case fail != nil:
-		return unusable(ctx, d.m, fail)
+		return same(d.m, fail.Outcome()), nil
 	}
-	defer q.releaseSession(c.session)
-	out, ok := c.session.offers().check(d.m)
+	defer q.Return(c)
+	out, ok := c.Session.offers().check(d.m)
 	if !ok {
-		c.slot.skip()
+		c.Slot.skip()
 		return out, nil
 	}
-	began := q.now()
-	took, err := c.session.deliver(ctx, c.slot, d.m, out)
+	began := d.p.o.Now()
+	took, err := c.Session.deliver(ctx, c.Slot, d.m, out)
 	var early *notStartedError
 	switch {
 	case err == nil:
-		err = q.onOutcome(c, began, out, took)
+		return d.answered(began, out, took)
 	case errors.As(err, &early) && early.refusal.Throttled():
-		q.throttled(c.session, began)
+		q.Throttled(c, began)
 	}
-	if err != nil {
-		return nil, err
+	return nil, err
+}
+
+// answered makes the window wider or narrower after a transaction that began at a
+// time. took is what an accepted message waited for. The error is for a server that
+// only did not want another session, and said so at MAIL: one of the others takes the
+// message.
+func (d *Delivery) answered(began time.Time, out []forwarder.Outcome, took pace.Answer) ([]forwarder.Outcome, error) {
+	surplus := d.p.queue.Answered(d.c, began, out, func() {
+		took.Shared = took.Shared || d.c.Slot != d.c.Session.lastSlot
+		d.p.window.onAccepted(took, d.p.o.Now())
+	})
+	if surplus != nil && surplus.Stage == forwarder.StageMail {
+		return nil, &notStartedError{suspicion{refusal: *surplus}}
 	}
 	return out, nil
 }
@@ -142,7 +156,7 @@ func (d *Delivery) Resend(ctx context.Context, m *forwarder.Message, begin func(
 // Done gives the message's place back. Until then it counts as in flight, so
 // call it when the outcome is on disk. A message that was not waited for is not
 // sent. Done may be called again.
-func (d *Delivery) Done() { d.p.queue.release(d.c) }
+func (d *Delivery) Done() { d.p.queue.Done(d.c) }
 
 // Send is Submit, Wait and Done in one, for a caller that has nothing to write
 // to disk.

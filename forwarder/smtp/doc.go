@@ -9,8 +9,8 @@
 //
 //	Submit > Wait: admitted > begin > a slot on a session: envelope, message > replies > outcomes > Done
 //
-// Many transactions are under way at a time. How many, and over how many
-// sessions, is decided by the queue and its window, which grows from one with
+// Many transactions are under way at a time. Which goes next, and over which session,
+// is decided by package queue; how many, by the window, which grows from one with
 // the backlog, as far as the time for an answer makes it worthwhile (package pace).
 // While a reply is waited for, those before it are acknowledged at once, because a
 // server may hold it back until then (package ack). On one session

@@ -9,11 +9,12 @@ import (
 	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 var (
 	// ErrClosed is returned by Delivery.Wait and Pool.Check after Pool.Close.
-	ErrClosed = errors.New("the pool is closed")
+	ErrClosed = queue.ErrClosed
 	// ErrNoSTARTTLS is the cause if the server does not offer the STARTTLS that
 	// Options demand.
 	ErrNoSTARTTLS = errors.New("the server does not offer STARTTLS")
@@ -36,9 +37,6 @@ func (*notStartedError) Error() string { return errNotStarted.Error() }
 
 // Unwrap implements errors.Is.
 func (*notStartedError) Unwrap() error { return errNotStarted }
-
-// errDone is for a Wait after Done.
-var errDone = errors.New("the delivery is done already")
 
 // Error is why no session could be had, or why a probe was refused.
 type Error struct {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
@@ -20,11 +21,11 @@ func TestFactsAreKeptForTheNextPool(t *testing.T) {
 	freely := piped + whole + ok + whole + envelope + "C: DATA\n" + ok + ok + ok + go354 + line + "C: .\n" + ok + bye
 	notBehindDot := piped + whole + ok + whole + "C-\n" + ok + whole + ok + bye
 	inLockstep := piped + strings.Repeat(lockstep, 3) + bye
-	behindDot := func(s smtp.Sighting) smtp.Facts { return smtp.Facts{NoPipeliningBehindDot: s} }
-	pipelining := func(s smtp.Sighting) smtp.Facts { return smtp.Facts{NoPipelining: s} }
+	behindDot := func(s forwarder.Sighting) smtp.Facts { return smtp.Facts{NoPipeliningBehindDot: s} }
+	pipelining := func(s forwarder.Sighting) smtp.Facts { return smtp.Facts{NoPipelining: s} }
 	for _, tt := range []struct {
 		name   string
-		facts  func(smtp.Sighting) smtp.Facts
+		facts  func(forwarder.Sighting) smtp.Facts
 		seen   int
 		ago    time.Duration
 		script string
@@ -41,7 +42,7 @@ func TestFactsAreKeptForTheNextPool(t *testing.T) {
 				peer := newPeer(t, tt.script)
 				o := options(peer)
 				o.Connections = 1
-				text, err := json.Marshal(tt.facts(smtp.Sighting{At: time.Now().Add(-tt.ago), Count: tt.seen}))
+				text, err := json.Marshal(tt.facts(forwarder.Sighting{At: time.Now().Add(-tt.ago), Count: tt.seen}))
 				if err != nil {
 					t.Fatal(err)
 				}

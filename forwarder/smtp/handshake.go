@@ -12,47 +12,33 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 	"github.com/popferry/popferry/fetcher/printable"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 // dial connects and brings a session to the point where it takes mail. When ctx
-// is done the connection is closed, whatever it waits for. There is one more try
-// after a TLS handshake that asks for it, and where the server hangs up after a
-// login method that it offers and does not have, or a token that has ended.
-func dial(ctx context.Context, o *Options, q *quirks) (*session, *Error) {
-	s := &session{o: o, quirk: q}
-	fail := s.connect(ctx)
-	var again interface{ NewConnection() bool }
-	if fail != nil && ctx.Err() == nil && errors.As(fail, &again) && again.NewConnection() {
-		s = &session{o: o, quirk: q}
-		fail = s.connect(ctx)
-	}
-	if fail != nil && ctx.Err() == nil && s.again && (fail.Code == 0 || fail.Code == 421) {
-		s = &session{o: o, quirk: q, refused: s.refused}
-		fail = s.connect(ctx)
-	}
-	if fail != nil {
-		return nil, fail
-	}
-	return s, nil
+// is done the connection is closed, whatever it waits for.
+func dial(ctx context.Context, o *Options, q *quirks) (*session, queue.Failure) {
+	return queue.Dial(ctx, func(before queue.Attempt) *session { return &session{o: o, quirk: q, Attempt: before} })
 }
 
-// connect is dial on one connection. With an error, the session is closed.
-func (s *session) connect(ctx context.Context) *Error {
+// Connect is dial on one connection. After a failure it is closed.
+func (s *session) Connect(ctx context.Context) queue.Failure {
 	conn, err := s.o.Dial(ctx)
 	if err != nil {
 		return &Error{Stage: forwarder.StageDial, Err: err}
 	}
 	s.raw = rawConn(conn)
 	s.useConn(conn)
-	stop := context.AfterFunc(ctx, s.abort)
+	stop := context.AfterFunc(ctx, s.Abort)
 	fail := s.handshake(ctx)
 	if !stop() && fail == nil { // closed at the last moment
 		fail = &Error{Stage: forwarder.StageDial, Err: context.Cause(ctx)}
 	}
 	if fail != nil {
-		s.abort()
+		s.Abort()
+		return fail
 	}
-	return fail
+	return nil
 }
 
 // handshake goes from the greeting to the login.

@@ -67,13 +67,8 @@ type Options struct {
 	Trace func() (report func(sent bool, line string))
 }
 
-const (
-	// idleLimit is how long a session may wait for the next message: busy servers
-	// end idle ones after little more.
-	idleLimit = 30 * time.Second
-	// quitTimeout bounds QUIT, on which nothing depends.
-	quitTimeout = 5 * time.Second
-)
+// quitTimeout bounds QUIT, on which nothing depends.
+const quitTimeout = 5 * time.Second
 
 // withDefaults fills in the defaults.
 func (o Options) withDefaults() Options {

@@ -392,7 +392,7 @@ func TestPipelines(t *testing.T) {
 // proven names the facts that are known for good.
 func proven(f smtp.Facts) string {
 	var names []string
-	for name, s := range map[string]smtp.Sighting{"pipelining": f.NoPipelining, "behind dot": f.NoPipeliningBehindDot, "BDAT": f.NoBDAT} {
+	for name, s := range map[string]forwarder.Sighting{"pipelining": f.NoPipelining, "behind dot": f.NoPipeliningBehindDot, "BDAT": f.NoBDAT} {
 		if s.Count > 1 {
 			names = append(names, name)
 		}

@@ -25,29 +25,34 @@ func Probe(ctx context.Context, o Options, envelopes []Envelope, report func(for
 	o = o.withDefaults()
 	s, fail := dial(ctx, &o, newQuirks(&o))
 	if fail == nil {
-		defer context.AfterFunc(ctx, s.abort)()
+		err = prober{s, report}.tryAll(ctx, envelopes)
 		limit = s.ext.size
-		for i := 0; fail == nil && i < len(envelopes); i++ {
-			fail = prober{s, report}.try(envelopes[i])
-		}
+	} else {
+		err = fail
 	}
-	switch {
-	case fail == nil:
-		s.quit()
-		return limit, nil
-	case s != nil:
-		s.abort()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if ctx.Err() != nil {
-		return limit, context.Cause(ctx)
-	}
-	return limit, fail
+	return limit, err
 }
 
 // prober tries envelopes on a session.
 type prober struct {
 	*session
 	report func(forwarder.Outcome)
+}
+
+// tryAll tries the envelopes and ends the session.
+func (p prober) tryAll(ctx context.Context, envelopes []Envelope) error {
+	defer context.AfterFunc(ctx, p.Abort)()
+	for _, e := range envelopes {
+		if fail := p.try(e); fail != nil {
+			p.Abort()
+			return fail
+		}
+	}
+	p.Quit()
+	return nil
 }
 
 // try tries one envelope and ends it by RSET.

@@ -120,7 +120,7 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 func (t *transaction) onOutOfSync(c command, o forwarder.Outcome) (readOn bool) {
 	switch {
 	case t.pipelinedBody: // the message was sent, and the replies that follow decide
-		t.s.quirk.suspect(noPipelining)
+		t.s.quirk.Suspect(noPipelining)
 		return t.endAfter(c, o)
 	case t.behindDot:
 		t.retry(suspicion{noPipeliningBehindDot, o})
@@ -215,7 +215,7 @@ func (t *transaction) onFinalRefusal(scope []forwarder.Outcome, r reply, stage f
 	t.slot.needsRset = true
 	if t.slot.chunked && !t.s.tookBDAT && open(scope) && t.closed421 == nil && r.outcome(forwarder.Refused, forwarder.StageData).OutOfSync() {
 		t.notStarted, t.suspicion = true, suspicion{noBDAT, r.outcome(forwarder.Refused, stage)}
-		t.s.quirk.suspect(noBDAT)
+		t.s.quirk.Suspect(noBDAT)
 		t.s.over.Store(true)
 		return
 	}

@@ -74,10 +74,10 @@ func (r reply) signature() string {
 // alike, and it does without BDAT for a while.
 func (t *transaction) desync(ctx context.Context, stage forwarder.Stage, r reply) {
 	if t.alone {
-		t.s.quirk.suspect(noBDAT)
+		t.s.quirk.Suspect(noBDAT)
 	} else {
-		t.s.quirk.prove(noBDAT)
-		t.s.quirk.prove(noPipelining)
+		t.s.quirk.Prove(noBDAT)
+		t.s.quirk.Prove(noPipelining)
 	}
 	t.closed421 = nil
 	for i, o := range t.out {

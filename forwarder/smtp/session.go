@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/popferry/popferry/forwarder/queue"
 )
 
 // session is one open connection: greeted, behind TLS where that is wanted, and
@@ -12,13 +14,12 @@ import (
 // each in a slot of its own.
 type session struct {
 	*wire
+	queue.Attempt
 	o       *Options
 	quirk   *quirks
 	raw     net.Conn // below all TLS; closed when something fails
 	trace   *traced  // nil: not traced
 	ext     extensions
-	again   bool   // a login failed, and another way of logging in was tried
-	refused string // the token that was refused before this one; "": none was
 
 	// over is set when no further transaction may be put on the session.
 	over atomic.Bool
@@ -32,17 +33,12 @@ type session struct {
 
 	// Guarded by the queue's lock:
 
-	load      int         // transactions that it has
-	lastSlot  *slot       // the newest
-	used      bool        // it has had a transaction
-	surplus   bool        // it is to end, because the server takes fewer sessions
-	idleSince time.Time   // when it became idle
-	expiry    *time.Timer // ends it when it stays idle
+	lastSlot *slot // the newest
 }
 
 // pipelines reports whether a command may be sent before the replies to those
 // in front of it have been read.
-func (s *session) pipelines() bool { return s.ext.pipelining && !s.quirk.has(noPipelining) }
+func (s *session) pipelines() bool { return s.ext.pipelining && !s.quirk.Has(noPipelining) }
 
 // chunks reports whether messages are sent by BDAT. In LMTP, where the number
 // of replies depends on how many recipients were accepted, they are not.
@@ -55,25 +51,31 @@ func (s *session) chunks() bool {
 // offers are the server's extensions without those that it was found not to have.
 func (s *session) offers() extensions {
 	e := s.ext
-	e.chunking = e.chunking && !s.quirk.has(noBDAT)
+	e.chunking = e.chunking && !s.quirk.Has(noBDAT)
 	return e
 }
 
-// capacity is how many transactions the session takes at a time. Without
+// Over reports whether no further transaction may be put on the session.
+func (s *session) Over() bool { return s.over.Load() }
+
+// Retire makes it so.
+func (s *session) Retire() { s.over.Store(true) }
+
+// Capacity is how many transactions the session takes at a time. Without
 // pipelining that is one. With it, a second one may wait behind the final dot of
 // the first; with CHUNKING, whole messages are sent without a wait, so there may
-// be as many as are in flight. The caller holds the queue's lock.
+// be as many as are in flight.
 //
 // Some servers lose or refuse what comes right behind a final dot, so nothing
 // waits behind the first message of a session: what it shows is not to be paid
 // for by another message.
-func (s *session) capacity() int {
+func (s *session) Capacity(used bool) int {
 	switch {
-	case !s.used, !s.pipelines():
+	case !used, !s.pipelines():
 		return 1
 	case s.chunks() && s.signatures.distinguishable.Load():
 		return s.o.InFlight
-	case s.quirk.has(noPipeliningBehindDot):
+	case s.quirk.Has(noPipeliningBehindDot):
 		return 1
 	case s.chunks():
 		return s.o.InFlight
@@ -81,16 +83,20 @@ func (s *session) capacity() int {
 	return 2
 }
 
-// abort closes the connection as it is. It can be called at any time and more
+// Abort closes the connection as it is. It can be called at any time and more
 // than once. TLS is not closed first, because that could block.
-func (s *session) abort() { _ = s.raw.Close() }
+func (s *session) Abort() { _ = s.raw.Close() }
 
-// quit ends the session with QUIT. Nothing depends on the reply.
-func (s *session) quit() {
-	limit := time.AfterFunc(quitTimeout, s.abort)
+// Quit ends the session with QUIT, unless it has ended already. Nothing depends on the
+// reply. No transaction may be on the session.
+func (s *session) Quit() {
+	defer s.Abort()
+	if s.lost != nil || s.closing421 != nil {
+		return
+	}
+	limit := time.AfterFunc(quitTimeout, s.Abort)
 	defer limit.Stop()
 	_, _ = s.command("QUIT")
-	s.abort()
 }
 
 // next reads the next reply of a transaction. A reply behind a 421 shows that
@@ -110,7 +116,7 @@ func (s *session) end(err error) {
 	if s.lost == nil {
 		s.lost = err
 	}
-	s.abort()
+	s.Abort()
 }
 
 // rawConn returns the connection below all TLS.
@@ -128,12 +134,11 @@ func rawConn(c net.Conn) net.Conn {
 // writes when the one before has written, and reads when the one before has
 // read.
 type slot struct {
-	before     *slot
-	first      bool          // the session had no transaction before
-	idle       bool          // the session had nothing to do before: it may have ended since
-	maybeStale bool          // idle for so long that the session may well have ended
-	written    chan struct{} // closed when the next one may write
-	answered   chan struct{} // closed when the next one may read
+	before   *slot
+	first    bool // the session had no transaction before
+	place    queue.Place
+	written  chan struct{} // closed when the next one may write
+	answered chan struct{} // closed when the next one may read
 
 	// For the next one, set before written is closed; needsRset may also be set
 	// until answered is closed.
@@ -146,18 +151,10 @@ type slot struct {
 	needsRset bool
 }
 
-// staleAfter is how long a session has to be idle before it counts as maybe
-// ended.
-const staleAfter = time.Second
-
-// newSlot puts a transaction at the end of the session's pipeline. The caller
-// holds the queue's lock.
-func (s *session) newSlot(now time.Time) *slot {
-	s.expiry.Stop()
-	sl := &slot{before: s.lastSlot, first: s.lastSlot == nil, idle: s.used && s.load == 0, written: make(chan struct{}), answered: make(chan struct{})}
-	sl.maybeStale = sl.idle && now.Sub(s.idleSince) >= staleAfter
+// Join puts a transaction at the end of the session's pipeline.
+func (s *session) Join(p queue.Place) *slot {
+	sl := &slot{before: s.lastSlot, first: s.lastSlot == nil, place: p, written: make(chan struct{}), answered: make(chan struct{})}
 	s.lastSlot = sl
-	s.load++
 	return sl
 }
 

@@ -75,7 +75,7 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 		err = context.Cause(ctx)
 	case s.over.Load():
 		err = &notStartedError{}
-	case (sl.first || sl.idle) && s.r.Buffered() > 0: // a reply to nothing: nobody knows what the next one is about
+	case (sl.first || sl.place.Idle) && s.r.Buffered() > 0: // a reply to nothing: nobody knows what the next one is about
 		s.over.Store(true)
 		err = &notStartedError{}
 	}
@@ -88,12 +88,12 @@ func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, o
 	t.alone = t.bdat && m.Strays != forwarder.NoStrays
 	t.pipelined = s.pipelines() && !t.alone
 	if t.pipelined && sl.behindDot() {
-		t.behindDot = !s.quirk.has(noPipeliningBehindDot)
+		t.behindDot = !s.quirk.Has(noPipeliningBehindDot)
 		t.pipelined = t.behindDot
 	}
 	// No message is put in doubt on a session that may have ended unnoticed.
-	t.pipelinedBody = t.pipelined && t.bdat && !t.behindDot && !sl.maybeStale && m.Size <= maxPipelinedBody
-	stop := context.AfterFunc(ctx, s.abort)
+	t.pipelinedBody = t.pipelined && t.bdat && !t.behindDot && !sl.place.Rested && m.Size <= maxPipelinedBody
+	stop := context.AfterFunc(ctx, s.Abort)
 	hadRead, err := t.run(ctx)
 	if !stop() {
 		s.over.Store(true) // it is closed, or about to be
@@ -219,7 +219,7 @@ func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error
 			t.retry(suspicion{fact: noPipeliningBehindDot})
 			return
 		}
-		t.s.quirk.suspect(noPipelining) // it may have lost what came too early
+		t.s.quirk.Suspect(noPipelining) // it may have lost what came too early
 	}
 	t.s.end(err)
 	t.settleLost(ctx, stage, err)
@@ -230,7 +230,7 @@ func (t *transaction) lose(ctx context.Context, stage forwarder.Stage, err error
 func (t *transaction) retry(why suspicion) {
 	t.notStarted, t.suspicion = true, why
 	if why.fact != nil {
-		t.s.quirk.suspect(why.fact)
+		t.s.quirk.Suspect(why.fact)
 	}
 	t.s.end(errNotStarted)
 }

@@ -1,8 +1,10 @@
 package smtp
 
 import (
+	"sync/atomic"
 	"time"
 
+	"github.com/popferry/popferry/forwarder/queue"
 	"github.com/popferry/popferry/forwarder/smtp/pace"
 )
 
@@ -29,7 +31,8 @@ const (
 // accepted, and shrinks when the server refuses more: a small backlog needs one
 // session, and many servers allow only two or three.
 type window struct {
-	connections, inFlight int // upper limits
+	connections, inFlight int          // upper limits
+	slowBDAT              *atomic.Bool // BDAT is slower than DATA
 
 	width    int       // transactions that may have begun
 	pace     pace.Pace // how long the server takes
@@ -38,16 +41,15 @@ type window struct {
 	pause    int       // messages to be accepted until it may grow again
 }
 
-func newWindow(connections, inFlight int) window {
-	connections = min(connections, inFlight)
-	return window{connections: connections, inFlight: inFlight, width: 1, sessions: connections}
+func newWindow(connections, inFlight int, slowBDAT *atomic.Bool) *window {
+	return &window{connections: connections, inFlight: inFlight, slowBDAT: slowBDAT, width: 1, sessions: connections}
 }
 
-// limit is how many transactions may have begun.
-func (w *window) limit() int { return w.width }
+// Width is how many transactions may have begun.
+func (w *window) Width() int { return w.width }
 
-// onWire is how many of them may be sent or waiting for an answer.
-func (w *window) onWire() int {
+// OnWire is how many of them may be sent or waiting for an answer.
+func (w *window) OnWire() int {
 	best := w.pace.Best()
 	if best == 0 {
 		return w.width
@@ -58,6 +60,7 @@ func (w *window) onWire() int {
 // onAccepted widens the window after an answer that came now.
 func (w *window) onAccepted(a pace.Answer, now time.Time) {
 	w.pace.Note(a, now)
+	w.slowBDAT.Store(w.pace.SlowBDAT())
 	if w.pause > 0 {
 		w.pause--
 		return
@@ -66,14 +69,14 @@ func (w *window) onAccepted(a pace.Answer, now time.Time) {
 	w.width = min(w.inFlight, w.width+increase)
 }
 
-// onRefused halves the window: the server said 4xx, or ended the session.
-func (w *window) onRefused() {
+// Narrow halves the window: the server said 4xx, or ended the session.
+func (w *window) Narrow() {
 	w.width, w.pause = max(1, w.width/2), cooldown
 }
 
-// capSessions notes that the server allows so many sessions and no more.
-func (w *window) capSessions(open int) {
-	w.sessions, w.pause = max(1, open), cooldown*w.connections
+// Full notes that the server allows so many sessions and no more.
+func (w *window) Full(sessions int) {
+	w.sessions, w.pause = max(1, sessions), cooldown*w.connections
 }
 
 // onLongWait widens the window by one for a message that has waited for long.
@@ -83,16 +86,15 @@ func (w *window) onLongWait() {
 	}
 }
 
-// reset forgets what was measured: all sessions have ended, and the next one may
+// Reset forgets what was measured: all sessions have ended, and the next one may
 // lead to another server.
-func (w *window) reset() { w.pace, w.extra = pace.Pace{}, 0 }
+func (w *window) Reset() {
+	w.pace, w.extra = pace.Pace{}, 0
+	w.slowBDAT.Store(false)
+}
 
-// wanted is how many sessions to open, given the number of messages, of usable
-// sessions, of all sessions and of those that are being opened, and how many the
-// server takes as far as is known.
-func (w *window) wanted(messages, usable, total, opening, most int) int {
-	if usable == 0 { // one has to succeed before there are more
-		return min(1-min(1, opening), w.connections-total-opening)
-	}
-	return min(w.sessions, most, 1+(messages-1)/backlogPerSession+w.extra) - total - opening
+// Sessions is how many sessions the backlog is worth.
+func (w *window) Sessions(l queue.Load[*session]) int {
+	messages := l.OnWire + l.Ready + l.Waiting
+	return min(w.sessions, 1+(messages-1)/backlogPerSession+w.extra)
 }
