@@ -26,12 +26,13 @@ type signedIn struct {
 	provider *oauthtest.Provider
 	dovecot  *realserver.Dovecot
 	config   string
+	now      func() time.Time // by which popferry renews; nil: time.Now
 	shown    testworld.Output // all that any command has printed
 }
 
 func newSignedIn(t *testing.T, o oauthtest.Options) *signedIn {
 	t.Helper()
-	w := &signedIn{t: t, provider: oauthtest.New(t, o)}
+	w := &signedIn{t: t, provider: oauthtest.New(t, o), now: o.Now}
 	w.dovecot = realserver.StartDovecotIMAP(t, realserver.OAuth2(t, w.provider.URL+"/introspect"))
 	w.dovecot.AddUser("leo", "unused")
 	w.dovecot.AddUser("me", "unused")
@@ -52,13 +53,43 @@ func (w *signedIn) run(replies []testworld.Reply, args ...string) (code int, sho
 	w.t.Helper()
 	before := len(w.shown.String())
 	user := testworld.NewConsole(w.t, &w.shown, replies)
-	p := &program{stdout: &w.shown, stderr: &w.shown, resources: app.NewResources(), console: func() terminal.Console { return user }}
+	resources := app.NewResources()
+	resources.Tokens.Now = w.now
+	p := &program{stdout: &w.shown, stderr: &w.shown, resources: resources, console: func() terminal.Console { return user }}
 	root := &cobra.Command{SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(p.loginCommand(), p.logoutCommand(), p.runCommand(), p.statusCommand())
 	root.SetArgs(append(args, "--config", w.config))
 	code = exitCode(root.ExecuteContext(w.t.Context()), &w.shown)
 	user.CheckAllAsked()
 	return code, w.shown.String()[before:]
+}
+
+// signIn signs in to an account or destination as this user.
+func (w *signedIn) signIn(name, user string) {
+	w.t.Helper()
+	approved := w.approve(user)
+	if code, shown := w.run(nil, "login", name); code != exitOK {
+		w.t.Fatalf("login %s: exit %d\n%s", name, code, shown)
+	}
+	<-approved
+}
+
+// addAccount adds a mailbox like the first one, of another user of this name.
+func (w *signedIn) addAccount(name string) {
+	w.t.Helper()
+	w.dovecot.AddUser(name, "unused")
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var more []string
+	for line := range strings.Lines(string(text)) {
+		more = append(more, line)
+		if strings.Contains(line, "name: isp,") {
+			more = append(more, strings.NewReplacer("name: isp", "name: "+name, "leo@", name+"@").Replace(line))
+		}
+	}
+	testworld.Write(w.t, w.config, strings.Join(more, ""))
 }
 
 var userCode = regexp.MustCompile(`sign in as \S+\n?\S*:\n\n +(\S+)\n`)
@@ -174,11 +205,7 @@ func TestSignInToRealServers(t *testing.T) {
 		t.Errorf("status --json: exit %d\n%s", code, shown)
 	}
 	for _, name := range []string{"isp", "inbox"} {
-		approved := w.approve(map[string]string{"isp": "leo@isp.test", "inbox": "me@home.test"}[name])
-		if code, shown := w.run(nil, "login", name); code != exitOK {
-			t.Fatalf("login %s again: exit %d\n%s", name, code, shown)
-		}
-		<-approved
+		w.signIn(name, map[string]string{"isp": "leo@isp.test", "inbox": "me@home.test"}[name])
 	}
 	if code, shown := w.run(nil, "run", "--once"); code != exitOK {
 		t.Errorf("after the second sign-in: exit %d, want the back-off to be over\n%s", code, shown)
