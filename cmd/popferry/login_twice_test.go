@@ -49,3 +49,30 @@ func TestTwoProcessesWithOneLedgerOfTokens(t *testing.T) {
 	}
 	wantHidden(t, w.provider, w.shown.String())
 }
+
+// TestTokensThatEndBeforeTheirTime: a server that refuses an access token which is
+// valid by the clock gets a new one in the same poll. Once the user has withdrawn
+// what was allowed, the poll says that, and not that a token was refused.
+func TestTokensThatEndBeforeTheirTime(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	var elapsed atomic.Int64
+	w := newSignedIn(t, oauthtest.Options{Now: func() time.Time { return began.Add(time.Duration(elapsed.Load())) }})
+	w.dovecot.Seed("leo", []byte(testworld.OneMail))
+	w.signIn("isp", "leo@isp.test")
+	w.signIn("inbox", "me@home.test")
+	elapsed.Add(int64(2 * time.Minute))
+	w.provider.EndAccess()
+	if code, shown := w.run(nil, "run", "--once"); code != exitOK || !strings.Contains(shown, "1 forwarded") {
+		t.Errorf("exit %d\n%s", code, shown)
+	}
+	if n := w.provider.Renewals(); n != 2 {
+		t.Errorf("%d renewals of two sign-ins, want 2", n)
+	}
+	elapsed.Add(int64(2 * time.Minute))
+	w.provider.RevokeAll()
+	if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "the provider has ended the sign-in") {
+		t.Errorf("after the end of the sign-in: exit %d\n%s", code, shown)
+	}
+	wantHidden(t, w.provider, w.shown.String())
+}

@@ -18,7 +18,8 @@ type Credentials struct {
 	Username string
 	// Secret returns the password, or the access token for MethodXOAuth2 and
 	// MethodOAuthBearer. It is called once for each connection that comes to
-	// the login, and not at all for MethodExternal.
+	// the login, once more where a token is refused (login.Refused), and not at all
+	// for MethodExternal.
 	Secret func(context.Context) (string, error)
 	// Token means that Secret returns an access token: MethodAuto is then
 	// XOAUTH2 or OAUTHBEARER.

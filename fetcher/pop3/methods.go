@@ -15,9 +15,8 @@ import (
 // fail too often.
 const maxLogins = 4
 
-// login turns UTF-8 mode on and logs in. With MethodAuto, a method that turns out
-// not to be there is followed by the next, in the same session where it still
-// stands; see fallsBack.
+// login turns UTF-8 mode on and logs in. Where a token is refused, it is asked for
+// once more: it may have ended in the meantime.
 func (o *opener) login(ctx context.Context, c *Client) error {
 	utf8, err := o.utf8(ctx, c)
 	if err != nil {
@@ -25,9 +24,41 @@ func (o *opener) login(ctx context.Context, c *Client) error {
 	}
 	cr := o.Credentials
 	cr.Secret = once(cr.Secret)
-	for first := true; ; first = false {
+	err = o.loginWith(ctx, c, cr, utf8, true)
+	if o.again || o.renewed || !cr.refusesToken(err) {
+		return err
+	}
+	o.renewed = true
+	token, _ := cr.Secret(ctx) // which was refused
+	fresh, failed := o.Credentials.secret(login.WithRefused(ctx, token))
+	switch {
+	case failed != nil:
+		return failed
+	case fresh == token:
+		return err
+	}
+	clear(o.tried) // the token was refused, not the method
+	if c.Err() != nil {
+		o.again = true
+		return err
+	}
+	cr.Secret = func(context.Context) (string, error) { return fresh, nil }
+	return o.loginWith(ctx, c, cr, utf8, false)
+}
+
+// refusesToken reports whether the server refused the login, and the token may be why.
+func (cr Credentials) refusesToken(err error) bool {
+	var refused *Error
+	return cr.Token && errors.As(err, &refused) && (refused.Kind() == KindCredentials || refused.unexplained())
+}
+
+// loginWith logs in. With MethodAuto, a method that turns out not to be there is
+// followed by the next, in the same session where it still stands; see fallsBack.
+// first means that the session has refused no login yet.
+func (o *opener) loginWith(ctx context.Context, c *Client, cr Credentials, utf8, first bool) error {
+	for ; ; first = false {
 		cr.Method = o.method(c)
-		err = c.login(ctx, cr)
+		err := c.login(ctx, cr)
 		var refused *Error
 		o.loginAnswered = err == nil || errors.As(err, &refused)
 		switch {
@@ -37,7 +68,7 @@ func (o *opener) login(ctx context.Context, c *Client) error {
 		case refused != nil && refused.Code == "UTF8" && c.caps.Has("UTF8") && !utf8 && !o.Facts.UTF8:
 			o.Facts.UTF8, o.again = true, true
 			return err
-		case !first && unanswered(err) && ctx.Err() == nil: // the server ended the session after it refused the method before
+		case !first && unanswered(err) && ctx.Err() == nil: // the server ended the session after it had refused a login
 			o.again = true
 			return err
 		case !o.fallsBack(ctx, cr.Method, err):

@@ -131,6 +131,7 @@ type opener struct {
 	// loginAnswered reports whether the last connection had a reply to its login.
 	loginAnswered bool
 	tried         map[Method]bool // login methods that failed, but not because of the credentials
+	renewed       bool            // the token was asked for once more, after a refusal
 }
 
 // done reports a step, unless an earlier connection has.

@@ -39,8 +39,11 @@ func (s *session) login(ctx context.Context) *Error {
 		return fail
 	}
 	s.Refused = secret
-	fresh, err := s.secret(ctx)
-	if err != nil || fresh == secret {
+	fresh, err := s.secret(login.WithRefused(ctx, secret))
+	switch {
+	case err != nil:
+		return failed(forwarder.StageAuth, err)
+	case fresh == secret:
 		return fail
 	}
 	s.OtherLogin = true

@@ -86,8 +86,11 @@ func TestMechanisms(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				peer := &peer{t: t, scripts: tt.scripts}
 				asked := 0
-				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Auth: tt.method, Token: tt.token, Secret: func(context.Context) (string, error) {
+				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Auth: tt.method, Token: tt.token, Secret: func(ctx context.Context) (string, error) {
 					asked++
+					if refused := login.Refused(ctx); asked == 2 && refused != tt.secrets[0] || asked != 2 && refused != "" {
+						t.Errorf("asked for the %d. time because of %q", asked, refused)
+					}
 					return tt.secrets[min(asked, len(tt.secrets))-1], nil
 				}})
 				got, err := "", p.Check(t.Context())

@@ -36,8 +36,11 @@ func (s *session) login(ctx context.Context, c *gosmtp.Client) *Error {
 		return fail
 	}
 	s.Refused = secret
-	fresh, err := s.secret(ctx)
-	if err != nil || fresh == secret {
+	fresh, err := s.secret(login.WithRefused(ctx, secret))
+	switch {
+	case err != nil:
+		return &Error{Stage: forwarder.StageAuth, Err: err}
+	case fresh == secret:
 		return fail
 	}
 	s.OtherLogin = true

@@ -76,8 +76,11 @@ func TestLoginByToken(t *testing.T) {
 				o := options(peer)
 				asked := 0
 				o.Username, o.Token, o.Auth = "leo", true, tt.method
-				o.Secret = func(context.Context) (string, error) {
+				o.Secret = func(ctx context.Context) (string, error) {
 					asked++
+					if refused := login.Refused(ctx); asked == 2 && refused != tt.tokens[0] || asked != 2 && refused != "" {
+						t.Errorf("asked for the %d. time because of %q", asked, refused)
+					}
 					return tt.tokens[min(asked, len(tt.tokens))-1], nil
 				}
 				p := smtp.New(o)

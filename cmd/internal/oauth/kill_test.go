@@ -146,6 +146,12 @@ func keepIfNeeded(t *testing.T, tokens *oauth.Tokens, s store, c oauth.Client) {
 // makeOld ends the access token of a sign-in.
 func makeOld(t *testing.T, s store, c oauth.Client) {
 	t.Helper()
+	changeToken(t, s, c, func(row *ledger.Token) { row.Ends = row.Obtained })
+}
+
+// changeToken changes a sign-in in the ledger.
+func changeToken(t *testing.T, s store, c oauth.Client, do func(*ledger.Token)) {
+	t.Helper()
 	l, err := s.Store.LeaseToken(t.Context(), c.Key())
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +161,7 @@ func makeOld(t *testing.T, s store, c oauth.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row.Ends = row.Obtained
+	do(&row)
 	if err := l.Put(t.Context(), row, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -13,31 +13,64 @@ import (
 )
 
 // renew returns an access token under the lease of the sign-in. While the old one
-// is valid, that it cannot be renewed harms nobody.
-func (t *Tokens) renew(ctx context.Context, store Store, c Client) (string, error) {
-	waiting, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	lease, err := store.LeaseToken(waiting, c.Key())
-	if err != nil {
-		if ctx.Err() == nil && waiting.Err() != nil {
-			err = &Error{Reason: Busy, Text: fmt.Sprintf("another process has been renewing the sign-in of %s at %s for %v", c.User, c.host(), leaseTimeout)}
-		}
-		return "", err
-	}
-	defer func() { _ = lease.Release() }() // the lock ends with the file
-	row, err := t.current(ctx, lease, c)
-	if err != nil || fresh(row, t.now()) {
-		return row.Access, err
-	}
-	before := row
-	if row, err = t.ask(ctx, lease, c, row); err == nil {
+// can be used, that it cannot be renewed harms nobody.
+func (t *Tokens) renew(ctx context.Context, store Store, c Client, row ledger.Token) (string, error) {
+	before, err := row, error(nil)
+	if row, err = t.renewed(ctx, store, c); err == nil {
 		return row.Access, nil
 	}
-	var failed *Error
-	if errors.As(err, &failed) && valid(before, t.now()) {
+	if _, ok := errors.AsType[*Error](err); ok && usable(ctx, before, t.now()) {
 		return before.Access, nil
 	}
 	return "", err
+}
+
+// renewed takes the lease of a sign-in, and renews it unless another holder has.
+func (t *Tokens) renewed(ctx context.Context, store Store, c Client) (ledger.Token, error) {
+	waiting, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	lease, err := store.LeaseToken(waiting, c.Key())
+	switch {
+	case err != nil && errors.Is(waiting.Err(), context.DeadlineExceeded):
+		return ledger.Token{}, &Error{Reason: Busy, Text: fmt.Sprintf("another holder has been renewing the sign-in of %s at %s for a long time", c.User, c.host())}
+	case err != nil:
+		return ledger.Token{}, err
+	}
+	defer func() { _ = lease.Release() }() // the lock ends with the file
+	row, err := t.current(ctx, lease, c)
+	if err != nil || good(ctx, row, t.now()) {
+		return row, err
+	}
+	if why := t.outage(c.Key()); why != nil {
+		return row, why
+	}
+	return t.ask(ctx, lease, c, row)
+}
+
+// outage is why a provider could not be reached a moment ago; nil: it could, or that
+// is long enough ago to try again.
+func (t *Tokens) outage(key ledger.TokenKey) *Error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.outages[key]
+	if now := t.now(); o.why == nil || now.Before(o.since) || now.Sub(o.since) >= pause {
+		return nil
+	}
+	return o.why
+}
+
+// noteOutage notes whether a provider could be reached; nil: it could.
+func (t *Tokens) noteOutage(key ledger.TokenKey, why *Error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if why == nil {
+		delete(t.outages, key)
+		return
+	}
+	if t.outages == nil {
+		t.outages = make(map[ledger.TokenKey]outage)
+	}
+	t.outages[key] = outage{t.now(), why}
 }
 
 // current reads the sign-in under its lease. What an earlier renewal has brought
@@ -111,9 +144,9 @@ func (t *Tokens) ask(ctx context.Context, lease Lease, c Client, row ledger.Toke
 	var mask login.Mask
 	mask.Hide(row.Refresh)
 	mask.Hide(secret)
-	// Not cut off when popferry is being stopped: the answer would be lost.
-	answer, err := c.renew(context.WithoutCancel(ctx), row, secret)
+	answer, err := c.renew(ctx, row, secret)
 	if err == nil {
+		t.noteOutage(c.Key(), nil)
 		next := apply(row, answer, t.now())
 		next.Rotation = max(next.Rotation, ledger.RotationNever)
 		if next.Refresh != row.Refresh {
@@ -126,15 +159,20 @@ func (t *Tokens) ask(ctx context.Context, lease Lease, c Client, row ledger.Toke
 
 // failed notes that a renewal failed, and returns why.
 func (t *Tokens) failed(ctx context.Context, lease Lease, c Client, row ledger.Token, err error, mask *login.Mask) error {
-	why := c.failed(fmt.Sprintf("renewing the sign-in of %s at %s", c.User, c.host()), err, mask)
-	var unanswered *unansweredError
-	switch {
-	case errors.As(err, &unanswered) && !mayRepeat(row):
+	if _, ok := errors.AsType[*unansweredError](err); ok {
 		return cannotRenew(c, row) // Asked stays
-	case why.Reason != Unreachable && why.Reason != Clock:
-		row.Refusal = ledger.Refusal{Cause: why.refusal(), At: t.now(), Count: row.Refusal.Count + 1}
 	}
 	row.Asked = time.Time{}
+	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Cause(ctx)) { // it was not sent, or that does no harm
+		return errors.Join(err, put(ctx, lease, row, 0))
+	}
+	why := c.failed(fmt.Sprintf("renewing the sign-in of %s at %s", c.User, c.host()), err, mask)
+	switch why.Reason {
+	case Unreachable, Clock: // which says nothing about the sign-in
+		t.noteOutage(c.Key(), why)
+	default:
+		row.Refusal = ledger.Refusal{Cause: why.refusal(), At: t.now(), Count: row.Refusal.Count + 1}
+	}
 	if err := put(ctx, lease, row, 0); err != nil {
 		return errors.Join(why, err)
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -29,28 +27,38 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// unansweredError: the request was sent, and it is not known what became of it.
+// unansweredError: the request was sent, it must not be repeated, and it is not known
+// what became of it.
 type unansweredError struct{ error }
 
 func (e *unansweredError) Unwrap() error { return e.error }
 
-// ask makes one request to a token endpoint. The error is an *unansweredError if
-// the provider may have granted it nevertheless.
-func ask(ctx context.Context, do func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+// ask makes one request to a token endpoint, and follows ctx as far as that does no
+// harm: what was sent and must not be repeated is waited for, and nothing else. The
+// error is then an *unansweredError if the provider may have granted it nevertheless;
+// if ctx was cancelled and the request given up, it is the cause of that.
+func ask(ctx context.Context, repeatable bool, do func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
-	var sent atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, newHTTPClient())
-	token, err := do(ctx)
+	var s sending
+	defer context.AfterFunc(ctx, func() {
+		if s.giveUp() || repeatable {
+			cancel()
+		}
+	})()
+	client := newHTTPClient()
+	client.Transport = s.transport(client.Transport)
+	token, err := do(context.WithValue(asking, oauth2.HTTPClient, client))
 	var answer *oauth2.RetrieveError
 	switch {
 	case err == nil:
 		return token, nil
 	case errors.As(err, &answer) && !lostBehindProxy(answer):
 		return nil, err
-	case sent.Load():
+	case s.begun() && !repeatable:
 		return nil, &unansweredError{err}
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, context.Cause(ctx)
 	}
 	return nil, err
 }
@@ -63,7 +71,7 @@ func lostBehindProxy(e *oauth2.RetrieveError) bool {
 
 // renew asks for a new access token (RFC 6749 section 6).
 func (c Client) renew(ctx context.Context, t ledger.Token, secret string) (*oauth2.Token, error) {
-	return ask(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+	return ask(ctx, mayRepeat(t), func(ctx context.Context) (*oauth2.Token, error) {
 		cfg := c.config(Endpoints{Token: t.URL, Header: t.Header}, secret)
 		return cfg.TokenSource(ctx, &oauth2.Token{RefreshToken: t.Refresh}).Token()
 	})

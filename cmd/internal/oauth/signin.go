@@ -128,10 +128,13 @@ func (r *Redirect) finish(ctx context.Context, answer url.Values) (SignIn, error
 	if code == "" {
 		return SignIn{}, r.client.failed(r.doing(), &oauth2.RetrieveError{ErrorCode: answer.Get("error"), ErrorDescription: answer.Get("error_description")}, &mask)
 	}
-	token, err := ask(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+	token, err := ask(ctx, true, func(ctx context.Context) (*oauth2.Token, error) {
 		return r.cfg.Exchange(ctx, code, oauth2.VerifierOption(r.verifier))
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // the user has left
+		return SignIn{}, err
+	case err != nil:
 		return SignIn{}, r.client.failed(r.doing(), err, &mask)
 	}
 	return SignIn{token, r.endpoints}, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/login"
 )
 
 // Store keeps the sign-ins. Its errors are those of the ledger.
@@ -38,6 +39,13 @@ type Tokens struct {
 	// unsaved is what a renewal has brought and the ledger could not take, with the
 	// refresh token that it came of. Nothing uses it before it is in the ledger.
 	unsaved map[ledger.TokenKey]brought
+	// outages are providers that could not be reached a moment ago.
+	outages map[ledger.TokenKey]outage
+}
+
+type outage struct {
+	since time.Time
+	why   *Error
 }
 
 type brought struct {
@@ -54,6 +62,13 @@ const (
 	leaseTimeout = requestTimeout + 2*writeTimeout
 	// writeTimeout is how long the ledger may take.
 	writeTimeout = 10 * time.Second
+	// pause is how long a provider that could not be reached is left alone: each try
+	// can take as long as requestTimeout, and many logins wait for it.
+	pause = 30 * time.Second
+	// settled is how old an access token has to be for another one to be any better
+	// where a server refuses it; of one that lives less than four minutes, a quarter
+	// of its life.
+	settled = time.Minute
 	// firstRest is how long a provider that has refused is left alone, doubling to
 	// longestRest.
 	firstRest   = time.Minute
@@ -67,17 +82,18 @@ func (t *Tokens) now() time.Time {
 	return time.Now()
 }
 
-// Get returns an access token that is valid for a while, renewed if need be. Errors
-// are of type *Error, or those of the ledger and of the client's secret.
+// Get returns an access token that is valid for a while, renewed if need be. One that
+// a server has just refused (login.Refused) is renewed before its time. Errors are of
+// type *Error, or those of the ledger, of the client's secret and of ctx.
 func (t *Tokens) Get(ctx context.Context, store Store, c Client) (string, error) {
 	row, err := look(ctx, store, c)
 	if err != nil {
 		return "", err
 	}
-	if fresh(row, t.now()) && !t.hasUnsaved(c.Key()) {
+	if good(ctx, row, t.now()) && !t.hasUnsaved(c.Key()) {
 		return row.Access, nil
 	}
-	return t.renew(ctx, store, c)
+	return t.renew(ctx, store, c, row)
 }
 
 // Look returns a sign-in as it is, and an *Error if it cannot be used. It asks
@@ -117,8 +133,18 @@ func fresh(row ledger.Token, now time.Time) bool {
 	return row.Access != "" && now.Before(row.Ends.Add(-min(ahead, life/4))) && !now.Before(row.Obtained.Add(-clockSkew))
 }
 
-// valid reports whether an access token has not ended yet.
-func valid(row ledger.Token, now time.Time) bool { return row.Access != "" && now.Before(row.Ends) }
+// good reports whether an access token is fresh, and no server has just refused it. If
+// it was obtained just now, another one would be refused as well.
+func good(ctx context.Context, row ledger.Token, now time.Time) bool {
+	young := now.Sub(row.Obtained) < min(settled, row.Ends.Sub(row.Obtained)/4)
+	return fresh(row, now) && (row.Access != login.Refused(ctx) || young)
+}
+
+// usable reports whether an access token is better than none: it has not ended yet,
+// and no server has just refused it.
+func usable(ctx context.Context, row ledger.Token, now time.Time) bool {
+	return row.Access != "" && now.Before(row.Ends) && row.Access != login.Refused(ctx)
+}
 
 // Keep writes a new sign-in over an older one. It is on disk when Keep returns.
 func (t *Tokens) Keep(ctx context.Context, store Store, c Client, s SignIn) error {

@@ -208,6 +208,13 @@ func (p *Provider) RevokeAll() {
 	}
 }
 
+// EndAccess ends all access tokens so far before their time. The sign-ins stay.
+func (p *Provider) EndAccess() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.access)
+}
+
 // Secrets are all codes and tokens that were given out so far, and the client's
 // secret: nothing that is shown may have one of them in it.
 func (p *Provider) Secrets() []string {
