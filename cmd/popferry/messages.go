@@ -12,7 +12,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 func (p *program) messagesCommand() *cobra.Command {
@@ -68,7 +67,7 @@ func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Fil
 
 // checkAccount refuses a name that neither the configuration nor the ledger
 // knows, instead of showing no messages. An empty name means all accounts.
-func checkAccount(ctx context.Context, cfg *config.Config, store *sqlite.Store, name string) error {
+func checkAccount(ctx context.Context, cfg *config.Config, store ledger.Store, name string) error {
 	if name == "" || slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Name == name }) {
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/web"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // runFlags are the flags of run.
@@ -135,7 +135,7 @@ func (p *program) setupOutput(cfg *config.Config, f runFlags) app.Log {
 
 // once polls each account once. The results go to stdout, a line for each account
 // in the order of the configuration, and what failed goes to stderr.
-func (p *program) once(ctx context.Context, cfg *config.Config, store *sqlite.Store, log app.Log, f runFlags) error {
+func (p *program) once(ctx context.Context, cfg *config.Config, store ledger.Store, log app.Log, f runFlags) error {
 	stop := daemon.WatchStop(ctx)
 	defer stop.Close()
 	var metrics *web.Metrics

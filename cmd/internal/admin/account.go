@@ -10,7 +10,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // leaseRetry is how often a lease is asked for while a poll has it.
@@ -19,7 +18,7 @@ const leaseRetry = 100 * time.Millisecond
 // Account is one account of a ledger.
 type Account struct {
 	ledger.Account // as it was when it was opened
-	store          *sqlite.Store
+	store          ledger.Store
 }
 
 // Wait is how WithLease waits for a poll of the account to end.
@@ -30,7 +29,7 @@ type Wait struct {
 
 // Open finds the account of that name. The error is an *app.UsageError if the
 // ledger has none.
-func Open(ctx context.Context, store *sqlite.Store, name string) (*Account, error) {
+func Open(ctx context.Context, store ledger.Store, name string) (*Account, error) {
 	accounts, err := store.Accounts(ctx)
 	if err != nil {
 		return nil, err
@@ -83,7 +82,7 @@ func (a *Account) ConfiguredIn(cfg *config.Config) (config.Account, error) {
 // Leased is an account that no poll can touch until its lease is released.
 type Leased struct {
 	*Account
-	lease *sqlite.Lease
+	lease ledger.Lease
 }
 
 // WithLease calls do while it holds the account's lease: no poll is in the
@@ -98,7 +97,7 @@ func (a *Account) WithLease(ctx context.Context, w Wait, do func(*Leased) error)
 	return do(&Leased{a, lease})
 }
 
-func (a *Account) takeLease(ctx context.Context, w Wait) (*sqlite.Lease, error) {
+func (a *Account) takeLease(ctx context.Context, w Wait) (ledger.Lease, error) {
 	lease, err := a.store.Lease(ctx, a.ID)
 	if !errors.Is(err, ledger.ErrLeased) {
 		return lease, err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Fetched is an account of popferry's, and what another program has fetched from
@@ -23,7 +22,7 @@ type Fetched struct {
 // they are not forwarded, and returns for each account by name how many messages
 // had none. Accounts that the ledger does not have are made. The error is an
 // *app.ConfigError if it knows another mailbox under one of the names.
-func MarkFetched(ctx context.Context, store *sqlite.Store, program string, accounts []Fetched, w Wait) (map[string]int, error) {
+func MarkFetched(ctx context.Context, store ledger.Store, program string, accounts []Fetched, w Wait) (map[string]int, error) {
 	ids := make([]ledger.Identity, len(accounts))
 	for i, a := range accounts {
 		ids[i] = a.Identity

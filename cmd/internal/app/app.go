@@ -16,7 +16,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
@@ -30,7 +30,7 @@ type App struct {
 	poller   *fetcher.Poller
 	metrics  *web.Metrics // nil: nothing is counted
 	tracker  *progress.Tracker
-	store    *sqlite.Store
+	store    ledger.Store
 	log      *slog.Logger
 
 	mu      sync.Mutex
@@ -47,7 +47,7 @@ type Options struct {
 }
 
 // New wires a configuration to its ledger. Close it at the end.
-func New(ctx context.Context, cfg *config.Config, store *sqlite.Store, o Options) (*App, error) {
+func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options) (*App, error) {
 	a := &App{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
 		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, yielded: make(map[string]fetcher.Result),

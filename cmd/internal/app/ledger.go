@@ -17,7 +17,7 @@ import (
 
 // OpenLedger opens the configuration's ledger, if nobody else can have written it.
 // The configuration's access tokens come from it from now on.
-func OpenLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+func OpenLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
 	if err := trust.Current().Ledger(cfg.State); err != nil {
 		return nil, &ConfigError{Err: fmt.Errorf("state: %w", err)}
 	}
@@ -35,7 +35,7 @@ func OpenLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 
 // ReadLedger opens the ledger without creating it. It returns nil if there is no
 // ledger yet, and that is not an error by the configuration.
-func ReadLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) {
+func ReadLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
 	existing := *cfg
 	existing.StateCreate = false
 	store, err := OpenLedger(ctx, &existing)
@@ -48,7 +48,7 @@ func ReadLedger(ctx context.Context, cfg *config.Config) (*sqlite.Store, error) 
 // CopyWarnings says, a line each, which retained copies are sent by no poll of the
 // configuration. partly means that its other accounts were disabled for this run
 // alone: they are no news then.
-func CopyWarnings(ctx context.Context, store *sqlite.Store, cfg *config.Config, partly bool) (lines []string) {
+func CopyWarnings(ctx context.Context, store ledger.Store, cfg *config.Config, partly bool) (lines []string) {
 	found, err := copies.Look(ctx, store, cfg)
 	if err != nil {
 		return []string{cause.Line("retained copies", err)}
@@ -76,7 +76,7 @@ func Identity(c config.Account) ledger.Identity {
 }
 
 // Claim finds or creates the ledger's accounts of these identities.
-func Claim(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]ledger.Account, error) {
+func Claim(ctx context.Context, store ledger.Store, ids []ledger.Identity) ([]ledger.Account, error) {
 	rows, err := store.Claim(ctx, ids)
 	if err != nil {
 		return nil, cause.Explain("state", err)
@@ -86,7 +86,7 @@ func Claim(ctx context.Context, store *sqlite.Store, ids []ledger.Identity) ([]l
 
 // Prune removes old rows from the ledger. A failure is logged only: the next
 // time will do.
-func Prune(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
+func Prune(ctx context.Context, store ledger.Store, log *slog.Logger) {
 	n, err := store.Prune(ctx)
 	if err != nil && ctx.Err() == nil {
 		log.Warn("old rows could not be removed from the ledger", "error", err)

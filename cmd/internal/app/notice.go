@@ -12,7 +12,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/notice"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -21,7 +20,7 @@ const noticeTimeout = time.Minute
 
 // Notify sends a notice by mail if one is configured and due. What fails is
 // logged, and tried again with the next call.
-func (a *App) Notify(ctx context.Context, store *sqlite.Store, log *slog.Logger) {
+func (a *App) Notify(ctx context.Context, store ledger.Store, log *slog.Logger) {
 	if len(a.cfg.Notify.To) == 0 {
 		return
 	}
@@ -61,7 +60,7 @@ func (a *App) Notify(ctx context.Context, store *sqlite.Store, log *slog.Logger)
 
 // endingSignIns are the sign-ins that end soon and of which the user does not know
 // yet, each once.
-func (a *App) endingSignIns(ctx context.Context, store *sqlite.Store, now time.Time) (ending []SignIn, err error) {
+func (a *App) endingSignIns(ctx context.Context, store ledger.Store, now time.Time) (ending []SignIn, err error) {
 	all, err := LookSignIns(ctx, store, a.cfg)
 	for _, s := range all {
 		if s.EndsSoon(now) && !s.told && !slices.ContainsFunc(ending, func(e SignIn) bool { return e.key == s.key }) {
@@ -73,7 +72,7 @@ func (a *App) endingSignIns(ctx context.Context, store *sqlite.Store, now time.T
 
 // findNews compares the ledger with what was told before. It stores what changes
 // without a notice, and returns the rows to store once the notice is sent.
-func (a *App) findNews(ctx context.Context, store *sqlite.Store, now time.Time) (n notice.News, told []ledger.Notice, err error) {
+func (a *App) findNews(ctx context.Context, store ledger.Store, now time.Time) (n notice.News, told []ledger.Notice, err error) {
 	held := make(map[string][]*ledger.Record)
 	err = store.Messages(ctx, ledger.Filter{State: ledger.Held}, func(account string, r *ledger.Record) error {
 		if !notice.Own(r) {

@@ -11,7 +11,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Pools holds the sessions with destinations. A destination that a new
@@ -43,7 +42,7 @@ func routeOf(d config.Destination) ledger.RouteKey {
 }
 
 // keepFacts writes what was learnt of the destination, if that has changed.
-func (s *sharedPool) keepFacts(ctx context.Context, store *sqlite.Store) error {
+func (s *sharedPool) keepFacts(ctx context.Context, store ledger.Store) error {
 	s.factsMu.Lock()
 	defer s.factsMu.Unlock()
 	text := s.learnt()

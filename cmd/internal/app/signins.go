@@ -8,7 +8,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // SignIn is the sign-in of an account or destination with OAuth2, as it is.
@@ -35,7 +34,7 @@ func (s SignIn) EndsSoon(now time.Time) bool {
 // LookSignIns returns the sign-ins of the enabled accounts and of the destinations
 // of a configuration, in their order. It asks no provider. Without a ledger nobody
 // has signed in.
-func LookSignIns(ctx context.Context, store *sqlite.Store, cfg *config.Config) (list []SignIn, err error) {
+func LookSignIns(ctx context.Context, store ledger.Store, cfg *config.Config) (list []SignIn, err error) {
 	all := NewSignIns(cfg)
 	look := func(name string, s config.Server) {
 		if s.OAuth2 == nil || err != nil {
@@ -60,7 +59,7 @@ func LookSignIns(ctx context.Context, store *sqlite.Store, cfg *config.Config) (
 
 // Look returns the sign-in of a server, whose OAuth2 is set. The error is that of
 // the ledger.
-func (n SignIns) Look(ctx context.Context, store *sqlite.Store, s config.Server) (SignIn, error) {
+func (n SignIns) Look(ctx context.Context, store ledger.Store, s config.Server) (SignIn, error) {
 	if store == nil {
 		return SignIn{User: s.Username, Err: &oauth.Error{Reason: oauth.Needed, Text: "there is no ledger yet"}}, nil
 	}

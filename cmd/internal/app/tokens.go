@@ -8,11 +8,10 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // TokenStore is a ledger as package oauth wants it.
-type TokenStore struct{ *sqlite.Store }
+type TokenStore struct{ ledger.Store }
 
 // LeaseToken implements oauth.Store.
 func (s TokenStore) LeaseToken(ctx context.Context, key ledger.TokenKey) (oauth.Lease, error) {
@@ -78,7 +77,7 @@ func servers(cfg *config.Config) (list []config.Server) {
 }
 
 // useTokens has the access tokens of a configuration come from this ledger.
-func useTokens(cfg *config.Config, store *sqlite.Store, t *oauth.Tokens) {
+func useTokens(cfg *config.Config, store ledger.Store, t *oauth.Tokens) {
 	cfg.UseTokens(&tokenSource{NewSignIns(cfg), TokenStore{store}, t})
 }
 
@@ -111,7 +110,7 @@ func (t *tokenSource) Ends(s config.Server) time.Time {
 // signInMark stands for the sign-in that a server is logged in to with: it is
 // another text once somebody has signed in again. Access tokens change by
 // themselves, which says nothing.
-func signInMark(store *sqlite.Store, s config.Server) func(context.Context) (string, error) {
+func signInMark(store ledger.Store, s config.Server) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		row, err := store.Token(ctx, OAuthClient(s).Key())
 		if err != nil {

@@ -12,16 +12,15 @@ import (
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Options are what is checked, and how.
 type Options struct {
 	Config    *config.Config
 	Resources app.Resources
-	Ledger    *sqlite.Store // nil: there is none yet
-	UsedOnly  bool          // only the destinations that enabled accounts use
-	Send      bool          // send a test message through each destination
+	Ledger    ledger.Store // nil: there is none yet
+	UsedOnly  bool         // only the destinations that enabled accounts use
+	Send      bool         // send a test message through each destination
 }
 
 // Run tests the destinations and the enabled accounts, and reports each step. ok

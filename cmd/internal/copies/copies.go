@@ -14,7 +14,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Dir is the folder with a configuration's copies, beside the ledger.
@@ -70,7 +69,7 @@ func (e *OrphansError) Error() string {
 
 // Look finds the copies that no poll of this configuration sends. A nil store has
 // no rows.
-func Look(ctx context.Context, store *sqlite.Store, cfg *config.Config) (found Found, err error) {
+func Look(ctx context.Context, store ledger.Store, cfg *config.Config) (found Found, err error) {
 	dir := Dir(cfg)
 	files, err := list(dir)
 	if err != nil || len(files) == 0 { // as nearly always

@@ -9,7 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/watch"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 const (
@@ -28,7 +28,7 @@ type Options struct {
 	Config    *config.Config                 // the first configuration, with its accounts selected
 	Load      func() (*config.Config, error) // reads it again
 	Accounts  []string                       // those that the command line named
-	Store     *sqlite.Store
+	Store     ledger.Store
 	Resources app.Resources
 	Log       app.Log
 	Signals   Signals

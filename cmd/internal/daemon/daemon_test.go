@@ -7,7 +7,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // fixture is a daemon without its loop, on the ledger of a configuration.
@@ -22,7 +22,7 @@ func fixture(tb testing.TB, path string, log io.Writer, level slog.Level) (*daem
 }
 
 // open reads a configuration and opens its ledger.
-func open(tb testing.TB, path string) (*config.Config, *sqlite.Store) {
+func open(tb testing.TB, path string) (*config.Config, ledger.Store) {
 	tb.Helper()
 	cfg, err := app.Load(path)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // play is the demo at work.
@@ -19,7 +18,7 @@ type play struct {
 	*World
 	out    io.Writer
 	app    *app.App
-	store  *sqlite.Store
+	store  ledger.Store
 	failed int // checks
 }
 

@@ -34,7 +34,7 @@ func (s store) LeaseToken(ctx context.Context, key ledger.TokenKey) (oauth.Lease
 }
 
 type lease struct {
-	*sqlite.TokenLease
+	ledger.TokenLease
 	put func(ledger.Token, int, func() error) error
 }
 

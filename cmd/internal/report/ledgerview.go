@@ -12,7 +12,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // rowsLife and daysLife are how long cached reads of the ledger stay valid.
@@ -26,7 +25,7 @@ const (
 // for a moment, and limited to the configured accounts. It implements
 // web.Ledger.
 type LedgerView struct {
-	store  *sqlite.Store
+	store  ledger.Store
 	cfg    atomic.Pointer[config.Config]
 	rows   cached[Rows]
 	days   cached[[]ledger.Day]
@@ -36,7 +35,7 @@ type LedgerView struct {
 
 // NewLedgerView returns a view of a ledger that shows no accounts until
 // Configure.
-func NewLedgerView(store *sqlite.Store) *LedgerView { return &LedgerView{store: store} }
+func NewLedgerView(store ledger.Store) *LedgerView { return &LedgerView{store: store} }
 
 // Configure sets the configuration whose accounts are shown.
 func (v *LedgerView) Configure(cfg *config.Config) { v.cfg.Store(cfg) }

@@ -7,7 +7,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Rows are what a ledger knows of accounts and destinations.
@@ -18,7 +17,7 @@ type Rows struct {
 }
 
 // ReadRows reads a ledger's rows. A nil store has none.
-func ReadRows(ctx context.Context, store *sqlite.Store) (r Rows, err error) {
+func ReadRows(ctx context.Context, store ledger.Store) (r Rows, err error) {
 	if store == nil {
 		return r, nil
 	}

@@ -14,13 +14,12 @@ import (
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Options are what Login and Logout work with.
 type Options struct {
 	Config    *config.Config
-	Ledger    *sqlite.Store
+	Ledger    ledger.Store
 	Resources app.Resources
 	FrontEnd  FrontEnd
 	Flow      Flow
@@ -75,7 +74,7 @@ func Warn(front FrontEnd, s oauth.SignIn) {
 
 // endBackOff has the next poll of an account come at its usual time. An account that
 // is being polled, or never was, has no need of it.
-func (t Target) endBackOff(ctx context.Context, store *sqlite.Store) error {
+func (t Target) endBackOff(ctx context.Context, store ledger.Store) error {
 	if t.account == nil {
 		return nil // a destination's ends by itself: the sign-in is another one
 	}

@@ -46,7 +46,7 @@ func IsChild() bool { return os.Getenv(roleVariable) != "" }
 
 // Child plays the role and returns the exit code.
 func (k Kind) Child() int {
-	role, ok := map[string]func(context.Context, Store, []string) error{
+	role, ok := map[string]func(context.Context, ledger.Store, []string) error{
 		"count": count,
 		"hold":  hold,
 		"write": write,
@@ -70,10 +70,10 @@ func (k Kind) Child() int {
 
 // count increments an account's failures a number of times, each under a lease of
 // its own.
-func count(ctx context.Context, s Store, args []string) error {
+func count(ctx context.Context, s ledger.Store, args []string) error {
 	rounds, err := strconv.Atoi(args[1])
 	for i := 0; i < rounds && err == nil; i++ {
-		err = underLease(ctx, s, args[0], func(l Lease) error {
+		err = underLease(ctx, s, args[0], func(l ledger.Lease) error {
 			a, err := l.Account(ctx)
 			if err != nil {
 				return err
@@ -86,8 +86,8 @@ func count(ctx context.Context, s Store, args []string) error {
 }
 
 // hold takes a lease, prints a line and keeps the lease until its parent ends.
-func hold(ctx context.Context, s Store, args []string) error {
-	return underLease(ctx, s, args[0], func(Lease) error {
+func hold(ctx context.Context, s ledger.Store, args []string) error {
+	return underLease(ctx, s, args[0], func(ledger.Lease) error {
 		fmt.Println("held")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
@@ -96,8 +96,8 @@ func hold(ctx context.Context, s Store, args []string) error {
 
 // write puts pairs of records until it is killed, from four goroutines, first as
 // Sending, then as Forwarded, and prints the UID after each Put.
-func write(ctx context.Context, s Store, args []string) error {
-	return underLease(ctx, s, args[0], func(l Lease) error {
+func write(ctx context.Context, s ledger.Store, args []string) error {
+	return underLease(ctx, s, args[0], func(l ledger.Lease) error {
 		out := &lockedWriter{w: bufio.NewWriter(os.Stdout)}
 		errs := make(chan error, 4)
 		for g := range cap(errs) {
@@ -107,7 +107,7 @@ func write(ctx context.Context, s Store, args []string) error {
 	})
 }
 
-func writePairs(ctx context.Context, l Lease, out *lockedWriter, prefix string) error {
+func writePairs(ctx context.Context, l ledger.Lease, out *lockedWriter, prefix string) error {
 	for i := 0; ; i++ {
 		a := in(ledger.Sending, fmt.Sprintf("%s.%d", prefix, i))
 		b := in(ledger.Sending, a.UID+twin)
@@ -124,7 +124,7 @@ func writePairs(ctx context.Context, l Lease, out *lockedWriter, prefix string) 
 }
 
 // claimOnce claims one mailbox and prints its ID.
-func claimOnce(ctx context.Context, s Store, _ []string) error {
+func claimOnce(ctx context.Context, s ledger.Store, _ []string) error {
 	accounts, err := s.Claim(ctx, []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func claimOnce(ctx context.Context, s Store, _ []string) error {
 const retry = time.Millisecond
 
 // underLease waits until it has the lease.
-func underLease(ctx context.Context, s Store, account string, do func(Lease) error) error {
+func underLease(ctx context.Context, s ledger.Store, account string, do func(ledger.Lease) error) error {
 	id, err := strconv.ParseInt(account, 10, 64)
 	if err != nil {
 		return err

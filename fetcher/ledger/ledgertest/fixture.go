@@ -20,9 +20,9 @@ var epoch = time.Date(2026, 2, 28, 23, 59, 59, 123e6, time.UTC)
 type fixture struct {
 	context.Context
 	address string
-	store   Store
+	store   ledger.Store
 	account ledger.Account
-	lease   Lease
+	lease   ledger.Lease
 }
 
 func setup(t *testing.T, k Kind) *fixture {
@@ -35,7 +35,7 @@ func setup(t *testing.T, k Kind) *fixture {
 }
 
 // open opens a ledger until the end of the test, with a clock that stands at epoch.
-func open(t *testing.T, k Kind, address string) Store {
+func open(t *testing.T, k Kind, address string) ledger.Store {
 	t.Helper()
 	s, err := k.Open(t.Context(), address, func() time.Time { return epoch })
 	must(t, err)
@@ -43,7 +43,7 @@ func open(t *testing.T, k Kind, address string) Store {
 	return s
 }
 
-func claim(t *testing.T, s Store, ids ...ledger.Identity) []ledger.Account {
+func claim(t *testing.T, s ledger.Store, ids ...ledger.Identity) []ledger.Account {
 	t.Helper()
 	accounts, err := s.Claim(t.Context(), ids)
 	must(t, err)
@@ -51,7 +51,7 @@ func claim(t *testing.T, s Store, ids ...ledger.Identity) []ledger.Account {
 }
 
 // take takes a lease until the end of the test, if it is not released before.
-func take(t *testing.T, s Store, account int64) Lease {
+func take(t *testing.T, s ledger.Store, account int64) ledger.Lease {
 	t.Helper()
 	l, err := s.Lease(t.Context(), account)
 	must(t, err)

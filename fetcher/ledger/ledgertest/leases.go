@@ -13,7 +13,7 @@ import (
 func testLease(t *testing.T, k Kind) {
 	f := setup(t, k)
 	second := open(t, k, f.address)
-	for name, s := range map[string]Store{"the same store": f.store, "another store": second} {
+	for name, s := range map[string]ledger.Store{"the same store": f.store, "another store": second} {
 		_, err := s.Lease(f, f.account.ID)
 		wantError(t, "a second lease from "+name, err, ledger.ErrLeased)
 	}

@@ -12,52 +12,12 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// Store is a store under test. ledger/sqlite documents the contract of each
-// method.
-type Store interface {
-	Claim(context.Context, []ledger.Identity) ([]ledger.Account, error)
-	Accounts(context.Context) ([]ledger.Account, error)
-	Lease(ctx context.Context, account int64) (Lease, error)
-
-	Messages(ctx context.Context, f ledger.Filter, yield func(account string, r *ledger.Record) error) error
-	Copies(context.Context) ([]ledger.Copy, error)
-	Counts(context.Context) (map[int64]map[ledger.State]int, error)
-	Days(ctx context.Context, since time.Time) ([]ledger.Day, error)
-	Prune(context.Context) (int, error)
-
-	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
-	Routes(context.Context) ([]ledger.Route, error)
-	PutRoute(ctx context.Context, was, is ledger.Route) error
-	PutFacts(ctx context.Context, key ledger.RouteKey, facts string) error
-	Notices(context.Context) ([]ledger.Notice, error)
-	PutNotices(context.Context, ...ledger.Notice) error
-
-	Ping(context.Context) error
-	Close() error
-}
-
-// Lease is the right to change the rows of one account.
-type Lease interface {
-	Account(context.Context) (ledger.Account, error)
-	PutAccount(context.Context, ledger.Account) error
-	Known(context.Context) (*ledger.Rows, error)
-	Record(ctx context.Context, id int64) (*ledger.Record, error)
-	Marked(context.Context) ([]*ledger.Record, error)
-	Put(context.Context, ...*ledger.Record) error
-	Drop(ctx context.Context, ids ...int64) error
-	Deleted(ctx context.Context, at time.Time, ids ...int64) error
-	SetMissing(ctx context.Context, since time.Time, ids []int64) error
-	Rename(context.Context, ledger.Identity) error
-	Forget(context.Context) (messages int, err error)
-	Release() error
-}
-
 // Kind is a kind of store under test.
 type Kind struct {
 	// New returns the address of a new, empty ledger that is gone after the test.
 	New func(t testing.TB) (address string)
 	// Open opens the ledger at an address, with a clock; nil for time.Now.
-	Open func(ctx context.Context, address string, now func() time.Time) (Store, error)
+	Open func(ctx context.Context, address string, now func() time.Time) (ledger.Store, error)
 }
 
 // Run runs all tests.

@@ -27,7 +27,7 @@ func lease(t testing.TB, s *Store) *Lease {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := s.Lease(context.Background(), accounts[0].ID)
+	l, err := s.lease(context.Background(), accounts[0].ID)
 	if err != nil {
 		t.Fatal(err)
 	}

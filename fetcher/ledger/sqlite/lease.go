@@ -33,7 +33,15 @@ type Lease struct {
 // this or another process holds it, and ledger.ErrNotFound if there is no such
 // account. Messages found in state Sending were being sent when a process
 // died: see ledger.Record.Interrupt.
-func (s *Store) Lease(ctx context.Context, account int64) (*Lease, error) {
+func (s *Store) Lease(ctx context.Context, account int64) (ledger.Lease, error) {
+	l, err := s.lease(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (s *Store) lease(ctx context.Context, account int64) (*Lease, error) {
 	// Before anything is read: what follows from it must not be another file's.
 	if err := s.files.verify(s.path); err != nil {
 		return nil, explain("read the ledger", s.path, err)

@@ -181,7 +181,7 @@ func (s *Store) pruneAccount(ctx context.Context, a ledger.Account) (pruned int,
 	if err := s.read.scan(ctx, "SELECT EXISTS ("+toPrune+")", args, &some); err != nil || !some {
 		return 0, explain("read the ledger", s.path, err)
 	}
-	l, err := s.Lease(ctx, a.ID)
+	l, err := s.lease(ctx, a.ID)
 	if err != nil {
 		if errors.Is(err, ledger.ErrLeased) {
 			return 0, nil // another time

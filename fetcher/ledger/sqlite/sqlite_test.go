@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/ledgertest"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -28,23 +29,12 @@ func TestConformance(t *testing.T) {
 func kind() ledgertest.Kind {
 	return ledgertest.Kind{
 		New: func(t testing.TB) string { return filepath.Join(t.TempDir(), "popferry.db") },
-		Open: func(ctx context.Context, path string, now func() time.Time) (ledgertest.Store, error) {
+		Open: func(ctx context.Context, path string, now func() time.Time) (ledger.Store, error) {
 			s, err := sqlite.Open(ctx, path, sqlite.Options{Create: true, Now: now})
 			if err != nil {
 				return nil, err
 			}
-			return store{s}, nil
+			return s, nil
 		},
 	}
-}
-
-// store gives its leases as the interface that the tests know.
-type store struct{ *sqlite.Store }
-
-func (s store) Lease(ctx context.Context, account int64) (ledgertest.Lease, error) {
-	l, err := s.Store.Lease(ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
 }

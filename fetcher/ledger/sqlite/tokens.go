@@ -66,7 +66,15 @@ const tokenLockRetry = 20 * time.Millisecond
 // LeaseToken takes the lease of a sign-in, which need not exist yet. It waits for
 // other holders, in this process or another, until ctx ends: then the error is
 // that of ctx. Release it at the end.
-func (s *Store) LeaseToken(ctx context.Context, key ledger.TokenKey) (*TokenLease, error) {
+func (s *Store) LeaseToken(ctx context.Context, key ledger.TokenKey) (ledger.TokenLease, error) {
+	l, err := s.leaseToken(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (s *Store) leaseToken(ctx context.Context, key ledger.TokenKey) (*TokenLease, error) {
 	// Before anything is read: what follows from it must not be another file's.
 	if err := s.files.verify(s.path); err != nil {
 		return nil, explain("read the ledger", s.path, err)

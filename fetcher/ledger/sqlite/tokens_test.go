@@ -26,7 +26,7 @@ func signIn() ledger.Token {
 
 func leaseToken(t *testing.T, s *Store, key ledger.TokenKey) *TokenLease {
 	t.Helper()
-	l, err := s.LeaseToken(t.Context(), key)
+	l, err := s.leaseToken(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
