@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/child"
 	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/fetcher/printable"
 )
@@ -40,9 +41,9 @@ func (c shellCommand) run(ctx context.Context, limit time.Duration) (string, err
 	// What the shell leaves behind, and cannot be ended, would keep the pipes open.
 	cmd.WaitDelay = time.Second
 	var out limitedBuffer
-	var complaint tail
+	var complaint child.Tail
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	err := runWithChildren(cmd)
+	err := child.Run(cmd)
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // the shell has succeeded; what it left behind has nothing to add
 	}
@@ -58,29 +59,25 @@ func (c shellCommand) run(ctx context.Context, limit time.Duration) (string, err
 }
 
 // environment is what the command sees of the environment: not the passwords of
-// other accounts, and not systemd's socket, by which it could speak for popferry.
+// other accounts.
 func (c shellCommand) environment(all []string) []string {
-	hidden := []string{"NOTIFY_SOCKET"}
-	if c.without != nil {
-		hidden = append(hidden, c.without()...)
+	if c.without == nil {
+		return child.Environment(all, nil)
 	}
-	return slices.DeleteFunc(all, func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(hidden, name)
-	})
+	return child.Environment(all, c.without())
 }
 
 // failure says why the command failed. It does not show the command, which may
 // contain a secret, nor anything that it printed to stdout, also where its
 // complaint repeats that.
-func (c shellCommand) failure(err error, complaint *tail, printed string) error {
+func (c shellCommand) failure(err error, complaint *child.Tail, printed string) error {
 	var mask login.Mask
 	for line := range strings.Lines(strings.TrimPrefix(printed, byteOrderMark)) {
 		mask.Hide(strings.TrimSpace(line))
 	}
-	prefix, said := "", complaint.lastLine()
+	prefix, said := "", complaint.LastLine()
 	const shell = "sh: " // complains itself of what it is given, which may be a password: "sh: 1: hunter2: not found"
-	if strings.Contains(string(complaint.text), shell) {
+	if strings.Contains(complaint.String(), shell) {
 		mask.Hide(c.text)
 		for _, word := range c.words() {
 			mask.Hide(word)
@@ -104,27 +101,4 @@ func (c shellCommand) words() []string {
 		words = slices.Concat(words[:1], slices.DeleteFunc(words[1:], func(w string) bool { return len(w) < least }))
 	}
 	return words
-}
-
-// tail keeps the end of what a command wrote to stderr.
-type tail struct{ text []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 8 << 10
-	t.text = append(t.text, p...)
-	if excess := len(t.text) - most; excess > 0 {
-		t.text = append(t.text[:0], t.text[excess:]...)
-	}
-	return len(p), nil
-}
-
-// lastLine is the last one that is not blank: the reason usually comes last.
-func (t *tail) lastLine() string {
-	lines := strings.FieldsFunc(string(t.text), func(r rune) bool { return r == '\n' || r == '\r' })
-	for _, line := range slices.Backward(lines) {
-		if words := strings.Join(strings.Fields(line), " "); words != "" {
-			return words
-		}
-	}
-	return ""
 }
