@@ -52,7 +52,7 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 
 // mayHide reports whether it is not known yet that the server gives a message a second
 // time. That one was listed again is a sign, but a session that does not end by QUIT
-// looks the same: two polls have to see it.
+// looks the same: two polls have to see it, each of messages of another session.
 func (s *session) mayHide() bool {
 	keeps := s.row.Server.RetrKeeps
 	return keeps.Count < 2 || !keeps.Get(s.Now())

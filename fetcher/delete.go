@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -72,6 +73,7 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 		return err
 	}
 	s.pendingDeletes = false
+	s.noteGiven(doomed)
 	if len(deleted) == 0 {
 		return nil
 	}
@@ -89,6 +91,20 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	s.res.OnServer -= len(ids)
 	s.row.OnServer = s.res.OnServer
 	return nil
+}
+
+// noteGiven notes messages that this session retrieved and did not delete: the next
+// listing shows whether the server keeps them.
+func (s *session) noteGiven(doomed []identify.Match) {
+	given := s.tally.given()
+	for _, m := range doomed {
+		delete(given, m.Known.ID)
+	}
+	if !s.box.Quit() || len(given) == 0 {
+		return
+	}
+	s.row.Server.Given = ledger.Given{}
+	copy(s.row.Server.Given[:], slices.Sorted(maps.Keys(given)))
 }
 
 // withoutShort leaves out messages that came with fewer octets than listed, where the

@@ -287,6 +287,9 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		return false
 	}
 	failpoint("written")
+	if !d.fromCopy {
+		s.tally.retrieved(d.rec.ID)
+	}
 	if d.rec.CopyFile == "" {
 		s.dropCopy(d.before.CopyFile)
 	}

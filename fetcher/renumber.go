@@ -341,19 +341,17 @@ func (s *session) judgeParts(ctx context.Context, v identify.View, back []*ledge
 }
 
 // learnHiding notes whether the server hides what was retrieved. If a first sighting
-// was that of an owner who deletes mail, it does no harm: copies are kept until two
-// polls have seen otherwise.
+// was that of an owner who deletes mail, it does no harm: copies are kept until what two
+// sessions gave out was seen in two polls.
 func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
 	facts, now := &s.row.Server, s.Now()
-	hid, since := s.box.Hides(), s.lastLogin
+	hid := s.box.Hides()
 	if identify.LeftUnasked(vanished) {
 		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
 	}
-	if facts.RetrHides.Get(now) && facts.RetrHides.First.Before(since) {
-		since = facts.RetrHides.First
-	}
-	switch identify.WhatBecame(v, vanished, since, s.lastLogin) {
+	switch identify.WhatBecame(v, vanished, facts.Given, s.lastLogin) {
 	case identify.Kept:
+		facts.Given = ledger.Given{} // one session shows it once
 		if facts.RetrKeeps.See(true, now); facts.RetrKeeps.Count > 1 {
 			facts.RetrHides.End()
 		}

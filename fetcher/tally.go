@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type tally struct {
 	mu      sync.Mutex // guards all of it
 	counts  Counts
 	done    []identify.Match // forwarded in this session
+	got     map[int64]bool   // rows of messages that this session retrieved
 	breaker *outcome.Breaker
 	// noRoom are deliveries that found no room in this session, with nothing
 	// accepted since. They are not marked: it may be the mailbox that is full, or
@@ -42,7 +44,21 @@ func newTally(b *outcome.Breaker) *tally { return &tally{breaker: b} }
 func (t *tally) beginSession() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done, t.noRoom = nil, nil
+	t.done, t.noRoom, t.got = nil, nil, make(map[int64]bool)
+}
+
+// retrieved notes the row of a message that came from the server in this session.
+func (t *tally) retrieved(id int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.got[id] = true
+}
+
+// given are the rows of the messages that this session retrieved.
+func (t *tally) given() map[int64]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.got)
 }
 
 // endFetching ends the poll's fetching: what was fetched is still sent. The first

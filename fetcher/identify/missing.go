@@ -1,6 +1,7 @@
 package identify
 
 import (
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -67,19 +68,19 @@ func LeftUnasked(vanished []*ledger.Known) bool {
 }
 
 // WhatBecame says what has become of the messages that were fetched and not
-// deleted. One that was fetched since then and is still listed shows that the server
-// keeps them, unless most of those have gone: it may have been given out once more, or
-// be too large to be hidden. That the server hides them is shown by three or more that
-// the session of lastLogin fetched, if none is listed, or by any that was not
-// delivered: an owner hardly deletes what he has not got. vanished are the rows that
-// are missing since the last listing.
-func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Retrieved {
-	fetched := func(k *ledger.Known, since time.Time) bool {
+// deleted. One that was given out and is still listed shows that the server keeps
+// them, unless most of those have gone: it may be too large to be hidden. That the
+// server hides them is shown by three or more that the session of lastLogin fetched, if
+// none is listed, or by any that was not delivered: an owner hardly deletes what he has
+// not got. vanished are the rows that are missing since the last listing.
+func WhatBecame(v View, vanished []*ledger.Known, given ledger.Given, lastLogin time.Time) Retrieved {
+	forever := v.Policy.Keep && v.Policy.KeepFor == 0
+	fetched := func(k *ledger.Known) bool {
 		switch {
 		case !NotDeleted(*k):
 			return false
 		case k.State == ledger.Forwarded:
-			return v.Policy.Keep && v.Policy.KeepFor == 0 && !k.ForwardedAt.Before(since)
+			return forever && !k.ForwardedAt.Before(lastLogin)
 		default:
 			return Undelivered(*k) && k.Fingerprint != "" && k.Cause.Code != ledger.CauseIncomplete
 		}
@@ -88,13 +89,13 @@ func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Re
 	last, kept, left := 0, 0, 0
 	for i, k := range v.Known.All() {
 		switch listed := x.listed[i] && k.MissingSince.IsZero(); {
-		case !fetched(&k, since):
-		case listed:
+		case !slices.Contains(given[:], k.ID) || !NotDeleted(k):
+		case listed && k.Fingerprint != "":
 			kept++
-		case k.State == ledger.Forwarded:
+		case !listed && k.State == ledger.Forwarded && forever:
 			left++
 		}
-		if k.MissingSince.IsZero() && fetched(&k, lastLogin) {
+		if k.MissingSince.IsZero() && fetched(&k) {
 			last++
 		}
 	}
@@ -106,7 +107,7 @@ func WhatBecame(v View, vanished []*ledger.Known, since, lastLogin time.Time) Re
 	}
 	gone, undelivered := 0, 0
 	for _, k := range vanished {
-		if k.MissingSince.IsZero() && fetched(k, lastLogin) {
+		if k.MissingSince.IsZero() && fetched(k) {
 			gone++
 			if Undelivered(*k) {
 				undelivered++

@@ -75,10 +75,10 @@ func TestWhatBecame(t *testing.T) {
 	}{
 		{"all three that were fetched vanished", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, Hidden},
 		{"two are too few", "x:1", rows("a:1:forwarded b:1:forwarded"), keep, lastLogin, NotKnown},
-		{"two of four are still there", "c:1 d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, Kept},
-		{"one of three is still there", "c:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, Kept},
-		{"one of four is still there", "d:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), keep, lastLogin, NotKnown},
-		{"one is there, and others went before", "d:1", change(change(change(rows("a:1:forwarded b:1:forwarded c:1:forwarded d:1:forwarded"), 0, missing), 1, missing), 2, missing), keep, lastLogin, NotKnown},
+		{"two of four are still there", "c:1 d:1", rows("a:1:forwarded:p b:1:forwarded:q c:1:forwarded:r d:1:forwarded:s"), keep, lastLogin, Kept},
+		{"one of three is still there", "c:1", rows("a:1:forwarded:p b:1:forwarded:q c:1:forwarded:r"), keep, lastLogin, Kept},
+		{"one of four is still there", "d:1", rows("a:1:forwarded:p b:1:forwarded:q c:1:forwarded:r d:1:forwarded:s"), keep, lastLogin, NotKnown},
+		{"one is there, and others went before", "d:1", change(change(change(rows("a:1:forwarded:p b:1:forwarded:q c:1:forwarded:r d:1:forwarded:s"), 0, missing), 1, missing), 2, missing), keep, lastLogin, NotKnown},
 		{"an empty listing is not believed", "", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), keep, lastLogin, NotKnown},
 		{"they were deleted by popferry", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{}, lastLogin, NotKnown},
 		{"they are kept for a time only", "x:1", rows("a:1:forwarded b:1:forwarded c:1:forwarded"), Policy{Keep: true, KeepFor: time.Hour}, lastLogin, NotKnown},
@@ -91,8 +91,27 @@ func TestWhatBecame(t *testing.T) {
 	} {
 		v := View{Entries: entries(test.listing), Known: ledger.PackRows(test.rows...), Policy: test.policy, Now: noon}
 		gone, left, _ := Missing(v)
-		if got := WhatBecame(v, slices.Concat(gone, left), test.login, test.login); got != test.want {
+		if got := WhatBecame(v, slices.Concat(gone, left), ledger.Given{1, 2, 3, 4}, test.login); got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// Only what was given out in a session that ended by QUIT shows that the server keeps it.
+func TestWhatBecameOfWhatWasNotGivenOut(t *testing.T) {
+	t.Parallel()
+	v := View{Entries: entries("c:1"), Known: ledger.PackRows(rows("a:1:deferred:p b:1:held:q c:1:held:r")...), Now: noon}
+	for _, test := range []struct {
+		given ledger.Given
+		want  Retrieved
+	}{
+		{ledger.Given{}, NotKnown},
+		{ledger.Given{1, 2}, NotKnown},
+		{ledger.Given{3}, Kept},
+	} {
+		gone, _, _ := Missing(v)
+		if got := WhatBecame(v, gone, test.given, noon); got != test.want {
+			t.Errorf("given out %v: %v, want %v", test.given, got, test.want)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer, a.Listings = 0, Cause{}, 0, Listings{}
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
-	a.Server.Tried = Tried{}
+	a.Server.Tried, a.Server.Given = Tried{}, Given{}
 	return a
 }
 

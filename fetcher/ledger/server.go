@@ -14,7 +14,13 @@ type ServerFacts struct {
 	LastLogin  time.Time `json:"last_login,omitzero"`
 	LastBody   time.Time `json:"last_body,omitzero"`    // when a message last arrived whole
 	MostBodies int       `json:"most_bodies,omitempty"` // messages that arrived whole in one session, at most
+	Given      Given     `json:"given,omitzero"`
 }
+
+// Given are the rows of some messages that were retrieved in one session, left on the
+// server, and not looked for since. The session ended by QUIT that was answered: without
+// one (RFC 1939 section 6) no server hides anything, and nothing is known by what it lists.
+type Given [8]int64
 
 // Unanswered are optional commands at which the server falls silent or ends the
 // connection. A cut connection looks the same, so two polls have to see it.
@@ -44,6 +50,7 @@ type Habits struct {
 	UIDNumbers Fact[bool] `json:"uids_are_numbers,omitzero"` // its UIDs are the numbers of the messages, against RFC 1939 section 7
 	RetrHides  Fact[bool] `json:"retr_hides,omitzero"`       // it no longer lists messages that were retrieved
 	RetrKeeps  Fact[bool] `json:"retr_keeps,omitzero"`       // it still lists them
+	RetrTwice  Fact[bool] `json:"retr_twice,omitzero"`       // it gave a message twice in one session
 	WrongSizes Fact[bool] `json:"wrong_sizes,omitzero"`      // LIST gives other sizes than RETR
 	RightSizes Fact[bool] `json:"right_sizes,omitzero"`      // LIST gives the sizes of RETR, for some messages at least
 }
@@ -76,6 +83,7 @@ func (s *ServerFacts) View(now time.Time) []FactView {
 	add(s.ExpireDays.view("expire_after", now))
 	add(s.RetrHides.view("retr_hides", now))
 	add(s.RetrKeeps.view("retr_keeps", now))
+	add(s.RetrTwice.view("retr_twice", now))
 	add(s.WrongSizes.view("wrong_sizes", now))
 	add(s.RightSizes.view("right_sizes", now))
 	return out

@@ -42,9 +42,11 @@ func (s *Session) Delete(ctx context.Context, entries []pop3.Entry, answered fun
 		}
 		answered(i, refused)
 	}
-	if err := s.conn.Quit(ctx); err != nil && len(deleted) > 0 {
+	err = s.conn.Quit(ctx)
+	if err != nil && len(deleted) > 0 {
 		return nil, s.conf.Source.Error(StepQuit, err)
 	}
+	s.quit = err == nil
 	return deleted, nil
 }
 

@@ -128,7 +128,7 @@ func (s *Session) retrieve(ctx context.Context, e pop3.Entry, keep func(*message
 // shorter: only what came first was a part then.
 func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body, keep func(*message.Body) error) (*message.Body, error) {
 	s.window.closed = true // else all that is pipelined would be read twice each time
-	if s.conf.Facts.RetrKeeps.Get(s.conf.Now) && !s.Hides() {
+	if facts := s.conf.Facts; (facts.RetrTwice.Get(s.conf.Now) || facts.RetrKeeps.Get(s.conf.Now)) && !s.Hides() {
 		keep = nil
 	}
 	if keep != nil {
@@ -147,7 +147,7 @@ func (s *Session) compare(ctx context.Context, e pop3.Entry, first *message.Body
 		err = &IncompleteError{Got: again.Octets, Listed: e.Size}
 	}
 	if err == nil && !s.Hides() {
-		s.conf.Facts.RetrKeeps.See(true, s.conf.Now) // it has given this one twice
+		s.conf.Facts.RetrTwice.See(true, s.conf.Now) // it may hide it at QUIT nevertheless
 	}
 	return again, err
 }

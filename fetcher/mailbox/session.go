@@ -48,6 +48,7 @@ type Session struct {
 	// headerEnded: the header that was read last was followed by an empty line.
 	headerEnded bool
 	again       again
+	quit        bool   // it was ended by QUIT, which was answered
 	leftOut     string // the optional command that ended the session
 }
 
@@ -191,6 +192,10 @@ func (s *Session) Close(ctx context.Context) {
 
 // Cut closes the connection at once. It may be called from any goroutine.
 func (s *Session) Cut() { _ = s.conn.Close() }
+
+// Quit reports whether the session was ended by QUIT, and the server said that this was
+// done.
+func (s *Session) Quit() bool { return s.quit }
 
 // Pipelined reports whether more than one command was outstanding at a time.
 func (s *Session) Pipelined() bool { return s.window.pipelined }
