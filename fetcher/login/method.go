@@ -36,5 +36,13 @@ func Mechanisms() []Method {
 	return all
 }
 
+// SecretName is what a login needs, for messages: an access token, or a password.
+func SecretName(token bool) string {
+	if token {
+		return "access token"
+	}
+	return "password"
+}
+
 // Secret reports whether the method needs a password or token.
 func (m Method) Secret() bool { return m != External }

@@ -67,7 +67,7 @@ func (cr Credentials) secret(ctx context.Context) (string, error) {
 	}
 	s, err := cr.Secret(ctx)
 	if err != nil {
-		return "", fmt.Errorf("login: getting the password: %w", err)
+		return "", fmt.Errorf("login: getting the %s: %w", login.SecretName(cr.Token), err)
 	}
 	return s, nil
 }

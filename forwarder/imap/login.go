@@ -58,7 +58,7 @@ func (s *session) secret(ctx context.Context) (string, error) {
 	}
 	secret, err := s.o.Secret(ctx)
 	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
+		return "", fmt.Errorf("%s: %w", login.SecretName(s.o.Token), err)
 	}
 	s.Hidden().Hide(secret)
 	s.Hidden().HideResponse([]byte("\x00" + s.o.Username + "\x00" + secret)) // RFC 4616

@@ -54,7 +54,7 @@ func (s *session) secret(ctx context.Context) (string, error) {
 	}
 	secret, err := s.o.Secret(ctx)
 	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
+		return "", fmt.Errorf("%s: %w", login.SecretName(s.o.Token), err)
 	}
 	// Now and not only in a response: some servers repeat the line that they refuse,
 	// and some name the secret long after the login.

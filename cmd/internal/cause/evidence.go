@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -34,6 +35,7 @@ func evidence(err error) string {
 		source  *mailbox.Error
 		dialed  *dial.Error
 		network *net.OpError
+		signIn  *oauth.Error
 	)
 	o, _, answered := outcome.AnswerIn(err)
 	switch {
@@ -41,6 +43,8 @@ func evidence(err error) string {
 		return evidence(source.Err)
 	case answered:
 		return answer(o)
+	case errors.As(err, &signIn):
+		return signIn.Error()
 	case errors.As(err, &dialed):
 		return evidence(dialed.Err)
 	case errors.As(err, &network):

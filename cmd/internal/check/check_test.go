@@ -78,6 +78,8 @@ func problems(t *testing.T, out string) string {
 		{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`, "TIME"},
 		{`\d{4}-\d\d-\d\d`, "DATE"},
 		{`(lookup \S+) on \S+:`, "$1:"},
+		{`127\.0\.0\.1:\d+`, "127.0.0.1:PORT"},
+		{`\bDATE \d\d:\d\d(:\d\d)?\b`, "DATE"},
 	} {
 		text = regexp.MustCompile(r.from).ReplaceAllString(text, r.to)
 	}

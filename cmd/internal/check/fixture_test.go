@@ -18,8 +18,10 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/imaptest"
 )
@@ -33,6 +35,7 @@ type fixture struct {
 	listening map[string]string // address:port: where it is in fact
 	deaf      string            // address:port from which nothing comes back
 	noDNS     bool
+	ledger    func(*config.Config) *sqlite.Store // nil: there is none yet
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -210,6 +213,9 @@ func (f *fixture) checkWith(o Options, account, forward string) (ok bool, text s
 		f.t.Fatal(err)
 	}
 	var out bytes.Buffer
+	if f.ledger != nil {
+		o.Ledger = f.ledger(cfg)
+	}
 	o.Config, o.Resources = cfg, app.Resources{Network: f.network()}
 	ok, err = Run(f.t.Context(), o, NewText(&out, false, os.Getenv))
 	if err != nil {

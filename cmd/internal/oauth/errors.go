@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/login"
 	"github.com/popferry/popferry/fetcher/printable"
@@ -177,8 +178,8 @@ func saidIn(e *oauth2.RetrieveError, mask *login.Mask) string {
 // provider's, if that is much.
 func clockNote(date string, now time.Time) string {
 	theirs, err := http.ParseTime(date)
-	if off := now.Sub(theirs).Round(time.Minute); err == nil && off.Abs() > clockSkew {
-		return fmt.Sprintf(" (the clock of this machine differs from the provider's by %v)", off.Abs())
+	if off := now.Sub(theirs).Round(time.Minute).Abs(); err == nil && off > clockSkew {
+		return fmt.Sprintf(" (the clock of this machine differs from the provider's by %s)", terminal.Span(off))
 	}
 	return ""
 }

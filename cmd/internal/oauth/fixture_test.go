@@ -3,7 +3,6 @@ package oauth_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -99,30 +98,11 @@ func signIn(t *testing.T, c oauth.Client) oauth.SignIn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.Finish(t.Context(), endOf(t, r.URL))
+	s, err := r.Finish(t.Context(), oauthtest.Browse(t, r.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// endOf is the address at which a browser ends.
-func endOf(t *testing.T, address string) string {
-	t.Helper()
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := browser.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = r.Body.Close()
-	if r.StatusCode != http.StatusFound {
-		t.Fatalf("the provider answered %s", r.Status)
-	}
-	return r.Header.Get("Location")
 }
 
 // keep signs in and writes it to the ledger.

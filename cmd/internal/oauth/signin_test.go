@@ -26,7 +26,7 @@ func TestFlows(t *testing.T) {
 			if err != nil {
 				return oauth.SignIn{}, err
 			}
-			end := endOf(t, b.URL)
+			end := oauthtest.Browse(t, b.URL)
 			go func() {
 				for _, address := range []string{strings.Replace(end, "state=", "state=x", 1), end} { // another's first
 					if r, err := http.Get(address); err == nil {
@@ -98,7 +98,7 @@ func TestForeignAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end, err := url.Parse(endOf(t, other.URL))
+	end, err := url.Parse(oauthtest.Browse(t, other.URL))
 	if err != nil {
 		t.Fatal(err)
 	}

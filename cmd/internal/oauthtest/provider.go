@@ -120,6 +120,26 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
 }
 
+// Browse is a browser that opens the address of a sign-in, and returns the address at
+// which it ends.
+func Browse(tb testing.TB, address string) string {
+	tb.Helper()
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	answer, err := browser.Do(r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusFound {
+		tb.Fatalf("the provider answered %s", answer.Status)
+	}
+	return answer.Header.Get("Location")
+}
+
 // device begins the device flow (RFC 8628 section 3.2).
 func (p *Provider) device(w http.ResponseWriter, r *http.Request) {
 	secret := r.PostFormValue("client_secret")
