@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -32,9 +31,7 @@ func (p *program) checkCommand() *cobra.Command {
 			if err := app.Select(cfg, args); err != nil {
 				return usage(c, err)
 			}
-			for _, w := range cfg.Warnings {
-				_, _ = fmt.Fprintf(p.stderr, "popferry: warning: %s\n", w)
-			}
+			p.warn(cfg.Warnings...)
 			store, err := app.ReadLedger(c.Context(), cfg)
 			if err != nil {
 				return err

@@ -95,9 +95,9 @@ func TestForgetKeepsTheOnlyCopies(t *testing.T) {
 		}
 	})
 	f.do(exitUsage, []string{"2 messages would be forgotten", "2 of them were not delivered, and popferry has their only copies, in " + f.kept(),
-		"popferry forget isp --yes --drop-copies"}, "forget", "isp")
+		"popferry forget --config " + f.config + " isp --yes --drop-copies"}, "forget", "isp")
 	f.do(exitUsage, []string{"isp: 2 messages were not delivered, and their only copies are in " + f.kept(), "nothing was removed",
-		`popferry forget "isp" --yes --drop-copies`}, "forget", "isp", "--yes")
+		"popferry forget --config " + f.config + ` "isp" --yes --drop-copies`}, "forget", "isp", "--yes")
 	f.do(exitUsage, []string{"--drop-copies needs --yes"}, "forget", "isp", "--drop-copies")
 	f.hasStates("uid-1 held, uid-2 skipped")
 	f.hasCopies(f.kept(), "1-uid-1.eml", "1-uid-2.eml")

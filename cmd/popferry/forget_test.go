@@ -49,7 +49,7 @@ func TestForget(t *testing.T) {
 	f := newFixture(t, testworld.Mail(2)...)
 	f.poll(false)
 	f.do(exitUsage, []string{"isp (leo at 127.0.0.1): 2 messages would be forgotten", "all the mail on its server will be forwarded again",
-		"nothing was removed: to remove them, popferry forget isp --yes"}, "forget", "isp")
+		"nothing was removed: to remove them, popferry forget --config " + f.config + " isp --yes"}, "forget", "isp")
 	f.hasStates("uid-1 forwarded, uid-2 forwarded")
 	f.do(exitOK, []string{"isp: 2 messages forgotten"}, "forget", "isp", "--yes")
 	if all := f.accounts(); len(all) != 0 {

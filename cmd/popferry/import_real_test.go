@@ -164,7 +164,7 @@ func (f *importFixture) importAndPoll(args []string, before int, want map[[sha25
 		t.Errorf("the password is shown:\n%s%s", out, errs)
 	}
 	for _, forwarded := range []string{"isp: 100 forwarded, 0 held, 0 deferred, 0 skipped, 300 on server", "isp: 0 forwarded, 0 held, 0 deferred, 0 skipped, 300 on server"} {
-		if code, out, errs := popferry(t, "run", "--once", "--config", cfg); code != exitOK || !strings.Contains(out, forwarded) {
+		if code, out, errs := popferry(t, "run", "--once", "--verbose", "--config", cfg); code != exitOK || !strings.Contains(out, forwarded) {
 			t.Fatalf("got exit %d, want %d and %q\n%s%s", code, exitOK, forwarded, out, errs)
 		}
 	}

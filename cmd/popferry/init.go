@@ -158,5 +158,5 @@ func (p *program) pollFirst(ctx context.Context, r setup.Result) error {
 		return err
 	}
 	cfg.Log.Level = max(cfg.Log.Level, slog.LevelWarn)
-	return p.run(ctx, cfg, runFlags{once: true}, []string{r.Account}, daemon.Signals{})
+	return p.run(ctx, cfg, runFlags{once: true, verbose: true}, []string{r.Account}, daemon.Signals{})
 }

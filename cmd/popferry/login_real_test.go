@@ -163,7 +163,7 @@ func TestSignInToRealServers(t *testing.T) {
 	w := newSignedIn(t, oauthtest.Options{Life: 2 * time.Second})
 	w.dovecot.Seed("leo", []byte(testworld.OneMail))
 
-	if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "popferry login") {
+	if code, shown := w.run(nil, "run", "--once", "--verbose"); code != exitAgain || !strings.Contains(shown, "popferry login") {
 		t.Errorf("before anybody has signed in: exit %d\n%s", code, shown)
 	}
 	approved := w.approve("leo@isp.test")
@@ -194,7 +194,7 @@ func TestSignInToRealServers(t *testing.T) {
 	}
 	w.provider.RevokeAll()
 	for range 2 { // the second one backs off
-		if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "the provider has ended the sign-in") && !strings.Contains(shown, "not polled") {
+		if code, shown := w.run(nil, "run", "--once", "--verbose"); code != exitAgain || !strings.Contains(shown, "the provider has ended the sign-in") && !strings.Contains(shown, "not polled") {
 			t.Errorf("after the end of the sign-in: exit %d\n%s", code, shown)
 		}
 	}
@@ -216,7 +216,7 @@ func TestSignInToRealServers(t *testing.T) {
 	if code, shown := w.run(nil, "logout", "isp"); code != exitOK {
 		t.Errorf("logout: exit %d\n%s", code, shown)
 	}
-	if code, shown := w.run(nil, "run", "--once"); code != exitAgain || !strings.Contains(shown, "nobody has signed in") {
+	if code, shown := w.run(nil, "run", "--once", "--verbose"); code != exitAgain || !strings.Contains(shown, "nobody has signed in") {
 		t.Errorf("after logging out: exit %d\n%s", code, shown)
 	}
 	wantHidden(t, w.provider, w.shown.String())

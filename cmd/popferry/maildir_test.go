@@ -74,7 +74,7 @@ func TestMailGoesIntoAMaildir(t *testing.T) {
 		src, dir := testworld.POP3(t, pop3test.Options{}, testworld.Mail(3)...), newMaildir(t)
 		cfg := maildirConfig(t, src, dir, leave, ", create_folder: true")
 		for _, want := range []string{"3 forwarded", "0 forwarded"} {
-			if code, out, errs := popferry(t, "run", "--once", "--now", "--config", cfg); code != exitOK || strings.Count(out, want) != 2 {
+			if code, out, errs := popferry(t, "run", "--once", "--now", "--verbose", "--config", cfg); code != exitOK || strings.Count(out, want) != 2 {
 				t.Fatalf("got exit %d, want %d and %s twice\n%s%s", code, exitOK, want, out, errs)
 			}
 		}

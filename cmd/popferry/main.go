@@ -12,7 +12,10 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/invocation"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -32,7 +35,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	stdout, stderr = terminal.NewScreen(stdout), terminal.NewScreen(stderr)
 	cmd := newRoot(stdout, stderr)
 	cmd.SetArgs(args)
-	return exitCode(cmd.ExecuteContext(ctx), stderr)
+	c, err := cmd.ExecuteContextC(ctx)
+	return exitCode(err, invocation.NewProse(stderr, invocation.New(os.Args[0], configFlag(c))))
+}
+
+// configFlag is the value of a command's --config; "" if there is none.
+func configFlag(c *cobra.Command) string {
+	if f := c.Flags().Lookup("config"); f != nil {
+		return f.Value.String()
+	}
+	return ""
 }
 
 // exitCode prints a command's error and returns the exit code for it.

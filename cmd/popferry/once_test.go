@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/testworld"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -104,4 +105,58 @@ forward:
 	if ends := time.UnixMilli(int64(seconds * 1000)); err != nil || ends.Before(before.Add(59*time.Minute)) || ends.After(time.Now().Add(61*time.Minute)) {
 		t.Errorf("the token ends at %s, %v; want an hour after %s", ends, err, before)
 	}
+}
+
+// Cron mails whatever is printed: there is nothing to read where nothing happened
+// and stdout is no terminal. What happened has one line, and what failed says so.
+func TestOnceSaysNothingWhereNothingHappened(t *testing.T) {
+	t.Parallel()
+	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
+state: popferry.db
+accounts:
+  - {name: port, %s, tls: none, username: zoe, password: secret}
+  - {name: good, %s, tls: none, username: leo, password: secret}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, testworld.HostPort(t, nowhere), testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	tests := []struct {
+		args      []string
+		code      int
+		out, errs string // expressions
+	}{
+		{[]string{"good"}, exitOK, `^good: 1 forwarded, .*\n$`, `^$`},
+		{[]string{"good"}, exitOK, `^$`, `^$`},
+		{[]string{"good", "--verbose"}, exitOK, `^good: 0 forwarded, .*\n$`, `^$`},
+		{nil, exitAgain, `^port: FAILED: nothing listens on this port\n$`, `^popferry: port: nothing listens on this port: .*\n$`},
+		{nil, exitAgain, `^$`, `^$`}, // it only backs off
+		{[]string{"--ok-if-waiting"}, exitOK, `^$`, `^$`},
+		{[]string{"--verbose"}, exitAgain, `^port: not polled\ngood: 0 forwarded, .*\n$`, `port: not polled: it or its destination failed before`},
+		{[]string{"--now", "--ok-if-waiting"}, exitAgain, `^port: FAILED: `, `port: nothing listens`},
+		{[]string{"--now", "--quiet"}, exitAgain, `^port: FAILED: `, `port: nothing listens`},
+	}
+	for _, tt := range tests {
+		code, out, errs := popferry(t, append([]string{"run", "--once", "--config", cfg}, tt.args...)...)
+		if code != tt.code || !regexp.MustCompile(tt.out).MatchString(out) || !regexp.MustCompile(tt.errs).MatchString(errs) {
+			t.Errorf("%q: got exit %d, want %d\nstdout, want %s:\n%s\nstderr, want %s:\n%s", tt.args, code, tt.code, tt.out, out, tt.errs, errs)
+		}
+	}
+}
+
+// With --quiet, mail that was forwarded is no news either; what is held is. What was
+// deferred only waits.
+func TestOnceQuietAndWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, testworld.OneMail)
+	f.do(exitOK, nil, "run", "--once", "--quiet")
+	f.pop.Add("leo", pop3test.Message{UID: "uid-2", Octets: []byte(testworld.Mail(2)[1])})
+	f.refuse.Store(true)
+	f.do(exitOK, []string{"isp: 0 forwarded, 1 held"}, "run", "--once", "--quiet")
+	f.change(func(r *ledger.Record) {
+		if r.UID == "uid-2" {
+			r.State, r.NextAttempt = ledger.Deferred, later
+		}
+	})
+	f.do(exitAgain, nil, "run", "--once")
+	f.do(exitOK, nil, "run", "--once", "--ok-if-waiting")
 }

@@ -52,7 +52,7 @@ func TestPollWaitPrintsResults(t *testing.T) {
 			}
 		}
 	}
-	poll(exitAgain, []string{"isp: 0 forwarded, "}, "popferry: isp: ", "isp")
+	poll(exitAgain, []string{"isp: FAILED: "}, "popferry: isp: ", "isp")
 	poll(exitOK, []string{"work: 0 forwarded, 0 held, 0 deferred, 0 skipped, 1 on server, "}, "", "work")
 	poll(exitUsage, nil, `there is no account "nobody"`, "work", "nobody")
 	well.Store(true)

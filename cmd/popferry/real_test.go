@@ -213,7 +213,7 @@ forward:
 		t.Errorf("got exit %d, %d left; want %d, 10\n%s", code, d.Count("isp"), 75, errs)
 	}
 	p.Start()
-	if code, _, errs = popferry(t, "run", "--once", "--config", cfg); code != 75 || !strings.Contains(errs, "--now") {
+	if code, _, errs = popferry(t, "run", "--once", "--verbose", "--config", cfg); code != 75 || !strings.Contains(errs, "--now") {
 		t.Errorf("it does not back off: got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
 	d.Stop()

@@ -71,7 +71,7 @@ func TestRetryAndSkipChangeAllMessagesOrNone(t *testing.T) {
 	f.hasStates("uid-1 forwarded, uid-2 held")
 	for _, command := range []string{"retry", "skip"} {
 		f.do(exitOther, []string{"isp: the ledger has no message with the UID no-such", "isp: cannot " + command + " uid-1 in state forwarded (only: deferred, held, ",
-			"nothing was changed; to list the account's messages: popferry messages --account isp"}, command, "isp", "uid-2", "no-such", "uid-1")
+			"nothing was changed; to list the account's messages: popferry messages --config " + f.config + " --account isp"}, command, "isp", "uid-2", "no-such", "uid-1")
 	}
 	f.hasStates("uid-1 forwarded, uid-2 held")
 }

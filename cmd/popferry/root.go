@@ -14,12 +14,14 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/discover"
+	"github.com/popferry/popferry/cmd/internal/invocation"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // program is what the commands share.
 type program struct {
 	stdout, stderr io.Writer
+	arg0           string // how the program was called
 	configFlag     string
 	resources      app.Resources
 
@@ -31,7 +33,7 @@ type program struct {
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	p := &program{stdout: stdout, stderr: stderr, resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
+	p := &program{stdout: stdout, stderr: stderr, arg0: os.Args[0], resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
 		Short: "Collect mail from POP3 mailboxes and forward it by SMTP or LMTP",
@@ -46,7 +48,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(badFlag)
-	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
+	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.healthyCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
 	root.AddCommand(p.pollCommand(), p.providersCommand(), p.checkCommand())
 	root.AddCommand(p.loginCommand(), p.logoutCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())
@@ -64,6 +66,24 @@ func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 		"configuration `FILE` (default: $POPFERRY_CONFIG,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
 	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails if there is no such flag
 	return c
+}
+
+// invoked is how the user started the program.
+func (p *program) invoked() invocation.Invocation { return invocation.New(p.arg0, p.configFlag) }
+
+// prose is w for text that the user reads.
+func (p *program) prose(w io.Writer) io.Writer { return invocation.NewProse(w, p.invoked()) }
+
+// tell prints a line to stderr.
+func (p *program) tell(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.prose(p.stderr), "popferry: "+format+"\n", args...)
+}
+
+// warn prints warnings.
+func (p *program) warn(warnings ...string) {
+	for _, w := range warnings {
+		p.tell("warning: %s", w)
+	}
 }
 
 // load finds and reads the configuration.

@@ -17,14 +17,37 @@ import (
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/web"
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // runFlags are the flags of run.
 type runFlags struct {
 	once, now, json bool
+	quiet, verbose  bool
+	okIfWaiting     bool
 	trace           string // an account; "": none
 	metricsFile     string // "": none is written
+}
+
+// detail is how much run --once says on a terminal or on another kind of output,
+// which cron mails.
+func (f *runFlags) detail(onTerminal bool) report.Detail {
+	switch {
+	case f.quiet:
+		return report.Failures
+	case f.verbose, onTerminal:
+		return report.EachPoll
+	}
+	return report.Events
+}
+
+// tryAgain reports whether a poll is a reason for exit code 75.
+func (f *runFlags) tryAgain(r fetcher.Result) bool {
+	if f.okIfWaiting {
+		return r.Err != nil
+	}
+	return r.TryAgain()
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -37,7 +60,10 @@ func (p *program) runCommand() *cobra.Command {
 			"by itself.\n" +
 			"Signals: TERM and INT finish the transactions in flight and stop, a second one stops at once;\n" +
 			"HUP reads the configuration again; USR1 polls all accounts now.\n\n" +
-			"Exit codes with --once: 0 done, 75 something has to be tried again, 78 configuration, 64 usage, 1 anything else.",
+			"With --once it prints a line for each account. Where stdout is not a terminal, as under cron, it leaves out\n" +
+			"accounts in which nothing happened, and logs only warnings and errors.\n\n" +
+			"Exit codes with --once: 0 done, 75 something has to be tried again, 78 configuration, 64 usage, 1 anything else.\n" +
+			"With --ok-if-waiting, 75 means that a poll failed: messages and accounts that only wait for their next try are 0.",
 		ValidArgsFunction: p.completeAccounts(0),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
@@ -64,6 +90,9 @@ func (p *program) runCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.once, "once", false, "poll each account once and exit")
 	c.Flags().BoolVar(&f.json, "json", false, "with --once: print the summary as JSON")
 	c.Flags().BoolVar(&f.now, "now", false, "with --once: poll accounts that are backing off after a failure, too")
+	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "say only what failed or needs you")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "say everything: each account, and the whole log")
+	c.Flags().BoolVar(&f.okIfWaiting, "ok-if-waiting", false, "with --once: exit with 0, not 75, if what has to be tried again only waits for its next try")
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
 	c.Flags().StringVar(&f.trace, "trace", "", "log what this `ACCOUNT` says to its POP3 server and its destination, and their\nanswers, without passwords and mail")
 	completeFlag(c, "trace", p.completeAccount)
@@ -73,8 +102,12 @@ func (p *program) runCommand() *cobra.Command {
 // check refuses flags that need --once.
 func (f *runFlags) check() error {
 	switch {
+	case f.quiet && f.verbose:
+		return errors.New("--quiet and --verbose cannot be combined")
 	case f.once:
 		return nil
+	case f.okIfWaiting:
+		return errors.New("--ok-if-waiting needs --once")
 	case f.now:
 		return errors.New("--now needs --once")
 	case f.json:
@@ -89,16 +122,12 @@ func (f *runFlags) check() error {
 func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names []string, signals daemon.Signals) error {
 	log := p.setupOutput(cfg, f)
 	defer p.resources.Tracker.Stop()
-	for _, w := range cfg.Warnings {
-		_, _ = fmt.Fprintf(p.stderr, "popferry: warning: %s\n", w)
-	}
+	p.warn(cfg.Warnings...)
 	store, err := app.OpenLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	for _, w := range app.CopyWarnings(ctx, store, cfg, len(names) > 0) {
-		_, _ = fmt.Fprintf(p.stderr, "popferry: warning: %s\n", w)
-	}
+	p.warn(app.CopyWarnings(ctx, store, cfg, len(names) > 0)...)
 	app.Prune(ctx, store, log.Logger)
 	if f.once {
 		err = p.once(ctx, cfg, store, log, f)
@@ -125,7 +154,10 @@ func (p *program) setupOutput(cfg *config.Config, f runFlags) app.Log {
 	}
 	p.stderr = app.NewSyncWriter(p.stderr)
 	p.resources.Trace = app.NewTrace(f.trace, p.stderr, cfg.Log)
-	log := app.NewLog(p.stderr, cfg.Log)
+	log := app.NewStyledLog(p.stderr, cfg.Log, app.LogStyle{
+		Short: terminal.Is(p.stderr) && !f.verbose && f.trace == "",
+		Quiet: f.quiet || f.once && f.detail(terminal.Is(p.stdout)) != report.EachPoll,
+	})
 	if view == nil {
 		view = progress.Lines(log.Logger)
 	}
@@ -155,14 +187,7 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store ledger.Sto
 	if !stop.Begun() {
 		a.Notify(stop.Context, store, log.Logger)
 	}
-	again := false
-	for _, res := range results {
-		again = again || res.TryAgain()
-		if line := report.ProblemLine(res); line != "" {
-			_, _ = fmt.Fprintln(p.stderr, "popferry: "+line)
-		}
-	}
-	if err := report.PrintPolls(p.stdout, results, f.json); err != nil {
+	if err := p.printPolls(results, f); err != nil {
 		return err
 	}
 	if metrics != nil {
@@ -170,8 +195,25 @@ func (p *program) once(ctx context.Context, cfg *config.Config, store ledger.Sto
 			return cause.Explain("metrics-file", err)
 		}
 	}
-	if again {
+	if slices.ContainsFunc(results, f.tryAgain) {
 		return &app.TryAgainError{}
 	}
 	return nil
+}
+
+// printPolls prints the results to stdout, and what to do about them to stderr.
+func (p *program) printPolls(results []fetcher.Result, f runFlags) error {
+	detail := f.detail(terminal.Is(p.stdout))
+	for _, res := range results {
+		if line := detail.Problem(res); line != "" {
+			p.tell("%s", line)
+		}
+	}
+	if f.json {
+		return report.PrintPollsJSON(p.stdout, results)
+	}
+	return report.PrintPolls(results, detail, func(line string) error {
+		_, err := fmt.Fprintln(p.prose(p.stdout), line)
+		return err
+	})
 }

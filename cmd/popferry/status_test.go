@@ -46,7 +46,7 @@ forward:
 	if code, _, errs := popferry(t, "run", "--once", "--config", path, "isp"); code != exitAgain {
 		t.Fatalf("got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
-	if code, _, errs := popferry(t, "run", "--once", "--config", path, "work"); code != exitAgain || !strings.Contains(errs, "work: not polled: it or its destination failed before") {
+	if code, _, errs := popferry(t, "run", "--once", "--verbose", "--config", path, "work"); code != exitAgain || !strings.Contains(errs, "work: not polled: it or its destination failed before") {
 		t.Errorf("got exit %d, want %d\n%s", code, exitAgain, errs)
 	}
 	for name, accounts := range map[string][]report.AccountStatus{"status": statusByCommand(t, path), "page": statusByPage(t, path)} {

@@ -15,8 +15,8 @@ import (
 type session struct {
 	*wire.Conn
 	queue.Attempt
-	o       *Options
-	quirk   *quirks
+	o     *Options
+	quirk *quirks
 
 	// Guarded by the queue's lock:
 

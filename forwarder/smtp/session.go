@@ -15,11 +15,11 @@ import (
 type session struct {
 	*wire
 	queue.Attempt
-	o       *Options
-	quirk   *quirks
-	raw     net.Conn // below all TLS; closed when something fails
-	trace   *traced  // nil: not traced
-	ext     extensions
+	o     *Options
+	quirk *quirks
+	raw   net.Conn // below all TLS; closed when something fails
+	trace *traced  // nil: not traced
+	ext   extensions
 
 	// over is set when no further transaction may be put on the session.
 	over atomic.Bool

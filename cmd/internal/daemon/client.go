@@ -3,13 +3,16 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/trust"
 	"github.com/popferry/popferry/fetcher/printable"
 )
@@ -27,30 +30,18 @@ func enabled(cfg *config.Config, names []string) bool {
 // printed. The daemon has to run as the user who asks, or as one who may own the
 // ledger.
 func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, each func(PollResult) error) error {
-	path := socketPath(cfg)
-	conn, err := (&net.Dialer{Timeout: exchangeTimeout}).DialContext(ctx, "unix", path)
+	conn, err := connect(ctx, cfg)
 	if err != nil {
-		return &app.TryAgainError{Err: fmt.Errorf("no running popferry was reached: %w; start it with popferry run, or poll once with popferry run --once --now", err)}
+		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if unix, ok := conn.(*net.UnixConn); ok {
-		if err := checkPeer(unix, path, trust.Current()); err != nil {
-			return err
-		}
-	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	var first response
-	if err = conn.SetDeadline(time.Now().Add(exchangeTimeout)); err == nil {
-		err = json.NewEncoder(conn).Encode(request{Poll: accounts, Wait: each != nil})
-	}
 	in := json.NewDecoder(conn)
-	if err == nil {
-		err = in.Decode(&first)
-	}
+	first, err := exchange(conn, in, request{Poll: accounts, Wait: each != nil})
 	said := printable.Line(first.Error)
 	switch {
 	case err != nil:
-		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", path, err)}
+		return &app.TryAgainError{Err: fmt.Errorf("the running popferry did not answer on %s: %w", socketPath(cfg), err)}
 	case first.Usage && len(accounts) > 0 && enabled(cfg, accounts):
 		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s; it has not read %s as it is now: try again in a few seconds, and if that does not help, its log says why",
 			said, cfg.Path)}
@@ -71,4 +62,64 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 		}
 	}
 	return nil
+}
+
+// connect connects to the daemon that runs with this configuration.
+func connect(ctx context.Context, cfg *config.Config) (net.Conn, error) {
+	path := socketPath(cfg)
+	conn, err := (&net.Dialer{Timeout: exchangeTimeout}).DialContext(ctx, "unix", path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("popferry cannot be asked through %s: %w; run this command as the user that it runs as", path, err)
+	}
+	if err != nil {
+		return nil, &notRunningError{&app.TryAgainError{Err: fmt.Errorf("no running popferry was reached: %w; start it with popferry run, or poll once with popferry run --once --now", err)}}
+	}
+	if unix, ok := conn.(*net.UnixConn); ok {
+		if err := checkPeer(unix, path, trust.Current()); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+// notRunningError: nobody listens on the socket.
+type notRunningError struct{ error }
+
+func (e *notRunningError) Unwrap() error { return e.error }
+
+// exchange sends a request and reads the first response.
+func exchange(conn net.Conn, in *json.Decoder, r request) (first response, err error) {
+	if err = conn.SetDeadline(time.Now().Add(exchangeTimeout)); err == nil {
+		err = json.NewEncoder(conn).Encode(r)
+	}
+	if err == nil {
+		err = in.Decode(&first)
+	}
+	return first, err
+}
+
+// Look asks the daemon that runs with this configuration how it is. That none runs is
+// not an error.
+func Look(ctx context.Context, cfg *config.Config) (report.Process, error) {
+	conn, err := connect(ctx, cfg)
+	if _, none := errors.AsType[*notRunningError](err); none {
+		return report.Process{}, nil
+	}
+	if err != nil {
+		return report.Process{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	p := report.Process{Running: true}
+	first, err := exchange(conn, json.NewDecoder(conn), request{Health: true})
+	switch {
+	case err != nil:
+		p.Problem = "it does not answer: " + err.Error()
+	case first.Health == nil:
+		p.Problem = "it is of another version; restart it"
+	default:
+		p.Since, p.Problem = first.Health.Since, printable.Line(first.Health.Problem)
+	}
+	return p, nil
 }

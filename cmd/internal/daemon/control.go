@@ -72,6 +72,18 @@ func (c control) alive() error {
 	return g.sched.Check()
 }
 
+// health is how the daemon is: whether accounts are polled when they are due, and
+// whether the ledger can be read.
+func (d *daemon) health() health {
+	h := health{Since: d.began}
+	ctx, cancel := context.WithTimeout(d.stop.Context, exchangeTimeout/2)
+	defer cancel()
+	if err := errors.Join(control{d}.alive(), d.Store.Ping(ctx)); err != nil {
+		h.Problem = err.Error()
+	}
+	return h
+}
+
 // password returns the password of the page, "" if none is configured.
 func (c control) password(ctx context.Context) (string, error) {
 	cfg := c.config()

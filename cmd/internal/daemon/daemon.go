@@ -39,6 +39,7 @@ type Options struct {
 type daemon struct {
 	Options
 	stop       *Stop
+	began      time.Time
 	files      *watch.Watcher
 	systemd    systemd
 	view       *report.LedgerView
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func newDaemon(stop *Stop, o Options) *daemon {
-	d := &daemon{Options: o, stop: stop, systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store)}
+	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store)}
 	d.files = watch.New(watch.Set{Files: o.Config.Files, Patterns: o.Config.Patterns})
 	d.http = newHTTPServer(d)
 	return d

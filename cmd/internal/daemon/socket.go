@@ -29,10 +29,11 @@ const (
 	maxRequest = 64 << 10
 )
 
-// request asks the daemon to poll.
+// request asks the daemon to poll, or how it is.
 type request struct {
-	Poll []string `json:"poll"` // names of accounts; none: all
-	Wait bool     `json:"wait"` // for the results
+	Poll   []string `json:"poll"`             // names of accounts; none: all
+	Wait   bool     `json:"wait"`             // for the results
+	Health bool     `json:"health,omitempty"` // nothing is polled
 }
 
 // response is the answer to a request.
@@ -40,6 +41,15 @@ type response struct {
 	Error string `json:"error,omitempty"`
 	Usage bool   `json:"usage,omitempty"` // the request was wrong
 	Polls int    `json:"polls,omitempty"` // how many results follow
+
+	// Health is how the daemon is, if that was the request.
+	Health *health `json:"health,omitempty"`
+}
+
+// health is how a daemon is.
+type health struct {
+	Since   time.Time `json:"since"`             // when it was started
+	Problem string    `json:"problem,omitempty"` // why it does not work; "": it does
 }
 
 // PollResult is the result of a poll, in the words of run --once.
@@ -54,7 +64,7 @@ func newPollResult(res fetcher.Result) PollResult {
 	if errors.Is(res.Err, errNotPolled) {
 		return PollResult{NotPolled: true, Problem: fmt.Sprintf("%s: not polled: %v; popferry status lists the accounts as they are now", res.Account, res.Err)}
 	}
-	return PollResult{Summary: res.Summary(), Problem: report.ProblemLine(res), TryAgain: res.TryAgain()}
+	return PollResult{Summary: report.PollLine(res), Problem: report.ProblemLine(res), TryAgain: res.TryAgain()}
 }
 
 // socketPath returns the socket of a configuration.
@@ -66,6 +76,7 @@ type socket struct {
 	path     string
 	info     os.FileInfo
 	poll     pollFunc
+	health   func() health
 	conns    sync.WaitGroup
 	stopping chan struct{} // closed: nobody waits for polls any more
 }
@@ -73,10 +84,10 @@ type socket struct {
 // pollFunc requests polls, as daemon.requestPolls.
 type pollFunc func(accounts ...string) (results <-chan fetcher.Result, n int, err error)
 
-// listenForClients serves popferry poll until the returned function is called.
+// listenForClients serves popferry poll, status and healthy until the returned function is called.
 // If it cannot listen, the daemon runs without.
 func (d *daemon) listenForClients(cfg *config.Config) (end func()) {
-	s, err := newSocket(socketPath(cfg), d.requestPolls)
+	s, err := newSocket(socketPath(cfg), d.requestPolls, d.health)
 	if err != nil {
 		d.Log.Warn("popferry poll cannot reach this process", "error", err)
 		return func() {}
@@ -86,7 +97,7 @@ func (d *daemon) listenForClients(cfg *config.Config) (end func()) {
 
 // newSocket listens. The socket is moved to its path only when its mode allows
 // nobody but its owner; it replaces one that an earlier process left there.
-func newSocket(path string, poll pollFunc) (*socket, error) {
+func newSocket(path string, poll pollFunc, health func() health) (*socket, error) {
 	fresh := path + ".new"
 	_ = os.Remove(fresh) // of a process that was killed; another error shows below
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
@@ -94,7 +105,7 @@ func newSocket(path string, poll pollFunc) (*socket, error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	s := &socket{listener: l, path: path, poll: poll, stopping: make(chan struct{})}
+	s := &socket{listener: l, path: path, poll: poll, health: health, stopping: make(chan struct{})}
 	if err = os.Chmod(fresh, 0o600); err == nil {
 		err = os.Rename(fresh, path)
 	}
@@ -166,6 +177,10 @@ func (s *socket) handle(conn net.Conn) (response, <-chan fetcher.Result) {
 	}
 	if err != nil {
 		return response{Error: "this is not a request of popferry poll: " + err.Error(), Usage: true}, nil
+	}
+	if r.Health {
+		h := s.health()
+		return response{Health: &h}, nil
 	}
 	results, n, err := s.poll(r.Poll...)
 	switch {

@@ -24,7 +24,7 @@ func answering(t *testing.T, poll pollFunc) *config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSocket(socketPath(cfg), poll)
+	s, err := newSocket(socketPath(cfg), poll, func() health { return health{} })
 	if err != nil {
 		t.Fatal(err)
 	}

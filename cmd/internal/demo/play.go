@@ -60,7 +60,7 @@ func (p *play) poll(ctx context.Context, title string) map[string]fetcher.Result
 	results := make(map[string]fetcher.Result)
 	for _, res := range p.app.PollAll(ctx, true) {
 		results[res.Account] = res
-		p.say("  %s", res.Summary())
+		p.say("  %s", report.PollLine(res))
 		if line := report.ProblemLine(res); line != "" {
 			p.say("  %s", line)
 		}

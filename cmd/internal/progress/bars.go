@@ -2,6 +2,7 @@ package progress
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,9 @@ func (b *Bars) Done(account string) {
 		delete(b.bars, account)
 	}
 }
+
+// Unwrap returns the terminal.
+func (b *Bars) Unwrap() io.Writer { return b.out }
 
 // Write writes whole lines above the bars, also after Close.
 func (b *Bars) Write(p []byte) (int, error) {

@@ -134,7 +134,7 @@ func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 		list, found = public(list, found)
 		shown = publicSignIns(shown)
 	}
-	return StatusDocument(list, found, shown), nil
+	return StatusDocument(Process{Running: true}, list, found, shown), nil
 }
 
 func (v *LedgerView) read(ctx context.Context) (Rows, error) {

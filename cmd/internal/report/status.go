@@ -1,10 +1,7 @@
 package report
 
 import (
-	"fmt"
-	"io"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -16,6 +13,7 @@ import (
 // AccountStatus is one account in status --json: part of the contract.
 type AccountStatus struct {
 	Name        string     `json:"name"`
+	State       string     `json:"state"`
 	LastPoll    *time.Time `json:"last_poll"`
 	LastSuccess *time.Time `json:"last_success"`
 	NextPoll    *time.Time `json:"next_poll"`
@@ -50,7 +48,7 @@ func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
 	for _, c := range accounts {
 		a := r.account(c)
 		n := r.counts[a.ID]
-		list = append(list, AccountStatus{
+		s := AccountStatus{
 			Name:        c.Name,
 			LastPoll:    jsonTime(a.LastPoll),
 			LastSuccess: jsonTime(a.LastSuccess),
@@ -65,7 +63,9 @@ func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
 			Unknown:     n[ledger.Unknown] + n[ledger.Sending],
 			Server:      serverFacts(&a.Server, now),
 			cause:       a.Cause,
-		})
+		}
+		s.State = accountState(s, c.Enabled, a.Failures > 0 || a.Cause.Code != "")
+		list = append(list, s)
 	}
 	return list
 }
@@ -127,36 +127,11 @@ func newCopiesStatus(found copies.Found) CopiesStatus {
 }
 
 // StatusDocument is the whole document of status --json.
-func StatusDocument(list []AccountStatus, found copies.Found, signIns []SignInStatus) any {
-	return map[string]any{"accounts": list, "copies": newCopiesStatus(found), "sign_ins": signIns}
-}
-
-// PrintStatus prints a table, and below it the errors of the accounts that have
-// one, these lines, and the copies that no poll sends.
-func PrintStatus(out io.Writer, list []AccountStatus, lines []string, found copies.Found) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "ACCOUNT\tLAST POLL\tLAST SUCCESS\tNEXT POLL\tFORWARDED\tHELD\tDEFERRED\tSKIPPED\tON SERVER")
-	for _, s := range list {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", s.Name, tableTime(s.LastPoll), tableTime(s.LastSuccess), tableTime(s.NextPoll),
-			s.Forwarded, s.Held, s.Deferred+s.Unknown, s.Skipped, s.OnServer)
+func StatusDocument(p Process, list []AccountStatus, found copies.Found, signIns []SignInStatus) any {
+	return map[string]any{
+		"running": p.Running, "last_seen": jsonTime(lastSeen(p, list)),
+		"accounts": list, "copies": newCopiesStatus(found), "sign_ins": signIns,
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, s := range list {
-		if s.LastError == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(out, "\n%s\n", cause.StoredLine(s.Name, s.cause)); err != nil {
-			return err
-		}
-	}
-	for _, line := range append(lines, CopyLines(found)...) {
-		if _, err := fmt.Fprintf(out, "\n%s\n", line); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // CopyLines says, a line each, which copies no poll sends, and what to do.
@@ -168,11 +143,4 @@ func CopyLines(found copies.Found) (lines []string) {
 		lines = append(lines, cause.Line("retained copies", found.Orphans))
 	}
 	return lines
-}
-
-func tableTime(t *time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04")
 }

@@ -41,6 +41,9 @@ type Escaper struct {
 // NewEscaper returns an Escaper that writes to w. Close it at the end.
 func NewEscaper(w io.Writer) *Escaper { return &Escaper{w: w} }
 
+// Unwrap returns the writer below.
+func (e *Escaper) Unwrap() io.Writer { return e.w }
+
 // Write implements io.Writer.
 func (e *Escaper) Write(p []byte) (int, error) {
 	text := append(e.rest, p...)

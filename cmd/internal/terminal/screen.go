@@ -57,13 +57,16 @@ func nextColour(p []byte) (at, length int) {
 	return at, length
 }
 
-// fileOf is the file that w writes to, or nil.
+// fileOf is the file that w writes to, or nil. Writers that only change the text
+// on its way have a method Unwrap.
 func fileOf(w io.Writer) *os.File {
 	switch w := w.(type) {
 	case *os.File:
 		return w
 	case *Screen:
 		return w.file
+	case interface{ Unwrap() io.Writer }:
+		return fileOf(w.Unwrap())
 	}
 	return nil
 }
