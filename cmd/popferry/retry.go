@@ -10,18 +10,19 @@ import (
 	"github.com/popferry/popferry/cmd/internal/admin"
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/report"
 )
 
 func (p *program) retryCommand() *cobra.Command {
 	return p.stateCommand(&cobra.Command{
 		Use:   "retry ACCOUNT UID...|--state STATE",
-		Short: "Send messages at the next poll, whatever failed before",
-		Long: "Makes held, deferred, unknown or skipped messages due now: the next poll sends them to the recipients that\n" +
-			"do not have them yet, whatever failed before. A message larger than max_message_size is fetched anyway. A\n" +
-			"message that may have arrived already (unknown) may arrive twice.\n\n" +
-			"To send them right away: popferry run --once --now ACCOUNT\n\n" + uidHelp,
-	}, admin.Retry())
+		Short: "Send messages now, whatever failed before",
+		Long: "Makes held, deferred, unknown or skipped messages due now, and has the running popferry poll the account. If none\n" +
+			"is running, the next poll sends them: popferry run --once --now ACCOUNT\n\n" +
+			"They go to the recipients that do not have them yet, whatever failed before. A message larger than\n" +
+			"max_message_size is fetched anyway. A message that may have arrived already (unknown) may arrive twice.\n\n" + uidHelp,
+	}, admin.Retry(), p.pollChanged)
 }
 
 func (p *program) skipCommand() *cobra.Command {
@@ -30,15 +31,16 @@ func (p *program) skipCommand() *cobra.Command {
 		Short: "Give messages up for good",
 		Long: "Gives up held, deferred or unknown messages: they are never sent, and never deleted from their server.\n" +
 			"popferry retry undoes it.\n\n" + uidHelp,
-	}, admin.Skip())
+	}, admin.Skip(), nil)
 }
 
 const uidHelp = "Write ACCOUNT and UID as popferry messages --json shows them, and \"--\" before a UID that begins with a dash.\n" +
 	"If several messages have the same UID, all of those in a suitable state are changed. If one of the UIDs is not\n" +
 	"found, nothing is changed."
 
-// stateCommand makes a command of a change to messages.
-func (p *program) stateCommand(c *cobra.Command, change admin.StateChange) *cobra.Command {
+// stateCommand makes a command of a change to messages, and of what follows it for
+// the account; nil: nothing does.
+func (p *program) stateCommand(c *cobra.Command, change admin.StateChange, then func(ctx context.Context, cfg *config.Config, account string) error) *cobra.Command {
 	var state string
 	var wait time.Duration
 	c.Args = argsBegin("ACCOUNT")
@@ -52,17 +54,42 @@ func (p *program) stateCommand(c *cobra.Command, change admin.StateChange) *cobr
 		if err != nil {
 			return err
 		}
-		return p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
+		n := 0
+		err = p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
 			changed, err := l.Change(c.Context(), change, sel)
 			if err != nil {
 				return err
 			}
+			n = len(changed)
 			return p.printChanged(l.Name, changed, change.Result)
 		})
+		if err != nil || n == 0 || then == nil {
+			return err
+		}
+		return then(c.Context(), cfg, args[0])
 	}
 	c.Flags().StringVar(&state, "state", "", "all messages in this `STATE`: "+change.States())
 	completeFlag(c, "state", completeStates(change.Applies))
 	return p.withConfig(withWait(c, &wait))
+}
+
+// pollChanged has the running popferry poll an account whose messages are due. What
+// was changed stays changed, also if that cannot be.
+func (p *program) pollChanged(ctx context.Context, cfg *config.Config, account string) error {
+	process, err := daemon.Look(ctx, cfg)
+	if err == nil && !process.Running {
+		_, err = fmt.Fprintf(p.prose(p.stdout), "No popferry is running. To send them now: popferry run --once --now %s\n", account)
+		return err
+	}
+	if err == nil {
+		err = daemon.RequestPolls(ctx, cfg, []string{account}, nil)
+	}
+	if err != nil {
+		p.tell("%s: the account is not polled now: %v", account, err)
+		return nil
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s: is polled now\n", account)
+	return err
 }
 
 func (p *program) printChanged(account string, changed []admin.Changed, result string) error {

@@ -111,3 +111,24 @@ forward:
 		}
 	}
 }
+
+// What is retried is sent at once by the popferry that runs.
+func TestRetryHasTheRunningPopferryPoll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, testworld.OneMail)
+	f.poll(true)
+	f.hasStates("uid-1 held")
+	f.do(exitOK, []string{"No popferry is running. To send them now: popferry run --config " + f.config + " --once --now isp\n"}, "retry", "isp", "uid-1")
+	f.poll(true)
+	p := start(t, build(t), "run", "--verbose", "--config", f.config)
+	testworld.WaitFor(t, "popferry", func() bool { code, _, _ := popferry(t, "healthy", "--config", f.config); return code == exitOK })
+	f.refuse.Store(false)
+	f.do(exitOK, []string{"isp: is polled now\n"}, "retry", "isp", "uid-1")
+	testworld.WaitFor(t, "the message", func() bool { return len(f.sink.Messages()) == 1 })
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
+	}
+}

@@ -80,6 +80,8 @@ func Decide(now time.Time, after time.Duration, accounts []Account, rows []ledge
 			if quiet.Since = now; !a.LastSuccess.IsZero() && a.LastSuccess.Before(now) {
 				quiet.Since = a.LastSuccess
 			}
+		case a.failing() && old.Told.IsZero() && a.LastSuccess.After(old.Since) && a.LastSuccess.Before(now):
+			quiet.Since = a.LastSuccess // it worked between two looks
 		}
 		if !same(quiet, before[a.ID]) {
 			seen = append(seen, quiet)

@@ -135,3 +135,35 @@ func TestMessage(t *testing.T) {
 		t.Errorf("Own: want true for %s, false for other mail", id)
 	}
 }
+
+// An account that fails at two looks and worked in between has been failing since it
+// worked last: a notice says nothing else.
+func TestFailingSinceTheLastSuccess(t *testing.T) {
+	t.Parallel()
+	var rows []ledger.Notice
+	look := func(at, success time.Duration) notice.News {
+		a := notice.Account{Account: ledger.Account{ID: 7, Failures: 1, LastPoll: start.Add(at), LastSuccess: start.Add(success), Cause: ledger.Cause{Code: "credentials"}}}
+		n, seen, told := notice.Decide(start.Add(at), 2*time.Minute, []notice.Account{a}, rows)
+		if len(seen) > 0 {
+			rows = seen
+		}
+		if len(told) > 0 {
+			rows = told
+		}
+		return n
+	}
+	for _, step := range []struct {
+		at, success time.Duration // of the look, and of the last success before
+		since       time.Duration // in the notice; 0: there is none
+	}{
+		{time.Minute, 30 * time.Second, 0},
+		{2 * time.Minute, 100 * time.Second, 0},
+		{3 * time.Minute, 100 * time.Second, 0}, // for 80 s, not for 150
+		{220 * time.Second, 100 * time.Second, 100 * time.Second},
+	} {
+		n := look(step.at, step.success)
+		if len(n.Failing) > 0 != (step.since > 0) || step.since > 0 && !n.Since[0].Equal(start.Add(step.since)) {
+			t.Errorf("at %s: got %d failing, since %v; want since %s", step.at, len(n.Failing), n.Since, step.since)
+		}
+	}
+}
