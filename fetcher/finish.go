@@ -35,7 +35,7 @@ func (p *poll) finish(ctx context.Context) {
 		p.res.Err = errors.Join(halt, p.finishRoutes(ctx, now))
 		return
 	}
-	p.row.LastPoll = now
+	p.row.LastPoll, p.row.Postponed = now, p.res.Postponed
 	var (
 		fault   *outcome.DestinationError
 		refused *outcome.RouteError

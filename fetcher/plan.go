@@ -38,7 +38,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if len(v.Entries) > 0 {
 		s.row.Listings.Note(s.Now())
 	}
-	s.res.OnServer = len(v.Entries) + s.box.Listing.WithoutUID
+	s.res.OnServer, s.res.Postponed = len(v.Entries)+s.box.Listing.WithoutUID, 0
 	s.row.OnServer = s.res.OnServer
 	s.view = v
 	p := identify.Compare(v)
@@ -166,11 +166,15 @@ func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, 
 // the mailbox was listed. What the user wants to count as seen is decided all at
 // once, so that nothing that arrives later is adopted too.
 func (s *session) prepare(ctx context.Context, p identify.Plan) (identify.Plan, error) {
+	p, err := s.leaveOld(ctx, p)
+	if err != nil {
+		return p, err
+	}
 	if err := s.note(ctx, p); err != nil || s.row.UIDs != ledger.UIDsAdopting {
 		return p, err
 	}
 	due := p.Due
-	p, err := s.resolve(ctx, p)
+	p, err = s.resolve(ctx, p)
 	if err != nil {
 		return p, err
 	}
@@ -188,7 +192,7 @@ func (s *session) note(ctx context.Context, p identify.Plan) error {
 	if err := s.noteSkipped(ctx, p.Skip); err != nil {
 		return err
 	}
-	if !s.row.Listed.IsZero() {
+	if !s.row.Listed.IsZero() || s.allotment.undecided > 0 {
 		return nil
 	}
 	s.row.Listed = s.Now()
@@ -214,7 +218,7 @@ func (s *session) noteSkipped(ctx context.Context, skips []identify.Skip) error 
 			return err
 		}
 		for i, rec := range recs {
-			if len(s.skips) < maxFingerprints && !s.view.Doubled(rec.UID) {
+			if len(s.skips) < maxFingerprints && !s.view.Doubled(rec.UID) && rec.Fingerprint == "" {
 				s.skips = append(s.skips, identify.Match{Entry: *group[i].Entry, Known: rec.Known})
 			}
 		}
@@ -287,6 +291,9 @@ func (s *session) skipped(m identify.Skip) *ledger.Record {
 		rec.Cause = ledger.Cause{Code: ledger.CauseTooLarge, Text: (&TooLargeError{Size: m.Size, Limit: s.Policy.MaxSize}).Error()}
 	case identify.BeforeFirstRun:
 		rec.Cause = s.Describe(ErrBeforeFirstRun)
+	case identify.TooOld:
+		rec.Fingerprint = s.headersSeen[m.Number]
+		rec.Cause = s.Describe(ErrTooOld)
 	case identify.Duplicate:
 		rec.Cause = *m.Cause
 	case identify.Adopted:

@@ -82,6 +82,7 @@ type earlier struct {
 	// unsettled are the rows of messages that may have arrived and must not be sent
 	// again yet.
 	unsettled map[int64]bool
+	allotment allotment
 }
 
 // extra is the one more session that a poll has at a server that hides what was
@@ -255,6 +256,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if plan, err = s.prepare(popCtx, plan); err != nil {
 		return false, err
 	}
+	plan.Due = p.allot(plan.Due)
 	now, rest := p.portion(plan.Due)
 	if !s.Policy.Keep && len(plan.Expired)+len(plan.Ambiguous) == 0 { // nothing more is asked for
 		s.toDelete = toRetrieve(now)
@@ -262,7 +264,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	left, failed := s.forward(ctx, popCtx, plan.Due, now)
 	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
 		if plan, failed = s.resolve(popCtx, plan); failed == nil {
-			due := append(left, plan.Due...)
+			due := p.allot(append(left, plan.Due...))
 			_, failed = s.forward(ctx, popCtx, due, due)
 		}
 	}
@@ -273,9 +275,10 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	done := p.tally.forwarded()
 	if failed == nil {
 		p.asked = false // the next session of this poll is not asked for
-		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried) && p.loginGap() == 0
+		undecided := s.allotment.undecided
+		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried || undecided > 0 && s.allotment.decided > 0) && p.loginGap() == 0 && !p.usedUp()
 		if !more {
-			s.res.Waiting += len(rest)
+			s.res.Waiting += len(rest) + undecided
 		}
 	}
 	if failed == nil && !s.owes(done, plan.Expired) && !p.stopped(ctx) {
@@ -319,19 +322,6 @@ func (s *session) open(ctx context.Context) (err error) {
 		s.log.Warn("the server deletes messages by itself, sooner than leave_on_server says (EXPIRE)", "days", days)
 	}
 	return nil
-}
-
-// portionSize is how many messages one session fetches where they are deleted
-// at its end, so that a cut late in a large mailbox costs little.
-const portionSize = 4000
-
-// portion is what this session fetches of what is due: all of it from a server
-// that wants a pause between logins.
-func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate) {
-	if p.Policy.Keep || p.loginGap() > 0 || len(due) <= portionSize {
-		return due, nil
-	}
-	return due[:portionSize], due[portionSize:]
 }
 
 // PanicError is a panic in a poll: a bug in popferry that must not reach other

@@ -14,8 +14,11 @@ type Result struct {
 	// OnServer is how many messages were left there; -1: there was no listing.
 	OnServer int
 	// Waiting are messages that were not due yet.
-	Waiting  int
-	Duration time.Duration
+	Waiting int
+	// Postponed are messages that later polls fetch: there were more than this one may
+	// (Policy.MaxMessages). Nothing of them failed.
+	Postponed int
+	Duration  time.Duration
 	// Notice is what the user should know though the poll did not fail.
 	Notice error
 	// Err is why the poll failed, nil if it did not.
@@ -77,13 +80,21 @@ func (r Result) TryAgain() bool {
 
 // Summary is the poll in one line, without its error.
 func (r Result) Summary() string {
-	return fmt.Sprintf("%s: %d forwarded, %d held, %d deferred, %d skipped, %d on server, %.1f s",
-		r.Account, r.Forwarded, r.Held, r.Deferred, r.Skipped, max(0, r.OnServer), r.Duration.Seconds())
+	waiting := ""
+	if r.Postponed > 0 {
+		waiting = fmt.Sprintf(", %d waiting", r.Postponed)
+	}
+	return fmt.Sprintf("%s: %d forwarded, %d held, %d deferred, %d skipped%s, %d on server, %.1f s",
+		r.Account, r.Forwarded, r.Held, r.Deferred, r.Skipped, waiting, max(0, r.OnServer), r.Duration.Seconds())
 }
 
 // ErrBeforeFirstRun: the message was there before the first run, and
 // first_run is "new".
 var ErrBeforeFirstRun = errors.New("it was in the mailbox before the first run (first_run: new)")
+
+// ErrTooOld: the message was there before the first run, and is older than
+// first_run says.
+var ErrTooOld = errors.New("it was in the mailbox before the first run, and is older than first_run says")
 
 // ErrAdopted: the user said that the messages on the server count as seen.
 var ErrAdopted = errors.New("it counts as seen since popferry adopt")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
 
@@ -51,6 +52,102 @@ func (s *session) remaining(ctx context.Context, left []identify.Candidate) []id
 	}
 	asked := s.box.ExpectNoMore()
 	return slices.DeleteFunc(left, func(c identify.Candidate) bool { return !asked[c.Number] })
+}
+
+// portionSize is how many messages one session fetches where they are deleted
+// at its end, so that a cut late in a large mailbox costs little.
+const portionSize = 4000
+
+// portion is what this session fetches of what is due: all of it from a server
+// that wants a pause between logins.
+func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate) {
+	if p.Policy.Keep || p.loginGap() > 0 || len(due) <= portionSize {
+		return due, nil
+	}
+	return due[:portionSize], due[portionSize:]
+}
+
+// allotment is what a poll may fetch, and what its sessions have used of that.
+type allotment struct {
+	fetched int // messages that were asked for
+	// undecided are messages of the first listing that the session had not looked at
+	// when it began to fetch, decided those that it had (Policy.FirstAge).
+	undecided, decided int
+}
+
+// allot is what of the messages that are due this poll still fetches. The others
+// are postponed. Copies need not be fetched.
+func (p *poll) allot(due []identify.Candidate) []identify.Candidate {
+	if p.Policy.MaxMessages == 0 {
+		return due
+	}
+	var copies, listed []identify.Candidate
+	for _, c := range due {
+		if c.Number == 0 {
+			copies = append(copies, c)
+		} else {
+			listed = append(listed, c)
+		}
+	}
+	now, later := identify.Choose(listed, p.Policy.MaxMessages-p.allotment.fetched)
+	p.res.Postponed += len(later)
+	return append(now, copies...)
+}
+
+// usedUp reports whether this poll has fetched as many messages as it may.
+func (p *poll) usedUp() bool {
+	return p.Policy.MaxMessages > 0 && p.allotment.fetched >= p.Policy.MaxMessages
+}
+
+// maxAges is how many messages a session asks for their age before it fetches those
+// that are young enough: what it has learnt is on disk then, however it ends.
+const maxAges = 1000
+
+// leaveOld leaves messages alone that are older at the first poll than the account
+// wants them: by their headers, which TOP shows. One whose age cannot be told so is
+// fetched.
+func (s *session) leaveOld(ctx context.Context, p identify.Plan) (identify.Plan, error) {
+	s.allotment.undecided, s.allotment.decided = 0, 0
+	if s.Policy.FirstAge == 0 || !s.view.First || !s.box.CanTop() {
+		return p, nil
+	}
+	var due, ask []identify.Candidate
+	for _, c := range p.Due {
+		switch {
+		case c.Known.ID != 0 || len(c.Others) > 0 || c.Number == 0:
+			due = append(due, c)
+		case len(ask) < maxAges:
+			ask = append(ask, c)
+		default:
+			s.allotment.undecided++
+		}
+	}
+	before := s.Now().Add(-s.Policy.FirstAge)
+	old := make([]bool, len(ask))
+	entries := make([]pop3.Entry, len(ask))
+	for i := range ask {
+		entries[i] = ask[i].Entry
+	}
+	failed := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
+		s.allotment.decided++
+		if old[i] = shown && s.box.HeaderEnded() && h.OlderThan(before); old[i] && h.Identifiable() {
+			s.headersSeen[entries[i].Number] = h.Fingerprint()
+		}
+		return true, nil
+	})
+	var young []identify.Candidate
+	for i := range ask {
+		if old[i] {
+			p.Skip = append(p.Skip, identify.Skip{Entry: &entries[i], Reason: identify.TooOld})
+		} else {
+			young = append(young, ask[i])
+		}
+	}
+	if failed != nil {
+		return p, errors.Join(failed, s.noteSkipped(ctx, p.Skip))
+	}
+	p.Due = append(young, due...)
+	return p, nil
 }
 
 // loginGap is the least time between two logins.

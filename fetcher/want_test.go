@@ -40,8 +40,8 @@ func hasError(got, want error) bool {
 
 func inWords(r result) string {
 	skip := [...]string{fetcher.NotSkipped: "polled", fetcher.Leased: "leased", fetcher.BackingOff: "backing off", fetcher.TooSoon: "too soon"}[r.Skip]
-	return fmt.Sprintf("\t%s: %d forwarded, %d held, %d deferred (%d of them unknown), %d skipped; %d on server, %d waiting\n\terror: %v\n\tnotice: %v",
-		skip, r.Forwarded, r.Held, r.Deferred, r.Unknown, r.Skipped, r.OnServer, r.Waiting, r.Err, r.Notice)
+	return fmt.Sprintf("\t%s: %d forwarded, %d held, %d deferred (%d of them unknown), %d skipped; %d on server, %d waiting, %d postponed\n\terror: %v\n\tnotice: %v",
+		skip, r.Forwarded, r.Held, r.Deferred, r.Unknown, r.Skipped, r.OnServer, r.Waiting, r.Postponed, r.Err, r.Notice)
 }
 
 // wantList compares two lists.

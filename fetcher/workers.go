@@ -130,6 +130,9 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 		} else {
 			left = slices.Delete(left, next, next+1)
 		}
+		if c.Number > 0 {
+			s.allotment.fetched++
+		}
 		m, err := s.fetch(popCtx, c)
 		s.tried.Store(true)
 		if err != nil {

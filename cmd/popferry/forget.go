@@ -120,8 +120,10 @@ func stillConfigured(cfg *config.Config, name string) string {
 	for _, c := range cfg.Accounts {
 		switch {
 		case c.Name != name:
-		case c.FirstRun == config.FirstRunNew:
+		case c.FirstRun.New:
 			return fmt.Sprintf("; the account is still in %s, so the mail on its server will count as seen (first_run: new)", cfg.Path)
+		case c.FirstRun.Age > 0:
+			return fmt.Sprintf("; the account is still in %s, so the mail on its server that is young enough for first_run will be forwarded again", cfg.Path)
 		default:
 			return fmt.Sprintf("; the account is still in %s, so all the mail on its server will be forwarded again", cfg.Path)
 		}

@@ -99,7 +99,7 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.StringVar(&in.Provider, "provider", "", "`NAME` of the mail provider, as popferry providers lists it")
 	s.StringVar(&in.Name, "name", "", "`NAME` of the account (default: the address)")
 	s.StringVar(&in.Leave, "leave-on-server", "", "how long forwarded mail stays on the server: true, forever (the default); false, not at all;\nor a `TIME` such as 14d, 2w or 36h")
-	s.StringVar(&in.FirstRun, "first-run", "", "`WHICH` mail to forward: all, including what is already there (the default); new, only what arrives from now on")
+	s.StringVar(&in.FirstRun, "first-run", "", "`WHICH` mail to forward: all, including what is already there (the default); new, only what arrives from now on;\n30d, also what is there and younger")
 	s.StringVar(&in.To, "to", "", "`ADDRESS` of the inbox that receives the mail")
 	s.StringVar(&in.From, "from", "", "envelope `SENDER` (default: the user name for sending if that is an address, else the inbox)")
 	s.StringVar(&in.Inbox.Host, "smtp-host", "", "`HOST` that accepts the mail, by whatever protocol (default: found by the inbox's address), or unix:/path of\nan LMTP socket")

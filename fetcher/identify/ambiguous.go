@@ -59,7 +59,7 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 		for i := range c.Entries[1:] {
 			p.skip(Skip{Entry: &c.Entries[1+i], Reason: Duplicate, Cause: &c.Rows[0].Cause})
 		}
-		p.sort()
+		p.sort(v.Policy.Order)
 		return
 	}
 	rows := slices.Clone(c.Rows)
@@ -86,7 +86,7 @@ func (p *Plan) ResolveByFingerprint(v View, c Ambiguity, prints []Print) {
 	if len(c.Entries) == 1 && matched[0].Known.Fingerprint != "" {
 		p.Displaced = append(p.Displaced, ListedParts(rows)...)
 	}
-	p.sort()
+	p.sort(v.Policy.Order)
 }
 
 // isUnderUID is Matches for a message under the UID of the row. Where the header is weak,

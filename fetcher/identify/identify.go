@@ -97,6 +97,7 @@ const (
 	BeforeFirstRun                       // there before the first run, and first_run is "new"
 	Adopted                              // there when the user said adopt
 	Duplicate                            // a copy of a message that another program had fetched
+	TooOld                               // there before the first run, and older than first_run says
 )
 
 // maxDeletions is how often a message is deleted that comes back each time.
@@ -121,7 +122,7 @@ func Compare(v View) Plan {
 		i := slices.IndexFunc(v.Entries, func(e pop3.Entry) bool { return e.UID == uid })
 		p.place(&v, x.doubled[uid], x.rows(nil, i, v.Known))
 	}
-	p.sort()
+	p.sort(v.Policy.Order)
 	return p
 }
 
@@ -222,21 +223,12 @@ func (p *Plan) knownBeside(v *View, e pop3.Entry, k *ledger.Known, rows []ledger
 	}
 }
 
-// sort puts messages that failed before behind all others, and those at which a
-// session may end behind these, so that one bad message holds up none.
-func (p *Plan) sort() {
-	last := func(c Candidate) int {
-		if c.breaks() {
-			return 1
-		}
-		return 0
-	}
+// sort puts messages into the order in which they are fetched and deleted.
+func (p *Plan) sort(o Order) {
 	slices.SortStableFunc(p.Expired, func(a, b Match) int { // those at which a session ended go last
 		return cmp.Or(a.Known.NextAttempt.Compare(b.Known.NextAttempt), cmp.Compare(a.Number, b.Number))
 	})
-	slices.SortStableFunc(p.Due, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.Known.Attempts, b.Known.Attempts), cmp.Compare(a.Number, b.Number))
-	})
+	o.Sort(p.Due)
 }
 
 // breaks reports whether a session may end at the message: it is to be fetched,

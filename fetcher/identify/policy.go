@@ -15,6 +15,12 @@ type Policy struct {
 	KeepFor time.Duration
 	// OnlyNew skips what is there at the first poll.
 	OnlyNew bool
+	// FirstAge skips what is older at the first poll; 0: nothing is too old.
+	FirstAge time.Duration
+	// Order is that of messages that were not tried before.
+	Order Order
+	// MaxMessages is how many messages a poll fetches; 0: all that are due.
+	MaxMessages int
 	// MaxSize in octets: larger messages are skipped; 0: no limit.
 	MaxSize int64
 	// MinInterval is the least time between two logins, also on request.

@@ -23,6 +23,7 @@ type Account struct {
 	NotBefore time.Time
 	Cause     Cause // of the last failure, zero after a success
 	OnServer  int   // messages in the last whole listing
+	Postponed int   // of these, messages that the last poll left for later ones
 	Server    ServerFacts
 	UIDs      UIDState
 	Refusals  Refusals // in a row, of messages to its destination
@@ -49,7 +50,7 @@ const (
 // message depends on them.
 func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	a.Failures, a.Cause, a.OnServer, a.Listings = 0, Cause{}, 0, Listings{}
+	a.Failures, a.Cause, a.OnServer, a.Postponed, a.Listings = 0, Cause{}, 0, 0, Listings{}
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
 	a.Server.Tried, a.Server.Given = Tried{}, Given{}
 	return a

@@ -20,6 +20,18 @@ func (h Header) Arrived(since, now time.Time) time.Time {
 	return now
 }
 
+// OlderThan reports whether it is certain that the message came to its mailbox before
+// that time: by the topmost Received line, or by Date where there is none.
+func (h Header) OlderThan(t time.Time) bool {
+	date, ok := receivedDate(h.Received)
+	if h.Received == "" {
+		var err error
+		date, err = mail.ParseDate(h.Date)
+		ok = err == nil && credible(date)
+	}
+	return ok && date.Before(t)
+}
+
 // receivedDate is the date of a Received line, which follows the last semicolon.
 func receivedDate(line string) (time.Time, bool) {
 	date, err := mail.ParseDate(strings.TrimSpace(line[strings.LastIndexByte(line, ';')+1:]))

@@ -76,11 +76,26 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 		Policy: identify.Policy{
 			Keep:        c.Leave.Keep,
 			KeepFor:     c.Leave.For,
-			OnlyNew:     c.FirstRun == config.FirstRunNew,
+			OnlyNew:     c.FirstRun.New,
+			FirstAge:    c.FirstRun.Age,
 			MaxSize:     c.MaxSize,
+			MaxMessages: c.MaxMessages,
+			Order:       order(c.Order),
 			MinInterval: c.MinInterval,
 		},
 	}, nil
+}
+
+// order returns an order of messages as the fetcher wants it.
+func order(word string) identify.Order {
+	switch word {
+	case config.OrderNewestFirst:
+		return identify.NewestFirst
+	case config.OrderSmallFirst:
+		return identify.SmallFirst
+	default:
+		return identify.Listed
+	}
 }
 
 // newDestination returns where an account's mail goes, and under which envelope.

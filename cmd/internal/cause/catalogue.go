@@ -42,7 +42,7 @@ const keptRemedy = "Nothing is lost: the mail stays on the POP3 server."
 var catalogue = []entry{
 	// Not failures.
 	{Cause{"stopped", "stopped early", "The next poll fetches the rest."}, is(fetcher.ErrStopped, fetcher.ErrYielded, context.Canceled)},
-	{Cause{"before_first_run", "skipped", ""}, is(fetcher.ErrBeforeFirstRun)},
+	{Cause{"before_first_run", "skipped", ""}, is(fetcher.ErrBeforeFirstRun, fetcher.ErrTooOld)},
 	{Cause{"adopted", "skipped", ""}, is(fetcher.ErrAdopted)},
 	{Cause{"too_large", "too large", "Raise max_message_size, or use popferry retry to forward only this message."}, as[*fetcher.TooLargeError]},
 	{Cause{ledger.CauseImported, "skipped", "To forward it anyway, use popferry retry."}, never},

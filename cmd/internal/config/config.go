@@ -27,6 +27,10 @@ const (
 	FirstRunAll = "all" // forward also what is in the mailbox at the first poll
 	FirstRunNew = "new" // only record it
 
+	OrderListed      = "listed"       // messages in the order of the mailbox
+	OrderNewestFirst = "newest_first" // the last first
+	OrderSmallFirst  = "small_first"  // the smallest first
+
 	// RejectHold, RejectWrap and RejectQuarantine say what to do with mail that
 	// the destination refuses permanently.
 	RejectHold       = "hold"
@@ -134,8 +138,10 @@ type Account struct {
 	Schedule    string
 	MinInterval time.Duration // never poll more often
 	Leave       Leave
-	FirstRun    string // FirstRunAll or FirstRunNew
+	FirstRun    FirstRun
 	MaxSize     int64  // octets; 0: no limit
+	MaxMessages int    // a poll; 0: no limit
+	Order       string // OrderListed, OrderNewestFirst or OrderSmallFirst
 	MaxListing  int    // messages
 	Forward     string // name of a destination
 	Endpoint    string // the server of that destination
@@ -144,6 +150,13 @@ type Account struct {
 	Folder      string // where To and From mean nothing (Destination.Stores), else empty
 	File        string // where it is defined
 	Line        int
+}
+
+// FirstRun says which of the mail that is there at the first poll is forwarded. The
+// zero value is all of it.
+type FirstRun struct {
+	New bool          // none: only what comes later
+	Age time.Duration // only what is younger; 0: of any age
 }
 
 // Recipients are who gets an account's mail at its destination: the folder, where

@@ -53,8 +53,7 @@ func TestThreeFacts(t *testing.T) {
 		},
 		Schedule: "@every 10m",
 		Leave:    config.Leave{Keep: true},
-		FirstRun: config.FirstRunAll,
-		MaxSize:  50_000_000, MaxListing: 1_000_000,
+		MaxSize:  50_000_000, MaxListing: 1_000_000, Order: config.OrderListed,
 		Forward:  "smtp.example.org",
 		Endpoint: "smtp smtp.example.org:587",
 		To:       []string{"leo@example.org"},
@@ -191,8 +190,9 @@ func TestEverything(t *testing.T) {
 		},
 		Schedule:    "@every 1h",
 		MinInterval: 90 * time.Minute,
-		FirstRun:    config.FirstRunNew,
+		FirstRun:    config.FirstRun{New: true},
 		MaxListing:  200_000,
+		Order:       config.OrderListed,
 		Forward:     "local",
 		Endpoint:    "lmtp unix:/run/dovecot/lmtp:0",
 		To:          []string{"leo", "mia"},
@@ -212,7 +212,7 @@ func TestEverything(t *testing.T) {
 		InFlight:    1,
 		OnReject:    "hold",
 		File:        path,
-		Line:        42,
+		Line:        45,
 	})
 	equal(t, "port of a plain connection", c.Forward[0].Port, 25)
 }

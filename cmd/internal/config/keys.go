@@ -8,6 +8,9 @@ import (
 // maxParallel bounds the keys that say how much is done at once.
 const maxParallel = 10_000
 
+// maxMessages bounds how many messages a poll fetches: as many as a mailbox may list.
+const maxMessages = 10_000_000
+
 // mainKeys are the keys of the configuration file.
 func (l *loader) mainKeys() keyTable {
 	return append(l.settingKeys(), l.listKeys(&l.shared)...)
@@ -71,8 +74,10 @@ func (l *loader) accountKeys(a *Account) keyTable {
 		key("schedule", "", l.schedule(&a.Schedule)),
 		key("min_interval", "0s", duration(&a.MinInterval, 0)),
 		key("leave_on_server", "true", leave(&a.Leave)),
-		key("first_run", FirstRunAll, oneOf(&a.FirstRun, words(FirstRunAll, FirstRunNew))),
+		key("first_run", FirstRunAll, firstRun(&a.FirstRun)),
 		key("max_message_size", "50MB", limit(&a.MaxSize)),
+		key("max_messages", "0", number(&a.MaxMessages, 0, maxMessages)),
+		key("order", OrderListed, oneOf(&a.Order, words(OrderListed, OrderNewestFirst, OrderSmallFirst))),
 		key("max_listing", "1000000", number(&a.MaxListing, 1000, 10_000_000)),
 		key("timeout", "60s", duration(&a.Timeout, time.Second)),
 		key("forward", "", text(&a.Forward)),

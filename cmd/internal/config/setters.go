@@ -131,6 +131,38 @@ func leave(p *Leave) setter {
 	}
 }
 
+// firstRun sets which of the mail is forwarded that is there at the first poll.
+func firstRun(p *FirstRun) setter {
+	return func(v yamlValue) {
+		s, ok := v.scalar()
+		if !ok {
+			return
+		}
+		f, err := ParseFirstRun(s)
+		if err != nil {
+			v.fail("%v", err)
+			return
+		}
+		*p = f
+	}
+}
+
+// ParseFirstRun reads a value of first_run: all, new or a duration.
+func ParseFirstRun(text string) (FirstRun, error) {
+	age, err := ParseDuration(text)
+	switch {
+	case text == FirstRunAll:
+		return FirstRun{}, nil
+	case text == FirstRunNew:
+		return FirstRun{New: true}, nil
+	case err != nil:
+		return FirstRun{}, fmt.Errorf("%q is not all, new or a duration such as 30d", text)
+	case age == 0:
+		return FirstRun{}, errors.New("must not be zero; use new to forward only what arrives later")
+	}
+	return FirstRun{Age: age}, nil
+}
+
 // ParseLeave reads a value of leave_on_server: true, false or a duration.
 func ParseLeave(text string) (Leave, error) {
 	d, err := ParseDuration(text)

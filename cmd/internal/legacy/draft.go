@@ -144,6 +144,9 @@ func (w *drafter) account(a Account, name string) config.Section {
 	if a.MaxSize > 0 {
 		out = append(out, config.Pair{Key: "max_message_size", Value: a.MaxSize})
 	}
+	if a.Most > 0 {
+		out = append(out, config.Pair{Key: "max_messages", Value: a.Most})
+	}
 	if a.Timeout > 0 {
 		out = append(out, config.Pair{Key: "timeout", Value: a.Timeout.String()})
 	}

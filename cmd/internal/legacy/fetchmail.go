@@ -110,6 +110,7 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	if n, err := strconv.ParseInt(p.user.limit, 10, 64); err == nil {
 		a.MaxSize = n
 	}
+	a.Most = mostMessages(p.user.most)
 	if host == "" {
 		r.setup.remark(p.Place, "no server is named here; the entry is ignored")
 		return a, false
@@ -125,6 +126,15 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	}
 	a.Delivery = r.fetchmailDelivery(p)
 	return a, true
+}
+
+// mostMessages reads how many messages a poll may fetch; 0: all, or not a number.
+func mostMessages(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 10_000_000 { // as many as config takes
+		return 0
+	}
+	return n
 }
 
 // fetchmailPassword looks for a password in .netrc (fetchmail(1), "Using netrc

@@ -34,6 +34,7 @@ type rcUser struct {
 	lmtp        bool
 	mda         string // the option for delivery without a server
 	limit       string
+	most        string // messages a poll
 }
 
 // addNames adds local names. They replace those of the defaults.

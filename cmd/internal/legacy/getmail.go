@@ -127,6 +127,7 @@ func (r *reader) getmailOptions(o map[string]iniValue, a *Account) {
 		a.Leave.Days = 0
 	}
 	a.MaxSize, _ = strconv.ParseInt(o["max_message_size"].text, 10, 64)
+	a.Most = mostMessages(o["max_messages_per_session"].text)
 	if v, ok := o["read_all"]; ok && !yes(v.text) {
 		r.setup.remark(v.Place, "read_all: popferry forwards everything that getmail has not fetched; to forward only later mail, set first_run: new")
 	}
@@ -136,7 +137,7 @@ func (r *reader) getmailOptions(o map[string]iniValue, a *Account) {
 func (r *reader) getmailRest(rc ini) {
 	const logs = "popferry logs a line for each message to stderr; use the log of the service manager"
 	reasons := map[string]string{
-		"options max_messages_per_session": paces, "options max_bytes_per_session": paces, "options to_oldmail_on_each_mail": paces,
+		"options max_bytes_per_session": paces, "options to_oldmail_on_each_mail": paces,
 		"options delete_bigger_than": "popferry deletes only what it has forwarded, according to leave_on_server, whatever the size",
 		"options message_log":        logs, "options message_log_syslog": logs,
 		"options use_netrc":           "popferry does not read .netrc; write the password to the password_file",

@@ -32,6 +32,7 @@ type Account struct {
 	Command  string // prints the password
 	Leave    Leave
 	MaxSize  int64         // octets; larger messages were skipped; 0: no limit
+	Most     int           // messages a poll; 0: no limit
 	Timeout  time.Duration // 0: not set
 	Gap      time.Duration // between two polls, if not Schedule
 	Delivery Delivery

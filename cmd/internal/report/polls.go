@@ -17,6 +17,7 @@ type PollSummary struct {
 	Held      int     `json:"held"`
 	Deferred  int     `json:"deferred"`
 	Skipped   int     `json:"skipped"`
+	Waiting   int     `json:"waiting"`
 	OnServer  int     `json:"on_server"`
 	Duration  float64 `json:"duration"` // seconds
 	LastError string  `json:"last_error"`
@@ -97,7 +98,7 @@ func PrintPolls(results []fetcher.Result, d Detail, say func(line string) error)
 func PrintPollsJSON(w io.Writer, results []fetcher.Result) error {
 	list := []PollSummary{}
 	for _, r := range results {
-		s := PollSummary{Name: r.Account, Forwarded: r.Forwarded, Held: r.Held, Deferred: r.Deferred, Skipped: r.Skipped,
+		s := PollSummary{Name: r.Account, Forwarded: r.Forwarded, Held: r.Held, Deferred: r.Deferred, Skipped: r.Skipped, Waiting: r.Postponed,
 			OnServer: max(0, r.OnServer), Duration: r.Duration.Seconds(), TryAgain: r.TryAgain()}
 		if r.Err != nil {
 			s.LastError = r.Err.Error()

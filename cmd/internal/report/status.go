@@ -20,6 +20,7 @@ type AccountStatus struct {
 	Failures    int        `json:"failures"`
 	LastError   string     `json:"last_error"`
 	OnServer    int        `json:"on_server"`
+	Waiting     int        `json:"waiting"` // of OnServer, for later polls
 	Forwarded   int        `json:"forwarded"`
 	Held        int        `json:"held"`
 	Deferred    int        `json:"deferred"`
@@ -56,6 +57,7 @@ func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
 			Failures:    a.Failures,
 			LastError:   a.Cause.Text,
 			OnServer:    a.OnServer,
+			Waiting:     a.Postponed,
 			Forwarded:   n[ledger.Forwarded],
 			Held:        n[ledger.Held],
 			Deferred:    n[ledger.Deferred],

@@ -84,6 +84,11 @@ func (t StatusText) Print(out io.Writer) error {
 	if held := t.held(); held != "" {
 		paragraphs = append(paragraphs, held)
 	}
+	for _, s := range t.Accounts {
+		if s.Waiting > 0 {
+			paragraphs = append(paragraphs, fmt.Sprintf("%s: waiting in the mailbox for later polls (max_messages): %s", s.Name, terminal.Count(s.Waiting, "message")))
+		}
+	}
 	paragraphs = append(append(paragraphs, t.Lines...), CopyLines(t.Copies)...)
 	_, err := fmt.Fprintln(out, strings.Join(paragraphs, "\n\n"))
 	return err

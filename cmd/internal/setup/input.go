@@ -22,7 +22,7 @@ type Input struct {
 	Provider string // name of a preset
 	Name     string // of the account
 	Leave    string // as leave_on_server in the configuration
-	FirstRun string // config.FirstRunAll or config.FirstRunNew
+	FirstRun string // as config.ParseFirstRun reads it
 
 	To, From string
 	Inbox    Server
@@ -67,8 +67,10 @@ func (in *Input) Check() error {
 			}
 		}
 	}
-	if in.FirstRun != "" && in.FirstRun != config.FirstRunAll && in.FirstRun != config.FirstRunNew {
-		fail("--first-run: %q is neither all nor new", in.FirstRun)
+	if in.FirstRun != "" {
+		if _, err := config.ParseFirstRun(in.FirstRun); err != nil {
+			fail("--first-run: %v", err)
+		}
 	}
 	if in.Leave != "" {
 		if _, err := config.ParseLeave(in.Leave); err != nil {

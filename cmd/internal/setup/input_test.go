@@ -20,7 +20,7 @@ func TestInputCheck(t *testing.T) {
 		"a port behind the host":    {Input{Mailbox: Server{Host: "pop.isp.test:1995"}}, ""},
 		"a port that is not one":    {Input{Mailbox: Server{Host: "pop.isp.test:pop"}}, `--host: "pop" is not a port`},
 		"a host that is an address": {Input{Inbox: Server{Host: "leo@isp.test"}}, `--smtp-host: "leo@isp.test" is not a server name`},
-		"two mistakes":              {Input{FirstRun: "some", Mailbox: Server{Port: 995}}, "nor new; --port and --tls need --host"},
+		"two mistakes":              {Input{FirstRun: "some", Mailbox: Server{Port: 995}}, "such as 30d; --port and --tls need --host"},
 	} {
 		err := tt.in.Check()
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {

@@ -85,7 +85,7 @@ func (a Answers) account() config.Section {
 		x.secretPair(fileName(a.Name)+passwordEnding),
 		config.Pair{Key: "leave_on_server", Value: a.leave(), Comment: "true: keep mail there, false: delete it once forwarded, 14d: delete it 14 days later"},
 	)
-	if a.Target.Existing != nil || a.FirstRun == config.FirstRunNew { // there may be defaults
+	if a.Target.Existing != nil || a.FirstRun != "" && a.FirstRun != config.FirstRunAll { // there may be defaults
 		k = appendIf(k, "first_run", a.FirstRun)
 	}
 	if a.Target.Existing != nil {

@@ -1,0 +1,104 @@
+package identify
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Order is the order in which a poll fetches messages that were not tried before.
+type Order uint8
+
+const (
+	// Listed is the order of the mailbox, which as a rule is that of arrival.
+	Listed Order = iota
+	// NewestFirst begins with the last message of the mailbox.
+	NewestFirst
+	// SmallFirst begins with the smallest message.
+	SmallFirst
+)
+
+// byAge: in an order other than Listed, every tenth message is the oldest that is
+// left, so that a mailbox that never becomes empty starves none.
+const byAge = 10
+
+// compare compares two messages that were tried equally often.
+func (o Order) compare(a, b *Candidate) int {
+	switch o {
+	case NewestFirst:
+		return cmp.Compare(b.Number, a.Number)
+	case SmallFirst:
+		return cmp.Or(cmp.Compare(a.Size, b.Size), cmp.Compare(a.Number, b.Number))
+	case Listed:
+	}
+	return cmp.Compare(a.Number, b.Number)
+}
+
+// Sort puts messages that failed before behind all others, and those at which a
+// session may end behind these, so that one bad message holds up none.
+func (o Order) Sort(due []Candidate) {
+	last := func(c *Candidate) int {
+		if c.breaks() {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(due, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(last(&a), last(&b)), cmp.Compare(a.Known.Attempts, b.Known.Attempts), o.compare(&a, &b))
+	})
+	if o == Listed {
+		return
+	}
+	untried := slices.IndexFunc(due, func(c Candidate) bool { return c.breaks() || c.Known.Attempts > 0 })
+	if untried < 0 {
+		untried = len(due)
+	}
+	weave(due[:untried])
+}
+
+// weave makes every tenth message the oldest that is left.
+func weave(list []Candidate) {
+	if len(list) < byAge {
+		return
+	}
+	preferred := slices.Clone(list)
+	oldest := make([]int32, len(list)) // places in preferred
+	for i := range oldest {
+		oldest[i] = int32(i)
+	}
+	slices.SortStableFunc(oldest, func(a, b int32) int { return cmp.Compare(preferred[a].Number, preferred[b].Number) })
+	taken := make([]bool, len(list))
+	next := 0
+	for i := range list {
+		var at int
+		if i%byAge == byAge-1 {
+			for taken[oldest[0]] {
+				oldest = oldest[1:]
+			}
+			at = int(oldest[0])
+		} else {
+			for taken[next] {
+				next++
+			}
+			at = next
+		}
+		taken[at], list[i] = true, preferred[at]
+	}
+}
+
+// Choose splits what is due, in its order, into what is fetched now and what waits
+// for a later poll: room messages at most. A tenth of them, but at least one of two,
+// are those that failed before, so that new mail does not starve them.
+func Choose(due []Candidate, room int) (now, later []Candidate) {
+	if room >= len(due) {
+		return due, nil
+	}
+	room = max(0, room)
+	tried := slices.IndexFunc(due, func(c Candidate) bool { return c.Known.Attempts > 0 || c.breaks() })
+	if tried < 0 || tried < room || room < 2 {
+		return due[:room:room], due[room:]
+	}
+	old := min(len(due)-tried, max(1, room/byAge))
+	now = slices.Concat(due[:room-old], due[tried:tried+old])
+	later = slices.Concat(due[room-old:tried], due[tried+old:])
+	return now, later
+}

@@ -1,0 +1,100 @@
+package identify
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
+)
+
+// dueOf are candidates by their numbers, each of which has this size.
+func dueOf(sizes ...int64) []Candidate {
+	var due []Candidate
+	for i, size := range sizes {
+		due = append(due, NewCandidate(pop3.Entry{Number: i + 1, Size: size}))
+	}
+	return due
+}
+
+func numbersOf(due []Candidate) []int {
+	out := []int{}
+	for _, c := range due {
+		out = append(out, c.Number)
+	}
+	return out
+}
+
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	many := make([]int64, 22)
+	for i := range many {
+		many[i] = int64(100 - i) // the last is the smallest
+	}
+	for name, tt := range map[string]struct {
+		order Order
+		sizes []int64
+		want  []int
+	}{
+		"listed":                     {Listed, []int64{3, 1, 2}, []int{1, 2, 3}},
+		"newest first":               {NewestFirst, []int64{3, 1, 2}, []int{3, 2, 1}},
+		"small first":                {SmallFirst, []int64{3, 1, 2}, []int{2, 3, 1}},
+		"of one size":                {SmallFirst, []int64{2, 1, 2, 1}, []int{2, 4, 1, 3}},
+		"every tenth by age":         {NewestFirst, many, []int{22, 21, 20, 19, 18, 17, 16, 15, 14, 1, 13, 12, 11, 10, 9, 8, 7, 6, 5, 2, 4, 3}},
+		"every tenth by age, though": {SmallFirst, many, []int{22, 21, 20, 19, 18, 17, 16, 15, 14, 1, 13, 12, 11, 10, 9, 8, 7, 6, 5, 2, 4, 3}},
+	} {
+		due := dueOf(tt.sizes...)
+		tt.order.Sort(due)
+		if got := numbersOf(due); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// Whatever the order, what failed before comes behind, and what breaks sessions last.
+func TestOrderPutsFailedMessagesBehind(t *testing.T) {
+	t.Parallel()
+	for _, order := range []Order{Listed, NewestFirst, SmallFirst} {
+		due := dueOf(make([]int64, 30)...)
+		due[28].Known = &ledger.Known{Attempts: 1}
+		due[29].Known = &ledger.Known{Cause: ledger.Cause{Code: ledger.CauseIncomplete}}
+		order.Sort(due)
+		if got := numbersOf(due[28:]); !slices.Equal(got, []int{29, 30}) {
+			t.Errorf("order %d: the last are %v, want 29, 30", order, got)
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	tried := func(due []Candidate, from int) []Candidate {
+		for i := range due[from:] {
+			due[from+i].Known = &ledger.Known{Attempts: 1}
+		}
+		return due
+	}
+	for name, tt := range map[string]struct {
+		due        []Candidate
+		room       int
+		now, later []int
+	}{
+		"room for all":              {dueOf(1, 1, 1), 3, []int{1, 2, 3}, nil},
+		"the first ones":            {dueOf(1, 1, 1), 2, []int{1, 2}, []int{3}},
+		"none":                      {dueOf(1, 1), -1, []int{}, []int{1, 2}},
+		"one that failed before":    {tried(dueOf(1, 1, 1, 1, 1), 3), 2, []int{1, 4}, []int{2, 3, 5}},
+		"a tenth of them":           {tried(dueOf(make([]int64, 30)...), 25), 20, slices.Concat(upTo(18), []int{26, 27}), []int{19, 20, 21, 22, 23, 24, 25, 28, 29, 30}},
+		"those that failed are few": {tried(dueOf(make([]int64, 41)...), 40), 30, slices.Concat(upTo(29), []int{41}), []int{30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40}},
+	} {
+		now, later := Choose(tt.due, tt.room)
+		if !slices.Equal(numbersOf(now), tt.now) || !slices.Equal(numbersOf(later), append([]int{}, tt.later...)) {
+			t.Errorf("%s: now %v, later %v; want %v, %v", name, numbersOf(now), numbersOf(later), tt.now, tt.later)
+		}
+	}
+}
+
+func upTo(n int) (list []int) {
+	for i := range n {
+		list = append(list, i+1)
+	}
+	return list
+}
