@@ -21,7 +21,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/dnstest"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/imaptest"
 )
@@ -35,7 +35,7 @@ type fixture struct {
 	listening map[string]string // address:port: where it is in fact
 	deaf      string            // address:port from which nothing comes back
 	noDNS     bool
-	ledger    func(*config.Config) *sqlite.Store // nil: there is none yet
+	ledger    func(*config.Config) ledger.Store // nil: there is none yet
 }
 
 func newFixture(t *testing.T) *fixture {

@@ -20,7 +20,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/oauthtest"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
@@ -35,7 +34,7 @@ type brokenSignIn struct {
 type signInWorld struct {
 	provider *oauthtest.Provider
 	answer   atomic.Pointer[func(http.ResponseWriter)] // instead of the provider's own answers
-	store    *sqlite.Store
+	store    ledger.Store
 	client   oauth.Client
 }
 
@@ -133,7 +132,7 @@ func (s brokenSignIn) check(t *testing.T) string {
 		}
 		return verb == "AUTH"
 	}})
-	f.ledger = func(cfg *config.Config) *sqlite.Store {
+	f.ledger = func(cfg *config.Config) ledger.Store {
 		var err error
 		if w.store, err = app.OpenLedger(t.Context(), cfg); err != nil {
 			t.Fatal(err)
