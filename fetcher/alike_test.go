@@ -78,6 +78,29 @@ func TestMessagesThatOnlyTheirBodiesTellApart(t *testing.T) {
 	}
 }
 
+// The same where a delivery left a Received line, and a message was deleted: the header
+// alone is not enough to delete another one that was not sent. What was deleted in vain,
+// and comes back under another UID, is still known.
+func TestMessageIsNotDeletedForItsHeaderAlone(t *testing.T) {
+	t.Parallel()
+	received := func(body string) []byte {
+		return append([]byte("Received: from a.example by mx.example; Sun, 22 Nov 2026 10:00:00 +0000\r\n"), alikeOf(body)...)
+	}
+	for name, second := range map[string]string{"of the same size": "two", "of another size": "the second"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{})
+			f.account.Policy.Keep = false
+			for i, body := range []string{"one", second, "one", second} {
+				f.addUnder(fmt.Sprint("uid-", i), received(body))
+				f.pollEvery12Hours(2, false)
+			}
+			wantList(t, "arrived", f.bodiesArrived(), []string{"one", second})
+			f.wantLeft()
+		})
+	}
+}
+
 // A message that is deleted in vain is deleted again three times, though it has to be
 // fetched to be known, and then left alone.
 func TestAlikeMessageThatIsDeletedInVain(t *testing.T) {

@@ -11,15 +11,15 @@ import (
 )
 
 // note puts into a message's row what it shows. Errors are those of the spool.
-func (m *fetched) note() (err error) {
+func (m *fetched) note(p identify.Policy) (err error) {
 	if m.row.Size < 0 {
 		m.row.Size = m.Octets // not listed, but something to compare it by
 	}
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
 	m.row.Digest = ""
-	if m.Header.Weak() {
-		m.row.Digest, err = m.Digest()
+	if m.Header.Weak() || !p.Keep || p.KeepFor > 0 {
+		m.row.Digest, err = m.Digest() // to compare with, should it seem to come again
 	}
 	return err
 }
@@ -63,7 +63,7 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 // admit notes what a message that is to be sent shows. Where its server does not give
 // it again, a copy is on disk before what was kept of it under another row goes.
 func (s *session) admit(ctx context.Context, m *fetched) error {
-	if err := m.note(); err != nil {
+	if err := m.note(s.Policy); err != nil {
 		return s.tally.abort(err)
 	}
 	if err := s.confirmed(ctx, m); err != nil {
@@ -171,8 +171,8 @@ func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err erro
 }
 
 // sameMessage returns a row's record if the message is that of the row; nil if it is
-// not. Where the header is weak, it has the octets of the row's, or as many where that
-// is all that the row has.
+// not. Where the header is weak, or the row's was deleted under another UID, it has the
+// octets of the row's, or as many where that is all that the row has.
 func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
 	if k.Fingerprint != "" && k.Fingerprint != print.Fingerprint {
 		return nil, nil
@@ -181,7 +181,11 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 	if err != nil {
 		return nil, s.tally.abort(err)
 	}
-	if print.Weak && k.Fingerprint != "" && rec.Digest != "" {
+	elsewhere := k.UID != m.UID && !k.DeletedAt.IsZero() && rec.MessageSize > 0
+	if elsewhere && k.Fingerprint != "" && rec.MessageSize != m.Octets {
+		return nil, nil // it was deleted, and a header is not enough to delete this one, too
+	}
+	if (print.Weak || elsewhere) && k.Fingerprint != "" && rec.Digest != "" {
 		digest, err := m.Digest()
 		if err != nil {
 			return nil, s.tally.abort(err)
