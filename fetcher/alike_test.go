@@ -119,29 +119,40 @@ func TestAlikeMessageThatIsDeletedInVain(t *testing.T) {
 	f.wantSent("RETR", 1+3)
 }
 
+// withoutSizes answers LIST with these lines instead of the sizes, or by -ERR if there
+// are none, while it is on.
+func withoutSizes(on *atomic.Bool, instead ...string) popHandler {
+	return func(s *pop3test.Session, verb, arg string) bool {
+		switch {
+		case verb != "LIST" || arg != "" || !on.Load():
+			return false
+		case len(instead) > 0:
+			s.Lines("", instead...)
+		default:
+			s.Err("[SYS/TEMP] later")
+		}
+		return true
+	}
+}
+
+// leaveAlone has a message in the mailbox that is left alone, then only another one.
+func (f *fixture) leaveAlone(uid string, octets []byte, another string) {
+	f.account.Policy.OnlyNew = true
+	f.addUnder(uid, octets)
+	f.poll()
+	f.without(uid)
+	f.add(another)
+	f.pollEvery12Hours(1, false)
+}
+
 // A message that was left alone stays so when it comes back while no sizes are listed,
 // or wrong ones, and when it comes back once more.
 func TestSkippedMessageIsKnownWithoutAListedSize(t *testing.T) {
 	t.Parallel()
-	for _, test := range []string{"none", "wrong"} {
+	for _, sizes := range [][]string{nil, {"1 17", "2 17"}} {
 		var unlisted atomic.Bool
-		f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
-			if verb != "LIST" || arg != "" || !unlisted.Load() {
-				return false
-			}
-			if test == "wrong" {
-				s.Lines("", "1 17", "2 17")
-			} else {
-				s.Err("[SYS/TEMP] later")
-			}
-			return true
-		}})
-		f.account.Policy.OnlyNew = true
-		f.addUnder("1", alikeOf("one"))
-		f.poll()
-		f.without("1")
-		f.add("m1")
-		f.pollEvery12Hours(1, false)
+		f := newFixture(t, faults{pop: withoutSizes(&unlisted, sizes...)})
+		f.leaveAlone("1", alikeOf("one"), "m1")
 		unlisted.Store(true)
 		f.addUnder("2", alikeOf("one"))
 		f.pollEvery12Hours(2, false)
@@ -161,19 +172,8 @@ func TestSkippedMessageWithoutASizeIsKnownByItsUID(t *testing.T) {
 	t.Parallel()
 	var unlisted atomic.Bool
 	unlisted.Store(true)
-	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
-		if verb != "LIST" || arg != "" || !unlisted.Load() {
-			return false
-		}
-		s.Err("[SYS/TEMP] later")
-		return true
-	}})
-	f.account.Policy.OnlyNew = true
-	f.addUnder("1", alikeOf("one"))
-	f.poll()
-	f.without("1")
-	f.add("m1")
-	f.pollEvery12Hours(1, false)
+	f := newFixture(t, faults{pop: withoutSizes(&unlisted)})
+	f.leaveAlone("1", alikeOf("one"), "m1")
 	unlisted.Store(false)
 	f.addUnder("1", alikeOf("one"))
 	f.pollEvery12Hours(2, false)
