@@ -152,12 +152,19 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			_ = err // the poll was stopped for it
 			continue
 		}
+		alone := m.mayHaveArrived()
+		if alone {
+			all.Wait()
+		}
 		room <- struct{}{}
 		d := s.submit(m)
 		all.Go(func() {
 			defer func() { <-room }()
 			s.deliver(ctx, d)
 		})
+		if alone {
+			all.Wait()
+		}
 	}
 }
 

@@ -30,6 +30,8 @@ type delivery struct {
 	arrived  time.Time // when it came to its mailbox
 	mayHide  bool      // its server may not give it again: see session.mayHide
 	keeps    bool      // its server is known to
+	// unanswered is how often messages had got no whole reply when it was begun.
+	unanswered int
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
@@ -241,7 +243,7 @@ func (s *session) release(d *delivery, recorded bool, panicked any) {
 // intend records that a transaction for these recipients is about to begin, and
 // where the message will lie then.
 func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwarder.Mark) error {
-	d.intended = true
+	d.intended, d.unanswered = true, s.tally.unanswered()
 	defer failpoint("intended")
 	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
 	doubt.Begin(d.rec, at)

@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -20,6 +21,16 @@ type inbox struct{ *imap.Pool }
 
 func (i inbox) Submit(m *forwarder.Message) fetcher.Delivery { return i.Pool.Submit(m) }
 
+// Find implements doubt.Finder.
+func (i inbox) Find(ctx context.Context, sought []forwarder.Sought) ([]bool, error) {
+	lie, err := i.Pool.Find(ctx, sought)
+	found := make([]bool, len(sought))
+	for n, m := range sought {
+		_, found[n] = lie[m.Trace]
+	}
+	return found, err
+}
+
 // deliverByIMAP gives the account a folder of an IMAP server as its destination.
 func (f *fixture) deliverByIMAP(folder string, o imaptest.Options) *imaptest.Server {
 	f.t.Helper()
@@ -28,7 +39,7 @@ func (f *fixture) deliverByIMAP(folder string, o imaptest.Options) *imaptest.Ser
 	p := imap.New(imap.Options{Dial: s.Pipe, Username: "leo", Now: f.now.Now})
 	f.t.Cleanup(func() { _ = p.Close() })
 	d := &f.account.Destination
-	d.Forwarder, d.Recipients, d.Address, d.Sender = inbox{p}, []string{folder}, "leo@example.org", ""
+	d.Forwarder, d.Finder, d.Recipients, d.Address, d.Sender = inbox{p}, inbox{p}, []string{folder}, "leo@example.org", ""
 	return s
 }
 

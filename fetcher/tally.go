@@ -144,6 +144,13 @@ func (t *tally) attempt(now time.Time, rec, before *ledger.Record) outcome.Attem
 	return outcome.Attempt{Now: now, First: rec.FirstAttempt, Number: rec.Attempts, OthersPassed: t.breaker.OthersPassed(before)}
 }
 
+// unanswered is how often messages got no whole reply so far.
+func (t *tally) unanswered() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.breaker.Unanswered()
+}
+
 // refused notes a message that was refused for good after it was sent, before its
 // row is written.
 func (t *tally) refused(d *delivery, now time.Time) {
@@ -175,7 +182,7 @@ func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
 		t.noRoom = append(t.noRoom, refusedForRoom{d, v})
 	}
 	accepted := t.breaker.Accepted()
-	err := t.breaker.Record(v, state)
+	err := t.breaker.Record(v, state, d.unanswered)
 	var tooLarge []refusedForRoom
 	if t.breaker.Accepted() > accepted {
 		tooLarge, t.noRoom = t.noRoom, nil

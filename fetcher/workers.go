@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
 )
@@ -106,6 +107,13 @@ func (w *workers) await(ctx context.Context, done func() bool) {
 	}
 }
 
+// mayHaveArrived reports whether the message got no whole reply before. It is sent
+// alone then, for if that is its doing, those that are under way with it get none
+// either.
+func (m *fetched) mayHaveArrived() bool {
+	return slices.ContainsFunc(m.row.Recipients, func(r ledger.Recipient) bool { return r.State == ledger.Unknown })
+}
+
 // forward fetches the messages of now, one after the other, and hands each on
 // while the next one is fetched. It returns when all transactions have ended: what
 // was fetched is delivered, however the session ends. left are those that were not
@@ -144,6 +152,10 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 			continue
 		}
 		failpoint("fetched")
+		alone := m.mayHaveArrived()
+		if alone {
+			w.wait(popCtx)
+		}
 		w.enter(popCtx, m.Octets)
 		d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
 		go func() {
@@ -151,6 +163,9 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 			defer s.Progress.finished()
 			s.deliver(ctx, d)
 		}()
+		if alone {
+			w.wait(popCtx)
+		}
 	}
 	if len(left) == 0 {
 		err = s.box.AskAgain(popCtx, s.toDelete)

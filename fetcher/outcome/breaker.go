@@ -11,6 +11,15 @@ import (
 // code, accepting none, before the account pauses.
 const maxDeferred = 5
 
+// A message without a whole reply may have arrived, and is sent again. It may be at
+// fault itself, so others go on; but each of them may come twice, so that the poll ends
+// once this has happened maxUnansweredInRow times with none accepted in between, or
+// maxUnanswered times in all. Messages that were under way together count once.
+const (
+	maxUnansweredInRow = 2
+	maxUnanswered      = 3
+)
+
 // Pause is how long an account pauses at most that a destination defers
 // everything of: others may pass, and new mail should not wait for long.
 const Pause = 10 * time.Minute
@@ -32,6 +41,8 @@ type Breaker struct {
 	lost        int // connections in a row that ended in a transaction
 	deferred    int // messages in a row that were deferred with one code after they were sent
 	code        int // that code
+	unanswered  int // times that messages got no whole reply
+	inRow       int // of these, since one was accepted
 	ended       time.Time
 }
 
@@ -81,9 +92,14 @@ func (b *Breaker) Refuse(rec, before *ledger.Record, now time.Time) {
 	}
 }
 
-// Record notes a finished delivery. The error, if not nil, is why nothing more
+// Unanswered is how often messages got no whole reply in this poll. Those that were
+// under way together count once.
+func (b *Breaker) Unanswered() int { return b.unanswered }
+
+// Record notes a finished delivery, of a message that was begun when Unanswered was
+// that much. The error, if not nil, is why nothing more
 // should be sent in this poll: a *DestinationError, *RouteError or *PausedError.
-func (b *Breaker) Record(v Verdict, state ledger.State) error {
+func (b *Breaker) Record(v Verdict, state ledger.State, unanswered int) error {
 	o := v.Outcome
 	if v.Accepted {
 		b.accept()
@@ -96,8 +112,15 @@ func (b *Breaker) Record(v Verdict, state ledger.State) error {
 	default: // NoRoom: whether it is the message's size, the next one shows
 	}
 	switch v.Effect {
-	case InDoubt: // the next one could be in doubt, too: each may arrive twice
-		return &RouteError{Name: b.name, Outcome: o}
+	case InDoubt:
+		if unanswered == b.unanswered { // else it is known of one that was under way with it
+			b.unanswered++
+			b.inRow++
+		}
+		if b.inRow >= maxUnansweredInRow || b.unanswered >= maxUnanswered {
+			return &RouteError{Name: b.name, Outcome: o}
+		}
+		return nil
 	case ConnectionLost:
 		switch b.lost++; {
 		case b.lost < maxLost:
@@ -127,7 +150,7 @@ func (b *Breaker) Record(v Verdict, state ledger.State) error {
 // accept closes everything.
 func (b *Breaker) accept() {
 	b.accepted++
-	b.lost, b.deferred = 0, 0
+	b.lost, b.deferred, b.inRow = 0, 0, 0
 	if b.refusals.Everything() {
 		b.ended = b.refusals.Since
 	}

@@ -36,7 +36,7 @@ func record(b *Breaker, o forwarder.Outcome, before ledger.Record) (*ledger.Reco
 	if v.Effect == Rollback {
 		state = 0
 	}
-	return &rec, b.Record(v, state)
+	return &rec, b.Record(v, state, b.Unanswered())
 }
 
 // TestBreaker: what the replies to the messages of a poll, one after the other,
@@ -66,7 +66,10 @@ func TestBreaker(t *testing.T) {
 		"two sessions ended by what was read":               {repeat(closingReply, 2), none},
 		"three sessions ended by what was read":             {repeat(closingReply, 3), paused},
 		"lost, with one that passes":                        {[]forwarder.Outcome{lostReply, lostReply, acceptedReply, lostReply, lostReply}, none},
-		"one without an answer":                             {[]forwarder.Outcome{doubtReply}, route},
+		"one without an answer":                             {[]forwarder.Outcome{doubtReply}, none},
+		"two without an answer":                             {repeat(doubtReply, 2), route},
+		"two without an answer, one passes in between":      {[]forwarder.Outcome{doubtReply, acceptedReply, doubtReply}, none},
+		"three without an answer, others in between":        {[]forwarder.Outcome{doubtReply, acceptedReply, doubtReply, acceptedReply, doubtReply}, route},
 		"four deferred with one code":                       {repeat(laterReply, 4), none},
 		"five deferred with one code":                       {repeat(laterReply, 5), paused},
 		"two codes in turn":                                 {[]forwarder.Outcome{laterReply, otherLater, laterReply, otherLater, laterReply, otherLater}, none},
@@ -128,6 +131,23 @@ func TestRefusalsInARow(t *testing.T) {
 	again, _ := record(next, spamReply, ledger.Record{FirstAttempt: noon, Known: ledger.Known{Attempts: 1, NextAttempt: noon}})
 	if !again.RefusedSince.IsZero() || next.Refusals().Count != 0 {
 		t.Errorf("refused again though others passed: since %v, %d in a row; want not in a row", again.RefusedSince, next.Refusals().Count)
+	}
+}
+
+// TestUnansweredTogether: messages that were under way when the connection was cut are
+// no evidence of another cut.
+func TestUnansweredTogether(t *testing.T) {
+	t.Parallel()
+	b := NewBreaker("main", time.Time{}, ledger.Refusals{})
+	v := Evaluate([]forwarder.Outcome{doubtReply}, Envelope{}, nil, Attempt{Now: noon, First: noon, Number: 1})
+	begun := b.Unanswered()
+	for i := range 8 {
+		if err := b.Record(v, ledger.Unknown, begun); err != nil {
+			t.Errorf("message %d of one cut: %v, want that the others go on", i+1, err)
+		}
+	}
+	if err := b.Record(v, ledger.Unknown, b.Unanswered()); !errors.As(err, new(*RouteError)) {
+		t.Errorf("a message after the cut: %v, want that the route is at fault", err)
 	}
 }
 
