@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/signin"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -56,6 +57,19 @@ func (p *program) completeAccounts(max int) cobra.CompletionFunc {
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeTargets offers the accounts and destinations that are signed in to, for the
+// first argument.
+func (p *program) completeTargets(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+	cfg, err := p.loadReadOnly()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, t := range signin.Targets(cfg) {
+		names = append(names, cobra.CompletionWithDesc(t.Name, t.Server.Username+" at "+t.Server.Host))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeAccount offers the accounts for a flag.

@@ -60,7 +60,7 @@ func (p *program) logoutCommand() *cobra.Command {
 // ofTarget completes a command whose argument is a target.
 func (p *program) ofTarget(c *cobra.Command) *cobra.Command {
 	c.Args = argsAre("NAME")
-	c.ValidArgsFunction = p.completeAccounts(1)
+	c.ValidArgsFunction = p.completeTargets
 	return p.withConfig(c)
 }
 

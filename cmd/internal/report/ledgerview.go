@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/web"
@@ -65,6 +66,48 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 	return list, nil
 }
 
+// Destinations implements web.Ledger.
+func (v *LedgerView) Destinations(context.Context) (list []web.Destination, _ error) {
+	if cfg := v.cfg.Load(); cfg != nil {
+		for _, d := range cfg.Forward {
+			list = append(list, web.Destination{Name: d.Name, TokenEnds: d.Secret.Ends()})
+		}
+	}
+	return list, nil
+}
+
+// SignIns implements web.Ledger.
+func (v *LedgerView) SignIns(ctx context.Context) (list []web.SignIn, err error) {
+	r, err := v.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := v.signIns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	for _, s := range signInNews(all, Status(v.configured(), r, now), now) {
+		shown := web.SignIn{Name: s.Name, User: s.User, Until: s.Until}
+		if s.Err != nil {
+			shown.Cause = ledger.Cause{Code: cause.Of(s.Err).Code, Text: cause.Summary(s.Err)}
+		}
+		list = append(list, shown)
+	}
+	return list, nil
+}
+
+// signIns are those of the present configuration.
+func (v *LedgerView) signIns(ctx context.Context) ([]app.SignIn, error) {
+	return v.signIn.get(rowsLife, func() ([]app.SignIn, error) {
+		cfg := v.cfg.Load()
+		if cfg == nil {
+			return nil, nil
+		}
+		return app.LookSignIns(ctx, v.store, cfg)
+	})
+}
+
 // Days implements web.Ledger.
 func (v *LedgerView) Days(ctx context.Context, since time.Time) ([]ledger.Day, error) {
 	return v.days.get(daysLife, func() ([]ledger.Day, error) { return v.store.Days(ctx, since) })
@@ -119,13 +162,7 @@ func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 		return nil, err
 	}
 	list := Status(v.configured(), r, time.Now())
-	signIns, err := v.signIn.get(rowsLife, func() ([]app.SignIn, error) {
-		cfg := v.cfg.Load()
-		if cfg == nil {
-			return nil, nil
-		}
-		return app.LookSignIns(ctx, v.store, cfg)
-	})
+	signIns, err := v.signIns(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -46,18 +46,28 @@ func publicSignIns(list []SignInStatus) []SignInStatus {
 // SignInLines says, a line each, which sign-ins cannot be used or will end, and what
 // to do. What an account says of itself is left out.
 func SignInLines(list []app.SignIn, accounts []AccountStatus, now time.Time) (lines []string) {
+	for _, s := range signInNews(list, accounts, now) {
+		if s.Err != nil {
+			lines = append(lines, cause.Line(s.Name, s.Err))
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s: the provider ends the sign-in of %s on %s. Run popferry login %s before that.",
+			s.Name, s.User, s.Until.Local().Format("2006-01-02 15:04"), s.Name))
+	}
+	return lines
+}
+
+// signInNews are the sign-ins that the user has to do something about, but for what
+// accounts say themselves.
+func signInNews(list []app.SignIn, accounts []AccountStatus, now time.Time) (news []app.SignIn) {
 	said := make(map[string]string)
 	for _, a := range accounts {
 		said[a.Name] = a.cause.Code
 	}
 	for _, s := range list {
-		switch {
-		case s.Err != nil && said[s.Name] != cause.Of(s.Err).Code:
-			lines = append(lines, cause.Line(s.Name, s.Err))
-		case s.EndsSoon(now):
-			lines = append(lines, fmt.Sprintf("%s: the provider ends the sign-in of %s on %s. Run popferry login %s before that.",
-				s.Name, s.User, s.Until.Local().Format("2006-01-02 15:04"), s.Name))
+		if s.Err != nil && said[s.Name] != cause.Of(s.Err).Code || s.EndsSoon(now) {
+			news = append(news, s)
 		}
 	}
-	return lines
+	return news
 }

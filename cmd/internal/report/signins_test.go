@@ -30,6 +30,9 @@ func TestSignInLines(t *testing.T) {
 		!strings.HasPrefix(lines[1], "inbox: the provider has ended the sign-in: ") || !strings.Contains(lines[1], "popferry login") {
 		t.Errorf("got %q", lines)
 	}
+	if news := signInNews(list, accounts, now); len(news) != 2 || news[0].Name != "soon" || news[1].Name != "inbox" {
+		t.Errorf("the page shows %v", news)
+	}
 	shown := SignIns(list)
 	if shown[4].Cause != "signin_refused" || !strings.Contains(shown[4].Text, "invalid_grant") || shown[0].Cause != "" || shown[2].Until == nil {
 		t.Errorf("got %+v", shown)

@@ -21,26 +21,40 @@ type Target struct {
 	destination *config.Destination
 }
 
-// Find returns the account or else the destination of this name. The error is an
-// *app.UsageError if there is none, and an *app.ConfigError if it has no oauth2.
-func Find(cfg *config.Config, name string) (Target, error) {
-	var without string
-	var names []string
+// Targets are the accounts and destinations of a configuration that are signed in to.
+func Targets(cfg *config.Config) (list []Target) {
 	for i := range cfg.Accounts {
-		a := &cfg.Accounts[i]
-		names = append(names, a.Name)
-		if a.Name == name && a.OAuth2 != nil {
-			return Target{Name: name, Server: a.Server, account: a}, nil
-		} else if a.Name == name {
-			without = fmt.Sprintf("%s:%d: accounts[%s]", a.File, a.Line, name)
+		if a := &cfg.Accounts[i]; a.OAuth2 != nil {
+			list = append(list, Target{Name: a.Name, Server: a.Server, account: a})
 		}
 	}
 	for i := range cfg.Forward {
-		d := &cfg.Forward[i]
+		if d := &cfg.Forward[i]; d.OAuth2 != nil {
+			list = append(list, Target{Name: d.Name, Server: d.Server, destination: d})
+		}
+	}
+	return list
+}
+
+// Find returns the account or else the destination of this name. The error is an
+// *app.UsageError if there is none, and an *app.ConfigError if it has no oauth2.
+func Find(cfg *config.Config, name string) (Target, error) {
+	for _, t := range Targets(cfg) {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	var names []string
+	without := ""
+	for _, a := range cfg.Accounts {
+		names = append(names, a.Name)
+		if a.Name == name {
+			without = fmt.Sprintf("%s:%d: accounts[%s]", a.File, a.Line, name)
+		}
+	}
+	for _, d := range cfg.Forward {
 		names = append(names, d.Name)
-		if d.Name == name && d.OAuth2 != nil {
-			return Target{Name: name, Server: d.Server, destination: d}, nil
-		} else if d.Name == name {
+		if d.Name == name {
 			without = fmt.Sprintf("%s:%d: forward[%s]", d.File, d.Line, name)
 		}
 	}
@@ -55,15 +69,9 @@ func Find(cfg *config.Config, name string) (Target, error) {
 func (t Target) Sharing(cfg *config.Config) (names []string) {
 	all := app.NewSignIns(cfg)
 	key := all.Client(t.Server).Key()
-	same := func(s config.Server) bool { return s.OAuth2 != nil && all.Client(s).Key() == key }
-	for _, a := range cfg.Accounts {
-		if same(a.Server) {
-			names = append(names, a.Name)
-		}
-	}
-	for _, d := range cfg.Forward {
-		if same(d.Server) {
-			names = append(names, d.Name)
+	for _, other := range Targets(cfg) {
+		if all.Client(other.Server).Key() == key {
+			names = append(names, other.Name)
 		}
 	}
 	return names

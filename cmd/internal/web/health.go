@@ -39,8 +39,8 @@ func healthOf(a Account) (health, string) {
 	}
 }
 
-// headline sums up all accounts.
-func headline(accounts []Account) (health, string) {
+// headline sums up all accounts, and how many sign-ins are to be repeated.
+func headline(accounts []Account, signIns int) (health, string) {
 	n := make(map[health]int)
 	for _, a := range accounts {
 		h, _ := healthOf(a)
@@ -52,6 +52,10 @@ func headline(accounts []Account) (health, string) {
 		return red, fmt.Sprintf("%s failing", ofAll(n[red], all, "is", "are"))
 	case n[amber] > 0:
 		return amber, fmt.Sprintf("%s attention", ofAll(n[amber], all, "needs", "need"))
+	case signIns == 1:
+		return amber, "A sign-in has to be repeated"
+	case signIns > 1:
+		return amber, fmt.Sprintf("%d sign-ins have to be repeated", signIns)
 	case n[green] == 0:
 		return grey, "Nothing has been polled yet"
 	case all == 1:

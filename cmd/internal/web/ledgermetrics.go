@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ var (
 	messagesInState = prometheus.NewDesc("popferry_messages", "Messages in the ledger by state.", []string{"account", "state"}, nil)
 	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "Time of the last poll that succeeded; 0 for never.", []string{"account"}, nil)
 	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token that was used last expires, if that is known: of oauth2, or of a token_command that reports it.", []string{"account"}, nil)
+	forwardToken    = prometheus.NewDesc("popferry_forward_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token of a destination expires, if that is known: of oauth2, or of a token_command that reports it.", []string{"forward"}, nil)
 	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "Time of the last poll; 0 for never.", []string{"account"}, nil)
 )
 
@@ -30,6 +32,7 @@ func (l *ledgerMetrics) Describe(c chan<- *prometheus.Desc) {
 	c <- lastSuccess
 	c <- lastPoll
 	c <- tokenEnds
+	c <- forwardToken
 }
 
 // Collect implements prometheus.Collector. If the ledger cannot be read the
@@ -38,9 +41,15 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
 	accounts, err := l.ledger.Accounts(ctx)
-	if err != nil {
+	destinations, err2 := l.ledger.Destinations(ctx)
+	if err := errors.Join(err, err2); err != nil {
 		c <- prometheus.NewInvalidMetric(messagesInState, err)
 		return
+	}
+	for _, d := range destinations {
+		if !d.TokenEnds.IsZero() {
+			c <- prometheus.MustNewConstMetric(forwardToken, prometheus.GaugeValue, seconds(d.TokenEnds), d.Name)
+		}
 	}
 	for _, a := range accounts {
 		for _, s := range ledger.States() {

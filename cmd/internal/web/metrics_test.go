@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -18,8 +19,10 @@ func TestMetricNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.metrics.Expect([]string{"isp"}, []string{"main"})
+	s.ledger.forward = []web.Destination{{Name: "main", TokenEnds: noon.Add(time.Hour)}, {Name: "other"}}
 	_, body := s.get("/metrics")
 	for _, want := range []string{
+		fmt.Sprintf(`popferry_forward_token_expiry_timestamp_seconds{forward="main"} %.9g`, float64(noon.Add(time.Hour).Unix())),
 		`popferry_polls_total{account="isp",outcome="failed"} 0`,
 		`popferry_poll_duration_seconds_count{account="isp"} 0`,
 		`popferry_messages_total{account="isp",outcome="forwarded"} 0`,
@@ -37,6 +40,9 @@ func TestMetricNames(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("want %s in\n%s", want, body)
 		}
+	}
+	if strings.Contains(body, `expiry_timestamp_seconds{forward="other"}`) {
+		t.Error("a token that is not known has an end")
 	}
 }
 

@@ -54,6 +54,7 @@ type statusView struct {
 	LoggedIn, CanLogIn bool
 	Accounts           []accountView
 	Earlier, Later     string // links to more accounts, "" for none
+	SignIns            []signInView
 	Waiting            []messageView
 	WaitingAll         int
 }
@@ -99,7 +100,14 @@ func (h *Handler) read(r *http.Request, visitor verdict) (*statusView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Health, v.Headline = headline(accounts)
+	signIns, err := h.Ledger.SignIns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.Health, v.Headline = headline(accounts, len(signIns))
+	for _, s := range signIns {
+		v.SignIns = append(v.SignIns, newSignInView(s, v.LoggedIn, now))
+	}
 	accounts = v.portion(accounts, r.URL.Query().Get("from"))
 	days, err := h.Ledger.Days(ctx, now.UTC().AddDate(0, 0, 1-chartDays))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -247,5 +248,43 @@ func contains(t *testing.T, text string, words ...string) {
 		if !strings.Contains(text, w) {
 			t.Errorf("want %q in\n%s", w, text)
 		}
+	}
+}
+
+// TestSignInsOnThePage: a sign-in that cannot be used or ends soon is shown with what
+// to do, though all accounts work; whose it is, and what the provider said, only after
+// a login.
+func TestSignInsOnThePage(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		signIns []web.SignIn
+		want    []string
+	}{
+		"needed": {
+			[]web.SignIn{{Name: "inbox", User: "leo@outlook.example", Cause: ledger.Cause{Code: "signin_needed", Text: "leo@outlook.example: there is no sign-in"}}},
+			[]string{"A sign-in has to be repeated", "Nobody has signed in.", "<code>popferry login inbox</code>", `<span class="word red">not signed in</span>`},
+		},
+		"refused": {
+			[]web.SignIn{{Name: "inbox", Cause: ledger.Cause{Code: "signin_refused", Text: "leo@outlook.example: invalid_grant"}}, {Name: "other", Cause: ledger.Cause{Code: "signin_consent"}}},
+			[]string{"2 sign-ins have to be repeated", "The provider has ended the sign-in.", "The provider wants the user, or an administrator, to allow the access.", "popferry login other"},
+		},
+		"will end": {
+			[]web.SignIn{{Name: "isp", User: "leo@outlook.example", Until: noon.Add(50 * time.Hour)}},
+			[]string{"A sign-in has to be repeated", "The provider ends the sign-in", "in 2 days", "Sign in again before that", "popferry login isp", `<span class="word amber">ends soon</span>`},
+		},
+	} {
+		s := newSite(t)
+		s.ledger.accounts[0].Counts = nil
+		s.ledger.signIns = tt.signIns
+		_, public := s.get("/")
+		contains(t, public, tt.want...)
+		if strings.Contains(public, "leo@outlook") || strings.Contains(public, "invalid_grant") {
+			t.Errorf("%s: the public sees whose sign-in it is, or what the provider said", name)
+		}
+	}
+	s := newSite(t)
+	_, page := s.get("/")
+	if strings.Contains(page, "Sign-ins") {
+		t.Error("there is a list of sign-ins, and none to repeat")
 	}
 }

@@ -65,6 +65,31 @@ func newAccountView(a Account, c chart, loggedIn bool, now time.Time) accountVie
 	return v
 }
 
+// signInView is a sign-in that the user has to do something about. User and Evidence
+// are empty before a login.
+type signInView struct {
+	Name, User     string
+	Word           string
+	Health         health
+	What, Evidence string
+	Until          timeView
+	Remedy         string
+	Command        string
+}
+
+func newSignInView(s SignIn, loggedIn bool, now time.Time) signInView {
+	v := signInView{Name: s.Name, Health: amber, Word: "ends soon", What: "The provider ends the sign-in", Until: newTimeView(s.Until, now),
+		Remedy: "Sign in again before that, and popferry goes on without a break.", Command: "popferry login " + s.Name}
+	if s.Cause.Code != "" {
+		k := cause.ByCode(s.Cause.Code)
+		v.Health, v.Word, v.What, v.Remedy, v.Until = red, "not signed in", sentenceCase(k.What), k.Remedy, timeView{}
+	}
+	if loggedIn {
+		v.User, v.Evidence = s.User, printable.Text(s.Cause.Text)
+	}
+	return v
+}
+
 // messageView is a waiting message. From, Subject and Reply are empty before a
 // login.
 type messageView struct {

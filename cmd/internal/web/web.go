@@ -24,6 +24,20 @@ type Account struct {
 	TokenEnds   time.Time // when the access token that was used last expires
 }
 
+// Destination is what is known about a configured destination.
+type Destination struct {
+	Name      string
+	TokenEnds time.Time // when the access token that was used last expires; zero: not known
+}
+
+// SignIn is a sign-in by OAuth2 that cannot be used, or has to be repeated soon.
+type SignIn struct {
+	Name  string // of the account or destination
+	User  string
+	Until time.Time    // when the provider ends it, if it can be used until then
+	Cause ledger.Cause // why it cannot be used
+}
+
 // Message is a message that waits for its next attempt or for a decision.
 type Message struct {
 	Account string
@@ -37,6 +51,11 @@ type Ledger interface {
 	Ready(ctx context.Context) error
 	// Accounts returns the configured accounts in their order.
 	Accounts(ctx context.Context) ([]Account, error)
+	// Destinations returns the configured destinations in their order.
+	Destinations(ctx context.Context) ([]Destination, error)
+	// SignIns returns those that the user has to do something about, but for what
+	// accounts say themselves.
+	SignIns(ctx context.Context) ([]SignIn, error)
 	// Days returns the daily outcomes of all accounts since a day.
 	Days(ctx context.Context, since time.Time) ([]ledger.Day, error)
 	// Waiting returns at most limit of the messages that are held, deferred or

@@ -24,6 +24,8 @@ type fakeLedger struct {
 	accounts []web.Account
 	days     []ledger.Day
 	waiting  []web.Message
+	forward  []web.Destination
+	signIns  []web.SignIn
 }
 
 func (f *fakeLedger) Ready(context.Context) error                     { return f.err }
@@ -35,6 +37,11 @@ func (f *fakeLedger) Days(context.Context, time.Time) ([]ledger.Day, error) {
 func (f *fakeLedger) Waiting(_ context.Context, limit int) ([]web.Message, int, error) {
 	return f.waiting[:min(limit, len(f.waiting))], len(f.waiting), f.err
 }
+
+func (f *fakeLedger) Destinations(context.Context) ([]web.Destination, error) {
+	return f.forward, f.err
+}
+func (f *fakeLedger) SignIns(context.Context) ([]web.SignIn, error) { return f.signIns, f.err }
 
 // fakeActions records its calls.
 type fakeActions struct {
