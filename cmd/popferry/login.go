@@ -51,8 +51,9 @@ func (p *program) logoutCommand() *cobra.Command {
 	return p.ofTarget(&cobra.Command{
 		Use:   "logout NAME",
 		Short: "Forget a sign-in by OAuth2",
-		Long: "Removes the sign-in of the account or destination NAME from the ledger. The provider still knows it: to end it there\n" +
-			"as well, remove popferry's access in the settings of your account. popferry login signs in again.",
+		Long: "Removes the sign-in of the account or destination NAME from the ledger, and then has the provider end it where that\n" +
+			"can be asked for: at Google, and where provider is an issuer that offers it. Microsoft has no such way, so remove\n" +
+			"popferry's access in the settings of your account there. popferry login signs in again.",
 		RunE: func(c *cobra.Command, args []string) error { return p.withTarget(c, args[0], signin.Logout) },
 	})
 }
@@ -89,9 +90,8 @@ func (p *program) withTarget(c *cobra.Command, name string, do func(context.Cont
 	defer func() { err = errors.Join(err, store.Close()) }()
 	front := p.newFrontEnd(false)
 	err = do(ctx, signin.Options{Config: cfg, Ledger: store, Resources: p.resources, FrontEnd: front, Remote: remote()}, t)
-	if ctx.Err() != nil && c.Context().Err() == nil {
+	if ctx.Err() != nil {
 		front.Say("") // below the question
-		return errors.New("stopped; nothing was changed")
 	}
 	return err
 }

@@ -59,6 +59,9 @@ func OAuthClient(s config.Server) oauth.Client {
 	if o.TokenURL == "" {
 		c.Issuer = o.Provider
 	}
+	if preset, known := oauth.Preset(o.Provider, o.Tenant); known && preset.Token == o.TokenURL { // no token goes elsewhere
+		c.Endpoints.Revoke = preset.Revoke
+	}
 	if !o.ClientSecret.IsZero() {
 		c.Secret = o.ClientSecret.Get
 	}

@@ -64,7 +64,7 @@ func (w *signInWorld) put(t *testing.T, change func(*ledger.Token)) {
 // brokenSignIns are what can befall one. The texts of providers are Microsoft's.
 var brokenSignIns = []brokenSignIn{
 	{"nobody has signed in, or the ledger was lost", "", func(t *testing.T, w *signInWorld) {
-		if err := new(oauth.Tokens).Forget(t.Context(), app.TokenStore{Store: w.store}, w.client); err != nil {
+		if _, err := new(oauth.Tokens).Forget(t.Context(), app.TokenStore{Store: w.store}, w.client); err != nil {
 			t.Fatal(err)
 		}
 	}},

@@ -32,7 +32,7 @@ type Client struct {
 
 // Endpoints are the URLs of a provider; "" where it has none.
 type Endpoints struct {
-	Auth, Token, Device string
+	Auth, Token, Device, Revoke string
 	// Header: the token endpoint takes the client's secret in a header alone
 	// (client_secret_basic, RFC 6749 2.3.1).
 	Header bool
@@ -48,7 +48,7 @@ const DefaultTenant = "common"
 func Preset(name, tenant string) (e Endpoints, known bool) {
 	switch name {
 	case Google:
-		return Endpoints{Auth: "https://accounts.google.com/o/oauth2/v2/auth", Token: "https://" + googleHost + "/token"}, true
+		return Endpoints{Auth: "https://accounts.google.com/o/oauth2/v2/auth", Token: "https://" + googleHost + "/token", Revoke: "https://" + googleHost + "/revoke"}, true
 	case Microsoft:
 		if tenant == "" {
 			tenant = DefaultTenant

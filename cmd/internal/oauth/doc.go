@@ -18,7 +18,10 @@
 // alone; that a renewal begins is on disk before the request, and what it brought
 // is on disk before anything of it is used. Where the answer is not known, a refresh
 // token that may have been replaced is not used again, and the user is asked to sign
-// in. A refusal deletes nothing.
+// in. A refusal deletes nothing. A user who signs out is forgotten first, and then the
+// provider is told, which may fail:
+//
+//	Tokens.Forget --> Client.Revoke
 //
 // The package never logs. Its errors are of type *Error, or those of the ledger;
 // neither has tokens, codes or secrets in it.

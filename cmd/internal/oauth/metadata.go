@@ -47,6 +47,7 @@ func discover(ctx context.Context, issuer string) (Endpoints, error) {
 		Auth    string   `json:"authorization_endpoint"`
 		Token   string   `json:"token_endpoint"`
 		Device  string   `json:"device_authorization_endpoint"`
+		Revoke  string   `json:"revocation_endpoint"`
 		Methods []string `json:"token_endpoint_auth_methods_supported"`
 	}
 	if err := json.NewDecoder(io.LimitReader(r.Body, longestAnswer)).Decode(&m); err != nil {
@@ -55,7 +56,7 @@ func discover(ctx context.Context, issuer string) (Endpoints, error) {
 	if strings.TrimSuffix(m.Issuer, "/") != strings.TrimSuffix(issuer, "/") { // RFC 8414 3.3
 		return Endpoints{}, fmt.Errorf("%s is about another issuer, %q", req.URL, m.Issuer)
 	}
-	for name, address := range map[string]string{"authorization_endpoint": m.Auth, "token_endpoint": m.Token, "device_authorization_endpoint": m.Device} {
+	for name, address := range map[string]string{"authorization_endpoint": m.Auth, "token_endpoint": m.Token, "device_authorization_endpoint": m.Device, "revocation_endpoint": m.Revoke} {
 		if wrong := CheckURL(address); wrong != "" && (address != "" || name == "token_endpoint") {
 			return Endpoints{}, fmt.Errorf("%s: %s %q %s", req.URL, name, address, wrong)
 		}
@@ -63,5 +64,5 @@ func discover(ctx context.Context, issuer string) (Endpoints, error) {
 	// Without the list it is client_secret_basic (RFC 8414 2), which every server has
 	// to support (RFC 6749 2.3.1), and some support alone for devices.
 	header := len(m.Methods) == 0 || slices.Contains(m.Methods, "client_secret_basic")
-	return Endpoints{Auth: m.Auth, Token: m.Token, Device: m.Device, Header: header}, nil
+	return Endpoints{Auth: m.Auth, Token: m.Token, Device: m.Device, Revoke: m.Revoke, Header: header}, nil
 }

@@ -185,6 +185,13 @@ func TestProviderOfOthers(t *testing.T) {
 				seen[token] = true
 				clock.move(time.Hour)
 			}
+			was, err := tokens.Forget(t.Context(), ledger, tt.client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if told, err := tt.client.Revoke(t.Context(), was); !told || err != nil || knows(t, issuer, was.Access) {
+				t.Errorf("ended at the provider: %v (%v); it still takes the access token: %v", told, err, knows(t, issuer, was.Access))
+			}
 		})
 	}
 }

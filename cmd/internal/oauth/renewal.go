@@ -27,13 +27,8 @@ func (t *Tokens) renew(ctx context.Context, store Store, c Client, row ledger.To
 
 // renewed takes the lease of a sign-in, and renews it unless another holder has.
 func (t *Tokens) renewed(ctx context.Context, store Store, c Client) (ledger.Token, error) {
-	waiting, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	lease, err := store.LeaseToken(waiting, c.Key())
-	switch {
-	case err != nil && errors.Is(waiting.Err(), context.DeadlineExceeded):
-		return ledger.Token{}, &Error{Reason: Busy, Text: fmt.Sprintf("another holder has been renewing the sign-in of %s at %s for a long time", c.User, c.host())}
-	case err != nil:
+	lease, err := take(ctx, store, c.Key())
+	if err != nil {
 		return ledger.Token{}, err
 	}
 	defer func() { _ = lease.Release() }() // the lock ends with the file

@@ -166,20 +166,36 @@ func (t *Tokens) Told(ctx context.Context, store Store, key ledger.TokenKey) err
 	})
 }
 
-// Forget removes a sign-in. One that does not exist is no error.
-func (t *Tokens) Forget(ctx context.Context, store Store, c Client) error {
-	return t.change(ctx, store, c.Key(), func(lease Lease) error {
-		t.takeUnsaved(c.Key())
+// Forget removes a sign-in, and returns what it was, for Client.Revoke. If there is
+// none, the error is ledger.ErrNotFound.
+func (t *Tokens) Forget(ctx context.Context, store Store, c Client) (was ledger.Token, err error) {
+	err = t.change(ctx, store, c.Key(), func(lease Lease) error {
+		if was, err = lease.Token(ctx); err != nil {
+			return err
+		}
+		if b, ok := t.takeUnsaved(c.Key()); ok && b.of == was.Refresh {
+			was = b.token
+		}
 		return lease.Delete(ctx)
 	})
+	return was, err
 }
 
 func (t *Tokens) change(ctx context.Context, store Store, key ledger.TokenKey, do func(Lease) error) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	lease, err := store.LeaseToken(ctx, key)
+	lease, err := take(ctx, store, key)
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(lease), lease.Release())
+}
+
+// take waits for the lease of a sign-in. If it takes too long, the error is an *Error.
+func take(ctx context.Context, store Store, key ledger.TokenKey) (Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
+	defer cancel()
+	lease, err := store.LeaseToken(ctx, key)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = &Error{Reason: Busy, Text: fmt.Sprintf("another holder has been renewing the sign-in of %s at %s for a long time", key.User, hostOf(key.Provider))}
+	}
+	return lease, err
 }

@@ -81,6 +81,7 @@ func New(tb testing.TB, o Options) *Provider {
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /device", p.device)
 	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("POST /revoke", p.revoke)
 	mux.HandleFunc("/introspect", p.introspect)
 	p.Server = httptest.NewServer(mux)
 	tb.Cleanup(p.Close)
@@ -99,7 +100,7 @@ func Refuse(w http.ResponseWriter, status int, code, description string) {
 }
 
 func (p *Provider) metadata(w http.ResponseWriter, _ *http.Request) {
-	m := map[string]any{"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token"}
+	m := map[string]any{"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "revocation_endpoint": p.URL + "/revoke"}
 	if !p.o.NoDevice {
 		m["device_authorization_endpoint"] = p.URL + "/device"
 	}

@@ -13,16 +13,11 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, http.StatusBadRequest, "invalid_request", err.Error())
 		return
 	}
-	form := r.PostForm
-	if id, secret, ok := r.BasicAuth(); ok {
-		form.Set("client_id", id)
-		form.Set("client_secret", secret)
-	}
+	form := withClient(r)
 	if p.o.Answer != nil && p.o.Answer(w, form) {
 		return
 	}
-	if form.Get("client_id") != Client || p.o.Secret && form.Get("client_secret") != Secret {
-		Refuse(w, http.StatusUnauthorized, "invalid_client", "the secret is not "+form.Get("client_secret"))
+	if !p.knows(w, form) {
 		return
 	}
 	f, code, description := p.redeem(form)
@@ -35,6 +30,46 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		p.o.Granted(form)
 	}
 	answer(w, http.StatusOK, granted)
+}
+
+// withClient is the form of a request, with the client of its header.
+func withClient(r *http.Request) url.Values {
+	form := r.PostForm
+	if id, secret, ok := r.BasicAuth(); ok {
+		form.Set("client_id", id)
+		form.Set("client_secret", secret)
+	}
+	return form
+}
+
+// knows reports whether a request is of the client; if not, it was refused.
+func (p *Provider) knows(w http.ResponseWriter, form url.Values) bool {
+	known := form.Get("client_id") == Client && (!p.o.Secret || form.Get("client_secret") == Secret)
+	if !known {
+		Refuse(w, http.StatusUnauthorized, "invalid_client", "the secret is not "+form.Get("client_secret"))
+	}
+	return known
+}
+
+// revoke ends the sign-in of a token (RFC 7009).
+func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		Refuse(w, http.StatusBadRequest, "invalid_request", err.Error())
+		return
+	}
+	form := withClient(r)
+	if !p.knows(w, form) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f, ok := p.refresh[form.Get("token")]; ok {
+		f.revoked = true
+	}
+	if t, ok := p.access[form.Get("token")]; ok {
+		t.family.revoked = true
+	}
+	w.WriteHeader(http.StatusOK)
 }
 
 // redeem returns the sign-in that a request is for, or an error code.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -48,26 +47,14 @@ func client(p *oauthtest.Provider, device bool) oauth.Client {
 	return c
 }
 
-// endOf is where a browser ends that opens the last address that was said.
-func endOf(t *testing.T, said string) string {
-	t.Helper()
-	var address string
+// lastAddress is the last one that was said.
+func lastAddress(said string) (address string) {
 	for _, word := range strings.Fields(said) {
 		if strings.HasPrefix(word, "http") {
 			address = word
 		}
 	}
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := browser.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = r.Body.Close()
-	return r.Header.Get("Location")
+	return address
 }
 
 // TestPaste: where no code is to be had and no browser is here, the address is
@@ -80,7 +67,7 @@ func TestPaste(t *testing.T) {
 		if u.asks == 1 {
 			return "http://localhost/?code=another&state=another"
 		}
-		return endOf(t, strings.ReplaceAll(said, "http://localhost/", ""))
+		return oauthtest.Browse(t, lastAddress(strings.ReplaceAll(said, "http://localhost/", "")))
 	}
 	s, err := Ask(t.Context(), u, client(p, false), Auto, true)
 	if err != nil {

@@ -26,9 +26,16 @@ type Options struct {
 	Remote    bool // there is probably no browser on this machine
 }
 
+// ErrStopped: the user has left before anything was changed.
+var ErrStopped = errors.New("stopped; nothing was changed")
+
+// errStoppedTrial: the user has left once the sign-in was in the ledger.
+var errStoppedTrial = errors.New("stopped; you are signed in, and the mailbox was not tried")
+
 // Login has the user sign in to a target, writes that to the ledger, and tries the
 // mailbox. ok is false if the mailbox could not be logged in to, which the user has
-// read then. An error is about the sign-in, and nothing was changed.
+// read then. An error is about the sign-in, and nothing was changed, unless the user
+// has left during the trial.
 func Login(ctx context.Context, o Options, t Target) (ok bool, err error) {
 	c := app.NewSignIns(o.Config).Client(t.Server)
 	s, err := Ask(ctx, o.FrontEnd, c, o.Flow, o.Remote)
@@ -36,7 +43,7 @@ func Login(ctx context.Context, o Options, t Target) (ok bool, err error) {
 		return false, explain(ctx, t.Name, err)
 	}
 	if err := o.Resources.Tokens.Keep(ctx, app.TokenStore{Store: o.Ledger}, c, s); err != nil {
-		return false, cause.Explain("state", err)
+		return false, explain(ctx, "state", err)
 	}
 	o.FrontEnd.OK("signed in as %s", c.User)
 	Warn(o.FrontEnd, s)
@@ -48,16 +55,23 @@ func Login(ctx context.Context, o Options, t Target) (ok bool, err error) {
 		}
 		o.FrontEnd.Step(check.NewStep(st, remedy))
 	})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return false, errStoppedTrial
+	case err != nil:
 		return false, nil //nolint:nilerr // the user has read the step that failed
 	}
 	return true, t.endBackOff(ctx, o.Ledger)
 }
 
-// explain adds to a failed sign-in what can be done; not if the user has left.
-func explain(ctx context.Context, name string, err error) error {
-	if _, ok := errors.AsType[*oauth.Error](err); ok && ctx.Err() == nil {
-		return cause.Explain(name, err)
+// explain adds to an error what can be done, unless the user has left.
+func explain(ctx context.Context, who string, err error) error {
+	if ctx.Err() != nil {
+		return ErrStopped
+	}
+	_, ofSignIn := errors.AsType[*oauth.Error](err)
+	if _, ofLedger := errors.AsType[*sqlite.Error](err); ofSignIn || ofLedger {
+		return cause.Explain(who, err)
 	}
 	return err
 }
@@ -90,16 +104,32 @@ func (t Target) endBackOff(ctx context.Context, store ledger.Store) error {
 	return err
 }
 
-// Logout removes a sign-in from the ledger, and says who shares it.
+// Logout removes a sign-in from the ledger, and then has the provider end it: so no
+// token is left here, whatever becomes of that. It says who shared the sign-in.
 func Logout(ctx context.Context, o Options, t Target) error {
 	c := app.NewSignIns(o.Config).Client(t.Server)
-	if err := o.Resources.Tokens.Forget(ctx, app.TokenStore{Store: o.Ledger}, c); err != nil {
-		return cause.Explain("state", err)
+	was, err := o.Resources.Tokens.Forget(ctx, app.TokenStore{Store: o.Ledger}, c)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		o.FrontEnd.OK("nobody was signed in as %s", c.User)
+		return nil
+	case err != nil:
+		return explain(ctx, "state", err)
 	}
 	o.FrontEnd.OK("signed out: popferry has no token of %s any more", c.User)
 	if names := t.Sharing(o.Config); len(names) > 1 {
 		o.FrontEnd.Say("This sign-in was that of %s.", strings.Join(names, ", "))
 	}
-	o.FrontEnd.Say("The provider still knows it. To end it there as well, remove popferry's access in the settings of your account.")
+	told, err := c.Revoke(ctx, was)
+	switch {
+	case told:
+		o.FrontEnd.OK("the provider has ended the sign-in")
+		return nil
+	case err != nil:
+		o.FrontEnd.Say("  ! The provider still knows it, for it could not be told: %v.", err)
+	default:
+		o.FrontEnd.Say("The provider still knows it: popferry has no address at which to end it.")
+	}
+	o.FrontEnd.Say("To end it there as well, remove popferry's access in the settings of your account.")
 	return nil
 }
