@@ -16,8 +16,23 @@ type Identity struct {
 // NewIdentity is the identity of a configured account.
 func NewIdentity(name, username, host string, port int) Identity {
 	i := Identity{Name: name, Username: username, Host: host}
-	if ip, err := netip.ParseAddr(host); strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback() {
+	if isLocal(host) {
 		i.Port = port
+	}
+	return i
+}
+
+// isLocal reports whether a host is the machine itself.
+func isLocal(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+}
+
+// Behind is the identity of the same mailbox behind a proxy; "" is none. It is
+// another one only where the host is this machine: there it is the proxy's own.
+func (i Identity) Behind(proxy string) Identity {
+	if proxy != "" && isLocal(i.Host) {
+		i.Host += " behind " + proxy
 	}
 	return i
 }

@@ -72,7 +72,7 @@ func Identities(cfg *config.Config) []ledger.Identity {
 
 // Identity is a configured account as the ledger knows it.
 func Identity(c config.Account) ledger.Identity {
-	return ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port)
+	return ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port).Behind(c.Route.Proxy.ID())
 }
 
 // Claim finds or creates the ledger's accounts of these identities.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net"
 	"reflect"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type sharedPool struct {
 	sessions
 	settings poolSettings
 	secret   atomic.Pointer[config.Secret] // the newest
+	dialer   atomic.Pointer[dial.Dialer]   // the newest: it asks for the proxy's newest password; nil: no server
 	users    int
 
 	factsMu sync.Mutex
@@ -35,6 +37,9 @@ type sharedPool struct {
 
 // secretFunc returns the password for a login.
 type secretFunc = func(context.Context) (string, error)
+
+// dialFunc connects to the server.
+type dialFunc = func(context.Context) (net.Conn, error)
 
 // routeOf is the route that has the facts of a destination.
 func routeOf(d config.Destination) ledger.RouteKey {
@@ -64,19 +69,23 @@ const factsTimeout = 10 * time.Second
 
 // acquire returns the pool of a destination, which open makes if there is none.
 // The caller releases it.
-func (p *Pools) acquire(settings poolSettings, password config.Secret, open func(secretFunc) sessions) *sharedPool {
+func (p *Pools) acquire(settings poolSettings, password config.Secret, open func(secretFunc, dialFunc) sessions) *sharedPool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.open {
 		if s.settings.same(settings) {
 			s.secret.Store(&password)
+			s.dialer.Store(settings.dialer)
 			s.users++
 			return s
 		}
 	}
 	s := &sharedPool{settings: settings, users: 1}
 	s.secret.Store(&password)
-	s.sessions = open(func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) })
+	s.dialer.Store(settings.dialer)
+	s.sessions = open(
+		func(ctx context.Context) (string, error) { return s.secret.Load().Get(ctx) },
+		func(ctx context.Context) (net.Conn, error) { return s.dialer.Load().Dial(ctx) })
 	s.facts = s.learnt()
 	p.open = append(p.open, s)
 	return s
@@ -108,9 +117,11 @@ func (p poolSettings) same(o poolSettings) bool {
 }
 
 // settingsOf returns the part of a destination that its pool depends on. The
-// password is not part of it: it is asked for at each login.
+// passwords are not part of it: they are asked for at each login.
 func settingsOf(d config.Destination) config.Destination {
+	route := d.Route
+	route.Proxy = route.Proxy.WithoutSecrets()
 	return config.Destination{Name: d.Name, Protocol: d.Protocol, Path: d.Path, Folder: d.Folder, CreateFolder: d.CreateFolder, Helo: d.Helo, Connections: d.Connections, InFlight: d.InFlight, Server: config.Server{
-		Host: d.Host, Port: d.Port, TLS: d.TLS, Username: d.Username, Token: d.Token, Auth: d.Auth, Timeout: d.Timeout,
+		Host: d.Host, Port: d.Port, TLS: d.TLS, Username: d.Username, Token: d.Token, Auth: d.Auth, Timeout: d.Timeout, Route: route,
 	}}
 }

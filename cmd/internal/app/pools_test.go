@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/proxytest"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtp"
 )
@@ -30,7 +31,7 @@ func TestPools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p.acquire(poolSettings{destination: settingsOf(d), dialer: dialer}, d.Secret, func(s secretFunc) sessions {
+		return p.acquire(poolSettings{destination: settingsOf(d), dialer: dialer}, d.Secret, func(s secretFunc, _ dialFunc) sessions {
 			passwords = append(passwords, s)
 			return smtpSessions{smtp.New(smtp.Options{})}
 		})
@@ -46,6 +47,8 @@ func TestPools(t *testing.T) {
 		"the host":        {func(d *config.Destination) { d.Host = "other.example.net" }, false},
 		"the TLS":         {func(d *config.Destination) { d.TLS.Pin = "sha256:" + strings.Repeat("00", 32) }, false},
 		"the connections": {func(d *config.Destination) { d.Connections = 1 }, false},
+		"the proxy":       {func(d *config.Destination) { d.Route.Proxy = config.Proxy{Kind: config.ProxyHTTP, Host: "proxy", Port: 1} }, false},
+		"the family":      {func(d *config.Destination) { d.Route.Family = config.FamilyIPv4 }, false},
 		"the name":        {func(d *config.Destination) { d.Name = "other" }, false},
 	} {
 		s := take(c.change)
@@ -111,5 +114,36 @@ func TestPoolsOfNewFiles(t *testing.T) {
 	renew()
 	if take("main") == first {
 		t.Error("the certificates have changed, and it is the same pool")
+	}
+}
+
+// TestPoolHasTheNewestPasswordOfTheProxy: like that of the destination, it may be
+// another one in a new configuration, whose pool is the same.
+func TestPoolHasTheNewestPasswordOfTheProxy(t *testing.T) {
+	t.Parallel()
+	proxy := proxytest.Start(t, proxytest.Options{Username: "leo", Password: "second"})
+	w := NewResources()
+	take := func(password string) *sharedPool {
+		t.Helper()
+		d := config.Destination{Name: "main", Server: config.Server{Host: "smtp.example.net", Port: 587, TLS: config.TLS{Mode: config.TLSStart}}}
+		d.Route.Proxy = config.Proxy{Kind: config.ProxySOCKS5, Host: proxy.Host, Port: proxy.Port, Username: "leo", Password: config.NewSecret(password)}
+		s, err := w.pool(d, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.Pools.release(s) })
+		return s
+	}
+	first := take("first")
+	failed, ok := errors.AsType[*dial.ProxyError](first.Check(t.Context()))
+	if !ok || failed.Reason != dial.ProxyLogin {
+		t.Fatalf("with the wrong password: got %v, want that the proxy refuses the login", failed)
+	}
+	if take("second") != first {
+		t.Error("another password for the proxy makes another pool")
+	}
+	failed, ok = errors.AsType[*dial.ProxyError](first.Check(t.Context()))
+	if !ok || failed.Reason != dial.ProxyNoServer { // the proxy knows no server
+		t.Errorf("with the right password: got %v, want that the proxy has no server", failed)
 	}
 }

@@ -38,6 +38,7 @@ func DialTarget(s config.Server) dial.Target {
 		Host:    s.Host,
 		Port:    s.Port,
 		Timeout: s.Timeout,
+		Route:   DialRoute(s.Route),
 		TLS: dial.TLS{
 			Mode:       mode,
 			CAFile:     s.TLS.CAFile,
@@ -49,6 +50,31 @@ func DialTarget(s config.Server) dial.Target {
 			KeyFile:    s.TLS.KeyFile,
 		},
 	}
+}
+
+// DialRoute returns how connections are made as package dial wants it.
+func DialRoute(r config.Route) dial.Route {
+	out := dial.Route{Bind: r.Bind}
+	switch r.Family {
+	case config.FamilyIPv4:
+		out.Family = dial.IPv4
+	case config.FamilyIPv6:
+		out.Family = dial.IPv6
+	}
+	p := r.Proxy
+	out.Proxy = dial.Proxy{Host: p.Host, Port: p.Port, Username: p.Username, Command: p.Command, Dir: p.Dir}
+	if !p.Password.IsZero() {
+		out.Proxy.Password = p.Password.Get
+	}
+	switch p.Kind {
+	case config.ProxySOCKS5:
+		out.Proxy.Kind = dial.SOCKS5
+	case config.ProxyHTTP:
+		out.Proxy.Kind = dial.HTTP
+	case config.ProxyCommand:
+		out.Proxy.Kind, out.Proxy.Environ = dial.Command, p.Environ
+	}
+	return out
 }
 
 // Account returns an account of the configuration as the fetcher wants it,

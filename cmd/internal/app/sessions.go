@@ -138,25 +138,25 @@ func (r Resources) pool(d config.Destination, accounts []config.Account, facts s
 		}
 	}
 	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
-	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc) sessions {
-		return open(d, dialer, secret, facts, r.Trace.ofDestination(d.Name, accounts))
+	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc, connect dialFunc) sessions {
+		return open(d, dialer, connect, secret, facts, r.Trace.ofDestination(d.Name, accounts))
 	}), nil
 }
 
 // open returns the sessions with a destination, without opening anything.
-func open(d config.Destination, dialer *dial.Dialer, secret secretFunc, facts string, trace func() func(bool, string)) sessions {
+func open(d config.Destination, dialer *dial.Dialer, connect dialFunc, secret secretFunc, facts string, trace func() func(bool, string)) sessions {
 	switch d.Protocol {
 	case config.ProtocolMaildir:
 		return maildirSessions{maildir.NewDestination(MaildirOptions(d))}
 	case config.ProtocolIMAP:
 		o := IMAPOptions(d)
 		o.Facts = parseFacts[imap.Facts](facts)
-		o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, trace
+		o.Dial, o.StartTLS, o.Secret, o.Trace = connect, dialer.Upgrade(), secret, trace
 		return imapSessions{imap.New(o)}
 	}
 	o := SMTPOptions(d)
 	o.Facts = parseFacts[smtp.Facts](facts)
-	o.Dial, o.StartTLS, o.Secret, o.Trace = dialer.Dial, dialer.Upgrade(), secret, trace
+	o.Dial, o.StartTLS, o.Secret, o.Trace = connect, dialer.Upgrade(), secret, trace
 	return smtpSessions{smtp.New(o)}
 }
 

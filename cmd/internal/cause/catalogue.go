@@ -78,6 +78,20 @@ var catalogue = []entry{
 	{Cause{"identity", "the account's host or user name was changed", "Nothing is forwarded until you decide: if it is the same mailbox, popferry adopt ACCOUNT treats the mail on the server as seen; if it is another, popferry resend ACCOUNT treats it as new."}, is(fetcher.ErrMoved)},
 	{Cause{"leased", "another process is polling this account", ""}, is(ledger.ErrLeased)},
 
+	// Proxies, and servers behind them. None of this is about a mailbox's password.
+	{Cause{"proxy_name", "the proxy was not found", "Check the host in proxy, and that DNS works on this machine."}, proxied(dial.ProxyName)},
+	{Cause{"proxy_connect", "cannot connect to the proxy", "Check host and port in proxy, and that the proxy is up. This says nothing about the server."}, proxied(dial.ProxyConnect)},
+	{Cause{"proxy_secret", "cannot get the password for the proxy", "Check proxy_password_file, proxy_password_env or proxy_password_command, and that the user that popferry runs as may read it."}, proxied(dial.ProxySecret)},
+	{Cause{"proxy_wants_login", "the proxy wants a login", "Put a user into proxy, as in socks5://USER@HOST:PORT, and set proxy_password_file."}, proxied(dial.ProxyWantsLogin)},
+	{Cause{"proxy_login", "the proxy refused the login", "Check the user in proxy, and proxy_password_file. This says nothing about the mailbox's password."}, proxied(dial.ProxyLogin)},
+	{Cause{"proxy_refuses", "the proxy does not allow this connection", "The proxy's administrator has to allow the server and its port: many HTTP proxies allow only 443."}, proxied(dial.ProxyRefuses)},
+	{Cause{"proxy_no_answer", "the proxy gave no answer", "Check that proxy names a proxy of this kind, that it is up, and that it lets this machine in. It may also have waited for the server in vain: check host and port."}, proxied(dial.ProxyNoAnswer)},
+	{Cause{"proxy_protocol", "this is not a proxy of this kind", "Check host and port in proxy, and whether it is socks5:// or http://."}, proxied(dial.ProxyProtocol)},
+	{Cause{"proxy_command", "the command in proxy made no connection", "Run it in a terminal as the user that popferry runs as, with the server's host and port for %h and %p: it should show the server's greeting. It must not ask anything."}, proxied(dial.ProxyCommand)},
+	{Cause{"proxy_no_server", "the proxy cannot reach the server", "The proxy itself works. Check host and port, and whether a firewall is in the way of the proxy."}, proxied(dial.ProxyNoServer)},
+	{Cause{"bind", "this machine does not have the address in bind", "Set bind to an address that this machine has now (ip address shows them), or remove it."}, dial.IsBindError},
+	{Cause{"family", "the host has no address that may be used", "Set family: any, or remove bind: they allow only addresses of one kind."}, as[*dial.FamilyError]},
+
 	// Connections to either side.
 	{Cause{"dns", "the DNS lookup of the host failed", "Check that DNS works on this machine. This says nothing about the host itself."}, noDNS},
 	{Cause{"name", "the host was not found", "Check the spelling of host, and that DNS works on this machine."}, stage(dial.StageName)},

@@ -34,6 +34,7 @@ func evidence(err error) string {
 	var (
 		source  *mailbox.Error
 		dialed  *dial.Error
+		proxy   *dial.ProxyError
 		network *net.OpError
 		signIn  *oauth.Error
 	)
@@ -47,6 +48,8 @@ func evidence(err error) string {
 		return signIn.Error()
 	case errors.As(err, &dialed):
 		return evidence(dialed.Err)
+	case errors.As(err, &proxy):
+		return proxy.Proxy + ": " + evidence(proxy.Err)
 	case errors.As(err, &network):
 		return network.Err.Error() // without the addresses, which do not help
 	}

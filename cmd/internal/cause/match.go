@@ -41,6 +41,14 @@ func stage(s dial.Stage) func(error) bool {
 	}
 }
 
+// proxied matches a connection that a proxy did not make for this reason.
+func proxied(r dial.ProxyReason) func(error) bool {
+	return func(err error) bool {
+		var e *dial.ProxyError
+		return errors.As(err, &e) && e.Reason == r
+	}
+}
+
 func certificate(r dial.Reason) func(error) bool {
 	return func(err error) bool {
 		var e *dial.CertificateError

@@ -89,7 +89,7 @@ func hostAdvice(e *dial.CertificateError) string {
 // connectionCauses are those that another port or kind of TLS may help against.
 func connectionCauses() []string {
 	return []string{
-		"not_tls", "tls", "port25", "refused_port", "connect", "timeout", "cut", "starttls", "not_pop3", "protocol",
+		"not_tls", "tls", "port25", "refused_port", "connect", "proxy_no_server", "timeout", "cut", "starttls", "not_pop3", "protocol",
 		"forward_wants_tls", "forward_no_auth", "forward_no_starttls", "forward_tls", "forward_not_smtp", "forward_session",
 		"not_imap", "imap_no_starttls", "imap_wants_tls",
 	}

@@ -15,7 +15,7 @@ import (
 // file again: POPFERRY_WRITE_GOLDEN=1 go test
 func TestTextOfBrokenSetups(t *testing.T) {
 	t.Parallel()
-	setups := slices.Concat(popSetups, smtpSetups, imapSetups)
+	setups := slices.Concat(popSetups, smtpSetups, imapSetups, proxySetups)
 	said := make([]string, len(setups))
 	t.Run("each", func(t *testing.T) {
 		for i, s := range setups {

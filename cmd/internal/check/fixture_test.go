@@ -36,6 +36,7 @@ type fixture struct {
 	deaf      string            // address:port from which nothing comes back
 	noDNS     bool
 	ledger    func(*config.Config) ledger.Store // nil: there is none yet
+	proxy     string                            // host:port, for PROXY in a configuration
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -205,6 +206,9 @@ func (f *fixture) checkWith(o Options, account, forward string) (ok bool, text s
 	}
 	yaml := fmt.Sprintf("state: %q\naccounts:\n  - {name: isp, %s}\nforward:\n  - {name: main, %s}\n",
 		filepath.Join(dir, "popferry.db"), trust(account), trust(forward))
+	if f.proxy != "" {
+		yaml = strings.ReplaceAll(yaml, "PROXY", f.proxy)
+	}
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
@@ -224,5 +228,9 @@ func (f *fixture) checkWith(o Options, account, forward string) (ok bool, text s
 	if strings.Contains(out.String(), "s3cret") {
 		f.t.Errorf("the password shows:\n%s", &out)
 	}
-	return ok, out.String(), cfg.Warnings
+	text = out.String()
+	if f.proxy != "" {
+		text = strings.ReplaceAll(text, f.proxy, "PROXY")
+	}
+	return ok, text, cfg.Warnings
 }

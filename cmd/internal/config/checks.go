@@ -36,9 +36,12 @@ func (d mapping) checkPair(name string, others ...string) {
 
 // checkSecret reports more than one password or token. Those from defaults were
 // checked there.
-func (d mapping) checkSecret() {
+func (d mapping) checkSecret() { d.checkOnly(secretKeys()...) }
+
+// checkOnly reports more than one of these keys, apart from those from defaults.
+func (d mapping) checkOnly(names ...string) {
 	first := ""
-	for _, name := range secretKeys() {
+	for _, name := range names {
 		switch {
 		case !d.own(name):
 		case first != "":

@@ -60,6 +60,7 @@ type Config struct {
 	Notify      Notify
 	Spool       Spool
 	Log         Log
+	Route       Route         // to servers without their own, and not on this machine
 	Accounts    []Account     // in the order of the files, including disabled ones
 	Forward     []Destination // at least one
 	// Files are the files that it was read from, and the files with secrets and
@@ -112,6 +113,7 @@ type Server struct {
 	OAuth2   *OAuth2       // how Secret is got and renewed; nil: by other means
 	Auth     string        // auto or the name of a mechanism
 	Timeout  time.Duration // for each read and write
+	Route    Route         // the effective one
 }
 
 // TLS is how connections to a server are encrypted.

@@ -7,13 +7,14 @@ import (
 	"github.com/popferry/popferry/forwarder/maildir"
 )
 
-// resolve completes a destination.
-func (d *forwardMapping) resolve() {
+// resolve completes a destination. all is the route to servers without their own.
+func (d *forwardMapping) resolve(all Route) {
 	d.checkMeaning(d.Protocol, meaningless(d.Protocol))
 	if d.Protocol == ProtocolMaildir {
 		d.resolveMaildir()
 	} else {
 		d.resolveServer()
+		d.resolveRoute(&d.Server, all)
 	}
 	if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
 		d.key("on_reject").fail("quarantine requires quarantine_dir, the folder for refused messages")
@@ -28,10 +29,10 @@ func (d *forwardMapping) resolve() {
 
 // serverKeyNames are the keys that say how to reach a server.
 func serverKeyNames() []string {
-	return []string{
+	return append([]string{
 		"provider", "host", "port", "tls", "tls_ca_file", "tls_pin", "tls_server_name", "tls_min", "tls_ciphers", "tls_cert_file", "tls_key_file",
 		"username", "password", "password_env", "password_file", "password_command", "token_command", "oauth2", "auth", "helo", "connections", "in_flight", "timeout",
-	}
+	}, routeKeyNames()...)
 }
 
 // meaningless are the keys of a destination that mean nothing to a protocol.

@@ -28,7 +28,7 @@ func (l *loader) includedKeys(shared *fields) keyTable {
 
 func (l *loader) settingKeys() keyTable {
 	c := l.config
-	return keyTable{
+	return slices.Concat(keyTable{
 		key("state", "", l.path(&c.State)),
 		key("state_create", "true", boolean(&c.StateCreate)),
 		key("schedule", "@every 10m", l.schedule(&c.Schedule)),
@@ -49,7 +49,7 @@ func (l *loader) settingKeys() keyTable {
 			key("level", "info", level(&c.Log.Level)),
 			key("format", "text", oneOf(&c.Log.Format, words("text", "json")))),
 		key("include", "", l.include),
-	}
+	}, l.routeKeys(&c.Route))
 }
 
 // listKeys are the keys of every file. Defaults come first, because the accounts
@@ -112,7 +112,7 @@ func (l *loader) forwardKeys(d *Destination) keyTable {
 
 // serverKeys are the keys that accounts and destinations have in common.
 func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
-	return keyTable{
+	return slices.Concat(keyTable{
 		key("tls", mode, oneOf(&s.TLS.Mode, words(TLSImplicit, TLSStart, TLSNone))),
 		key("tls_ca_file", "", l.file(&s.TLS.CAFile)),
 		key("tls_pin", "", pin(&s.TLS.Pin)),
@@ -129,7 +129,7 @@ func (l *loader) serverKeys(s *Server, mode string, auth choices) keyTable {
 		key("token_command", "", l.tokenCommand(s)),
 		group("oauth2", l.oauth2Keys(s)...),
 		key("auth", "auto", oneOf(&s.Auth, auth)),
-	}
+	}, l.routeKeys(&s.Route))
 }
 
 // tokenKeys are the keys that give an OAuth2 access token.

@@ -68,6 +68,12 @@ func overlay(own, shared fields) fields {
 			delete(s, name)
 		}
 	}
+	// A proxy has a password of its own.
+	if _, other := own["proxy"]; other || !d.lacksAll(proxyPasswordKeys()...) {
+		for _, name := range proxyPasswordKeys() {
+			delete(s, name)
+		}
+	}
 	// provider and host replace each other.
 	switch {
 	case d.has("provider"):
@@ -90,6 +96,7 @@ func (l *loader) readDefaults(shared *fields) setter {
 		s, _ := v.keys(t)
 		t.decode(s)
 		mapping{v, s}.checkSecret()
+		mapping{v, s}.checkOnly(proxyPasswordKeys()...)
 		delete(s, "name")
 		*shared = overlay(s, *shared)
 	}

@@ -10,6 +10,7 @@ import (
 func (l *loader) resolve(main mapping) {
 	l.resolvePlaces(main)
 	l.checkPage(main)
+	main.checkRoute(l.config.Route)
 	if len(l.forwards) == 0 && !main.has("forward") {
 		main.key("forward").fail("missing; at least one destination is required")
 	}
@@ -18,7 +19,7 @@ func (l *loader) resolve(main mapping) {
 	}
 	names := map[string]mapping{}
 	for _, d := range l.forwards {
-		d.resolve()
+		d.resolve(l.config.Route)
 		unique(names, d.mapping, d.Name)
 	}
 	names, mailboxes := map[string]mapping{}, map[string][]*accountMapping{}
@@ -81,6 +82,7 @@ func (l *loader) resolveAccount(a *accountMapping) {
 		a.key("password").fail("missing; set password, password_env, password_file or password_command")
 	}
 	a.checkTLS(&a.Server)
+	a.resolveRoute(&a.Server, l.config.Route)
 	switch {
 	case a.Port != 0:
 	case a.TLS.Mode == TLSImplicit:

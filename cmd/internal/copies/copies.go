@@ -129,7 +129,7 @@ func configured(accounts []ledger.Account, cfg *config.Config) map[int64]bool {
 	enabled := make(map[int64]bool, len(cfg.Accounts))
 	ids := make([]ledger.Identity, len(cfg.Accounts))
 	for i, c := range cfg.Accounts {
-		ids[i] = ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port)
+		ids[i] = ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port).Behind(c.Route.Proxy.ID())
 	}
 	claimed := ledger.Claim(accounts, ids)
 	for i, a := range claimed {

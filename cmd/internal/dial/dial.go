@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -23,19 +21,16 @@ type Target struct {
 	Port    int           // not used with a unix socket
 	TLS     TLS           // the zero value is implicit TLS with the system's roots
 	Timeout time.Duration // for name, connection and TLS together; DefaultTimeout if zero
+	Route   Route         // the zero value is the Network's
 }
 
 // Dialer connects to one Target. Its methods may be used concurrently.
 type Dialer struct {
-	network string // tcp or unix
-	addr    string
-	name    string // of the host, to be looked up; "" for an address or a socket
-	port    string
-	names   *resolver
+	direct         // to the server
+	proxy   *relay // that makes the connections instead; nil: none
 	timeout time.Duration
 	mode    Mode
 	tls     *client // nil without TLS; shared with other Dialers
-	over    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // New checks a target and reads the files it names. It does not connect. Errors
@@ -45,7 +40,7 @@ func New(t Target) (*Dialer, error) { return NewNetwork().New(t) }
 // New is like the function New, but the Dialer shares with the network's others
 // what is the same for both.
 func (n *Network) New(t Target) (*Dialer, error) {
-	d := &Dialer{network: "tcp", names: n.names, over: n.over, mode: t.TLS.Mode, timeout: t.Timeout}
+	d := &Dialer{mode: t.TLS.Mode, timeout: t.Timeout}
 	if d.timeout <= 0 {
 		d.timeout = DefaultTimeout
 	}
@@ -54,16 +49,14 @@ func (n *Network) New(t Target) (*Dialer, error) {
 	case isSocket && path == "":
 		return nil, errors.New("unix: needs the path of a socket")
 	case isSocket:
-		d.network, d.addr = "unix", path
+		d.direct = direct{network: "unix", addr: path, allowed: true, over: n.connector(Route{})}
 	case t.Host == "":
 		return nil, errors.New("no host")
 	case t.Port < 1 || t.Port > 65535:
 		return nil, fmt.Errorf("port %d is not within 1 and 65535", t.Port)
 	default:
-		d.port = strconv.Itoa(t.Port)
-		d.addr = net.JoinHostPort(t.Host, d.port)
-		if _, err := netip.ParseAddr(t.Host); err != nil {
-			d.name = t.Host
+		if err := d.route(n, t); err != nil {
+			return nil, err
 		}
 	}
 	if t.TLS.Mode == None {
@@ -79,6 +72,30 @@ func (n *Network) New(t Target) (*Dialer, error) {
 	}
 	d.tls = client
 	return d, nil
+}
+
+// route sets how the server is reached.
+func (d *Dialer) route(n *Network, t Target) error {
+	r := t.Route
+	if r.isZero() {
+		r = n.via
+	}
+	d.direct = newDirect(t.Host, t.Port, n.names, n.connector(r), r.family())
+	if r.Proxy.Kind == NoProxy {
+		return nil
+	}
+	var err error
+	d.proxy, err = n.newRelay(r, t.Host, d.port)
+	return err
+}
+
+// Via is the proxy that the connections go through, as users see it; "" without
+// one.
+func (d *Dialer) Via() string {
+	if d.proxy == nil {
+		return ""
+	}
+	return d.proxy.String()
 }
 
 // Addr is the server's address as users see it: host:port, or unix:/path.
@@ -101,8 +118,8 @@ func (d *Dialer) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 // DialStages is Dial with a report of its progress: done is called after each
-// stage, StageName (where a name is looked up), StageConnect, and StageTLS
-// (where it is implicit).
+// stage, StageName (where a name is looked up, which a proxy does itself),
+// StageConnect, and StageTLS (where it is implicit).
 func (d *Dialer) DialStages(ctx context.Context, done func(Stage)) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
@@ -125,11 +142,20 @@ func (d *Dialer) DialStages(ctx context.Context, done func(Stage)) (net.Conn, er
 
 // open is one attempt of DialStages.
 func (d *Dialer) open(ctx context.Context, done func(Stage)) (net.Conn, *Error) {
-	raw, err := d.connect(ctx, done)
+	var raw net.Conn
+	var err error
+	if d.proxy != nil {
+		raw, err = d.proxy.connect(ctx)
+	} else {
+		raw, err = d.connect(ctx, done)
+	}
 	if err != nil {
 		return nil, d.connectError(err)
 	}
-	done(StageConnect)
+	_, unknown := raw.(*commandConn) // whether there is a connection, only the server's first octets show
+	if !unknown {
+		done(StageConnect)
+	}
 	if d.mode != Implicit {
 		return raw, nil
 	}
@@ -137,6 +163,9 @@ func (d *Dialer) open(ctx context.Context, done func(Stage)) (net.Conn, *Error) 
 	if failed != nil {
 		raw.Close()
 		return nil, failed
+	}
+	if unknown {
+		done(StageConnect)
 	}
 	done(StageTLS)
 	return conn, nil
@@ -163,6 +192,9 @@ func (d *Dialer) handshake(ctx context.Context, raw net.Conn) (net.Conn, *Error)
 	if err != nil {
 		failed := d.handshakeError(err)
 		failed.again = again
+		if c, ok := raw.(*commandConn); ok && !c.heard.Load() && !errors.Is(err, context.Canceled) {
+			failed = d.connectError(c.explain(err))
+		}
 		return nil, failed
 	}
 	return conn, nil

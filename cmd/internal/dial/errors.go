@@ -33,16 +33,19 @@ type Stage uint8
 const (
 	// StageName is the lookup of the host's name; Error.Err is a *net.DNSError.
 	StageName Stage = iota + 1
-	// StageConnect is the connection; Error.Err is a *net.OpError.
+	// StageConnect is the connection; Error.Err is a *net.OpError, or a *ProxyError
+	// if a proxy could not make it.
 	StageConnect
 	// StageTLS is the handshake; Error.Err may be ErrNotTLS or ErrNoCipher.
 	StageTLS
 	// StageCertificate is the verification of the server's certificate;
 	// Error.Err is a *CertificateError or *UnusableCertificateError.
 	StageCertificate
+	// StageProxy is the proxy itself; Error.Err is a *ProxyError.
+	StageProxy
 )
 
-var stages = [...]string{StageName: "name", StageConnect: "connect", StageTLS: "tls", StageCertificate: "certificate"}
+var stages = [...]string{StageName: "name", StageConnect: "connect", StageTLS: "tls", StageCertificate: "certificate", StageProxy: "proxy"}
 
 // String is the stage in one word.
 func (s Stage) String() string {
@@ -70,11 +73,23 @@ func (e *Error) Unwrap() error { return e.Err }
 // new connection: the next handshake is one that more servers understand.
 func (e *Error) NewConnection() bool { return e.again }
 
-// connectError distinguishes a failed lookup from a failed connection.
+// connectError distinguishes a failed lookup from a failed connection, and a proxy
+// from the server.
 func (d *Dialer) connectError(err error) *Error {
-	var noName *net.DNSError
-	if errors.As(err, &noName) {
+	var (
+		noName *net.DNSError
+		family *FamilyError
+		proxy  *ProxyError
+	)
+	switch {
+	case errors.As(err, &proxy) && proxy.Reason == ProxyNoServer:
+		return &Error{Stage: StageConnect, Addr: d.Addr(), Err: proxy}
+	case errors.As(err, &proxy):
+		return &Error{Stage: StageProxy, Addr: d.Addr(), Err: proxy}
+	case errors.As(err, &noName):
 		return &Error{Stage: StageName, Addr: d.Addr(), Err: noName}
+	case errors.As(err, &family):
+		return &Error{Stage: StageName, Addr: d.Addr(), Err: family}
 	}
 	return &Error{Stage: StageConnect, Addr: d.Addr(), Err: err}
 }

@@ -14,7 +14,8 @@ import (
 // cost little more than one. Its methods may be used concurrently.
 type Network struct {
 	names *resolver
-	over  func(ctx context.Context, network, address string) (net.Conn, error)
+	over  connectFunc // nil: a net.Dialer
+	via   Route       // of targets without their own
 
 	mu      sync.Mutex
 	roots   cache[string, *x509.CertPool]
@@ -29,7 +30,6 @@ func NewNetwork() *Network { return NewNetworkWith(nil) }
 func NewNetworkWith(names *net.Resolver) *Network {
 	return &Network{
 		names:   newResolver(names),
-		over:    new(net.Dialer).DialContext, // its zero value sends keep-alives
 		roots:   make(cache[string, *x509.CertPool]),
 		pairs:   make(cache[[2]string, []tls.Certificate]),
 		clients: make(cache[setting, *client]),
@@ -37,12 +37,32 @@ func NewNetworkWith(names *net.Resolver) *Network {
 }
 
 // Over returns a Network with empty caches, except of names, whose Dialers make
-// the connections below TLS with this function: over a proxy, or in a test.
-// Names are still looked up here.
+// the connections to servers, below TLS, with this function: under rules of the
+// caller, or in a test. Names are still looked up here. The function decides about
+// the local address. Connections to proxies are made as before.
 func (n *Network) Over(connect func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
 	o := NewNetwork()
-	o.names, o.over = n.names, connect
+	o.names, o.over, o.via = n.names, connect, n.via
 	return o
+}
+
+// Via returns a Network with empty caches, except of names, whose Dialers use this
+// route for targets that have none.
+func (n *Network) Via(r Route) *Network {
+	o := n.Over(n.over)
+	o.via = r
+	return o
+}
+
+// Route is the route of targets that have none.
+func (n *Network) Route() Route { return n.via }
+
+// connector makes the connections to servers on a route without a proxy.
+func (n *Network) connector(r Route) connectFunc {
+	if n.over != nil {
+		return n.over
+	}
+	return r.dialer().DialContext
 }
 
 // setting identifies a client. The address is part of it because of the

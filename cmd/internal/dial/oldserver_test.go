@@ -99,7 +99,7 @@ func TestUnusableCertificates(t *testing.T) {
 		"remote error: tls: bad certificate":                                                                false,
 		"tls: server selected unsupported protocol version 301":                                             false,
 	} {
-		d := &Dialer{addr: "mail.test:995"}
+		d := &Dialer{direct: direct{addr: "mail.test:995"}}
 		if got := d.handshakeError(fmt.Errorf("%s", text)).Stage == StageCertificate; got != want {
 			t.Errorf("%s: a fault of the certificate is %v, want %v", text, got, want)
 		}

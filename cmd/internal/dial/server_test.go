@@ -7,13 +7,19 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("POPFERRY_TEST_RELAY") != "" {
+		os.Exit(relayMain(os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // serve accepts connections until the end of the test and gives each to
 // handle; it returns the port.

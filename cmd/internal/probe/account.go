@@ -88,7 +88,7 @@ func (p *mailboxProbe) dial(ctx context.Context) (net.Conn, error) {
 	if p.dialed {
 		return p.Dialer.Dial(ctx)
 	}
-	conn, err := p.Dialer.DialStages(ctx, p.connected)
+	conn, err := p.Dialer.DialStages(ctx, p.connected(p.Dialer))
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,8 @@ func (p *mailboxProbe) dial(ctx context.Context) (net.Conn, error) {
 // stepOf is the step of the probe that a failure belongs to.
 func (p *mailboxProbe) stepOf(e *pop3.OpenError) string {
 	switch {
+	case ofProxy(e.Err):
+		return StepProxy
 	case e.Step == pop3.StepConnect:
 		return stepOf(e.Err)
 	case e.Step == pop3.StepGreeting:

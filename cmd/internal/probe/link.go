@@ -30,7 +30,7 @@ func (r *recorder) link(d *dial.Dialer) Link {
 			if dialed {
 				return d.Dial(ctx)
 			}
-			conn, err := d.DialStages(ctx, r.connected)
+			conn, err := d.DialStages(ctx, r.connected(d))
 			dialed = err == nil
 			if t, ok := conn.(*tls.Conn); ok {
 				r.encrypted(t.ConnectionState())
@@ -67,7 +67,7 @@ func (r *recorder) sessionFailed(destination string, err error) error {
 	}
 	o := e.Outcome()
 	name := stepAt(o.Stage)
-	if o.Stage == forwarder.StageDial {
+	if o.Stage == forwarder.StageDial || ofProxy(o.Err) {
 		name = stepOf(o.Err)
 	}
 	return r.failed(name, &outcome.DestinationError{Name: destination, Outcome: o})

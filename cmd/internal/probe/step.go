@@ -14,6 +14,7 @@ import (
 // TLS.
 const (
 	StepName     = "name"     // of the host; left out for an address
+	StepProxy    = "proxy"    // only where the proxy itself failed
 	StepConnect  = "connect"  //
 	StepTLS      = "tls"      // implicit or by STARTTLS
 	StepGreeting = "greeting" // of SMTP with EHLO
@@ -58,8 +59,17 @@ func (r *recorder) record(s Step) {
 	r.report(s)
 }
 
+// ofProxy reports whether it is a proxy that failed, at whatever step.
+func ofProxy(err error) bool {
+	var p *dial.ProxyError
+	return errors.As(err, &p) && p.Reason != dial.ProxyNoServer
+}
+
 // stepOf is the step at which a connection failed.
 func stepOf(err error) string {
+	if ofProxy(err) {
+		return StepProxy
+	}
 	var e *dial.Error
 	if errors.As(err, &e) {
 		switch e.Stage {
@@ -72,13 +82,19 @@ func stepOf(err error) string {
 	return StepConnect
 }
 
-// connected reports a stage of a Dialer, except TLS: encrypted knows more of it.
-func (r *recorder) connected(s dial.Stage) {
-	switch s {
-	case dial.StageName:
-		r.ok(StepName, "")
-	case dial.StageConnect:
-		r.ok(StepConnect, "")
+// connected reports the stages of a Dialer, except TLS: encrypted knows more of it.
+func (r *recorder) connected(d *dial.Dialer) func(dial.Stage) {
+	return func(s dial.Stage) {
+		switch s {
+		case dial.StageName:
+			r.ok(StepName, "")
+		case dial.StageConnect:
+			note := ""
+			if via := d.Via(); via != "" {
+				note = "through " + via
+			}
+			r.ok(StepConnect, note)
+		}
 	}
 }
 
