@@ -38,7 +38,7 @@ func (c *checker) advice(ctx context.Context, s config.Server, p probe.Protocol,
 	case strings.HasPrefix(why.Code, "cert"):
 		found = certificateAdvice(st.Err)
 	case slices.Contains(connectionCauses(), why.Code):
-		found = c.otherWays(ctx, s, p, why)
+		found = c.otherWays(ctx, s, p, st.Name, why)
 	case why.Code == "locked":
 		found = why.Remedy + " popferry itself holds the lock while it polls this account."
 	default:
@@ -95,21 +95,40 @@ func connectionCauses() []string {
 	}
 }
 
+// waysBeside are the ways to a server that may work where its own fails: the other
+// kinds of TLS on its own port, if something answered there, and the registered ports.
+func waysBeside(own probe.Way, p probe.Protocol, answered bool) (ways []probe.Way) {
+	if answered {
+		for _, mode := range []dial.Mode{dial.Implicit, dial.StartTLS} {
+			ways = append(ways, probe.Way{Port: own.Port, Mode: mode})
+		}
+	}
+	for _, w := range p.Ways() {
+		if !slices.Contains(ways, w) {
+			ways = append(ways, w)
+		}
+	}
+	return slices.DeleteFunc(ways, func(w probe.Way) bool { return w == own })
+}
+
+// otherProtocols are the causes that say that a server speaks another protocol on a
+// port: no kind of TLS makes it another one.
+func otherProtocols() []string { return []string{"not_pop3", "not_imap", "forward_not_smtp"} }
+
 // otherWays looks for ports and kinds of TLS on which a server answers.
-func (c *checker) otherWays(ctx context.Context, s config.Server, p probe.Protocol, why cause.Cause) string {
-	if len(p.Ways()) == 0 || strings.HasPrefix(s.Host, "unix:") {
+func (c *checker) otherWays(ctx context.Context, s config.Server, p probe.Protocol, step string, why cause.Cause) string {
+	if strings.HasPrefix(s.Host, "unix:") {
 		return ""
 	}
 	own := probe.Way{Port: s.Port}
 	own.Mode, _ = dial.ParseMode(s.TLS.Mode) // the configuration is checked
-	ways := slices.DeleteFunc(p.Ways(), func(w probe.Way) bool { return w == own })
-	answers := probe.Search(ctx, c.Resources.Network, app.DialTarget(s), p, ways)
+	ways := waysBeside(own, p, step != probe.StepName && step != probe.StepConnect && !slices.Contains(otherProtocols(), why.Code))
+	if len(ways) == 0 {
+		return ""
+	}
+	answers := bestFirst(probe.Search(ctx, c.Resources.Network, app.DialTarget(s), p, ways))
 	if len(answers) == 0 {
-		names := make([]string, len(ways))
-		for i, w := range ways {
-			names[i] = w.String()
-		}
-		return why.Remedy + " Also tried, without an answer: " + strings.Join(names, "; ") + "."
+		return why.Remedy + " Also tried, without an answer: " + joinWays(ways) + "."
 	}
 	best := answers[0]
 	switch {
@@ -119,7 +138,40 @@ func (c *checker) otherWays(ctx context.Context, s config.Server, p probe.Protoc
 	case best.Err != nil:
 		return fmt.Sprintf("%s answers with %v, but its certificate is not accepted: %v.", s.Host, best.Way, best.Err)
 	}
+	var more []probe.Way
+	for _, a := range answers[1:] {
+		if a.Err == nil && a.Mode != dial.None {
+			more = append(more, a.Way)
+		}
+	}
+	if len(more) > 0 {
+		return fmt.Sprintf("%s answers with %v. Use these settings. It also answers with %s.", s.Host, best.Way, joinWays(more))
+	}
 	return fmt.Sprintf("%s answers with %v. Use these settings.", s.Host, best.Way)
+}
+
+// bestFirst sorts answers: those that can be used, those with a certificate that is
+// not accepted, those without encryption.
+func bestFirst(answers []probe.Answer) []probe.Answer {
+	rank := func(a probe.Answer) int {
+		switch {
+		case a.Mode == dial.None:
+			return 2
+		case a.Err != nil:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(answers, func(a, b probe.Answer) int { return rank(a) - rank(b) })
+	return answers
+}
+
+func joinWays(ways []probe.Way) string {
+	names := make([]string, len(ways))
+	for i, w := range ways {
+		names[i] = w.String()
+	}
+	return strings.Join(names, "; ")
 }
 
 // loginCauses are those that the provider's own rules may explain.

@@ -93,6 +93,14 @@ var popSetups = []brokenSetup{
 	{"STLS on the port for implicit TLS", isp + ", port: 995, tls: starttls, timeout: 3s", "", func(f *fixture) {
 		f.pop3(popHost, 995, pop3test.Options{TLS: f.cert(popHost), ImplicitTLS: true})
 	}},
+	{"implicit TLS on a port of its own for STLS", isp + ", port: 2110, tls: implicit", "", func(f *fixture) {
+		f.pop3(popHost, 2110, pop3test.Options{TLS: f.cert(popHost)})
+		f.pop3(popHost, 995, pop3test.Options{TLS: f.cert(popHost), ImplicitTLS: true})
+	}},
+	{"no TLS on a port of its own", isp + ", port: 2110, tls: implicit", "", func(f *fixture) { f.pop3(popHost, 2110, pop3test.Options{}) }},
+	{"STLS on a port of its own for implicit TLS", isp + ", port: 2995, tls: starttls, timeout: 3s", "", func(f *fixture) {
+		f.pop3(popHost, 2995, pop3test.Options{TLS: f.cert(popHost), ImplicitTLS: true})
+	}},
 	{"the server has no STLS", isp + ", tls: starttls", "", func(f *fixture) { f.pop3(popHost, 110, pop3test.Options{}) }},
 	{"an IMAP server", isp + ", port: 143, tls: none", "", greets(popHost, 143, "* OK [CAPABILITY IMAP4rev1] Dovecot ready.")},
 	{"an SMTP server", isp + ", port: 25, tls: none", "", greets(popHost, 25, "220 mail.isp.test ESMTP Postfix")},
@@ -259,6 +267,9 @@ var smtpSetups = []brokenSetup{
 	}},
 	{"STARTTLS on the port for implicit TLS", "", home + ", port: 465, timeout: 3s", func(f *fixture) { f.smtp(mxHost, 465, dial.Implicit, nil) }},
 	{"implicit TLS on the port for STARTTLS", "", home + ", port: 587, tls: implicit", func(f *fixture) { f.smtp(mxHost, 587, dial.StartTLS, nil) }},
+	{"LMTP: implicit TLS on the port for STARTTLS", "", home + ", protocol: lmtp, port: 24, tls: implicit", func(f *fixture) {
+		f.smtp(mxHost, 24, dial.StartTLS, map[string]string{"LHLO": "250-mx\r\n250 STARTTLS"})
+	}},
 	{"no STARTTLS", "", home, func(f *fixture) {
 		f.smtp(mxHost, 587, dial.None, nil)
 		f.smtp(mxHost, 465, dial.Implicit, nil)

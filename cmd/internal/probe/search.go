@@ -87,8 +87,11 @@ func try(ctx context.Context, network *dial.Network, target dial.Target, p Proto
 	}
 	greet := greetPOP3
 	switch p {
+	case POP3:
 	case SMTP:
-		greet = greetSMTP
+		greet = greetSMTP(false)
+	case LMTP:
+		greet = greetSMTP(true)
 	case IMAP:
 		greet = greetIMAP
 	}
@@ -125,12 +128,14 @@ func greetPOP3(ctx context.Context, d *dial.Dialer) error {
 	return nil
 }
 
-func greetSMTP(ctx context.Context, d *dial.Dialer) error {
-	_, err := smtp.Probe(ctx, smtp.Options{Dial: d.Dial, StartTLS: d.Upgrade(), Timeout: wayTimeout}, nil, nil)
-	if errors.Is(err, smtp.ErrNoSTARTTLS) {
-		return errClear
+func greetSMTP(lmtp bool) func(context.Context, *dial.Dialer) error {
+	return func(ctx context.Context, d *dial.Dialer) error {
+		_, err := smtp.Probe(ctx, smtp.Options{LMTP: lmtp, Dial: d.Dial, StartTLS: d.Upgrade(), Timeout: wayTimeout}, nil, nil)
+		if errors.Is(err, smtp.ErrNoSTARTTLS) {
+			return errClear
+		}
+		return err
 	}
-	return err
 }
 
 func greetIMAP(ctx context.Context, d *dial.Dialer) error {
