@@ -57,6 +57,8 @@ type Destination struct {
 	// Address, where set, stands for Sender and Recipients in what popferry writes by
 	// itself: the destination has folders instead, and the one Recipient is the folder.
 	Address string
+	// Quota bounds what is sent in a time.
+	Quota ledger.Quota
 	// OnReject says what to do with refused messages; Quarantine keeps them, if
 	// it is that.
 	OnReject   Reject

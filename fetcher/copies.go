@@ -129,6 +129,9 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 		return
 	}
 	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil, false)
+	if due, err = p.withinRate(ctx, due); err != nil {
+		return
+	}
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
 	defer func() {

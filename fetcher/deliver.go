@@ -102,6 +102,16 @@ func (d *delivery) outgoing(a Account) message.Outgoing {
 // errHalted: the poll was stopped before a transaction had begun.
 var errHalted = errors.New("the poll was stopped")
 
+// halted reports whether a transaction did not begin though nothing failed: the poll
+// was stopped, or the destination's rate does not admit the message now.
+func (s *session) halted(err error) bool {
+	if errors.Is(err, ledger.ErrQuotaUsedUp) || errors.Is(err, ledger.ErrQuotaTooSmall) {
+		s.tally.postponed(err)
+		return true
+	}
+	return errors.Is(err, errHalted)
+}
+
 // deliver takes one message through its transaction: intent, transaction,
 // outcome, each on disk before the next. ctx ends the transaction; its outcome is
 // recorded all the same.
@@ -120,7 +130,7 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 			return s.intend(ctx, d, d.pending, at)
 		})
 		failpoint("answered")
-		if errors.Is(err, errHalted) {
+		if s.halted(err) {
 			return
 		}
 		if err != nil {
@@ -193,7 +203,7 @@ func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outc
 			return s.intend(ctx, d, to, at)
 		})
 		switch {
-		case errors.Is(err, errHalted):
+		case s.halted(err):
 			return v.NotRemaining(d.attempt)
 		case err != nil:
 			_ = s.tally.abort(err)
@@ -247,6 +257,9 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwa
 	defer failpoint("intended")
 	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
 	doubt.Begin(d.rec, at)
+	if q := s.Destination.Quota; len(q.Limits) > 0 {
+		return s.lease.PutWithin(ctx, q, d.outgoing(s.Account).Size(), d.rec)
+	}
 	return s.lease.Put(ctx, d.rec)
 }
 

@@ -25,6 +25,7 @@ func (p *poll) finish(ctx context.Context) {
 		halt = p.leftOut.fault
 	}
 	p.res.Counts, p.res.Err = counts, halt
+	p.res.Postponed += p.tally.takePostponed()
 	now := p.Now()
 	changed := p.row.Refusals != breaker.Refusals()
 	p.row.Refusals = breaker.Refusals()

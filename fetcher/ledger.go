@@ -14,6 +14,7 @@ import (
 type Lease interface {
 	AccountRow
 	Rows
+	Quotas
 	// Release gives the right back.
 	Release() error
 }
@@ -44,6 +45,16 @@ type Rows interface {
 	// Deleted records when the server confirmed that these forwarded messages are
 	// deleted; the zero time takes it back.
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
+}
+
+// Quotas count what is sent to destinations that take only so much in a time.
+type Quotas interface {
+	// Usage returns what was sent within the time of each limit.
+	Usage(context.Context, ledger.Quota) ([]ledger.Usage, error)
+	// PutWithin is Put for one record whose message is about to be sent, and counts it
+	// with its octets. If the quota does not admit it nothing is written, and the error
+	// is ledger.ErrQuotaUsedUp or ledger.ErrQuotaTooSmall.
+	PutWithin(ctx context.Context, q ledger.Quota, octets int64, r *ledger.Record) error
 }
 
 // Routes remembers which destinations, and which recipients there, are backing

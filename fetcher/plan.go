@@ -38,7 +38,10 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if len(v.Entries) > 0 {
 		s.row.Listings.Note(s.Now())
 	}
-	s.res.OnServer, s.res.Postponed = len(v.Entries)+s.box.Listing.WithoutUID, 0
+	s.res.OnServer = len(v.Entries) + s.box.Listing.WithoutUID
+	if !s.deleteOnly {
+		s.res.Postponed = 0
+	}
 	s.row.OnServer = s.res.OnServer
 	s.view = v
 	p := identify.Compare(v)

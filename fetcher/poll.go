@@ -246,7 +246,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	}
 	if s.deleteOnly {
 		if !s.tally.stopped() { // else the error says that something waits
-			s.res.Waiting = plan.Waiting + len(plan.Due) // what has come meanwhile, or was not listed before
+			s.res.Waiting = plan.Waiting + max(0, len(plan.Due)-s.res.Postponed) // what has come meanwhile, or was not listed before
 		}
 		if err := s.noteSkipped(popCtx, plan.Skip); err != nil { // where UIDs are others in each session
 			return false, err
@@ -256,7 +256,9 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if plan, err = s.prepare(popCtx, plan); err != nil {
 		return false, err
 	}
-	plan.Due = p.allot(plan.Due)
+	if plan.Due, err = p.allot(popCtx, plan.Due); err != nil {
+		return false, err
+	}
 	now, rest := p.portion(plan.Due)
 	if !s.Policy.Keep && len(plan.Expired)+len(plan.Ambiguous) == 0 { // nothing more is asked for
 		s.toDelete = toRetrieve(now)
@@ -264,8 +266,10 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	left, failed := s.forward(ctx, popCtx, plan.Due, now)
 	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
 		if plan, failed = s.resolve(popCtx, plan); failed == nil {
-			due := p.allot(append(left, plan.Due...))
-			_, failed = s.forward(ctx, popCtx, due, due)
+			var due []identify.Candidate
+			if due, failed = p.allot(popCtx, append(left, plan.Due...)); failed == nil {
+				_, failed = s.forward(ctx, popCtx, due, due)
+			}
 		}
 	}
 	retried, err := s.reconsider(popCtx)

@@ -66,6 +66,9 @@ func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to [
 		return v
 	}
 	outs, err := d.slot.Resend(ctx, wrapped, func(ctx context.Context, at forwarder.Mark) error { return s.intend(ctx, d, to, at) })
+	if s.halted(err) {
+		return v
+	}
 	if err != nil {
 		_ = s.tally.abort(err)
 		return v

@@ -26,9 +26,16 @@ type tally struct {
 	// accepted since. They are not marked: it may be the mailbox that is full, or
 	// these messages that are too large for what is left of it.
 	noRoom   []refusedForRoom
+	rate     rate
 	halt     error // why nothing new is fetched; nil: it goes on
 	closed   bool  // nothing that was fetched is sent either
 	internal bool  // a fault of popferry's own, its ledger or its disk: nothing is deleted either
+}
+
+// rate is how a poll stands with the rate of its destination.
+type rate struct {
+	usedUp    bool // nothing new is fetched
+	postponed int  // messages that were fetched before that was known
 }
 
 // refusedForRoom is a delivery that found no room.
@@ -93,7 +100,32 @@ func (t *tally) abort(err error) error {
 func (t *tally) stopped() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.halt != nil
+	return t.halt != nil || t.rate.usedUp
+}
+
+// postponed notes a message that the destination's rate did not admit.
+func (t *tally) postponed(why error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rate.postponed++
+	t.rate.usedUp = t.rate.usedUp || errors.Is(why, ledger.ErrQuotaUsedUp)
+}
+
+// overRate reports whether nothing new is fetched only because the destination's rate
+// is used up.
+func (t *tally) overRate() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rate.usedUp && t.halt == nil
+}
+
+// takePostponed returns how many messages the destination's rate did not admit, once.
+func (t *tally) takePostponed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.rate.postponed
+	t.rate.postponed = 0
+	return n
 }
 
 // yielded reports whether nothing new is fetched because other accounts wait.

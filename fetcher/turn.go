@@ -47,6 +47,9 @@ func (s *session) remaining(ctx context.Context, left []identify.Candidate) []id
 	switch {
 	case !s.stopped(ctx):
 		return left
+	case s.tally.overRate():
+		s.res.Postponed += len(left)
+		return nil
 	case !s.tally.yielded():
 		return nil
 	}
@@ -75,9 +78,17 @@ type allotment struct {
 	undecided, decided int
 }
 
-// allot is what of the messages that are due this poll still fetches. The others
-// are postponed. Copies need not be fetched.
-func (p *poll) allot(due []identify.Candidate) []identify.Candidate {
+// allot is what of the messages that are due this poll still fetches and sends. The
+// others are postponed.
+func (p *poll) allot(ctx context.Context, due []identify.Candidate) ([]identify.Candidate, error) {
+	now, err := p.withinRate(ctx, p.withinMost(due))
+	p.res.Postponed += len(due) - len(now)
+	return now, err
+}
+
+// withinMost leaves out what is more than the poll may fetch. Copies need not be
+// fetched.
+func (p *poll) withinMost(due []identify.Candidate) []identify.Candidate {
 	if p.Policy.MaxMessages == 0 {
 		return due
 	}
@@ -89,9 +100,43 @@ func (p *poll) allot(due []identify.Candidate) []identify.Candidate {
 			listed = append(listed, c)
 		}
 	}
-	now, later := identify.Choose(listed, p.Policy.MaxMessages-p.allotment.fetched)
-	p.res.Postponed += len(later)
-	return append(now, copies...)
+	return append(identify.Choose(listed, p.Policy.MaxMessages-p.allotment.fetched), copies...)
+}
+
+// withinRate leaves out what is more than the destination may be sent now, as far as
+// the listed sizes show. If it cannot be sent all, the newest go first.
+func (p *poll) withinRate(ctx context.Context, due []identify.Candidate) ([]identify.Candidate, error) {
+	q := p.Destination.Quota
+	if len(q.Limits) == 0 || len(due) == 0 {
+		return due, nil
+	}
+	used, err := p.lease.Usage(ctx, q)
+	if err != nil {
+		return nil, p.tally.abort(err)
+	}
+	now := within(q, slices.Clone(used), due)
+	if len(now) == len(due) {
+		return due, nil
+	}
+	if p.Policy.Order == identify.Listed {
+		due = slices.Clone(due)
+		identify.NewestFirst.Sort(due)
+		now = within(q, used, due)
+	}
+	p.log.Info("the destination's rate is used up; the rest waits", "forward", p.Destination.Name, "messages", len(due)-len(now))
+	return now, nil
+}
+
+// within are the messages that a quota admits, in their order.
+func within(q ledger.Quota, used []ledger.Usage, due []identify.Candidate) (now []identify.Candidate) {
+	for _, c := range due {
+		a := ledger.Amount{Messages: 1, Octets: max(0, c.Size)}
+		if q.Admits(used, a) == nil {
+			q.Add(used, a)
+			now = append(now, c)
+		}
+	}
+	return now
 }
 
 // usedUp reports whether this poll has fetched as many messages as it may.

@@ -85,20 +85,18 @@ func weave(list []Candidate) {
 	}
 }
 
-// Choose splits what is due, in its order, into what is fetched now and what waits
-// for a later poll: room messages at most. A tenth of them, but at least one of two,
-// are those that failed before, so that new mail does not starve them.
-func Choose(due []Candidate, room int) (now, later []Candidate) {
+// Choose returns what is fetched now of what is due, in its order: room messages at
+// most. A tenth of them, but at least one of two, are those that failed before, so
+// that new mail does not starve them.
+func Choose(due []Candidate, room int) []Candidate {
 	if room >= len(due) {
-		return due, nil
+		return due
 	}
 	room = max(0, room)
 	tried := slices.IndexFunc(due, func(c Candidate) bool { return c.Known.Attempts > 0 || c.breaks() })
 	if tried < 0 || tried < room || room < 2 {
-		return due[:room:room], due[room:]
+		return due[:room:room]
 	}
 	old := min(len(due)-tried, max(1, room/byAge))
-	now = slices.Concat(due[:room-old], due[tried:tried+old])
-	later = slices.Concat(due[room-old:tried], due[tried+old:])
-	return now, later
+	return slices.Concat(due[:room-old], due[tried:tried+old])
 }

@@ -109,6 +109,12 @@ type Lease interface {
 	// Put writes all of the records or none; new ones get their ID. A record that
 	// enters a state other than Sending is counted for the day.
 	Put(context.Context, ...*Record) error
+	// Usage returns what was sent within the time of each limit.
+	Usage(context.Context, Quota) ([]Usage, error)
+	// PutWithin is Put for one record whose message is about to be sent, and counts it
+	// with its octets. If the quota does not admit it nothing is written, and the error
+	// is ErrQuotaUsedUp or ErrQuotaTooSmall.
+	PutWithin(ctx context.Context, q Quota, octets int64, r *Record) error
 	// Drop removes rows in state Sending, whose transaction did not happen.
 	Drop(ctx context.Context, ids ...int64) error
 	// SetMissing sets Known.MissingSince; the zero time means that the messages are

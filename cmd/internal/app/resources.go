@@ -8,6 +8,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/doubt"
 	"github.com/popferry/popferry/fetcher/identify"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder/maildir"
@@ -132,6 +133,7 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 		if f.Name == c.Forward {
 			d.OnReject, d.Quarantine = onReject(f)
 			d.Settings = destinationSettings(f)
+			d.Quota = a.quota(f)
 			if f.Stores() {
 				d.Address = OwnAddress(f)
 			}
@@ -151,6 +153,27 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 		d.Sender = c.From
 	}
 	return d
+}
+
+// quota returns how much a destination may be sent. Those with one user at one server
+// share it, as that server counts.
+func (a *App) quota(d config.Destination) ledger.Quota {
+	key := func(d config.Destination) string { return d.Endpoint() + " " + d.Username }
+	q := ledger.Quota{Key: key(d)}
+	if len(d.Rate) == 0 {
+		return q
+	}
+	for _, r := range d.Rate {
+		q.Limits = append(q.Limits, ledger.Limit{Amount: ledger.Amount{Messages: r.Messages, Octets: r.Octets}, Per: r.Per})
+	}
+	for _, c := range a.cfg.Accounts {
+		for _, f := range a.cfg.Forward {
+			if c.Enabled && f.Name == c.Forward && len(f.Rate) > 0 && key(f) == q.Key {
+				q.Accounts++
+			}
+		}
+	}
+	return q
 }
 
 // onReject returns what happens to mail that a destination refuses.

@@ -191,6 +191,7 @@ type Destination struct {
 	To            []string
 	Connections   int    // at most, at once
 	InFlight      int    // at most, transactions sent and not yet answered
+	Rate          []Rate // all of them hold; empty: no limit
 	OnReject      string // hold, wrap or quarantine
 	QuarantineDir string
 	File          string // where it is defined

@@ -41,7 +41,7 @@ func meaningless(protocol string) []string {
 	case ProtocolIMAP:
 		return []string{"path", "helo", "from", "to"}
 	case ProtocolMaildir:
-		return append(serverKeyNames(), "from", "to")
+		return append(serverKeyNames(), "from", "to", "rate")
 	case ProtocolLMTP:
 		return []string{"provider", "path", "folder", "create_folder"}
 	}

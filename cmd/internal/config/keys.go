@@ -104,6 +104,7 @@ func (l *loader) forwardKeys(d *Destination) keyTable {
 		key("create_folder", "false", boolean(&d.CreateFolder)),
 		key("connections", "4", number(&d.Connections, 1, maxParallel)),
 		key("in_flight", "32", number(&d.InFlight, 1, maxParallel)),
+		key("rate", "", listOf(&d.Rate, parseRate)),
 		key("on_reject", RejectHold, oneOf(&d.OnReject, words(RejectHold, RejectWrap, RejectQuarantine))),
 		key("quarantine_dir", "", l.path(&d.QuarantineDir)),
 		key("timeout", "5m", duration(&d.Timeout, time.Second)),

@@ -103,6 +103,7 @@ func (l *loader) resolveDelivery(a *accountMapping) {
 		return
 	}
 	a.Forward, a.Endpoint = d.Name, d.Endpoint()
+	a.checkRate(d)
 	if a.checkEnvelope(d.Protocol); d.Stores() {
 		a.resolveFolder(d)
 		return

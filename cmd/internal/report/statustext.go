@@ -86,7 +86,7 @@ func (t StatusText) Print(out io.Writer) error {
 	}
 	for _, s := range t.Accounts {
 		if s.Waiting > 0 {
-			paragraphs = append(paragraphs, fmt.Sprintf("%s: waiting in the mailbox for later polls (max_messages): %s", s.Name, terminal.Count(s.Waiting, "message")))
+			paragraphs = append(paragraphs, fmt.Sprintf("%s: waiting in the mailbox for later polls (max_messages, or the rate of its destination): %s", s.Name, terminal.Count(s.Waiting, "message")))
 		}
 	}
 	paragraphs = append(append(paragraphs, t.Lines...), CopyLines(t.Copies)...)
