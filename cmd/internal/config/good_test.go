@@ -210,7 +210,7 @@ func TestEverything(t *testing.T) {
 		To:          []string{"leo"},
 		Connections: 4,
 		InFlight:    1,
-		Rate:        []config.Rate{{Messages: 200, Per: time.Hour}, {Octets: 450_000_000, Per: 24 * time.Hour}},
+		Rate:        []config.Rate{{Messages: 200, Per: time.Hour}, {Messages: 5000, Per: 24 * time.Hour}},
 		OnReject:    "hold",
 		File:        path,
 		Line:        45,
