@@ -26,11 +26,11 @@ in_image() {
 		# shellcheck disable=SC2086 # meant to be several words
 		env -i STATE_DIRECTORY=/var/lib/popferry POPFERRY_CONFIG=/etc/popferry/popferry.yaml \
 			CREDENTIALS_DIRECTORY=/run/secrets HOME=/var/lib/popferry \
-			/usr/sbin/chroot --userspec=65532:65532 "$root" /usr/bin/popferry $arguments
+			/usr/sbin/chroot --userspec=54321:54321 "$root" /usr/bin/popferry $arguments
 	done
 	# The probes of a Kubernetes pod.
 	env -i POPFERRY_CONFIG=/etc/popferry/popferry.yaml CREDENTIALS_DIRECTORY=/run/secrets HOME=/var/lib/popferry \
-		/usr/sbin/chroot --userspec=65532:65532 "$root" /usr/bin/popferry run work &
+		/usr/sbin/chroot --userspec=54321:54321 "$root" /usr/bin/popferry run work &
 	local daemon=$! path answer
 	for path in healthz readyz; do
 		answer=
@@ -54,7 +54,7 @@ fi
 export PATH="$PATH:/usr/local/go/bin:/usr/sbin:/sbin"
 kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.1
-packages=(shellcheck systemd buildah prometheus man-db curl ca-certificates chromium sqlite3)
+packages=(shellcheck systemd buildah prometheus man-db curl ca-certificates chromium sqlite3 git)
 
 scratch=$(mktemp -d)
 server=
@@ -77,8 +77,8 @@ not_checked() { # reported here and at the end
 	unchecked+=("$*")
 }
 
-# run_image runs an unpacked image as Kubernetes does: as user 65532, who can write
-# only to the state. It polls the demo's servers, with a password from a file.
+# run_image runs an unpacked image as Kubernetes and compose do: as some user, who can
+# write only to the state. It polls the demo's servers, with a password from a file.
 run_image() {
 	local root=$1 demo
 	if ! unshare --mount true 2>"$scratch/log"; then
@@ -101,10 +101,10 @@ run_image() {
 		-e '$a listen: 0.0.0.0:18110' "$demo" >"$scratch/mnt/etc/popferry.yaml"
 	echo demo >"$scratch/mnt/secrets/work"
 	chmod 0440 "$scratch/mnt/etc/popferry.yaml" "$scratch/mnt/secrets/work"
-	chown -R 65532:65532 "$scratch/mnt"
+	chown -R 54321:54321 "$scratch/mnt"
 	unshare --mount deploy/check.sh in-image "$root" "$scratch/mnt" | tee "$scratch/log"
 	grep -qE '^work: [1-9][0-9]* forwarded, 0 held, 0 deferred' "$scratch/log" || fail 'the image forwards nothing'
-	[[ $(stat -c %u "$scratch/mnt/state/popferry.db") == 65532 ]] || fail 'the ledger does not belong to user 65532'
+	[[ $(stat -c %u "$scratch/mnt/state/popferry.db") == 54321 ]] || fail 'the ledger does not belong to the user who ran popferry'
 	kill "$server"
 	wait "$server" || true
 	server=
@@ -139,7 +139,7 @@ mkdir "$scratch/bin"
 check=$scratch/bin/check
 
 step 'shellcheck'
-shellcheck deploy/check.sh deploy/release deploy/image deploy/package deploy/debian/{postinst,prerm,postrm,manual-of-configuration}
+shellcheck deploy/check.sh deploy/release deploy/image deploy/package deploy/set-version deploy/kubernetes/kubectl-popferry deploy/debian/{postinst,prerm,postrm,manual-of-configuration}
 
 # The release is built from two copies of the tree, each in a folder of its own;
 # the compiler's cache serves both.
@@ -193,35 +193,65 @@ done <"$scratch/used"
 tr '\n' ' ' <"$scratch/used"
 
 step 'Kubernetes'
-cp -R deploy/kubernetes "$scratch/kubernetes"
+# The example as a user has it, from outside: a repository of this tree takes the place
+# of the one on GitHub, with the tag that the example names.
+mkdir "$scratch/github"
+cp -R --parents deploy/kubernetes "$scratch/github"
+tag=$(grep -ohE 'ref=v[0-9A-Za-z.-]+' -r deploy/kubernetes/example | sort -u)
+git -C "$scratch/github" init -q
+git -C "$scratch/github" add -A
+git -C "$scratch/github" -c user.name=check -c user.email=check@example.org commit -qm check
+git -C "$scratch/github" tag "${tag#ref=}"
+in_example() {
+	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$scratch/github.insteadOf" \
+		GIT_CONFIG_VALUE_0=https://github.com/popferry/popferry "$scratch/bin/kustomize" build "$1"
+}
 for overlay in daemon cronjob; do
-	folder=$scratch/kubernetes/overlays/$overlay
-	"$scratch/bin/kustomize" build "$folder" >"$scratch/$overlay.yaml"
-	"$check" kubernetes <"$scratch/$overlay.yaml"
-	grep -q '^ *state_create: false$' "$scratch/$overlay.yaml" || fail "$overlay: state_create is not false"
-	# The first run, as README.md describes it.
-	sed -i 's/^#\(components:\)/\1/; s/^#\(  - .*first-run\)/\1/' "$folder/kustomization.yaml"
-	"$scratch/bin/kustomize" build "$folder" >"$scratch/first.yaml"
-	"$check" kubernetes <"$scratch/first.yaml" >/dev/null
-	grep -q '^ *state_create: true$' "$scratch/first.yaml" || fail "$overlay: first-run does not set state_create"
+	folder=$scratch/$overlay
+	cp -R deploy/kubernetes/example "$folder"
+	sed -i "s|/overlays/daemon?|/overlays/$overlay?|" "$folder/popferry/kustomization.yaml"
+	if [[ $overlay == daemon ]]; then
+		sed -i 's/^#\(components:\)/\1/; s/^#\(  - .*monitoring\)/\1/' "$folder/popferry/kustomization.yaml"
+	fi
+	for what in popferry first-run; do
+		in_example "$folder/$what" >"$scratch/manifests.yaml"
+		"$check" kubernetes <"$scratch/manifests.yaml"
+	done
 done
-# popferry accepts the configuration, and refuses to start without its ledger.
+diff <(sed -n '/^groups:/,$p' deploy/prometheus/popferry.rules.yaml | sed 's/^\(.\)/  \1/') \
+	<(sed -n '/^  groups:/,$p' deploy/kubernetes/components/monitoring/prometheusrule.yaml) ||
+	fail 'prometheusrule.yaml: its groups are not those of popferry.rules.yaml'
+# popferry accepts the configuration. Without its ledger it refuses to start; the first
+# run makes one, and then it starts.
 cp -R deploy/kubernetes/base "$scratch/base"
-sed -i "s|^state: .*|state: $scratch/lost.db|" "$scratch/base/popferry.yaml"
+cp deploy/kubernetes/example/popferry/accounts.yaml "$scratch/base"
+sed -i "s|^state: .*|state: $scratch/lost.db|" "$scratch"/base/{popferry,first-run}.yaml
+sed -i 's/host: .*/host: 127.0.0.1/' "$scratch/base/accounts.yaml" # nothing listens there
 mkdir "$scratch/passwords"
 echo secret | tee "$scratch/passwords/isp" >"$scratch/passwords/main"
-code=0
-CREDENTIALS_DIRECTORY=$scratch/passwords "$program" run --once --config "$scratch/base/popferry.yaml" 2>"$scratch/log" || code=$?
-cat "$scratch/log"
-if [[ $code != 78 || -e $scratch/lost.db ]]; then
-	fail "without a ledger it exits with $code, want 78"
-fi
-same() { grep -vE '^#|^state_create' "$1"; }
-diff <(same deploy/kubernetes/base/popferry.yaml) <(same deploy/kubernetes/first-run/popferry.yaml) ||
-	fail 'first-run/popferry.yaml differs from base/popferry.yaml in more than state_create'
+once() { # once CONFIGURATION WANT: the exit code, and whether there is a ledger
+	local code=0 ledger=no
+	CREDENTIALS_DIRECTORY=$scratch/passwords "$program" run --once --config "$scratch/base/$1" 2>"$scratch/log" || code=$?
+	[[ ! -e $scratch/lost.db ]] || ledger=yes
+	cat "$scratch/log"
+	[[ "$code $ledger" == "$2" ]] || fail "$1: the exit code and a ledger: $code $ledger, want $2"
+}
+once popferry.yaml '78 no'
+once first-run.yaml '75 yes'
+once popferry.yaml '75 yes'
 
 step 'compose.yaml'
-"$check" compose deploy/compose.yaml
+mkdir "$scratch/compose"
+cp deploy/compose*.yaml "$scratch/compose"
+"$check" compose "$scratch/compose/compose.yaml"
+"$check" compose "$scratch"/compose/compose{,.secrets}.yaml
+
+step 'versions'
+# They are the same everywhere, and a release can change them.
+cp -R --parents deploy .github "$scratch/compose"
+"$scratch/compose/deploy/set-version" v9.8.7-rc.6
+left=$(grep -rnE "$(sed 's/^ref=v//; s/[.]/[.]/g' <<<"$tag")" "$scratch/compose/deploy" "$scratch/compose/.github" --include='*.yaml' --include=README.md --include=SECURITY.md | grep -v 'set-version\|deploy/release') || true
+[[ -z $left ]] || fail "set-version leaves a version: $left"
 
 step 'Debian package'
 (cd "$tree" && NFPM=$scratch/bin/nfpm deploy/package v0.0.1)
@@ -274,12 +304,22 @@ else
 	echo "unpacked: $(du -sh "$image" | cut -f1)"
 	[[ $(buildah inspect --type image --format '{{.OCIv1.Config.User}}' localhost/popferry:amd64) == 65532:65532 ]] ||
 		fail 'the image does not run as 65532'
+	[[ $(stat -c '%a %u' "$image/var/lib/popferry") == '777 0' ]] || fail 'not everybody may write to a new volume for the ledger'
 	run_image "$image"
 	buildah umount "$container" >/dev/null
 	buildah rm "$container" >/dev/null
 	(cd "$tree" && deploy/image amd64 >/dev/null 2>&1)
 	[[ $(buildah images -q --no-trunc localhost/popferry:amd64) == "$first" ]] || fail 'two builds of the image differ'
 	echo "the same image when built again: $first"
+	# The list for a registry; whatever the programs are.
+	cp -R "$tree/dist/linux_amd64" "$tree/dist/linux_armv7"
+	(cd "$tree" && deploy/image amd64 armv7 >/dev/null 2>&1)
+	list=$(tar -xOf "$tree/dist/popferry-image.tar" index.json | sed -n 's/.*"digest":"sha256:\([0-9a-f]*\)".*/\1/p')
+	tar -xOf "$tree/dist/popferry-image.tar" "blobs/sha256/$list" | tee "$scratch/log"
+	echo
+	if ! grep -q '"architecture":"amd64"' "$scratch/log" || ! grep -q '"architecture":"arm","os":"linux","variant":"v7"' "$scratch/log"; then
+		fail 'the image for a registry lacks a platform'
+	fi
 fi
 
 step 'the end'

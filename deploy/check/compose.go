@@ -1,63 +1,37 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
-	"sigs.k8s.io/yaml"
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// compose is the part of the Compose specification that compose.yaml uses.
-type compose struct {
-	Name     string             `json:"name"`
-	Services map[string]service `json:"services"`
-	Secrets  map[string]struct {
-		File string `json:"file"`
-	} `json:"secrets"`
-	Volumes map[string]*struct{} `json:"volumes"`
-}
-
-type service struct {
-	Image           string   `json:"image"`
-	PullPolicy      string   `json:"pull_policy"`
-	Restart         string   `json:"restart"`
-	StopGracePeriod string   `json:"stop_grace_period"`
-	User            string   `json:"user"`
-	ReadOnly        bool     `json:"read_only"`
-	CapDrop         []string `json:"cap_drop"`
-	SecurityOpt     []string `json:"security_opt"`
-	MemLimit        string   `json:"mem_limit"`
-	PidsLimit       int      `json:"pids_limit"`
-	Volumes         []string `json:"volumes"`
-	Secrets         []string `json:"secrets"`
-	Ports           []string `json:"ports"`
-}
-
-// checkCompose decodes strictly: an unknown key is an error.
-func checkCompose(path string) error {
-	octets, err := os.ReadFile(path)
+// checkCompose loads the files one over the other, as docker compose does: against
+// the schema, and with what they refer to. Then it looks at what is to run.
+func checkCompose(ctx context.Context, paths ...string) error {
+	options, err := cli.NewProjectOptions(paths)
 	if err != nil {
 		return err
 	}
-	var c compose
-	if err := yaml.UnmarshalStrict(octets, &c); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	project, err := options.LoadProject(ctx)
+	if err != nil {
+		return err
 	}
 	var errs []error
-	for name, s := range c.Services {
-		if s.User != "65532:65532" || !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
-			errs = append(errs, fmt.Errorf("%s: service %s may do more than it needs", path, name))
-		}
-		for _, secret := range s.Secrets {
-			if _, ok := c.Secrets[secret]; !ok {
-				errs = append(errs, fmt.Errorf("%s: service %s: there is no secret %s", path, name, secret))
-			}
+	for _, s := range project.Services {
+		must := musts(&errs, "service "+s.Name)
+		must(s.ReadOnly && slices.Contains(s.CapDrop, "ALL") && slices.Contains(s.SecurityOpt, "no-new-privileges:true"), "to do no more than it needs")
+		must(s.User != "" && s.User[0] != '0', "a user other than root")
+		for _, v := range s.Volumes {
+			must(v.Type == types.VolumeTypeVolume || v.Bind != nil && !bool(v.Bind.CreateHostPath), "folders that Docker does not make as root: "+v.Source)
 		}
 	}
-	if len(c.Services) == 0 {
-		errs = append(errs, fmt.Errorf("%s: no services", path))
+	if len(project.Services) != 1 {
+		errs = append(errs, fmt.Errorf("%d services, not one", len(project.Services)))
 	}
 	return errors.Join(errs...)
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,8 +17,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// types are the kinds that may come. Another one is an error.
-func types() map[string]func() any {
+// kinds are those that may come. Another one is an error.
+func kinds() map[string]func() any {
 	return map[string]func() any{
 		"v1/ConfigMap":             func() any { return new(corev1.ConfigMap) },
 		"v1/Namespace":             func() any { return new(corev1.Namespace) },
@@ -25,8 +27,11 @@ func types() map[string]func() any {
 		"v1/ServiceAccount":        func() any { return new(corev1.ServiceAccount) },
 		"apps/v1/Deployment":       func() any { return new(appsv1.Deployment) },
 		"batch/v1/CronJob":         func() any { return new(batchv1.CronJob) },
+		"batch/v1/Job":             func() any { return new(batchv1.Job) },
 
-		"networking.k8s.io/v1/NetworkPolicy": func() any { return new(networkingv1.NetworkPolicy) },
+		"networking.k8s.io/v1/NetworkPolicy":      func() any { return new(networkingv1.NetworkPolicy) },
+		"monitoring.coreos.com/v1/PodMonitor":     func() any { return new(monitoringv1.PodMonitor) },
+		"monitoring.coreos.com/v1/PrometheusRule": func() any { return new(monitoringv1.PrometheusRule) },
 	}
 }
 
@@ -34,7 +39,7 @@ func types() map[string]func() any {
 // --validate=strict, and looks at what is to run.
 func checkKubernetes(r io.Reader, w io.Writer) error {
 	var errs []error
-	docs, pods := kyaml.NewYAMLReader(bufio.NewReader(r)), 0
+	docs, running := kyaml.NewYAMLReader(bufio.NewReader(r)), 0
 	var policies []*networkingv1.NetworkPolicy
 	for {
 		doc, err := docs.Read()
@@ -55,7 +60,7 @@ func checkKubernetes(r io.Reader, w io.Writer) error {
 			return err
 		}
 		what := meta.APIVersion + "/" + meta.Kind
-		create := types()[what]
+		create := kinds()[what]
 		if create == nil {
 			errs = append(errs, fmt.Errorf("%s %s: not a kind that is expected", what, meta.Metadata.Name))
 			continue
@@ -67,18 +72,28 @@ func checkKubernetes(r io.Reader, w io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s %s\n", what, meta.Metadata.Name)
 		switch o := object.(type) {
+		case *corev1.PersistentVolumeClaim:
+			must := musts(&errs, "PersistentVolumeClaim "+o.Name)
+			must(slices.Equal(o.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}), "accessModes: [ReadWriteOncePod]")
 		case *appsv1.Deployment:
-			pods++
+			if o.Spec.Replicas == nil || *o.Spec.Replicas > 0 {
+				running++
+			}
 			errs = append(errs, checkDeployment(o)...)
 		case *batchv1.CronJob:
-			pods++
+			if o.Spec.Suspend == nil || !*o.Spec.Suspend {
+				running++
+			}
 			errs = append(errs, checkCronJob(o)...)
+		case *batchv1.Job:
+			running++
+			errs = append(errs, checkJob("Job "+o.Name, &o.Spec)...)
 		case *networkingv1.NetworkPolicy:
 			policies = append(policies, o)
 		}
 	}
-	if pods != 1 {
-		errs = append(errs, fmt.Errorf("%d things that run, not one: each would poll the same mailboxes", pods))
+	if running != 1 {
+		errs = append(errs, fmt.Errorf("%d things that run, not one: each would poll the same mailboxes", running))
 	}
 	return errors.Join(append(errs, checkPolicies(policies)...)...)
 }
@@ -107,7 +122,7 @@ func checkPolicies(policies []*networkingv1.NetworkPolicy) (errs []error) {
 
 func checkDeployment(d *appsv1.Deployment) (errs []error) {
 	must := musts(&errs, "Deployment "+d.Name)
-	must(d.Spec.Replicas != nil && *d.Spec.Replicas == 1, "replicas: 1")
+	must(d.Spec.Replicas != nil && *d.Spec.Replicas <= 1, "replicas: 1, or 0 beside the first run")
 	must(d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType, "strategy: Recreate")
 	checkPod(must, &d.Spec.Template.Spec)
 	for _, c := range d.Spec.Template.Spec.Containers {
@@ -121,7 +136,11 @@ func checkCronJob(c *batchv1.CronJob) (errs []error) {
 	must := musts(&errs, "CronJob "+c.Name)
 	must(c.Spec.ConcurrencyPolicy == batchv1.ForbidConcurrent, "concurrencyPolicy: Forbid")
 	must(c.Spec.StartingDeadlineSeconds != nil, "startingDeadlineSeconds")
-	job := c.Spec.JobTemplate.Spec
+	return append(errs, checkJob("CronJob "+c.Name, &c.Spec.JobTemplate.Spec)...)
+}
+
+func checkJob(what string, job *batchv1.JobSpec) (errs []error) {
+	must := musts(&errs, what)
 	must(job.BackoffLimit != nil && *job.BackoffLimit == 0, "backoffLimit: 0")
 	must(job.Template.Spec.RestartPolicy == corev1.RestartPolicyNever, "restartPolicy: Never")
 	checkPod(must, &job.Template.Spec)

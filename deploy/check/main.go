@@ -2,12 +2,13 @@
 // deploy/release writes its SBOM with:
 //
 //	check kubernetes <MANIFESTS        strict decoding, and the rules of this repository
-//	check compose FILE                 strict decoding
+//	check compose FILE...              their schema, and the rules of this repository
 //	check grafana FILE                 the dashboard; prints its queries as recording rules
 //	check sbom PROGRAM VERSION         prints a CycloneDX SBOM of a Go program
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -24,8 +25,8 @@ func run(args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "kubernetes":
 		return checkKubernetes(os.Stdin, os.Stdout)
-	case len(args) == 2 && args[0] == "compose":
-		return checkCompose(args[1])
+	case len(args) >= 2 && args[0] == "compose":
+		return checkCompose(context.Background(), args[1:]...)
 	case len(args) == 2 && args[0] == "grafana":
 		return checkGrafana(args[1], os.Stdout)
 	case len(args) == 3 && args[0] == "sbom":
