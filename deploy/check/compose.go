@@ -26,6 +26,7 @@ func checkCompose(ctx context.Context, paths ...string) error {
 		must := musts(&errs, "service "+s.Name)
 		must(s.ReadOnly && slices.Contains(s.CapDrop, "ALL") && slices.Contains(s.SecurityOpt, "no-new-privileges:true"), "to do no more than it needs")
 		must(s.User != "" && s.User[0] != '0', "a user other than root")
+		must(s.HealthCheck != nil && slices.Equal(s.HealthCheck.Test, []string{"CMD", "/usr/bin/popferry", "healthy"}), "the health check, without a shell")
 		for _, v := range s.Volumes {
 			must(v.Type == types.VolumeTypeVolume || v.Bind != nil && !bool(v.Bind.CreateHostPath), "folders that Docker does not make as root: "+v.Source)
 		}

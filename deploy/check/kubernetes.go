@@ -143,6 +143,9 @@ func checkJob(what string, job *batchv1.JobSpec) (errs []error) {
 	must := musts(&errs, what)
 	must(job.BackoffLimit != nil && *job.BackoffLimit == 0, "backoffLimit: 0")
 	must(job.Template.Spec.RestartPolicy == corev1.RestartPolicyNever, "restartPolicy: Never")
+	for _, c := range job.Template.Spec.Containers {
+		must(slices.Contains(c.Args, "--ok-if-waiting"), "--ok-if-waiting: what waits is no failure")
+	}
 	checkPod(must, &job.Template.Spec)
 	return errs
 }
