@@ -47,9 +47,11 @@ func TestPools(t *testing.T) {
 		"the host":        {func(d *config.Destination) { d.Host = "other.example.net" }, false},
 		"the TLS":         {func(d *config.Destination) { d.TLS.Pin = "sha256:" + strings.Repeat("00", 32) }, false},
 		"the connections": {func(d *config.Destination) { d.Connections = 1 }, false},
-		"the proxy":       {func(d *config.Destination) { d.Route.Proxy = config.Proxy{Kind: config.ProxyHTTP, Host: "proxy", Port: 1} }, false},
-		"the family":      {func(d *config.Destination) { d.Route.Family = config.FamilyIPv4 }, false},
-		"the name":        {func(d *config.Destination) { d.Name = "other" }, false},
+		"the proxy": {func(d *config.Destination) {
+			d.Route.Proxy = config.Proxy{Kind: config.ProxyHTTP, Host: "proxy", Port: 1}
+		}, false},
+		"the family": {func(d *config.Destination) { d.Route.Family = config.FamilyIPv4 }, false},
+		"the name":   {func(d *config.Destination) { d.Name = "other" }, false},
 	} {
 		s := take(c.change)
 		if (s == first) != c.same {

@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Options are what Login and Logout work with.

@@ -17,7 +17,7 @@ func perHour(messages int64, accounts int) ledger.Quota {
 }
 
 // sends has the lease count a message of so many octets.
-func sends(t *testing.T, l Lease, q ledger.Quota, uid string, octets int64) error {
+func sends(t *testing.T, l ledger.Lease, q ledger.Quota, uid string, octets int64) error {
 	t.Helper()
 	r := in(ledger.Sending, uid)
 	err := l.PutWithin(t.Context(), q, octets, r)
@@ -53,7 +53,7 @@ func testQuota(t *testing.T, k Kind) {
 }
 
 // later opens the ledger with a clock that is so much later.
-func (f *fixture) later(t *testing.T, k Kind, d time.Duration) Lease {
+func (f *fixture) later(t *testing.T, k Kind, d time.Duration) ledger.Lease {
 	t.Helper()
 	must(t, f.lease.Release())
 	s, err := k.Open(f, f.address, func() time.Time { return epoch.Add(d) })
