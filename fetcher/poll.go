@@ -119,12 +119,11 @@ func (l *leftOut) has(c identify.Candidate) bool {
 // session is one POP3 session of a poll.
 type session struct {
 	*poll
-	box         *mailbox.Session
-	known       func() (*ledger.Rows, error) // waits for the account's rows
-	view        identify.View
-	generations map[string]int   // the next one of each UID whose rows have changed in this session
-	prefixes    map[string]bool  // of the copies that rows had before this session; nil: not read yet
-	skips       []identify.Match // messages that were left alone in this session: the first ones
+	box   *mailbox.Session
+	known func() (*ledger.Rows, error) // waits for the account's rows
+	view  identify.View
+	numbering
+	skips []identify.Match // messages that were left alone in this session: the first ones
 	// matched are the rows that a message of this session turned out to be: no
 	// other message is the same.
 	matched map[int64]bool
@@ -136,6 +135,12 @@ type session struct {
 	bodies      int              // that came whole
 	toDelete    []pop3.Entry     // what is deleted at the end if it is forwarded, and nothing else is asked for before
 	deleteOnly  bool             // only the deletions of an earlier session are made
+}
+
+// numbering is what the next number of a row under its UID has to be free of.
+type numbering struct {
+	generations map[string]int  // the next one of each UID whose rows have changed in this session
+	prefixes    map[string]bool // of the copies that rows had before this session; nil: not read yet
 }
 
 // elsewhere are rows that a message may turn out to have though it is listed under
