@@ -78,7 +78,7 @@ func (b *Box) leave() { <-b.busy }
 // put stores a message in folders that are there, and returns its path.
 func (b *Box) put(ctx context.Context, it item) (path string, err error) {
 	tmp := filepath.Join(b.dir, "tmp", it.key)
-	defer os.Remove(tmp) // moved already if all is well
+	defer b.disk.Remove(tmp) // moved already if all is well
 	sum, err := b.write(ctx, tmp, it)
 	if err != nil {
 		return "", err
@@ -199,7 +199,7 @@ func (b *Box) try(ctx context.Context) error {
 	}
 	defer b.leave()
 	path := filepath.Join(b.dir, "tmp", "check.popferry")
-	defer os.Remove(path)
+	defer b.disk.Remove(path)
 	_, err := b.write(ctx, path, item{octets: strings.NewReader("popferry check\r\n")})
 	return err
 }

@@ -64,7 +64,21 @@ func (d *Destination) Submit(m *forwarder.Message) *Delivery {
 	defer d.mu.Unlock()
 	before, own := d.last, make(chan struct{})
 	d.last = own
-	return &Delivery{d: d, m: m, before: before, end: sync.OnceFunc(func() { close(own) })}
+	return &Delivery{d: d, m: m, before: before, end: sync.OnceFunc(func() { passOn(before, own) })}
+}
+
+// passOn lets the next message be stored, when the one before this one has been: this
+// one may have been given up earlier.
+func passOn(before <-chan struct{}, own chan<- struct{}) {
+	select {
+	case <-before:
+		close(own)
+	default:
+		go func() {
+			<-before
+			close(own)
+		}()
+	}
 }
 
 // Workers is how many deliveries are useful at once.

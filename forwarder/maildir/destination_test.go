@@ -361,10 +361,10 @@ func TestSubmitOrder(t *testing.T) {
 		done <- err
 	}()
 	<-begun
+	givenUp.Done() // which does not let the last one pass the first
 	_, err := first.Wait(t.Context(), nil)
 	must(t, err)
 	first.Done()
-	givenUp.Done()
 	must(t, <-done)
 	if want := []string{"rename new/1795334400.first.popferry,S=39", "rename new/1795334400.last.popferry,S=39"}; !slices.Equal(stored, want) {
 		t.Errorf("stored %q, want %q", stored, want)

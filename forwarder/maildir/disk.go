@@ -19,6 +19,8 @@ type disk interface {
 	// process has left.
 	Create(path string) (file, error)
 	Rename(from, to string) error
+	// Remove removes a file, if it is there.
+	Remove(path string)
 	// GiveFolder makes a new folder one of the owner of the folder around it, if
 	// popferry runs as root.
 	GiveFolder(path, around string) error
@@ -49,6 +51,8 @@ type system struct{}
 func (system) Mkdir(path string) error { return os.Mkdir(path, 0o700) }
 
 func (system) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (system) Remove(path string) { _ = os.Remove(path) }
 
 func (system) GiveFolder(path, around string) error {
 	return giveFolder(around, func(uid, gid int) error { return os.Lchown(path, uid, gid) })

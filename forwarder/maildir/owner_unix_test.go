@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/forwarder"
 )
@@ -126,6 +127,33 @@ func (s swapping) Rename(from, to string) error {
 func (s swapping) GiveFolder(path, around string) error {
 	s.before("give", path)
 	return s.disk.GiveFolder(path, around)
+}
+
+// TestRootChangesNothingOutside: nor is anything removed behind such a link, or given a
+// date.
+func TestRootChangesNothingOutside(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := newInbox(t), t.TempDir()
+	tmp, kept := filepath.Join(dir, "tmp", "x"), filepath.Join(elsewhere, "x")
+	must(t, os.WriteFile(kept, nil, 0o600))
+	before, err := os.Stat(kept)
+	must(t, err)
+	r := rooted{dir: dir}
+	f, err := r.Create(tmp)
+	must(t, err)
+	must(t, os.Remove(tmp))
+	must(t, os.Symlink(kept, tmp))
+	if err := f.SetDate(time.Unix(0, 0)); err == nil {
+		t.Error("the date of a file outside was set")
+	}
+	must(t, f.Close())
+	must(t, os.RemoveAll(filepath.Dir(tmp)))
+	must(t, os.Symlink(elsewhere, filepath.Dir(tmp)))
+	r.Remove(tmp)
+	after, err := os.Stat(kept)
+	if err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the file outside: %v, %v; want it unchanged", after, err)
+	}
 }
 
 // TestForeignMaildir: without root, mail that the owner of a Maildir could not read

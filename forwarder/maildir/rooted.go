@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // rooted is the operating system's disk for root, who puts mail into somebody else's
@@ -49,10 +50,27 @@ func (r rooted) Create(path string) (f file, err error) {
 			return err
 		}
 		created, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		f = diskFile{created}
+		f = rootedFile{diskFile{created}, r, path}
 		return err
 	})
 	return f, err
+}
+
+// rootedFile is a file of such a disk.
+type rootedFile struct {
+	diskFile
+	r    rooted
+	path string
+}
+
+// SetDate sets the date of what is at the file's path, which may be another file by
+// now.
+func (f rootedFile) SetDate(date time.Time) error {
+	return f.r.within(f.path, func(root *os.Root, name string) error { return root.Chtimes(name, time.Time{}, date) })
+}
+
+func (r rooted) Remove(path string) {
+	_ = r.within(path, func(root *os.Root, name string) error { return root.Remove(name) })
 }
 
 func (r rooted) Rename(from, to string) error {
