@@ -8,7 +8,7 @@ import (
 )
 
 // Mark is where a message will lie if it is stored, as noted before it is sent:
-// whoever looks for it later begins there. It is zero where the protocol cannot
+// a search for it begins there. It is zero where the protocol cannot
 // look (SMTP, LMTP).
 type Mark struct {
 	Folder Place

@@ -1,4 +1,4 @@
-// Package doubt finds out what became of messages that may have arrived.
+// Package doubt finds out whether messages have arrived that may have.
 //
 // A destination with folders can be asked. It says at the intent where the message
 // will lie, and that mark stays in the message's row until it is certain that it
@@ -61,7 +61,7 @@ func Conclude(rec, before *ledger.Record, inDoubt bool, now time.Time) {
 	}
 }
 
-// Result is what became of the messages in doubt.
+// Result says which of the messages in doubt have arrived.
 type Result struct {
 	// Arrived are forwarded, and their rows say so.
 	Arrived []*ledger.Record
@@ -79,7 +79,7 @@ func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Resul
 		return Result{}, nil
 	}
 	marked, err := rows.Marked(ctx)
-	// What the user skipped is left alone, whatever became of it: a message that is
+	// What the user skipped is left alone, also if it has arrived: a message that is
 	// called forwarded may be deleted. Its mark stays for a later retry.
 	marked = slices.DeleteFunc(marked, func(r *ledger.Record) bool { return r.State == ledger.Skipped })
 	if err != nil || len(marked) == 0 {

@@ -19,7 +19,7 @@ import (
 // The next transaction writes as soon as this one has written, without the answer.
 //
 // Octets that the server does not take for the message it takes for commands, and
-// whoever wrote the message wrote them. So after an answer that comes before its
+// the sender of the message wrote them. So after an answer that comes before its
 // end, and after a body that could not be read to its end, nothing more is ever
 // written on the session.
 type transaction struct {

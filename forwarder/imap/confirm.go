@@ -24,7 +24,7 @@ type Placed struct {
 	Label string
 }
 
-// Fate is what became of a message that the server has accepted.
+// Fate is where a message is that the server has accepted.
 type Fate uint8
 
 const (
@@ -52,7 +52,7 @@ func (f Fate) String() string {
 // confirmFields are what a message is told by, and its copies.
 const confirmFields = soughtFields + " DATE FROM RECEIVED"
 
-// confirm asks Gmail (X-GM-EXT-1) what became of messages that it has accepted, in
+// confirm asks Gmail (X-GM-EXT-1) for messages that it has accepted, in
 // one pass over each folder, and sets their labels. Gmail keeps one body for a
 // Message-ID: the first one. Other servers keep what they accept, and are not asked:
 // there everything is Kept.

@@ -18,8 +18,8 @@
 // open while messages are appended; to look, folders are opened on another session,
 // by EXAMINE. Nothing is ever enabled (ENABLE).
 //
-// Answers are translated into the codes of SMTP (translate), so that whoever judges
-// them need not know the protocol. The package does not judge.
+// Answers are translated into the codes of SMTP (translate), so that those who
+// judge them need not know the protocol. The package does not judge.
 //
 // The protocol is written here and not taken from go-imap's client, which has no
 // deadline while it waits for an answer and five minutes in all for a literal, sends

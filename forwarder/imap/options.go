@@ -34,7 +34,8 @@ type Options struct {
 	Auth login.Method
 
 	// Folder is where messages go; default INBOX. Its levels are divided by "/",
-	// whatever the server divides them by, and it need not have the server's prefix.
+	// also where the server has another delimiter, and it need not have the server's
+	// prefix.
 	Folder string
 	// CreateFolder makes a folder that does not exist, and subscribes to it.
 	CreateFolder bool

@@ -12,7 +12,7 @@ import (
 	"github.com/popferry/popferry/forwarder"
 )
 
-// readback asks Gmail what became of messages that it has accepted. One pass answers
+// readback asks Gmail for messages that it has accepted. One pass answers
 // for all that were accepted while the pass before it was under way, over a session
 // of its own, which stays open while there is something to ask.
 type readback struct {
@@ -96,8 +96,8 @@ func (r *readback) ask(a *asked) {
 	}
 }
 
-// run opens a session and answers until nothing was asked for a while. Whoever still
-// waits when the session ends learns why.
+// run opens a session and answers until nothing was asked for a while. Those who
+// still wait when the session ends learn why.
 func (r *readback) run() {
 	for {
 		err := r.p.with(context.Background(), r.serve)

@@ -63,7 +63,7 @@ func deliveredName(key string, date time.Time, size int64) string {
 // deliveredEnd follows the key in such a name, where a host's name is common.
 const deliveredEnd = ".popferry"
 
-// keyOf is the key in a name that deliveredName has made, whatever readers have
+// keyOf is the key in a name that deliveredName has made, without what readers have
 // appended; "": another program has made it.
 func keyOf(file string) string {
 	name, _, _ := strings.Cut(baseOf(file), ",")

@@ -15,7 +15,7 @@ type Options[S Session[L], L any] struct {
 	Opened func(S)
 	Window Window[S]
 	Limit  Limit
-	// Connections is how many sessions there may be at once, whatever Window says.
+	// Connections is how many sessions there may be at once.
 	Connections int
 	Now         func() time.Time
 }

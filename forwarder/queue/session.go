@@ -139,7 +139,8 @@ func (q *Queue[S, L]) opened(s S, fail Failure, abandoned bool) {
 	q.changed.Broadcast()
 }
 
-// settle finds out what becomes of a session that may have nothing to do.
+// settle ends a session that has nothing to do and is not to be used again, and lets
+// others rest.
 func (q *Queue[S, L]) settle(m *member[S]) {
 	switch {
 	case m.load > 0 || !slices.Contains(q.members, m):

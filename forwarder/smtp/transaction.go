@@ -65,8 +65,9 @@ type transaction struct {
 const maxPipelinedBody = 1 << 20
 
 // deliver puts one message on the wire in its slot. out comes from check and is
-// filled in. took is zero if it was not accepted. The error is for a body that could not be read, for a ctx that was done
-// before the first command, and a notStartedError; nothing was delivered then.
+// filled in. took is zero if it was not accepted. The error is for a body that could
+// not be read, for a ctx that was done before the first command, and a
+// notStartedError; nothing was delivered then.
 func (s *session) deliver(ctx context.Context, sl *slot, m *forwarder.Message, out []forwarder.Outcome) (took pace.Answer, err error) {
 	err = sl.awaitWrite(ctx)
 	switch {

@@ -27,7 +27,7 @@ var ErrProtocol = errors.New("protocol violation")
 var errGreeting = errors.New("the server greets with BYE")
 
 // Conn is the client's end of a connection. Commands can be sent before earlier ones
-// are answered. Whoever waits for an answer reads, until Serve does so for all.
+// are answered. Those who wait for an answer read, until Serve does so for all.
 type Conn struct {
 	timeout time.Duration
 	raw     net.Conn // below all TLS; closed when something fails
@@ -63,7 +63,7 @@ type Command struct {
 	// Data, if set, takes what the server says before the answer. It must not block,
 	// and not use the connection. Its error breaks the connection.
 	Data func(*Response) error
-	// Streams: each response is progress, and the time for the next one begins anew.
+	// Streams: each response is progress, and the time for the next one begins again.
 	Streams bool
 	// Message: it carries one, and until that is whole there is neither an acceptance
 	// nor a time for it.

@@ -34,7 +34,7 @@ func (c *Conn) BeServed() {
 	c.served = true
 }
 
-// reads reports whether whoever waits has to read.
+// reads reports whether those who wait for an answer have to read.
 func (c *Conn) reads() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
