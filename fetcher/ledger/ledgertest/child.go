@@ -51,6 +51,7 @@ func (k Kind) Child() int {
 		"hold":  hold,
 		"write": write,
 		"claim": claimOnce,
+		"renew": renew,
 	}[os.Getenv(roleVariable)]
 	if !ok || len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "unknown role, or no address")

@@ -48,9 +48,9 @@ func (s *Store) Tokens(ctx context.Context) ([]ledger.Token, error) {
 	return list, explain("read the ledger", s.path, err)
 }
 
-// ErrTokenLost: the lock file of a sign-in's lease was replaced, so that another
-// process may renew it by now.
-var ErrTokenLost = errors.New("the right to renew the sign-in was lost: its lock file was replaced")
+// ErrTokenLost: a sign-in's lease was released, or its lock file replaced, so that
+// another process may renew it by now.
+var ErrTokenLost = errors.New("the right to renew the sign-in was lost")
 
 // TokenLease is the right to change one sign-in. It is for one goroutine.
 type TokenLease struct {
@@ -124,12 +124,15 @@ func (l *TokenLease) Delete(ctx context.Context) error {
 // write runs a change if the lease still holds once the transaction has begun.
 func (l *TokenLease) write(ctx context.Context, do change) error {
 	return l.store.write(ctx, func(c *writeConn) error {
+		if !l.lock.Locked() {
+			return fmt.Errorf("%w: it was given back", ErrTokenLost)
+		}
 		ours, err := l.lock.Stat()
 		if err != nil {
 			return err
 		}
 		if theirs, err := os.Stat(l.lock.Path()); err != nil || !os.SameFile(ours, theirs) {
-			return fmt.Errorf("%w: %s", ErrTokenLost, l.lock.Path())
+			return fmt.Errorf("%w: its lock file %s was replaced", ErrTokenLost, l.lock.Path())
 		}
 		return do(c)
 	})
