@@ -87,12 +87,12 @@ func (p *program) healthyCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := p.loadReadOnly()
 			if err != nil {
-				return fmt.Errorf("%s", err) // without its type: there are two exit codes
+				return errors.New(err.Error()) // without its type: there are two exit codes
 			}
 			process, err := daemon.Look(c.Context(), cfg)
 			switch {
 			case err != nil:
-				return fmt.Errorf("%s", err)
+				return errors.New(err.Error())
 			case !process.Running:
 				return errors.New("popferry is not running with this configuration; start it with popferry run")
 			case process.Problem != "":

@@ -35,7 +35,7 @@ func (p *relay) askHTTP(ctx context.Context, conn net.Conn, password string) (ne
 	}
 	limited := &io.LimitedReader{R: conn, N: maxAnswer}
 	r := bufio.NewReader(limited)
-	answer, err := http.ReadResponse(r, request)
+	answer, err := http.ReadResponse(r, request) //nolint:bodyclose // the connection is what follows, and is closed
 	switch {
 	case err != nil && limited.N == 0:
 		return nil, p.fails(ProxyProtocol, fmt.Errorf("its answer has more than %d octets", maxAnswer))

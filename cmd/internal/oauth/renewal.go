@@ -15,12 +15,12 @@ import (
 // renew returns an access token under the lease of the sign-in. While the old one
 // can be used, that it cannot be renewed harms nobody.
 func (t *Tokens) renew(ctx context.Context, store Store, c Client, row ledger.Token) (string, error) {
-	before, err := row, error(nil)
-	if row, err = t.renewed(ctx, store, c); err == nil {
-		return row.Access, nil
+	renewed, err := t.renewed(ctx, store, c)
+	if err == nil {
+		return renewed.Access, nil
 	}
-	if _, ok := errors.AsType[*Error](err); ok && usable(ctx, before, t.now()) {
-		return before.Access, nil
+	if _, ok := errors.AsType[*Error](err); ok && usable(ctx, row, t.now()) {
+		return row.Access, nil
 	}
 	return "", err
 }
