@@ -112,6 +112,8 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.BoolFunc("lmtp", "the same as --forward-protocol lmtp", func(string) error { in.Protocol = config.ProtocolLMTP; return nil })
 	s.StringVar(&in.Forward, "forward", "", "`NAME` of the destination to use, if popferry.yaml exists already (default: its first)")
 	s.StringVar(&in.CAFile, "ca-file", "", "PEM `FILE` with a certificate authority of your own, to verify the servers")
+	s.StringVar(&in.Proxy, "proxy", "", "`PROXY` that leads to the servers, as in the configuration: socks5://[USER@]HOST:PORT, http://[USER@]HOST:PORT,\nor command:PROGRAM ARGUMENTS")
+	s.StringVar(&in.ProxyPasswordFile, "proxy-password-file", "", "`FILE` with the password for the proxy; it is copied")
 }
 
 // frontEnd is the terminal as package setup wants it.

@@ -21,7 +21,7 @@ type Target struct {
 	Port    int           // not used with a unix socket
 	TLS     TLS           // the zero value is implicit TLS with the system's roots
 	Timeout time.Duration // for name, connection and TLS together; DefaultTimeout if zero
-	Route   Route         // the zero value is the Network's
+	Route   Route         // the zero value is the Network's, unless the host is this machine
 }
 
 // Dialer connects to one Target. Its methods may be used concurrently.
@@ -77,7 +77,7 @@ func (n *Network) New(t Target) (*Dialer, error) {
 // route sets how the server is reached.
 func (d *Dialer) route(n *Network, t Target) error {
 	r := t.Route
-	if r.isZero() {
+	if r.isZero() && !isLocal(t.Host) {
 		r = n.via
 	}
 	d.direct = newDirect(t.Host, t.Port, n.names, n.connector(r), r.family())
@@ -87,6 +87,12 @@ func (d *Dialer) route(n *Network, t Target) error {
 	var err error
 	d.proxy, err = n.newRelay(r, t.Host, d.port)
 	return err
+}
+
+// isLocal reports whether a host is this machine.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // Via is the proxy that the connections go through, as users see it; "" without

@@ -60,7 +60,7 @@ func (p *relay) httpError(answer *http.Response) *ProxyError {
 	switch code := answer.StatusCode; {
 	case code == http.StatusProxyAuthRequired && p.Username == "":
 		return p.fails(ProxyWantsLogin, said)
-	case code == http.StatusProxyAuthRequired:
+	case code == http.StatusProxyAuthRequired, code == http.StatusUnauthorized: // tinyproxy, to a wrong password
 		return p.fails(ProxyLogin, said)
 	case code == http.StatusNotImplemented, code < http.StatusInternalServerError:
 		return p.fails(ProxyRefuses, said)

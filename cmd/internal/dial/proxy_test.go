@@ -86,6 +86,7 @@ func TestProxyFailures(t *testing.T) {
 		"another server":            {SOCKS5, proxytest.Options{Says: "220 mail.test ESMTP\r\n"}, "", ProxyProtocol, "unexpected protocol version 50"},
 		"HTTP: a login is wanted":   {HTTP, proxytest.Options{Username: "mia", Password: "x"}, "", ProxyWantsLogin, "the proxy says: 407 Proxy Authentication Required"},
 		"HTTP: a wrong password":    {HTTP, proxytest.Options{Username: "leo", Password: "x"}, "leo", ProxyLogin, "the proxy says: 407 Proxy Authentication Required"},
+		"HTTP: tinyproxy's 401":     {HTTP, proxytest.Options{Reply: 401}, "leo", ProxyLogin, "the proxy says: 401 Unauthorized"},
 		"HTTP: forbidden":           {HTTP, proxytest.Options{Reply: 403}, "", ProxyRefuses, "the proxy says: 403 Forbidden"},
 		"HTTP: no CONNECT":          {HTTP, proxytest.Options{Reply: 501}, "", ProxyRefuses, "the proxy says: 501 Not Implemented"},
 		"HTTP: a redirect":          {HTTP, proxytest.Options{Reply: 302}, "", ProxyRefuses, "the proxy says: 302 Found"},

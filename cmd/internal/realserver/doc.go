@@ -1,6 +1,7 @@
 // Package realserver starts real mail servers for tests. Sources of mail (POP3)
 // are Dovecot, Courier and GNU Mailutils; destinations are Dovecot (LMTP, IMAP), Cyrus
-// (LMTP), Postfix, Exim and OpenSMTPD (SMTP).
+// (LMTP), Postfix, Exim and OpenSMTPD (SMTP). Proxies between them are Dante,
+// microsocks (SOCKS5), tinyproxy and Squid (HTTP).
 //
 // Each server has its own scratch folder and its own loopback address, always
 // with the same ports: nothing can take a port while a server is stopped to

@@ -30,6 +30,9 @@ type Input struct {
 	Forward  string // name of a destination of an existing configuration
 
 	CAFile string
+
+	Proxy             string // as in the configuration; "": none, or that of an existing configuration
+	ProxyPasswordFile string
 }
 
 // Server is what is known of a server.
@@ -66,6 +69,11 @@ func (in *Input) Check() error {
 				fail("--%soauth2: %v", s.flag, err)
 			}
 		}
+	}
+	if p, err := config.ParseProxy(in.Proxy); err != nil {
+		fail("--proxy: %v", err)
+	} else if in.ProxyPasswordFile != "" && p.Username == "" {
+		fail("--proxy-password-file needs --proxy with a user name, as in socks5://USER@HOST:PORT")
 	}
 	if in.FirstRun != "" {
 		if _, err := config.ParseFirstRun(in.FirstRun); err != nil {

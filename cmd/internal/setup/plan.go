@@ -22,6 +22,9 @@ type Answers struct {
 	// From is the envelope sender. To and Forward are what the account says of
 	// its own if there is a configuration already. "": the default.
 	From, To, Forward string
+
+	Proxy         string // as in a new configuration; "": none
+	ProxyPassword config.Secret
 }
 
 // Endpoint is a server that was tried, and how to log in there.
@@ -44,6 +47,7 @@ type File struct {
 
 const (
 	inboxName      = "inbox" // the name of the destination
+	proxyName      = "proxy" // of the file with its password
 	passwordEnding = ".password"
 	accountEnding  = ".yaml"
 )
@@ -67,9 +71,16 @@ func Plan(a Answers, today time.Time) ([]File, error) {
 	if !a.Inbox.Secret.IsZero() && a.Inbox.SignIn == nil {
 		files = append(files, File{Path: filepath.Join(filepath.Dir(a.Target.Config), inboxName+passwordEnding), Password: a.Inbox.Secret})
 	}
+	settings := config.Section{{Key: "include", Value: []string{accountsPattern}}}
+	settings = appendIf(settings, "proxy", a.Proxy)
+	if !a.ProxyPassword.IsZero() {
+		file := filepath.Join(filepath.Dir(a.Target.Config), proxyName+passwordEnding)
+		files = append(files, File{Path: file, Password: a.ProxyPassword})
+		settings = append(settings, config.Pair{Key: "proxy_password_file", Value: filepath.Base(file)})
+	}
 	main, err := config.Sketch{
 		Head:     head + "\nEach account has a file in " + accountsFolder + "; popferry init adds more.\nconfig.example.yaml describes all settings.",
-		Settings: config.Section{{Key: "include", Value: []string{accountsPattern}}},
+		Settings: settings,
 		Forward:  []config.Section{a.destination()},
 	}.YAML()
 	return append(files, File{Path: a.Target.Config, Text: main}), err

@@ -67,8 +67,17 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := s.checkInput(o.Silent); err != nil {
 		return Result{}, &app.UsageError{Err: err}
 	}
+	route, err := s.route()
+	if err != nil {
+		return Result{}, err
+	}
+	if o.Network == nil {
+		o.Network = dial.NewNetworkWith(o.Resolver)
+	}
+	o.Network = o.Network.Via(app.DialRoute(route))
 	s.finder = discover.New(discover.Options{Resolver: o.Resolver, Transport: o.Transport, Network: o.Network, CAFile: s.in.CAFile, Rules: o.Rules})
 	answers, err := s.answers(ctx)
+	answers.Proxy, answers.ProxyPassword = s.in.Proxy, route.Proxy.Password
 	if err == nil {
 		err = s.write(ctx, answers)
 	}
@@ -82,11 +91,28 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return Result{s.target.Config, answers.Name, s.target.Existing != nil}, err
 }
 
+// route is how the servers are reached that are not on this machine.
+func (s *setup) route() (r config.Route, err error) {
+	if s.target.Existing != nil {
+		return s.target.Existing.Route, nil
+	}
+	if r.Proxy, err = config.ParseProxy(s.in.Proxy); err != nil {
+		return r, &app.UsageError{Err: err}
+	}
+	if s.in.ProxyPasswordFile != "" {
+		r.Proxy.Password, err = readPassword(s.in.ProxyPasswordFile)
+	}
+	return r, err
+}
+
 // checkInput checks the input against the target and the front end.
 func (s *setup) checkInput(silent string) error {
 	existing := s.target.Existing != nil
 	if existing && (s.in.Inbox != Server{} || s.in.Protocol != "") {
 		return fmt.Errorf("%s has its destinations already; change them there, or choose one of them with --forward", s.target.Config)
+	}
+	if existing && s.in.Proxy != "" {
+		return fmt.Errorf("%s says already how servers are reached; set proxy there", s.target.Config)
 	}
 	if s.Interactive() {
 		return nil
