@@ -137,6 +137,7 @@ func (w *drafter) account(a Account, name string) config.Section {
 		}
 	}
 	out = append(out, w.login(a, name)...)
+	out = append(out, a.Route.section()...)
 	if a.Gap > 0 {
 		out = append(out, config.Pair{Key: "schedule", Value: every(a.Gap)})
 	}

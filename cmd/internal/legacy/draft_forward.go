@@ -101,6 +101,7 @@ func (w *drafter) server(d Delivery, name string) config.Section {
 	if d.Username != "" {
 		out = append(out, config.Pair{Key: "username", Value: d.Username}, w.secret(name, d.Password))
 	}
+	out = append(out, Route{Command: d.Command}.section()...)
 	if here && !d.LMTP {
 		out = append(out, config.Pair{Key: "from", Value: config.SenderOriginal})
 	}

@@ -118,6 +118,7 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	if !r.fetchmailProtocol(p, &a) {
 		return a, false
 	}
+	a.Route = r.fetchmailRoute(p)
 	r.fetchmailTLS(p, &a)
 	r.fetchmailPort(p, &a)
 	r.fetchmailAuth(p, &a)
@@ -246,6 +247,7 @@ func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 			r.setup.remark(p.Place, "smtphost: the port of %s is not a number; set port under forward", host)
 		}
 	}
+	r.fetchmailPlugout(p, &d)
 	if _, here := tlsOf(d.Host, d.Port); !here {
 		r.setup.remark(p.Place, "smtphost: fetchmail sent mail to %s unencrypted, popferry does not (see tls under forward); set tls: none only on a network that you trust", d.Host)
 	}

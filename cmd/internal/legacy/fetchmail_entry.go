@@ -14,6 +14,7 @@ type rcPoll struct {
 type rcServer struct {
 	name, via, proto, port, auth string
 	timeout, interval            string
+	plugin, plugout, device      string
 	esmtpName                    string
 	esmtpPassword                Secret
 }

@@ -26,6 +26,7 @@ type Account struct {
 	Host     string
 	Port     int // 0: the default of TLS
 	TLS      TLS
+	Route    Route
 	Auth     string // a value of popferry's auth; "": any
 	Username string
 	Password Secret // "": not in the file
@@ -68,6 +69,7 @@ type Delivery struct {
 	LMTP     bool
 	Username string
 	Password Secret
+	Command  string // that mail was sent through, as Route.Command
 	To       string // one address; "": not known from the files
 }
 

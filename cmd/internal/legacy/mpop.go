@@ -54,6 +54,7 @@ func (r *reader) mpopAccount(m mpopAccount) (Account, error) {
 	if a.Password != "" {
 		a.Command = ""
 	}
+	a.Route = r.mpopRoute(m)
 	r.mpopTLS(m, &a)
 	r.mpopAuth(m, &a)
 	r.mpopRest(m)
@@ -132,9 +133,7 @@ func (r *reader) mpopAuth(m mpopAccount, a *Account) {
 // mpopRest remarks on what has no counterpart.
 func (r *reader) mpopRest(m mpopAccount) {
 	reasons := map[string]string{
-		"source_ip":             "popferry lets the system choose the address",
-		"proxy_host":            "popferry connects directly; run it where that is possible",
-		"socket":                "popferry connects to a host and port; make the tunnel listen on a port of 127.0.0.1",
+		"socket":                "set proxy to a command that connects to the socket, such as [nc, -U, /path/of/socket], or make the tunnel listen on a port of 127.0.0.1",
 		"ntlmdomain":            noKerberos,
 		"tls_crl_file":          "popferry does not use revocation lists; with tls_pin it accepts only one certificate",
 		"tls_priorities":        "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
@@ -166,7 +165,7 @@ func (r *reader) mpopRest(m mpopAccount) {
 func mpopCommands() []string {
 	return []string{"host", "port", "timeout", "pipelining", "auth", "user", "password", "passwordeval", "tls", "tls_starttls", "tls_trust_file",
 		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize",
-		"received_header", "proxy_port"}
+		"received_header", "proxy_host", "proxy_port", "source_ip"}
 }
 
 // mpopRecord reads the UIDs of the messages that mpop has fetched.

@@ -66,7 +66,7 @@ func Write(ctx context.Context, o Options) (report string, err error) {
 		fetched := make([]admin.Fetched, len(draft.Names))
 		for i, a := range setup.Accounts {
 			fetched[i] = admin.Fetched{
-				Identity: ledger.NewIdentity(draft.Names[i], a.Username, a.Host, a.Port),
+				Identity: ledger.NewIdentity(draft.Names[i], a.Username, a.Host, a.Port).Behind(a.Route.ProxyID()),
 				UIDs:     a.Seen.UIDs, Spellings: a.Seen.Spellings,
 			}
 		}
