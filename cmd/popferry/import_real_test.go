@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,7 @@ type importFixture struct {
 	sink       *smtptest.Server
 	sinkPort   string
 	home       string
+	route      string // how the program reaches the server, in its file
 }
 
 const (
@@ -70,10 +72,10 @@ func (f *importFixture) run(name string, args ...string) {
 func (f *importFixture) fetchmail() []string {
 	rc := f.file("fetchmailrc", `set idfile %q
 set daemon 600
-poll isp via %s with proto pop3 port %s uidl timeout 20:
+poll isp via %s with proto pop3 port %s uidl timeout 20 %s:
   user "leo" there has password "se;cret \x221\x22" is me here
   options ssl no sslcertck sslcertfile %q keep smtphost 127.0.0.1/%s smtpaddress example.org no rewrite
-`, filepath.Join(f.home, "ids"), f.host, f.port, f.dovecot.CAFile(), f.sinkPort)
+`, filepath.Join(f.home, "ids"), f.host, f.port, f.route, f.dovecot.CAFile(), f.sinkPort)
 	f.run("fetchmail", "--daemon", "0", "--pidfile", filepath.Join(f.home, "pid"), "-f", rc)
 	return []string{"fetchmail", rc}
 }
@@ -107,6 +109,7 @@ tls on
 tls_starttls off
 tls_trust_file %s
 uidls_file %s
+%s
 account isp
 host %s
 port %s
@@ -114,9 +117,26 @@ user leo
 password se;cret "1"
 keep on
 delivery maildir %s
-`, f.dovecot.CAFile(), filepath.Join(f.home, "uidls", "%U_at_%H"), f.host, f.port, filepath.Join(f.home, "Mail"))
+`, f.dovecot.CAFile(), filepath.Join(f.home, "uidls", "%U_at_%H"), f.route, f.host, f.port, filepath.Join(f.home, "Mail"))
 	f.run("mpop", "--file", rc, "--all-accounts")
 	return []string{"mpop", rc, "--smtp-host", "127.0.0.1", "--smtp-port", f.sinkPort, "--to", "me@example.org"}
+}
+
+func directly(*importFixture) string { return "" }
+
+// byPlugin is fetchmail's plugin, with bash in the place of netcat.
+func byPlugin(f *importFixture) string {
+	path := f.file("connect", "exec 3<>/dev/tcp/$1/$2; cat <&3 & cat >&3; kill %%1")
+	return fmt.Sprintf("plugin \"bash %s %%h %%p\"", path)
+}
+
+// bySOCKS is mpop's proxy.
+func bySOCKS(f *importFixture) string {
+	proxy, err := url.Parse(realserver.StartMicrosocks(f.t, realserver.ProxyOptions{}).URL(""))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return fmt.Sprintf("proxy_host %s\nproxy_port %s", proxy.Hostname(), proxy.Port())
 }
 
 // fetchmail, getmail and mpop have fetched 200 of 300 messages that stay on
@@ -125,17 +145,21 @@ func TestImportForwardsOnlyWhatWasNotFetched(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		program string
+		route   func(*importFixture) string
 		lmtp    bool
 		fetch   func(*importFixture) []string
 		before  int // messages that it brought to the sink
 	}{
-		{"fetchmail", false, (*importFixture).fetchmail, importBefore},
-		{"getmail", true, (*importFixture).getmail, importBefore},
-		{"mpop", false, (*importFixture).mpop, 0},
+		{"fetchmail", directly, false, (*importFixture).fetchmail, importBefore},
+		{"getmail", directly, true, (*importFixture).getmail, importBefore},
+		{"mpop", directly, false, (*importFixture).mpop, 0},
+		{"fetchmail", byPlugin, false, (*importFixture).fetchmail, importBefore},
+		{"mpop", bySOCKS, false, (*importFixture).mpop, 0},
 	} {
 		t.Run(test.program, func(t *testing.T) {
 			t.Parallel()
 			f := newImportFixture(t, test.program, smtptest.Options{LMTP: test.lmtp})
+			f.route = test.route(f)
 			args := test.fetch(f)
 			if n := len(f.sink.Messages()); n != test.before {
 				t.Fatalf("%s has delivered %d messages, want %d", test.program, n, test.before)
