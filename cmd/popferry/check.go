@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/check"
+	"github.com/popferry/popferry/cmd/internal/invocation"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
@@ -39,7 +40,7 @@ func (p *program) checkCommand() *cobra.Command {
 			if store != nil {
 				defer func() { err = errors.Join(err, store.Close()) }()
 			}
-			var out check.Report = check.NewText(p.stdout, terminal.Is(p.stdout), os.Getenv)
+			var out check.Report = check.NewText(invocation.NewWrapped(p.stdout, p.invoked()), terminal.Is(p.stdout), os.Getenv)
 			if asJSON {
 				out = check.NewJSON(p.stdout)
 			}

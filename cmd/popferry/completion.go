@@ -18,10 +18,11 @@ func (p *program) completionCommand() *cobra.Command {
 		Short: "Print the script for shell completion",
 		Long: "Prints a script with which a shell completes commands, flags, states, and the accounts of the configuration.\n" +
 			"The Debian package installs it. Otherwise save it where the shell looks when it starts:\n\n" +
-			"    popferry completion bash >~/.local/share/bash-completion/completions/popferry    # with bash-completion\n" +
-			"    popferry completion zsh >\"${fpath[1]}/_popferry\"                                 # with compinit\n" +
+			"    popferry completion bash \\\n" +
+			"      >~/.local/share/bash-completion/completions/popferry  # bash-completion\n" +
+			"    popferry completion zsh >\"${fpath[1]}/_popferry\"        # compinit\n" +
 			"    popferry completion fish >~/.config/fish/completions/popferry.fish\n" +
-			"    popferry completion powershell >popferry.ps1                                     # call it in $PROFILE",
+			"    popferry completion powershell >popferry.ps1            # call it in $PROFILE",
 		Args:      cobra.MatchAll(argsAre("bash, zsh, fish or powershell"), usageArgs(cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -27,7 +27,8 @@ func (p *program) importCommand() *cobra.Command {
 			"Reports what it carries over and, line by line, what it cannot. It leaves the other program's files as they are\n" +
 			"and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
 			"Without FILE it reads the file at the usual place; for getmail, all files in its folder if none is a getmailrc.",
-		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org --smtp-username leo --smtp-password-file smtp.password\n" +
+		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org \\\n" +
+			"    --smtp-username leo --smtp-password-file smtp.password\n" +
 			"  popferry import getmail ~/.config/getmail/isp ~/.config/getmail/work\n" +
 			"  popferry import mpop --seen-only",
 		Args: argsBegin("fetchmail, getmail or mpop"),

@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/check"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/daemon"
+	"github.com/popferry/popferry/cmd/internal/invocation"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/terminal"
@@ -40,7 +41,8 @@ func (p *program) initCommand() *cobra.Command {
 			"Exit codes: 0 set up; 75 set up, but the first poll left something to do; 78 the existing configuration cannot be\n" +
 			"extended; 64 usage; 1 anything else. A failure before the first poll leaves no files behind.",
 		Example: "  popferry init\n" +
-			"  popferry init --yes --address leo@example.net --password-file isp.txt --to leo@example.org --smtp-password-file inbox.txt --poll",
+			"  popferry init --yes --address leo@example.net --password-file isp.txt \\\n" +
+			"    --to leo@example.org --smtp-password-file inbox.txt --poll",
 		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -127,7 +129,8 @@ func (p *program) newFrontEnd(silent bool) frontEnd {
 	if !silent {
 		console = p.console()
 	}
-	return frontEnd{terminal.NewDialogue(p.stdout, console), check.NewText(p.stdout, terminal.Is(p.stdout), os.Getenv)}
+	out := invocation.NewWrapped(p.stdout, p.invoked())
+	return frontEnd{terminal.NewDialogue(out, console), check.NewText(out, terminal.Is(out), os.Getenv)}
 }
 
 // setUp runs the set-up. Ctrl-C ends it and leaves no files behind.

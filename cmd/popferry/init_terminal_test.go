@@ -43,6 +43,9 @@ func startAtTerminal(t *testing.T, dir string, args ...string) *terminalSession 
 	s.Dir = dir
 	s.Stdin, s.Stdout, s.Stderr = tty, tty, tty
 	s.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // Ctrl-C reaches the process that has the terminal
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
 	if s.before, err = term.GetState(int(tty.Fd())); err != nil {
 		t.Fatal(err)
 	}

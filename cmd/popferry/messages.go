@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,12 +18,16 @@ import (
 func (p *program) messagesCommand() *cobra.Command {
 	var account, state string
 	var asJSON bool
+	var last int
 	c := &cobra.Command{
 		Use:               "messages",
 		Short:             "Show what happened to each message",
 		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if last < 0 {
+				return usage(c, errors.New("--last needs a number of messages"))
+			}
 			f := ledger.Filter{Account: account}
 			if state != "" {
 				var err error
@@ -34,18 +39,19 @@ func (p *program) messagesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.messages(c.Context(), cfg, f, asJSON)
+			return p.messages(c.Context(), cfg, f, last, asJSON)
 		},
 	}
 	c.Flags().StringVar(&account, "account", "", "only messages of this `ACCOUNT`")
 	c.Flags().StringVar(&state, "state", "", "only messages in this `STATE`: "+strings.Join(states(allStates), ", "))
+	c.Flags().IntVar(&last, "last", 0, "only the `NUMBER` of messages that were seen last (default: all)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	completeFlag(c, "account", p.completeAccount)
 	completeFlag(c, "state", completeStates(allStates))
 	return p.withConfig(c)
 }
 
-func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Filter, asJSON bool) error {
+func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Filter, last int, asJSON bool) error {
 	store, err := app.ReadLedger(ctx, cfg)
 	if err != nil {
 		return err
@@ -57,6 +63,9 @@ func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Fil
 		return err
 	}
 	out := report.NewMessagePrinter(p.stdout, asJSON)
+	if last > 0 {
+		out = &report.LastMessages{MessagePrinter: out, Most: last}
+	}
 	if store != nil {
 		if err := store.Messages(ctx, f, out.Print); err != nil {
 			return err

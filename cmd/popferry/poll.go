@@ -63,13 +63,13 @@ func (p *program) pollAndWait(c *cobra.Command, cfg *config.Config, names []stri
 	err := daemon.RequestPolls(c.Context(), cfg, names, func(r daemon.PollResult) error {
 		again = again || r.TryAgain
 		if r.Problem != "" && (!r.NotPolled || len(names) == 0) {
-			_, _ = fmt.Fprintln(p.stderr, "popferry: "+r.Problem)
+			p.tell("%s", r.Problem)
 		}
 		if r.NotPolled {
 			gone = append(gone, r.Problem)
 			return nil
 		}
-		_, err := fmt.Fprintln(p.stdout, r.Summary)
+		_, err := fmt.Fprintln(p.prose(p.stdout), r.Summary)
 		return err
 	})
 	switch {

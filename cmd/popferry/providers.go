@@ -41,12 +41,18 @@ func (p *program) providersCommand() *cobra.Command {
 
 // findProvider finds a provider by anything that a user may know of it.
 func findProvider(word string) (provider.Provider, bool) {
-	for _, look := range []func(string) (provider.Provider, bool){provider.ByName, provider.ForAddress, provider.ForHost, provider.ForMX} {
+	for _, look := range []func(string) (provider.Provider, bool){provider.ByName, provider.ForAddress, provider.ForHost, provider.ForMX, byBrand} {
 		if p, ok := look(word); ok {
 			return p, true
 		}
 	}
 	return provider.Provider{}, false
+}
+
+// byBrand finds a provider by a name that people have for it: that of its domain, as
+// in "hotmail".
+func byBrand(word string) (provider.Provider, bool) {
+	return provider.ForAddress("any@" + word + ".com")
 }
 
 func unknownProvider(word string) error {

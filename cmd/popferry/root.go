@@ -36,8 +36,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	p := &program{stdout: stdout, stderr: stderr, arg0: os.Args[0], resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
-		Short: "Collect mail from POP3 mailboxes and forward it by SMTP or LMTP",
-		Long: "popferry collects new mail from POP3 mailboxes and forwards it to an SMTP or LMTP server.\n" +
+		Short: "Collect mail from POP3 mailboxes into one inbox, by IMAP, LMTP or SMTP",
+		Long: "popferry collects new mail from POP3 mailboxes and puts it into one inbox, by IMAP, LMTP or SMTP.\n" +
 			"It deletes a message from its mailbox only after the destination has accepted it.\n\n" +
 			"To set it up: popferry init. To see it work without an account: popferry demo",
 		SilenceErrors: true,
@@ -57,13 +57,17 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.completionCommand())
 	root.AddCommand(topics()...)
 	refuseUnknownTopics(root)
+	joinFlagLines(root)
+	setHelp(root, stdout)
+	root.Version = buildVersion()
+	root.SetVersionTemplate(versionLine())
 	return root
 }
 
 // withConfig gives a command the flag for the configuration file.
 func (p *program) withConfig(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVarP(&p.configFlag, "config", "c", "",
-		"configuration `FILE` (default: $POPFERRY_CONFIG,\n$XDG_CONFIG_HOME/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
+		"configuration `FILE` (default: $POPFERRY_CONFIG, ~/.config/popferry/popferry.yaml, /etc/popferry/popferry.yaml)")
 	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails if there is no such flag
 	return c
 }
@@ -102,10 +106,14 @@ func (p *program) versionCommand() *cobra.Command {
 		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(p.stdout, "popferry %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := io.WriteString(p.stdout, versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("popferry %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // buildVersion returns the version of the release, or else the one that the Go

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,11 +13,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/creack/pty"
+	"unicode/utf8"
 
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -85,9 +86,6 @@ forward:
   - {%s, tls: none, from: me@example.org, to: [me@example.org]}
 `, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	s := startAtTerminal(t, t.TempDir(), "run", "--config", cfg)
-	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
-		t.Fatal(err)
-	}
 	s.logged(t, 1, "ERROR isp: ")
 	well.Store(true)
 	for _, want := range []string{"isp: 1 forwarded, 1 on server", "isp: nothing new, 1 on server"} {
@@ -102,13 +100,9 @@ forward:
 	if code := s.ends(); code != exitOK {
 		t.Errorf("got exit %d, want %d", code, exitOK)
 	}
-	for line := range strings.Lines(strings.ReplaceAll(s.out.String(), "\r", "")) {
-		if line = strings.TrimSuffix(line, "\n"); len(line) > 80 && strings.Contains(strings.TrimSpace(line[6:]), " ") {
-			t.Errorf("longer than 80 columns: %s", line)
-		}
-		if strings.Contains(line, "level=") {
-			t.Errorf("not a short line: %s", line)
-		}
+	fits(t, s.out.String())
+	if strings.Contains(s.out.String(), "level=") {
+		t.Errorf("these are not short lines:\n%s", s.out.String())
 	}
 }
 
@@ -130,5 +124,63 @@ func TestRetryHasTheRunningPopferryPoll(t *testing.T) {
 	}
 	if err := p.Wait(); err != nil {
 		t.Errorf("got %v, want exit 0\n%s", err, p.out.String())
+	}
+}
+
+// fits makes sure that what a program says fits into 80 columns. A word that is longer
+// than half a line, such as a path, stays whole so that it can be copied.
+func fits(t *testing.T, text string) {
+	t.Helper()
+	text = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`).ReplaceAllString(text, "")
+	for line := range strings.Lines(text) {
+		if i := strings.LastIndexByte(strings.TrimRight(line, "\r\n"), '\r'); i >= 0 { // written over
+			line = line[i+1:]
+		}
+		line = strings.TrimRight(line, " \r\n")
+		if words := strings.Fields(line); utf8.RuneCountInString(line) > 80 && utf8.RuneCountInString(words[len(words)-1]) <= 40 {
+			t.Errorf("longer than 80 columns:\n%s", line)
+		}
+	}
+}
+
+// Whatever a command says at a terminal of 80 columns fits into it: the help of each,
+// results, errors and advice.
+func TestEverythingFitsInto80Columns(t *testing.T) {
+	t.Parallel()
+	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.Mail(3)...), testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && e.Message == 1 {
+			return smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 7, 1}, Text: "this server does not like that message at all, and says so in many words"}
+		}
+		return smtptest.Fault{}
+	}})
+	cfg := testworld.Config(t, `
+state: popferry.db
+accounts:
+  - {name: "leonora.longname@mailboxes.example.net", %s, tls: none, username: leo, password: secret}
+  - {name: port, %s, tls: none, username: zoe, password: secret, tls_min: "1.0"}
+  - {name: off, %[2]s, tls: none, username: max, password: secret, enabled: false}
+forward:
+  - {name: main, %[3]s, tls: none, from: me@example.org, to: [me@example.org]}
+`, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, nowhere), testworld.HostPort(t, sink.Addr().String()))
+	bad := testworld.Config(t, "accounts: [{host: pop.example.net, pasword: x, leave_on_server: perhaps}]\nfoward: []\n")
+	with := func(words string) []string { return append(strings.Fields(words), "--config", cfg) }
+	commands := [][]string{
+		{"providers"}, {"providers", "gmail", "outlook"}, {"providers", "nobody"}, {"nonsense"}, {"run", "--onec"}, {"version"},
+		{"run", "--once", "--config", bad}, {"check", "--config", filepath.Join(t.TempDir(), "none.yaml")}, {"init", "--config", cfg},
+		with("status"), with("healthy"), with("run --once"), with("run --once"), with("status"), with("messages"), with("messages --last 1"), with("check"),
+		with("poll"), with("retry port --state held"), with("retry leonora.longname@mailboxes.example.net --state held"),
+		with("skip leonora.longname@mailboxes.example.net no-such-uid"), with("forget leonora.longname@mailboxes.example.net"),
+		with("rename port leonora.longname@mailboxes.example.net"), with("show port 1"), with("messages --account nobody"),
+	}
+	for _, c := range newRoot(io.Discard, io.Discard).Commands() {
+		commands = append(commands, []string{"help", c.Name()})
+	}
+	for _, args := range append(commands, []string{"help"}) {
+		s := startAtTerminal(t, t.TempDir(), args...)
+		code := s.ends()
+		if said := s.out.String(); said == "" && code != exitOK {
+			t.Errorf("%q says nothing and exits with %d", args, code)
+		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) { fits(t, s.out.String()) })
 	}
 }

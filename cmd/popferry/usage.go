@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/spelling"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // usage returns an error about the command line that says where its help is.
@@ -83,6 +86,9 @@ func refuseUnknownTopics(root *cobra.Command) {
 
 // badFlag is the error for a flag that is unknown or has a wrong value.
 func badFlag(c *cobra.Command, err error) error {
+	if words := c.Flags().Args(); c.HasSubCommands() && len(words) > 0 { // a misspelled command, whose flags are not known
+		return noCommand(c, words)
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return usage(c, err)
@@ -90,4 +96,103 @@ func badFlag(c *cobra.Command, err error) error {
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return usage(c, fmt.Errorf("%w%s", err, spelling.Suggest("--"+unknown.GetSpecifiedName(), names)))
+}
+
+// helpWidth is how wide help is at most, in columns, and where it is not shown on a
+// terminal.
+const helpWidth = 80
+
+// setHelp makes help fit the terminal, and puts the commands into groups.
+func setHelp(root *cobra.Command, out io.Writer) {
+	for _, g := range []struct {
+		id, title string
+		commands  []string
+	}{
+		{"start", "To begin:", []string{"init", "import", "demo", "login", "providers"}},
+		{"run", "To run and look:", []string{"run", "check", "poll", "status", "messages", "show"}},
+		{"settle", "To settle what popferry cannot decide:", []string{"retry", "skip", "adopt", "resend", "rename", "forget"}},
+		{"rare", "Rarely needed:", []string{"healthy", "logout", "version", "completion", "help"}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range root.Commands() {
+			if slices.Contains(g.commands, c.Name()) {
+				c.GroupID = g.id
+			}
+		}
+	}
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		width := terminal.Width(out)
+		if width == 0 || width > helpWidth {
+			width = helpWidth
+		}
+		_, _ = io.WriteString(out, help(c, width))
+	})
+}
+
+// help is the help of a command, or a page of the reference as it is.
+func help(c *cobra.Command, width int) string {
+	if c.IsAdditionalHelpTopicCommand() {
+		return strings.TrimRight(c.Long, "\n") + "\n"
+	}
+	text := c.Long
+	if text == "" {
+		text = c.Short + "."
+	}
+	parts := []string{terminal.WrapText(joinLines(text), width)}
+	if c.HasAvailableSubCommands() {
+		for _, g := range c.Groups() {
+			parts = append(parts, g.Title+"\n"+commandList(c, width, func(sub *cobra.Command) bool { return sub.GroupID == g.ID && sub.IsAvailableCommand() }))
+		}
+		parts = append(parts, "Pages to read with popferry help PAGE:\n"+commandList(c, width, (*cobra.Command).IsAdditionalHelpTopicCommand))
+		parts = append(parts, "popferry help COMMAND has the flags of a command.")
+	} else {
+		parts = append(parts, "Usage:\n  "+c.UseLine())
+	}
+	if c.HasExample() {
+		parts = append(parts, "Examples:\n"+c.Example)
+	}
+	if flags := c.LocalFlags(); flags.HasAvailableFlags() {
+		parts = append(parts, "Flags:\n"+strings.TrimRight(flags.FlagUsagesWrapped(width), "\n"))
+	}
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+// commandList lists those subcommands that are wanted.
+func commandList(c *cobra.Command, width int, wanted func(*cobra.Command) bool) string {
+	var lines []string
+	for _, sub := range c.Commands() {
+		if wanted(sub) {
+			before := fmt.Sprintf("  %-14s", sub.Name())
+			lines = append(lines, before+terminal.Wrap(sub.Short, width, len(before), len(before)))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// joinLines joins the lines of each paragraph, which are wrapped for the source.
+// Indented lines stay as they are.
+func joinLines(text string) string {
+	var b strings.Builder
+	before := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case b.Len() == 0:
+		case before == "" || line == "" || strings.HasPrefix(line, " ") || strings.HasPrefix(before, " "):
+			b.WriteString("\n")
+		default:
+			b.WriteString(" ")
+		}
+		b.WriteString(line)
+		before = line
+	}
+	return b.String()
+}
+
+// joinFlagLines does the same with what is said of each flag.
+func joinFlagLines(c *cobra.Command) {
+	c.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "\n", " ") })
+	for _, sub := range c.Commands() {
+		joinFlagLines(sub)
+	}
 }

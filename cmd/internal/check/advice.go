@@ -203,7 +203,11 @@ func LoginAdvice(s config.Server, why cause.Cause) string {
 		parts = append(parts, "accepts no passwords, only OAuth2: set oauth2, and run popferry login (popferry help oauth2).")
 	}
 	if p.AppPassword != nil && !s.Token && (refused || code == "app_password") {
-		parts = append(parts, withStep("requires an app password, made for popferry alone", p.AppPassword))
+		needs := "requires an app password, made for popferry alone"
+		if p.AppPassword.If != "" {
+			needs += ", if " + p.AppPassword.If
+		}
+		parts = append(parts, withStep(needs, p.AppPassword))
 	}
 	if p.EnablePOP != nil && (code == "credentials" || code == "pop_off") {
 		parts = append(parts, withStep("requires POP3 to be switched on", p.EnablePOP))

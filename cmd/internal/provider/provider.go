@@ -58,7 +58,7 @@ type Quirks struct {
 	// RETRHides: a message that was retrieved is not listed again.
 	RETRHides bool `json:"retr_hides"`
 	// AppPassword: only a password made for one program works, not the one for
-	// the web page. How says if that depends on something.
+	// the web page. If says when that is so.
 	AppPassword *Step `json:"app_password"`
 	// EnablePOP: POP3 is off until it is switched on.
 	EnablePOP *Step `json:"enable_pop"`
@@ -70,6 +70,7 @@ type Quirks struct {
 
 // Step is something to do once on the provider's web pages.
 type Step struct {
+	If  string `json:"if"`  // when it has to be done, such as "two-factor authentication is on"; empty: always
 	How string `json:"how"` // menus or conditions, one sentence; may be empty
 	URL string `json:"url"` // the page for it, or the one that explains it; may be empty
 }

@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/terminal"
@@ -62,9 +63,47 @@ func NewMessagePrinter(w io.Writer, asJSON bool) MessagePrinter {
 	if asJSON {
 		return &jsonMessages{w: w}
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "ACCOUNT\tUID\tSTATE\tSIZE\tFROM\tSUBJECT\tERROR")
-	return messageTable{t}
+	return &messageTable{w: w, width: terminal.Width(w)}
+}
+
+// LastMessages hands on only the newest messages, once they are all known.
+type LastMessages struct {
+	MessagePrinter
+	Most int
+
+	list []lastMessage
+}
+
+type lastMessage struct {
+	account string
+	record  *ledger.Record
+}
+
+// Print implements MessagePrinter.
+func (l *LastMessages) Print(account string, r *ledger.Record) error {
+	kept := *r
+	l.list = append(l.list, lastMessage{account, &kept})
+	if len(l.list) > 2*l.Most+100 {
+		l.cut()
+	}
+	return nil
+}
+
+// cut keeps the newest ones.
+func (l *LastMessages) cut() {
+	slices.SortStableFunc(l.list, func(a, b lastMessage) int { return a.record.FirstSeen.Compare(b.record.FirstSeen) })
+	l.list = slices.Clone(l.list[max(0, len(l.list)-l.Most):])
+}
+
+// Close implements MessagePrinter.
+func (l *LastMessages) Close() error {
+	l.cut()
+	for _, m := range l.list {
+		if err := l.MessagePrinter.Print(m.account, m.record); err != nil {
+			return err
+		}
+	}
+	return l.MessagePrinter.Close()
 }
 
 // jsonMessages prints an array, one message a line.
@@ -96,17 +135,53 @@ func (j *jsonMessages) Close() error {
 	return err
 }
 
-// messageTable prints a table for people.
-type messageTable struct{ w *tabwriter.Writer }
-
-// cellWidth is the longest text of a cell, in characters.
-const cellWidth = 60
-
-func (t messageTable) Print(account string, r *ledger.Record) error {
-	m := newMessageStatus(account, r)
-	cell := func(s string) string { return terminal.Printable(s, cellWidth) }
-	_, err := fmt.Fprintf(t.w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Account, cell(m.UID), m.State, m.Size, cell(m.From), cell(m.Subject), cell(m.LastError))
-	return err
+// messageTable prints a table for people, some rows at a time.
+type messageTable struct {
+	w     io.Writer
+	width int
+	rows  terminal.Table
+	n     int // rows that wait
+	begun bool
 }
 
-func (t messageTable) Close() error { return t.w.Flush() }
+const (
+	// cellWidth is the longest text of a cell, in characters.
+	cellWidth = 60
+	// rowsAtOnce are those that have common widths of columns.
+	rowsAtOnce = 500
+)
+
+func (t *messageTable) Print(account string, r *ledger.Record) error {
+	t.head()
+	m := newMessageStatus(account, r)
+	var about []string
+	for _, part := range []struct{ label, text string }{{"from ", m.From}, {"", m.Subject}, {"", m.LastError}} {
+		if part.text != "" {
+			about = append(about, part.label+terminal.Printable(part.text, cellWidth))
+		}
+	}
+	t.rows.Row(m.Account, terminal.Printable(m.UID, cellWidth), m.State, terminal.Size(m.Size), strings.Join(about, "; "))
+	if t.n++; t.n < rowsAtOnce {
+		return nil
+	}
+	return t.flush()
+}
+
+// head begins the table.
+func (t *messageTable) head() {
+	if !t.begun {
+		t.rows.Row("ACCOUNT", "UID", "STATE", "SIZE", "ABOUT IT")
+	}
+	t.begun = true
+}
+
+func (t *messageTable) flush() error {
+	rows := t.rows
+	t.rows, t.n = terminal.Table{}, 0
+	return rows.Print(t.w, t.width)
+}
+
+func (t *messageTable) Close() error {
+	t.head()
+	return t.flush()
+}

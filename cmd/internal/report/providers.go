@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/cmd/internal/terminal"
@@ -13,16 +12,16 @@ import (
 
 // PrintProviders prints a table of providers.
 func PrintProviders(out io.Writer, list []provider.Provider) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PROVIDER\tPOP3 SERVER\tTITLE\tNOTES")
+	var t terminal.Table
+	t.Row("PROVIDER", "POP3 SERVER", "TITLE AND NOTES")
 	for _, p := range list {
 		server := "none"
 		if len(p.POP3) > 0 {
 			server = p.POP3[0].Addr()
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, server, p.Title, strings.Join(providerNotes(p), "; "))
+		t.Row(p.Name, server, strings.Join(append([]string{p.Title}, providerNotes(p)...), "; "))
 	}
-	return w.Flush()
+	return t.Print(out, terminal.Width(out))
 }
 
 // providerNotes returns what a user has to know of a provider, a few words each.
@@ -34,7 +33,8 @@ func providerNotes(p provider.Provider) (notes []string) {
 		{len(p.POP3) == 0, "no POP3"},
 		{p.Auth == provider.AuthOAuth2, "OAuth2 only"},
 		{p.EnablePOP != nil, "switch POP3 on first"},
-		{p.AppPassword != nil, "app password"},
+		{p.AppPassword != nil && p.AppPassword.If == "", "app password"},
+		{p.AppPassword != nil && p.AppPassword.If != "", "app password with 2FA"},
 		{p.IntervalMinutes > 0, fmt.Sprintf("every %d min at most", p.IntervalMinutes)},
 		{p.RETRHides, "gives each message once"},
 		{p.Submission.Damages(), "as inbox: by IMAP"},
@@ -48,11 +48,11 @@ func providerNotes(p provider.Provider) (notes []string) {
 
 // PrintProvider prints all that is known of a provider, and the sources.
 func PrintProvider(out io.Writer, p provider.Provider) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Title)
+	var t terminal.Table
+	t.Row(p.Name, p.Title)
 	line := func(label, text string) {
 		if text != "" {
-			_, _ = fmt.Fprintf(w, "  %s\t%s\n", label, text)
+			t.Row("  "+label, text)
 		}
 	}
 	for _, servers := range []struct {
@@ -87,7 +87,7 @@ func PrintProvider(out io.Writer, p provider.Provider) error {
 	for _, source := range p.Sources {
 		line("source, "+p.Checked, source)
 	}
-	return w.Flush()
+	return t.Print(out, terminal.Width(out))
 }
 
 // labelled is one line about a provider.
@@ -146,8 +146,12 @@ func providerStep(s *provider.Step) string {
 	if s == nil {
 		return ""
 	}
-	if s.How == "" || s.URL == "" {
-		return cmp.Or(s.How, s.URL)
+	text := cmp.Or(s.How, s.URL)
+	if s.How != "" && s.URL != "" {
+		text += " <" + s.URL + ">"
 	}
-	return s.How + " <" + s.URL + ">"
+	if s.If != "" {
+		text = "if " + s.If + ": " + text
+	}
+	return text
 }

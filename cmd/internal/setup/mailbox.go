@@ -76,11 +76,20 @@ func (s *setup) showNotes(p *provider.Provider) {
 	if p.EnablePOP != nil {
 		s.showStep("POP3 has to be switched on first", *p.EnablePOP)
 	}
-	if p.AppPassword != nil {
-		s.showStep("Your usual password will not work; create an app password", *p.AppPassword)
-	}
+	s.showAppPassword(p)
 	if p.Note != "" {
 		s.Say("  ! %s", p.Note)
+	}
+}
+
+// showAppPassword says which password works, if that depends.
+func (s *setup) showAppPassword(p *provider.Provider) {
+	switch a := p.AppPassword; {
+	case a == nil:
+	case a.If != "":
+		s.showStep("If "+a.If+", your usual password will not work; create an app password then", *a)
+	default:
+		s.showStep("Your usual password will not work; create an app password", *a)
 	}
 }
 

@@ -107,9 +107,7 @@ func (x *endpoint) showInboxNotes() {
 	if x.protocol == discover.IMAP && p.IMAPLimits.Note != "" {
 		x.Say("  ! %s", p.IMAPLimits.Note)
 	}
-	if p.AppPassword != nil {
-		x.showStep("Your usual password will not work; create an app password", *p.AppPassword)
-	}
+	x.showAppPassword(p)
 }
 
 // tokenOnlyError is about a server that takes no passwords.

@@ -86,7 +86,7 @@ func (x *endpoint) candidates(ctx context.Context, hint discover.Hint) ([]discov
 		return found.Servers(x.protocol), found.Replies, err
 	}
 	if p := found.Provider; p != nil && len(found.POP3) == 0 {
-		return nil, nil, fmt.Errorf("%s does not offer POP3. %s", p.Title, p.Instead)
+		return nil, nil, errors.New(withoutPOP3(*p))
 	}
 	return found.POP3, found.Replies, nil
 }
@@ -132,7 +132,7 @@ func (x *endpoint) noServer(failed []discover.Attempt, replies []discover.Reply)
 		fmt.Fprintf(&b, "\n  - guesses, %s: %s", what, strings.Join(guesses[what], ", "))
 	}
 	if p := x.provider; p != nil && x.protocol == discover.POP3 && len(p.POP3) == 0 {
-		fmt.Fprintf(&b, "\n%s hosts the mail of %s and does not offer POP3. %s", p.Title, x.address.Domain, p.Instead)
+		fmt.Fprintf(&b, "\n%s hosts the mail of %s. %s", p.Title, x.address.Domain, withoutPOP3(*p))
 	}
 	if !x.Interactive() {
 		fmt.Fprintf(&b, "\nIf you know the right one, name it with %s", x.flag)
@@ -149,4 +149,12 @@ func noSuchDomain(failed []discover.Attempt) bool {
 		}
 	}
 	return len(failed) > 0
+}
+
+// withoutPOP3 says that a provider has no POP3, and what to do instead.
+func withoutPOP3(p provider.Provider) string {
+	if strings.Contains(p.Instead, "no POP3") {
+		return p.Instead
+	}
+	return strings.TrimSpace(p.Title + " does not offer POP3. " + p.Instead)
 }

@@ -262,6 +262,6 @@ func TestProviderWithoutPOP3(t *testing.T) {
 		{Question: "This looks like gmail.com. Is gmial.com spelled correctly (no, yes)", Answer: ""},
 		{Question: "Mail address of the mailbox", Answer: "leo@icloud.com"},
 	}...)
-	f.fails(err, "does not offer POP3. ")
+	f.fails(err, "iCloud Mail has no POP3; ")
 	f.nothingWritten()
 }
