@@ -19,7 +19,8 @@ type Address struct {
 }
 
 // ParseAddress takes an address apart. The error says what is wrong with it.
-func ParseAddress(s string) (Address, error) {
+func ParseAddress(text string) (Address, error) {
+	s := bare(text)
 	at := strings.LastIndexByte(s, '@')
 	if at < 1 || strings.ContainsAny(s, " <>,;") || strings.ContainsFunc(s, unicode.IsControl) {
 		return Address{}, fmt.Errorf("%q is not a mail address; one looks like leo@example.net", s)
@@ -29,6 +30,19 @@ func ParseAddress(s string) (Address, error) {
 		return Address{}, fmt.Errorf("%q: %q is not the name of a mail domain; one looks like example.net", s, s[at+1:])
 	}
 	return Address{Full: s, Local: s[:at], Domain: domain}, nil
+}
+
+// bare takes an address out of what programs copy: a link, or one with a name before
+// it.
+func bare(s string) string {
+	s = strings.TrimSpace(s)
+	if before, rest, ok := strings.Cut(s, ":"); ok && strings.EqualFold(before, "mailto") {
+		s, _, _ = strings.Cut(rest, "?")
+	}
+	if i := strings.LastIndexByte(s, '<'); i >= 0 && strings.HasSuffix(s, ">") {
+		s = s[i+1 : len(s)-1]
+	}
+	return s
 }
 
 // usernames are the usual user names for an address (RFC 6186 section 4): most

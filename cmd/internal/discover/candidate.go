@@ -54,6 +54,8 @@ func (s Server) String() string {
 // Candidate is a server that may be the one.
 type Candidate struct {
 	Server
+	// Pin is the only certificate that is accepted, as in tls_pin; "": by its chain.
+	Pin string
 	// Usernames are what to log in as, the likeliest first.
 	Usernames []string
 	// From is the source that named it, such as "the autoconfig of

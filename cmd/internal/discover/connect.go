@@ -53,12 +53,20 @@ func (f *Finder) First(ctx context.Context, p Protocol, candidates []Candidate) 
 	return Candidate{}, failed, false
 }
 
+// tls is how a candidate is verified.
+func (c Candidate) tls(caFile string) dial.TLS {
+	if c.Pin != "" {
+		caFile = ""
+	}
+	return dial.TLS{Mode: c.TLS, CAFile: caFile, Pin: c.Pin}
+}
+
 // greet finds out whether a server speaks a protocol, in TLS unless its mode is
 // dial.None.
 func (f *Finder) greet(ctx context.Context, p Protocol, c Candidate) error {
 	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
 	defer cancel()
-	d, err := f.Network(c).New(dial.Target{Host: c.Host, Port: c.Port, Timeout: f.o.Timeout, TLS: dial.TLS{Mode: c.TLS, CAFile: f.o.CAFile}})
+	d, err := f.Network(c).New(dial.Target{Host: c.Host, Port: c.Port, Timeout: f.o.Timeout, TLS: c.tls(f.o.CAFile)})
 	if err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func TestParseAddress(t *testing.T) {
 		"leo@":                    {},
 		"leo@example":             {},
 		"leo@exam ple.net":        {},
-		"Leo <leo@example.net>":   {},
+		"Leo <leo@example.net>":   {"example.net"},
 		"leo@https://example.net": {},
 		"leo@a..b":                {},
 	}

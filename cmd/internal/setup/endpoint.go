@@ -22,6 +22,7 @@ type endpoint struct {
 	address   discover.Address   // of the mailbox or inbox
 	provider  *provider.Provider // nil: not known
 	server    discover.Server
+	pin       string        // of the server's certificate; "": its chain is verified
 	network   *dial.Network // to the server
 	username  string        // as the user gave it; "": not known
 	usernames []string      // to be tried; after a login, the one that was accepted
@@ -43,7 +44,7 @@ type labels struct {
 
 // result returns the endpoint as it is now.
 func (x *endpoint) result() Endpoint {
-	r := Endpoint{Protocol: x.protocol, Address: x.address, Server: x.server, Username: x.firstUsername(), Secret: x.secret, SignIn: x.login}
+	r := Endpoint{Protocol: x.protocol, Address: x.address, Server: x.server, Pin: x.pin, Username: x.firstUsername(), Secret: x.secret, SignIn: x.login}
 	if x.provider != nil {
 		r.Provider = x.provider.Name
 	}
@@ -63,7 +64,11 @@ func (x *endpoint) firstUsername() string {
 // dialer returns a dialer for the server.
 func (x *endpoint) dialer() (*dial.Dialer, error) {
 	tls := dial.TLS{Mode: x.server.TLS}
-	if tls.Mode != dial.None {
+	switch {
+	case tls.Mode == dial.None:
+	case x.pin != "":
+		tls.Pin = x.pin
+	default:
 		tls.CAFile = x.in.CAFile
 	}
 	return x.network.New(dial.Target{Host: x.server.Host, Port: x.server.Port, TLS: tls})
@@ -146,7 +151,7 @@ func (x *endpoint) askServer(ctx context.Context) (discover.Hint, error) {
 
 // take takes a server, and what is known of its provider.
 func (x *endpoint) take(c discover.Candidate) {
-	x.server, x.network, x.usernames, x.tokenOnly = c.Server, x.finder.Network(c), c.Usernames, c.TokenOnly
+	x.server, x.pin, x.network, x.usernames, x.tokenOnly = c.Server, c.Pin, x.finder.Network(c), c.Usernames, c.TokenOnly
 	if x.username != "" {
 		x.usernames = []string{x.username}
 	}

@@ -27,6 +27,9 @@ func (s *setup) findMailbox(ctx context.Context) (Endpoint, error) {
 	if err := x.find(ctx, x.given.hint()); err != nil {
 		return Endpoint{}, err
 	}
+	if err := s.checkMailbox(x.result()); err != nil { // before a password is asked for
+		return Endpoint{}, err
+	}
 	x.showNotes(x.provider)
 	if err := x.mailboxSecret(ctx); err != nil {
 		return Endpoint{}, err
@@ -63,6 +66,7 @@ func (x *endpoint) tryMailbox(ctx context.Context, username string, report func(
 			for _, e := range l.Entries {
 				octets += max(0, e.Size)
 			}
+			x.listed = listed{len(l.Entries), octets}
 			return terminal.Count(len(l.Entries), "message") + ", " + terminal.Size(octets), nil
 		},
 	}, report)

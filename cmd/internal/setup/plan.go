@@ -33,6 +33,7 @@ type Endpoint struct {
 	Address  discover.Address // of the mailbox or inbox
 	Provider string           // name of its preset; "": none
 	Server   discover.Server
+	Pin      string // of its certificate, as tls_pin; "": none
 	Username string
 	Secret   config.Secret // zero: no login
 	SignIn   *SignIn       // by OAuth2, of which Secret is the access token; nil: Secret is a password
@@ -148,6 +149,9 @@ func (a Answers) server(x Endpoint) config.Section {
 	k = append(k, config.Pair{Key: "port", Value: x.Server.Port}, config.Pair{Key: "tls", Value: x.Server.TLS.String()})
 	if x.Server.TLS == dial.None {
 		return k
+	}
+	if x.Pin != "" {
+		return append(k, config.Pair{Key: "tls_pin", Value: x.Pin})
 	}
 	return appendIf(k, "tls_ca_file", a.CAFile)
 }

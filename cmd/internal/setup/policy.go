@@ -8,6 +8,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
 // checkMailbox makes sure that the mailbox does not have an account already.
@@ -16,8 +17,8 @@ func (s *setup) checkMailbox(x Endpoint) error {
 		return nil
 	}
 	for _, a := range s.target.Existing.Accounts {
-		if strings.EqualFold(a.Host, x.Server.Host) && a.Username == x.Username {
-			return &app.ConfigError{Err: fmt.Errorf("this mailbox is set up already, as account %s in %s:%d", a.Name, a.File, a.Line)}
+		if strings.EqualFold(a.Host, x.Server.Host) && (a.Username == x.Username || a.Username == x.Address.Full) {
+			return &app.ConfigError{Err: fmt.Errorf("this mailbox is set up already, as account %s in %s:%d; to change its password or anything else, edit what that file says", a.Name, a.File, a.Line)}
 		}
 	}
 	return nil
@@ -54,7 +55,7 @@ func (s *setup) chooseLeave(ctx context.Context) (string, error) {
 			return "", err
 		}
 		switch answer = strings.ToLower(answer); {
-		case strings.HasPrefix("yes", answer):
+		case strings.HasPrefix("yes", answer), strings.HasPrefix(answer, "yes"):
 			return "true", nil
 		case strings.HasPrefix("no", answer):
 			return "false", nil
@@ -66,10 +67,17 @@ func (s *setup) chooseLeave(ctx context.Context) (string, error) {
 	}
 }
 
+// manyMessages are so many that an inbox may not take them in one day.
+const manyMessages = 400
+
 // chooseFirstRun settles first_run.
 func (s *setup) chooseFirstRun(ctx context.Context) (string, error) {
 	if s.in.FirstRun != "" || !s.Interactive() {
 		return s.in.FirstRun, nil
+	}
+	if s.listed.messages > manyMessages {
+		s.Say("  ! %s (%s) are in the mailbox. Many providers limit how much mail comes in a day; the rest then waits for the next day.",
+			terminal.Count(s.listed.messages, "message"), terminal.Size(s.listed.octets))
 	}
 	return s.Choose(ctx, "Forward all mail that is there already, or only mail that is new from now on?", config.FirstRunAll, config.FirstRunNew)
 }

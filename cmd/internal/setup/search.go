@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
+	"github.com/popferry/popferry/cmd/internal/dial"
 	"github.com/popferry/popferry/cmd/internal/discover"
 	"github.com/popferry/popferry/cmd/internal/provider"
 )
@@ -47,6 +48,14 @@ func (x *endpoint) search(ctx context.Context, hint discover.Hint) (discover.Can
 		best, failed, ok := x.finder.First(ctx, x.protocol, candidates)
 		switch {
 		case !ok:
+			trusted, err := x.trustCertificate(ctx, failed)
+			if err != nil {
+				return best, err
+			}
+			if trusted != nil {
+				candidates = []discover.Candidate{*trusted}
+				continue
+			}
 			return best, x.noServer(failed, replies)
 		case best.TokenOnly && !x.mayLackPassword(best):
 			return best, x.tokenOnlyError(best)
@@ -105,6 +114,44 @@ func (x *endpoint) confirmUntrusted(ctx context.Context, c discover.Candidate) (
 	return x.Confirm(ctx, "Send your password to "+c.Host, false)
 }
 
+// trustCertificate asks whether a server is right although nobody whom this machine
+// trusts has signed its certificate, as those of home servers are. It returns the
+// server with that certificate; nil: there is none, or the user does not trust it. The
+// certificate of a known provider is not asked about.
+func (x *endpoint) trustCertificate(ctx context.Context, failed []discover.Attempt) (*discover.Candidate, error) {
+	for _, f := range failed {
+		wrong, ok := errors.AsType[*dial.CertificateError](f.Err)
+		if _, known := provider.ForHost(f.Host); !ok || known || f.Untrusted || f.Pin != "" || !x.Interactive() {
+			continue
+		}
+		x.Failed("%s: %s", f.Server, cause.Summary(f.Err))
+		x.Say("    The fingerprint of its certificate is")
+		x.Say("      %s", wrong.SHA256)
+		x.Say("    If the server is your own, compare that with the certificate there. If it is a provider's, somebody may be listening in: do not trust it, and ask the provider.")
+		yes, err := x.Confirm(ctx, "Trust exactly this certificate", false)
+		if err != nil || !yes {
+			return nil, err
+		}
+		trusted := f.Candidate
+		trusted.Pin = wrong.SHA256
+		return &trusted, nil
+	}
+	return nil, nil
+}
+
+// certificateHint names the flag for an authority of one's own, if that may be what is
+// missing.
+func (x *endpoint) certificateHint(failed []discover.Attempt) string {
+	unknown := func(f discover.Attempt) bool {
+		wrong, ok := errors.AsType[*dial.CertificateError](f.Err)
+		return ok && wrong.Reason == dial.UnknownAuthority
+	}
+	if x.in.CAFile != "" || !slices.ContainsFunc(failed, unknown) {
+		return ""
+	}
+	return "\nIf the server is your own: --ca-file FILE, with the authority that signed its certificate"
+}
+
 // noServer says what was tried, a line each.
 func (x *endpoint) noServer(failed []discover.Attempt, replies []discover.Reply) error {
 	if x.Interactive() && noSuchDomain(failed) {
@@ -134,6 +181,7 @@ func (x *endpoint) noServer(failed []discover.Attempt, replies []discover.Reply)
 	if p := x.provider; p != nil && x.protocol == discover.POP3 && len(p.POP3) == 0 {
 		fmt.Fprintf(&b, "\n%s hosts the mail of %s. %s", p.Title, x.address.Domain, withoutPOP3(*p))
 	}
+	b.WriteString(x.certificateHint(failed))
 	if !x.Interactive() {
 		fmt.Fprintf(&b, "\nIf you know the right one, name it with %s", x.flag)
 	}

@@ -53,6 +53,13 @@ type setup struct {
 	remote      bool
 	finder      *discover.Finder
 	destination config.Destination // of an existing configuration: where the mail goes
+	listed      listed
+}
+
+// listed is how much mail is in the mailbox.
+type listed struct {
+	messages int
+	octets   int64
 }
 
 // Run sets up a mailbox. An error leaves no files behind. It is ErrStopped if

@@ -48,6 +48,13 @@ func TestSetUpWithoutQuestions(t *testing.T) {
 	}
 	err = f.run(f.mailboxAt("pop"))
 	f.fails(err, "set up already, as account isp")
+	before := f.logins()
+	in = f.mailboxAt("pop")
+	in.Mailbox.Username = "leo"
+	f.fails(f.run(in), "set up already, as account isp")
+	if n := f.logins(); n != before {
+		t.Errorf("%d logins, want none for a mailbox that is set up already", n-before)
+	}
 	if !is[*app.ConfigError](err) {
 		t.Errorf("a mailbox that is set up already: %v, want a ConfigError", err)
 	}
@@ -264,4 +271,46 @@ func TestProviderWithoutPOP3(t *testing.T) {
 	}...)
 	f.fails(err, "iCloud Mail has no POP3; ")
 	f.nothingWritten()
+}
+
+// A server with a certificate of its own is used if the user trusts that certificate,
+// and only that one is accepted from then on.
+func TestCertificateOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "")
+	in := f.everything()
+	in.CAFile = ""
+	f.fails(f.run(in), "If the server is your own: --ca-file FILE")
+	f.nothingWritten()
+	question := "Trust exactly this certificate (no, yes)"
+	f.succeeds(f.run(in, []testworld.Reply{
+		{Question: question, Answer: "yes"},
+		{Question: question, Answer: "y"},
+		{Question: "Keep mail in the mailbox after it is forwarded?", Answer: "yes please"},
+		{Question: "Forward all mail that is there already", Answer: ""},
+		{Question: "Write them?", Answer: ""},
+	}...))
+	cfg, err := app.Load(f.options.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []config.Server{cfg.Accounts[0].Server, cfg.Forward[0].Server} {
+		if !strings.HasPrefix(s.TLS.Pin, "sha256:") || s.TLS.CAFile != "" || !strings.Contains(f.screen.String(), s.TLS.Pin) {
+			t.Errorf("%s: tls_pin is %q, tls_ca_file %q; want the fingerprint that was shown", s.Host, s.TLS.Pin, s.TLS.CAFile)
+		}
+	}
+}
+
+// Addresses are taken as programs copy them.
+func TestAddressWithDecoration(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"mailto:leo@isp.test", "Leo Smith <leo@isp.test>", " MAILTO:leo@isp.test?subject=x"} {
+		f := newFixture(t, "")
+		in := f.everything()
+		in.Address = address
+		f.succeeds(f.run(in))
+		if cfg, err := app.Load(f.options.Config); err != nil || cfg.Accounts[0].Name != "leo@isp.test" {
+			t.Errorf("%q: got %+v, %v; want the account leo@isp.test", address, cfg, err)
+		}
+	}
 }

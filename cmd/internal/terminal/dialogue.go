@@ -78,12 +78,20 @@ func (d *Dialogue) Choose(ctx context.Context, question string, words ...string)
 			return "", err
 		}
 		for _, w := range words {
-			if strings.HasPrefix(w, strings.ToLower(line)) {
+			if says(line, w) {
 				return w, nil
 			}
 		}
 		d.Say("  %q is not one of: %s.", line, list)
 	}
+}
+
+// says reports whether an answer is a word, its first letters, or begins with it, as
+// "Yes, please" does.
+func says(answer, word string) bool {
+	answer = strings.ToLower(answer)
+	first, _, _ := strings.Cut(strings.ReplaceAll(answer, ",", " "), " ")
+	return strings.HasPrefix(word, answer) || first == word
 }
 
 // Confirm asks a question that is answered with yes or no; an empty answer means
