@@ -64,7 +64,14 @@ func inContainer() bool {
 			return true
 		}
 	}
-	return os.Getenv("KUBERNETES_SERVICE_HOST") != "" || os.Getpid() == 1
+	return saysContainer(os.Getenv) || os.Getpid() == 1
+}
+
+// saysContainer reports whether the environment is that of such a container. $container
+// is oci in our image. It is podman in all of podman's, which with --read-only have no
+// mark; but lxc and systemd-nspawn may have many users.
+func saysContainer(env func(string) string) bool {
+	return env("container") == "oci" || env("container") == "podman" || env("KUBERNETES_SERVICE_HOST") != ""
 }
 
 // nobody is the uid that a user namespace shows for users that it does not know
