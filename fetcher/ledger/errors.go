@@ -6,6 +6,9 @@ var (
 	// ErrLeased: another process, or another poll of this process, holds the
 	// account's lease.
 	ErrLeased = errors.New("another process is polling this account")
+	// ErrLost: the account's lease was lost, so that another process may hold it by
+	// now. Nothing is written under it any more.
+	ErrLost = errors.New("the account's lease was lost")
 	// ErrMissing: the ledger does not exist, and creating it was not allowed.
 	ErrMissing = errors.New("the ledger does not exist")
 	// ErrEmpty: the ledger's file is there, but has nothing in it. It may be what is

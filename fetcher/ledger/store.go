@@ -115,6 +115,12 @@ type Lease interface {
 	// with its octets. If the quota does not admit it nothing is written, and the error
 	// is ErrQuotaUsedUp or ErrQuotaTooSmall.
 	PutWithin(ctx context.Context, q Quota, octets int64, r *Record) error
+	// Settle writes what came after an intent, a record that Put was asked to write
+	// as Sending: the outcome of its transaction or, if that is nil, that there was
+	// none, and the row goes. As that is a fact about the past, a lease that was lost
+	// meanwhile does not matter, unless another process has gone on with the message:
+	// then the error is ErrLost.
+	Settle(ctx context.Context, intent, outcome *Record) error
 	// Drop removes rows in state Sending, whose transaction did not happen.
 	Drop(ctx context.Context, ids ...int64) error
 	// SetMissing sets Known.MissingSince; the zero time means that the messages are
@@ -124,6 +130,11 @@ type Lease interface {
 	// deleted; the zero time takes it back.
 	Deleted(ctx context.Context, at time.Time, ids ...int64) error
 
+	// Alive returns ErrLost if the lease was lost, or may have been.
+	Alive() error
+	// Lost is closed once the lease is lost for sure; nil: that is only seen when
+	// something is written.
+	Lost() <-chan struct{}
 	// Release gives the right back once the current changes are on disk. A second
 	// call does nothing.
 	Release() error

@@ -134,9 +134,27 @@ func claimOnce(ctx context.Context, s ledger.Store, _ []string) error {
 	return nil
 }
 
-// retry is the pause between two tries for a lease. Without one, twenty
-// processes that try would leave no processor to the one that holds it.
-const retry = time.Millisecond
+// The pause between two tries for a lease grows from one to the other. Without one,
+// twenty processes that try would leave no processor to the one that holds it.
+const (
+	firstRetry   = time.Millisecond
+	longestRetry = 64 * time.Millisecond
+)
+
+// await takes a lease once it is free.
+func await(ctx context.Context, s ledger.Store, account int64) (ledger.Lease, error) {
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
+		l, err := s.Lease(ctx, account)
+		if !errors.Is(err, ledger.ErrLeased) {
+			return l, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
 
 // underLease waits until it has the lease.
 func underLease(ctx context.Context, s ledger.Store, account string, do func(ledger.Lease) error) error {
@@ -144,11 +162,7 @@ func underLease(ctx context.Context, s ledger.Store, account string, do func(led
 	if err != nil {
 		return err
 	}
-	l, err := s.Lease(ctx, id)
-	for errors.Is(err, ledger.ErrLeased) {
-		time.Sleep(retry)
-		l, err = s.Lease(ctx, id)
-	}
+	l, err := await(ctx, s, id)
 	if err != nil {
 		return err
 	}

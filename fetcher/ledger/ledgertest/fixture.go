@@ -59,6 +59,17 @@ func take(t *testing.T, s ledger.Store, account int64) ledger.Lease {
 	return l
 }
 
+// takeSoon is take after the holder was killed: a server may take a moment to notice.
+func takeSoon(t *testing.T, s ledger.Store, account int64) ledger.Lease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), maxLife)
+	defer cancel()
+	l, err := await(ctx, s, account)
+	must(t, err)
+	t.Cleanup(func() { must(t, l.Release()) })
+	return l
+}
+
 // put writes records in one call.
 func (f *fixture) put(t *testing.T, recs ...*ledger.Record) {
 	t.Helper()

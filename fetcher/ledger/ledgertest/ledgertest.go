@@ -36,6 +36,7 @@ func (k Kind) Run(t *testing.T) {
 		{"another account's lease changes nothing", testWrongAccount},
 		{"Deleted takes forwarded messages only", testDeleted},
 		{"Drop takes sending messages only", testDrop},
+		{"Settle ends an intent", testSettle},
 		{"SetMissing can be undone", testSetMissing},
 		{"Claim keeps the rows of known mailboxes", testClaim},
 		{"Claim marks the UIDs of an edited mailbox", testClaimMoved},

@@ -38,7 +38,7 @@ func testKilledHolder(t *testing.T, k Kind) {
 	_, err := f.store.Lease(f, f.account.ID)
 	wantError(t, "a lease that another process holds", err, ledger.ErrLeased)
 	c.kill()
-	take(t, f.store, f.account.ID)
+	takeSoon(t, f.store, f.account.ID)
 }
 
 // testKilledWriter: a child writes pairs of records in one Put each, and prints
@@ -55,7 +55,7 @@ func testKilledWriter(t *testing.T, k Kind) {
 		for _, line := range c.kill() {
 			said[line] = true
 		}
-		f.lease = take(t, f.store, f.account.ID)
+		f.lease = takeSoon(t, f.store, f.account.ID)
 		f.survived(t, said)
 	}
 }

@@ -52,6 +52,29 @@ func testDrop(t *testing.T, k Kind) {
 	f.put(t, in(ledger.Sending, all[0].UID))
 }
 
+func testSettle(t *testing.T, k Kind) {
+	f := setup(t, k)
+	intent := in(ledger.Sending, "1")
+	intent.Trace, intent.Attempts = "trace", 1
+	never := *intent
+	never.UID = "2"
+	must(t, f.lease.Settle(f, &never, nil)) // its Put failed, so that it has no ID
+	f.put(t, intent)
+	outcome := *intent
+	outcome.State, outcome.ForwardedAt = ledger.Forwarded, epoch
+	must(t, f.lease.Settle(f, intent, &outcome))
+	equal(t, "settled", f.record(t, intent.ID), &outcome)
+	wantFailure(t, "Settle without an outcome of what was forwarded", f.lease.Settle(f, intent, nil))
+
+	dropped := in(ledger.Sending, "3")
+	f.put(t, dropped)
+	must(t, f.lease.Settle(f, dropped, nil))
+	equal(t, "rows left", f.known(t), []ledger.Known{outcome.Known})
+	days, err := f.store.Days(f, epoch)
+	must(t, err)
+	equal(t, "Days", days, []ledger.Day{{Account: f.account.ID, Date: epoch.Format(time.DateOnly), Outcome: ledger.Forwarded, Count: 1}})
+}
+
 func testSetMissing(t *testing.T, k Kind) {
 	f := setup(t, k)
 	listed, missing := in(ledger.Forwarded, "listed"), in(ledger.Held, "missing")

@@ -122,8 +122,9 @@ func testTokenLease(t *testing.T, k Kind) {
 		}
 		read <- got.Refresh
 	}()
-	must(t, l.Put(ctx, signIn(), 0))
-	must(t, l.Release())
+	if err := errors.Join(l.Put(ctx, signIn(), 0), l.Release()); err != nil {
+		t.Error(err) // and the next holder has its turn
+	}
 	equal(t, "what the next holder reads", <-read, signIn().Refresh)
 }
 

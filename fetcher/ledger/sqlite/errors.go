@@ -17,7 +17,7 @@ var (
 	ErrReleased = errors.New("the account's lease was released")
 	// ErrLost: the lock file of a lease was replaced, so that another process may
 	// hold the account by now.
-	ErrLost = errors.New("the account's lease was lost: its lock file was replaced")
+	ErrLost = fmt.Errorf("%w: its lock file was replaced", ledger.ErrLost)
 	// ErrClosed: the store was used after its Close.
 	ErrClosed = errors.New("the ledger is closed")
 

@@ -99,6 +99,12 @@ func (l *Lease) Release() error {
 	return explain("unlock", l.lock.Path(), l.lock.Unlock())
 }
 
+// Alive returns nil: the lock lives as long as the process.
+func (l *Lease) Alive() error { return nil }
+
+// Lost returns nil: see Lease.
+func (l *Lease) Lost() <-chan struct{} { return nil }
+
 // write runs a change of the store under the lease.
 func (l *Lease) write(ctx context.Context, do change) error {
 	return l.change(ctx, l.store.write, do)

@@ -114,6 +114,19 @@ func putRecipients(c *writeConn, id int64, rcpts []ledger.Recipient, before int)
 	return nil
 }
 
+// Settle writes the outcome of an intent's transaction or, if that is nil, removes its
+// row. A write that failed has left none.
+func (l *Lease) Settle(ctx context.Context, intent, outcome *ledger.Record) error {
+	switch {
+	case outcome != nil:
+		return l.Put(ctx, outcome)
+	case intent.ID == 0:
+		return nil
+	default:
+		return l.Drop(ctx, intent.ID)
+	}
+}
+
 // Deleted sets when the server confirmed that these messages are deleted, and
 // counts the deletion. They count as missing since then, until SetMissing says that
 // they are listed. The zero time unsets both, and the count stays. All must be rows

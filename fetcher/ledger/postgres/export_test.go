@@ -1,0 +1,30 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Settings are those of the writing session.
+func Settings(s *Store, names ...string) (values []string, err error) {
+	err = s.write(context.Background(), &change{run: func(ctx context.Context, c *pgx.Conn, _ *counts) error {
+		for _, name := range names {
+			var v string
+			if err := c.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&v); err != nil {
+				return err
+			}
+			values = append(values, v)
+		}
+		return nil
+	}})
+	return values, err
+}
+
+// Age is how old a sign of the database is that came after asked, at a time.
+func Age(asked, now time.Time) time.Duration {
+	var p pulse
+	p.answered(asked)
+	return p.age(now)
+}
