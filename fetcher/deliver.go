@@ -26,10 +26,11 @@ type delivery struct {
 	envelope outcome.Envelope
 	sender   string
 	attempt  outcome.Attempt
-	intended bool      // its row says sending
-	arrived  time.Time // when it came to its mailbox
-	mayHide  bool      // its server may not give it again: see session.mayHide
-	keeps    bool      // its server is known to
+	intended bool          // its row says sending
+	intent   ledger.Record // the row then
+	arrived  time.Time     // when it came to its mailbox
+	mayHide  bool          // its server may not give it again: see session.mayHide
+	keeps    bool          // its server is known to
 	// unanswered is how often messages had got no whole reply when it was begun.
 	unanswered int
 }
@@ -60,7 +61,7 @@ func (s *session) submit(m *fetched) *delivery {
 	}
 	d.attempt = s.tally.attempt(s.Now(), &rec, &d.before)
 	if len(d.pending) > 0 {
-		d.slot = s.Destination.Forwarder.Submit(d.message(s.Account))
+		d.slot = s.Destination.Forwarder.Submit(d.message(s.poll))
 	}
 	return d
 }
@@ -74,7 +75,8 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // message is what is handed over.
-func (d *delivery) message(a Account) *forwarder.Message {
+func (d *delivery) message(p *poll) *forwarder.Message {
+	a := p.Account
 	out := d.outgoing(a)
 	m := &forwarder.Message{
 		Sender:     d.sender,
@@ -82,7 +84,7 @@ func (d *delivery) message(a Account) *forwarder.Message {
 		Size:       out.Size(),
 		EightBit:   d.EightBit,
 		Strays:     d.Strays,
-		Body:       out.Reader,
+		Body:       whileAlive(p.lease, out.Size(), out.Reader),
 		Date:       d.arrived,
 		Trace:      d.rec.Trace,
 		MessageID:  d.Header.MessageID,
@@ -134,7 +136,11 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 			return
 		}
 		if err != nil {
-			_ = s.tally.abort(errors.Join(err, s.writeOnce(ctx, d.rollback(s.lease))))
+			write := s.writeOnce
+			if s.lease.Alive() != nil { // what it wrote last may be there, or not
+				write = s.insist
+			}
+			_ = s.tally.abort(errors.Join(err, write(ctx, d.rollback(s.lease))))
 			return
 		}
 		v = s.goOn(ctx, d, outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt))
@@ -194,7 +200,7 @@ func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outc
 		default:
 			return v
 		}
-		m := d.message(s.Account)
+		m := d.message(s.poll)
 		m.Recipients = to
 		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, at forwarder.Mark) error {
 			if s.closed(ctx) {
@@ -257,23 +263,36 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwa
 	defer failpoint("intended")
 	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
 	doubt.Begin(d.rec, at)
+	put := func() error { return s.lease.Put(ctx, d.rec) }
 	if q := s.Destination.Quota; len(q.Limits) > 0 {
-		return s.lease.PutWithin(ctx, q, d.outgoing(s.Account).Size(), d.rec)
+		put = func() error { return s.lease.PutWithin(ctx, q, d.outgoing(s.Account).Size(), d.rec) }
 	}
-	return s.lease.Put(ctx, d.rec)
+	err := put()
+	d.intent = *d.rec
+	return err
 }
 
 // rollback takes an intent back: the transaction did not happen.
 func (d *delivery) rollback(rows Rows) func(context.Context) error {
 	return func(ctx context.Context) error {
 		switch {
-		case !d.intended || d.rec.ID == 0:
+		case !d.intended:
 			return nil
 		case d.before.ID == 0:
-			return rows.Drop(ctx, d.rec.ID)
+			return rows.Settle(ctx, &d.intent, nil)
 		default:
-			return rows.Put(ctx, &d.before)
+			return rows.Settle(ctx, &d.intent, &d.before)
 		}
+	}
+}
+
+// settle writes the outcome of a transaction, or why there was none.
+func (d *delivery) settle(rows Rows) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if !d.intended {
+			return rows.Put(ctx, d.rec)
+		}
+		return rows.Settle(ctx, &d.intent, d.rec)
 	}
 }
 
@@ -297,7 +316,7 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
 		s.tally.refused(d, s.Now())
 	}
-	if err := s.insist(ctx, func(ctx context.Context) error { return s.lease.Put(ctx, d.rec) }); err != nil {
+	if err := s.insist(ctx, d.settle(s.lease)); err != nil {
 		_ = s.tally.abort(fmt.Errorf("recording the outcome of a message: %w", err))
 		return false
 	}

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -15,6 +16,11 @@ type Lease interface {
 	AccountRow
 	Rows
 	Quotas
+	// Alive returns ledger.ErrLost if the right was lost, or may have been: then no
+	// message is handed over for good.
+	Alive() error
+	// Lost is closed once it is lost for sure; nil: that cannot happen.
+	Lost() <-chan struct{}
 	// Release gives the right back.
 	Release() error
 }
@@ -37,8 +43,11 @@ type Rows interface {
 	Marked(context.Context) ([]*ledger.Record, error)
 	// Put writes all of the records or none; new ones get their ID.
 	Put(context.Context, ...*ledger.Record) error
-	// Drop removes rows in state Sending, whose transaction did not happen.
-	Drop(ctx context.Context, ids ...int64) error
+	// Settle writes what has become of an intent, a record that Put was asked to write
+	// as Sending: the outcome of its transaction or, if that is nil, that there was
+	// none. It does so even if the lease was lost meanwhile, unless another process has
+	// gone on with the message: then the error is ledger.ErrLost.
+	Settle(ctx context.Context, intent, outcome *ledger.Record) error
 	// SetMissing sets MissingSince of these rows; the zero time means that they
 	// are listed again.
 	SetMissing(ctx context.Context, since time.Time, ids []int64) error
@@ -65,6 +74,34 @@ type Routes interface {
 	// PutRoute writes what has become of a route since it was read. Of failures at
 	// the same time one counts; a success always does.
 	PutRoute(ctx context.Context, was, is ledger.Route) error
+}
+
+// whileAlive is a message that ends only if the lease surely is held: what a
+// destination has not got whole it does not deliver. Another process may send the
+// message otherwise, without knowing of this one.
+func whileAlive(l Lease, size int64, body func() io.Reader) func() io.Reader {
+	if l.Lost() == nil {
+		return body
+	}
+	return func() io.Reader { return &guarded{body(), size, l} }
+}
+
+// guarded gives its last octets, and its end, only while the lease is held.
+type guarded struct {
+	io.Reader
+	left  int64
+	lease Lease
+}
+
+// Read implements io.Reader.
+func (g *guarded) Read(p []byte) (int, error) {
+	n, err := g.Reader.Read(p)
+	if g.left -= int64(n); g.left <= 0 || err != nil {
+		if lost := g.lease.Alive(); lost != nil {
+			return 0, lost
+		}
+	}
+	return n, err
 }
 
 const (

@@ -85,7 +85,7 @@ func (s *session) attachment(d *delivery, v outcome.Verdict, to []string) (*forw
 	case from == "":
 		from = all[0]
 	}
-	original := *d.message(s.Account)
+	original := *d.message(s.poll)
 	original.Recipients = to
 	return forwarder.Wrap(&original, forwarder.Explanation{
 		From: from, To: all, Subject: d.Header.Excerpt().Subject, Reply: v.Outcome.Reply(),

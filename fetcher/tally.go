@@ -279,7 +279,9 @@ var ErrStopped = errors.New("stopped before the end of the mailbox")
 // deletions, not for a long download.
 const gracePeriod = 2 * time.Second
 
-// withGrace returns a context that ends a while after Stopping, and with Turn.Cut.
+// withGrace returns a context that ends a while after Stopping, and with Turn.Cut. If
+// the lease is lost it ends at once, for another process may be in the mailbox, and
+// nothing new is begun.
 // The function it returns has to be called.
 func (p *poll) withGrace(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -291,6 +293,9 @@ func (p *poll) withGrace(ctx context.Context) (context.Context, func()) {
 		case <-p.Turn.Cut:
 			cancel(ErrYielded)
 			return
+		case <-p.lease.Lost():
+			cancel(p.tally.abort(p.lease.Alive()))
+			return
 		case <-done:
 			return
 		}
@@ -301,6 +306,8 @@ func (p *poll) withGrace(ctx context.Context) (context.Context, func()) {
 			cancel(ErrStopped)
 		case <-p.Turn.Cut:
 			cancel(ErrYielded)
+		case <-p.lease.Lost():
+			cancel(p.tally.abort(p.lease.Alive()))
 		case <-done:
 		}
 	})
