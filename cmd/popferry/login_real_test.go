@@ -57,7 +57,7 @@ func (w *signedIn) run(replies []testworld.Reply, args ...string) (code int, sho
 	resources.Tokens.Now = w.now
 	p := &program{stdout: &w.shown, stderr: &w.shown, resources: resources, console: func() terminal.Console { return user }}
 	root := &cobra.Command{SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(p.loginCommand(), p.logoutCommand(), p.runCommand(), p.statusCommand())
+	root.AddCommand(p.loginCommand(), p.logoutCommand(), p.runCommand(), p.statusCommand(), p.messagesCommand())
 	root.SetArgs(append(args, "--config", w.config))
 	code = exitCode(root.ExecuteContext(w.t.Context()), &w.shown)
 	user.CheckAllAsked()
