@@ -249,8 +249,12 @@ cp deploy/compose*.yaml "$scratch/compose"
 step 'versions'
 # They are the same everywhere, and a release can change them.
 cp -R --parents deploy .github "$scratch/compose"
+cp -R "$scratch/compose" "$scratch/same"
+"$scratch/same/deploy/set-version" "${tag#ref=}"
+diff -r "$scratch/compose" "$scratch/same" || fail 'the versions differ'
 "$scratch/compose/deploy/set-version" v9.8.7-rc.6
-left=$(grep -rnE "$(sed 's/^ref=v//; s/[.]/[.]/g' <<<"$tag")" "$scratch/compose/deploy" "$scratch/compose/.github" --include='*.yaml' --include=README.md --include=SECURITY.md | grep -v 'set-version\|deploy/release') || true
+old=${tag#ref=v}
+left=$(grep -rnE "[:=/-]v?${old//./[.]}" "$scratch"/compose/{deploy,.github} --include='*.yaml' --include='*.md') || true
 [[ -z $left ]] || fail "set-version leaves a version: $left"
 
 step 'Debian package'
