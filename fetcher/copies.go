@@ -61,7 +61,7 @@ func (s *session) mayHide() bool {
 // keepUndelivered keeps a copy of a message that could not be delivered: its server may
 // hide it at QUIT. If that fails the session ends without.
 func (s *session) keepUndelivered(d *delivery) {
-	name, digest, err := writeCopy(s.CopyDir, d.rec, d.Body)
+	name, digest, err := s.makeCopy(d.rec, d.Body)
 	if err != nil {
 		s.log.Warn("no copy of a message could be kept; the session ends without QUIT, so that the server keeps it", "uid", shown(d.rec.UID), "error", err)
 		s.box.Abandon(d.Number)
@@ -73,7 +73,7 @@ func (s *session) keepUndelivered(d *delivery) {
 // writeCopy keeps a copy of a message, which its row names from now on. The row is not
 // written yet.
 func (s *session) writeCopy(rec *ledger.Record, b *message.Body) error {
-	name, digest, err := writeCopy(s.CopyDir, rec, b)
+	name, digest, err := s.makeCopy(rec, b)
 	if err != nil {
 		return s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
 	}
@@ -116,7 +116,11 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			_ = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
 		}
 	}()
-	files, _ := filepath.Glob(filepath.Join(p.CopyDir, fmt.Sprintf("%d-*.eml", p.ID)))
+	files, err := p.copyFiles(ctx)
+	if err != nil {
+		_ = p.tally.abort(err)
+		return
+	}
 	if len(files) == 0 {
 		return // as nearly always
 	}
@@ -169,6 +173,36 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			all.Wait()
 		}
 	}
+}
+
+// copyFiles are the paths of the account's copies.
+func (p *poll) copyFiles(ctx context.Context) (files []string, err error) {
+	keeper, ok := p.lease.(CopyKeeper)
+	if !ok {
+		files, _ = filepath.Glob(filepath.Join(p.CopyDir, fmt.Sprintf("%d-*.eml", p.ID)))
+		return files, nil
+	}
+	names, err := keeper.CopyNames(ctx)
+	for _, name := range names {
+		files = append(files, filepath.Join(p.CopyDir, name))
+	}
+	return files, err
+}
+
+// makeCopy makes a copy of a message whose row is written next, with its name in it.
+func (p *poll) makeCopy(rec *ledger.Record, b *message.Body) (name, digest string, err error) {
+	keeper, ok := p.lease.(CopyKeeper)
+	if !ok {
+		return writeCopy(p.CopyDir, rec, b)
+	}
+	sum := sha256.New()
+	if _, err := b.WriteTo(sum); err != nil {
+		return "", "", err
+	}
+	digest = message.Digest(sum.Sum(nil))
+	name = copyName(copyPrefix(rec.Account, rec.UID, rec.Generation), digest)
+	keeper.StageCopy(name, b)
+	return name, digest, nil
 }
 
 // writeCopy writes a message as message.Store can read it again, and returns its
@@ -364,7 +398,7 @@ func (p *poll) readCopy(name string) (*message.Body, error) {
 	if err := ledger.CheckCopyName(name); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenInRoot(p.CopyDir, name)
+	f, err := p.openCopy(name)
 	if err != nil {
 		return nil, err
 	}
@@ -372,10 +406,37 @@ func (p *poll) readCopy(name string) (*message.Body, error) {
 	return message.Store(p.Spool.NewItem(), f)
 }
 
+// storedCopy is a copy that is about to be read.
+type storedCopy interface {
+	io.WriterTo
+	io.Closer
+}
+
+// inLedger is one that the ledger keeps.
+type inLedger struct{ io.WriterTo }
+
+// Close implements io.Closer.
+func (inLedger) Close() error { return nil }
+
+func (p *poll) openCopy(name string) (storedCopy, error) {
+	if keeper, ok := p.lease.(CopyKeeper); ok {
+		c, err := keeper.OpenCopy(name)
+		if err != nil {
+			return nil, err
+		}
+		return inLedger{c}, nil
+	}
+	f, err := os.OpenInRoot(p.CopyDir, name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // dropCopy removes the file of a message that was forwarded. One that stays does
 // no harm, but one too few would: files without a row are left alone.
 func (p *poll) dropCopy(name string) {
-	if ledger.CheckCopyName(name) != nil { // "", or a path
+	if _, ok := p.lease.(CopyKeeper); ok || ledger.CheckCopyName(name) != nil { // "", or a path
 		return
 	}
 	if root, err := os.OpenRoot(p.CopyDir); err == nil {

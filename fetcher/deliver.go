@@ -273,26 +273,16 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwa
 }
 
 // rollback takes an intent back: the transaction did not happen.
-func (d *delivery) rollback(rows Rows) func(context.Context) error {
+func (d *delivery) rollback(l Lease) func(context.Context) error {
 	return func(ctx context.Context) error {
 		switch {
 		case !d.intended:
 			return nil
 		case d.before.ID == 0:
-			return rows.Settle(ctx, &d.intent, nil)
+			return settle(ctx, l, &d.intent, nil)
 		default:
-			return rows.Settle(ctx, &d.intent, &d.before)
+			return settle(ctx, l, &d.intent, &d.before)
 		}
-	}
-}
-
-// settle writes the outcome of a transaction, or why there was none.
-func (d *delivery) settle(rows Rows) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if !d.intended {
-			return rows.Put(ctx, d.rec)
-		}
-		return rows.Settle(ctx, &d.intent, d.rec)
 	}
 }
 
@@ -316,7 +306,7 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
 		s.tally.refused(d, s.Now())
 	}
-	if err := s.insist(ctx, d.settle(s.lease)); err != nil {
+	if err := s.insist(ctx, func(ctx context.Context) error { return settle(ctx, s.lease, &d.intent, d.rec) }); err != nil {
 		_ = s.tally.abort(fmt.Errorf("recording the outcome of a message: %w", err))
 		return false
 	}

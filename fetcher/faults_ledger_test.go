@@ -141,15 +141,11 @@ func (l *shakyLease) Put(ctx context.Context, recs ...*ledger.Record) error {
 	})
 }
 
-func (l *shakyLease) Settle(ctx context.Context, intent, outcome *ledger.Record) error {
+func (l *shakyLease) Drop(ctx context.Context, ids ...int64) error {
 	return l.write(func() error {
-		err := l.Lease.Settle(ctx, intent, outcome)
-		switch {
-		case err != nil:
-		case outcome != nil:
-			l.faults.wrote([]*ledger.Record{outcome})
-		default:
-			l.faults.dropped([]int64{intent.ID})
+		err := l.Lease.Drop(ctx, ids...)
+		if err == nil {
+			l.faults.dropped(ids)
 		}
 		return err
 	})

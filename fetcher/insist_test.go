@@ -37,8 +37,8 @@ func (l *locked) Put(ctx context.Context, recs ...*ledger.Record) error {
 	return l.try(func() error { return l.Lease.Put(ctx, recs...) })
 }
 
-func (l *locked) Settle(ctx context.Context, intent, outcome *ledger.Record) error {
-	return l.try(func() error { return l.Lease.Settle(ctx, intent, outcome) })
+func (l *locked) Drop(ctx context.Context, ids ...int64) error {
+	return l.try(func() error { return l.Lease.Drop(ctx, ids...) })
 }
 
 // pollLocked polls once with such a lease.

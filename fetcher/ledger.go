@@ -25,6 +25,19 @@ type Lease interface {
 	Release() error
 }
 
+// CopyKeeper is a lease whose ledger keeps the copies of messages that their server
+// gives only once, instead of files in Options.CopyDir: whoever has the lease next, on
+// whatever machine, has them too. A copy goes when its row no longer names it.
+type CopyKeeper interface {
+	// StageCopy has the next Put or Settle of a row with this name as its CopyFile
+	// write these octets with it. They have to stay readable until then.
+	StageCopy(name string, octets io.WriterTo)
+	// CopyNames are those of the account's rows.
+	CopyNames(context.Context) ([]string, error)
+	// OpenCopy reads a copy. The error is fs.ErrNotExist if there is none.
+	OpenCopy(name string) (io.WriterTo, error)
+}
+
 // AccountRow reads and writes what is remembered of the account.
 type AccountRow interface {
 	Account(context.Context) (ledger.Account, error)
@@ -43,6 +56,8 @@ type Rows interface {
 	Marked(context.Context) ([]*ledger.Record, error)
 	// Put writes all of the records or none; new ones get their ID.
 	Put(context.Context, ...*ledger.Record) error
+	// Drop removes rows in state Sending, whose transaction did not happen.
+	Drop(ctx context.Context, ids ...int64) error
 	// Settle writes what has become of an intent, a record that Put was asked to write
 	// as Sending: the outcome of its transaction or, if that is nil, that there was
 	// none. It does so even if the lease was lost meanwhile, unless another process has
@@ -115,6 +130,23 @@ const (
 	firstRetry   = 100 * time.Millisecond
 	longestRetry = 30 * time.Second
 )
+
+// settle writes what has become of an intent: under the lease or, if that was lost,
+// without it.
+func settle(ctx context.Context, l Lease, intent, outcome *ledger.Record) (err error) {
+	switch {
+	case outcome != nil:
+		err = l.Put(ctx, outcome)
+	case intent.ID != 0:
+		err = l.Drop(ctx, intent.ID)
+	default: // writing it failed; where the lease went with that, it may be there
+		err = l.Alive()
+	}
+	if errors.Is(err, ledger.ErrLost) && intent.UID != "" {
+		err = l.Settle(ctx, intent, outcome)
+	}
+	return err
+}
 
 // insist writes what has become of a transaction: no one else knows it, and without
 // it the message would be sent once more. While the ledger cannot be used it tries

@@ -23,7 +23,8 @@ type Options struct {
 	Lease  func(ctx context.Context, account int64) (Lease, error)
 	Routes Routes
 	Spool  *spool.Spool
-	// CopyDir is the folder for messages that their server gives only once. It is
+	// CopyDir is the folder for messages that their server gives only once, unless the
+	// ledger keeps them (CopyKeeper). It is
 	// made when it is needed.
 	CopyDir string
 	// Describe turns an error into what the ledger keeps of it.

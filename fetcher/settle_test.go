@@ -5,28 +5,10 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
-
-// Settle is a write as Put is.
-func (l failing) Settle(ctx context.Context, intent, outcome *ledger.Record) error {
-	if l.left.Add(-1) < 0 {
-		return errTest
-	}
-	return l.Lease.Settle(ctx, intent, outcome)
-}
-
-// Settle is where a message becomes forwarded.
-func (s setsClock) Settle(ctx context.Context, intent, outcome *ledger.Record) error {
-	err := s.Lease.Settle(ctx, intent, outcome)
-	if outcome != nil && outcome.State == ledger.Forwarded {
-		s.clock.Add(50 * 365 * 24 * time.Hour)
-	}
-	return err
-}
 
 // mortal is a lease that is lost once a message was put into a state. What became of
 // an intent can be written all the same.
@@ -113,10 +95,12 @@ func TestLeaseLostInHand(t *testing.T) {
 // dying is lost when the outcome of a message is about to be written.
 type dying struct{ *mortal }
 
-func (d dying) Settle(ctx context.Context, intent, outcome *ledger.Record) error {
-	d.once.Do(func() {
-		close(d.over)
-		close(d.lost)
-	})
-	return d.Lease.Settle(ctx, intent, outcome)
+func (d dying) Put(ctx context.Context, recs ...*ledger.Record) error {
+	if recs[0].State == ledger.Forwarded {
+		d.once.Do(func() {
+			close(d.over)
+			close(d.lost)
+		})
+	}
+	return d.mortal.Put(ctx, recs...)
 }

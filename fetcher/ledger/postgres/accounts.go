@@ -52,7 +52,8 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 	if accounts, changed := claim(known, claims); len(changed) == 0 {
 		return accounts, nil // a start that changes no account waits for nobody
 	}
-	err = s.write(ctx, &change{run: func(ctx context.Context, c *pgx.Conn, _ *counts) error {
+	err = s.write(ctx, &change{run: func(ctx context.Context, s *session, _ *counts) error {
+		c := s.conn
 		if _, err := c.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(claimLock)); err != nil {
 			return err
 		}
@@ -167,7 +168,8 @@ func accountValues(a ledger.Account) []any {
 // nothing changes.
 func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 	defer l.row.Store(nil)
-	return l.write(ctx, &change{run: func(ctx context.Context, c *pgx.Conn, _ *counts) error {
+	return l.write(ctx, &change{run: func(ctx context.Context, s *session, _ *counts) error {
+		c := s.conn
 		var taken bool
 		if err := c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM accounts WHERE name = $1 AND id <> $2)", to.Name, l.account).Scan(&taken); err != nil {
 			return err

@@ -3,16 +3,14 @@ package postgres
 import (
 	"context"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Settings are those of the writing session.
 func Settings(s *Store, names ...string) (values []string, err error) {
-	err = s.write(context.Background(), &change{run: func(ctx context.Context, c *pgx.Conn, _ *counts) error {
+	err = s.write(context.Background(), &change{run: func(ctx context.Context, s *session, _ *counts) error {
 		for _, name := range names {
 			var v string
-			if err := c.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&v); err != nil {
+			if err := s.conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&v); err != nil {
 				return err
 			}
 			values = append(values, v)

@@ -20,6 +20,8 @@ type Lease struct {
 	account int64
 	row     atomic.Pointer[ledger.Account] // nil: it may have changed since it was read
 
+	copies copies
+
 	changing sync.RWMutex // held for reading during a change
 	released bool
 }

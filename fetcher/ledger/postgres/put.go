@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -34,14 +35,18 @@ func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
 			return fmt.Errorf("message with UID %q: %w", r.UID, err)
 		}
 	}
-	err := l.write(ctx, queued(func(b *pgx.Batch, n *counts) {
+	c := queued(func(b *pgx.Batch, n *counts) {
 		for i := range puts {
 			puts[i].queue(b, n)
 		}
-	}))
-	if err != nil {
+	})
+	if slices.ContainsFunc(puts, put.hasCopy) {
+		c = &change{run: func(_ context.Context, s *session, n *counts) error { return putCopies(s, puts, n) }}
+	}
+	if err := l.write(ctx, c); err != nil {
 		return err
 	}
+	l.unstage(puts)
 	for i, r := range recs {
 		r.ID, r.Account = puts[i].id, l.account
 	}
@@ -53,7 +58,8 @@ type put struct {
 	lease  *Lease
 	rec    *ledger.Record
 	values []any
-	id     int64 // once it is written
+	copy   io.WriterTo // what is to be kept with it; nil: nothing new
+	id     int64       // once it is written
 }
 
 func (l *Lease) newPut(r *ledger.Record) (put, error) {
@@ -61,7 +67,7 @@ func (l *Lease) newPut(r *ledger.Record) (put, error) {
 		return put{}, fmt.Errorf("it belongs to account %d, the lease to %d", r.Account, l.account)
 	}
 	values, err := putValues(l.account, r)
-	return put{lease: l, rec: r, values: values, id: r.ID}, err
+	return put{lease: l, rec: r, values: values, copy: l.staged(r.CopyFile), id: r.ID}, err
 }
 
 const (
@@ -151,7 +157,8 @@ func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) 
 	if err != nil {
 		return err
 	}
-	return l.store.write(ctx, &change{run: func(ctx context.Context, c *pgx.Conn, n *counts) error {
+	return l.store.write(ctx, &change{run: func(ctx context.Context, s *session, n *counts) error {
+		c := s.conn
 		var is ledger.State
 		var attempts int
 		row := c.QueryRow(ctx, "SELECT m.id, m.state, m.attempts FROM messages m WHERE m.account = $1 AND sha256(m.uid) = sha256($2) AND m.generation = $3 AND m.trace = $4 FOR UPDATE",
@@ -170,7 +177,7 @@ func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) 
 			return err
 		}
 		p.entered(n, is)
-		return nil
+		return p.writeCopy(s)
 	}})
 }
 

@@ -16,7 +16,7 @@ type change struct {
 	// their answers.
 	queue func(*pgx.Batch, *counts)
 	// run asks more than once, instead of queue.
-	run func(context.Context, *pgx.Conn, *counts) error
+	run func(context.Context, *session, *counts) error
 	// async: a crash of the database may undo it.
 	async bool
 	// alone: its only statement changes nothing where its answer is an error, so that
@@ -149,11 +149,12 @@ func (s *session) runOne(c *change, n *counts) error {
 	return s.ask(b)
 }
 
-// talk runs a change that asks more than once.
+// talk runs a change that asks more than once. Its context is for what it does not
+// ask by way of the session, which has limits of its own.
 func (s *session) talk(c *change, n *counts) error {
 	ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
 	defer cancel()
-	return s.reason(ctx, c.run(ctx, s.conn, n))
+	return s.reason(ctx, c.run(ctx, s, n))
 }
 
 // finish writes what was counted and commits.

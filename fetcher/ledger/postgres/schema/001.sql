@@ -73,7 +73,7 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_uid ON messages (account, sha256(uid), generation);
 CREATE INDEX messages_state ON messages (account, state);
 CREATE INDEX messages_missing ON messages (account, missing_since) WHERE missing_since IS NOT NULL;
-CREATE INDEX messages_copies ON messages (id) WHERE copy <> '';
+CREATE INDEX messages_copies ON messages (account) WHERE copy <> '';
 CREATE INDEX messages_marked ON messages (account) WHERE mark <> '';
 
 -- The octets of retained copies, written and removed with the row of their message.

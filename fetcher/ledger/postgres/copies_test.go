@@ -1,0 +1,97 @@
+package postgres_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"testing"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/postgres"
+)
+
+// octets is a message that fails for the first times it is read.
+type octets struct {
+	content []byte
+	fail    int
+}
+
+func (o *octets) WriteTo(w io.Writer) (int64, error) {
+	if o.fail--; o.fail >= 0 {
+		_, _ = w.Write(o.content[:len(o.content)/2])
+		return 0, errTest
+	}
+	n, err := w.Write(o.content)
+	return int64(n), err
+}
+
+var errTest = errors.New("read error of the test")
+
+// TestCopies: a copy is there with its row, for every holder of the lease, and goes
+// with it.
+func TestCopies(t *testing.T) {
+	f := setup(t, shared(t))
+	for _, size := range []int{0, 1, 256 << 10, 256<<10 + 1, 3 << 20} {
+		l := f.lease(f.store).(*postgres.Lease)
+		content := bytes.Repeat([]byte("\x00\xff\r\n"), size/4+1)[:size]
+		rec := &ledger.Record{Known: ledger.Known{UID: "kept", State: ledger.Deferred, CopyFile: "1-a-b.eml"}}
+		l.StageCopy(rec.CopyFile, &octets{content, 1})
+		f.wants("a copy that cannot be read", l.Put(t.Context(), rec), errTest)
+		f.wantCopies(l)
+		f.must(l.Put(t.Context(), &ledger.Record{Known: ledger.Known{UID: "other", State: ledger.Held}}, rec))
+		f.must(l.Release())
+
+		l = f.leaseSoon(f.open("second")).(*postgres.Lease)
+		f.wantCopies(l, rec.CopyFile)
+		f.wantCopy(l, rec.CopyFile, content)
+		rec.Attempts++
+		f.must(l.Put(t.Context(), rec)) // a change that leaves the copy alone
+		f.wantCopy(l, rec.CopyFile, content)
+		rec.State, rec.CopyFile = ledger.Forwarded, ""
+		f.must(l.Put(t.Context(), rec))
+		f.wantCopies(l)
+		_, err := l.OpenCopy("1-a-b.eml")
+		f.wants("a copy that is gone", err, fs.ErrNotExist)
+		_, err = l.Forget(t.Context())
+		f.must(err)
+		f.must(l.Release())
+		accounts, err := f.store.Claim(t.Context(), []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
+		f.must(err)
+		f.account = accounts[0].ID
+	}
+}
+
+// TestCopySettledLate: a copy that is part of an outcome is written with it, though
+// the lease was lost.
+func TestCopySettledLate(t *testing.T) {
+	f := setup(t, shared(t))
+	l := f.lease(f.store).(*postgres.Lease)
+	r := intent()
+	f.must(l.Put(t.Context(), r))
+	f.cut(f.name)
+	outcome := *r
+	outcome.State, outcome.CopyFile = ledger.Deferred, "1-a-b.eml"
+	l.StageCopy(outcome.CopyFile, &octets{[]byte("octets"), 0})
+	f.until("it is settled", func() error { return l.Settle(t.Context(), r, &outcome) })
+	f.must(l.Release())
+	f.wantCopy(f.lease(f.store).(*postgres.Lease), outcome.CopyFile, []byte("octets"))
+}
+
+func (f *fixture) wantCopies(l *postgres.Lease, want ...string) {
+	f.Helper()
+	names, err := l.CopyNames(f.Context())
+	if err != nil || len(names) != len(want) || len(want) > 0 && names[0] != want[0] {
+		f.Errorf("copies %v, %v, want %v", names, err, want)
+	}
+}
+
+func (f *fixture) wantCopy(l *postgres.Lease, name string, want []byte) {
+	f.Helper()
+	from, err := l.OpenCopy(name)
+	f.must(err)
+	var got bytes.Buffer
+	if _, err := from.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want) {
+		f.Errorf("a copy of %d octets, %v, want the %d that were kept", got.Len(), err, len(want))
+	}
+}
