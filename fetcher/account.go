@@ -29,11 +29,16 @@ type Account struct {
 	Destination Destination
 	Progress    *Progress // where set, counts how far a poll has come
 	Turn        Turn      // bounds a poll in time while others wait
+	Tagged      bool      // the account's name has a field of its own in what is forwarded
 }
 
 // origin is the account as trace lines name it.
 func (a Account) origin() message.Origin {
-	return message.Origin{Account: a.Name, Host: a.Source.Host, Username: a.Source.Credentials.Username, Secure: a.Source.Secure}
+	o := message.Origin{Account: a.Name, Host: a.Source.Host, Username: a.Source.Credentials.Username, Secure: a.Source.Secure, Tagged: a.Tagged}
+	if a.Destination.ForwardedTo {
+		o.ForwardedTo = a.Destination.Recipients
+	}
+	return o
 }
 
 // Destination is where the mail of an account goes.
@@ -54,6 +59,8 @@ type Destination struct {
 	Sender     string
 	Original   bool
 	Recipients []string
+	// ForwardedTo adds a field with the recipients (X-Forwarded-To).
+	ForwardedTo bool
 	// Address, where set, stands for Sender and Recipients in what popferry writes by
 	// itself: the destination has folders instead, and the one Recipient is the folder.
 	Address string

@@ -9,6 +9,10 @@ import (
 // "id=ID; account=MARK".
 const TraceField = "X-Popferry-Trace"
 
+// AccountField is the field with the account's name, which some want on top of a
+// message for the rules of the inbox.
+const AccountField = "X-Popferry-Account"
+
 // Message is one message to deliver.
 type Message struct {
 	// Sender is the envelope sender without angle brackets; "" is the null

@@ -68,3 +68,26 @@ func TestNewTraceIDsDiffer(t *testing.T) {
 		t.Errorf("%q and %q, want two different ids of 20 hex digits", a, b)
 	}
 }
+
+// TestTraceLinesWithTag: what was asked for stands between popferry's own lines, and
+// is nothing but ASCII in lines that any server takes.
+func TestTraceLinesWithTag(t *testing.T) {
+	t.Parallel()
+	o := Origin{Account: "isp", Host: "pop.test", Tagged: true, ForwardedTo: []string{"leo+isp@example.org", "köln@example.org", "mia@example.org", "a\r\nb@example.org"}}
+	_, fields, _ := strings.Cut(string(o.TraceLines("0", noon)), "+0000\r\n")
+	fields, _, _ = strings.Cut(fields, "X-Popferry-Trace: ")
+	if want := "X-Popferry-Account: isp\r\nX-Forwarded-To: leo+isp@example.org,\r\n\tmia@example.org\r\n"; fields != want {
+		t.Errorf("got %q, want %q", fields, want)
+	}
+	for _, name := range []string{"K\u00f6ln", strings.Repeat("\u00e4", 5000), strings.Repeat("a b ", 500), "\xff", "x\r\nBcc: y", "x\x00y"} {
+		lines := string(Origin{Account: name, Host: "h", Tagged: true}.TraceLines("0", noon))
+		if strings.ContainsFunc(lines, func(r rune) bool { return r > '~' || r == 0 }) || strings.Contains(lines, "\r\nBcc") {
+			t.Errorf("%.20q: got %.300q, want ASCII and no field of the name's", name, lines)
+		}
+		for line := range strings.SplitSeq(lines, "\r\n") {
+			if len(line) > 998 {
+				t.Errorf("%.20q: a line has %d octets", name, len(line))
+			}
+		}
+	}
+}

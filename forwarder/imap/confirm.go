@@ -50,7 +50,7 @@ func (f Fate) String() string {
 }
 
 // confirmFields are what a message is told by, and its copies.
-const confirmFields = soughtFields + " DATE FROM RECEIVED"
+const confirmFields = soughtFields + " " + forwarder.AccountField + " DATE FROM RECEIVED"
 
 // confirm asks Gmail (X-GM-EXT-1) for messages that it has accepted, in
 // one pass over each folder, and sets their labels. Gmail keeps one body for a

@@ -87,11 +87,15 @@ func (h header) delivery() string {
 func (f field) popferrys() bool { return strings.Contains(f.body, " by popferry ") }
 
 // traceSize is how many octets popferry has put on top of a message: the first
-// trace field, and the first Received field that says "by popferry".
+// trace field, the first with the account's name above it, and the first Received
+// field that says "by popferry".
 func (h header) traceSize() int64 {
-	n, trace, received := 0, false, false
+	n, trace, received, account := 0, false, false, false
 	for f, octets := range h.fields() {
 		switch {
+		case !trace && !account && f.is(forwarder.AccountField):
+			account = true
+			n += octets
 		case !trace && f.is(forwarder.TraceField):
 			trace = true
 			n += octets

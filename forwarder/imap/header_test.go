@@ -19,6 +19,10 @@ func TestHeader(t *testing.T) {
 	if got, want := h.traceSize(), int64(len("Received: from a\r\n\tby popferry with POP3 id x;\r\n\tdate\r\nX-Popferry-Trace: id=x; account=1\r\n")); got != want {
 		t.Errorf("the trace has %d octets, want %d", got, want)
 	}
+	const tag = "X-Popferry-Account: isp\r\n"
+	if got, want := header(tag+text+tag).traceSize(), h.traceSize()+int64(len(tag)); got != want {
+		t.Errorf("with the account's name above, and one below that is not ours: %d octets, want %d", got, want)
+	}
 }
 
 func FuzzHeader(f *testing.F) {

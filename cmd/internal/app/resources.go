@@ -88,6 +88,7 @@ func (r Resources) Account(c config.Account) (fetcher.Account, error) {
 	return fetcher.Account{
 		Name:     c.Name,
 		Settings: accountSettings(c),
+		Tagged:   c.Tag == config.TagHeader,
 		Source: mailbox.Source{
 			Host:        c.Host,
 			Addr:        dialer.Addr(),
@@ -132,7 +133,7 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 	for _, f := range a.cfg.Forward {
 		if f.Name == c.Forward {
 			d.OnReject, d.Quarantine = onReject(f)
-			d.Settings = destinationSettings(f)
+			d.Settings, d.ForwardedTo = destinationSettings(f), f.XForwardedTo
 			d.Quota = a.quota(f)
 			if f.Stores() {
 				d.Address = OwnAddress(f)

@@ -24,6 +24,12 @@ const (
 	// FolderInbox is the folder that each mailbox has (RFC 9051 5.1).
 	FolderInbox = "INBOX"
 
+	// TagNone, TagHeader and TagPlus say how the inbox can tell an account's mail: not
+	// at all, by a field of its own, or by the recipient, leo+ACCOUNT@example.org.
+	TagNone   = "none"
+	TagHeader = "header"
+	TagPlus   = "plus"
+
 	FirstRunAll = "all" // forward also what is in the mailbox at the first poll
 	FirstRunNew = "new" // only record it
 
@@ -150,6 +156,7 @@ type Account struct {
 	To          []string
 	From        string // address, SenderOriginal or SenderNull
 	Folder      string // where To and From mean nothing (Destination.Stores), else empty
+	Tag         string // TagNone, TagHeader or TagPlus; To has the tag already
 	File        string // where it is defined
 	Line        int
 }
@@ -189,6 +196,7 @@ type Destination struct {
 	Helo          string // empty: the host's name
 	From          string // as Account.From; empty only where To is too
 	To            []string
+	XForwardedTo  bool   // a field with the recipients is put on top of each message
 	Connections   int    // at most, at once
 	InFlight      int    // at most, transactions sent and not yet answered
 	Rate          []Rate // all of them hold; empty: no limit

@@ -39,9 +39,9 @@ func serverKeyNames() []string {
 func meaningless(protocol string) []string {
 	switch protocol {
 	case ProtocolIMAP:
-		return []string{"path", "helo", "from", "to"}
+		return []string{"path", "helo", "from", "to", "x_forwarded_to"}
 	case ProtocolMaildir:
-		return append(serverKeyNames(), "from", "to", "rate")
+		return append(serverKeyNames(), "from", "to", "x_forwarded_to", "rate")
 	case ProtocolLMTP:
 		return []string{"provider", "path", "folder", "create_folder"}
 	}
@@ -186,6 +186,9 @@ func (d *forwardMapping) defaultFrom() string {
 func (a *accountMapping) checkEnvelope(protocol string) {
 	if stores(protocol) {
 		a.checkMeaning(protocol, []string{"from", "to"})
+		if a.Tag == TagPlus {
+			a.key("tag").fail("plus conflicts with protocol: %s, which has no recipient; use tag: header, or folder", protocol)
+		}
 	} else {
 		a.checkMeaning(protocol, []string{"folder"})
 	}

@@ -58,6 +58,7 @@ func TestThreeFacts(t *testing.T) {
 		Endpoint: "smtp smtp.example.org:587",
 		To:       []string{"leo@example.org"},
 		From:     "leo@example.org",
+		Tag:      config.TagNone,
 		File:     "testdata/good/three-facts.yaml",
 		Line:     2,
 	})
@@ -197,6 +198,7 @@ func TestEverything(t *testing.T) {
 		Endpoint:    "lmtp unix:/run/dovecot/lmtp:0",
 		To:          []string{"leo", "mia"},
 		From:        config.SenderNull,
+		Tag:         config.TagNone,
 		File:        path,
 		Line:        15,
 	})

@@ -84,6 +84,7 @@ func (l *loader) accountKeys(a *Account) keyTable {
 		key("to", "", addresses(&a.To)),
 		key("from", "", sender(&a.From)),
 		key("folder", "", text(&a.Folder)),
+		key("tag", TagNone, oneOf(&a.Tag, words(TagNone, TagHeader, TagPlus))),
 	})
 }
 
@@ -100,6 +101,7 @@ func (l *loader) forwardKeys(d *Destination) keyTable {
 		key("helo", "", host(&d.Helo)),
 		key("from", "", sender(&d.From)),
 		key("to", "", addresses(&d.To)),
+		key("x_forwarded_to", "false", boolean(&d.XForwardedTo)),
 		key("folder", "", text(&d.Folder)),
 		key("create_folder", "false", boolean(&d.CreateFolder)),
 		key("connections", "4", number(&d.Connections, 1, maxParallel)),

@@ -123,6 +123,7 @@ func (l *loader) resolveDelivery(a *accountMapping) {
 	}
 	a.checkDomains("to", d.Protocol, a.To...)
 	a.checkDomains("from", d.Protocol, a.From)
+	a.tagRecipients()
 }
 
 // destination returns the destination of an account, or nil.
