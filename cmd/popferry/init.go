@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/invocation"
 	"github.com/popferry/popferry/cmd/internal/probe"
+	"github.com/popferry/popferry/cmd/internal/service"
 	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/forwarder/imap"
@@ -63,13 +66,7 @@ func (p *program) initCommand() *cobra.Command {
 			if poll {
 				err = p.pollFirst(c.Context(), result)
 			}
-			front.Say("\nNext:")
-			if result.Added {
-				front.Say("  A running popferry picks up the new account by itself.")
-			} else {
-				front.Say("  popferry run%s   collects mail every 10 minutes, until you stop it", naming(result.Config))
-			}
-			front.Say("  popferry init%s  adds another mailbox", naming(result.Config))
+			p.sayNext(front, result)
 			return err
 		},
 	}
@@ -80,13 +77,49 @@ func (p *program) initCommand() *cobra.Command {
 	return p.withConfig(c)
 }
 
-// naming is what a command needs to find a configuration: nothing if it looks there
+// sayNext says what the user can do next, and how to keep popferry running.
+func (p *program) sayNext(front frontEnd, result setup.Result) {
+	v := invocation.New(p.arg0, naming(result.Config))
+	say := func(command, does string) { _, _ = fmt.Fprintf(p.stdout, "  %s\n      %s\n", v.Command(command), does) }
+	front.Say("\nNext:")
+	if result.Added {
+		front.Say("  A running popferry picks up the new account by itself.")
+	} else {
+		say("run", "collects mail every 10 minutes, until you stop it")
+	}
+	say("init", "adds another mailbox")
+	if result.Added {
+		return
+	}
+	program, err := os.Executable()
+	if err != nil || invocation.New(program, "").Program != program { // made by go run, for now
+		front.Say("To keep it running, install the program: popferry help service")
+		return
+	}
+	kind := service.Here().Kind()
+	front.Say("\nTo keep it running, by %s (popferry help service has other ways):\n", kind)
+	_, _ = fmt.Fprint(p.stdout, service.Setup{Program: program, Config: naming(result.Config), StateDir: stateDir()}.Commands(kind))
+}
+
+// naming is how a command has to be told of a configuration: "" if it looks there
 // first.
 func naming(path string) string {
 	if found, err := config.Find("", config.Env{}); err == nil && found == path && os.Getenv("POPFERRY_CONFIG") == "" {
 		return ""
 	}
-	return " --config " + path
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
+// stateDir is the folder of the ledger, if it depends on the user's environment; "": it
+// does not.
+func stateDir() string {
+	if os.Getenv("XDG_STATE_HOME") == "" && os.Getenv("STATE_DIRECTORY") == "" {
+		return ""
+	}
+	return filepath.Dir(config.DefaultState(config.Env{}))
 }
 
 func defineInput(c *cobra.Command, in *setup.Input) {

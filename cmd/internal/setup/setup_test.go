@@ -3,6 +3,7 @@ package setup_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -312,5 +313,40 @@ func TestAddressWithDecoration(t *testing.T) {
 		if cfg, err := app.Load(f.options.Config); err != nil || cfg.Accounts[0].Name != "leo@isp.test" {
 			t.Errorf("%q: got %+v, %v; want the account leo@isp.test", address, cfg, err)
 		}
+	}
+}
+
+// In a folder that git keeps, git add takes no password.
+func TestGitTakesNoPasswords(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, "")
+	git := func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", f.dir}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	git("init", "-q")
+	f.succeeds(f.run(f.everything()))
+	git("add", ".")
+	if taken := git("ls-files"); strings.Contains(taken, ".password") || !strings.Contains(taken, "popferry.yaml") {
+		t.Errorf("git takes\n%s", taken)
+	}
+	if err := os.WriteFile(f.path(".gitignore"), []byte("*.o\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"popferry.yaml", "accounts.d/leo@isp.test.yaml", "accounts.d/leo@isp.test.password", "inbox.password"} {
+		if err := os.Remove(f.path(file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.succeeds(f.run(f.everything()))
+	if said := f.screen.String(); !strings.Contains(said, "Add this line to "+f.path(".gitignore")+": *.password") {
+		t.Errorf("it is not said that git takes the passwords:\n%s", said)
 	}
 }

@@ -23,6 +23,13 @@ func (s *setup) write(ctx context.Context, a Answers) error {
 	if err != nil {
 		return err
 	}
+	add, incomplete := ignored(filepath.Dir(a.Target.Config), files)
+	if add != nil {
+		files = slices.Insert(files, 0, *add) // before there is a password
+	}
+	if incomplete != "" {
+		s.Say("\n  ! The passwords go into a folder that git keeps. Add this line to %s: %s", incomplete, ignorePattern)
+	}
 	s.Say("\nFiles to write:")
 	for _, f := range files {
 		s.Say("  %s", f.Path)
