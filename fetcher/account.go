@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -27,9 +28,26 @@ type Account struct {
 	// is another one after a failure, the account's back-off is over.
 	Settings    string
 	Destination Destination
+	Filter      Filter    // where set, looks at each message
 	Progress    *Progress // where set, counts how far a poll has come
 	Turn        Turn      // bounds a poll in time while others wait
 	Tagged      bool      // the account's name has a field of its own in what is forwarded
+}
+
+// Filter looks at messages before they are sent.
+type Filter interface {
+	// Look says what becomes of a message. It may be called from several goroutines,
+	// and bounds how many of them it serves at once. Its error is no fault of the
+	// message's.
+	Look(ctx context.Context, message io.Reader) (Verdict, error)
+}
+
+// Verdict is what a filter says of a message. The zero value is that it is sent as
+// any other.
+type Verdict struct {
+	Drop   bool
+	Reason string   // for Drop; "": none was given
+	To     []string // the recipients, instead of the account's own; or the folder
 }
 
 // origin is the account as trace lines name it.

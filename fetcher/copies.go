@@ -159,6 +159,12 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			_ = err // the poll was stopped for it
 			continue
 		}
+		if s.undecided(m) {
+			v, err := p.look(ctx, m)
+			if !s.settle(ctx, m, v, err) {
+				continue
+			}
+		}
 		alone := m.mayHaveArrived()
 		if alone {
 			all.Wait()

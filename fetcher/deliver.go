@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/doubt"
@@ -19,18 +20,19 @@ import (
 // delivery is one message on its way to the destination.
 type delivery struct {
 	*fetched
-	slot     Delivery      // its place at the forwarder; nil: there is no one left to send it to
-	before   ledger.Record // its row before
-	rec      *ledger.Record
-	pending  []string // who still has to get it
-	envelope outcome.Envelope
-	sender   string
-	attempt  outcome.Attempt
-	intended bool          // its row says sending
-	intent   ledger.Record // the row then
-	arrived  time.Time     // when it came to its mailbox
-	mayHide  bool          // its server may not give it again: see session.mayHide
-	keeps    bool          // its server is known to
+	slot       Delivery      // its place at the forwarder; nil: there is no one left to send it to
+	before     ledger.Record // its row before
+	rec        *ledger.Record
+	recipients []string // all of them
+	pending    []string // who still has to get it
+	envelope   outcome.Envelope
+	sender     string
+	attempt    outcome.Attempt
+	intended   bool          // its row says sending
+	intent     ledger.Record // the row then
+	arrived    time.Time     // when it came to its mailbox
+	mayHide    bool          // its server may not give it again: see session.mayHide
+	keeps      bool          // its server is known to
 	// unanswered is how often messages had got no whole reply when it was begun.
 	unanswered int
 }
@@ -39,8 +41,11 @@ type delivery struct {
 // date) and takes its place in the order at once.
 func (s *session) submit(m *fetched) *delivery {
 	rec := *m.row
-	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender}
+	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender, recipients: s.Destination.Recipients}
 	d.envelope.Wraps = s.Destination.OnReject == Wrap
+	if rec.Chosen = m.chosen; rec.Chosen != "" && rec.Chosen != ledger.ChosenOwn {
+		d.recipients, d.envelope.Chosen = strings.Split(rec.Chosen, "\n"), true
+	}
 	if !m.fromCopy && !s.box.Hides() {
 		d.mayHide = s.mayHide()
 		d.keeps = !d.mayHide
@@ -55,7 +60,7 @@ func (s *session) submit(m *fetched) *delivery {
 	if s.Destination.Original && m.Header.HasReturnPath {
 		d.sender, d.envelope.OwnSender = m.Header.ReversePath(), true
 	}
-	d.pending, rec.Recipients = outcome.Pending(s.Destination.Recipients, rec.Recipients)
+	d.pending, rec.Recipients = outcome.Pending(d.recipients, rec.Recipients)
 	if len(d.pending) > 0 {
 		rec.Attempts++
 	}
@@ -77,7 +82,7 @@ func earliest(a, b time.Time) time.Time {
 // message is what is handed over.
 func (d *delivery) message(p *poll) *forwarder.Message {
 	a := p.Account
-	out := d.outgoing(a)
+	out := d.outgoing()
 	m := &forwarder.Message{
 		Sender:     d.sender,
 		Recipients: d.pending,
@@ -97,8 +102,8 @@ func (d *delivery) message(p *poll) *forwarder.Message {
 
 // outgoing is the message as it is sent. All recipients count, not only those
 // that are left, so that every attempt sends the same octets.
-func (d *delivery) outgoing(a Account) message.Outgoing {
-	return d.Outgoing([]byte(d.rec.TraceLines), a.Destination.Recipients)
+func (d *delivery) outgoing() message.Outgoing {
+	return d.Outgoing([]byte(d.rec.TraceLines), d.recipients)
 }
 
 // errHalted: the poll was stopped before a transaction had begun.
@@ -265,7 +270,7 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwa
 	doubt.Begin(d.rec, at)
 	put := func() error { return s.lease.Put(ctx, d.rec) }
 	if q := s.Destination.Quota; len(q.Limits) > 0 {
-		put = func() error { return s.lease.PutWithin(ctx, q, d.outgoing(s.Account).Size(), d.rec) }
+		put = func() error { return s.lease.PutWithin(ctx, q, d.outgoing().Size(), d.rec) }
 	}
 	err := put()
 	d.intent = *d.rec

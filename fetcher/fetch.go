@@ -20,6 +20,9 @@ type fetched struct {
 	*message.Body
 	row      *ledger.Record // without ID if it is new
 	fromCopy bool           // not from the server: what is listed under its UID has to be compared before it is deleted
+	// chosen are its recipients as in ledger.Record.Chosen; "": nothing decides about
+	// this message alone.
+	chosen string
 	// superseded are rows that turned out not to be the message's, though copies of it
 	// were kept under them.
 	superseded []*ledger.Record

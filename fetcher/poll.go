@@ -84,6 +84,8 @@ type earlier struct {
 	// again yet.
 	unsettled map[int64]bool
 	allotment allotment
+	// filterFaults are the faults of the account's filter in a row.
+	filterFaults int
 }
 
 // extra is the one more session that a poll has at a server that hides what was

@@ -78,7 +78,7 @@ func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to [
 
 // attachment is the refused message as it is sent once more.
 func (s *session) attachment(d *delivery, v outcome.Verdict, to []string) (*forwarder.Message, error) {
-	from, all := s.Destination.Sender, s.Destination.Recipients
+	from, all := s.Destination.Sender, d.recipients
 	switch {
 	case s.Destination.Address != "":
 		from, all = s.Destination.Address, []string{s.Destination.Address}
@@ -110,7 +110,7 @@ func (s *session) interim(ctx context.Context, d *delivery, v outcome.Verdict) e
 // quarantine puts a refused message, as it would have been sent, into the folder
 // for it. From then on it counts as forwarded.
 func (s *session) quarantine(ctx context.Context, d *delivery, v outcome.Verdict, refused []string) (outcome.Verdict, error) {
-	path, err := s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.outgoing(s.Account).Reader())
+	path, err := s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.outgoing().Reader())
 	if err != nil {
 		return v, err
 	}

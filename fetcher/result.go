@@ -99,6 +99,16 @@ var ErrTooOld = errors.New("it was in the mailbox before the first run, and is o
 // ErrAdopted: the user said that the messages on the server count as seen.
 var ErrAdopted = errors.New("it counts as seen since popferry adopt")
 
+// DroppedError: the account's filter said that the message is not to be sent.
+type DroppedError struct{ Reason string }
+
+func (e *DroppedError) Error() string {
+	if e.Reason == "" {
+		return "the account's filter dropped it"
+	}
+	return "the account's filter dropped it: " + e.Reason
+}
+
 // TooLargeError: the message is larger than the account allows.
 type TooLargeError struct {
 	Size, Limit int64 // octets

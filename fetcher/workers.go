@@ -71,9 +71,14 @@ func (w *workers) leave(octets int64) {
 	defer w.mu.Unlock()
 	w.inside--
 	w.octets -= octets
+	w.wake()
+}
+
+// wake has the one who waits look again.
+func (w *workers) wake() {
 	select {
 	case w.left <- struct{}{}:
-	default: // it is known already that one left
+	default: // it is known already
 	}
 }
 
@@ -127,6 +132,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	}
 	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
 	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
+	q := &filtering{session: s, ctx: ctx, popCtx: popCtx, workers: w}
 	for left = s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
 		next := s.next(popCtx, w, left)
 		if next < 0 {
@@ -144,6 +150,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 		m, err := s.fetch(popCtx, c)
 		s.tried.Store(true)
 		if err != nil {
+			q.drain()
 			w.wait(popCtx)
 			return left, errors.Join(err, s.box.Discard(popCtx))
 		}
@@ -152,26 +159,32 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 			continue
 		}
 		failpoint("fetched")
-		alone := m.mayHaveArrived()
-		if alone {
-			w.wait(popCtx)
-		}
-		w.enter(popCtx, m.Octets)
-		d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
-		go func() {
-			defer w.leave(m.Octets)
-			defer s.Progress.finished()
-			s.deliver(ctx, d)
-		}()
-		if alone {
-			w.wait(popCtx)
-		}
+		q.add(m)
 	}
+	q.drain()
 	if len(left) == 0 {
 		err = s.box.AskAgain(popCtx, s.toDelete)
 	}
 	w.wait(popCtx)
 	return left, errors.Join(err, s.box.Discard(popCtx))
+}
+
+// handOn hands a message on to the destination, while the next one is fetched.
+func (s *session) handOn(ctx, popCtx context.Context, w *workers, m *fetched) {
+	alone := m.mayHaveArrived()
+	if alone {
+		w.wait(popCtx)
+	}
+	w.enter(popCtx, m.Octets)
+	d := s.submit(m) // mail arrives in the order in which it lay in the mailbox
+	go func() {
+		defer w.leave(m.Octets)
+		defer s.Progress.finished()
+		s.deliver(ctx, d)
+	}()
+	if alone {
+		w.wait(popCtx)
+	}
 }
 
 // next is the index of the message to be fetched next: the first, as a rule. Once

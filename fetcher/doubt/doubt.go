@@ -146,6 +146,6 @@ func arrive(rec *ledger.Record, now time.Time) {
 		}
 	}
 	rec.State, rec.ForwardedAt, rec.NextAttempt, rec.Cause = ledger.Forwarded, now, time.Time{}, ledger.Cause{}
-	rec.CopyFile, rec.TraceLines, rec.Mark, rec.DoubtSince = "", "", "", time.Time{}
+	rec.CopyFile, rec.TraceLines, rec.Chosen, rec.Mark, rec.DoubtSince = "", "", "", "", time.Time{}
 	rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
 }

@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Known is the part of a Record that a poll compares a listing with. A poll
 // reads one for every message that is still remembered: see Rows.
@@ -63,6 +66,11 @@ type Record struct {
 	// DoubtSince is when it was cut off with Mark, or, where popferry ended in the
 	// middle, when it was first looked for; zero: not yet.
 	DoubtSince time.Time
+	// Chosen are the recipients of this message alone, one a line: by its header, or by
+	// the account's filter. ChosenOwn: they are the account's own, and no filter is
+	// asked again. "": nothing was decided yet. It stays until the message is forwarded,
+	// so that each attempt has the same recipients.
+	Chosen string
 	// Excerpt is from the header. From, Subject and Date are kept only while the
 	// user may have to decide: in Held and Deferred.
 	Excerpt   Excerpt
@@ -73,6 +81,9 @@ type Record struct {
 
 	Recipients []Recipient
 }
+
+// ChosenOwn as Record.Chosen: the account's own recipients.
+const ChosenOwn = "*"
 
 // Excerpt is the part of a message's header that is shown, decoded as far as
 // possible.
@@ -105,6 +116,7 @@ const MaxDoubts = 3
 const (
 	CauseIncomplete = "incomplete" // it did not arrive whole
 	CauseTooLarge   = "too_large"  // larger than max_message_size
+	CauseFiltered   = "filtered"   // the account's filter dropped it
 	// CauseInterrupted: popferry ended while the message was being sent.
 	CauseInterrupted = "interrupted"
 	// CauseKilled: so it did MaxDoubts times in a row, and the message is held.
@@ -116,6 +128,11 @@ const (
 type Cause struct {
 	Code string
 	Text string
+}
+
+// MayHaveArrived reports whether some recipient has the message, or may have it.
+func (r *Record) MayHaveArrived() bool {
+	return r.Mark != "" || slices.ContainsFunc(r.Recipients, func(rc Recipient) bool { return rc.State == Forwarded || rc.State == Unknown })
 }
 
 // Worst is the state of a message with these recipients: the one of their states

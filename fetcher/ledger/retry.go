@@ -26,6 +26,12 @@ func (r *Record) Retry(now time.Time) bool {
 	if !r.State.Retryable() {
 		return false
 	}
+	switch {
+	case r.Cause.Code == CauseFiltered:
+		r.Chosen = ChosenOwn // the user decides otherwise than the filter
+	case !r.MayHaveArrived() && r.Chosen != ChosenOwn:
+		r.Chosen = "" // what chose its recipients may have been mended
+	}
 	if r.State == Skipped {
 		r.Cause = Cause{} // no failure; the others keep theirs until the next attempt
 	}

@@ -56,6 +56,9 @@ type Envelope struct {
 	// Several reports that there are several recipients, of whom some get the
 	// message, now or before: a refusal of one is not the route's fault.
 	Several bool
+	// Chosen reports that the recipients were chosen for this message alone: a refusal
+	// of one is that recipient's, and no route's.
+	Chosen bool
 	// Wraps reports that a refused message is sent once more as an attachment
 	// from one's own address: a server that takes its user's own mail alone is no
 	// obstacle then.
@@ -86,7 +89,7 @@ func Judge(o forwarder.Outcome, e Envelope) Disposition {
 		return Requeue
 	case o.TooManyRecipients() && e.Several:
 		return NextTransaction
-	case o.NoRoom() && e.Several && envelope:
+	case o.NoRoom() && (e.Several && envelope || e.Chosen && o.Stage == forwarder.StageRcpt):
 		return Retry
 	case o.NoRoom():
 		return NoRoom
@@ -116,7 +119,7 @@ func judgeImpossible(o forwarder.Outcome, e Envelope) Disposition {
 	switch {
 	case o.AboutSender() && e.OwnSender:
 		return Refused
-	case o.AboutAddress() && e.Several:
+	case o.AboutAddress() && (e.Several || e.Chosen):
 		return Refused
 	case o.AboutAddress():
 		return RouteFault
@@ -139,9 +142,9 @@ func judgeEnvelope(o forwarder.Outcome, e Envelope) Disposition {
 		// Not certain, or not for good; but one sender without a domain must not
 		// hold up all other mail.
 		return Retry
-	case o.Stage == forwarder.StageRcpt && e.Several && forGood:
+	case o.Stage == forwarder.StageRcpt && (e.Several || e.Chosen) && forGood:
 		return Refused
-	case o.Stage == forwarder.StageRcpt && e.Several:
+	case o.Stage == forwarder.StageRcpt && (e.Several || e.Chosen):
 		return Retry
 	default: // the configured addresses, for every message alike
 		return RouteFault

@@ -52,7 +52,7 @@ func Conclude(rec *ledger.Record, before []ledger.Recipient, v Verdict, a Attemp
 	rec.NextAttempt = time.Time{}
 	switch {
 	case rec.State == ledger.Forwarded:
-		rec.ForwardedAt, rec.CopyFile, rec.TraceLines, rec.Cause = a.Now, "", "", ledger.Cause{}
+		rec.ForwardedAt, rec.CopyFile, rec.TraceLines, rec.Chosen, rec.Cause = a.Now, "", "", "", ledger.Cause{}
 	case len(v.Recipients) > 0:
 		rec.Cause = describe(&MessageError{Outcome: v.Outcome, Held: rec.State == ledger.Held})
 	}

@@ -109,6 +109,11 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 			return &ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
 		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
+		for _, d := range a.cfg.Forward {
+			if d.Name == c.Forward {
+				acc.Filter = r.newFilter(c, d)
+			}
+		}
 		a.accounts[c.Name] = acc
 	}
 	return nil

@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/filter"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/fetcher"
@@ -22,12 +23,16 @@ type Resources struct {
 	Tokens  *oauth.Tokens     // access tokens
 	Trace   Trace             // of run --trace
 	Tracker *progress.Tracker // nil: progress is not shown
+	Filters filter.Slots      // of the commands that look at messages
 }
 
 // NewResources returns resources with an empty cache and no observers.
 func NewResources() Resources {
-	return Resources{Network: dial.NewNetwork(), Pools: new(Pools), Tokens: new(oauth.Tokens)}
+	return Resources{Network: dial.NewNetwork(), Pools: new(Pools), Tokens: new(oauth.Tokens), Filters: filter.NewSlots(maxFilters)}
 }
+
+// maxFilters is how many filters run at once, of all accounts together.
+const maxFilters = 8
 
 // Dialer returns a dialer for a server of the configuration.
 func (r Resources) Dialer(s config.Server) (*dial.Dialer, error) { return r.Network.New(DialTarget(s)) }
@@ -124,6 +129,21 @@ func order(word string) identify.Order {
 	default:
 		return identify.Listed
 	}
+}
+
+// newFilter returns the filter of an account, nil without one. It may name what the
+// account's destination has: addresses, or folders.
+func (r Resources) newFilter(c config.Account, d config.Destination) fetcher.Filter {
+	if c.Filter.IsZero() {
+		return nil
+	}
+	f := &filter.Filter{Command: c.Filter.Command, Dir: c.Filter.Dir, Environ: c.Filter.Environ, Slots: r.Filters}
+	if d.Stores() {
+		f.Folder = d.CheckFolder
+	} else {
+		f.Address = d.CheckAddress
+	}
+	return f
 }
 
 // newDestination returns where an account's mail goes, and under which envelope.

@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/filter"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher"
@@ -59,6 +60,14 @@ var catalogue = []entry{
 	{Cause{"folder_access", "popferry may not write to the destination's folder", keptRemedy}, both(folder, is(fs.ErrPermission, syscall.EROFS))},
 	{Cause{"folder_full", "the disk of the destination's folder is full", "popferry then delivers by itself. " + keptRemedy}, both(as[*maildir.Error], answered(forwarder.Outcome.NoRoom))},
 	{Cause{"folder", "the destination's folder cannot be used", keptRemedy}, folder},
+
+	// An account's filter. No message is marked for it.
+	{Cause{ledger.CauseFiltered, "skipped", "To forward it after all, use popferry retry."}, as[*fetcher.DroppedError]},
+	{Cause{"filter_missing", "the filter of the account cannot be started", "Check filter: the program needs its path, or to be on the PATH of popferry, and has to be executable. " + keptRemedy}, filterFault(filter.Missing)},
+	{Cause{"filter_late", "the filter of the account takes too long", "Run it by hand with a message on its standard input; give it a time limit of its own that is shorter. " + keptRemedy}, filterFault(filter.Late)},
+	{Cause{"filter_floods", "the filter of the account prints too much", "It may print only X-Popferry-Folder and X-Popferry-To lines: have it report by its exit code, or send its output to /dev/null. " + keptRemedy}, filterFault(filter.Floods)},
+	{Cause{"filter_answer", "what the filter of the account prints is no answer", "It may print only X-Popferry-Folder and X-Popferry-To lines: have it report by its exit code, or send its output to /dev/null. " + keptRemedy}, filterFault(filter.Unclear)},
+	{Cause{"filter", "the filter of the account failed", "Its exit code has to be 0 (send the message) or 99 (drop it). " + keptRemedy}, filterFault(filter.Died)},
 
 	// popferry itself. The errors of the ledger contain their remedy.
 	{Cause{"ledger", "the ledger failed", ""}, as[*sqlite.Error]},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/filter"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
@@ -76,6 +77,14 @@ func signIn(r oauth.Reason) func(error) bool {
 	return func(err error) bool {
 		var e *oauth.Error
 		return errors.As(err, &e) && e.Reason == r
+	}
+}
+
+// filterFault matches a filter that failed in this way.
+func filterFault(k filter.Kind) func(error) bool {
+	return func(err error) bool {
+		var e *filter.Error
+		return errors.As(err, &e) && e.Kind == k
 	}
 }
 

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/popferry/popferry/cmd/internal/provider"
 	"github.com/popferry/popferry/forwarder/maildir"
@@ -115,6 +117,28 @@ func (d *forwardMapping) resolveMaildir() {
 		d.Name = d.Path
 	}
 	d.checkFolder(d.Protocol, d.Folder)
+}
+
+// CheckFolder reports a folder that the destination cannot have.
+func (d Destination) CheckFolder(name string) error {
+	switch {
+	case name == "" || strings.IndexFunc(name, unicode.IsControl) >= 0:
+		return fmt.Errorf("%q is not a folder", name)
+	case d.Protocol != ProtocolMaildir:
+		return nil
+	}
+	if err := maildir.CheckFolder(name); err != nil {
+		return fmt.Errorf("%q %w", name, err)
+	}
+	return nil
+}
+
+// CheckAddress reports what is not the address of a recipient.
+func (d Destination) CheckAddress(address string) error {
+	if !isAddress(address) || !strings.Contains(address, "@") && d.Protocol != ProtocolLMTP {
+		return fmt.Errorf("%q is not a mail address", address)
+	}
+	return nil
 }
 
 // checkFolder reports the name of a folder that a Maildir cannot have, or that lies

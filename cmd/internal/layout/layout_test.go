@@ -65,13 +65,15 @@ func TestIslands(t *testing.T) {
 func TestFetcher(t *testing.T) {
 	t.Parallel()
 	needs := map[string][]string{
-		"fetcher":          {"fetcher/mailbox", "fetcher/identify", "fetcher/doubt", "fetcher/outcome", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
-		"fetcher/mailbox":  {"fetcher/identify", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
-		"fetcher/identify": {"fetcher/pop3", "fetcher/ledger"},
-		"fetcher/doubt":    {"fetcher/ledger", "forwarder"},
-		"fetcher/outcome":  {"fetcher/ledger", "forwarder"},
-		"fetcher/spool":    {},
-		"fetcher/message":  {"fetcher/spool", "fetcher/ledger", "forwarder"},
+		"fetcher":           {"fetcher/mailbox", "fetcher/identify", "fetcher/doubt", "fetcher/outcome", "fetcher/message", "fetcher/multidrop", "fetcher/failpoint", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher/mailbox":   {"fetcher/identify", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher/identify":  {"fetcher/pop3", "fetcher/ledger"},
+		"fetcher/doubt":     {"fetcher/ledger", "forwarder"},
+		"fetcher/outcome":   {"fetcher/ledger", "forwarder"},
+		"fetcher/spool":     {},
+		"fetcher/failpoint": {},
+		"fetcher/multidrop": {},
+		"fetcher/message":   {"fetcher/spool", "fetcher/ledger", "forwarder"},
 	}
 	for _, p := range packages(t) {
 		allowed, ok := needs[p.name()]

@@ -109,6 +109,7 @@ func full() *ledger.Record {
 			CopyFile: "spool/1", Deletions: 1, MissingSince: epoch.Add(5 * time.Hour), Cause: ledger.Cause{Code: "refused", Text: "550 5.7.1 müde\r\nzweite Zeile"}},
 		MessageSize:  1<<40 + 1,
 		Digest:       "digest",
+		Chosen:       "a@example.org\nz@example.org",
 		BrokenAt:     1<<40 + 2,
 		Trace:        "trace",
 		TraceLines:   "Received: here\r\n",

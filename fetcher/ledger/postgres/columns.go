@@ -17,12 +17,12 @@ const (
 	knownColumns = `m.id, m.uid, m.generation, m.state, m.size, m.print, m.attempts, m.next_attempt, m.forwarded_at, m.deleted_at,
 		m.deletions, m.missing_since, m.cause_code, m.cause_text, m.copy`
 	restColumns = `m.account, m.message_size, m.broken_at, m.trace, m.first_attempt, m.trace_lines, m.mark, m.doubt_since,
-		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen, m.refused_since, m.digest, m.recipients`
+		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen, m.refused_since, m.digest, m.recipients, m.chosen`
 
 	putColumns = `account, uid, generation, state, size, print, attempts, next_attempt, forwarded_at, deleted_at,
 		deletions, missing_since, cause_code, cause_text, copy, message_size, broken_at, trace, first_attempt, trace_lines, mark, doubt_since,
-		message_id, header_from, header_subject, header_date, first_seen, refused_since, digest, recipients`
-	putMarks = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30`
+		message_id, header_from, header_subject, header_date, first_seen, refused_since, digest, recipients, chosen`
+	putMarks = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31`
 )
 
 // knownFields are the destinations of knownColumns.
@@ -35,7 +35,7 @@ func knownFields(k *ledger.Known) []any {
 // recordFields are the destinations of knownColumns and restColumns.
 func recordFields(r *ledger.Record, to *recipients) []any {
 	return append(knownFields(&r.Known), &r.Account, &r.MessageSize, &r.BrokenAt, &r.Trace, (*moment)(&r.FirstAttempt), (*octets)(&r.TraceLines), (*octets)(&r.Mark), (*moment)(&r.DoubtSince),
-		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*moment)(&r.FirstSeen), (*moment)(&r.RefusedSince), &r.Digest, to)
+		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*moment)(&r.FirstSeen), (*moment)(&r.RefusedSince), &r.Digest, to, &r.Chosen)
 }
 
 // putValues are the values for putColumns. A state without a name is an error.
@@ -50,7 +50,7 @@ func putValues(account int64, r *ledger.Record) ([]any, error) {
 	return []any{account, octets(r.UID), r.Generation, state(r.State), r.Size, octets(r.Fingerprint), r.Attempts,
 		moment(r.NextAttempt), moment(r.ForwardedAt), moment(r.DeletedAt),
 		r.Deletions, moment(r.MissingSince), text(r.Cause.Code), text(r.Cause.Text), text(r.CopyFile), r.MessageSize, r.BrokenAt, text(r.Trace), moment(r.FirstAttempt), octets(r.TraceLines), octets(r.Mark), moment(r.DoubtSince),
-		text(r.Excerpt.MessageID), text(r.Excerpt.From), text(r.Excerpt.Subject), text(r.Excerpt.Date), moment(r.FirstSeen), moment(r.RefusedSince), text(r.Digest), to}, nil
+		text(r.Excerpt.MessageID), text(r.Excerpt.From), text(r.Excerpt.Subject), text(r.Excerpt.Date), moment(r.FirstSeen), moment(r.RefusedSince), text(r.Digest), to, text(r.Chosen)}, nil
 }
 
 // recipients are those of a message as JSON. The names never change.

@@ -75,7 +75,7 @@ const (
 	// A message that was forwarded is not sent again: another process may have noted
 	// only now what it knew (Settle).
 	updateMessage = `UPDATE messages m SET (` + putColumns + `) = (` + putMarks + `)
-		FROM (SELECT id, state FROM messages WHERE id = $31 AND account = $1 FOR UPDATE) was
+		FROM (SELECT id, state FROM messages WHERE id = $32 AND account = $1 FOR UPDATE) was
 		WHERE m.id = was.id AND NOT (was.state = 'forwarded' AND $4 = 'sending') RETURNING was.state`
 	// Of an intent: see Settle.
 	intended = `m.account = $1 AND sha256(m.uid) = sha256($2) AND m.generation = $3 AND m.trace = $4 AND m.attempts = $5 AND $6::bigint IN (0, m.id)

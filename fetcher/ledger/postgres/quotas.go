@@ -67,13 +67,13 @@ func (l *Lease) PutWithin(ctx context.Context, q ledger.Quota, octets int64, r *
 		return err
 	}
 	var refused error
-	err = l.write(ctx, &change{run: func(ctx context.Context, c *pgx.Conn, n *counts) error {
-		if refused, err = l.spend(ctx, c, q, octets); err != nil || refused != nil {
+	err = l.write(ctx, &change{run: func(ctx context.Context, s *session, n *counts) error {
+		if refused, err = l.spend(ctx, s.conn, q, octets); err != nil || refused != nil {
 			return err
 		}
 		b := &pgx.Batch{}
 		p.queue(b, n)
-		return c.SendBatch(ctx, b).Close()
+		return s.ask(b)
 	}})
 	if err != nil || refused != nil {
 		return errors.Join(err, refused)

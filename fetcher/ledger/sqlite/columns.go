@@ -17,14 +17,14 @@ const (
 	knownColumns = `m.id, m.uid, m.generation, m.state, m.size, m.print, m.attempts, m.next_attempt, m.forwarded_at, m.deleted_at,
 		m.deletions, m.last_seen, m.cause_code, m.cause_text, m.spool`
 	restColumns = `m.account, m.message_size, m.broken_at, m.trace, m.first_attempt, m.trace_lines, m.mark, m.doubt_since,
-		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen, m.refused_since, m.digest`
+		m.message_id, m.header_from, m.header_subject, m.header_date, m.first_seen, m.refused_since, m.digest, m.chosen`
 
 	// keyColumns are written only when they change.
 	keyColumns = `account, uid, generation`
 	putColumns = `state, size, print, attempts, next_attempt, forwarded_at, deleted_at,
 		deletions, last_seen, cause_code, cause_text, message_size, broken_at, trace, first_attempt, trace_lines, mark, doubt_since, spool,
-		message_id, header_from, header_subject, header_date, first_seen, refused_since, digest`
-	putMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+		message_id, header_from, header_subject, header_date, first_seen, refused_since, digest, chosen`
+	putMarks = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
 
 	// A message without recipients joins one row of NULLs.
 	recipientColumns = `r.position IS NOT NULL, coalesce(r.address, ''), coalesce(r.state, 'sending'), coalesce(r.code, 0),
@@ -41,7 +41,7 @@ func knownFields(k *ledger.Known) []any {
 // restFields are the destinations of restColumns.
 func restFields(r *ledger.Record) []any {
 	return []any{&r.Account, &r.MessageSize, &r.BrokenAt, &r.Trace, (*millis)(&r.FirstAttempt), &r.TraceLines, &r.Mark, (*millis)(&r.DoubtSince),
-		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*millis)(&r.FirstSeen), (*millis)(&r.RefusedSince), &r.Digest}
+		&r.Excerpt.MessageID, &r.Excerpt.From, &r.Excerpt.Subject, &r.Excerpt.Date, (*millis)(&r.FirstSeen), (*millis)(&r.RefusedSince), &r.Digest, &r.Chosen}
 }
 
 // keyValues are the values for keyColumns.
@@ -54,7 +54,7 @@ func putValues(r *ledger.Record) []any {
 	return []any{state(r.State), r.Size, r.Fingerprint, r.Attempts,
 		millis(r.NextAttempt), millis(r.ForwardedAt), millis(r.DeletedAt),
 		r.Deletions, millis(r.MissingSince), r.Cause.Code, r.Cause.Text, r.MessageSize, r.BrokenAt, r.Trace, millis(r.FirstAttempt), r.TraceLines, r.Mark, millis(r.DoubtSince), r.CopyFile,
-		r.Excerpt.MessageID, r.Excerpt.From, r.Excerpt.Subject, r.Excerpt.Date, millis(r.FirstSeen), millis(r.RefusedSince), r.Digest}
+		r.Excerpt.MessageID, r.Excerpt.From, r.Excerpt.Subject, r.Excerpt.Date, millis(r.FirstSeen), millis(r.RefusedSince), r.Digest, r.Chosen}
 }
 
 // recipientFields are the destinations of recipientColumns; exists is false if

@@ -65,6 +65,7 @@ CREATE TABLE messages (
     refused_since  timestamptz,
     digest         text    NOT NULL,
     recipients     json    NOT NULL, -- in the order of the envelope; nobody asks for one alone
+    chosen         text    NOT NULL, -- ledger.Record.Chosen
     -- The first guarantee, where a bug in the program cannot break it.
     CHECK (deleted_at IS NULL OR state = 'forwarded')
 );

@@ -1,6 +1,6 @@
 //go:build failpoint
 
-package fetcher
+package failpoint
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 )
 
 // failpoints are the places between any two steps of a message's way at which
-// a test lets the process die; see failpoint.
+// a test lets the process die; see Hit.
 var failpoints = [...]string{
 	"listed",    // the listing is read, nothing is written
 	"fetched",   // a message is in the spool
@@ -29,9 +29,9 @@ var failpoints = [...]string{
 // it is built with the tag failpoint.
 var reached [len(failpoints)]atomic.Int64
 
-// failpoint kills the process, as kill -9 does, when the point that
+// Hit kills the process, as kill -9 does, when the point that
 // $POPFERRY_FAILPOINT names is reached for the n-th time: NAME:N.
-func failpoint(name string) {
+func Hit(name string) {
 	want, n, _ := strings.Cut(os.Getenv("POPFERRY_FAILPOINT"), ":")
 	if want != name {
 		return

@@ -1,0 +1,158 @@
+package fetcher
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// filtering are the messages at which an account's filter looks side by side. They are
+// handed on in the order in which they were fetched.
+type filtering struct {
+	*session
+	ctx, popCtx context.Context // of transactions, and of the POP3 session
+	workers     *workers
+	list        []*looked
+	octets      int64 // in the spool
+}
+
+// looked is a message at which the filter looks until done is closed.
+type looked struct {
+	m    *fetched
+	done chan struct{}
+	v    Verdict
+	err  error
+}
+
+const (
+	// maxLooks is at how many messages of an account its filter looks at once.
+	maxLooks = 4
+	// maxFilterFaults is how many times in a row a filter may fail before the poll
+	// fetches no more.
+	maxFilterFaults = 3
+)
+
+// add takes a message that was fetched.
+func (q *filtering) add(m *fetched) {
+	l := &looked{m: m, done: make(chan struct{})}
+	if !q.undecided(m) {
+		if len(q.list) == 0 {
+			q.handOn(q.ctx, q.popCtx, q.workers, m)
+			return
+		}
+		close(l.done)
+	} else {
+		go func() {
+			defer q.workers.wake()
+			defer close(l.done)
+			l.v, l.err = q.look(q.popCtx, m)
+		}()
+	}
+	q.list = append(q.list, l)
+	for q.octets += m.Octets; len(q.list) >= maxLooks || len(q.list) > 1 && q.octets > spooledOctets; {
+		q.next()
+	}
+}
+
+// next hands the first message on, once its filter has ended.
+func (q *filtering) next() {
+	l := q.list[0]
+	q.list = q.list[1:]
+	q.octets -= l.m.Octets
+	q.workers.await(q.popCtx, func() bool {
+		select {
+		case <-l.done:
+			return true
+		default:
+			return false
+		}
+	})
+	if l.m.chosen != "" || q.settle(q.popCtx, l.m, l.v, l.err) {
+		q.handOn(q.ctx, q.popCtx, q.workers, l.m)
+	} else {
+		q.Progress.finished()
+	}
+}
+
+// drain hands all of them on.
+func (q *filtering) drain() {
+	for len(q.list) > 0 {
+		q.next()
+	}
+}
+
+// undecided reports whether it is to be decided who gets a message. What was decided
+// before its first attempt stays: it may have arrived.
+func (p *poll) undecided(m *fetched) bool {
+	m.chosen = m.row.Chosen
+	if p.Filter != nil && m.chosen == "" && m.row.MayHaveArrived() { // it had no filter then
+		m.chosen = ledger.ChosenOwn
+	}
+	return p.Filter != nil && m.chosen == ""
+}
+
+// look asks the account's filter.
+func (p *poll) look(ctx context.Context, m *fetched) (Verdict, error) {
+	return p.Filter.Look(ctx, m.Item.Reader())
+}
+
+// settle does what the filter says of a message. It reports whether the message is to
+// be sent.
+func (s *session) settle(ctx context.Context, m *fetched, v Verdict, err error) bool {
+	switch {
+	case err != nil:
+		s.notFiltered(ctx, m, err)
+		return false
+	case v.Drop:
+		s.filterFaults = 0
+		s.drop(ctx, m, v.Reason)
+		return false
+	case len(v.To) > 0:
+		m.chosen = strings.Join(v.To, "\n")
+	default:
+		m.chosen = ledger.ChosenOwn
+	}
+	s.filterFaults = 0
+	return true
+}
+
+// notFiltered notes a message at which the filter failed. It is not marked, and the
+// others go on: it may be this message's doing. After several in a row it is the
+// filter's.
+func (s *session) notFiltered(ctx context.Context, m *fetched, why error) {
+	defer m.Release()
+	if !m.fromCopy {
+		s.box.Abandon(m.Number)
+	}
+	if ctx.Err() != nil { // it was stopped
+		return
+	}
+	s.leftOut.uids[m.UID] = m.Known.ID != 0
+	s.leftOut.fault = why
+	s.log.Error("the filter failed; the message is not sent and not marked, and the others go on", "uid", shown(m.UID), "error", why)
+	if s.filterFaults++; s.filterFaults >= maxFilterFaults {
+		s.tally.endFetching(why)
+	}
+}
+
+// drop leaves a message alone because the filter says so. A copy stays where its
+// server may not give it again: the user may want it.
+func (s *session) drop(ctx context.Context, m *fetched, reason string) {
+	defer m.Release()
+	rec := m.row
+	if !m.fromCopy && !s.box.Hides() && s.mayHide() && rec.CopyFile == "" {
+		if s.writeCopy(rec, m.Body) != nil {
+			return // the poll was stopped for it
+		}
+	}
+	why := &DroppedError{Reason: reason}
+	rec.State, rec.Cause, rec.NextAttempt = ledger.Skipped, ledger.Cause{Code: ledger.CauseFiltered, Text: why.Error()}, time.Time{}
+	rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
+	if err := s.put(ctx, []*ledger.Record{rec}); err != nil {
+		return
+	}
+	s.tally.count(ledger.Skipped, 1, 0)
+	s.log.Info("message", "uid", shown(rec.UID), "outcome", rec.State.String(), "reply", why.Error())
+}
