@@ -262,14 +262,14 @@ step 'Debian package'
 deb=("$tree"/dist/*.deb)
 dpkg-deb --info "${deb[0]}"
 dpkg-deb --contents "${deb[0]}" | awk '{print $1, $2, $6}'
-[[ $(dpkg-deb --info "${deb[0]}" conffiles) == /etc/popferry/popferry.yaml ]] || fail 'the configuration is not a conffile'
+[[ -z $(dpkg-deb --contents "${deb[0]}" | awk '$6 == "./etc/popferry/popferry.yaml"') ]] || fail 'popferry init would find a configuration'
 # Into a root of its own: nothing is installed here.
 root=$scratch/root
 mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates"
 touch "$root/var/lib/dpkg/status"
 dpkg --root="$root" --force-not-root --force-depends --force-script-chrootless --log="$scratch/dpkg.log" -i "${deb[0]}"
 "$root/usr/bin/popferry" version
-"$root/usr/bin/popferry" run --once --config "$root/etc/popferry/popferry.yaml" 2>"$scratch/log" && fail 'the example configuration runs'
+"$root/usr/bin/popferry" run --once --config "$root/usr/share/doc/popferry/examples/popferry.service.yaml" 2>"$scratch/log" && fail 'the example configuration runs'
 cat "$scratch/log"
 for page in "$root"/usr/share/man/man[157]/*.gz; do
 	[[ -z $(man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is not a valid manual page"
