@@ -162,7 +162,7 @@ accounts:
 forward:
   - {name: main, %[3]s, tls: none, from: me@example.org, to: [me@example.org]}
 `, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, nowhere), testworld.HostPort(t, sink.Addr().String()))
-	bad := testworld.Config(t, "accounts: [{host: pop.example.net, pasword: x, leave_on_server: perhaps}]\nfoward: []\n")
+	bad := testworld.Config(t, "accounts: [{host: pop.example.net, pasword: x, leave_on_server: perhaps}]\nforwards: []\n")
 	with := func(words string) []string { return append(strings.Fields(words), "--config", cfg) }
 	commands := [][]string{
 		{"providers"}, {"providers", "gmail", "outlook"}, {"providers", "nobody"}, {"nonsense"}, {"run", "--onec"}, {"version"},

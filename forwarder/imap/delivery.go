@@ -66,7 +66,7 @@ func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forward
 	case err != nil:
 		return forwarder.Outcome{}, err
 	case fail != nil:
-		return fail.Outcome(), nil
+		return fail.Outcome(), nil //nolint:nilerr // what the server said is the outcome
 	case ctx.Err() != nil:
 		return forwarder.Outcome{}, context.Cause(ctx)
 	}
@@ -147,7 +147,7 @@ func (d *Delivery) place(ctx context.Context, nul bool) (folder, forwarder.Outco
 		case err != nil:
 			return folder{}, forwarder.Outcome{}, err
 		case fail != nil:
-			return folder{}, fail.Outcome(), nil
+			return folder{}, fail.Outcome(), nil //nolint:nilerr // what the server said is the outcome
 		}
 		var f folder
 		var o forwarder.Outcome
