@@ -60,13 +60,23 @@ func ForMX(host string) (Provider, bool) {
 // ForHost returns the provider that runs the POP3, SMTP or IMAP server with that
 // name. One that is hosted there is returned only if nobody else names it.
 func ForHost(host string) (Provider, bool) {
-	host = canonical(host)
-	has := func(p Provider) bool { return slices.Contains(p.hosts(), host) }
-	if owner, ok := find(func(p Provider) bool { return p.HostedBy == "" && has(p) }); ok {
-		return owner, true
-	}
-	return find(has)
+	p, ok := byHost()[canonical(host)]
+	return p, ok
 }
+
+// byHost are the providers by the names of their servers: of several that share one,
+// the first to which it belongs.
+var byHost = sync.OnceValue(func() map[string]Provider {
+	all := make(map[string]Provider)
+	for _, p := range read() {
+		for _, host := range p.hosts() {
+			if before, there := all[host]; !there || before.HostedBy != "" && p.HostedBy == "" {
+				all[host] = p
+			}
+		}
+	}
+	return all
+})
 
 // Near returns the provider with a name, domain or server that is spelled almost
 // like word, and that spelling: gmail.com for gmial.com. It is "" if nothing is
