@@ -11,6 +11,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/oauthtest"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/login"
 )
 
@@ -99,4 +100,25 @@ func TestLeaseOfAnother(t *testing.T) {
 	}
 	w.clock.move(time.Hour)
 	wantReason(t, impatient(), oauth.Busy, w.Provider)
+}
+
+// forgetful is a store whose user signs out while a login waits for the lease.
+type forgetful struct{ store }
+
+func (s forgetful) LeaseToken(ctx context.Context, key ledger.TokenKey) (oauth.Lease, error) {
+	l, err := s.store.LeaseToken(ctx, key)
+	if err == nil {
+		err = l.Delete(ctx)
+	}
+	return l, err
+}
+
+// TestSignedOutMeanwhile: an access token is not used once its user has signed out,
+// though it is valid.
+func TestSignedOutMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, oauthtest.Options{})
+	w.clock.move(56 * time.Minute)
+	_, err := w.tokens.Get(t.Context(), forgetful{w.store}, w.client)
+	wantReason(t, err, oauth.Needed, w.Provider)
 }

@@ -15,24 +15,22 @@ import (
 // renew returns an access token under the lease of the sign-in. While the old one
 // can be used, that it cannot be renewed harms nobody.
 func (t *Tokens) renew(ctx context.Context, store Store, c Client, row ledger.Token) (string, error) {
-	renewed, err := t.renewed(ctx, store, c)
-	if err == nil {
-		return renewed.Access, nil
-	}
-	if _, ok := errors.AsType[*Error](err); ok && usable(ctx, row, t.now()) {
+	row, err := t.renewed(ctx, store, c, row)
+	if _, ok := errors.AsType[*Error](err); err == nil || ok && usable(ctx, row, t.now()) {
 		return row.Access, nil
 	}
 	return "", err
 }
 
-// renewed takes the lease of a sign-in, and renews it unless another holder has.
-func (t *Tokens) renewed(ctx context.Context, store Store, c Client) (ledger.Token, error) {
+// renewed takes the lease of a sign-in, and renews it unless another holder has. With
+// an error it returns the sign-in as it is, as far as that is known.
+func (t *Tokens) renewed(ctx context.Context, store Store, c Client, row ledger.Token) (ledger.Token, error) {
 	lease, err := take(ctx, store, c.Key())
 	if err != nil {
-		return ledger.Token{}, err
+		return row, err
 	}
 	defer func() { _ = lease.Release() }() // the lock ends with the file
-	row, err := t.current(ctx, lease, c)
+	row, err = t.current(ctx, lease, c)
 	if err != nil || good(ctx, row, t.now()) {
 		return row, err
 	}
