@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/trust"
 )
@@ -52,14 +53,22 @@ func under(dir, name string) string {
 }
 
 // locate returns the path of a file: the service manager's credential of this
-// name if there is one, otherwise the path that it means in the file of v.
+// name if there is one, otherwise the path that it means in the file of v. Without the
+// service manager, as at a shell, the credential password_isp is the file that it is
+// made of: systemd names those of a folder so (LoadCredential= in systemd.exec(5)).
 func (l *loader) locate(v yamlValue, name string) string {
 	if dir := l.env.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && filepath.IsLocal(name) {
 		if path := filepath.Join(dir, name); l.env.Exists(path) {
 			return path
 		}
 	}
-	return l.expand(v, name)
+	path := l.expand(v, name)
+	if folder, file, ok := strings.Cut(name, "_"); ok && filepath.IsLocal(name) && !l.env.Exists(path) {
+		if source := filepath.Join(filepath.Dir(path), folder, file); l.env.Exists(source) {
+			return source
+		}
+	}
+	return path
 }
 
 // secretFile sets the path of a file with a secret.

@@ -52,6 +52,7 @@ func TestSecretGet(t *testing.T) {
 		"ends":            "\r\n\n",
 		"both":            "wrong",
 		"credentials/one": "hunter2",
+		"folder/isp":      "hunter2",
 		"huge":            strings.Repeat("x", 100_000),
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
@@ -88,6 +89,7 @@ func TestSecretGet(t *testing.T) {
 		{name: "literal with a newline", key: `password: "hunter2\n"`, want: "hunter2"},
 		{name: "credential", key: "password_file: one", want: "hunter2"},
 		{name: "credential first", key: "password_file: both", want: "hunter2"},
+		{name: "what a credential is made of", key: "password_file: folder_isp", want: "hunter2"},
 		{name: "huge file", key: "password_file: huge", err: "reading the password from " + dir + "/huge: more than 65536 octets"},
 		{name: "command", key: "password_command: cat own", want: "hunter2"},
 		{name: "command prints nothing", key: "password_command: 'true'", err: "the password is empty"},
