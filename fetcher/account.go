@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
+	"github.com/popferry/popferry/fetcher/multidrop"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder"
 )
@@ -28,10 +29,13 @@ type Account struct {
 	// is another one after a failure, the account's back-off is over.
 	Settings    string
 	Destination Destination
-	Filter      Filter    // where set, looks at each message
-	Progress    *Progress // where set, counts how far a poll has come
-	Turn        Turn      // bounds a poll in time while others wait
-	Tagged      bool      // the account's name has a field of its own in what is forwarded
+	Filter      Filter // where set, looks at each message
+	// Multidrop, where set, says who gets each message. Destination.Recipients are who
+	// gets what names nobody, then.
+	Multidrop *multidrop.Sorter
+	Progress  *Progress // where set, counts how far a poll has come
+	Turn      Turn      // bounds a poll in time while others wait
+	Tagged    bool      // the account's name has a field of its own in what is forwarded
 }
 
 // Filter looks at messages before they are sent.

@@ -24,12 +24,12 @@ type delivery struct {
 	before     ledger.Record // its row before
 	rec        *ledger.Record
 	recipients []string // all of them
+	otherwise  []string // who get it if a recipient does not exist
 	pending    []string // who still has to get it
 	envelope   outcome.Envelope
 	sender     string
 	attempt    outcome.Attempt
-	intended   bool          // its row says sending
-	intent     ledger.Record // the row then
+	intent     ledger.Record // the row that says sending; zero: none was written
 	arrived    time.Time     // when it came to its mailbox
 	mayHide    bool          // its server may not give it again: see session.mayHide
 	keeps      bool          // its server is known to
@@ -42,8 +42,11 @@ type delivery struct {
 func (s *session) submit(m *fetched) *delivery {
 	rec := *m.row
 	d := &delivery{fetched: m, before: *m.row, rec: &rec, sender: s.Destination.Sender, recipients: s.Destination.Recipients}
+	if s.Multidrop != nil {
+		d.otherwise = s.Multidrop.Otherwise
+	}
 	d.envelope.Wraps = s.Destination.OnReject == Wrap
-	if rec.Chosen = m.chosen; rec.Chosen != "" && rec.Chosen != ledger.ChosenOwn {
+	if rec.Chosen = s.sorted(m); rec.Chosen != "" && rec.Chosen != ledger.ChosenOwn {
 		d.recipients, d.envelope.Chosen = strings.Split(rec.Chosen, "\n"), true
 	}
 	if !m.fromCopy && !s.box.Hides() {
@@ -103,7 +106,7 @@ func (d *delivery) message(p *poll) *forwarder.Message {
 // outgoing is the message as it is sent. All recipients count, not only those
 // that are left, so that every attempt sends the same octets.
 func (d *delivery) outgoing() message.Outgoing {
-	return d.Outgoing([]byte(d.rec.TraceLines), d.recipients)
+	return d.Outgoing([]byte(d.rec.TraceLines), slices.Concat(d.recipients, d.otherwise))
 }
 
 // errHalted: the poll was stopped before a transaction had begun.
@@ -149,6 +152,7 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 			return
 		}
 		v = s.goOn(ctx, d, outcome.Evaluate(outs, d.envelope, d.before.Recipients, d.attempt))
+		v = s.divert(ctx, d, v)
 	}
 	rejected, err := s.reject(ctx, d, v)
 	switch {
@@ -264,7 +268,7 @@ func (s *session) release(d *delivery, recorded bool, panicked any) {
 // intend records that a transaction for these recipients is about to begin, and
 // where the message will lie then.
 func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwarder.Mark) error {
-	d.intended, d.unanswered = true, s.tally.unanswered()
+	d.unanswered = s.tally.unanswered()
 	defer failpoint("intended")
 	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
 	doubt.Begin(d.rec, at)
@@ -281,7 +285,7 @@ func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwa
 func (d *delivery) rollback(l Lease) func(context.Context) error {
 	return func(ctx context.Context) error {
 		switch {
-		case !d.intended:
+		case d.intent.Trace == "":
 			return nil
 		case d.before.ID == 0:
 			return settle(ctx, l, &d.intent, nil)

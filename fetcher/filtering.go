@@ -2,10 +2,13 @@ package fetcher
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // filtering are the messages at which an account's filter looks side by side. They are
@@ -91,6 +94,56 @@ func (p *poll) undecided(m *fetched) bool {
 		m.chosen = ledger.ChosenOwn
 	}
 	return p.Filter != nil && m.chosen == ""
+}
+
+// sorted is who gets a message, as in ledger.Record.Chosen: where its header says it,
+// these, and where it may have arrived, those who it was sent to.
+func (p *poll) sorted(m *fetched) string {
+	if p.Multidrop == nil || m.chosen != "" && m.chosen != ledger.ChosenOwn {
+		return m.chosen
+	}
+	if m.row.MayHaveArrived() {
+		var to []string
+		for _, rc := range m.row.Recipients {
+			to = append(to, rc.Address)
+		}
+		return strings.Join(to, "\n")
+	}
+	return strings.Join(p.Multidrop.Recipients(m.Header.Topmost(p.Multidrop.Header)), "\n")
+}
+
+// divert sends a message to those who get what names nobody, if some of its recipients
+// do not exist.
+func (s *session) divert(ctx context.Context, d *delivery, v outcome.Verdict) outcome.Verdict {
+	if s.Multidrop == nil || len(v.NotThere) == 0 || v.Effect == outcome.Rollback {
+		return v
+	}
+	v, to := v.Diverted(d.otherwise, d.before.Recipients, d.attempt)
+	if len(to) == 0 {
+		return v
+	}
+	d.recipients = slices.Concat(d.recipients, to)
+	d.rec.Chosen = strings.Join(d.recipients, "\n")
+	if err := s.interim(ctx, d, v); err != nil {
+		_ = s.tally.abort(err)
+		return v
+	}
+	m := d.message(s.poll)
+	m.Recipients = to
+	outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, at forwarder.Mark) error {
+		if s.closed(ctx) {
+			return errHalted
+		}
+		return s.intend(ctx, d, to, at)
+	})
+	switch {
+	case s.halted(err):
+		return v
+	case err != nil:
+		_ = s.tally.abort(err)
+		return v
+	}
+	return v.And(outcome.Evaluate(outs, d.envelope, slices.Concat(d.before.Recipients, v.Recipients), d.attempt))
 }
 
 // look asks the account's filter.

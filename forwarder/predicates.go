@@ -116,6 +116,22 @@ func (o Outcome) AboutAddress() bool {
 	return o.Enhanced[1] == 1 || o.Enhanced[1] == 6 && o.Enhanced[2] == 7
 }
 
+// NoSuchRecipient reports whether a recipient was refused for good because of its
+// address: x.1.x (RFC 3463 3.2) but for the sender's codes, 5.6.7 where the address
+// needs SMTPUTF8 (RFC 6531 3.2), or, without an enhanced code, 550, 551 or 553 to RCPT
+// that is not about anything else that is known.
+func (o Outcome) NoSuchRecipient() bool {
+	switch {
+	case o.Code < 500 && o.Kind != Impossible:
+		return false
+	case o.Enhanced[1] == 1:
+		return o.Enhanced[2] != 7 && o.Enhanced[2] != 8
+	case o.Enhanced == EnhancedCode{5, 6, 7}:
+		return o.Stage == StageRcpt
+	}
+	return o.Enhanced == EnhancedCode{} && o.Stage == StageRcpt && (o.Code == 550 || o.Code == 551 || o.Code == 553) && !o.AboutSender() && !o.NoRelay() && !o.Listed()
+}
+
 // WantsLogin reports whether the server wants a login first: 530 once there is
 // TLS (RFC 4954 6), or words, some servers with 503.
 func (o Outcome) WantsLogin() bool {

@@ -2,6 +2,7 @@ package outcome
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -26,6 +27,8 @@ type Verdict struct {
 	// Quarantined are the recipients who refused the message and for whom it
 	// now is in quarantine.
 	Quarantined []string
+	// NotThere are the recipients who do not exist at the destination.
+	NotThere []string
 	// Outcome is the one that decided, for the log.
 	Outcome forwarder.Outcome
 }
@@ -79,6 +82,9 @@ func Evaluate(outs []forwarder.Outcome, e Envelope, before []ledger.Recipient, a
 		}
 		if d > worst {
 			worst, v.Outcome = d, o
+		}
+		if d == Refused && o.NoSuchRecipient() {
+			v.NotThere = append(v.NotThere, o.Recipient)
 		}
 		v.Recipients = append(v.Recipients, recipient(o, d, Find(before, o.Recipient), a))
 	}
@@ -158,6 +164,27 @@ func (v Verdict) Deferred(a Attempt) Verdict {
 	return v
 }
 
+// Diverted is the verdict with these recipients instead of those that do not exist,
+// and those of them who are still to get the message. From then on the others have
+// nothing more to get.
+func (v Verdict) Diverted(instead []string, before []ledger.Recipient, a Attempt) (w Verdict, to []string) {
+	v.Recipients = slices.Clone(v.Recipients)
+	for i, rc := range v.Recipients {
+		if slices.Contains(v.NotThere, rc.Address) && !slices.Contains(instead, rc.Address) {
+			v.Recipients[i].State, v.Recipients[i].NextAttempt = ledger.Forwarded, time.Time{}
+			v.Recipients[i].Text = "not there, so it goes to " + strings.Join(instead, ", ") + ": " + rc.Text
+		}
+	}
+	for _, address := range instead {
+		if Find(v.Recipients, address).State == 0 && Find(before, address).State != ledger.Forwarded {
+			v.Recipients = append(v.Recipients, ledger.Recipient{Address: address, State: ledger.Deferred, NextAttempt: a.Now})
+			to = append(to, address)
+		}
+	}
+	v.NotThere = nil
+	return v, to
+}
+
 // NotRemaining is the verdict with the remaining recipients to be tried later.
 func (v Verdict) NotRemaining(a Attempt) Verdict {
 	v.Recipients = slices.Clone(v.Recipients)
@@ -180,6 +207,7 @@ func (v Verdict) And(w Verdict) Verdict {
 		}
 	}
 	v.Blame, v.Remaining, v.Accepted = w.Blame, w.Remaining, v.Accepted || w.Accepted
+	v.NotThere = slices.Concat(v.NotThere, w.NotThere)
 	if w.Effect != Rollback { // the first transaction did happen
 		v.Effect = max(v.Effect, w.Effect)
 	}

@@ -108,7 +108,7 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 		if err != nil {
 			return &ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
-		acc.ID, acc.Destination = rows[i].ID, a.newDestination(c)
+		acc.ID, acc.Destination, acc.Multidrop = rows[i].ID, a.newDestination(c), newSorter(c.Multidrop)
 		for _, d := range a.cfg.Forward {
 			if d.Name == c.Forward {
 				acc.Filter = r.newFilter(c, d)

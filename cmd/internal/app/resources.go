@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/mailbox"
+	"github.com/popferry/popferry/fetcher/multidrop"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/forwarder/maildir"
 )
@@ -129,6 +130,14 @@ func order(word string) identify.Order {
 	default:
 		return identify.Listed
 	}
+}
+
+// newSorter returns the rule of a multidrop mailbox, nil without one.
+func newSorter(m config.Multidrop) *multidrop.Sorter {
+	if len(m.Domains) == 0 {
+		return nil
+	}
+	return &multidrop.Sorter{Header: m.Header, Prefix: m.Prefix, Domains: m.Domains, Map: m.Map, Otherwise: m.Otherwise}
 }
 
 // newFilter returns the filter of an account, nil without one. It may name what the

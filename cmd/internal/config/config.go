@@ -157,6 +157,7 @@ type Account struct {
 	From        string // address, SenderOriginal or SenderNull
 	Folder      string // where To and From mean nothing (Destination.Stores), else empty
 	Tag         string // TagNone, TagHeader or TagPlus; To has the tag already
+	Multidrop   Multidrop
 	Filter      Filter
 	File        string // where it is defined
 	Line        int

@@ -85,6 +85,7 @@ func (l *loader) accountKeys(a *Account) keyTable {
 		key("from", "", sender(&a.From)),
 		key("folder", "", text(&a.Folder)),
 		key("tag", TagNone, oneOf(&a.Tag, words(TagNone, TagHeader, TagPlus))),
+		group("multidrop", multidropKeys(&a.Multidrop)...),
 		key("filter", "", l.filter(&a.Filter)),
 	})
 }

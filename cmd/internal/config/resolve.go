@@ -104,6 +104,7 @@ func (l *loader) resolveDelivery(a *accountMapping) {
 	}
 	a.Forward, a.Endpoint = d.Name, d.Endpoint()
 	a.checkRate(d)
+	a.resolveMultidrop(d)
 	if a.checkEnvelope(d.Protocol); d.Stores() {
 		a.resolveFolder(d)
 		return

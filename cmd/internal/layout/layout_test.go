@@ -72,7 +72,7 @@ func TestFetcher(t *testing.T) {
 		"fetcher/outcome":   {"fetcher/ledger", "forwarder"},
 		"fetcher/spool":     {},
 		"fetcher/failpoint": {},
-		"fetcher/multidrop": {},
+		"fetcher/multidrop": {"forwarder"},
 		"fetcher/message":   {"fetcher/spool", "fetcher/ledger", "forwarder"},
 	}
 	for _, p := range packages(t) {

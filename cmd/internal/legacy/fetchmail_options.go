@@ -25,7 +25,7 @@ type rcOption struct {
 const (
 	sameOctets   = "popferry forwards messages unchanged; nothing to do"
 	paces        = "popferry sets its own pace and deletes at the end of a session; nothing to do"
-	oneMailbox   = "popferry forwards all mail of a mailbox to the addresses in to and does not sort it by its header; let the destination sort it"
+	oneMailbox   = "if this mailbox has the mail of a whole domain, set multidrop for the account: popferry help multidrop"
 	noKerberos   = "popferry does not support this login method; see auth in config.example.yaml"
 	noCommands   = "popferry runs no commands before or after a poll; run them where popferry is started"
 	forIMAP      = "only for IMAP; nothing to do"

@@ -155,7 +155,7 @@ func (r *reader) getmailRest(rc ini) {
 				remarks = append(remarks, Remark{Place: v.Place, Text: key + ": " + why})
 			}
 			if strings.HasPrefix(section, "filter") && key == "type" {
-				remarks = append(remarks, Remark{Place: v.Place, Text: "[" + section + "]: popferry has no filters; let the destination filter mail"})
+				remarks = append(remarks, Remark{Place: v.Place, Text: "[" + section + "]: set filter for the account, with a command (popferry help filters), or let the destination filter mail"})
 			}
 		}
 	}

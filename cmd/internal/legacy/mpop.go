@@ -140,7 +140,7 @@ func (r *reader) mpopRest(m mpopAccount) {
 		"tls_min_dh_prime_bits": "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
 		"delivery":              "popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that mpop delivers to",
 		"killsize":              "popferry deletes only what it has forwarded; see max_message_size",
-		"filter":                "popferry has no filters; let the destination filter mail",
+		"filter":                "set filter for the account, with a command (popferry help filters), or let the destination filter mail",
 	}
 	var remarks []Remark
 	for name, c := range m.commands {
