@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -13,12 +14,12 @@ import (
 // kept all the same.
 func TestBrokenSessionDoesNotShowThatTheServerKeeps(t *testing.T) {
 	t.Parallel()
-	breaks := false
+	var breaks atomic.Bool
 	f := newFixture(t, faults{
 		pipelining: pop3test.PipeliningHidden, smtp: smtpFault(forwarder.StageDot, reply(554, 5, 6, 0), onMessage(4)),
 		hides: &hiding{bySession: true},
 		pop: func(s *pop3test.Session, verb, arg string) bool {
-			if m := s.Message(arg); breaks && verb == "RETR" && m != nil && m.UID == "uid-last" {
+			if m := s.Message(arg); breaks.Load() && verb == "RETR" && m != nil && m.UID == "uid-last" {
 				s.Close()
 				return true
 			}
@@ -28,10 +29,10 @@ func TestBrokenSessionDoesNotShowThatTheServerKeeps(t *testing.T) {
 	f.add("m1", "m2", "m3")
 	f.pollEvery12Hours(1, false)
 	f.add("m4")
-	breaks = true
+	breaks.Store(true)
 	f.add("last")
 	f.pollEvery12Hours(1, false) // now it is known that it hides
-	breaks = false
+	breaks.Store(false)
 	f.pollEvery12Hours(3, false)
 	f.wantState("uid-m4", "held")
 	f.wantLeft("uid-m4")

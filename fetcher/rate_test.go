@@ -113,13 +113,17 @@ func (r rivals) PutWithin(ctx context.Context, q ledger.Quota, octets int64, rec
 // fetched: they are not sent, nothing is marked, and nothing is lost.
 func TestRateThatOthersUseUpMeanwhile(t *testing.T) {
 	t.Parallel()
-	for name, hides := range map[string]*hiding{"": nil, "at a server that hides": {}} {
+	for name, hides := range map[string]bool{"": false, "at a server that hides": true} {
 		for _, keep := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, " kept ", keep), func(t *testing.T) {
 				t.Parallel()
-				f := newFixture(t, faults{hides: hides, pool: oneConnection})
+				var server *hiding
+				if hides {
+					server = new(hiding)
+				}
+				f := newFixture(t, faults{hides: server, pool: oneConnection})
 				f.account.Policy.Keep = keep
-				f.account.Source.Hides = hides != nil
+				f.account.Source.Hides = hides
 				f.hourly(ledger.Amount{Messages: 100})
 				var left atomic.Int32
 				left.Store(2)

@@ -241,8 +241,8 @@ func TestNextCommands(t *testing.T) {
 	testworld.Write(t, usual, "")
 	for _, tt := range []struct{ variable, path, want string }{
 		{"", usual, ""},
-		{"", filepath.Join(dir, "other.yaml"), " --config " + filepath.Join(dir, "other.yaml")},
-		{usual, usual, " --config " + usual}, // the next shell may not have the variable
+		{"", filepath.Join(dir, "other.yaml"), filepath.Join(dir, "other.yaml")},
+		{usual, usual, usual}, // the next shell may not have the variable
 	} {
 		t.Setenv("XDG_CONFIG_HOME", dir)
 		t.Setenv("POPFERRY_CONFIG", tt.variable)

@@ -103,7 +103,7 @@ state: popferry.db
 	if err := p.WaitDelivered(ctx, "inbox", 500); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs = popferry(t, "run", "--once", "--config", cfg); code != 0 || strings.Count(out, ": 0 forwarded") != 3 {
+	if code, out, errs = popferry(t, "run", "--once", "--verbose", "--config", cfg); code != 0 || strings.Count(out, ": 0 forwarded") != 3 {
 		t.Errorf("second poll: got exit %d, want %d\n%s%s", code, exitOK, out, errs)
 	}
 	got := fingerprints(t, p.Delivered("inbox"))
