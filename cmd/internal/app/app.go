@@ -74,8 +74,28 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 		Log:      o.Log,
 		Stopping: o.Stopping,
 		Next:     o.Next,
+		Now:      clockOf(store, o.Log),
 	})
 	return a, nil
+}
+
+// mostAhead is how far a database's clock may be from this machine's without a word.
+const mostAhead = time.Minute
+
+// clockOf is the clock of a shared ledger, by which all that use it go; nil: this
+// machine's.
+func clockOf(store ledger.Store, log *slog.Logger) func() time.Time {
+	shared, ok := store.(interface {
+		Now() time.Time
+		Ahead() time.Duration
+	})
+	if !ok {
+		return nil
+	}
+	if ahead := shared.Ahead(); ahead.Abs() > mostAhead {
+		log.Warn("the clocks of the ledger's database and of this machine differ; popferry goes by the database's: set the one that is wrong", "database_ahead", ahead.Round(time.Second))
+	}
+	return shared.Now
 }
 
 // wire makes what the poller needs: the folder for temporary files, the pools of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -12,16 +13,23 @@ import (
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/trust"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/postgres"
+	"github.com/popferry/popferry/fetcher/ledger/seal"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // OpenLedger opens the configuration's ledger, if nobody else can have written it.
 // The configuration's access tokens come from it from now on.
 func OpenLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
-	if err := trust.Current().Ledger(cfg.State); err != nil {
-		return nil, &ConfigError{Err: fmt.Errorf("state: %w", err)}
+	return openLedger(ctx, cfg, false)
+}
+
+// openLedger is OpenLedger; look is for commands that only look.
+func openLedger(ctx context.Context, cfg *config.Config, look bool) (ledger.Store, error) {
+	store, err := openStore(ctx, cfg, look)
+	if _, ok := errors.AsType[*ConfigError](err); ok {
+		return nil, err
 	}
-	store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
 	if err == nil {
 		useTokens(cfg, store, new(oauth.Tokens))
 		return store, nil
@@ -38,11 +46,43 @@ func OpenLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
 func ReadLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
 	existing := *cfg
 	existing.StateCreate = false
-	store, err := OpenLedger(ctx, &existing)
+	store, err := openLedger(ctx, &existing, true)
 	if errors.Is(err, ledger.ErrMissing) && cfg.StateCreate {
 		return nil, nil
 	}
 	return store, err
+}
+
+// openStore opens the file or the database.
+func openStore(ctx context.Context, cfg *config.Config, look bool) (ledger.Store, error) {
+	if cfg.Shared == nil {
+		if err := trust.Current().Ledger(cfg.State); err != nil {
+			return nil, &ConfigError{Err: fmt.Errorf("state: %w", err)}
+		}
+		store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
+	}
+	o := postgres.Options{Create: cfg.StateCreate, Look: look}
+	if !cfg.Shared.Password.IsZero() {
+		o.Password = cfg.Shared.Password.Get
+	}
+	if cfg.Shared.TokenKeyFile != "" {
+		keys, err := os.ReadFile(cfg.Shared.TokenKeyFile)
+		if err == nil {
+			o.Seal, err = seal.New(string(keys))
+		}
+		if err != nil {
+			return nil, &ConfigError{Err: fmt.Errorf("token_key_file: %w", err)}
+		}
+	}
+	store, err := postgres.Open(ctx, cfg.Shared.URL, o)
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 // CopyWarnings says, a line each, which retained copies are sent by no poll of the

@@ -55,13 +55,15 @@ const (
 // Config is a checked configuration. Every default is filled in. Paths are
 // absolute, or relative to the working directory.
 type Config struct {
-	Path        string // the file it was read from
-	State       string // the ledger's file
-	StateCreate bool   // whether a missing ledger may be created
-	Schedule    string // cron expression or descriptor
-	Concurrency int    // accounts polled at once
-	PerHost     int    // sessions to one POP3 host at once
-	Listen      string // host:port of the status page; empty: none
+	Path        string       // the file it was read from
+	State       string       // the ledger's file, or the URL of its database
+	Shared      *SharedState // nil: it is a file
+	Local       string       // where the ledger would be if it was a file: see Beside
+	StateCreate bool         // whether a missing ledger may be created
+	Schedule    string       // cron expression or descriptor
+	Concurrency int          // accounts polled at once
+	PerHost     int          // sessions to one POP3 host at once
+	Listen      string       // host:port of the status page; empty: none
 	Web         Web
 	Notify      Notify
 	Spool       Spool

@@ -28,8 +28,15 @@ func (l *loader) includedKeys(shared *fields) keyTable {
 
 func (l *loader) settingKeys() keyTable {
 	c := l.config
+	if c.Shared == nil {
+		c.Shared = &SharedState{}
+	}
 	return slices.Concat(keyTable{
-		key("state", "", l.path(&c.State)),
+		key("state", "", l.state),
+		key("state_password_env", "", l.passwordEnv(&c.Shared.Password)),
+		key("state_password_file", "", l.passwordFile(&c.Shared.Password)),
+		key("state_password_command", "", l.passwordCommand(&c.Shared.Password)),
+		key("token_key_file", "", l.secretFile(&c.Shared.TokenKeyFile)),
 		key("state_create", "true", boolean(&c.StateCreate)),
 		key("schedule", "@every 10m", l.schedule(&c.Schedule)),
 		key("concurrency", "16", number(&c.Concurrency, 1, maxParallel)),

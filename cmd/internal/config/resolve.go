@@ -48,8 +48,17 @@ func (l *loader) resolvePlaces(main mapping) {
 		main.key("state").fail("missing, and there is no default because none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
 		return
 	}
+	l.resolveShared(main)
+	beside := c.State
+	if c.Shared != nil {
+		if c.Local = DefaultState(l.env); c.Local == "" {
+			main.key("spool").fail("the place for files of this machine is not known, because none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set")
+			return
+		}
+		beside = c.Local
+	}
 	if c.Spool.Dir == "" {
-		c.Spool.Dir = strings.TrimSuffix(c.State, filepath.Ext(c.State)) + ".spool"
+		c.Spool.Dir = strings.TrimSuffix(beside, filepath.Ext(beside)) + ".spool"
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // Dir is the folder with a configuration's copies, beside the ledger.
-func Dir(cfg *config.Config) string { return cfg.State + ".kept" }
+func Dir(cfg *config.Config) string { return cfg.Beside(".kept") }
 
 // Found are copies that no poll sends.
 type Found struct {
@@ -71,9 +71,11 @@ func (e *OrphansError) Error() string {
 // no rows.
 func Look(ctx context.Context, store ledger.Store, cfg *config.Config) (found Found, err error) {
 	dir := Dir(cfg)
-	files, err := list(dir)
-	if err != nil || len(files) == 0 { // as nearly always
-		return found, err
+	var files []fs.DirEntry
+	if cfg.Shared == nil { // else the ledger itself has them
+		if files, err = list(dir); err != nil || len(files) == 0 { // as nearly always
+			return found, err
+		}
 	}
 	var rows []ledger.Copy
 	var accounts []ledger.Account

@@ -68,7 +68,7 @@ func newPollResult(res fetcher.Result) PollResult {
 }
 
 // socketPath returns the socket of a configuration.
-func socketPath(cfg *config.Config) string { return cfg.State + ".sock" }
+func socketPath(cfg *config.Config) string { return cfg.Beside(".sock") }
 
 // socket is the daemon's side of the control socket.
 type socket struct {

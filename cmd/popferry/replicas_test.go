@@ -1,0 +1,88 @@
+//go:build linux
+
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/testworld"
+	"github.com/popferry/popferry/fetcher/ledger/postgres/postgrestest"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/smtptest"
+)
+
+// replicas is a configuration whose ledger is in PostgreSQL.
+func replicas(t *testing.T, o pop3test.Options, mail ...string) (config string, sink *smtptest.Server) {
+	t.Helper()
+	url := postgrestest.Start(t).New(t)
+	pop := testworld.POP3(t, o, mail...)
+	sink = testworld.SMTP(t, smtptest.Options{})
+	config = testworld.Config(t, `
+log: {level: error}
+state: %s
+spool: {dir: %s}
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, url, filepath.Join(t.TempDir(), "spool"), testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	return config, sink
+}
+
+// TestDatabase: the commands work on a ledger in a database as on a file.
+func TestDatabase(t *testing.T) {
+	config, sink := replicas(t, pop3test.Options{}, "one", "two")
+	for range 2 {
+		if code, out, errs := popferry(t, "run", "--once", "--config", config); code != exitOK {
+			t.Fatalf("run: exit %d\n%s%s", code, out, errs)
+		}
+	}
+	if got := len(sink.Messages()); got != 2 {
+		t.Errorf("%d messages arrived, want 2", got)
+	}
+	for _, command := range []string{"messages", "status"} {
+		if code, out, errs := popferry(t, command, "--config", config); code != exitOK || !strings.Contains(out, "isp") {
+			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
+		}
+	}
+}
+
+// TestReplicaKilled: two processes are never in one mailbox at once, and the mailbox
+// of one that is killed is the other one's.
+func TestReplicaKilled(t *testing.T) {
+	t.Parallel()
+	fetching, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	config, sink := replicas(t, pop3test.Options{Handle: func(_ *pop3test.Session, verb, _ string) bool {
+		if verb == "RETR" {
+			once.Do(func() {
+				close(fetching)
+				<-release // the first process waits in the mailbox
+			})
+		}
+		return false
+	}}, "one", "two")
+	p := start(t, build(t), "run", "--once", "--config", config)
+	<-fetching
+	code, out, errs := popferry(t, "run", "--once", "--config", config)
+	if code != exitOK || !strings.Contains(errs, "another popferry is polling it now") {
+		t.Errorf("a second process: exit %d, want %d and a line that says why\n%s%s", code, exitOK, out, errs)
+	}
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Wait() // killed
+	close(release)
+	for deadline := time.Now().Add(time.Minute); len(sink.Messages()) < 2; {
+		if code, out, errs = popferry(t, "run", "--once", "--now", "--config", config); time.Now().After(deadline) {
+			t.Fatalf("not delivered a minute after the first process was killed: exit %d\n%s%s", code, out, errs)
+		}
+	}
+	if got := len(sink.Messages()); got != 2 {
+		t.Errorf("%d messages arrived, want 2", got)
+	}
+}
