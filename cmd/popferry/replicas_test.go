@@ -68,7 +68,7 @@ func TestReplicaKilled(t *testing.T) {
 	}}, "one", "two")
 	p := start(t, build(t), "run", "--once", "--config", config)
 	<-fetching
-	code, out, errs := popferry(t, "run", "--once", "--config", config)
+	code, out, errs := popferry(t, "run", "--once", "--verbose", "--config", config)
 	if code != exitOK || !strings.Contains(errs, "another popferry is polling it now") {
 		t.Errorf("a second process: exit %d, want %d and a line that says why\n%s%s", code, exitOK, out, errs)
 	}
