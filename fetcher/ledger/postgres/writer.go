@@ -41,7 +41,7 @@ type request struct {
 const reopenAfter = time.Second
 
 // openLimit bounds the opening of a new session.
-const openLimit = 15 * time.Second
+const openLimit = 40 * time.Second
 
 // startWriter starts the goroutine that owns the session until close.
 func startWriter(s *Store, first *session) *writer {

@@ -13,7 +13,7 @@ import (
 )
 
 // connectLimit bounds the way to a session: address, TLS, login and settings.
-const connectLimit = 10 * time.Second
+const connectLimit = 30 * time.Second
 
 // Password is asked for at each connection. A nil one says nothing.
 type Password func(context.Context) (string, error)

@@ -38,7 +38,7 @@ func (d *Database) judge(version, fsync string) error {
 }
 
 // proofLimit bounds the wait for a pooler that has no second session to give.
-const proofLimit = 5 * time.Second
+const proofLimit = 15 * time.Second
 
 // ProveSession returns an error if a pooler gives the session to others between two
 // transactions: locks would be theirs, too. While a second connection is in a
