@@ -141,7 +141,7 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	defer func() {
 		all.Wait()
 		for _, r := range p.tally.takeNoRoom() { // they are no evidence about what is in the mailbox
-			s.deferForRoom(ctx, r)
+			p.deferForRoom(ctx, r)
 		}
 	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))

@@ -33,8 +33,7 @@ type delivery struct {
 	arrived    time.Time     // when it came to its mailbox
 	mayHide    bool          // its server may not give it again: see session.mayHide
 	keeps      bool          // its server is known to
-	// unanswered is how often messages had got no whole reply when it was begun.
-	unanswered int
+	begun      begun
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
@@ -268,7 +267,7 @@ func (s *session) release(d *delivery, recorded bool, panicked any) {
 // intend records that a transaction for these recipients is about to begin, and
 // where the message will lie then.
 func (s *session) intend(ctx context.Context, d *delivery, to []string, at forwarder.Mark) error {
-	d.unanswered = s.tally.unanswered()
+	d.begun = s.tally.begun()
 	defer failpoint("intended")
 	outcome.Intend(d.rec, d.before.Recipients, to, d.attempt)
 	doubt.Begin(d.rec, at)
@@ -339,36 +338,36 @@ func (s *session) conclude(d *delivery, v outcome.Verdict) {
 	doubt.Conclude(d.rec, &d.before, v.Effect == outcome.InDoubt, s.Now())
 }
 
-// deferForRoom records a message that found no room, after a smaller one, or the
-// next one, has: it is this message's size.
-func (s *session) deferForRoom(ctx context.Context, r refusedForRoom) {
+// deferForRoom records a message that found no room while others did, or before they
+// did: it is this message's size.
+func (p *poll) deferForRoom(ctx context.Context, r refusedForRoom) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	rec := *r.d.rec
 	rec.ID = r.d.before.ID
 	r.v.Blame = 0
-	outcome.Conclude(&rec, r.d.before.Recipients, r.v, r.d.attempt, s.Describe)
-	if err := s.lease.Put(ctx, &rec); err != nil {
-		_ = s.tally.abort(err)
+	outcome.Conclude(&rec, r.d.before.Recipients, r.v, r.d.attempt, p.Describe)
+	if err := p.lease.Put(ctx, &rec); err != nil {
+		_ = p.tally.abort(err)
 		return
 	}
 	d := *r.d
 	d.rec = &rec
-	s.logOutcome(&d, r.v)
+	p.logOutcome(&d, r.v)
 }
 
 // logOutcome counts and logs an outcome that is on disk.
-func (s *session) logOutcome(d *delivery, v outcome.Verdict) {
+func (p *poll) logOutcome(d *delivery, v outcome.Verdict) {
 	rec := d.rec
-	s.tally.count(rec.State, 1, d.Item.Size())
-	attrs := []any{"uid", shown(rec.UID), "forward", s.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
+	p.tally.count(rec.State, 1, d.Item.Size())
+	attrs := []any{"uid", shown(rec.UID), "forward", p.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
 	switch {
 	case rec.State == ledger.Forwarded:
-		s.log.Info("message", attrs...)
+		p.log.Info("message", attrs...)
 		return
 	case len(v.Recipients) == 0: // nobody was asked
-		s.log.Warn("message", append(attrs, "reply", rec.Cause.Text)...)
+		p.log.Warn("message", append(attrs, "reply", rec.Cause.Text)...)
 		return
 	}
-	s.log.Warn("message", append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)
+	p.log.Warn("message", append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)
 }

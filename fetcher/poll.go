@@ -186,7 +186,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 			r.tally.stop(failed)
 		}
 		if !r.tally.stopped() {
-			r.concludeRoom()
+			r.concludeRoom(ctx)
 		}
 		if r.pendingDeletes && !r.tally.aborted() && r.loginGap() == 0 && !p.stopping(ctx) {
 			if _, err := r.session(ctx, &session{poll: r, deleteOnly: true}); err != nil {
@@ -276,7 +276,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		if plan, failed = s.resolve(popCtx, plan); failed == nil {
 			var due []identify.Candidate
 			if due, failed = p.allot(popCtx, append(left, plan.Due...)); failed == nil {
-				_, failed = s.forward(ctx, popCtx, due, due)
+				left, failed = s.forward(ctx, popCtx, due, due)
 			}
 		}
 	}
@@ -290,7 +290,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 		undecided := s.allotment.undecided
 		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried || undecided > 0 && s.allotment.decided > 0) && p.loginGap() == 0 && !p.usedUp()
 		if !more {
-			s.res.Waiting += len(rest) + undecided
+			s.res.Waiting += len(left) + len(rest) + undecided
 		}
 	}
 	if failed == nil && !s.owes(done, plan.Expired) && !p.stopped(ctx) {

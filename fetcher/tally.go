@@ -23,8 +23,8 @@ type tally struct {
 	got     map[int64]bool   // rows of messages that this session retrieved
 	breaker *outcome.Breaker
 	// noRoom are deliveries that found no room in this session, with nothing
-	// accepted since. They are not marked: it may be the mailbox that is full, or
-	// these messages that are too large for what is left of it.
+	// accepted since. They are not marked: either the mailbox is full, or these
+	// messages are too large for what is left of it.
 	noRoom   []refusedForRoom
 	rate     rate
 	halt     error // why nothing new is fetched; nil: it goes on
@@ -40,8 +40,9 @@ type rate struct {
 
 // refusedForRoom is a delivery that found no room.
 type refusedForRoom struct {
-	d *delivery
-	v outcome.Verdict
+	d      *delivery
+	v      outcome.Verdict
+	passed bool // another message was accepted while this one was under way
 }
 
 func newTally(b *outcome.Breaker) *tally { return &tally{breaker: b} }
@@ -176,11 +177,18 @@ func (t *tally) attempt(now time.Time, rec, before *ledger.Record) outcome.Attem
 	return outcome.Attempt{Now: now, First: rec.FirstAttempt, Number: rec.Attempts, OthersPassed: t.breaker.OthersPassed(before)}
 }
 
-// unanswered is how often messages got no whole reply so far.
-func (t *tally) unanswered() int {
+// begun is what a poll had come to when a delivery began. What has been added when it
+// ends was under way with it.
+type begun struct {
+	accepted   int // messages
+	unanswered int // times that messages got no whole reply
+}
+
+// begun is what the poll has come to so far.
+func (t *tally) begun() begun {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.breaker.Unanswered()
+	return begun{accepted: t.breaker.Accepted(), unanswered: t.breaker.Unanswered()}
 }
 
 // refused notes a message that was refused for good after it was sent, before its
@@ -211,10 +219,10 @@ func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
 		t.done = append(t.done, identify.Match{Entry: d.Entry, Known: d.rec.Known, Short: d.Octets < d.Size})
 	}
 	if v.Blame == outcome.NoRoom && v.Effect == outcome.Rollback {
-		t.noRoom = append(t.noRoom, refusedForRoom{d, v})
+		t.noRoom = append(t.noRoom, refusedForRoom{d, v, t.breaker.Accepted() > d.begun.accepted})
 	}
 	accepted := t.breaker.Accepted()
-	err := t.breaker.Record(v, state, d.unanswered)
+	err := t.breaker.Record(v, state, d.begun.unanswered)
 	var tooLarge []refusedForRoom
 	if t.breaker.Accepted() > accepted {
 		tooLarge, t.noRoom = t.noRoom, nil
@@ -230,6 +238,18 @@ func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
 func (t *tally) takeNoRoom() []refusedForRoom {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	list := t.noRoom
+	t.noRoom = nil
+	return list
+}
+
+// takePassed is takeNoRoom if each of them was passed by others; else it returns none.
+func (t *tally) takePassed() []refusedForRoom {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if slices.ContainsFunc(t.noRoom, func(r refusedForRoom) bool { return !r.passed }) {
+		return nil
+	}
 	list := t.noRoom
 	t.noRoom = nil
 	return list

@@ -211,11 +211,21 @@ func (s *session) next(popCtx context.Context, w *workers, left []identify.Candi
 	return smallest
 }
 
-// concludeRoom stops the poll if messages found no room, and none was accepted
-// since: the smallest that was due shows that there is none.
-func (p *poll) concludeRoom() {
-	if o, _, full := p.tally.full(); full {
+// concludeRoom decides about messages that found no room, if none was accepted since.
+// Where each was passed by others it is their size, and only they wait. Else it stops
+// the poll: the smallest that was due shows that there is no room.
+func (p *poll) concludeRoom(ctx context.Context) {
+	o, _, full := p.tally.full()
+	if !full {
+		return
+	}
+	passed := p.tally.takePassed()
+	if len(passed) == 0 {
 		p.tally.stop(&outcome.RouteError{Name: p.Destination.Name, Outcome: o})
+		return
+	}
+	for _, r := range passed {
+		p.deferForRoom(ctx, r)
 	}
 }
 
