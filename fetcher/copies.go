@@ -2,18 +2,11 @@ package fetcher
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/identify"
@@ -21,16 +14,17 @@ import (
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
+	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // The POP3 mailbox is the queue, except for servers that hide or delete what was
-// retrieved (mailbox.Session.Hides). A message that is fetched there is copied
-// into a file before anything else is said to the server, and sent, tried again
-// and shown from that copy. Until it is forwarded these are the only octets that
+// retrieved (mailbox.Session.Hides). A copy of a message that is fetched there is kept
+// (package retained) before anything else is said to the server, and it is sent, tried
+// again and shown from that copy. Until it is forwarded these are the only octets that
 // anyone has.
 
-// retain puts a fetched message on disk for good: file first, then ledger.
+// retain puts a fetched message on disk for good: copy first, then ledger.
 func (s *session) retain(ctx context.Context, m *fetched) error {
 	if m.row.Trace == "" {
 		m.row.Trace, m.row.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
@@ -45,7 +39,7 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 		return s.tally.abort(err)
 	}
 	if before != m.row.CopyFile { // a part of this one
-		s.dropCopy(before)
+		s.copies.Drop(before)
 	}
 	return nil
 }
@@ -61,7 +55,7 @@ func (s *session) mayHide() bool {
 // keepUndelivered keeps a copy of a message that could not be delivered: its server may
 // hide it at QUIT. If that fails the session ends without.
 func (s *session) keepUndelivered(d *delivery) {
-	name, digest, err := s.makeCopy(d.rec, d.Body)
+	name, digest, err := s.copies.Keep(d.rec, d.Body)
 	if err != nil {
 		s.log.Warn("no copy of a message could be kept; the session ends without QUIT, so that the server keeps it", "uid", shown(d.rec.UID), "error", err)
 		s.box.Abandon(d.Number)
@@ -73,9 +67,9 @@ func (s *session) keepUndelivered(d *delivery) {
 // writeCopy keeps a copy of a message, which its row names from now on. The row is not
 // written yet.
 func (s *session) writeCopy(rec *ledger.Record, b *message.Body) error {
-	name, digest, err := s.makeCopy(rec, b)
+	name, digest, err := s.copies.Keep(rec, b)
 	if err != nil {
-		return s.tally.abort(&CopyError{Op: "keeping the copy of a message", Dir: s.CopyDir, Err: err})
+		return s.tally.abort(err)
 	}
 	rec.CopyFile, rec.Digest = name, digest
 	return nil
@@ -116,12 +110,12 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			_ = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
 		}
 	}()
-	files, err := p.copyFiles(ctx)
+	copies, err := p.copies.List(ctx)
 	if err != nil {
 		_ = p.tally.abort(err)
 		return
 	}
-	if len(files) == 0 {
+	if len(copies) == 0 {
 		return // as nearly always
 	}
 	known, err := p.lease.Known(ctx)
@@ -129,12 +123,16 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 		_ = p.tally.abort(err)
 		return
 	}
-	if p.dropLeftovers(ctx, files, known) != nil {
+	if p.dropLeftovers(ctx, copies, known) != nil {
 		return
 	}
 	due, _ := identify.DueCopies(identify.View{Known: known, Policy: p.Policy, Now: p.Now(), Asked: p.asked}, nil, false)
 	if due, err = p.withinRate(ctx, due); err != nil {
 		return
+	}
+	there := make(map[string]bool, len(copies))
+	for _, c := range copies {
+		there[c.Name] = true
 	}
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
@@ -146,8 +144,8 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	for _, c := range due {
-		if p.closed(ctx) || p.unsettled[c.Known.ID] || !slices.Contains(files, filepath.Join(p.CopyDir, c.Known.CopyFile)) {
-			continue // a session looks for what has no file
+		if p.closed(ctx) || p.unsettled[c.Known.ID] || !there[c.Known.CopyFile] {
+			continue // a session looks for what has no copy
 		}
 		rec, err := p.lease.Record(ctx, c.Known.ID)
 		if err != nil {
@@ -181,114 +179,31 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	}
 }
 
-// copyFiles are the paths of the account's copies.
-func (p *poll) copyFiles(ctx context.Context) (files []string, err error) {
-	keeper, ok := p.lease.(CopyKeeper)
-	if !ok {
-		files, _ = filepath.Glob(filepath.Join(p.CopyDir, fmt.Sprintf("%d-*.eml", p.ID)))
-		return files, nil
-	}
-	names, err := keeper.CopyNames(ctx)
-	for _, name := range names {
-		files = append(files, filepath.Join(p.CopyDir, name))
-	}
-	return files, err
-}
-
-// makeCopy makes a copy of a message whose row is written next, with its name in it.
-func (p *poll) makeCopy(rec *ledger.Record, b *message.Body) (name, digest string, err error) {
-	keeper, ok := p.lease.(CopyKeeper)
-	if !ok {
-		return writeCopy(p.CopyDir, rec, b)
-	}
-	sum := sha256.New()
-	if _, err := b.WriteTo(sum); err != nil {
-		return "", "", err
-	}
-	digest = message.Digest(sum.Sum(nil))
-	name = copyName(copyPrefix(rec.Account, rec.UID, rec.Generation), digest)
-	keeper.StageCopy(name, b)
-	return name, digest, nil
-}
-
-// writeCopy writes a message as message.Store can read it again, and returns its
-// digest, too. The name, without the folder, which may be moved, follows from the
-// message's row and digest: one whose row could not be written then, and that is
-// fetched once more, gets the same file, and none stays behind. If only the folder
-// cannot be synced the file stays all the same, for the server may not give the
-// message again.
-func writeCopy(dir string, rec *ledger.Record, b *message.Body) (name, digest string, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", "", err
-	}
-	f, err := os.CreateTemp(dir, fmt.Sprintf("%d-*.tmp", rec.Account))
-	if err != nil {
-		return "", "", err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	sum := sha256.New()
-	if _, err := b.WriteTo(io.MultiWriter(f, sum)); err != nil {
-		return "", "", err
-	}
-	if err := f.Sync(); err != nil {
-		return "", "", err
-	}
-	if err := f.Close(); err != nil {
-		return "", "", err
-	}
-	digest = message.Digest(sum.Sum(nil))
-	name = copyName(copyPrefix(rec.Account, rec.UID, rec.Generation), digest)
-	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
-		return "", "", err
-	}
-	return name, digest, syncDir(dir)
-}
-
-// copyName is the name of the copy of a message with this digest.
-func copyName(prefix, digest string) string {
-	const part = 16 // of the digest: names are to be short
-	return prefix + digest[:part] + ".eml"
-}
-
-// copyPrefix is how the names of all copies begin that belong to a row.
-func copyPrefix(account int64, uid string, generation int) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %d", uid, generation))
-	return fmt.Sprintf("%d-%x-", account, sum[:8])
-}
-
-// prefixOf is how the name of a copy begins.
-func prefixOf(name string) string { return name[:strings.LastIndexByte(name, '-')+1] }
-
 // leftoverAge is how old a copy without a row is before popferry names it: a younger
 // one may be that of a message whose row is just being written.
 const leftoverAge = 10 * time.Minute
 
 // dropLeftovers removes copies whose messages were forwarded: popferry ended before
-// it could. Other files without a row stay and are named: an older ledger leaves
+// it could. Other copies without a row stay and are named: an older ledger leaves
 // them, and rows that could not be written do, of messages that may be here alone.
 // That a row has the UID and the number of a file's message proves nothing, for
 // another message may have got them since.
-func (p *poll) dropLeftovers(ctx context.Context, files []string, known *ledger.Rows) error {
+func (p *poll) dropLeftovers(ctx context.Context, copies []retained.Copy, known *ledger.Rows) error {
 	named := make(map[string]bool) // by a row
 	for _, k := range known.All() {
 		named[k.CopyFile] = true
 	}
-	left := make(map[string][]string, len(files)) // the others, by prefix
-	for _, f := range files {
-		if name := filepath.Base(f); !named[name] {
-			left[prefixOf(name)] = append(left[prefixOf(name)], name)
+	left := make(map[string][]retained.Copy, len(copies)) // the others, by prefix
+	for _, c := range copies {
+		if prefix := retained.PrefixOf(c.Name); !named[c.Name] {
+			left[prefix] = append(left[prefix], c)
 		}
 	}
 	if len(left) == 0 {
 		return nil
 	}
 	for _, k := range known.All() {
-		prefix := copyPrefix(p.ID, k.UID, k.Generation)
+		prefix := retained.Prefix(p.ID, k.UID, k.Generation)
 		if len(left[prefix]) == 0 || k.State != ledger.Forwarded {
 			continue
 		}
@@ -296,19 +211,18 @@ func (p *poll) dropLeftovers(ctx context.Context, files []string, known *ledger.
 		if err != nil {
 			return p.tally.abort(err)
 		}
-		left[prefix] = slices.DeleteFunc(left[prefix], func(name string) bool {
-			forwarded := p.wasForwarded(rec, prefix, name)
+		left[prefix] = slices.DeleteFunc(left[prefix], func(c retained.Copy) bool {
+			forwarded := p.wasForwarded(rec, prefix, c.Name)
 			if forwarded {
-				p.dropCopy(name)
+				p.copies.Drop(c.Name)
 			}
 			return forwarded
 		})
 	}
-	for _, names := range left {
-		for _, name := range names {
-			info, err := os.Stat(filepath.Join(p.CopyDir, name))
-			if err == nil && p.Now().Sub(info.ModTime()).Abs() >= leftoverAge {
-				p.log.Warn("the ledger does not know a retained copy, which may be the only one of its message; it is left alone", "copy", filepath.Join(p.CopyDir, name))
+	for _, list := range left {
+		for _, c := range list {
+			if p.Now().Sub(c.Modified).Abs() >= leftoverAge {
+				p.log.Warn("the ledger does not know a retained copy, which may be the only one of its message; it is left alone", "copy", c.Path)
 			}
 		}
 	}
@@ -319,10 +233,10 @@ func (p *poll) dropLeftovers(ctx context.Context, files []string, known *ledger.
 // forwarded: by its octets, or, for a part of it and for rows of older versions,
 // which have no digest, by a header that no two messages share.
 func (p *poll) wasForwarded(rec *ledger.Record, prefix, name string) bool {
-	if rec.Digest != "" && name == copyName(prefix, rec.Digest) {
+	if rec.Digest != "" && name == retained.Name(prefix, rec.Digest) {
 		return true
 	}
-	b, err := p.readCopy(name)
+	b, err := p.copies.Read(name, p.Spool.NewItem())
 	if err != nil {
 		return false
 	}
@@ -330,26 +244,11 @@ func (p *poll) wasForwarded(rec *ledger.Record, prefix, name string) bool {
 	return !b.Header.Weak() && b.Header.Fingerprint() == rec.Fingerprint
 }
 
-// syncDir makes a new name in a folder durable. File systems that cannot sync a
-// folder refuse it as invalid, unsupported or, on Windows, denied, and do it by
-// themselves; any other error means that the copy may be lost.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
-		err = nil
-	}
-	return errors.Join(err, d.Close())
-}
-
 // fetchCopy is fetch for a message that has a copy. It returns nil if the copy
 // cannot be read: the message is fetched again if its server still has it. Else it
 // is due for ever, and each poll says so: nobody else has it.
 func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledger.Record) (*fetched, error) {
-	b, err := s.readCopy(c.Known.CopyFile)
+	b, err := s.copies.Read(c.Known.CopyFile, s.Spool.NewItem())
 	var disk *spool.Error
 	switch {
 	case err == nil && c.Number == 0 && identify.MayBePart(rec.Known):
@@ -363,7 +262,7 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 		s.log.Warn("the copy of a message cannot be read; it is fetched again", "uid", shown(c.UID), "copy", c.Known.CopyFile, "error", err)
 		return nil, nil
 	}
-	unread := &CopyError{Op: "reading the copy of a message, which is the only one, from " + c.Known.CopyFile, Dir: s.CopyDir, Err: err}
+	unread := fmt.Errorf("the only copy of a message cannot be read: %w", err)
 	s.leftOut.fault = unread
 	rec.Attempts++
 	rec.State, rec.NextAttempt = ledger.Deferred, outcome.Attempt{Now: s.Now(), First: rec.FirstSeen, Number: rec.Attempts}.Next()
@@ -397,55 +296,4 @@ func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error)
 	m.Release()
 	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
 	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
-}
-
-// readCopy reads a copy into the spool.
-func (p *poll) readCopy(name string) (*message.Body, error) {
-	if err := ledger.CheckCopyName(name); err != nil {
-		return nil, err
-	}
-	f, err := p.openCopy(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return message.Store(p.Spool.NewItem(), f)
-}
-
-// storedCopy is a copy that is about to be read.
-type storedCopy interface {
-	io.WriterTo
-	io.Closer
-}
-
-// inLedger is one that the ledger keeps.
-type inLedger struct{ io.WriterTo }
-
-// Close implements io.Closer.
-func (inLedger) Close() error { return nil }
-
-func (p *poll) openCopy(name string) (storedCopy, error) {
-	if keeper, ok := p.lease.(CopyKeeper); ok {
-		c, err := keeper.OpenCopy(name)
-		if err != nil {
-			return nil, err
-		}
-		return inLedger{c}, nil
-	}
-	f, err := os.OpenInRoot(p.CopyDir, name)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// dropCopy removes the file of a message that was forwarded. One that stays does
-// no harm, but one too few would: files without a row are left alone.
-func (p *poll) dropCopy(name string) {
-	if _, ok := p.lease.(CopyKeeper); ok || ledger.CheckCopyName(name) != nil { // "", or a path
-		return
-	}
-	if root, err := os.OpenRoot(p.CopyDir); err == nil {
-		_, _ = root.Remove(name), root.Close()
-	}
 }

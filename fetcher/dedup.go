@@ -93,7 +93,7 @@ func (s *session) confirmed(ctx context.Context, m *fetched) error {
 	if err := s.lease.Put(ctx, m.row); err != nil {
 		return s.tally.abort(err)
 	}
-	s.dropCopy(name)
+	s.copies.Drop(name)
 	return nil
 }
 
@@ -315,7 +315,7 @@ func (s *session) dropSuperseded(ctx context.Context, m *fetched) error {
 		if err := s.lease.Put(ctx, rec); err != nil {
 			return s.tally.abort(err)
 		}
-		s.dropCopy(name)
+		s.copies.Drop(name)
 	}
 	m.superseded = nil
 	return nil
@@ -375,7 +375,7 @@ func (s *session) samePart(rec *ledger.Record, b *message.Body) (*ledger.Record,
 // beginsAlike reports whether a message may be that of which there is a copy that may not
 // be whole. With one that cannot be read there is nothing to lose.
 func (s *session) beginsAlike(rec *ledger.Record, b *message.Body) (bool, error) {
-	part, err := s.readCopy(rec.CopyFile)
+	part, err := s.copies.Read(rec.CopyFile, s.Spool.NewItem())
 	var disk *spool.Error
 	switch {
 	case errors.As(err, &disk):

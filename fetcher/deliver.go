@@ -323,7 +323,7 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 		s.tally.retrieved(d.rec.ID)
 	}
 	if d.rec.CopyFile == "" {
-		s.dropCopy(d.before.CopyFile)
+		s.copies.Drop(d.before.CopyFile)
 	}
 	s.logOutcome(d, v)
 	for _, r := range s.tally.delivered(d, v) {

@@ -11,7 +11,7 @@
 // poll is one poll under the account's lease, session one POP3 session of it, and
 // delivery one message on its way; the tally is what the deliveries of a poll
 // share. The rooms below do the rest: mailbox (one POP3 session), identify and
-// outcome (pure decisions), message and spool (octets). The package reaches the
+// outcome (pure decisions), message, spool and retained (octets). The package reaches the
 // network, the disk and the clock only through what its Options and Account hold.
 //
 // What it never does: delete a message that the ledger does not show as

@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/forwarder/smtp"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -165,7 +166,7 @@ func (c *chaos) pollWith(f ledgerFault, p timeouts, asked bool) fetcher.Result {
 
 // answer is the user's where popferry asks whether to send all again.
 func (c *chaos) answer(r fetcher.Result) {
-	var copyErr *fetcher.CopyError
+	var copyErr *retained.Error
 	switch {
 	case errors.Is(r.Err, fetcher.ErrRenumbered):
 		c.setUIDs(ledger.UIDsStable) // popferry resend

@@ -16,6 +16,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -287,9 +288,9 @@ func TestUnreadableCopyIsAnErrorUntilItCanBeRead(t *testing.T) {
 	f.add("m3")
 	for range 3 {
 		f.now.Add(12 * time.Hour)
-		var unread *fetcher.CopyError
+		var unread *retained.Error
 		if r := f.pollBySchedule(); !errors.As(r.Err, &unread) {
-			t.Errorf("error %v, want a *CopyError", r.Err)
+			t.Errorf("error %v, want a *retained.Error", r.Err)
 		}
 		f.wantState("uid-m1", "deferred")
 	}

@@ -25,19 +25,6 @@ type Lease interface {
 	Release() error
 }
 
-// CopyKeeper is a lease whose ledger keeps the copies of messages that their server
-// gives only once, instead of files in Options.CopyDir: whoever has the lease next, on
-// whatever machine, has them too. A copy goes when its row no longer names it.
-type CopyKeeper interface {
-	// StageCopy has the next Put or Settle of a row with this name as its CopyFile
-	// write these octets with it. They have to stay readable until then.
-	StageCopy(name string, octets io.WriterTo)
-	// CopyNames are those of the account's rows.
-	CopyNames(context.Context) ([]string, error)
-	// OpenCopy reads a copy. The error is fs.ErrNotExist if there is none.
-	OpenCopy(name string) (io.WriterTo, error)
-}
-
 // AccountRow reads and writes what is remembered of the account.
 type AccountRow interface {
 	Account(context.Context) (ledger.Account, error)

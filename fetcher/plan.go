@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/retained"
 )
 
 // plan compares the listing with the ledger, and where that is not enough asks the
@@ -345,11 +346,11 @@ func (s *session) hasCopy(uid string, generation int) bool {
 		s.prefixes = make(map[string]bool)
 		for _, k := range s.view.Known.All() {
 			if k.CopyFile != "" {
-				s.prefixes[prefixOf(k.CopyFile)] = true
+				s.prefixes[retained.PrefixOf(k.CopyFile)] = true
 			}
 		}
 	}
-	return len(s.prefixes) > 0 && s.prefixes[copyPrefix(s.ID, uid, generation)]
+	return len(s.prefixes) > 0 && s.prefixes[retained.Prefix(s.ID, uid, generation)]
 }
 
 // retire keeps a row's number from being used again in this session, once the row

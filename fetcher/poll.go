@@ -14,6 +14,7 @@ import (
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
@@ -24,8 +25,7 @@ type Options struct {
 	Routes Routes
 	Spool  *spool.Spool
 	// CopyDir is the folder for messages that their server gives only once, unless the
-	// ledger keeps them (CopyKeeper). It is
-	// made when it is needed.
+	// leases keep them (retained.Keeper). It is made when it is needed.
 	CopyDir string
 	// Describe turns an error into what the ledger keeps of it.
 	Describe func(error) ledger.Cause
@@ -57,10 +57,11 @@ func New(o Options) *Poller {
 type poll struct {
 	*Poller
 	Account
-	lease Lease
-	log   *slog.Logger
-	tally *tally
-	res   Result
+	lease  Lease
+	copies retained.Copies
+	log    *slog.Logger
+	tally  *tally
+	res    Result
 
 	row ledger.Account // written back at the end, with what was learnt of the server
 	ways
@@ -166,7 +167,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, asked: asked, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), asked: asked, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.settleDoubts(ctx)
@@ -198,6 +199,14 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	r.res.Err = errors.Join(r.res.Err, lease.Release())
 	r.res.Duration = p.Now().Sub(start)
 	return r.res
+}
+
+// copiesOf are the retained copies of an account.
+func (p *Poller) copiesOf(account int64, l Lease) retained.Copies {
+	if keeper, ok := l.(retained.Keeper); ok {
+		return retained.Ledger{Keeper: keeper}
+	}
+	return retained.Folder{Dir: p.CopyDir, Account: account}
 }
 
 // begin reads what the ledger knows of the account and its destination. It

@@ -143,15 +143,3 @@ type UnlistedError struct{ Messages int }
 func (e *UnlistedError) Error() string {
 	return fmt.Sprintf("UIDL left out %d messages that LIST has; without their UIDs they cannot be fetched", e.Messages)
 }
-
-// CopyError: the folder with the retained copies fails (Options.CopyDir). It is not
-// the spool's, and not the message's fault.
-type CopyError struct {
-	Op  string // what was tried, such as "keeping the copy of a message"
-	Dir string
-	Err error
-}
-
-func (e *CopyError) Error() string { return fmt.Sprintf("%s in %s: %v", e.Op, e.Dir, e.Err) }
-
-func (e *CopyError) Unwrap() error { return e.Err }

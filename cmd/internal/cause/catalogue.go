@@ -22,6 +22,7 @@ import (
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imap"
@@ -81,9 +82,9 @@ var catalogue = []entry{
 	{Cause{"quarantine", "cannot write a refused message to the quarantine", ""}, quarantined},
 	{Cause{"copies_stranded", "mail that was not delivered, and that only popferry has, is not sent", "Put the account into the configuration, enabled, and popferry delivers it. Otherwise give it up with popferry forget ACCOUNT."}, as[*copies.StrandedError]},
 	{Cause{"copies_orphaned", "the ledger does not know some of the retained copies", "popferry may have ended before it had written to the ledger, or the ledger is an older one, so it is not known whether they were delivered. Each file is one message: look at it, put it into your mailbox if it is missing there, and remove the file. One whose name ends in .tmp may be only the beginning of a message."}, as[*copies.OrphansError]},
-	{Cause{"copies_full", "the disk with the retained copies is full", "Free some space there. The copies are beside the ledger and move only with it (state); spool.dir does not matter. Nothing was deleted."}, both(as[*fetcher.CopyError], is(syscall.ENOSPC, syscall.EDQUOT))},
+	{Cause{"copies_full", "the disk with the retained copies is full", "Free some space there. The copies are beside the ledger and move only with it (state); spool.dir does not matter. Nothing was deleted."}, both(as[*retained.Error], is(syscall.ENOSPC, syscall.EDQUOT))},
 	{Cause{"copy_name", "the ledger names as the copy of a message what popferry never wrote", "Somebody or something has changed the ledger: restore it from a backup. The file that it names was neither read nor removed, and nothing was deleted."}, as[*ledger.CopyNameError]},
-	{Cause{"copies", "the copy of a message that its server gives only once cannot be kept or read", "Check that popferry may read and write the folder with the copies, beside the ledger. Nothing was deleted."}, as[*fetcher.CopyError]},
+	{Cause{"copies", "the copy of a message that its server gives only once cannot be kept or read", "Check that popferry may read and write the folder with the copies, beside the ledger. Nothing was deleted."}, as[*retained.Error]},
 	{Cause{"disk_full", "the disk is full", "Free some space, or set spool.dir to a folder with enough of it. Nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
 	{Cause{"spool", "cannot store a message while it is being forwarded", "Set spool.dir to a folder that popferry can write to."}, as[*spool.Error]},
 	{Cause{"ledger_missing", "the ledger is missing", "Restore it (is the volume mounted?). To start over with an empty one, set state_create: true; mail that is still on the servers is then forwarded again."}, is(ledger.ErrMissing)},

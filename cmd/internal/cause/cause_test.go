@@ -13,10 +13,10 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/dial"
-	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
@@ -100,9 +100,9 @@ func TestSummary(t *testing.T) {
 		"an attachment":  {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Enhanced: forwarder.EnhancedCode{5, 7, 0}, Text: "blocked"}}, "refused: the destination refused this message: the server says: 552 5.7.0 blocked"},
 		"too large":      {&outcome.MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 552, Text: "too big"}}, "forward_size: the message is larger than the destination accepts: the server says: 552 too big"},
 		"a full disk":    {&spool.Error{Op: "writing", Dir: "/s", Err: syscall.ENOSPC}, "disk_full: the disk is full: writing in /s: no space left on device"},
-		"no room for copies": {&fetcher.CopyError{Op: "keeping the copy of a message", Dir: "/db.kept", Err: syscall.ENOSPC},
+		"no room for copies": {&retained.Error{Op: "keeping the copy of a message", Dir: "/db.kept", Err: syscall.ENOSPC},
 			"copies_full: the disk with the retained copies is full: keeping the copy of a message in /db.kept: no space left on device"},
-		"copies": {&fetcher.CopyError{Op: "keeping the copy of a message", Dir: "/db.kept", Err: fs.ErrPermission},
+		"copies": {&retained.Error{Op: "keeping the copy of a message", Dir: "/db.kept", Err: fs.ErrPermission},
 			"copies: the copy of a message that its server gives only once cannot be kept or read: keeping the copy of a message in /db.kept: permission denied"},
 		"no Maildir":       {stored(fs.ErrNotExist), "folder_missing: the destination's folder is not there: looking for /mail/new: file does not exist"},
 		"not ours":         {stored(syscall.EACCES), "folder_access: popferry may not write to the destination's folder: looking for /mail/new: permission denied; let popferry's user read and write there, or choose another folder"},

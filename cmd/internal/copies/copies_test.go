@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/retained"
 )
 
 // The names of accounts are the user's: none of them may lead out of the folder.
@@ -84,7 +84,7 @@ func TestNoNameLeadsOut(t *testing.T) {
 	}
 	for _, name := range []string{"../1-a.eml", outside, "1-link.eml", ""} {
 		f, err := Open(dir, name)
-		if e, ok := errors.AsType[*fetcher.CopyError](err); !ok || !strings.Contains(e.Error(), name) {
+		if e, ok := errors.AsType[*retained.Error](err); !ok || !strings.Contains(e.Error(), name) {
 			t.Errorf("%q opens %v, %v; want an error that names it", name, f, err)
 		}
 	}

@@ -2,28 +2,18 @@ package copies
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/retained"
 )
 
 // Open opens a copy by the name that the ledger has for it. Errors are of type
-// *fetcher.CopyError.
-func Open(dir, name string) (*os.File, error) {
-	err := ledger.CheckCopyName(name)
-	if err == nil {
-		var f *os.File
-		if f, err = os.OpenInRoot(dir, name); err == nil {
-			return f, nil
-		}
-	}
-	return nil, &fetcher.CopyError{Op: fmt.Sprintf("reading the copy %q", name), Dir: dir, Err: err}
-}
+// *retained.Error.
+func Open(dir, name string) (*os.File, error) { return retained.Folder{Dir: dir}.Open(name) }
 
 // Present returns those of an account's copies whose files are there. A name that
 // popferry does not write is nobody's.

@@ -65,7 +65,7 @@ func TestIslands(t *testing.T) {
 func TestFetcher(t *testing.T) {
 	t.Parallel()
 	needs := map[string][]string{
-		"fetcher":           {"fetcher/mailbox", "fetcher/identify", "fetcher/doubt", "fetcher/outcome", "fetcher/message", "fetcher/multidrop", "fetcher/failpoint", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
+		"fetcher":           {"fetcher/mailbox", "fetcher/identify", "fetcher/doubt", "fetcher/outcome", "fetcher/message", "fetcher/multidrop", "fetcher/failpoint", "fetcher/retained", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
 		"fetcher/mailbox":   {"fetcher/identify", "fetcher/message", "fetcher/spool", "fetcher/pop3", "fetcher/ledger", "forwarder"},
 		"fetcher/identify":  {"fetcher/pop3", "fetcher/ledger"},
 		"fetcher/doubt":     {"fetcher/ledger", "forwarder"},
@@ -73,6 +73,7 @@ func TestFetcher(t *testing.T) {
 		"fetcher/spool":     {},
 		"fetcher/failpoint": {},
 		"fetcher/multidrop": {"forwarder"},
+		"fetcher/retained":  {"fetcher/message", "fetcher/spool", "fetcher/ledger", "forwarder"},
 		"fetcher/message":   {"fetcher/spool", "fetcher/ledger", "forwarder"},
 	}
 	for _, p := range packages(t) {

@@ -1,4 +1,4 @@
-package fetcher
+package retained
 
 import (
 	"errors"
@@ -61,7 +61,7 @@ func TestCopyFailsIfItsFolderCannotBeSynced(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		_, _, err := writeCopy(dir, &ledger.Record{Account: 1, Known: ledger.Known{UID: "uid"}}, body)
+		_, _, err := Folder{dir, 1}.Keep(&ledger.Record{Account: 1, Known: ledger.Known{UID: "uid"}}, body)
 		result <- err
 	}()
 	var got *fs.PathError
