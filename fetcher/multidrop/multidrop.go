@@ -13,13 +13,14 @@ import (
 
 // Sorter is the rule of one mailbox.
 type Sorter struct {
-	Header  string // the field that the last delivery writes, such as Delivered-To
-	Prefix  string // of local parts, which is taken off (qmail's virtual domains)
-	Domains []string
-	// Map has the recipients of a local part or of an address, in lower case; "*" is for
-	// those without an entry, which else get their mail under the address itself. A "*"
-	// in the place of a recipient's local part stands for the one in the header. No
-	// recipients: nobody.
+	Header   string // the field that the last delivery writes, such as Delivered-To
+	Position int    // which of these fields counts, from the top, 1 for the first; 0: all of them
+	Prefix   string // of local parts, which is taken off (qmail's virtual domains)
+	Domains  []string
+	// Map has the recipients of a local part or of an address, in lower case; "*@DOMAIN"
+	// is for those of a domain without an entry, and "*" for those of all domains, who
+	// else get their mail under the address itself. A "*" as a recipient's local part
+	// stands for the one in the header. No recipients: nobody.
 	Map map[string][]string
 	// Otherwise get what names nobody.
 	Otherwise []string
@@ -27,6 +28,9 @@ type Sorter struct {
 
 // Recipients are who gets a message with these values of the header field, each once.
 func (s *Sorter) Recipients(values []string) []string {
+	if s.Position > 0 {
+		values = values[min(s.Position-1, len(values)):min(s.Position, len(values))]
+	}
 	var to []string
 	for _, v := range values {
 		for address := range strings.SplitSeq(v, ",") {
@@ -60,7 +64,7 @@ func (s *Sorter) of(address string) []string {
 	if !slices.ContainsFunc(s.Domains, func(d string) bool { return strings.EqualFold(d, domain) }) || !forwarder.IsMailbox(address) {
 		return nil
 	}
-	for _, key := range []string{strings.ToLower(address), strings.ToLower(local), "*"} {
+	for _, key := range []string{strings.ToLower(address), strings.ToLower(local), "*@" + strings.ToLower(domain), "*"} {
 		if to, ok := s.Map[key]; ok {
 			return filled(to, local)
 		}

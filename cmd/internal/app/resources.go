@@ -137,7 +137,7 @@ func newSorter(m config.Multidrop) *multidrop.Sorter {
 	if len(m.Domains) == 0 {
 		return nil
 	}
-	return &multidrop.Sorter{Header: m.Header, Prefix: m.Prefix, Domains: m.Domains, Map: m.Map, Otherwise: m.Otherwise}
+	return &multidrop.Sorter{Header: m.Header, Position: m.Position, Prefix: m.Prefix, Domains: m.Domains, Map: m.Map, Otherwise: m.Otherwise}
 }
 
 // newFilter returns the filter of an account, nil without one. It may name what the

@@ -11,9 +11,10 @@ import (
 // value: everybody in To.
 type Multidrop struct {
 	Header    string // a field of the last delivery's
+	Position  int    // which of these fields, from the top; 0: all
 	Prefix    string // of local parts, taken off
 	Domains   []string
-	Map       map[string][]string // by local part, address or "*", in lower case
+	Map       map[string][]string // by local part, address, "*@DOMAIN" or "*", in lower case
 	Otherwise []string            // who gets what names nobody
 }
 
@@ -21,12 +22,16 @@ type Multidrop struct {
 func multidropKeys(m *Multidrop) keyTable {
 	return keyTable{
 		key("header", "Delivered-To", fieldName(&m.Header)),
+		key("position", "0", number(&m.Position, 0, maxPosition)),
 		key("prefix", "", text(&m.Prefix)),
 		key("domains", "", listOf(&m.Domains, hostName)),
 		key("map", "", recipientMap(&m.Map)),
 		key("otherwise", "", addresses(&m.Otherwise)),
 	}
 }
+
+// maxPosition is more than a message has fields of one name.
+const maxPosition = 1000
 
 // fieldForm matches the name of a header field (RFC 5322 2.2).
 var fieldForm = regexp.MustCompile(`^[!-9;-~]+$`)
