@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -41,6 +42,12 @@ func senders() []string {
 	return []string{"to", "cc", "bcc", "from", "sender", "reply-to", "subject", "resent-to", "resent-cc"}
 }
 
+// WrittenBySender reports whether a header field does not say to whom a message was
+// delivered.
+func WrittenBySender(field string) bool {
+	return slices.ContainsFunc(senders(), func(w string) bool { return strings.EqualFold(field, w) })
+}
+
 // fieldName sets the name of a field that a delivery writes.
 func fieldName(p *string) setter {
 	return func(v yamlValue) {
@@ -53,11 +60,9 @@ func fieldName(p *string) setter {
 			v.fail("%q is not the name of a header field such as Delivered-To", s)
 			return
 		}
-		for _, w := range senders() {
-			if strings.EqualFold(name, w) {
-				v.fail("%s is written by the sender of a message, and does not say to whom it was delivered; name what the last delivery writes, such as Delivered-To, X-Original-To or Envelope-To", name)
-				return
-			}
+		if WrittenBySender(name) {
+			v.fail("%s is written by the sender of a message, and does not say to whom it was delivered; name what the last delivery writes, such as Delivered-To, X-Original-To or Envelope-To", name)
+			return
 		}
 		*p = name
 	}

@@ -151,6 +151,13 @@ func (w *drafter) account(a Account, name string) config.Section {
 	if a.Timeout > 0 {
 		out = append(out, config.Pair{Key: "timeout", Value: a.Timeout.String()})
 	}
+	if a.Multidrop != nil {
+		m := *a.Multidrop
+		if len(w.choice.To) > 0 {
+			m.Otherwise = w.choice.To
+		}
+		out = append(out, config.Pair{Key: "multidrop", Value: m.section()})
+	}
 	return append(out, w.delivery(a.Delivery)...)
 }
 

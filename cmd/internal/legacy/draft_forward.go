@@ -19,6 +19,9 @@ func (w *drafter) gatherDestinations() {
 		}
 		if len(w.choice.To) > 0 {
 			d.To = ""
+			if d.Maildir != "" { // which has no recipients
+				*d = Delivery{}
+			}
 		}
 		at := w.destinationOf(*d)
 		if at < 0 {
@@ -67,6 +70,8 @@ func (w *drafter) destination(i int) config.Section {
 	out := config.Section{{Key: "name", Value: name}}
 	if s := w.choice.Server; s.Host != "" {
 		out = append(out, s.section()...)
+	} else if d.Maildir != "" {
+		return append(out, maildirSection(d.Maildir)...)
 	} else if d.Host == "" {
 		out = append(out, config.Pair{Key: "host", Value: "", Comment: "to be filled in: the server that accepts the mail, and how to log in there"})
 	} else {
@@ -82,7 +87,9 @@ func (w *drafter) destination(i int) config.Section {
 }
 
 func (w *drafter) someAccountLacksTo(i int) bool {
-	return slices.ContainsFunc(w.setup.Accounts, func(a Account) bool { return a.Delivery.To == "" && w.destinationOf(a.Delivery) == i })
+	return slices.ContainsFunc(w.setup.Accounts, func(a Account) bool {
+		return a.Delivery.To == "" && a.Multidrop == nil && w.destinationOf(a.Delivery) == i
+	})
 }
 
 // server returns the keys of the server that mail went to before.

@@ -15,7 +15,7 @@ func (s *Setup) disableDuplicates() {
 		j := slices.IndexFunc(accounts[:i], func(b Account) bool { return !b.Disabled && b.sameMailbox(*a) })
 		switch {
 		case j < 0 || a.Disabled:
-		case accounts[j].Delivery == a.Delivery:
+		case accounts[j].Delivery == a.Delivery && accounts[j].Multidrop == nil && a.Multidrop == nil:
 			a.Disabled = true
 			accounts[j].Seen.add(a.Seen.UIDs...)
 			accounts[j].Seen.Spellings = slices.Concat(accounts[j].Seen.Spellings, a.Seen.Spellings)

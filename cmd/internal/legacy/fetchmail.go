@@ -31,6 +31,7 @@ func (r *reader) fetchmail(path, text string) error {
 	r.setup.Schedule = cmp.Or(every, r.setup.Schedule)
 	var accounts []Account
 	for _, p := range rc.polls {
+		p.server.postmaster = rc.postmaster
 		if p.server.interval != "" && every == 0 {
 			r.setup.remark(p.Place, "interval: this counts polls, and their interval is not known; set schedule for the account")
 		}
@@ -125,7 +126,7 @@ func (r *reader) fetchmailAccount(p rcPoll, every time.Duration) (Account, bool)
 	if a.Password == "" {
 		r.fetchmailPassword(p, &a)
 	}
-	a.Delivery = r.fetchmailDelivery(p)
+	r.fetchmailDelivery(p, &a)
 	return a, true
 }
 
@@ -223,10 +224,22 @@ func (r *reader) fetchmailAuth(p rcPoll, a *Account) {
 
 // fetchmailDelivery: by default, mail goes to the local user through the SMTP
 // server on this machine.
-func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
-	if p.user.mda != "" {
-		r.setup.remarkOnce(p.Place, "%s: popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that this command delivers to", p.user.mda)
-		return Delivery{}
+func (r *reader) fetchmailDelivery(p rcPoll, a *Account) {
+	switch p.user.mda {
+	case "mda":
+		a.Multidrop = r.fetchmailMultidrop(p, localServer)
+		user := ""
+		if a.Multidrop == nil {
+			user = strings.TrimSuffix(r.fetchmailRecipient(p, localServer), "@"+localServer)
+		}
+		a.Delivery = r.agent(p.Place, p.user.mda, p.user.agent, user)
+		if a.Multidrop != nil {
+			a.Delivery.To = ""
+		}
+		return
+	case "bsmtp":
+		r.setup.remark(p.Place, "bsmtp: popferry does not write files of SMTP commands; set a destination under forward")
+		return
 	}
 	hosts := p.user.smtpHosts
 	if len(hosts) == 0 {
@@ -254,25 +267,25 @@ func (r *reader) fetchmailDelivery(p rcPoll) Delivery {
 	if net.ParseIP(domain) != nil {
 		domain = "[" + domain + "]" // RFC 5321 4.1.3
 	}
-	d.To = r.fetchmailRecipient(p, cmp.Or(p.user.smtpAddress, domain))
-	return d
+	domain = cmp.Or(p.user.smtpAddress, domain)
+	if a.Multidrop = r.fetchmailMultidrop(p, domain); a.Multidrop == nil {
+		d.To = r.fetchmailRecipient(p, domain)
+	}
+	a.Delivery = d
 }
 
-// fetchmailRecipient returns the address that all mail goes to; "" if it depends
-// on the message.
+// fetchmailRecipient returns the address that all mail goes to. Of a mapping
+// server=local, which means nothing for a single name, fetchmail takes the first.
 func (r *reader) fetchmailRecipient(p rcPoll, domain string) string {
-	names := p.user.names
-	switch {
-	case p.user.smtpName != "":
+	if p.user.smtpName != "" {
 		return p.user.smtpName
-	case len(names) == 0:
-		names = []string{r.env.User}
-	case len(names) > 1 || names[0] == "*" || strings.Contains(names[0], "="):
-		r.setup.remark(p.Place, "is, to: %s", oneMailbox)
-		return ""
 	}
-	if strings.Contains(names[0], "@") {
-		return names[0]
+	name := r.env.User
+	if len(p.user.names) > 0 {
+		name, _, _ = strings.Cut(p.user.names[0], "=")
 	}
-	return names[0] + "@" + domain
+	if strings.Contains(name, "@") {
+		return name
+	}
+	return name + "@" + domain
 }

@@ -1,6 +1,9 @@
 package legacy
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // rcPoll is a mailbox in a fetchmailrc, or the defaults.
 type rcPoll struct {
@@ -17,6 +20,11 @@ type rcServer struct {
 	plugin, plugout, device      string
 	esmtpName                    string
 	esmtpPassword                Secret
+	envelope, qvirtual           string // of a mailbox for a domain
+	envelopeSkip                 int    // how many fields are passed over
+	localDomains, aka            []string
+	dns                          bool
+	postmaster                   string // a global option
 }
 
 // rcUser has the options of one user.
@@ -34,8 +42,19 @@ type rcUser struct {
 	smtpName    string
 	lmtp        bool
 	mda         string // the option for delivery without a server
+	agent       string // its command
 	limit       string
 	most        string // messages a poll
+}
+
+// setEnvelope sets the field that names the recipient, perhaps after the number of
+// such fields to pass over.
+func (s *rcServer) setEnvelope(args []string) {
+	s.envelopeSkip = 0
+	if n, err := strconv.Atoi(args[0]); err == nil && len(args) > 1 {
+		s.envelopeSkip, args = min(max(n, 0), 999), args[1:]
+	}
+	s.envelope = args[0]
 }
 
 // addNames adds local names. They replace those of the defaults.
@@ -48,7 +67,8 @@ func (u *rcUser) addNames(names []string) {
 
 // rcFile is a parsed fetchmailrc.
 type rcFile struct {
-	polls  []rcPoll
-	daemon string // seconds
-	idfile string
+	polls      []rcPoll
+	daemon     string // seconds
+	idfile     string
+	postmaster string
 }

@@ -1,5 +1,7 @@
 package legacy
 
+import "slices"
+
 // rcArgument is the kind of argument of an option in a fetchmailrc.
 type rcArgument uint8
 
@@ -25,7 +27,6 @@ type rcOption struct {
 const (
 	sameOctets   = "popferry forwards messages unchanged; nothing to do"
 	paces        = "popferry sets its own pace and deletes at the end of a session; nothing to do"
-	oneMailbox   = "if this mailbox has the mail of a whole domain, set multidrop for the account: popferry help multidrop"
 	noKerberos   = "popferry does not support this login method; see auth in config.example.yaml"
 	noCommands   = "popferry runs no commands before or after a poll; run them where popferry is started"
 	forIMAP      = "only for IMAP; nothing to do"
@@ -46,10 +47,12 @@ func rcServerOptions() []rcOption {
 		{names: "auth authenticate", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.auth = a[0] }},
 		{names: "timeout", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.timeout = a[0] }},
 		{names: "interval", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.interval = a[0] }},
-		{names: "uidl dns checkalias tracepolls"}, // popferry does the same, or it makes no difference
-		{names: "local localdomains aka", arg: rcList, why: oneMailbox},
-		{names: "envelope", arg: rcList, why: oneMailbox, off: func(*rcPoll) {}},
-		{names: "qvirtual", arg: rcWord, why: oneMailbox},
+		{names: "dns", set: func(p *rcPoll, _ []string) { p.server.dns = true }, off: func(p *rcPoll) { p.server.dns = false }},
+		{names: "uidl checkalias tracepolls"}, // popferry does the same, or it makes no difference
+		{names: "local localdomains", arg: rcList, set: func(p *rcPoll, a []string) { p.server.localDomains = slices.Concat(p.server.localDomains, a) }},
+		{names: "aka", arg: rcList, set: func(p *rcPoll, a []string) { p.server.aka = slices.Concat(p.server.aka, a) }},
+		{names: "envelope", arg: rcList, set: func(p *rcPoll, a []string) { p.server.setEnvelope(a) }, off: func(p *rcPoll) { p.server.setEnvelope([]string{""}) }},
+		{names: "qvirtual", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.qvirtual = a[0] }},
 		{names: "interface", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.device = a[0] }},
 		{names: "monitor", arg: rcWord, why: noInterfaces},
 		{names: "plugin", arg: rcWord, set: func(p *rcPoll, a []string) { p.server.plugin = a[0] }},
@@ -83,7 +86,7 @@ func rcUserOptions() []rcOption {
 		{names: "lmtp", set: func(p *rcPoll, _ []string) { p.user.lmtp = true }, off: func(p *rcPoll) { p.user.lmtp = false }},
 		{names: "smtpaddress", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.smtpAddress = a[0] }},
 		{names: "smtpname", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.smtpName = a[0] }},
-		{names: "mda", arg: rcWord, set: func(p *rcPoll, _ []string) { p.user.mda = "mda" }},
+		{names: "mda", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.mda, p.user.agent = "mda", a[0] }},
 		{names: "bsmtp", arg: rcWord, set: func(p *rcPoll, _ []string) { p.user.mda = "bsmtp" }},
 		{names: "limit", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.limit = a[0] }},
 		{names: "fetchall", off: func(*rcPoll) {}, why: "popferry never forwards a message twice; nothing to do"},

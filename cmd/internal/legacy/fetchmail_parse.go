@@ -19,6 +19,7 @@ type rcParser struct {
 // parseFetchmailrc reads a fetchmailrc.
 func parseFetchmailrc(file, text string, setup *Setup) rcFile {
 	p := &rcParser{file: file, setup: setup, tokens: rcTokens(text), known: make(map[string]rcOption)}
+	p.defaults.server.dns = true
 	for _, o := range rcOptions() {
 		for name := range strings.FieldsSeq(o.names) {
 			p.known[name] = o
@@ -180,7 +181,9 @@ func (p *rcParser) global() {
 		p.out.daemon = p.next().text
 	case "idfile":
 		p.out.idfile = p.next().text
-	case "postmaster", "properties":
+	case "postmaster":
+		p.out.postmaster = p.next().text
+	case "properties":
 		p.next()
 	case "logfile":
 		p.next()
@@ -214,7 +217,7 @@ func (p *rcParser) end() {
 			p.users = append(p.users, *p.entry)
 		}
 		for _, u := range p.users {
-			u.server = p.entry.server
+			u.server = p.entry.server // also what was said after the user
 			p.out.polls = append(p.out.polls, u)
 		}
 	}

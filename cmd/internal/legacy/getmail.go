@@ -45,14 +45,11 @@ func (r *reader) getmail(path, text string) error {
 		r.setup.remark(a.Place, "[retriever]: not one of getmail 6's POP3 retrievers; the account is ignored")
 		return nil
 	}
-	if strings.HasPrefix(kind, "Multidrop") {
-		r.setup.remark(a.Place, "type: %s", oneMailbox)
-	}
 	r.getmailTLS(from, strings.HasSuffix(kind, "SSLRetriever"), &a)
 	r.getmailLogin(from, &a)
 	r.getmailOptions(rc["options"], &a)
 	r.getmailRest(rc)
-	a.Delivery = r.getmailDelivery(rc["destination"], path)
+	r.getmailDelivery(rc, path, &a)
 	if err := r.oldmail(filepath.Dir(path), &a); err != nil {
 		return err
 	}
@@ -161,29 +158,4 @@ func (r *reader) getmailRest(rc ini) {
 	}
 	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
 	r.setup.Remarks = append(r.setup.Remarks, remarks...)
-}
-
-// getmailDelivery carries over delivery to an LMTP server.
-func (r *reader) getmailDelivery(to map[string]iniValue, path string) Delivery {
-	kind := to["type"]
-	if kind.text != "MDA_lmtp" {
-		at := kind.Place
-		if at.File == "" {
-			at = Place{File: path}
-		}
-		r.setup.remark(at, "[destination]: popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that getmail delivers to")
-		return Delivery{}
-	}
-	d := Delivery{Host: to["host"].text, LMTP: true, To: to["override"].text}
-	if strings.HasPrefix(d.Host, "/") {
-		d.Host = "unix:" + d.Host
-	} else {
-		const lmtpPort = 2003 // of Python's smtplib
-		port, _ := strconv.Atoi(to["port"].text)
-		d.Port = cmp.Or(port, lmtpPort)
-	}
-	if v, ok := to["fallback"]; ok {
-		r.setup.remark(v.Place, "fallback: popferry holds, wraps or quarantines refused mail; see on_reject")
-	}
-	return d
 }

@@ -79,6 +79,55 @@ func parseTuple(s string) (items []string, ok bool) {
 	return items, true
 }
 
+// parsePairs reads the pairs of strings of a Python tuple such as (('a', 'b'), ('c',
+// 'd')), or of the one pair ('a', 'b'). It is not ok for anything else.
+func parsePairs(s string) (pairs [][2]string, ok bool) {
+	s = strings.TrimSpace(s)
+	if one, ok := parseTuple(s); ok {
+		switch len(one) {
+		case 0:
+			return nil, true
+		case 2:
+			return [][2]string{{one[0], one[1]}}, true
+		}
+		return nil, false
+	}
+	if len(s) < 2 || s[0] != '(' || s[len(s)-1] != ')' {
+		return nil, false
+	}
+	for rest := strings.TrimSpace(s[1 : len(s)-1]); rest != ""; {
+		end := closingParenthesis(rest)
+		if end < 0 {
+			return nil, false
+		}
+		pair, ok := parseTuple(rest[:end+1])
+		if !ok || len(pair) != 2 {
+			return nil, false
+		}
+		pairs = append(pairs, [2]string{pair[0], pair[1]})
+		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[end+1:]), ","))
+	}
+	return pairs, true
+}
+
+// closingParenthesis returns the index of the parenthesis that ends a tuple of strings,
+// or -1.
+func closingParenthesis(s string) int {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\'', '"':
+			end := closing(s[i:], s[i])
+			if end < 0 {
+				return -1
+			}
+			i += end
+		case ')':
+			return i
+		}
+	}
+	return -1
+}
+
 // closing returns the index of the closing quote of s, or -1.
 func closing(s string, quote byte) int {
 	for i := 1; i < len(s); i++ {

@@ -21,23 +21,24 @@ type Setup struct {
 // Account is a POP3 mailbox as the other program knew it.
 type Account struct {
 	Place
-	Name     string // "": none
-	Disabled bool
-	Host     string
-	Port     int // 0: the default of TLS
-	TLS      TLS
-	Route    Route
-	Auth     string // a value of popferry's auth; "": any
-	Username string
-	Password Secret // "": not in the file
-	Command  string // prints the password
-	Leave    Leave
-	MaxSize  int64         // octets; larger messages were skipped; 0: no limit
-	Most     int           // messages a poll; 0: no limit
-	Timeout  time.Duration // 0: not set
-	Gap      time.Duration // between two polls, if not Schedule
-	Delivery Delivery
-	Seen     Seen
+	Name      string // "": none
+	Disabled  bool
+	Host      string
+	Port      int // 0: the default of TLS
+	TLS       TLS
+	Route     Route
+	Auth      string // a value of popferry's auth; "": any
+	Username  string
+	Password  Secret // "": not in the file
+	Command   string // prints the password
+	Leave     Leave
+	MaxSize   int64         // octets; larger messages were skipped; 0: no limit
+	Most      int           // messages a poll; 0: no limit
+	Timeout   time.Duration // 0: not set
+	Gap       time.Duration // between two polls, if not Schedule
+	Delivery  Delivery
+	Multidrop *Multidrop // nil: all mail goes to Delivery.To
+	Seen      Seen
 }
 
 // TLS is how connections were encrypted, in the terms of package config.
@@ -67,6 +68,7 @@ type Delivery struct {
 	Host     string // a name or address; for LMTP also unix:/path
 	Port     int
 	LMTP     bool
+	Maildir  string // a folder of this machine, instead of a host
 	Username string
 	Password Secret
 	Command  string // that mail was sent through, as Route.Command

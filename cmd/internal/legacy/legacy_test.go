@@ -41,8 +41,17 @@ func TestImport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.ReplaceAll(shape(t, setup), home, "HOME"); got != want {
+			got := strings.ReplaceAll(shape(t, setup), home, "HOME")
+			if got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if os.Getenv("POPFERRY_WRITE_GOLDEN") != "" { // read the difference before it is committed
+				for i := range archive.Files {
+					if archive.Files[i].Name == "want" {
+						archive.Files[i].Data = []byte(got)
+					}
+				}
+				write(t, path, string(txtar.Format(archive)))
 			}
 		})
 	}

@@ -58,6 +58,7 @@ func (r *reader) mpopAccount(m mpopAccount) (Account, error) {
 	r.mpopTLS(m, &a)
 	r.mpopAuth(m, &a)
 	r.mpopRest(m)
+	a.Delivery = r.mpopDelivery(m.commands["delivery"])
 	return a, r.mpopRecord(cmp.Or(text("uidls_file"), "~/.mpop_uidls/%U_at_%H"), &a)
 }
 
@@ -130,6 +131,25 @@ func (r *reader) mpopAuth(m mpopAccount, a *Account) {
 	}
 }
 
+// mpopDelivery carries over where mail went: mda COMMAND, maildir FOLDER, mbox FILE or
+// exchange FOLDER.
+func (r *reader) mpopDelivery(c mpopCommand) Delivery {
+	method, rest, _ := strings.Cut(c.text, " ")
+	rest = unquoted(strings.TrimSpace(rest))
+	switch method {
+	case "":
+		return Delivery{}
+	case "mda":
+		return r.agent(c.Place, "delivery", rest, r.env.User)
+	case "maildir":
+		return Delivery{Maildir: r.expand("", rest)}
+	case "mbox":
+		return r.mbox(c.Place, "delivery", r.env.User)
+	}
+	r.setup.remarkOnce(c.Place, "delivery: popferry delivers to SMTP, LMTP and IMAP servers and Maildirs; set one under forward")
+	return Delivery{}
+}
+
 // mpopRest remarks on what has no counterpart.
 func (r *reader) mpopRest(m mpopAccount) {
 	reasons := map[string]string{
@@ -138,7 +158,6 @@ func (r *reader) mpopRest(m mpopAccount) {
 		"tls_crl_file":          "popferry does not use revocation lists; with tls_pin it accepts only one certificate",
 		"tls_priorities":        "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
 		"tls_min_dh_prime_bits": "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
-		"delivery":              "popferry delivers only to SMTP and LMTP servers; set one under forward, ideally the server of the mailbox that mpop delivers to",
 		"killsize":              "popferry deletes only what it has forwarded; see max_message_size",
 		"filter":                "set filter for the account, with a command (popferry help filters), or let the destination filter mail",
 	}
@@ -164,7 +183,7 @@ func (r *reader) mpopRest(m mpopAccount) {
 // mpopCommands returns the commands that are carried over or need no counterpart.
 func mpopCommands() []string {
 	return []string{"host", "port", "timeout", "pipelining", "auth", "user", "password", "passwordeval", "tls", "tls_starttls", "tls_trust_file",
-		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize",
+		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize", "delivery",
 		"received_header", "proxy_host", "proxy_port", "source_ip"}
 }
 
