@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -84,7 +86,7 @@ func (p Pair) node() (*yaml.Node, error) {
 		return nil, err
 	}
 	v.LineComment = p.Comment
-	if v.Kind == yaml.SequenceNode {
+	if v.Kind == yaml.SequenceNode && !slices.ContainsFunc(v.Content, func(n *yaml.Node) bool { return strings.Contains(n.Value, "\n") }) {
 		v.Style = yaml.FlowStyle
 	}
 	return v, nil

@@ -158,6 +158,9 @@ func (w *drafter) account(a Account, name string) config.Section {
 		}
 		out = append(out, config.Pair{Key: "multidrop", Value: m.section()})
 	}
+	if len(a.Filter) > 0 {
+		out = append(out, config.Pair{Key: "filter", Value: a.Filter})
+	}
 	return append(out, w.delivery(a.Delivery)...)
 }
 

@@ -49,6 +49,7 @@ func (r *reader) getmail(path, text string) error {
 	r.getmailLogin(from, &a)
 	r.getmailOptions(rc["options"], &a)
 	r.getmailRest(rc)
+	a.Filter = r.getmailFilters(rc)
 	r.getmailDelivery(rc, path, &a)
 	if err := r.oldmail(filepath.Dir(path), &a); err != nil {
 		return err
@@ -150,9 +151,6 @@ func (r *reader) getmailRest(rc ini) {
 		for key, v := range keys {
 			if why := reasons[section+" "+key]; why != "" {
 				remarks = append(remarks, Remark{Place: v.Place, Text: key + ": " + why})
-			}
-			if strings.HasPrefix(section, "filter") && key == "type" {
-				remarks = append(remarks, Remark{Place: v.Place, Text: "[" + section + "]: set filter for the account, with a command (popferry help filters), or let the destination filter mail"})
 			}
 		}
 	}

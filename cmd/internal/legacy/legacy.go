@@ -38,6 +38,7 @@ type Account struct {
 	Gap       time.Duration // between two polls, if not Schedule
 	Delivery  Delivery
 	Multidrop *Multidrop // nil: all mail goes to Delivery.To
+	Filter    []string   // a command and its arguments, as popferry's filter
 	Seen      Seen
 }
 

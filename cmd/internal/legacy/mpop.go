@@ -58,6 +58,7 @@ func (r *reader) mpopAccount(m mpopAccount) (Account, error) {
 	r.mpopTLS(m, &a)
 	r.mpopAuth(m, &a)
 	r.mpopRest(m)
+	a.Filter = r.mpopFilter(m.commands["filter"])
 	a.Delivery = r.mpopDelivery(m.commands["delivery"])
 	return a, r.mpopRecord(cmp.Or(text("uidls_file"), "~/.mpop_uidls/%U_at_%H"), &a)
 }
@@ -159,7 +160,6 @@ func (r *reader) mpopRest(m mpopAccount) {
 		"tls_priorities":        "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
 		"tls_min_dh_prime_bits": "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
 		"killsize":              "popferry deletes only what it has forwarded; see max_message_size",
-		"filter":                "set filter for the account, with a command (popferry help filters), or let the destination filter mail",
 	}
 	var remarks []Remark
 	for name, c := range m.commands {
@@ -183,7 +183,7 @@ func (r *reader) mpopRest(m mpopAccount) {
 // mpopCommands returns the commands that are carried over or need no counterpart.
 func mpopCommands() []string {
 	return []string{"host", "port", "timeout", "pipelining", "auth", "user", "password", "passwordeval", "tls", "tls_starttls", "tls_trust_file",
-		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize", "delivery",
+		"tls_fingerprint", "tls_key_file", "tls_cert_file", "tls_certcheck", "tls_host_override", "uidls_file", "only_new", "keep", "skipsize", "delivery", "filter",
 		"received_header", "proxy_host", "proxy_port", "source_ip"}
 }
 
