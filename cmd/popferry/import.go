@@ -18,14 +18,15 @@ func (p *program) importCommand() *cobra.Command {
 	var o migrate.Options
 	var seenOnly bool
 	var wait time.Duration
+	var firstRun string
 	c := &cobra.Command{
 		Use:   "import " + strings.Join(legacy.Programs(), "|") + " [FILE...]",
 		Short: "Switch over from fetchmail, getmail or mpop",
 		Long: "Reads the configuration of fetchmail, getmail or mpop, and its record of the messages that it has fetched. Writes a\n" +
 			"popferry configuration, with the passwords beside it in files that only you can read, and marks those messages in\n" +
 			"the ledger: they are not forwarded again, and never deleted from their server (popferry retry sends one anyway).\n\n" +
-			"Reports what it carries over and, line by line, what it cannot. It leaves the other program's files as they are\n" +
-			"and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
+			"Reports what it cannot carry over, account by account, then what is left to do, then what it has carried over. It\n" +
+			"leaves the other program's files as they are and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
 			"Without FILE it reads the file at the usual place; for getmail, all files in its folder if none is a getmailrc.",
 		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org \\\n" +
 			"    --smtp-username leo --smtp-password-file smtp.password\n" +
@@ -42,6 +43,10 @@ func (p *program) importCommand() *cobra.Command {
 			if err := checkImportFlags(c, seenOnly); err != nil {
 				return usage(c, err)
 			}
+			if firstRun != "new" && firstRun != "all" {
+				return usage(c, fmt.Errorf("--first-run is new or all, not %q", firstRun))
+			}
+			o.FirstRunAll = firstRun == "all"
 			o.Program, o.Files, o.Wait = args[0], args[1:], p.wait(wait)
 			var report string
 			var err error
@@ -62,6 +67,7 @@ func (p *program) importCommand() *cobra.Command {
 	flags.StringVarP(&o.Output, "output", "o", "", "`FILE` to write (default: where popferry run finds it, ~/.config/popferry/popferry.yaml\nor for root /etc/popferry/popferry.yaml)")
 	flags.StringVar(&o.State, "state", "", "`FILE` of the ledger (default: as for a configuration without state)")
 	flags.StringArrayVar(&o.StateFiles, "state-file", nil, "`PATH` of the other program's record of what it has fetched, or of its folder, if it is\nnot at the usual place; can be given several times")
+	flags.StringVar(&firstRun, "first-run", "new", "for mail that was left on a server without a record of what was fetched: `new` takes all\nof it as fetched, all forwards all of it")
 	flags.BoolVar(&seenOnly, "seen-only", false, "write no configuration; only mark what was fetched, for the accounts of the existing configuration")
 	flags.StringSliceVar(&o.To, "to", nil, "`ADDRESS` of the inbox that receives all mail")
 	flags.StringVar(&o.Server.Host, "smtp-host", "", "`HOST` that accepts the mail")
@@ -77,7 +83,7 @@ func checkImportFlags(c *cobra.Command, seenOnly bool) error {
 	if !seenOnly && given("config") {
 		return errors.New("--config needs --seen-only; to name the file to write, use --output")
 	}
-	for _, name := range []string{"output", "state", "to", "smtp-host", "smtp-port", "smtp-username", "smtp-password-file"} {
+	for _, name := range []string{"output", "state", "to", "smtp-host", "smtp-port", "smtp-username", "smtp-password-file", "first-run"} {
 		if seenOnly && given(name) {
 			return fmt.Errorf("--%s and --seen-only cannot be combined: no configuration is written", name)
 		}

@@ -16,8 +16,11 @@ type Choice struct {
 	// Filled: the ledger has the messages that were fetched before, so popferry
 	// must not run with another one.
 	Filled bool
-	To     []string // the recipients, instead of those in the files
-	Server Server   // the destination, instead of those in the files; no host: none
+	// FirstRunAll: where fetched mail stayed on the server and no record says which, all of
+	// it is forwarded. Otherwise none of it is.
+	FirstRunAll bool
+	To          []string // the recipients, instead of those in the files
+	Server      Server   // the destination, instead of those in the files; no host: none
 }
 
 // Server is a destination from the command line.
@@ -142,6 +145,9 @@ func (w *drafter) account(a Account, name string) config.Section {
 		out = append(out, config.Pair{Key: "schedule", Value: every(a.Gap)})
 	}
 	out = append(out, config.Pair{Key: "leave_on_server", Value: a.Leave.value()})
+	if a.unrecorded() && !w.choice.FirstRunAll {
+		out = append(out, config.Pair{Key: "first_run", Value: "new", Comment: "it is not known what was fetched before"})
+	}
 	if a.MaxSize > 0 {
 		out = append(out, config.Pair{Key: "max_message_size", Value: a.MaxSize})
 	}

@@ -19,10 +19,10 @@ func (s *Setup) disableDuplicates() {
 			a.Disabled = true
 			accounts[j].Seen.add(a.Seen.UIDs...)
 			accounts[j].Seen.Spellings = slices.Concat(accounts[j].Seen.Spellings, a.Seen.Spellings)
-			s.remark(a.Place, "%s at %s is also the mailbox of %s, so its mail would arrive twice; this account is disabled (enabled: false)",
+			s.remarkOn(i, "%s at %s is also the mailbox of %s, so its mail would arrive twice; this account is disabled (enabled: false)",
 				a.Username, a.Host, accounts[j].Place)
 		default:
-			s.remark(a.Place, "%s at %s is also the mailbox of %s; each of the two accounts forwards what it finds there, and if one deletes mail the other may miss it", a.Username, a.Host, accounts[j].Place)
+			s.remarkOn(i, "%s at %s is also the mailbox of %s; each of the two accounts forwards what it finds there, and if one deletes mail the other may miss it", a.Username, a.Host, accounts[j].Place)
 		}
 	}
 }

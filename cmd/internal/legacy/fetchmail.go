@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"cmp"
+	"math"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -30,14 +31,22 @@ func (r *reader) fetchmail(path, text string) error {
 	every := seconds(rc.daemon)
 	r.setup.Schedule = cmp.Or(every, r.setup.Schedule)
 	var accounts []Account
-	for _, p := range rc.polls {
+	for i, p := range rc.polls {
 		p.server.postmaster = rc.postmaster
+		before, account := len(r.setup.Remarks), -1
 		if p.server.interval != "" && every == 0 {
 			r.setup.remark(p.Place, "interval: this counts polls, and their interval is not known; set schedule for the account")
 		}
 		if a, ok := r.fetchmailAccount(p, every); ok {
+			account = len(r.setup.Accounts) + len(accounts)
 			accounts = append(accounts, a)
 		}
+		r.setup.assign(before, account)
+		end := math.MaxInt
+		if i+1 < len(rc.polls) {
+			end = rc.polls[i+1].from
+		}
+		r.setup.assignLines(path, p.from, end, account) // what the parser has said
 	}
 	for _, ids := range r.stateFiles(r.fetchidsPlace(path, rc.idfile)) {
 		text, there, err := r.readState(ids)
@@ -144,7 +153,7 @@ func mostMessages(s string) int {
 func (r *reader) fetchmailPassword(p rcPoll, a *Account) {
 	file := filepath.Join(cmp.Or(r.env.Getenv("HOME_ETC"), r.home()), ".netrc")
 	if a.Password = r.netrc(file, a.Username, p.server.name, p.server.via); a.Password == "" {
-		r.setup.remark(p.Place, "%s at %s has no password here or in %s; write it to the password_file", a.Username, a.Host, file)
+		r.setup.todo(p.Place, "%s at %s has no password here or in %s; write it to the password_file", a.Username, a.Host, file)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 // rcPoll is a mailbox in a fetchmailrc, or the defaults.
 type rcPoll struct {
 	Place
+	from   int // the line from which on everything is about it
 	skip   bool
 	server rcServer
 	user   rcUser

@@ -25,11 +25,11 @@ type rcOption struct {
 
 // Reasons that several options share.
 const (
-	sameOctets   = "popferry forwards messages unchanged; nothing to do"
-	paces        = "popferry sets its own pace and deletes at the end of a session; nothing to do"
+	sameOctets   = "popferry forwards messages unchanged" + nothingToDo
+	paces        = "popferry sets its own pace and deletes at the end of a session" + nothingToDo
 	noKerberos   = "popferry does not support this login method; see auth in config.example.yaml"
 	noCommands   = "popferry runs no commands before or after a poll; run them where popferry is started"
-	forIMAP      = "only for IMAP; nothing to do"
+	forIMAP      = "only for IMAP" + nothingToDo
 	noInterfaces = "popferry does not check network interfaces; polls fail while the network is down, and are tried again"
 )
 
@@ -89,8 +89,8 @@ func rcUserOptions() []rcOption {
 		{names: "mda", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.mda, p.user.agent = "mda", a[0] }},
 		{names: "bsmtp", arg: rcWord, set: func(p *rcPoll, _ []string) { p.user.mda = "bsmtp" }},
 		{names: "limit", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.limit = a[0] }},
-		{names: "fetchall", off: func(*rcPoll) {}, why: "popferry never forwards a message twice; nothing to do"},
-		{names: "flush limitflush", off: func(*rcPoll) {}, why: "popferry deletes only what it has forwarded; nothing to do"},
+		{names: "fetchall", off: func(*rcPoll) {}, why: "popferry never forwards a message twice" + nothingToDo},
+		{names: "flush limitflush", off: func(*rcPoll) {}, why: "popferry deletes only what it has forwarded" + nothingToDo},
 		{names: "rewrite stripcr forcecr pass8bits mimedecode dropstatus dropdelivered", off: func(*rcPoll) {}, why: sameOctets},
 		{names: "fetchlimit", arg: rcWord, set: func(p *rcPoll, a []string) { p.user.most = a[0] }, off: func(p *rcPoll) { p.user.most = "" }},
 		{names: "batchlimit fetchsizelimit fastuidl expunge", arg: rcWord, off: func(*rcPoll) {}, why: paces},
@@ -99,7 +99,7 @@ func rcUserOptions() []rcOption {
 		{names: "preconnect postconnect", arg: rcWord, why: noCommands},
 		{names: "folder folders", arg: rcList, why: forIMAP},
 		{names: "idle", off: func(*rcPoll) {}, why: forIMAP},
-		{names: "fetchdomains", arg: rcList, why: "only for ETRN and ODMR; nothing to do"},
+		{names: "fetchdomains", arg: rcList, why: "only for ETRN and ODMR" + nothingToDo},
 		{names: "properties", arg: rcWord}, // fetchmail itself ignores it
 	}
 }

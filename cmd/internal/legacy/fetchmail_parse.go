@@ -60,7 +60,7 @@ func (p *rcParser) statement(t rcToken) {
 	case t.is("poll"), t.is("server"), t.is("skip"):
 		p.end()
 		entry := p.defaults
-		entry.Place, entry.skip = Place{p.file, t.line}, t.is("skip")
+		entry.Place, entry.from, entry.skip = Place{p.file, t.line}, t.line, t.is("skip")
 		entry.server.name, entry.user.inherited = p.next().text, true
 		p.entry = &entry
 	case t.is("and"), t.is("with"), t.is("has"), t.is("wants"), t.is("options"), t.is("here"), t.is("there"):
@@ -91,6 +91,9 @@ func (p *rcParser) beginUser(t rcToken) {
 		return
 	}
 	user.Line = t.line
+	if len(p.users) > 0 { // the first one has what the server's options say, too
+		user.from = t.line
+	}
 	p.users = append(p.users, user)
 }
 
@@ -114,9 +117,9 @@ func (p *rcParser) option(t rcToken, no bool) {
 	args := p.arguments(o)
 	switch {
 	case o.why != "":
-		p.setup.remark(Place{p.file, t.line}, "%s: %s", name, o.why)
+		p.remark(t.line, "%s: %s", name, o.why)
 	case o.arg != rcNone && len(args) == 0:
-		p.setup.remark(Place{p.file, t.line}, "%s: the argument is missing", name)
+		p.remark(t.line, "%s: the argument is missing", name)
 	case o.arg == rcNames && p.peek("there"): // "user local here is remote there"
 		p.target(o).user.remote = args[0]
 	case o.set != nil:
@@ -175,7 +178,9 @@ func (p *rcParser) global() {
 		p.next() // everything that can be turned off is off in popferry, or has no meaning there
 		return
 	}
-	at := Place{p.file, t.line}
+	entry := p.entry
+	p.entry = nil // what is said here is about all accounts
+	defer func() { p.entry = entry }()
 	switch t.text {
 	case "daemon":
 		p.out.daemon = p.next().text
@@ -187,15 +192,23 @@ func (p *rcParser) global() {
 		p.next()
 	case "logfile":
 		p.next()
-		p.setup.remark(at, "set logfile: popferry logs to stderr; redirect it, or use the log of the service manager")
+		p.remark(t.line, "set logfile: popferry logs to stderr; redirect it, or use the log of the service manager")
 	case "pidfile":
 		p.next()
-		p.setup.remark(at, "set pidfile: popferry needs none, because it never polls a mailbox twice at once; nothing to do")
+		p.remark(t.line, "set pidfile: popferry needs none, because it never polls a mailbox twice at once"+nothingToDo)
 	case "syslog":
-		p.setup.remark(at, "set syslog: popferry logs to stderr; systemd writes that to the journal")
+		p.remark(t.line, "set syslog: popferry logs to stderr; systemd writes that to the journal")
 	case "bouncemail", "spambounce", "softbounce", "invisible", "showdots":
 	default:
 		p.stray(t)
+	}
+}
+
+// remark adds a remark on a line: on the current entry, or on all accounts.
+func (p *rcParser) remark(line int, format string, args ...any) {
+	p.setup.remark(Place{p.file, line}, format, args...)
+	if p.entry == nil || p.entry == &p.defaults {
+		p.setup.assign(len(p.setup.Remarks)-1, -1)
 	}
 }
 
@@ -206,7 +219,7 @@ func (p *rcParser) stray(t rcToken) {
 		return
 	}
 	p.strayed = t.line
-	p.setup.remark(Place{p.file, t.line}, "popferry ignores a word here that it does not know; it is not shown, because it may be a part of a password without quotes. "+
+	p.remark(t.line, "popferry ignores a word here that it does not know; it is not shown, because it may be a part of a password without quotes. "+
 		"fetchmail --version shows whether fetchmail understands it")
 }
 

@@ -71,10 +71,10 @@ func (r *reader) mpopFilter(c mpopCommand) []string {
 	case c.text == "" || c.text == "off":
 		return nil
 	case strings.Contains(c.text, "%F") || strings.Contains(c.text, "%S"):
-		r.setup.remarkOnce(c.Place, "filter: popferry has no %%F and no %%S; set filter for the account with a command that takes them from the message (popferry help filters)")
+		r.setup.remarkShared(c.Place, "filter: popferry has no %F and no %S; set filter for the account with a command that takes them from the message (popferry help filters)")
 		return nil
 	}
-	r.setup.remarkOnce(c.Place, "filter: carried over. A message that it does not want is skipped, and stays on its server where mpop deleted it (exit code 1)")
+	r.setup.remarkShared(c.Place, "filter: carried over. A message that it does not want is skipped, and stays on its server where mpop deleted it (exit code 1)")
 	return shellFilter([]look{{shell: c.text, keep: []int{0}, drop: []int{1, 2}, quiet: true, header: true}})
 }
 

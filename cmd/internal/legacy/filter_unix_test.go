@@ -17,7 +17,9 @@ func TestShellFilter(t *testing.T) {
 	getmail := func(shell string) look { return look{shell: shell, keep: []int{0}, drop: []int{99, 100}} }
 	quiet := getmail("sh -c 'echo loud >&2'")
 	quiet.quiet = true
-	mpop := func(shell string) look { return look{shell: shell, keep: []int{0}, drop: []int{1, 2}, quiet: true, header: true} }
+	mpop := func(shell string) look {
+		return look{shell: shell, keep: []int{0}, drop: []int{1, 2}, quiet: true, header: true}
+	}
 	for name, c := range map[string]struct {
 		looks []look
 		exit  int

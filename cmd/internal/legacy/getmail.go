@@ -1,7 +1,6 @@
 package legacy
 
 import (
-	"cmp"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,6 +22,8 @@ func (r *reader) getmailPlaces() []string {
 // getmail reads a getmailrc, which is one account, and the UIDs of the messages
 // that were fetched.
 func (r *reader) getmail(path, text string) error {
+	before, account := len(r.setup.Remarks), -1
+	defer func() { r.setup.assign(before, account) }() // the file is one account's
 	rc := parseINI(path, text, r.setup)
 	from := rc["retriever"]
 	a := Account{
@@ -54,6 +55,7 @@ func (r *reader) getmail(path, text string) error {
 	if err := r.oldmail(filepath.Dir(path), &a); err != nil {
 		return err
 	}
+	account = len(r.setup.Accounts)
 	r.setup.Accounts = append(r.setup.Accounts, a)
 	return nil
 }
@@ -109,7 +111,7 @@ func (r *reader) getmailLogin(from map[string]iniValue, a *Account) {
 		a.Command = shellQuoted(args)
 	}
 	if a.Password == "" && a.Command == "" {
-		r.setup.remark(a.Place, "no password here (getmail takes it from a keyring, or asks for it); write it to the password_file")
+		r.setup.todo(a.Place, "no password here (getmail takes it from a keyring, or asks for it); write it to the password_file")
 	}
 }
 
@@ -144,16 +146,13 @@ func (r *reader) getmailRest(rc ini) {
 		"retriever ssl_version":       "popferry uses TLS 1.2 or later; for an old server see tls_min",
 		"retriever use_xoauth2":       "set auth: xoauth2, and token_command instead of password_command",
 		"retriever use_kerberos":      noKerberos,
-		"retriever delete_dup_msgids": "popferry distinguishes messages with the same UID by their headers; nothing to do",
+		"retriever delete_dup_msgids": "popferry distinguishes messages with the same UID by their headers" + nothingToDo,
 	}
-	var remarks []Remark
 	for section, keys := range rc {
 		for key, v := range keys {
 			if why := reasons[section+" "+key]; why != "" {
-				remarks = append(remarks, Remark{Place: v.Place, Text: key + ": " + why})
+				r.setup.remark(v.Place, "%s: %s", key, why)
 			}
 		}
 	}
-	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
-	r.setup.Remarks = append(r.setup.Remarks, remarks...)
 }

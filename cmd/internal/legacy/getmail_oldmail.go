@@ -41,7 +41,7 @@ func (r *reader) oldmail(dir string, a *Account) error {
 		}
 	}
 	if a.Seen.Spellings = slashed(a.Seen.UIDs); len(a.Seen.Spellings) > 0 {
-		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes / in a UID as -; for %s both forms count as fetched; nothing to do", terminal.Count(len(a.Seen.Spellings), "message"))
+		r.setup.remarkRecord(Place{File: a.Seen.File}, "getmail writes / in a UID as -; for %s both forms count as fetched"+nothingToDo, terminal.Count(len(a.Seen.Spellings), "message"))
 	}
 	return nil
 }

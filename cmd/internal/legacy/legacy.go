@@ -42,6 +42,12 @@ type Account struct {
 	Seen      Seen
 }
 
+// unrecorded reports whether fetched mail stayed on the server, and no record says which
+// of it was fetched.
+func (a *Account) unrecorded() bool {
+	return a.Leave.Keep && a.Seen.File == "" && len(a.Seen.UIDs) == 0
+}
+
 // TLS is how connections were encrypted, in the terms of package config.
 type TLS struct {
 	Mode       string
@@ -97,9 +103,18 @@ func (s Seen) String() string {
 // Remark says what could not be carried over, why, and what to do.
 type Remark struct {
 	Place
-	Text   string
-	Record bool // it is about the record of fetched messages
+	Text    string
+	Record  bool // it is about the record of fetched messages
+	Todo    bool // nothing is lost, but the user has something to do
+	Account int  // one more than its index; 0: of no account alone
+	settled bool // Account is known
 }
+
+// nothingToDo ends a remark on what makes no difference.
+const nothingToDo = "; nothing to do"
+
+// idle reports whether a remark asks nothing of the user.
+func (r Remark) idle() bool { return strings.HasSuffix(r.Text, nothingToDo) }
 
 // String returns the remark as one line.
 func (r Remark) String() string { return fmt.Sprintf("%s: %s", r.Place, r.Text) }
@@ -132,16 +147,61 @@ func (s *Setup) remark(at Place, format string, args ...any) {
 }
 
 // remarkOnce adds a remark unless the file has the same one already: defaults
-// apply to several accounts.
+// apply to several accounts, and then it is of none alone.
 func (s *Setup) remarkOnce(at Place, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	if !slices.ContainsFunc(s.Remarks, func(r Remark) bool { return r.File == at.File && r.Text == text }) {
-		s.Remarks = append(s.Remarks, Remark{Place: at, Text: text})
+	i := slices.IndexFunc(s.Remarks, func(r Remark) bool { return r.File == at.File && r.Text == text })
+	s.addOrShare(i, Remark{Place: at, Text: text})
+}
+
+// remarkShared adds a remark unless it is there already, because several accounts have
+// inherited the line.
+func (s *Setup) remarkShared(at Place, text string) {
+	i := slices.IndexFunc(s.Remarks, func(r Remark) bool { return r.Place == at && r.Text == text })
+	s.addOrShare(i, Remark{Place: at, Text: text})
+}
+
+// addOrShare adds a remark, unless it is there already at an index from 0 on.
+func (s *Setup) addOrShare(i int, r Remark) {
+	if i < 0 {
+		s.Remarks = append(s.Remarks, r)
+		return
 	}
+	s.Remarks[i].Account, s.Remarks[i].settled = 0, true
+}
+
+// remarkOn adds a remark on an account, by its index.
+func (s *Setup) remarkOn(account int, format string, args ...any) {
+	s.remark(s.Accounts[account].Place, format, args...)
+	s.assign(len(s.Remarks)-1, account)
+}
+
+// todo adds a remark on what the user has to do.
+func (s *Setup) todo(at Place, format string, args ...any) {
+	s.Remarks = append(s.Remarks, Remark{Place: at, Text: fmt.Sprintf(format, args...), Todo: true})
 }
 
 func (s *Setup) remarkRecord(at Place, format string, args ...any) {
 	s.Remarks = append(s.Remarks, Remark{Place: at, Text: fmt.Sprintf(format, args...), Record: true})
+}
+
+// assign says whose the remarks from an index on are: an index of Accounts, or -1 for no
+// account alone.
+func (s *Setup) assign(from, account int) {
+	for i := from; i < len(s.Remarks); i++ {
+		if r := &s.Remarks[i]; !r.settled {
+			r.Account, r.settled = account+1, true
+		}
+	}
+}
+
+// assignLines says whose the remarks on these lines are, as assign does.
+func (s *Setup) assignLines(file string, from, to, account int) {
+	for i := range s.Remarks {
+		if r := &s.Remarks[i]; !r.settled && r.File == file && r.Line >= from && r.Line < to {
+			r.Account, r.settled = account+1, true
+		}
+	}
 }
 
 // onThisMachine reports whether a host is this machine, so that nothing crosses a

@@ -18,6 +18,7 @@ func (r *reader) mpopPlaces() []string {
 func (r *reader) mpop(path, text string) error {
 	all := parseMpoprc(path, text, r.setup)
 	for i, m := range all {
+		before := len(r.setup.Remarks)
 		if m.commands["host"].text == "" || m.alias(all[:i]) {
 			continue // other accounts inherit from it, or it is an alias
 		}
@@ -30,6 +31,7 @@ func (r *reader) mpop(path, text string) error {
 			return err
 		}
 		r.setup.Accounts = append(r.setup.Accounts, a)
+		r.setup.assign(before, len(r.setup.Accounts)-1)
 	}
 	return nil
 }
@@ -128,7 +130,7 @@ func (r *reader) mpopAuth(m mpopAccount, a *Account) {
 	}
 	file := r.home(".netrc")
 	if a.Password = r.netrc(file, a.Username, a.Host); a.Password == "" {
-		r.setup.remark(m.Place, "%s has no password here or in %s (mpop takes it from a keyring, or asks for it); write it to the password_file", m.name, file)
+		r.setup.todo(m.Place, "%s has no password here or in %s (mpop takes it from a keyring, or asks for it); write it to the password_file", m.name, file)
 	}
 }
 
@@ -161,22 +163,15 @@ func (r *reader) mpopRest(m mpopAccount) {
 		"tls_min_dh_prime_bits": "popferry uses the ciphers of Go's TLS; for an old server see tls_ciphers and tls_min",
 		"killsize":              "popferry deletes only what it has forwarded; see max_message_size",
 	}
-	var remarks []Remark
 	for name, c := range m.commands {
 		if why := reasons[name]; why != "" && c.text != "" && c.text != "off" {
-			remarks = append(remarks, Remark{Place: c.Place, Text: name + ": " + why})
+			r.setup.remarkShared(c.Place, name+": "+why)
 		} else if why == "" && !slices.Contains(mpopCommands(), name) {
-			remarks = append(remarks, Remark{Place: c.Place, Text: "popferry ignores a command here that it does not know; it is not shown, because it may be a part of a password"})
+			r.setup.remarkShared(c.Place, "popferry ignores a command here that it does not know; it is not shown, because it may be a part of a password")
 		}
 	}
 	if c, ok := m.commands["only_new"]; ok && c.text == "off" {
-		remarks = append(remarks, Remark{Place: c.Place, Text: "only_new: popferry never forwards a message twice; nothing to do"})
-	}
-	slices.SortFunc(remarks, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
-	for _, remark := range remarks {
-		if !slices.Contains(r.setup.Remarks, remark) { // defaults apply to several accounts
-			r.setup.Remarks = append(r.setup.Remarks, remark)
-		}
+		r.setup.remarkShared(c.Place, "only_new: popferry never forwards a message twice"+nothingToDo)
 	}
 }
 

@@ -161,23 +161,26 @@ func (r *reader) readState(path string) (text string, there bool, err error) {
 	return string(b), true, nil
 }
 
-// warnOfSeen remarks on accounts whose old mail would be forwarded because no
-// record of fetched messages was found, and on those where old mail stays on the
-// server.
+// warnOfSeen remarks on accounts whose old mail stays on the server, and on those where no
+// record says which of it was fetched: none of it is forwarded then, or all of it.
 func (r *reader) warnOfSeen(program string) {
-	for _, a := range r.setup.Accounts {
+	for i, a := range r.setup.Accounts {
+		before := len(r.setup.Remarks)
 		switch n := len(a.Seen.UIDs); {
-		case n == 0 && a.Leave.Keep:
+		case a.unrecorded():
 			missing := ""
 			if a.Seen.Missing != "" {
 				missing = " (looked for " + a.Seen.Missing + ")"
 			}
-			r.setup.remarkRecord(a.Place, "%s at %s: found no record of the messages that %s has fetched%s, so all mail on the server counts as new; "+
-				"name the record with --state-file, or set first_run: new to forward only later mail", a.Username, a.Host, program, missing)
+			r.setup.remarkRecord(a.Place, "%s at %s: found no record of the messages that %s has fetched%s; name it with --state-file. Without it, import writes first_run: new, "+
+				"so that what is on the server now is not forwarded; --first-run all forwards all of it", a.Username, a.Host, program, missing)
+		case n == 0 && a.Leave.Keep:
+			r.setup.remarkRecord(a.Place, "%s at %s: %s has none of its messages, so all mail on the server counts as new; to forward only later mail, set first_run: new", a.Username, a.Host, a.Seen.File)
 		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):
 			r.setup.remark(a.Place, "%s at %s: popferry deletes only what it has forwarded itself; mail that %s has fetched and not deleted stays on the server until you delete it",
 				a.Username, a.Host, program)
 		}
+		r.setup.assign(before, i)
 	}
 }
 

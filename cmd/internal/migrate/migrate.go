@@ -30,6 +30,8 @@ type Options struct {
 	State  string        // the ledger's file; "": the default
 	To     []string      // the recipients; none: those of the other program
 	Server legacy.Server // the destination; no host: that of the other program
+	// FirstRunAll is legacy.Choice's.
+	FirstRunAll bool
 }
 
 // Write marks what was fetched in the ledger and writes a configuration. The
@@ -78,7 +80,7 @@ func Write(ctx context.Context, o Options) (report string, err error) {
 		return "", err
 	}
 	next, err := o.next(setup, len(draft.Secrets))
-	return setup.Carried(draft.Names, marked) + setup.RemarkList() + next, err
+	return strings.TrimPrefix(setup.Lost(draft.Names)+next+setup.Carried(draft.Names, marked), "\n"), err
 }
 
 // MarkOnly marks in the ledger of an existing configuration what was fetched for
@@ -90,7 +92,7 @@ func MarkOnly(ctx context.Context, o Options, cfg *config.Config) (report string
 	}
 	setup.Remarks = slices.DeleteFunc(setup.Remarks, func(r legacy.Remark) bool { return !r.Record })
 	fetched, names := match(setup, cfg)
-	report = setup.Unknown(names, cfg.Path) + setup.RemarkList()
+	report = setup.Lost(names) + setup.Unknown(names, cfg.Path)
 	if !slices.ContainsFunc(fetched, func(f admin.Fetched) bool { return len(f.UIDs) > 0 }) {
 		return report, fmt.Errorf("%s has no record of messages that it has fetched for an account in %s; "+
 			"nothing was marked, so popferry would forward everything that is on the servers", o.Program, cfg.Path)
@@ -99,7 +101,7 @@ func MarkOnly(ctx context.Context, o Options, cfg *config.Config) (report string
 	if err != nil {
 		return "", err
 	}
-	return setup.Carried(names, marked) + report, nil
+	return strings.TrimPrefix(report+setup.Carried(names, marked), "\n"), nil
 }
 
 // read reads the files of the other program.
@@ -115,7 +117,7 @@ func read(o Options) (setup *legacy.Setup, report string, err error) {
 	case err != nil:
 		return nil, "", err
 	case len(setup.Accounts) == 0:
-		return nil, setup.RemarkList(), errors.New("there is no POP3 account in these files; nothing was written")
+		return nil, setup.Lost(nil), errors.New("there is no POP3 account in these files; nothing was written")
 	}
 	return setup, "", nil
 }
@@ -123,11 +125,12 @@ func read(o Options) (setup *legacy.Setup, report string, err error) {
 // choice is what the user adds to the files, with absolute paths.
 func (o Options) choice(setup *legacy.Setup) (legacy.Choice, error) {
 	c := legacy.Choice{
-		Head:   fmt.Sprintf("Written by popferry import %s. config.example.yaml explains every key.", o.Program),
-		State:  o.State,
-		To:     o.To,
-		Server: o.Server,
-		Filled: slices.ContainsFunc(setup.Accounts, func(a legacy.Account) bool { return len(a.Seen.UIDs) > 0 }),
+		Head:        fmt.Sprintf("Written by popferry import %s. config.example.yaml explains every key.", o.Program),
+		State:       o.State,
+		To:          o.To,
+		Server:      o.Server,
+		FirstRunAll: o.FirstRunAll,
+		Filled:      slices.ContainsFunc(setup.Accounts, func(a legacy.Account) bool { return len(a.Seen.UIDs) > 0 }),
 	}
 	if c.State == "" && c.Filled { // written down, because a service has another default than a user
 		c.State = config.DefaultState(config.Env{})
@@ -191,20 +194,20 @@ func (o Options) next(setup *legacy.Setup, passwords int) (string, error) {
 	default:
 		text += fmt.Sprintf(", and %d password files beside it", passwords)
 	}
-	text += ".\n"
+	text += ".\n\nWhat to do:\n"
+	for _, line := range setup.Todo() {
+		text += "- " + line + "\n"
+	}
+	if slices.ContainsFunc(setup.Accounts, func(a legacy.Account) bool { return a.Password == "" && a.Command == "" }) {
+		text += "- A password_file has the password in its first line, and only you may be able to read it: chmod 600 FILE\n"
+	}
 	_, err := app.Load(o.Output)
 	wrong, incomplete := errors.AsType[*config.Errors](err)
 	switch {
 	case incomplete:
-		text += fmt.Sprintf("Before popferry can run, complete it:\n%v\n", wrong)
-		if slices.ContainsFunc(setup.Accounts, func(a legacy.Account) bool { return a.Password == "" && a.Command == "" }) {
-			text += "A password_file has the password in its first line, and only you may be able to read it: chmod 600 FILE\n"
-		}
-		text += "Then make"
+		text += fmt.Sprintf("- Before popferry can run, complete it:\n%v\n", wrong)
 	case err != nil:
 		return text, err
-	default:
-		text += "Make"
 	}
-	return text + fmt.Sprintf(" sure that %s is stopped, and test the configuration: popferry check --config %s\n", o.Program, o.Output), nil
+	return text + fmt.Sprintf("- Make sure that %s is stopped, and test the configuration: popferry check --config %s\n", o.Program, o.Output), nil
 }
