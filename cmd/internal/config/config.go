@@ -64,6 +64,7 @@ type Config struct {
 	Concurrency int          // accounts polled at once
 	PerHost     int          // sessions to one POP3 host at once
 	Listen      string       // host:port of the status page; empty: none
+	ListenTLS   ListenTLS
 	Web         Web
 	Notify      Notify
 	Spool       Spool
@@ -79,6 +80,12 @@ type Config struct {
 	Warnings []string
 
 	tokens *tokens // nil: no server has OAuth2
+}
+
+// ListenTLS is the certificate of the status page; the zero value is no TLS.
+type ListenTLS struct {
+	CertFile string // PEM; with the chain
+	KeyFile  string // PEM
 }
 
 // Web configures the status page.

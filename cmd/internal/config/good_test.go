@@ -98,7 +98,7 @@ func TestPageWarnings(t *testing.T) {
 		"127.0.0.1:8110": "",
 		"[::1]:8110":     "",
 		":8110":          "",
-		"0.0.0.0:8110":   ":2: listen: the password of the status page crosses the network unencrypted; listen on 127.0.0.1, behind a web server with TLS",
+		"0.0.0.0:8110":   ":2: listen: the password of the status page crosses the network unencrypted; set listen_tls_cert_file, or listen on 127.0.0.1, behind a web server with TLS",
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "popferry.yaml")

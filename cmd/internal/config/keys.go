@@ -42,6 +42,8 @@ func (l *loader) settingKeys() keyTable {
 		key("concurrency", "16", number(&c.Concurrency, 1, maxParallel)),
 		key("per_host", "4", number(&c.PerHost, 1, maxParallel)),
 		key("listen", "", listen(&c.Listen)),
+		key("listen_tls_cert_file", "", l.file(&c.ListenTLS.CertFile)),
+		key("listen_tls_key_file", "", l.secretFile(&c.ListenTLS.KeyFile)),
 		group("web",
 			key("password_file", "", l.passwordFile(&c.Web.Password)),
 			key("hosts", "", listOf(&c.Web.Hosts, hostName)),

@@ -38,11 +38,11 @@ func network(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// minPagePassword is the length of the shortest password for the page. Guesses are
+// MinPagePassword is the length of the shortest password for the page. Guesses are
 // slowed down, but only so far.
-const minPagePassword = 8 // characters
+const MinPagePassword = 8 // characters
 
-var errShortPassword = fmt.Errorf("the password has fewer than %d characters, so nobody can log in to the status page; choose a longer one", minPagePassword)
+var errShortPassword = fmt.Errorf("the password has fewer than %d characters, so nobody can log in to the status page; choose a longer one", MinPagePassword)
 
 // LoginPassword returns the current password of the status page; "" if none is
 // configured, which switches logging in off. The error is a *SecretError, also for
@@ -52,7 +52,7 @@ func (w Web) LoginPassword(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	password, err := w.Password.Get(ctx)
-	if err == nil && utf8.RuneCountInString(password) < minPagePassword {
+	if err == nil && utf8.RuneCountInString(password) < MinPagePassword {
 		err = &SecretError{errShortPassword}
 	}
 	if err != nil {
@@ -65,6 +65,7 @@ func (w Web) LoginPassword(ctx context.Context) (string, error) {
 // sent without encryption. Mail goes on without the page, so none is an error.
 func (l *loader) checkPage(main mapping) {
 	c := l.config
+	main.checkPair("listen_tls_cert_file", "listen_tls_key_file")
 	if c.Web.Password.IsZero() {
 		return
 	}
@@ -76,7 +77,7 @@ func (l *loader) checkPage(main mapping) {
 	if _, err := c.Web.LoginPassword(context.Background()); errors.Is(err, errShortPassword) {
 		main.key("web").warn("password_file: %v", err)
 	}
-	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !loopback(host) {
-		main.key("listen").warn("the password of the status page crosses the network unencrypted; listen on 127.0.0.1, behind a web server with TLS")
+	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !loopback(host) && c.ListenTLS.CertFile == "" {
+		main.key("listen").warn("the password of the status page crosses the network unencrypted; set listen_tls_cert_file, or listen on 127.0.0.1, behind a web server with TLS")
 	}
 }

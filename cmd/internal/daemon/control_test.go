@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -113,7 +114,7 @@ forward:
 	if code, body := ask("/healthz", nil, ""); code != http.StatusOK {
 		t.Errorf("health while it stops: got %d, want %d\n%s", code, http.StatusOK, body)
 	}
-	if err := d.http.relisten(t.Context(), ""); err != nil {
+	if err := d.http.relisten(t.Context(), &config.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	if code, _ := ask("/healthz", nil, ""); code != 0 {

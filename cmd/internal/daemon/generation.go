@@ -26,7 +26,7 @@ type generation struct {
 
 // start sets a configuration to work. The old generation must have been stopped.
 func (d *daemon) start(cfg *config.Config) error {
-	if err := d.http.relisten(d.stop.Context, cfg.Listen); err != nil {
+	if err := d.http.relisten(d.stop.Context, cfg); err != nil {
 		return err
 	}
 	g, err := d.newGeneration(cfg)

@@ -2,14 +2,17 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/popferry/popferry/cmd/internal/app"
+	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/web"
 )
 
@@ -21,8 +24,15 @@ type httpServer struct {
 	handler http.Handler
 	log     *slog.Logger
 	server  *http.Server // nil: it listens nowhere
-	addr    string       // of server, as configured
+	at      address      // of server
+	cert    atomic.Pointer[tls.Certificate]
 	serving sync.WaitGroup
+}
+
+// address is where the server listens, as configured.
+type address struct {
+	hostPort string // "": nowhere
+	tls      bool
 }
 
 func newHTTPServer(d *daemon) *httpServer {
@@ -40,31 +50,54 @@ func newHTTPServer(d *daemon) *httpServer {
 	})}
 }
 
-// relisten listens on an address instead of the present one; "" listens nowhere.
-// If that fails, it goes on as before.
-func (h *httpServer) relisten(ctx context.Context, addr string) error {
-	if addr == h.addr {
+// relisten listens where a configuration says, instead of the present address. If
+// that fails, it goes on as before, unless TLS begins or ends at the same address.
+func (h *httpServer) relisten(ctx context.Context, cfg *config.Config) error {
+	next := address{cfg.Listen, cfg.ListenTLS.CertFile != ""}
+	if next.tls {
+		if err := h.loadCertificate(cfg.ListenTLS); err != nil {
+			return err
+		}
+	}
+	if next == h.at {
 		return nil
 	}
+	if next.hostPort == h.at.hostPort {
+		h.shutdown() // the address is taken
+	}
 	var l net.Listener
-	if addr != "" {
+	if next.hostPort != "" {
 		var err error
-		if l, err = listen(ctx, addr); err != nil {
+		if l, err = listen(ctx, next.hostPort); err != nil {
 			return fmt.Errorf("listen: %w; free that address, or set listen to another one", err)
 		}
+	}
+	if next.tls && l != nil {
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return h.cert.Load(), nil }})
 	}
 	h.shutdown()
 	if l == nil {
 		return nil
 	}
 	s := web.NewServer(h.handler, h.log)
-	h.server, h.addr = s, addr
+	h.server, h.at = s, next
 	h.serving.Go(func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			h.log.Error("the status page has stopped", "error", err)
 		}
 	})
 	h.log.Info("status page and metrics", "listen", l.Addr().String())
+	return nil
+}
+
+// loadCertificate reads the page's certificate, which is used from now on. A new one
+// needs no restart: its file is watched with the configuration.
+func (h *httpServer) loadCertificate(files config.ListenTLS) error {
+	c, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		return fmt.Errorf("listen_tls_cert_file: %w; it has to be a certificate in PEM, and listen_tls_key_file the key that belongs to it", err)
+	}
+	h.cert.Store(&c)
 	return nil
 }
 
@@ -92,7 +125,7 @@ func (h *httpServer) shutdown() {
 	if h.server.Shutdown(ctx) != nil {
 		_ = h.server.Close()
 	}
-	h.server, h.addr = nil, ""
+	h.server, h.at = nil, address{}
 }
 
 func (h *httpServer) close() {

@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -140,5 +144,56 @@ func TestHostNamesOfConfiguration(t *testing.T) {
 	d.begin(t, &next)
 	if code := ask(); code != http.StatusOK {
 		t.Errorf("a name that is configured: %d, want 200", code)
+	}
+}
+
+// With a certificate the page takes TLS alone, and a renewed one without a restart.
+func TestPageWithTLS(t *testing.T) {
+	t.Parallel()
+	authority := certtest.New(t)
+	var log testworld.Output
+	path := testworld.Config(t, "state: popferry.db\nlisten: 127.0.0.1:0\nlisten_tls_cert_file: page.pem\nlisten_tls_key_file: page.pem\n"+
+		"accounts: [{name: isp, host: 127.0.0.1, port: 1, tls: none, username: leo, password: secret}]\n"+
+		"forward: [{name: main, host: 127.0.0.1, port: 1, tls: none, from: me@example.org, to: [me@example.org]}]\n")
+	file := filepath.Join(filepath.Dir(path), "page.pem")
+	var issued tls.Certificate
+	renew := func() {
+		issued = authority.Server("127.0.0.1")
+		key, err := x509.MarshalPKCS8PrivateKey(issued.PrivateKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		testworld.Write(t, file, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Certificate[0]}))+
+			string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	}
+	renew()
+	d, cfg := fixture(t, path, &log, slog.LevelInfo)
+	d.begin(t, cfg)
+	addr := listening.FindStringSubmatch(log.String())[1]
+	shown := func() *x509.Certificate {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+addr+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close = true
+		res, err := (&http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool()}}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.TLS.PeerCertificates[0]
+	}
+	if !shown().Equal(issued.Leaf) {
+		t.Error("another certificate is shown than the configured one")
+	}
+	if code, body := testworld.Request(t, "http://"+addr+"/healthz", nil, ""); code == http.StatusOK {
+		t.Errorf("without TLS: %d %s, want it refused", code, body)
+	}
+	renew()
+	d.running().stop()
+	d.begin(t, cfg)
+	if !shown().Equal(issued.Leaf) {
+		t.Error("the old certificate is shown, want the renewed one")
 	}
 }
