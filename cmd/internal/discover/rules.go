@@ -35,6 +35,9 @@ func (r Rules) withDefaults() Rules {
 	return r
 }
 
+// MailPort reports whether servers of a protocol are tried on a port.
+func (r Rules) MailPort(p Protocol, port int) bool { return r.withDefaults().Port(p, port) }
+
 // wellKnown reports whether a port is one that servers of this protocol have
 // (RFC 8314 section 7, RFC 5321 section 4.5.4.2).
 func wellKnown(p Protocol, port int) bool {
@@ -43,7 +46,9 @@ func wellKnown(p Protocol, port int) bool {
 		return port == 995 || port == 110
 	case IMAP:
 		return port == 993 || port == 143
-	case Submission, LMTP:
+	case LMTP:
+		return port == 24 // RFC 2033 section 5 wants any but 25, and this one is for private mail systems
+	case Submission:
 	}
 	return port == 465 || port == 587 || port == 25
 }

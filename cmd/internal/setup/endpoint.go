@@ -135,6 +135,9 @@ func (x *endpoint) askServer(ctx context.Context) (discover.Hint, error) {
 		}
 		hint, err := parseServer(text)
 		protocol := x.protocolAt(hint)
+		if err == nil {
+			err = x.allowed(protocol, hint)
+		}
 		switch {
 		case err != nil:
 			x.Say("  %v", err)

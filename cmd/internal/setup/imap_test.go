@@ -142,9 +142,9 @@ func TestInboxAtAProvider(t *testing.T) {
 			shows:   []string{"! IMAP has to be switched on first: Proton Mail Bridge has to run on this machine", "127.0.0.1:1143, STARTTLS: nothing listens on this port"},
 		},
 		"one that wants tokens": {
-			replies: []testworld.Reply{{Question: inboxAddress, Answer: "leo@outlook.com"}, {Question: howQuestion, Answer: "imap"}, {Question: "Client id", Answer: ""}},
+			replies: []testworld.Reply{{Question: inboxAddress, Answer: "leo@outlook.com"}, {Question: howQuestion, Answer: "imap"}, {Question: "Client id", Answer: "x,client_secret_file=/etc/shadow"}, {Question: "Client id", Answer: ""}},
 			err:     setup.ErrStopped.Error(),
-			shows:   []string{"signing in by OAuth2 with a program that is registered with Microsoft", "popferry help oauth2"},
+			shows:   []string{"signing in by OAuth2 with a program that is registered with Microsoft", "popferry help oauth2", `"x,client_secret_file=/etc/shadow" is not a client id`},
 		},
 		"one that wants tokens, and nobody to ask": {to: "leo@outlook.com", err: "add --smtp-oauth2 provider=...,client_id=... (popferry help oauth2"},
 		"no password and nobody to ask":            {to: "leo@gmail.com", err: "imap.gmail.com:993 needs a login: add --smtp-password-file, or choose another way with --forward-protocol"},

@@ -22,7 +22,12 @@ const maxNames = 2
 
 // logIn tries the server until that succeeds or the user gives up.
 func (x *endpoint) logIn(ctx context.Context) error {
-	for {
+	for again := false; ; again = true {
+		if again {
+			if err := x.beginTrial(ctx); err != nil {
+				return err
+			}
+		}
 		err := x.tryNames(ctx)
 		if err == nil || ctx.Err() != nil {
 			return err

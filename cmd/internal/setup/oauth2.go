@@ -168,18 +168,15 @@ func (x *endpoint) askClient(ctx context.Context) (string, error) {
 	if personal && x.protocol == discover.POP3 {
 		x.Say(forwarding)
 	}
-	id, err := x.Ask(ctx, "Client id (empty: stop here)", "")
+	id, err := x.askClientID(ctx)
 	if err != nil {
 		return "", err
-	}
-	if id == "" {
-		return "", ErrStopped
 	}
 	keys := "provider=" + name + ",client_id=" + id
 	if personal {
 		keys += ",tenant=consumers"
 	}
-	if name == oauth.Google {
+	if name == oauth.Google && x.page == nil {
 		file, err := x.Ask(ctx, "File with the client's secret (empty: it has none)", "")
 		if err != nil {
 			return "", err
@@ -189,6 +186,23 @@ func (x *endpoint) askClient(ctx context.Context) (string, error) {
 		}
 	}
 	return keys, nil
+}
+
+// askClientID asks for the id of a client until it has one that cannot be taken for
+// other keys.
+func (x *endpoint) askClientID(ctx context.Context) (string, error) {
+	for {
+		id, err := x.Ask(ctx, "Client id (empty: stop here)", "")
+		switch {
+		case err != nil:
+			return "", err
+		case id == "":
+			return "", ErrStopped
+		case !strings.ContainsAny(id, ",= "):
+			return id, nil
+		}
+		x.Say("  %q is not a client id: it has no comma, space or equals sign.", id)
+	}
 }
 
 // keep writes the sign-ins into the ledger of the configuration that was written.

@@ -23,7 +23,8 @@ type Answers struct {
 	// its own if there is a configuration already. "": the default.
 	From, To, Forward string
 
-	Proxy         string // as in a new configuration; "": none
+	Page          PageSettings // of a new configuration
+	Proxy         string       // as in a new configuration; "": none
 	ProxyPassword config.Secret
 }
 
@@ -49,6 +50,7 @@ type File struct {
 const (
 	inboxName      = "inbox" // the name of the destination
 	proxyName      = "proxy" // of the file with its password
+	pageName       = "page"  // the same
 	passwordEnding = ".password"
 	accountEnding  = ".yaml"
 )
@@ -78,6 +80,14 @@ func Plan(a Answers, today time.Time) ([]File, error) {
 		file := filepath.Join(filepath.Dir(a.Target.Config), proxyName+passwordEnding)
 		files = append(files, File{Path: file, Password: a.ProxyPassword})
 		settings = append(settings, config.Pair{Key: "proxy_password_file", Value: filepath.Base(file)})
+	}
+	if page := a.Page; page.Listen != "" {
+		file := filepath.Join(filepath.Dir(a.Target.Config), pageName+passwordEnding)
+		files = append(files, File{Path: file, Password: page.Password})
+		settings = append(settings, config.Pair{Key: "listen", Value: page.Listen})
+		settings = appendIf(settings, "listen_tls_cert_file", page.CertFile)
+		settings = appendIf(settings, "listen_tls_key_file", page.KeyFile)
+		settings = append(settings, config.Pair{Key: "web", Value: page.web(filepath.Base(file))})
 	}
 	main, err := config.Sketch{
 		Head:     head + "\nEach account has a file in " + accountsFolder + "; popferry init adds more.\nconfig.example.yaml describes all settings.",

@@ -22,6 +22,9 @@ func (e *noServerError) Error() string { return e.text }
 // one that answers of those that are found by the address.
 func (x *endpoint) find(ctx context.Context, hint discover.Hint) error {
 	for {
+		if err := x.beginTrial(ctx); err != nil {
+			return err
+		}
 		best, err := x.search(ctx, hint)
 		if err == nil {
 			x.take(best)
@@ -44,6 +47,7 @@ func (x *endpoint) search(ctx context.Context, hint discover.Hint) (discover.Can
 	if err != nil {
 		return discover.Candidate{}, err
 	}
+	candidates = x.withoutClear(candidates)
 	for {
 		best, failed, ok := x.finder.First(ctx, x.protocol, candidates)
 		switch {
@@ -121,7 +125,7 @@ func (x *endpoint) confirmUntrusted(ctx context.Context, c discover.Candidate) (
 func (x *endpoint) trustCertificate(ctx context.Context, failed []discover.Attempt) (*discover.Candidate, error) {
 	for _, f := range failed {
 		wrong, ok := errors.AsType[*dial.CertificateError](f.Err)
-		if _, known := provider.ForHost(f.Host); !ok || known || f.Untrusted || f.Pin != "" || !x.Interactive() {
+		if _, known := provider.ForHost(f.Host); !ok || known || f.Untrusted || f.Pin != "" || !x.Interactive() || x.page != nil {
 			continue
 		}
 		x.Failed("%s: %s", f.Server, cause.Summary(f.Err))
@@ -148,6 +152,9 @@ func (x *endpoint) certificateHint(failed []discover.Attempt) string {
 	}
 	if x.in.CAFile != "" || !slices.ContainsFunc(failed, unknown) {
 		return ""
+	}
+	if x.page != nil {
+		return "\nIf the server is your own: popferry init, at a terminal, shows the fingerprint of its certificate and can trust exactly that one. This page cannot."
 	}
 	return "\nIf the server is your own: --ca-file FILE, with the authority that signed its certificate"
 }

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type Options struct {
 	IMAP IMAP
 	// Remote means that there is probably no browser on this machine.
 	Remote bool
+	Page   *Page // nil: the user is at a terminal
 }
 
 // IMAP opens a mailbox with a password or, if token is set, an access token.
@@ -42,6 +44,7 @@ type Result struct {
 	Config  string // the configuration's file
 	Account string
 	Added   bool // to a configuration that was there already
+	Shown   bool // nothing could be written, and the user was shown what to write
 }
 
 // setup is one run.
@@ -51,6 +54,9 @@ type setup struct {
 	target      Target
 	imap        IMAP
 	remote      bool
+	page        *Page
+	rules       discover.Rules
+	shown       bool
 	finder      *discover.Finder
 	destination config.Destination // of an existing configuration: where the mail goes
 	listed      listed
@@ -66,12 +72,12 @@ type listed struct {
 // the user or the end of ctx stopped it, an *app.UsageError for a mistake in the
 // input, and an *app.ConfigError for a configuration that cannot be added to.
 func Run(ctx context.Context, o Options) (Result, error) {
-	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, imap: o.IMAP, remote: o.Remote}
+	s := &setup{FrontEnd: o.FrontEnd, in: o.Input, imap: o.IMAP, remote: o.Remote, page: o.Page, rules: o.Rules}
 	var err error
 	if s.target, err = findTarget(o.Config); err != nil {
 		return Result{}, err
 	}
-	if err := s.checkInput(o.Silent); err != nil {
+	if err := cmp.Or(s.checkInput(o.Silent), s.checkPage()); err != nil {
 		return Result{}, &app.UsageError{Err: err}
 	}
 	route, err := s.route()
@@ -95,7 +101,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if errors.Is(err, terminal.ErrStopped) {
 		err = ErrStopped
 	}
-	return Result{s.target.Config, answers.Name, s.target.Existing != nil}, err
+	return Result{s.target.Config, answers.Name, s.target.Existing != nil, s.shown}, err
 }
 
 // route is how the servers are reached that are not on this machine.
@@ -158,6 +164,9 @@ func (s *setup) answers(ctx context.Context) (a Answers, err error) {
 	if a.Leave, err = s.chooseLeave(ctx); err != nil {
 		return a, err
 	}
-	a.FirstRun, err = s.chooseFirstRun(ctx)
+	if a.FirstRun, err = s.chooseFirstRun(ctx); err != nil {
+		return a, err
+	}
+	a.Page, err = s.choosePage(ctx)
 	return a, err
 }

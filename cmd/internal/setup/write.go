@@ -23,6 +23,9 @@ func (s *setup) write(ctx context.Context, a Answers) error {
 	if err != nil {
 		return err
 	}
+	if s.page != nil && a.Target.Existing != nil && a.Target.Existing.Shared != nil {
+		return s.show(files, "Several popferrys may share this ledger, each with a configuration of its own, so this page changes none.")
+	}
 	add, incomplete := ignored(filepath.Dir(a.Target.Config), files)
 	if add != nil {
 		files = slices.Insert(files, 0, *add) // before there is a password
@@ -47,6 +50,9 @@ func (s *setup) write(ctx context.Context, a Answers) error {
 		written = append(written, f.Path)
 	}
 	var cfg *config.Config
+	if s.page != nil && unwritable(err) {
+		return errors.Join(remove(written), s.show(files, "This folder cannot be written to: "+filepath.Dir(a.Target.Config)))
+	}
 	if err == nil {
 		cfg, err = s.verify(ctx, a)
 	}
