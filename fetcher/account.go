@@ -34,6 +34,7 @@ type Account struct {
 	// gets what names nobody, then.
 	Multidrop *multidrop.Sorter
 	Progress  *Progress // where set, counts how far a poll has come
+	Due       Due       // says when it is due
 	Turn      Turn      // bounds a poll in time while others wait
 	Tagged    bool      // the account's name has a field of its own in what is forwarded
 }

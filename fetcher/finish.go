@@ -37,6 +37,7 @@ func (p *poll) finish(ctx context.Context) {
 		return
 	}
 	p.row.LastPoll, p.row.Postponed = now, p.res.Postponed
+	began := p.began
 	var (
 		fault   *outcome.DestinationError
 		refused *outcome.RouteError
@@ -59,9 +60,10 @@ func (p *poll) finish(ctx context.Context) {
 		p.row.Cause = p.Describe(halt)
 	case errors.Is(halt, ErrYielded) && counts.Forwarded > 0:
 		// All went well so far.
+		began = time.Time{}
 		p.row.LastSuccess, p.row.Failures, p.row.NotBefore, p.row.Cause = now, 0, time.Time{}, ledger.Cause{}
 	case cutOff, errors.Is(halt, ErrStopped), errors.Is(halt, ErrYielded), errors.Is(halt, context.Canceled):
-		// It was stopped: nothing failed.
+		began = time.Time{} // It was stopped: nothing failed.
 	case counts.Forwarded > 0 || brokeAtQuit(halt):
 		// It made progress: the next poll comes at its usual time.
 		p.row.Failures, p.row.NotBefore, p.row.Cause = 0, time.Time{}, p.Describe(halt)
@@ -74,10 +76,16 @@ func (p *poll) finish(ctx context.Context) {
 	if p.row.NotBefore.IsZero() {
 		p.row.Server.Tried = ledger.Tried{}
 	}
-	if p.Next != nil {
-		p.row.NextPoll = p.Next(p.Name)
+	if !began.IsZero() { // else the account is still due
+		p.row.Began, p.row.Settings = began, p.Settings
+		if p.Due.After != nil {
+			p.row.NextPoll = p.Due.After(began)
+		}
 	}
 	err := p.lease.PutAccount(ctx, p.row)
+	if err == nil {
+		p.res.Began = began
+	}
 	p.res.Err = errors.Join(p.res.Err, err, p.finishRoutes(ctx, now))
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// Options are what a Poller works with. All but Stopping, Next and Now are required.
+// Options are what a Poller works with. All but Stopping and Now are required.
 type Options struct {
 	// Lease takes an account's lease, or returns ledger.ErrLeased.
 	Lease  func(ctx context.Context, account int64) (Lease, error)
@@ -33,9 +33,7 @@ type Options struct {
 	// Stopping, once closed, ends polls early: transactions in flight are
 	// finished and recorded, nothing new is begun.
 	Stopping <-chan struct{}
-	// Next, where set, is when an account is planned to be polled next.
-	Next func(account string) time.Time
-	Now  func() time.Time
+	Now      func() time.Time
 }
 
 // Poller polls accounts. It has no state of its own; its methods may be called
@@ -62,6 +60,7 @@ type poll struct {
 	log    *slog.Logger
 	tally  *tally
 	res    Result
+	began  time.Time
 
 	row ledger.Account // written back at the end, with what was learnt of the server
 	ways
@@ -167,7 +166,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), asked: asked, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), asked: asked, began: start, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.settleDoubts(ctx)
@@ -226,8 +225,13 @@ func (p *poll) begin(ctx context.Context) bool {
 	p.lastLogin = p.row.Server.LastLogin
 	p.tally = newTally(outcome.NewBreaker(p.Destination.Name, p.route.LastSuccess, p.row.Refusals))
 	d := p.Destination
-	return !p.backingOff(ctx, p.dest.NotBefore, &p.dest.Tried, d.Settings, d.Secret) &&
-		!p.backingOff(ctx, p.route.NotBefore, &p.route.Tried, d.routeSettings(), nil)
+	dest, route := p.dest.Tried.Changes, p.route.Tried.Changes
+	if p.backingOff(ctx, p.dest.NotBefore, &p.dest.Tried, d.Settings, d.Secret) ||
+		p.backingOff(ctx, p.route.NotBefore, &p.route.Tried, d.routeSettings(), nil) {
+		return false
+	}
+	mended := p.dest.Tried.Changes > dest || p.route.Tried.Changes > route
+	return mended || p.due()
 }
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether

@@ -27,6 +27,9 @@ type Result struct {
 	Skip SkipReason
 	// Until is when that reason ends, if it is known.
 	Until time.Time
+	// Began is when the account's last poll began, this one or another, if that is why
+	// it is not due now; zero: it may still be due.
+	Began time.Time
 }
 
 // SkipReason is a reason not to poll.
@@ -41,6 +44,8 @@ const (
 	BackingOff
 	// TooSoon: min_interval or the server's LOGIN-DELAY is not over.
 	TooSoon
+	// NotDue: another process has polled the account meanwhile.
+	NotDue
 )
 
 // Counts are the outcomes of one poll.
@@ -57,7 +62,7 @@ type Counts struct {
 // together.
 func (r Result) After(earlier Result) Result {
 	if r.Skip != NotSkipped { // the rest has to wait
-		earlier.Skip, earlier.Until = r.Skip, r.Until
+		earlier.Skip, earlier.Until, earlier.Began = r.Skip, r.Until, r.Began
 		return earlier
 	}
 	r.Forwarded += earlier.Forwarded

@@ -24,7 +24,7 @@ var errAny = errors.New("any error")
 func wantResult(t testing.TB, got, want result) {
 	t.Helper()
 	g, w := got, want
-	w.Account, w.Octets, w.Duration, w.Until = g.Account, g.Octets, g.Duration, g.Until
+	w.Account, w.Octets, w.Duration, w.Until, w.Began = g.Account, g.Octets, g.Duration, g.Until, g.Began
 	w.Err, w.Notice = g.Err, g.Notice
 	if g != w || !hasError(got.Err, want.Err) || !hasError(got.Notice, want.Notice) {
 		t.Errorf("the poll came to\n%s\nwant\n%s", inWords(got), inWords(want))

@@ -56,8 +56,8 @@ func (p *program) runCommand() *cobra.Command {
 		Use:   "run [ACCOUNT...]",
 		Short: "Fetch and forward mail, on schedule or once",
 		Long: "Fetches new mail and forwards it, for all accounts or for those that are named.\n\n" +
-			"Without --once it polls each account on its schedule until it is stopped. It reads a changed configuration again\n" +
-			"by itself.\n" +
+			"Without --once it polls each account on its schedule until it is stopped; what was due meanwhile, is new or was\n" +
+			"changed it polls at the start. It reads a changed configuration again by itself.\n" +
 			"Signals: TERM and INT finish the transactions in flight and stop, a second one stops at once;\n" +
 			"HUP reads the configuration again; USR1 polls all accounts now.\n\n" +
 			"With --once it prints a line for each account. Where stdout is not a terminal, as under cron, it leaves out\n" +

@@ -16,8 +16,8 @@ type Account struct {
 	Listed      time.Time
 	LastPoll    time.Time
 	LastSuccess time.Time
-	NextPoll    time.Time // as the running daemon planned it; zero if none runs
-	Failures    int       // consecutive polls that failed
+	Planned
+	Failures int // consecutive polls that failed
 	// NotBefore is when the account may be polled again after failures, unless what
 	// failed was changed: LoginFacts.Tried.
 	NotBefore time.Time
@@ -28,6 +28,16 @@ type Account struct {
 	UIDs      UIDState
 	Refusals  Refusals // in a row, of messages to its destination
 	Listings  Listings
+}
+
+// Planned is what the time of the next poll follows from.
+type Planned struct {
+	// Began is when the last poll began that was not stopped on its way.
+	Began time.Time
+	// Settings are those with which that was; "": not known.
+	Settings string
+	// NextPoll is when its process planned the next one; zero: it has no schedule.
+	NextPoll time.Time
 }
 
 // UIDState says whether the UIDs on the server can be compared with those in
@@ -49,7 +59,7 @@ const (
 // failure: when polls ran, how they ended and the back-off that follows. No
 // message depends on them.
 func (a Account) Durable() Account {
-	a.LastPoll, a.LastSuccess, a.NextPoll, a.NotBefore = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	a.LastPoll, a.LastSuccess, a.Planned, a.NotBefore = time.Time{}, time.Time{}, Planned{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer, a.Postponed, a.Listings = 0, Cause{}, 0, 0, Listings{}
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
 	a.Server.Tried, a.Server.Given = Tried{}, Given{}

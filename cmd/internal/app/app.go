@@ -32,8 +32,11 @@ type App struct {
 	tracker  *progress.Tracker
 	store    ledger.Store
 	log      *slog.Logger
+	now      func() time.Time // the ledger's time
+	stopping <-chan struct{}
 
 	mu      sync.Mutex
+	agenda  agenda                    // empty: accounts are due whenever they are polled
 	yielded map[string]fetcher.Result // by account, until the poll goes on
 }
 
@@ -41,16 +44,19 @@ type App struct {
 type Options struct {
 	Resources Resources
 	Log       *slog.Logger
-	Stopping  <-chan struct{}                // closed: polls end in an orderly way
-	Next      func(account string) time.Time // when an account is polled next; nil: not planned
-	Metrics   *web.Metrics                   // nil: nothing is counted
+	Stopping  <-chan struct{} // closed: polls end in an orderly way
+	Scheduled bool            // accounts are polled only when they are due
+	Metrics   *web.Metrics    // nil: nothing is counted
 }
 
 // New wires a configuration to its ledger. Close it at the end.
 func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options) (*App, error) {
 	a := &App{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
-		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, yielded: make(map[string]fetcher.Result),
+		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, stopping: o.Stopping, now: clockOf(store, o.Log), yielded: make(map[string]fetcher.Result),
+	}
+	if o.Scheduled {
+		a.agenda = newAgenda()
 	}
 	if o.Resources.Tokens != nil {
 		useTokens(cfg, store, o.Resources.Tokens)
@@ -73,8 +79,7 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 		Describe: cause.Describe,
 		Log:      o.Log,
 		Stopping: o.Stopping,
-		Next:     o.Next,
-		Now:      clockOf(store, o.Log),
+		Now:      a.now,
 	})
 	return a, nil
 }
@@ -82,7 +87,7 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 // mostAhead is how far a database's clock may be from this machine's without a word.
 const mostAhead = time.Minute
 
-// clockOf is the clock of a shared ledger, by which all that use it go; nil: this
+// clockOf is the clock of a shared ledger, by which all that use it go, else this
 // machine's.
 func clockOf(store ledger.Store, log *slog.Logger) func() time.Time {
 	shared, ok := store.(interface {
@@ -90,7 +95,7 @@ func clockOf(store ledger.Store, log *slog.Logger) func() time.Time {
 		Ahead() time.Duration
 	})
 	if !ok {
-		return nil
+		return time.Now
 	}
 	if ahead := shared.Ahead(); ahead.Abs() > mostAhead {
 		log.Warn("the clocks of the ledger's database and of this machine differ; popferry goes by the database's: set the one that is wrong", "database_ahead", ahead.Round(time.Second))
@@ -120,6 +125,10 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := failing(ctx, a.store, a.now())
+	if err != nil {
+		return err
+	}
 	for i, c := range a.cfg.Accounts {
 		if !c.Enabled {
 			continue
@@ -135,6 +144,12 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 			}
 		}
 		a.accounts[c.Name] = acc
+		if a.agenda.rules == nil {
+			continue
+		}
+		if err := a.agenda.plan(acc, c.Schedule, rows[i], waiting, a.now()); err != nil {
+			return &ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
+		}
 	}
 	return nil
 }
@@ -164,23 +179,31 @@ func (a *App) Jobs() []schedule.Job {
 	var jobs []schedule.Job
 	for _, c := range a.cfg.Accounts {
 		if a.Polls(c.Name) {
-			jobs = append(jobs, schedule.Job{Name: c.Name, Host: c.Host, Schedule: c.Schedule})
+			jobs = append(jobs, schedule.Job{Name: c.Name, Host: c.Host, Schedule: c.Schedule, Began: a.agenda.began[c.Name], Look: a.agenda.look[c.Name]})
 		}
 	}
 	return jobs
 }
 
-// Poll polls an enabled account. Requested means that a user asked for it:
-// back-offs then do not count. A poll that yields to other accounts is Unfinished;
+// Now is the time, by the clock that the ledger goes by.
+func (a *App) Now() time.Time { return a.now() }
+
+// Poll polls an enabled account if it is due. Requested means that a user asked for
+// it: neither that nor back-offs count then. A poll that yields to other accounts is Unfinished;
 // the next one goes on, and its result is that of both.
 func (a *App) Poll(ctx context.Context, name string, requested bool, turn schedule.Turn) (fetcher.Result, schedule.End) {
+	return a.poll(ctx, name, requested, turn, a.due(name))
+}
+
+func (a *App) poll(ctx context.Context, name string, requested bool, turn schedule.Turn, due fetcher.Due) (fetcher.Result, schedule.End) {
 	acc := a.accounts[name]
+	acc.Due = due
 	var done func()
 	acc.Progress, done = a.tracker.Start(name)
 	defer done()
 	acc.Turn = fetcher.Turn(turn)
 	res := a.poller.Poll(ctx, acc, requested)
-	if a.metrics != nil {
+	if a.metrics != nil && res.Skip != fetcher.NotDue {
 		a.metrics.Poll(res)
 	}
 	if err := a.pools[acc.Destination.Name].keepFacts(ctx, a.store); err != nil {
@@ -195,6 +218,9 @@ func (a *App) Poll(ctx context.Context, name string, requested bool, turn schedu
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !res.Began.IsZero() {
+		delete(a.agenda.changed, name)
+	}
 	if earlier, ok := a.yielded[name]; ok {
 		res = res.After(earlier)
 	}
@@ -208,16 +234,10 @@ func (a *App) Poll(ctx context.Context, name string, requested bool, turn schedu
 // PollAll polls all enabled accounts at once, within the limits of the
 // configuration. The results are in the order of the configuration.
 func (a *App) PollAll(ctx context.Context, requested bool) []fetcher.Result {
-	jobs := a.Jobs()
-	var mu sync.Mutex
+	jobs, since := a.Jobs(), a.now()
 	results := make(map[string]fetcher.Result, len(jobs))
-	schedule.Each(jobs, a.cfg.Concurrency, a.cfg.PerHost, func(name string, turn schedule.Turn) schedule.End {
-		res, end := a.Poll(ctx, name, requested, turn)
-		mu.Lock()
-		defer mu.Unlock()
-		results[name] = res
-		return end
-	})
+	a.pollJobs(ctx, jobs, results, requested, fetcher.Due{})
+	a.pollLeased(ctx, results, requested, since)
 	var inOrder []fetcher.Result
 	for _, j := range jobs {
 		if res, ok := results[j.Name]; ok { // not after a panic, which is logged
@@ -225,6 +245,18 @@ func (a *App) PollAll(ctx context.Context, requested bool) []fetcher.Result {
 		}
 	}
 	return inOrder
+}
+
+// pollJobs polls accounts at once, and notes the results.
+func (a *App) pollJobs(ctx context.Context, jobs []schedule.Job, results map[string]fetcher.Result, requested bool, due fetcher.Due) {
+	var mu sync.Mutex
+	schedule.Each(jobs, a.cfg.Concurrency, a.cfg.PerHost, func(name string, turn schedule.Turn) schedule.End {
+		res, end := a.poll(ctx, name, requested, turn, due)
+		mu.Lock()
+		defer mu.Unlock()
+		results[name] = res
+		return end
+	})
 }
 
 // ShutdownTimeout is how long a destination may take to answer QUIT, and the

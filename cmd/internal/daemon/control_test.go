@@ -54,6 +54,9 @@ forward:
 		t.Error("alive before its start: want an error")
 	}
 	g := d.begin(t, cfg)
+	if err := (control{d}).Poll(""); err != nil { // the last poll was a moment ago
+		t.Fatal(err)
+	}
 	base := "http://" + listening.FindStringSubmatch(log.String())[1]
 	ask := func(path string, form url.Values, password string) (int, string) {
 		t.Helper()

@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // generation is one configuration at work. A nil one does nothing.
@@ -37,6 +38,9 @@ func (d *daemon) start(cfg *config.Config) error {
 	app.Expect(d.http.metrics, cfg)
 	d.setCurrent(g) // first: a request that comes now is queued
 	g.sched.Start(d.stop.Context)
+	if asked := d.requests.names(); len(asked) > 0 {
+		g.sched.Queue(asked...)
+	}
 	return nil
 }
 
@@ -44,7 +48,7 @@ func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
 	g := &generation{stopping: make(chan struct{})}
 	var err error
 	g.app, err = app.New(d.stop.Context, cfg, d.Store, app.Options{
-		Resources: d.Resources, Log: d.Log.Logger, Stopping: g.stopping, Next: g.next, Metrics: d.http.metrics,
+		Resources: d.Resources, Log: d.Log.Logger, Stopping: g.stopping, Scheduled: true, Metrics: d.http.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -53,6 +57,7 @@ func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
 		Jobs:        g.app.Jobs(),
 		Concurrency: cfg.Concurrency,
 		PerHost:     cfg.PerHost,
+		Clock:       g.app.Now,
 		Log:         d.Log.Logger,
 		Run: func(ctx context.Context, name string, turn schedule.Turn) schedule.End {
 			return d.poll(ctx, g, name, turn)
@@ -82,12 +87,27 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string, turn sche
 	default:
 		reply(waiting, res)
 	}
+	g.replan(name, res)
 	logPoll(d.Log.With("account", name), res)
 	return end
 }
 
-// next returns when an account is polled next.
-func (g *generation) next(name string) time.Time { return g.sched.Next(name) }
+// lookAgain is after how long an account is looked at again that could not be polled
+// for a reason that ends nobody knows when: another process has it, or the ledger
+// cannot be used.
+const lookAgain = 30 * time.Second
+
+// replan plans the next poll of an account by the result of this one.
+func (g *generation) replan(name string, res fetcher.Result) {
+	switch {
+	case !res.Began.IsZero():
+		g.sched.Began(name, res.Began)
+	case res.Skip == fetcher.Leased, errors.Is(res.Err, ledger.ErrUnavailable), errors.Is(res.Err, ledger.ErrLost):
+		g.sched.Again(name, lookAgain)
+	case res.Skip == fetcher.TooSoon:
+		g.sched.Again(name, res.Until.Sub(g.app.Now()))
+	}
+}
 
 // busy returns the names of the accounts that are being polled.
 func (g *generation) busy() (names []string) {
@@ -135,6 +155,8 @@ func logPoll(log *slog.Logger, res fetcher.Result) {
 		}
 		log.Log(context.Background(), level, "poll ended early", "outcome", c.Code, "what", c.What, "error", res.Err, "remedy", c.Remedy,
 			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
+	case res.Skip == fetcher.NotDue:
+		log.Debug("not polled: another popferry has polled it meanwhile", "until", res.Until)
 	case res.Skip == fetcher.Leased:
 		log.Info("not polled: another popferry is polling it now")
 	case res.Skip == fetcher.BackingOff:

@@ -3,6 +3,8 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/popferry/popferry/fetcher"
@@ -37,6 +39,13 @@ func (p *pollRequests) take(account string) (waiting []chan<- fetcher.Result, re
 	return waiting, requested
 }
 
+// names returns the accounts for which there are requests.
+func (p *pollRequests) names() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.waiting))
+}
+
 // retain ends the requests for accounts that are not polled any more, with an
 // error.
 func (p *pollRequests) retain(polled func(account string) bool, reason error) {
@@ -64,7 +73,7 @@ var (
 // requestPolls has accounts polled now, or all of them if none is named. It
 // returns how many they are, and the channel that their results come to. As a
 // user asks for it, back-offs do not count. That holds while a generation is
-// being replaced, too: the next one polls every account at its start.
+// being replaced, too: the next one polls them.
 func (d *daemon) requestPolls(accounts ...string) (results <-chan fetcher.Result, n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -120,6 +120,8 @@ func ProblemLine(res fetcher.Result) string {
 		return cause.Line(res.Account, res.Notice)
 	case res.Skip == fetcher.Leased:
 		return res.Account + ": not polled: another popferry is polling it now; nothing to do"
+	case res.Skip == fetcher.NotDue:
+		return res.Account + ": another popferry has polled it meanwhile; nothing to do"
 	case res.Skip == fetcher.BackingOff:
 		return fmt.Sprintf("%s: not polled: it or its destination failed before, so it waits until %s; --now polls it anyway, popferry status says why",
 			res.Account, terminal.Time(res.Until))

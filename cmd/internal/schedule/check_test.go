@@ -27,7 +27,7 @@ func TestCheckSeesAWrongPlan(t *testing.T) {
 			s.Start(t.Context())
 			synctest.Wait()
 			s.Stop()
-			s.byName["a"].set(s.times.last.wall.UTC().Add(wait))
+			s.byName["a"].next = s.times.last.wall.UTC().Add(wait)
 			if err := s.Check(); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
 			}

@@ -46,7 +46,7 @@ func TestClockIsSet(t *testing.T) {
 				s := start(t, t.Context(), schedule.Options{
 					Jobs:  []schedule.Job{{Name: "a", Schedule: tt.schedule}},
 					Run:   finishing(func(_ context.Context, name string) { j.note(name) }),
-					Rand:  always(0),
+					Share: always(0),
 					Clock: c.now,
 				})
 				time.Sleep(tt.at - time.Second)

@@ -1,127 +1,87 @@
 package schedule
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"sync"
-	"time"
-
-	"github.com/robfig/cron/v3"
-)
+import "time"
 
 const (
-	// spreadShare is the largest share of the interval that is added to each
-	// time, so that not all accounts are polled at once.
-	spreadShare = 0.1
-	// maxSpread bounds that: eight o'clock every day still means about eight.
-	maxSpread = 10 * time.Minute
+	// What is due at the start is spread over startSpread each, at most maxStartSpread
+	// in all.
+	startSpread    = 50 * time.Millisecond
+	maxStartSpread = time.Minute
 )
 
-// Check returns an error for an invalid expression. Valid are the five fields of
-// cron, a descriptor such as @hourly, and @every with a duration, each also after
-// TZ=ZONE.
-func Check(expression string) error {
-	_, err := parse(expression)
-	return err
-}
-
-func parse(expression string) (cron.Schedule, error) {
-	zone, _, behind := strings.Cut(expression, " ")
-	if !behind && strings.Contains(zone, "TZ=") { // the parser would panic
-		return nil, errors.New("a time zone without a schedule")
-	}
-	s, err := cron.ParseStandard(expression)
-	if err != nil {
-		return nil, err
-	}
-	if every, ok := s.(cron.ConstantDelaySchedule); ok {
-		return s, checkEvery(expression, every.Delay)
-	}
-	if s.Next(time.Now()).IsZero() {
-		return nil, errors.New("it never occurs")
-	}
-	return s, nil
-}
-
-// checkEvery reports a duration that the parser would round up to one second.
-func checkEvery(expression string, parsed time.Duration) error {
-	_, text, _ := strings.Cut(expression, "@every ")
-	if asked, err := time.ParseDuration(text); err != nil || asked < parsed {
-		return fmt.Errorf("%s is less than a second", text)
-	}
-	return nil
-}
-
-// plan is when a job is due. Only the timekeeper changes it.
+// plan is when a job is due. The lock of the timetable guards it.
 type plan struct {
 	job   *job
-	base  cron.Schedule
-	rand  func() float64
-	first time.Duration // delay from Start to the first time
-	begun bool          // the first time was planned
-	// counted reports that next is so long after the time at which it was planned,
-	// and not a time of day.
+	rule  Rule
+	began time.Time // the last run, here or elsewhere, as far as it is known; zero: there was none
+	look  bool      // at the start it is due in any case
+	next  time.Time // zero before the start, and if there is no next time
+	// counted reports that next is so long after the time at which it was set, and does
+	// not follow from the rule.
 	counted bool
-
-	mu   sync.Mutex
-	next time.Time // zero before the start, and if there is no next time
+	index   int // in the heap
 }
 
-// plan sets the next time after now: the first time, or that of the schedule.
-func (p *plan) plan(now time.Time) {
-	next := p.after(now)
-	_, p.counted = p.base.(cron.ConstantDelaySchedule)
-	if !p.begun {
-		next, p.begun, p.counted = now.Add(p.first), true, true
+// startNow reports whether the job is due at the start.
+func (p *plan) startNow(now time.Time) bool {
+	if p.look || p.began.IsZero() || p.began.After(now.Add(wakeUp)) { // noted under a wrong clock
+		return true
 	}
-	p.set(next)
+	next := p.rule.After(p.began)
+	return !next.IsZero() && !next.After(now)
 }
 
-// replan sets the next time again after the clock was set back by this much. What
-// is a time of day follows from the clock; anything else is as far away as before.
-func (p *plan) replan(now time.Time, back time.Duration) {
-	if p.counted && !p.next.IsZero() {
-		p.set(p.next.Add(-back))
-		return
+// ran plans the next time after a run that began then.
+func (p *plan) ran(began time.Time) {
+	p.began, p.next, p.counted = began, p.rule.After(began), false
+}
+
+// waits has the job due at this time at the latest, whatever the rule says.
+func (p *plan) waits(at time.Time) {
+	if p.next.IsZero() || at.Before(p.next) {
+		p.next, p.counted = at, true
 	}
-	p.set(p.after(now))
 }
 
-func (p *plan) set(next time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.next = next
+// replan sets the next time again after the clock was set back by this much: the
+// last run was as long ago as before.
+func (p *plan) replan(back time.Duration) {
+	next, counted := p.next.Add(-back), p.counted && !p.next.IsZero()
+	if !p.began.IsZero() {
+		p.began = p.began.Add(-back)
+	}
+	p.ran(p.began)
+	if counted {
+		p.next, p.counted = next, true
+	}
 }
 
 // isDue reports whether the next time has come.
 func (p *plan) isDue(now time.Time) bool { return !p.next.IsZero() && !p.next.After(now) }
 
-// latest is when a job that was planned before now has to be due. It is zero if
-// the schedule has no time after now.
-func (p *plan) latest(now time.Time) time.Time {
-	next := p.base.Next(now)
-	if next.IsZero() {
-		return next
+// plans is a heap, ordered by their next time; those without one are last.
+type plans []*plan
+
+func (t plans) Len() int { return len(t) }
+
+func (t plans) Less(i, j int) bool {
+	if t[i].next.IsZero() || t[j].next.IsZero() {
+		return !t[i].next.IsZero()
 	}
-	return next.Add(max(maxSpread, maxStartSpread))
+	return t[i].next.Before(t[j].next)
 }
 
-// after returns the base's next time with the spread added.
-func (p *plan) after(now time.Time) time.Time {
-	next := p.base.Next(now)
-	if next.IsZero() {
-		return next
-	}
-	spread := time.Duration(0)
-	if second := p.base.Next(next); !second.IsZero() {
-		spread = min(maxSpread, time.Duration(spreadShare*float64(second.Sub(next))))
-	}
-	return next.Add(part(spread, p.rand()))
+func (t plans) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].index, t[j].index = i, j
 }
 
-// part returns a share of d in whole seconds, so that the times of many jobs
-// coincide and the timekeeper wakes at most once a second.
-func part(d time.Duration, share float64) time.Duration {
-	return time.Duration(share * float64(d)).Truncate(time.Second)
+func (t *plans) Push(x any) { *t = append(*t, x.(*plan)) }
+
+func (t *plans) Pop() any {
+	old := *t
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*t = old[:len(old)-1]
+	return last
 }

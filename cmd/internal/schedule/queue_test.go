@@ -1,10 +1,8 @@
 package schedule
 
 import (
-	"container/heap"
 	"fmt"
 	"testing"
-	"time"
 )
 
 // jobsOn returns 10,000 jobs on so many hosts.
@@ -86,12 +84,8 @@ func BenchmarkTimetable(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	now := time.Now().Round(0)
-	for _, p := range s.times.plans {
-		p.plan(now)
-	}
-	heap.Init(&s.times.plans)
+	s.times.begin()
 	for b.Loop() {
-		s.times.plans.advance(s.times.plans[0].next, func(*job) {})
+		s.times.advance(s.times.plans[0].next, func(*job) {})
 	}
 }

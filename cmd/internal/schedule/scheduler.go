@@ -5,16 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
-)
-
-const (
-	// At the start every account is due. They are spread over startSpread each,
-	// at most maxStartSpread in all.
-	startSpread    = 50 * time.Millisecond
-	maxStartSpread = time.Minute
 )
 
 // Job is an account as the scheduler sees it.
@@ -22,6 +14,10 @@ type Job struct {
 	Name     string // unique
 	Host     string // the POP3 server
 	Schedule string // as Check accepts it
+	// Began is when the last run began, in whatever process; zero: there was none.
+	Began time.Time
+	// Look: it is to be looked at soon after the start, due or not.
+	Look bool
 }
 
 // Options are what a Scheduler needs.
@@ -32,17 +28,19 @@ type Options struct {
 	// Run polls an account, with the context given to Start. No job runs twice at
 	// once. A panic is logged and ends only this run.
 	Run func(ctx context.Context, name string, t Turn) End
-	// Rand returns a number in [0, 1) for the spread. Default: math/rand.
-	Rand func() float64
-	// Clock is the wall clock, which may be set at any time. Default: time.Now.
+	// Share returns the part of the greatest spread, in [0, 1), that is added for this
+	// job at this time. Default: a hash of both.
+	Share func(name string, at time.Time) float64
+	// Clock is the clock by which jobs are due, which may be set at any time. Default:
+	// time.Now.
 	Clock func() time.Time
 	// Log is for panics. Default: slog.Default.
 	Log *slog.Logger
 }
 
 func (o Options) orDefaults() Options {
-	if o.Rand == nil {
-		o.Rand = rand.Float64
+	if o.Share == nil {
+		o.Share = hashed
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -75,33 +73,27 @@ func New(o Options) (*Scheduler, error) {
 		queue:   newQueue(o.Jobs, o.Concurrency, o.PerHost),
 		byName:  make(map[string]*plan, len(o.Jobs)),
 		pings:   make(chan struct{}),
-		times:   timetable{clock: o.Clock},
+		times:   timetable{clock: o.Clock, share: o.Share, moved: make(chan struct{}, 1)},
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
-	start := min(maxStartSpread, startSpread*time.Duration(len(o.Jobs)))
 	for i, j := range s.queue.jobs {
 		if s.byName[j.name] != nil {
 			return nil, fmt.Errorf("two jobs with the name %q", j.name)
 		}
-		base, err := parse(o.Jobs[i].Schedule)
+		rule, err := newRule(j.name, o.Jobs[i].Schedule, o.Share)
 		if err != nil {
-			return nil, fmt.Errorf("the schedule %q of %s: %w", o.Jobs[i].Schedule, j.name, err)
+			return nil, err
 		}
-		s.queue.setPatience(j, patienceOf(base))
-		p := &plan{
-			job:   j,
-			base:  base,
-			rand:  o.Rand,
-			first: part(start, o.Rand()),
-		}
+		s.queue.setPatience(j, patienceOf(rule.base))
+		p := &plan{job: j, rule: rule, began: o.Jobs[i].Began, look: o.Jobs[i].Look}
 		s.byName[j.name] = p
 		s.times.plans = append(s.times.plans, p)
 	}
 	return s, nil
 }
 
-// Start runs every job once within a minute, then on its schedule. Call it once.
-// No run starts after the end of ctx.
+// Start runs within a minute what is due or to be looked at, then every job on its
+// schedule. Call it once. No run starts after the end of ctx.
 func (s *Scheduler) Start(ctx context.Context) {
 	s.workers.queue, s.workers.log = s.queue, s.options.Log
 	s.workers.run = func(name string, t Turn) End {
@@ -134,6 +126,22 @@ func (s *Scheduler) Queue(names ...string) int {
 		}
 	}
 	return queued
+}
+
+// Began tells when a job's last run began, here or in another process: the next one
+// follows from that. Unknown names are ignored.
+func (s *Scheduler) Began(name string, at time.Time) {
+	if p := s.byName[name]; p != nil {
+		s.times.change(p, func(p *plan) { p.ran(at.Round(0)) })
+	}
+}
+
+// Again has a job run after this time, unless it is due earlier. Unknown names are
+// ignored.
+func (s *Scheduler) Again(name string, after time.Duration) {
+	if p := s.byName[name]; p != nil {
+		s.times.change(p, func(p *plan) { p.waits(s.options.Clock().Round(0).Add(after)) })
+	}
 }
 
 // Ping returns nil once the timekeeper has answered and the queue could be
@@ -172,8 +180,8 @@ func (s *Scheduler) Stop() {
 // time, and for an unknown name.
 func (s *Scheduler) Next(name string) time.Time {
 	if p := s.byName[name]; p != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		s.times.mu.Lock()
+		defer s.times.mu.Unlock()
 		return p.next
 	}
 	return time.Time{}

@@ -49,7 +49,9 @@ func finishing(run func(ctx context.Context, name string)) func(context.Context,
 	}
 }
 
-func always(share float64) func() float64 { return func() float64 { return share } }
+func always(share float64) func(string, time.Time) float64 {
+	return func(string, time.Time) float64 { return share }
+}
 
 // start makes a scheduler of these jobs and starts it.
 func start(t *testing.T, ctx context.Context, o schedule.Options) *schedule.Scheduler {
@@ -80,9 +82,9 @@ func TestRunsFollowTheSchedule(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // the bubble's clock begins at midnight UTC
 				j := newJournal()
 				s := start(t, t.Context(), schedule.Options{
-					Jobs: []schedule.Job{{Name: "a", Schedule: "TZ=UTC " + tt.schedule}},
-					Run:  finishing(func(_ context.Context, name string) { j.note(name) }),
-					Rand: always(tt.rand),
+					Jobs:  []schedule.Job{{Name: "a", Schedule: "TZ=UTC " + tt.schedule}},
+					Run:   finishing(func(_ context.Context, name string) { j.note(name) }),
+					Share: always(tt.rand),
 				})
 				time.Sleep(32 * time.Minute)
 				s.Stop()
@@ -96,9 +98,9 @@ func TestSpreadIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, t.Context(), schedule.Options{
-			Jobs: []schedule.Job{{Name: "a", Schedule: "TZ=UTC 0 8 * * *"}},
-			Run:  finishing(func(context.Context, string) {}),
-			Rand: always(0.5),
+			Jobs:  []schedule.Job{{Name: "a", Schedule: "TZ=UTC 0 8 * * *"}},
+			Run:   finishing(func(context.Context, string) {}),
+			Share: always(0.5),
 		})
 		defer s.Stop()
 		synctest.Wait()
@@ -113,9 +115,9 @@ func TestNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, err := schedule.New(schedule.Options{
-			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 10m"}},
-			Run:  finishing(func(context.Context, string) {}),
-			Rand: always(0),
+			Jobs:  []schedule.Job{{Name: "a", Schedule: "@every 10m"}},
+			Run:   finishing(func(context.Context, string) {}),
+			Share: always(0),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +150,7 @@ func TestNeverTwiceAtOnce(t *testing.T) {
 			Jobs:        []schedule.Job{{Name: "a", Schedule: "@every 1m"}},
 			Concurrency: 4,
 			PerHost:     4,
-			Rand:        always(0),
+			Share:       always(0),
 			Run: finishing(func(context.Context, string) {
 				j.note("begin")
 				time.Sleep(150 * time.Second)
@@ -170,8 +172,8 @@ func TestQueueWhileRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
 		s := start(t, t.Context(), schedule.Options{
-			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1h"}, {Name: "b", Schedule: "@every 1h"}},
-			Rand: always(0),
+			Jobs:  []schedule.Job{{Name: "a", Schedule: "@every 1h"}, {Name: "b", Schedule: "@every 1h"}},
+			Share: always(0),
 			Run: finishing(func(_ context.Context, name string) {
 				j.note(name)
 				time.Sleep(10 * time.Second)
@@ -222,8 +224,8 @@ func TestStopWaitsForRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
 		s := start(t, t.Context(), schedule.Options{
-			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1m"}, {Name: "b", Schedule: "@every 1m"}},
-			Rand: always(0),
+			Jobs:  []schedule.Job{{Name: "a", Schedule: "@every 1m"}, {Name: "b", Schedule: "@every 1m"}},
+			Share: always(0),
 			Run: finishing(func(context.Context, string) {
 				time.Sleep(10 * time.Second)
 				j.note("end")
@@ -244,8 +246,8 @@ func TestContextEndsRuns(t *testing.T) {
 		j := newJournal()
 		ctx, cancel := context.WithCancel(t.Context())
 		s := start(t, ctx, schedule.Options{
-			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1m"}, {Name: "b", Schedule: "@every 1m"}},
-			Rand: always(0),
+			Jobs:  []schedule.Job{{Name: "a", Schedule: "@every 1m"}, {Name: "b", Schedule: "@every 1m"}},
+			Share: always(0),
 			Run: finishing(func(ctx context.Context, _ string) {
 				<-ctx.Done()
 				j.note("end")
@@ -265,9 +267,9 @@ func TestPanicEndsOnlyItsRun(t *testing.T) {
 		var log strings.Builder
 		var runs atomic.Int32
 		s := start(t, t.Context(), schedule.Options{
-			Jobs: []schedule.Job{{Name: "a", Schedule: "@every 1m"}},
-			Log:  slog.New(slog.NewTextHandler(&log, nil)),
-			Rand: always(0),
+			Jobs:  []schedule.Job{{Name: "a", Schedule: "@every 1m"}},
+			Log:   slog.New(slog.NewTextHandler(&log, nil)),
+			Share: always(0),
 			Run: finishing(func(context.Context, string) {
 				if runs.Add(1) == 1 {
 					panic("out of order")

@@ -20,11 +20,13 @@ const (
 
 // timetable is the plans of all jobs, and the timekeeper that goes by them.
 type timetable struct {
-	plans plans
 	clock func() time.Time // the wall clock
+	share func(name string, at time.Time) float64
+	moved chan struct{} // a job is due earlier than the timekeeper knows
 
-	mu   sync.Mutex
-	last look
+	mu    sync.Mutex
+	plans plans
+	last  look
 }
 
 // look is when the timekeeper last looked, by both clocks: the wall clock can be
@@ -36,11 +38,7 @@ type look struct {
 // keep is the timekeeper: it plans all jobs and calls due for each when its time
 // has come, until ctx ends. It answers pings.
 func (t *timetable) keep(ctx context.Context, pings <-chan struct{}, due func(*job)) {
-	now, _ := t.look()
-	for _, p := range t.plans {
-		p.plan(now)
-	}
-	heap.Init(&t.plans)
+	t.begin()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -49,24 +47,65 @@ func (t *timetable) keep(ctx context.Context, pings <-chan struct{}, due func(*j
 			return
 		case <-pings:
 			continue
+		case <-t.moved:
 		case <-timer.C:
 		}
 		timer.Reset(t.turn(due))
 	}
 }
 
+// begin plans all jobs. Those that are due at the start are spread.
+func (t *timetable) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now, _ := t.look()
+	var overdue plans
+	for _, p := range t.plans {
+		if p.startNow(now) {
+			overdue = append(overdue, p)
+		} else {
+			p.ran(p.began)
+		}
+	}
+	window := min(maxStartSpread, startSpread*time.Duration(len(overdue)))
+	for _, p := range overdue {
+		p.waits(now.Add(part(window, t.share(p.job.name, now))))
+	}
+	heap.Init(&t.plans)
+	for i, p := range t.plans {
+		p.index = i
+	}
+}
+
+// change changes the plan of one job.
+func (t *timetable) change(p *plan, how func(*plan)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last.wall.IsZero() {
+		return // not started
+	}
+	how(p)
+	heap.Fix(&t.plans, p.index)
+	select {
+	case t.moved <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
 // turn calls due for the jobs whose time has come, and returns how long the
 // timekeeper may sleep.
 func (t *timetable) turn(due func(*job)) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	now, back := t.look()
 	if back >= stepBack {
 		for _, p := range t.plans {
-			p.replan(now, back)
+			p.replan(back)
 		}
 		heap.Init(&t.plans)
 	}
 	for len(t.plans) > 0 && t.plans[0].isDue(now) {
-		t.plans.advance(now, due)
+		t.advance(now, due)
 	}
 	if len(t.plans) == 0 || t.plans[0].next.IsZero() {
 		return wakeUp
@@ -74,12 +113,19 @@ func (t *timetable) turn(due func(*job)) time.Duration {
 	return min(wakeUp, t.plans[0].next.Sub(now))
 }
 
+// advance calls due for the first job, and plans its next time as if its run began
+// now: it has to wait for its turn, and may find that another process was first.
+func (t *timetable) advance(now time.Time, due func(*job)) {
+	p := t.plans[0]
+	due(p.job)
+	p.ran(now)
+	heap.Fix(&t.plans, 0)
+}
+
 // look returns what the wall clock shows, and by how much it was set back since
 // the last look. A clock that was set forward is like a machine that has slept:
-// what has become due meanwhile is.
+// what has become due meanwhile is. The caller holds mu.
 func (t *timetable) look() (now time.Time, back time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	// Without their monotonic part times are compared by the wall clock.
 	at := look{wall: t.clock().Round(0), monotonic: time.Now()}
 	if !t.last.wall.IsZero() {
@@ -94,8 +140,8 @@ func (t *timetable) look() (now time.Time, back time.Duration) {
 // counts: what has become of it since, the next look will show.
 func (t *timetable) check(jobs map[string]*plan) error {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	last := t.last
-	t.mu.Unlock()
 	if last.wall.IsZero() {
 		return nil // not started
 	}
@@ -103,10 +149,8 @@ func (t *timetable) check(jobs map[string]*plan) error {
 		return fmt.Errorf("the scheduler has not looked at the clock for %s", silent.Round(time.Second))
 	}
 	for name, p := range jobs {
-		p.mu.Lock()
 		next := p.next
-		p.mu.Unlock()
-		switch latest := p.latest(last.wall); {
+		switch latest := p.rule.latest(last.wall); {
 		case next.IsZero() || latest.IsZero():
 		case last.wall.Sub(next) > wakeUp:
 			return fmt.Errorf("%s was due at %s, and the scheduler has not queued it", name, next.Format(time.DateTime))
@@ -115,34 +159,4 @@ func (t *timetable) check(jobs map[string]*plan) error {
 		}
 	}
 	return nil
-}
-
-// plans is a heap, ordered by their next time; those without one are last.
-type plans []*plan
-
-// advance calls due for the first job and plans its next time.
-func (t *plans) advance(now time.Time, due func(*job)) {
-	due((*t)[0].job)
-	(*t)[0].plan(now)
-	heap.Fix(t, 0)
-}
-
-func (t plans) Len() int { return len(t) }
-
-func (t plans) Less(i, j int) bool {
-	if t[i].next.IsZero() || t[j].next.IsZero() {
-		return !t[i].next.IsZero()
-	}
-	return t[i].next.Before(t[j].next)
-}
-
-func (t plans) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
-func (t *plans) Push(x any)   { *t = append(*t, x.(*plan)) }
-
-func (t *plans) Pop() any {
-	old := *t
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*t = old[:len(old)-1]
-	return last
 }

@@ -22,7 +22,7 @@ func TestManyJobsDueAtOnce(t *testing.T) {
 			Jobs:        many(),
 			Concurrency: 16,
 			PerHost:     4,
-			Rand:        func() float64 { return 0 },
+			Share:       always(0),
 			Run: finishing(func(context.Context, string) {
 				runs.Add(1)
 				<-counted

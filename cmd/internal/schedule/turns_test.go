@@ -93,7 +93,7 @@ func (w *town) add(kind string, n int, host, interval string, p func() poll) {
 func (w *town) live(d time.Duration, concurrency, perHost int) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	s := start(w.t, ctx, schedule.Options{Jobs: w.jobs, Concurrency: concurrency, PerHost: perHost, Rand: always(0.5),
+	s := start(w.t, ctx, schedule.Options{Jobs: w.jobs, Concurrency: concurrency, PerHost: perHost, Share: always(0.5),
 		Run: func(ctx context.Context, name string, t schedule.Turn) schedule.End { return w.run(ctx, name, t) }})
 	time.Sleep(d)
 	w.mu.Lock()

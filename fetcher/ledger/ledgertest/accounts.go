@@ -42,7 +42,7 @@ func testAccount(t *testing.T, k Kind) {
 	tried := ledger.Tried{Settings: "pop.example.net:995", Secret: "00:ffff", Changes: 3}
 	want := ledger.Account{
 		ID: f.account.ID, Identity: f.account.Identity,
-		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), NextPoll: at(4), Failures: 5, NotBefore: at(6),
+		Listed: at(1), LastPoll: at(2), LastSuccess: at(3), Planned: ledger.Planned{Began: at(17), Settings: "0011", NextPoll: at(4)}, Failures: 5, NotBefore: at(6),
 		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30, Postponed: 1 << 29,
 		Server: ledger.ServerFacts{
 			Unanswered:   ledger.Unanswered{NoCAPA: seen(10), NoCAPAAfterLogin: seen(11), NoUTF8: seen(12), NoNOOP: seen(13), NoTOP: seen(14), NoPipelining: seen(15)},

@@ -13,12 +13,12 @@ import (
 
 // selectAccounts reads the columns that accountFields are scanned from.
 const selectAccounts = `SELECT id, name, username, host, port, listed, last_poll, last_success, next_poll,
-	failures, not_before, cause_code, cause_text, on_server, server, uids, refusals, listed_before, listed_last, postponed FROM accounts`
+	failures, not_before, cause_code, cause_text, on_server, server, uids, refusals, listed_before, listed_last, postponed, began, settings FROM accounts`
 
 func accountFields(a *ledger.Account) []any {
 	return []any{&a.ID, &a.Name, &a.Username, &a.Host, &a.Port, (*moment)(&a.Listed), (*moment)(&a.LastPoll), (*moment)(&a.LastSuccess), (*moment)(&a.NextPoll),
 		&a.Failures, (*moment)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &a.Server, &a.UIDs, &a.Refusals,
-		(*moment)(&a.Listings.Before), (*moment)(&a.Listings.Last), &a.Postponed}
+		(*moment)(&a.Listings.Before), (*moment)(&a.Listings.Last), &a.Postponed, (*moment)(&a.Began), &a.Settings}
 }
 
 // Accounts returns all accounts that were ever claimed, by name.
@@ -152,13 +152,13 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 }
 
 const updateAccount = `UPDATE accounts SET (listed, last_poll, last_success, next_poll,
-	failures, not_before, cause_code, cause_text, on_server, server, uids, refusals, listed_before, listed_last, postponed) =
-	($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) WHERE id = $1`
+	failures, not_before, cause_code, cause_text, on_server, server, uids, refusals, listed_before, listed_last, postponed, began, settings) =
+	($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) WHERE id = $1`
 
 func accountValues(a ledger.Account) []any {
 	return []any{a.ID, moment(a.Listed), moment(a.LastPoll), moment(a.LastSuccess), moment(a.NextPoll),
 		a.Failures, moment(a.NotBefore), text(a.Cause.Code), text(a.Cause.Text), a.OnServer, a.Server, int16(a.UIDs), a.Refusals,
-		moment(a.Listings.Before), moment(a.Listings.Last), a.Postponed}
+		moment(a.Listings.Before), moment(a.Listings.Last), a.Postponed, moment(a.Began), text(a.Settings)}
 }
 
 // Rename gives the account another name, and with another user name or host

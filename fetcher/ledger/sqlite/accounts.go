@@ -12,12 +12,12 @@ import (
 // selectAccounts reads the columns that accountFields are scanned from.
 const selectAccounts = `SELECT id, name, username, host, port, listed, last_poll, last_success, next_poll,
 	failures, not_before, cause_code, cause_text, on_server, server,
-	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END, refusals, listed_before, listed_last, postponed FROM accounts`
+	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END, refusals, listed_before, listed_last, postponed, began, settings FROM accounts`
 
 func accountFields(a *ledger.Account) []any {
 	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*number)(&a.Port), (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
 		&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, asJSON[ledger.ServerFacts]{&a.Server}, &a.UIDs, asJSON[ledger.Refusals]{&a.Refusals},
-		(*millis)(&a.Listings.Before), (*millis)(&a.Listings.Last), (*number)(&a.Postponed)}
+		(*millis)(&a.Listings.Before), (*millis)(&a.Listings.Last), (*number)(&a.Postponed), (*millis)(&a.Began), &a.Settings}
 }
 
 // Accounts returns all accounts that were ever claimed, by name.
@@ -130,12 +130,12 @@ func (l *Lease) PutAccount(ctx context.Context, a ledger.Account) error {
 // putAccount writes all of an account except its identity.
 func putAccount(c *writeConn, a ledger.Account) error {
 	return c.affectOne(`UPDATE accounts SET (listed, last_poll, last_success, next_poll,
-		failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt, refusals, listed_before, listed_last, postponed) =
-		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
+		failures, not_before, cause_code, cause_text, on_server, server, renumbered, adopt, refusals, listed_before, listed_last, postponed, began, settings) =
+		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`,
 		millis(a.Listed), millis(a.LastPoll), millis(a.LastSuccess), millis(a.NextPoll),
 		a.Failures, millis(a.NotBefore), a.Cause.Code, a.Cause.Text, a.OnServer, asJSON[ledger.ServerFacts]{&a.Server},
 		a.UIDs == ledger.UIDsRenumbered, a.UIDs == ledger.UIDsAdopting, asJSON[ledger.Refusals]{&a.Refusals},
-		millis(a.Listings.Before), millis(a.Listings.Last), a.Postponed, a.ID)
+		millis(a.Listings.Before), millis(a.Listings.Last), a.Postponed, millis(a.Began), a.Settings, a.ID)
 }
 
 // Rename gives the account another name, and with another user name or host

@@ -30,7 +30,9 @@ CREATE TABLE accounts (
     uids          smallint NOT NULL DEFAULT 0,    -- ledger.UIDState
     refusals      json     NOT NULL DEFAULT '{}', -- ledger.Refusals
     listed_before timestamptz, -- ledger.Listings
-    listed_last   timestamptz
+    listed_last   timestamptz,
+    began         timestamptz, -- ledger.Planned
+    settings      text     NOT NULL DEFAULT ''
 ) WITH (fillfactor = 70); -- each poll changes its row
 
 CREATE TABLE messages (

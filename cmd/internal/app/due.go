@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
+)
+
+// agenda is when accounts are due, by their schedules and by the ledger as it was
+// when the configuration was wired.
+type agenda struct {
+	rules   map[string]schedule.Rule // by account; nil: due whenever they are polled
+	began   map[string]time.Time     // the last polls
+	look    map[string]bool          // those to be looked at soon, due or not
+	changed map[string]bool          // those that were last polled with other settings, as far as this process knows
+}
+
+// plan finds out when an account is due. failing are the routes that back off.
+func (g *agenda) plan(acc fetcher.Account, expression string, row ledger.Account, failing []ledger.Route, now time.Time) error {
+	rule, err := schedule.NewRule(acc.Name, expression)
+	if err != nil {
+		return err
+	}
+	g.rules[acc.Name], g.began[acc.Name] = rule, row.Began
+	changed := row.Settings != "" && row.Settings != acc.Settings
+	g.changed[acc.Name] = changed
+	waits := ledger.Waiting(now, row.NotBefore) // something may have been mended
+	for _, r := range failing {
+		waits = waits || acc.Destination.Uses(r.RouteKey)
+	}
+	g.look[acc.Name] = changed || waits
+	return nil
+}
+
+func newAgenda() agenda {
+	return agenda{rules: make(map[string]schedule.Rule), began: make(map[string]time.Time), look: make(map[string]bool), changed: make(map[string]bool)}
+}
+
+// failing returns the routes that back off.
+func failing(ctx context.Context, store ledger.Store, now time.Time) (list []ledger.Route, err error) {
+	all, err := store.Routes(ctx)
+	for _, r := range all {
+		if ledger.Waiting(now, r.NotBefore) {
+			list = append(list, r)
+		}
+	}
+	return list, err
+}
+
+// due says when an account is due, to a poll on schedule.
+func (a *App) due(name string) fetcher.Due {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	rule, ok := a.agenda.rules[name]
+	if !ok {
+		return fetcher.Due{}
+	}
+	return fetcher.Due{After: rule.After, Changed: a.agenda.changed[name]}
+}
+
+// leaseLooks are the pauses between the looks of run --once at accounts that another
+// process has. The database gives the leases of one that died to others after half a
+// minute.
+func leaseLooks() []time.Duration {
+	const s = time.Second
+	return []time.Duration{s, 2 * s, 4 * s, 8 * s, 15 * s}
+}
+
+// pollLeased polls those that another process had when they were polled, unless it
+// keeps them for longer than half a minute, or has polled them since.
+func (a *App) pollLeased(ctx context.Context, results map[string]fetcher.Result, requested bool, since time.Time) {
+	due := fetcher.Due{After: func(began time.Time) time.Time {
+		if began.Before(since) {
+			return began
+		}
+		return time.Time{}
+	}}
+	for _, pause := range leaseLooks() {
+		var leased []schedule.Job
+		for _, j := range a.Jobs() {
+			if results[j.Name].Skip == fetcher.Leased {
+				leased = append(leased, j)
+			}
+		}
+		if len(leased) == 0 {
+			return
+		}
+		wait := time.NewTimer(pause)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return
+		case <-a.stopping:
+			return
+		}
+		a.pollJobs(ctx, leased, results, requested, due)
+	}
+}
