@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/popferry/popferry/cmd/internal/testworld"
@@ -17,7 +18,12 @@ import (
 // replicas is a configuration whose ledger is in PostgreSQL.
 func replicas(t *testing.T, o pop3test.Options, mail ...string) (config string, sink *smtptest.Server) {
 	t.Helper()
-	url := postgrestest.Start(t).New(t)
+	return replicasOn(t, postgrestest.Start(t).New(t), o, mail...)
+}
+
+// replicasOn is replicas on that database.
+func replicasOn(t *testing.T, url string, o pop3test.Options, mail ...string) (config string, sink *smtptest.Server) {
+	t.Helper()
 	pop := testworld.POP3(t, o, mail...)
 	sink = testworld.SMTP(t, smtptest.Options{})
 	config = testworld.Config(t, `
@@ -81,5 +87,35 @@ func TestReplicaKilled(t *testing.T) {
 	}
 	if got := len(sink.Messages()); got != 2 {
 		t.Errorf("%d messages arrived, want 2", got)
+	}
+}
+
+// TestDatabaseIsAwayAtTheStart: a daemon waits for it, and ends meanwhile if it is told
+// to.
+func TestDatabaseIsAwayAtTheStart(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.Start(t)
+	config, sink := replicasOn(t, database.New(t), pop3test.Options{}, "one")
+	database.Stop(t)
+	waits := func(p *process) func() bool {
+		return func() bool { return strings.Contains(p.out.String(), "waiting for the database") }
+	}
+	p := start(t, build(t), "run", "--config", config)
+	testworld.WaitFor(t, "word about the database", waits(p))
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("told to end, it ended with %v\n%s", err, p.out.String())
+	}
+	p = start(t, build(t), "run", "--config", config)
+	testworld.WaitFor(t, "word about the database", waits(p))
+	database.Go(t)
+	testworld.WaitFor(t, "delivery", func() bool { return len(sink.Messages()) == 1 })
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, p.out.String())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -123,8 +124,8 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	log := p.setupOutput(cfg, f)
 	defer p.resources.Tracker.Stop()
 	p.warn(cfg.Warnings...)
-	store, err := app.OpenLedger(ctx, cfg)
-	if err != nil {
+	store, err := openForRun(ctx, cfg, log.Logger, f.once)
+	if store == nil {
 		return err
 	}
 	p.warn(app.CopyWarnings(ctx, store, cfg, len(names) > 0)...)
@@ -141,6 +142,17 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 		err = fmt.Errorf("closing the ledger: %w", cerr)
 	}
 	return err
+}
+
+// openForRun opens the ledger. A daemon waits for a database that is away; nil
+// without an error means that it was told to stop meanwhile.
+func openForRun(ctx context.Context, cfg *config.Config, log *slog.Logger, once bool) (ledger.Store, error) {
+	if once {
+		return app.OpenLedger(ctx, cfg)
+	}
+	stop := daemon.WatchStop(ctx)
+	defer stop.Close()
+	return app.AwaitLedger(stop.Context, stop.Stopping, cfg, log)
 }
 
 // setupOutput prepares the log, the wire trace and the display of progress: bars

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -22,6 +23,34 @@ import (
 // The configuration's access tokens come from it from now on.
 func OpenLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
 	return openLedger(ctx, cfg, false)
+}
+
+// reopenAfter is how long AwaitLedger waits between two tries.
+const reopenAfter = 2 * time.Second
+
+// AwaitLedger is OpenLedger for a daemon: a database that cannot be used for a reason
+// that can pass (ledger.ErrUnavailable) is waited for until ctx ends or stopping is
+// closed, as it is when it goes away later. Then it returns nil without an error.
+func AwaitLedger(ctx context.Context, stopping <-chan struct{}, cfg *config.Config, log *slog.Logger) (ledger.Store, error) {
+	for tries := 0; ; tries++ {
+		store, err := OpenLedger(ctx, cfg)
+		if cfg.Shared == nil || !errors.Is(err, ledger.ErrUnavailable) {
+			if err == nil && tries > 0 {
+				log.Info("the database is there")
+			}
+			return store, err
+		}
+		if tries == 0 {
+			log.Error("waiting for the database", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-stopping:
+			return nil, nil
+		case <-time.After(reopenAfter):
+		}
+	}
 }
 
 // openLedger is OpenLedger; look is for commands that only look.
