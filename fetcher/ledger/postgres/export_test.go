@@ -26,3 +26,16 @@ func Age(asked, now time.Time) time.Duration {
 	p.answered(asked)
 	return p.age(now)
 }
+
+// Collide makes a change that collides with another transaction for so many times,
+// and returns how often it ran.
+func Collide(s *Store, times int) (runs int, err error) {
+	err = s.write(context.Background(), &change{run: func(ctx context.Context, s *session, _ *counts) error {
+		if runs++; runs > times {
+			return nil
+		}
+		_, err := s.conn.Exec(ctx, "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'serialization_failure'; END $$")
+		return err
+	}})
+	return runs, err
+}

@@ -36,3 +36,19 @@ func TestTime(t *testing.T) {
 		t.Errorf("the time is %v away", off)
 	}
 }
+
+// TestCollision: a change that gets in the way of another process's is made again,
+// together with the others and apart from them, and at last given up.
+func TestCollision(t *testing.T) {
+	t.Parallel()
+	s := opened(t, shared(t).New(t), postgres.Options{Create: true})
+	for _, c := range []struct {
+		times, runs int
+		gone        bool
+	}{{0, 1, false}, {1, 2, false}, {2, 3, false}, {3, 4, false}, {100, 8, true}} {
+		runs, err := postgres.Collide(s, c.times)
+		if runs != c.runs || (err != nil) != c.gone {
+			t.Errorf("%d collisions: it ran %d times, %v; want %d times", c.times, runs, err, c.runs)
+		}
+	}
+}

@@ -33,12 +33,11 @@ const maxTries = 4
 // Nearly always all changes succeed. So they are first sent without savepoints, at
 // once. If one fails, all are undone and run again, each in a savepoint of its own.
 func transact(s *session, changes []*change) (results []error, err error) {
-	results = make([]error, len(changes))
 	for range maxTries {
 		err = together(s, changes)
 		switch {
 		case err == nil:
-			return results, nil
+			return make([]error, len(changes)), nil
 		case s.lost():
 			return nil, err
 		case len(changes) == 1 && !conflict(err):
