@@ -24,10 +24,11 @@ const (
 	majority      = chaosReplicas/2 + 1
 )
 
-// TestReplicasInChaos: whatever befalls four popferrys and their database, all mail
-// arrives, nothing comes more often than it was tried, no mailbox loses mail to one
-// that has lost its lease, and all mailboxes are polled while most of the four and the
-// database are well. For ten minutes:
+// TestReplicasInChaos: four popferrys share a database, and they are killed, stopped,
+// told to end and cut off from it, and it goes away itself. All mail arrives, nothing
+// comes more often than it was tried, no popferry deletes in a mailbox that is another
+// one's, and all mailboxes are polled while the database and most of the four are well.
+// For ten minutes:
 //
 //	go test ./cmd/popferry -run TestReplicasInChaos -chaos 10m -timeout 20m -v
 func TestReplicasInChaos(t *testing.T) {
@@ -127,7 +128,7 @@ func (c *chaos) any() *chaosReplica {
 	}
 }
 
-// live has things happen, most of them to one or two replicas at a time.
+// live has things happen to up to three replicas at a time.
 func (c *chaos) live(length time.Duration) {
 	end := time.Now().Add(length)
 	post, gap := time.NewTicker(max(50*time.Millisecond, length/6000)), max(time.Second, length/120)
