@@ -132,12 +132,7 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 	}
 	v := outcome.Evaluate(nil, d.envelope, d.before.Recipients, d.attempt) // no one is left to send it to
 	if d.slot != nil {
-		outs, err := d.slot.Wait(ctx, func(ctx context.Context, at forwarder.Mark) error {
-			if s.closed(ctx) { // while it waited for its turn
-				return errHalted
-			}
-			return s.intend(ctx, d, d.pending, at)
-		})
+		outs, err := d.slot.Wait(ctx, s.unlessClosed(d, d.pending))
 		failpoint("answered")
 		if s.halted(err) {
 			return
@@ -208,23 +203,12 @@ func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outc
 		default:
 			return v
 		}
-		m := d.message(s.poll)
-		m.Recipients = to
-		outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, at forwarder.Mark) error {
-			if s.closed(ctx) {
-				return errHalted
-			}
-			return s.intend(ctx, d, to, at)
-		})
+		w, err := s.resend(ctx, d, v, to)
 		switch {
-		case s.halted(err):
+		case errors.Is(err, errHalted):
 			return v.NotRemaining(d.attempt)
 		case err != nil:
-			_ = s.tally.abort(err)
 			return v
-		}
-		w := outcome.Evaluate(outs, d.envelope, slices.Concat(d.before.Recipients, v.Recipients), d.attempt)
-		switch {
 		case len(v.Remaining) == 0: // it was throttled
 			v = w
 		case len(w.Remaining) == len(to): // none of them was accepted
@@ -233,6 +217,22 @@ func (s *session) goOn(ctx context.Context, d *delivery, v outcome.Verdict) outc
 			v = v.And(w)
 		}
 	}
+}
+
+// resend sends a message whose transactions so far came to v, in its place, to these
+// recipients in another one. Its error is errHalted if that did not begin; any other is
+// a fault of popferry's own, for which the poll was stopped.
+func (s *session) resend(ctx context.Context, d *delivery, v outcome.Verdict, to []string) (outcome.Verdict, error) {
+	m := d.message(s.poll)
+	m.Recipients = to
+	outs, err := d.slot.Resend(ctx, m, s.unlessClosed(d, to))
+	switch {
+	case s.halted(err):
+		return outcome.Verdict{}, errHalted
+	case err != nil:
+		return outcome.Verdict{}, s.tally.abort(err)
+	}
+	return outcome.Evaluate(outs, d.envelope, slices.Concat(d.before.Recipients, v.Recipients), d.attempt), nil
 }
 
 // pause waits. It reports false if the poll is stopped meanwhile.
@@ -262,6 +262,17 @@ func (s *session) release(d *delivery, recorded bool, panicked any) {
 		s.box.Abandon(d.Number)
 	}
 	d.Release()
+}
+
+// unlessClosed is intend, unless the poll was stopped while the message waited for its
+// turn.
+func (s *session) unlessClosed(d *delivery, to []string) func(context.Context, forwarder.Mark) error {
+	return func(ctx context.Context, at forwarder.Mark) error {
+		if s.closed(ctx) {
+			return errHalted
+		}
+		return s.intend(ctx, d, to, at)
+	}
 }
 
 // intend records that a transaction for these recipients is about to begin, and

@@ -8,7 +8,6 @@ import (
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
-	"github.com/popferry/popferry/forwarder"
 )
 
 // filtering are the messages at which an account's filter looks side by side. They are
@@ -128,22 +127,11 @@ func (s *session) divert(ctx context.Context, d *delivery, v outcome.Verdict) ou
 		_ = s.tally.abort(err)
 		return v
 	}
-	m := d.message(s.poll)
-	m.Recipients = to
-	outs, err := d.slot.Resend(ctx, m, func(ctx context.Context, at forwarder.Mark) error {
-		if s.closed(ctx) {
-			return errHalted
-		}
-		return s.intend(ctx, d, to, at)
-	})
-	switch {
-	case s.halted(err):
-		return v
-	case err != nil:
-		_ = s.tally.abort(err)
+	w, err := s.resend(ctx, d, v, to)
+	if err != nil {
 		return v
 	}
-	return v.And(outcome.Evaluate(outs, d.envelope, slices.Concat(d.before.Recipients, v.Recipients), d.attempt))
+	return v.And(w)
 }
 
 // look asks the account's filter.
