@@ -36,7 +36,7 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 	if s.Policy.Keep { // for a time, perhaps: that cannot be over within a session, whatever the clock says
 		done = nil
 	}
-	if s.row.Server.UIDNumbers.Get(s.Now()) { // the numbers may be counted anew at any time, and so the UIDs
+	if s.row.Server.UIDNumbers.Get(s.Now()) { // the numbers may be counted again at any time, and so the UIDs
 		expired, done = slices.Concat(expired, done), nil
 	}
 	expired, done, err := s.withoutShort(ctx, expired, done)
@@ -48,7 +48,7 @@ func (s *session) delete(ctx context.Context, done, expired []identify.Match) er
 		return err
 	}
 	doomed = append(doomed, done...)
-	// The last first: a server that counts anew after each deletion, against RFC 1939
+	// The last first: a server that counts again after each deletion, against RFC 1939
 	// section 5, then still deletes what is meant.
 	slices.SortFunc(doomed, func(a, b identify.Match) int { return cmp.Compare(b.Number, a.Number) })
 	entries := entriesOf(doomed)
@@ -229,7 +229,7 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 // that a little longer does no harm.
 const longestGap = 60 * 24 * time.Hour
 
-// recount has the time that forwarded messages stay on the server begin anew
+// recount has the time that forwarded messages stay on the server begin again
 // where the clock contradicts what is noted: for those that were forwarded at a
 // time that cannot be right, and for all after a gap that cannot be. A clock that
 // is behind the last poll is wrong itself, and nothing is noted by it. recount

@@ -33,7 +33,7 @@ func joinBackups(c *chaos, r *rng) {
 // keep copies the ledger's file, once there is something in it.
 func (b *backups) keep() {
 	if b.accountRow().Listed.IsZero() {
-		return // to set it back to before the first poll is to begin anew
+		return // to set it back to before the first poll is to begin again
 	}
 	b.led.interrupted() // by reading the account's row
 	b.whileClosed(func() {

@@ -34,7 +34,7 @@ func joinDeaf(c *chaos, r *rng) {
 	c.ends = append(c.ends, func() { deaf.Store(false) })
 }
 
-// shifting is a server that counts its messages anew at each command (against RFC
+// shifting is a server that counts its messages again at each command (against RFC
 // 1939 section 4), so that a number means another message once an owner has removed
 // one. It keeps them still from the second UIDL of a session on: what an owner removes
 // between that and DELE nobody can know.

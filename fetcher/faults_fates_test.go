@@ -10,7 +10,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// fate is what has become of a message beyond what its server did to it.
+// fate is what has happened to a message beyond what its server did to it.
 type fate struct {
 	skipped   bool      // it counts as seen, and must not be sent
 	base      int       // how often it had arrived before that

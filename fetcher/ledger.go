@@ -45,7 +45,7 @@ type Rows interface {
 	Put(context.Context, ...*ledger.Record) error
 	// Drop removes rows in state Sending, whose transaction did not happen.
 	Drop(ctx context.Context, ids ...int64) error
-	// Settle writes what has become of an intent, a record that Put was asked to write
+	// Settle writes the result of an intent, a record that Put was asked to write
 	// as Sending: the outcome of its transaction or, if that is nil, that there was
 	// none. It does so even if the lease was lost meanwhile, unless another process has
 	// gone on with the message: then the error is ledger.ErrLost.
@@ -73,7 +73,7 @@ type Quotas interface {
 type Routes interface {
 	// Route returns the zero value with the key if nothing is known.
 	Route(ctx context.Context, key ledger.RouteKey) (ledger.Route, error)
-	// PutRoute writes what has become of a route since it was read. Of failures at
+	// PutRoute writes how a route has changed since it was read. Of failures at
 	// the same time one counts; a success always does.
 	PutRoute(ctx context.Context, was, is ledger.Route) error
 }
@@ -118,7 +118,7 @@ const (
 	longestRetry = 30 * time.Second
 )
 
-// settle writes what has become of an intent: under the lease or, if that was lost,
+// settle writes the result of an intent: under the lease or, if that was lost,
 // without it.
 func settle(ctx context.Context, l Lease, intent, outcome *ledger.Record) (err error) {
 	switch {
@@ -135,7 +135,7 @@ func settle(ctx context.Context, l Lease, intent, outcome *ledger.Record) (err e
 	return err
 }
 
-// insist writes what has become of a transaction: no one else knows it, and without
+// insist writes the result of a transaction: no one else knows it, and without
 // it the message would be sent once more. While the ledger cannot be used it tries
 // again; a try that ends after the program was told to stop is the last. Meanwhile
 // nothing new is begun, and nothing is deleted.

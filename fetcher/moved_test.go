@@ -269,7 +269,7 @@ func TestHeaderAtWhichTheSessionEndsTakesNoRowOfAListedMessage(t *testing.T) {
 	}
 }
 
-// A server that counts its messages anew within a session must not be told to
+// A server that counts its messages again within a session must not be told to
 // delete one that was never fetched.
 func TestNumbersThatMoveWithinASession(t *testing.T) {
 	t.Parallel()

@@ -101,7 +101,7 @@ func (s *session) rematch(ctx context.Context, u identify.Unmatched, ask []pop3.
 }
 
 // sameNumbers makes sure that the numbers of messages mean the same as in the listing:
-// there are servers that count anew once another client has removed a message, and a
+// there are servers that count again once another client has removed a message, and a
 // header would then make another one known.
 func (s *session) sameNumbers(ctx context.Context, entries []pop3.Entry) error {
 	shifted, err := s.box.Shifted(ctx, entries)

@@ -238,7 +238,7 @@ func TestNumbersAsUIDsForwardNothingTwice(t *testing.T) {
 	}
 }
 
-// shiftsAtTOP is a server that counts its messages anew while a session goes on: from
+// shiftsAtTOP is a server that counts its messages again while a session goes on: from
 // the first TOP on, because another client has removed the first message. It does so
 // while odd is set.
 func shiftsAtTOP(odd *atomic.Bool) popHandler {

@@ -10,7 +10,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// mortal is a lease that is lost once a message was put into a state. What became of
+// mortal is a lease that is lost once a message was put into a state. The result of
 // an intent can be written all the same.
 type mortal struct {
 	fetcher.Lease

@@ -14,7 +14,7 @@ var quotes = regexp.MustCompile(`"[^"]*"`)
 
 // words are what the server says for itself, in lower case. Servers repeat the
 // sender's address in a refusal, and after the message a subject or a file's name,
-// in quotes. Whoever wrote the message chose these, and must not choose by them what
+// in quotes. The author of the message chose these, and must not choose by them what
 // the destination is blamed for: "450 4.1.8 <a@ratelimit.example>: Domain not found"
 // is not about a rate.
 func (o Outcome) words() string {

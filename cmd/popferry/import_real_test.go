@@ -124,7 +124,7 @@ delivery maildir %s
 
 func directly(*importFixture) string { return "" }
 
-// byPlugin is fetchmail's plugin, with bash in the place of netcat.
+// byPlugin is fetchmail's plugin, with bash instead of netcat.
 func byPlugin(f *importFixture) string {
 	path := f.file("connect", "exec 3<>/dev/tcp/$1/$2; cat <&3 & cat >&3; kill %%1")
 	return fmt.Sprintf("plugin \"bash %s %%h %%p\"", path)

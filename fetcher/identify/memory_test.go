@@ -11,7 +11,7 @@ import (
 )
 
 // What a plan takes for each of a million messages is little beside the listing and
-// the rows, whatever becomes of them.
+// the rows, however they end.
 func TestPlanMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million messages")

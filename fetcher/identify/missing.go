@@ -38,7 +38,7 @@ func Undelivered(k ledger.Known) bool {
 	return k.State == ledger.Deferred || k.State == ledger.Unknown || k.State == ledger.Held
 }
 
-// Retrieved says what has become of the messages that an earlier session fetched
+// Retrieved is what the server did with the messages that an earlier session fetched
 // and did not delete.
 type Retrieved uint8
 
@@ -67,7 +67,7 @@ func LeftUnasked(vanished []*ledger.Known) bool {
 	return n >= least
 }
 
-// WhatBecame says what has become of the messages that were fetched and not
+// WhatBecame says what the server did with the messages that were fetched and not
 // deleted. One that was given out and is still listed shows that the server keeps
 // them, unless most of those have gone: it may be too large to be hidden. That the
 // server hides them is shown by three or more that the session of lastLogin fetched, if

@@ -189,7 +189,7 @@ func (u Unmatched) AnotherMailbox(matched int) bool {
 }
 
 // UIDsAreNumbers reports whether the UIDs of a listing are made of the numbers of the
-// messages, in whatever spelling: these mean other messages after each deletion
+// messages, in any spelling: these mean other messages after each deletion
 // (against RFC 1939 section 7). A mailbox in which nothing was deleted yet may look
 // the same.
 func UIDsAreNumbers(entries []pop3.Entry) bool {

@@ -52,7 +52,7 @@ func TestFact(t *testing.T) {
 	}
 }
 
-// TestFactEnds: what contradicts a fact takes it back, another value begins anew,
+// TestFactEnds: what contradicts a fact takes it back, another value begins again,
 // and a proof needs no second poll.
 func TestFactEnds(t *testing.T) {
 	t.Parallel()

@@ -68,7 +68,7 @@ func (a Amount) plus(b Amount) Amount {
 
 // admits reports whether one of so many accounts may send that. The last quarter is
 // for those that have sent less than their share, so that one with a backlog leaves
-// something for the new mail of the others. Whoever has sent nothing may send one
+// something for the new mail of the others. An account that has sent nothing may send one
 // message of any size that fits.
 func (l Limit) admits(used Usage, a Amount, accounts int) bool {
 	fits := func(most, all, own, more int64) bool {

@@ -59,7 +59,7 @@ type Routes interface {
 	Route(ctx context.Context, key RouteKey) (Route, error)
 	// Routes returns all, by key.
 	Routes(context.Context) ([]Route, error)
-	// PutRoute writes what has become of a route since it was read. Of failures at
+	// PutRoute writes how a route has changed since it was read. Of failures at
 	// the same time one counts; a success always does. The facts are not written.
 	PutRoute(ctx context.Context, was, is Route) error
 	// PutFacts writes Route.Facts.

@@ -6,7 +6,7 @@ import "context"
 type refusedKey struct{}
 
 // WithRefused returns the context for asking for an access token once more, after a
-// server has refused this one: it may have ended before its time. Whoever has others
+// server has refused this one: it may have ended before its time. A source that has others
 // gives another one.
 func WithRefused(ctx context.Context, token string) context.Context {
 	return context.WithValue(ctx, refusedKey{}, token)

@@ -9,7 +9,7 @@ import (
 )
 
 // A message number means one message for a whole session (RFC 1939 section 4), but
-// there are servers that count anew while other clients work in the mailbox. DELE
+// there are servers that count again while other clients work in the mailbox. DELE
 // would then hit a message that was never fetched. So before the first DELE the
 // server is asked once more which messages the numbers mean: by UIDL, or by UIDL n
 // for a few of many; without UIDL, by LIST.

@@ -18,7 +18,7 @@ type Sorter struct {
 	Prefix   string // of local parts, which is taken off (qmail's virtual domains)
 	Domains  []string
 	// Map has the recipients of a local part or of an address, in lower case; "*@DOMAIN"
-	// is for those of a domain without an entry, and "*" for those of all domains, who
+	// is for those of a domain without an entry, and "*" for those of all domains, which
 	// else get their mail under the address itself. A "*" as a recipient's local part
 	// stands for the one in the header. No recipients: nobody.
 	Map map[string][]string

@@ -112,7 +112,7 @@ func TestCutAtEveryOctetRead(t *testing.T) {
 	}
 }
 
-// cutResult is what became of a delivery whose connections were cut.
+// cutResult is the result of a delivery whose connections were cut.
 type cutResult struct {
 	kind   forwarder.Kind
 	stored int

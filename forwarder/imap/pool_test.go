@@ -496,7 +496,7 @@ func TestSecondSessionFails(t *testing.T) {
 	}
 }
 
-// TestResend: another form of a message keeps its place, and begins anew.
+// TestResend: another form of a message keeps its place, and begins again.
 func TestResend(t *testing.T) {
 	t.Parallel()
 	s := serve(t, imaptest.Options{Fault: func(e imaptest.Event) imaptest.Fault {

@@ -64,7 +64,7 @@ func TestRootFollowsNoLinks(t *testing.T) {
 	}
 }
 
-// TestRootStaysInside: the owner of the Maildir may put a link in the place of a folder
+// TestRootStaysInside: the owner of the Maildir may replace a folder by a link
 // at any moment. Nothing is made, moved or given away behind it.
 func TestRootStaysInside(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 )
 
 // rooted is the operating system's disk for root, who puts mail into somebody else's
-// Maildir. Its owner can put links in the place of folders at any time, also between
+// Maildir. Its owner can replace folders by links at any time, also between
 // a look and the step after it, and would be given a file in any folder of the
 // machine. So what is made or moved within the Maildir never leaves it (os.Root).
 type rooted struct {

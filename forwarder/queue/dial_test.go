@@ -23,10 +23,10 @@ func (o *opening) Connect(context.Context) queue.Failure {
 	return o.fail
 }
 
-// anew is a failure that asks for a new connection.
-type anew struct{ refusal }
+// reconnect is a failure that asks for a new connection.
+type reconnect struct{ refusal }
 
-func (anew) NewConnection() bool { return true }
+func (reconnect) NewConnection() bool { return true }
 
 // TestDial: what an attempt that failed is followed by.
 func TestDial(t *testing.T) {
@@ -39,14 +39,14 @@ func TestDial(t *testing.T) {
 	}{
 		"at once":                       {plan: []opening{{}}, want: []queue.Attempt{{}}},
 		"refused":                       {plan: []opening{{fail: refusal{535}}}, want: []queue.Attempt{{}}},
-		"TLS asks for it":               {plan: []opening{{fail: anew{}}, {}}, want: []queue.Attempt{{}, {}}},
-		"TLS asks for it, and stopped":  {plan: []opening{{fail: anew{}}}, stopped: true, want: []queue.Attempt{{}}},
-		"TLS asks for it twice":         {plan: []opening{{fail: anew{}}, {fail: anew{}}}, want: []queue.Attempt{{}, {}}},
+		"TLS asks for it":               {plan: []opening{{fail: reconnect{}}, {}}, want: []queue.Attempt{{}, {}}},
+		"TLS asks for it, and stopped":  {plan: []opening{{fail: reconnect{}}}, stopped: true, want: []queue.Attempt{{}}},
+		"TLS asks for it twice":         {plan: []opening{{fail: reconnect{}}, {fail: reconnect{}}}, want: []queue.Attempt{{}, {}}},
 		"hangs up after a method":       {plan: []opening{{fail: refusal{421}, next: queue.Attempt{OtherLogin: true}}, {}}, want: []queue.Attempt{{}, {}}},
 		"hangs up after a token":        {plan: []opening{{fail: refusal{0}, next: token}, {}}, want: []queue.Attempt{{}, {Refused: "old"}}},
 		"refuses after a token":         {plan: []opening{{fail: refusal{535}, next: token}}, want: []queue.Attempt{{}}},
 		"hangs up after a token, twice": {plan: []opening{{fail: refusal{0}, next: token}, {fail: refusal{0}, next: token}}, want: []queue.Attempt{{}, {Refused: "old"}}},
-		"TLS, then a token":             {plan: []opening{{fail: anew{}}, {fail: refusal{421}, next: token}, {}}, want: []queue.Attempt{{}, {}, {Refused: "old"}}},
+		"TLS, then a token":             {plan: []opening{{fail: reconnect{}}, {fail: refusal{421}, next: token}, {}}, want: []queue.Attempt{{}, {}, {Refused: "old"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

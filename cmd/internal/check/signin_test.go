@@ -23,7 +23,7 @@ import (
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
-// brokenSignIn is a sign-in whose access token has ended, and what has become of it.
+// brokenSignIn is a sign-in whose access token has ended, and how it stands now.
 type brokenSignIn struct {
 	name   string
 	keys   string // of oauth2, more than usual

@@ -107,7 +107,7 @@ func checkDatabase(v yamlValue, state string) string {
 	case mode == "":
 		settings.Set("sslmode", "verify-full")
 	case mode == "allow", mode == "prefer":
-		v.fail("sslmode=%s would send the password without encryption to whoever refuses TLS; use verify-full, or disable where the network can be trusted", mode)
+		v.fail("sslmode=%s would send the password without encryption to a server that refuses TLS; use verify-full, or disable where the network can be trusted", mode)
 	case mode == "require", mode == "verify-ca":
 		v.warn("sslmode=%s does not prove that the server is the right one; verify-full does", mode)
 	}

@@ -27,8 +27,8 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// unansweredError: the request was sent, it must not be repeated, and it is not known
-// what became of it.
+// unansweredError: the request was sent and must not be repeated, and its result is not
+// known.
 type unansweredError struct{ error }
 
 func (e *unansweredError) Unwrap() error { return e.error }

@@ -137,7 +137,7 @@ func (t *timetable) look() (now time.Time, back time.Duration) {
 
 // check returns an error if the timekeeper does not look at the clock any more, or
 // a job is not to be queued when its schedule wants it. The clock of the last look
-// counts: what has become of it since, the next look will show.
+// counts: the next look will show how it has changed since.
 func (t *timetable) check(jobs map[string]*plan) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

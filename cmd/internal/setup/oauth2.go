@@ -150,7 +150,7 @@ func (x *endpoint) signInWith(ctx context.Context, text string) error {
 // registration says why a registration is needed, where it is made, and what the
 // shorter way is.
 const registration = "  ! %[1]s: passwords do not work there, only signing in by OAuth2 with a program that is registered with %[2]s. " +
-	"popferry brings no registration of its own, because whoever has the program would have that, too; you make one in your own name, once. " +
+	"popferry brings no registration of its own, because everybody who has the program would have that, too; you make one in your own name, once. " +
 	"popferry help oauth2 says step by step where and how, and the result is a client id."
 
 // forwarding is the shorter way for users of Outlook.com.

@@ -106,7 +106,7 @@ func (t Target) endBackOff(ctx context.Context, store ledger.Store) error {
 }
 
 // Logout removes a sign-in from the ledger, and then has the provider end it: so no
-// token is left here, whatever becomes of that. It says who shared the sign-in.
+// token is left here, also if that fails. It says who shared the sign-in.
 func Logout(ctx context.Context, o Options, t Target) error {
 	c := app.NewSignIns(o.Config).Client(t.Server)
 	was, err := o.Resources.Tokens.Forget(ctx, app.TokenStore{Store: o.Ledger}, c)

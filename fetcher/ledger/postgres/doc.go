@@ -31,7 +31,7 @@
 // notes what is held in its process (Store.take), also after the lock was lost, until
 // its holder gives it back.
 //
-// The exception is Lease.Settle. What became of a transaction with a destination is a
+// The exception is Lease.Settle. The result of a transaction with a destination is a
 // fact about the past, and is written without the lease if that was lost: where the
 // row still is that of the attempt. A row that was settled as forwarded in that way is
 // not sent again by a process that has read it before (updateMessage).

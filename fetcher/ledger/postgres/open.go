@@ -26,8 +26,8 @@ var (
 // Options say how to open a ledger. The zero value opens one that must exist.
 type Options struct {
 	// Create makes the tables if they do not exist. Without it, that is
-	// ledger.ErrMissing: a database that was set up anew must not cause everything to
-	// be forwarded again.
+	// ledger.ErrMissing: a new, empty database must not cause everything to be
+	// forwarded again.
 	Create bool
 	// Look does not bring older tables up to date: processes of an older version may
 	// be at work there. It is for commands that only look.

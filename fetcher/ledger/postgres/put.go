@@ -116,7 +116,7 @@ func (p *put) entered(n *counts, was ledger.State) {
 	}
 }
 
-// Settle writes what has become of an intent: the outcome of its transaction or, if
+// Settle writes the result of an intent: the outcome of its transaction or, if
 // that is nil, that there was none, and the row goes. It is a fact about the past, so
 // it is written even if the lease is lost, once the database is back: where the row
 // still is that of this attempt. If another process has gone on with the message

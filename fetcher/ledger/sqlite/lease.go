@@ -149,7 +149,7 @@ func (l *Lease) verify(c *writeConn) error {
 	return nil
 }
 
-// lockAgain makes the lock file anew after somebody has removed it. Lock files
+// lockAgain makes the lock file once more after somebody has removed it. Lock files
 // stay, so that nobody has held the lease since, unless somebody has this file now.
 func (l *Lease) lockAgain() error {
 	if err := makeLocksDir(l.store.path); err != nil {
