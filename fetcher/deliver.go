@@ -34,6 +34,13 @@ type delivery struct {
 	mayHide    bool          // its server may not give it again: see session.mayHide
 	keeps      bool          // its server is known to
 	begun      begun
+	refusal
+}
+
+// refusal is the place of a message in refusals in a row.
+type refusal struct {
+	refused      bool      // it was counted
+	refusedSince time.Time // when they began; zero: it is not one of them
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
@@ -322,8 +329,11 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 	case d.mayHide && d.rec.CopyFile == "" && identify.Undelivered(d.rec.Known):
 		s.keepUndelivered(d)
 	}
-	if (d.rec.State == ledger.Held || len(v.Quarantined) > 0) && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent() {
+	if held := d.rec.State == ledger.Held; (held || len(v.Quarantined) > 0) && countsAsRefusal(v) {
 		s.tally.refused(d, s.Now())
+		if held && !d.refusedSince.IsZero() {
+			d.rec.RefusedSince = d.refusedSince
+		}
 	}
 	if err := s.insist(ctx, func(ctx context.Context) error { return settle(ctx, s.lease, &d.intent, d.rec) }); err != nil {
 		_ = s.tally.abort(fmt.Errorf("recording the outcome of a message: %w", err))

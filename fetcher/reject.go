@@ -46,9 +46,17 @@ func (s *session) reject(ctx context.Context, d *delivery, v outcome.Verdict) (o
 		return v, nil
 	case how == Wrap:
 		return s.wrap(ctx, d, v, refused), nil
+	case countsAsRefusal(v) && s.tally.refused(d, s.Now()): // now, for others are refused at the same time
+		return v, nil
 	default:
 		return s.quarantine(ctx, d, v, refused)
 	}
+}
+
+// countsAsRefusal reports whether a message was refused, after it was sent, for another
+// reason than its content: many of these in a row show that everything is refused.
+func countsAsRefusal(v outcome.Verdict) bool {
+	return v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent()
 }
 
 // wrap sends a refused message as an attachment, from the configured address. It

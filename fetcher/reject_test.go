@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -248,4 +249,62 @@ func TestQuarantineIsNotFilledByABrokenDestination(t *testing.T) {
 	if n := len(f.left()); n != 20-ledger.ManyRefusals {
 		t.Errorf("%d messages are left on the server, want %d", n, 20-ledger.ManyRefusals)
 	}
+}
+
+// refusesTogether is a destination that refuses every message, and a quarantine that is
+// done when each of them has come as far as it can: into it, or to its end.
+type refusesTogether struct {
+	fetcher.Quarantiner
+	left atomic.Int32  // that have not
+	all  chan struct{} // closed: all have
+}
+
+func (r *refusesTogether) settle() {
+	if r.left.Add(-1) == 0 {
+		close(r.all)
+	}
+}
+
+// Store implements fetcher.Quarantiner.
+func (r *refusesTogether) Store(ctx context.Context, name string, from io.Reader) (string, error) {
+	r.settle()
+	<-r.all
+	return r.Quarantiner.Store(ctx, name, from)
+}
+
+func (r *refusesTogether) Submit(*forwarder.Message) fetcher.Delivery {
+	return refusedTogether{r}
+}
+
+func (*refusesTogether) Workers() int { return 20 }
+
+func (*refusesTogether) Preconnect() {}
+
+type refusedTogether struct{ destination *refusesTogether }
+
+// Wait implements fetcher.Delivery.
+func (refusedTogether) Wait(ctx context.Context, intend func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error) {
+	if err := intend(ctx, forwarder.Mark{}); err != nil {
+		return nil, err
+	}
+	return []forwarder.Outcome{{Kind: forwarder.Refused, Stage: forwarder.StageDot, Code: 554, Text: "no", Recipient: "me@example.org"}}, nil
+}
+
+// Resend implements fetcher.Delivery.
+func (refusedTogether) Resend(context.Context, *forwarder.Message, func(context.Context, forwarder.Mark) error) ([]forwarder.Outcome, error) {
+	return nil, errTest
+}
+
+// Done implements fetcher.Delivery.
+func (r refusedTogether) Done() { r.destination.settle() }
+
+// Not even if it refuses all messages at the same time.
+func TestQuarantineIsNotFilledAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	d := &refusesTogether{Quarantiner: maildir.New(t.TempDir()), all: make(chan struct{})}
+	d.left.Store(20)
+	f.account.Destination.Forwarder, f.account.Destination.OnReject, f.account.Destination.Quarantine = d, fetcher.Quarantine, d
+	f.add(numbered(20)...)
+	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: ledger.ManyRefusals, Held: 20 - ledger.ManyRefusals}, OnServer: 20, Err: errAny})
 }

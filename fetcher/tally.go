@@ -191,12 +191,17 @@ func (t *tally) begun() begun {
 	return begun{accepted: t.breaker.Accepted(), unanswered: t.breaker.Unanswered()}
 }
 
-// refused notes a message that was refused for good after it was sent, before its
-// row is written.
-func (t *tally) refused(d *delivery, now time.Time) {
+// refused notes, once, a message that was refused for good after it was sent, before
+// its row is written. It reports whether the destination seemed to refuse everything
+// before that.
+func (t *tally) refused(d *delivery, now time.Time) (everything bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.breaker.Refuse(d.rec, &d.before, now)
+	everything = t.breaker.Refusals().Everything()
+	if !d.refused {
+		d.refused, d.refusedSince = true, t.breaker.Refuse(&d.before, now)
+	}
+	return everything
 }
 
 // refusesEverything reports whether the destination seems to refuse everything.

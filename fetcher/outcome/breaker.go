@@ -74,12 +74,12 @@ func (b *Breaker) OthersPassed(before *ledger.Record) bool {
 }
 
 // Refuse notes a message that was refused for good after it was sent, before its
-// row is written: the row names the refusals that it is one of. A message that
-// was tried before, while others were accepted in between, is not one of them:
-// then it is the message.
-func (b *Breaker) Refuse(rec, before *ledger.Record, now time.Time) {
+// row is written. It returns the Since of the refusals that it is one of. A message that
+// was tried before, while others were accepted in between, is not one of them, and the
+// time is zero: then it is the message.
+func (b *Breaker) Refuse(before *ledger.Record, now time.Time) time.Time {
 	if before.Attempts > 0 && b.OthersPassed(before) {
-		return
+		return time.Time{}
 	}
 	now = now.Truncate(time.Millisecond) // as the ledger keeps it
 	if b.refusals.Count == 0 {
@@ -87,9 +87,7 @@ func (b *Breaker) Refuse(rec, before *ledger.Record, now time.Time) {
 	}
 	b.refusals.Count++
 	b.refusals.RetryAt = now.Add(refusalRetry)
-	if rec.State == ledger.Held {
-		rec.RefusedSince = b.refusals.Since
-	}
+	return b.refusals.Since
 }
 
 // Unanswered is how often messages got no whole reply in this poll. Those that were

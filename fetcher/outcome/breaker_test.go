@@ -30,7 +30,9 @@ func record(b *Breaker, o forwarder.Outcome, before ledger.Record) (*ledger.Reco
 	rec.Attempts++
 	Conclude(&rec, before.Recipients, v, a, func(error) ledger.Cause { return ledger.Cause{} })
 	if rec.State == ledger.Held {
-		b.Refuse(&rec, &before, noon)
+		if since := b.Refuse(&before, noon); !since.IsZero() {
+			rec.RefusedSince = since
+		}
 	}
 	state := rec.State
 	if v.Effect == Rollback {
