@@ -33,14 +33,14 @@ type delivery struct {
 	arrived    time.Time     // when it came to its mailbox
 	mayHide    bool          // its server may not give it again: see session.mayHide
 	keeps      bool          // its server is known to
-	begun      begun
-	refusal
+	evidence
 }
 
-// refusal is the place of a message in refusals in a row.
-type refusal struct {
-	refused      bool      // it was counted
-	refusedSince time.Time // when they began; zero: it is not one of them
+// evidence is what a delivery shows about its destination.
+type evidence struct {
+	begun        begun
+	refused      bool      // it was counted as refused for good
+	refusedSince time.Time // when the refusals in a row began; zero: it is not one of them
 }
 
 // submit prepares a message (to whom it goes, from whom, under which trace and
