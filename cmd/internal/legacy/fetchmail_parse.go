@@ -145,7 +145,9 @@ func (p *rcParser) arguments(o rcOption) (args []string) {
 			args = append(args, p.next().text)
 		}
 	case rcList, rcNames:
-		for len(p.tokens) > 0 && !p.keyword(p.tokens[0]) {
+		// The first word after is or to is a name, also if it is a keyword (fetchmail 6.4
+		// --configdump).
+		for len(p.tokens) > 0 && (!p.keyword(p.tokens[0]) || o.arg == rcNames && len(args) == 0) {
 			word := p.next().text
 			if p.peek("=") {
 				p.next()

@@ -49,6 +49,8 @@ func TestFetchmailConfigdump(t *testing.T) {
 		`poll h proto pop3 pass nouser is xx here`,
 		`poll h proto pop3 user "joe@example.net" pass ''`,
 		`poll h proto pop3 user joe pass "semi;colon, comma: and = sign"`,
+		`poll h proto pop3 user z pass a is server=local here keep`,
+		`poll h proto pop3 user z pass a is keep here keep`,
 		`poll h proto pop3 user joe has pass "x" and wants limit 1000 fetchall no rewrite stripcr warnings 3600`,
 	} {
 		t.Run(rc, func(t *testing.T) {
@@ -123,7 +125,11 @@ func pollsAsDumped(polls []rcPoll, me string) string {
 			names = []string{me}
 		}
 		for i, n := range names {
-			names[i] = quotedAsDumped(n)
+			if server, local, mapped := strings.Cut(n, "="); mapped {
+				names[i] = fmt.Sprintf("(%s, %s)", quotedAsDumped(server), quotedAsDumped(local))
+			} else {
+				names[i] = quotedAsDumped(n)
+			}
 		}
 		remote := p.user.remote
 		if remote == "" {

@@ -128,8 +128,8 @@ func (r *reader) getmailOptions(o map[string]iniValue, a *Account) {
 	}
 	a.MaxSize, _ = strconv.ParseInt(o["max_message_size"].text, 10, 64)
 	a.Most = mostMessages(o["max_messages_per_session"].text)
-	if v, ok := o["read_all"]; ok && !yes(v.text) {
-		r.setup.remark(v.Place, "read_all: popferry forwards everything that getmail has not fetched; to forward only later mail, set first_run: new")
+	if v, ok := o["read_all"]; ok && yes(v.text) {
+		r.setup.remark(v.Place, "read_all: popferry never forwards a message twice"+nothingToDo)
 	}
 }
 
