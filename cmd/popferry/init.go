@@ -174,10 +174,14 @@ func (p *program) setUp(ctx context.Context, in setup.Input, front frontEnd, yes
 	if yes {
 		silent = "--yes: init does not ask"
 	}
-	return setup.Run(ctx, setup.Options{
-		Input: in, FrontEnd: front, Silent: silent, Config: p.configFlag,
-		Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules, IMAP: openIMAP, Remote: remote(),
-	})
+	o := p.setupOptions()
+	o.Input, o.FrontEnd, o.Silent, o.Config = in, front, silent, p.configFlag
+	return setup.Run(ctx, o)
+}
+
+// setupOptions are what all set-ups have in common, at a terminal and on the page.
+func (p *program) setupOptions() setup.Options {
+	return setup.Options{Network: p.resources.Network, Resolver: p.resolver, Transport: p.transport, Rules: p.rules, IMAP: openIMAP, Remote: remote()}
 }
 
 // openIMAP opens an inbox at an IMAP server, to be tried.

@@ -135,7 +135,7 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	} else {
 		err = daemon.Run(ctx, daemon.Options{
 			Config: cfg, Load: p.load, Accounts: names, Store: store,
-			Resources: p.resources, Log: log, Signals: signals, Version: buildVersion(),
+			Resources: p.resources, Log: log, Signals: signals, Version: buildVersion(), Setup: p.setupOptions(),
 		})
 	}
 	if cerr := store.Close(); cerr != nil && err == nil {

@@ -21,6 +21,8 @@ type Options struct {
 	Ledger    ledger.Store // nil: there is none yet
 	UsedOnly  bool         // only the destinations that enabled accounts use
 	Send      bool         // send a test message through each destination
+	// AccountsOnly leaves out the destinations, and what depends on them.
+	AccountsOnly bool
 }
 
 // Run tests the destinations and the enabled accounts, and reports each step. ok
@@ -65,10 +67,13 @@ func (c *checker) targets(ctx context.Context) ([]target, error) {
 	var list []target
 	limits := make(map[string]*sizeLimit)
 	for _, d := range c.Config.Forward {
-		if c.UsedOnly && !used[d.Name] {
+		limits[d.Name] = newSizeLimit()
+		if c.AccountsOnly {
+			limits[d.Name].set(0)
+		}
+		if c.AccountsOnly || c.UsedOnly && !used[d.Name] {
 			continue
 		}
-		limits[d.Name] = newSizeLimit()
 		t, err := c.destination(d, limits[d.Name])
 		if err != nil {
 			return nil, &app.ConfigError{Err: fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
@@ -86,7 +91,7 @@ func (c *checker) targets(ctx context.Context) ([]target, error) {
 		list = append(list, t)
 	}
 	found, err := copies.Look(ctx, c.Ledger, c.Config)
-	if errs := append(found.Errors(), err); !c.UsedOnly && errors.Join(errs...) != nil {
+	if errs := append(found.Errors(), err); !c.UsedOnly && !c.AccountsOnly && errors.Join(errs...) != nil {
 		list = append(list, c.copies(errs))
 	}
 	return list, nil

@@ -44,6 +44,9 @@ type Result struct {
 	kind, where string
 }
 
+// String names what is checked.
+func (r *Result) String() string { return fmt.Sprintf("%s %s (%s)", r.kind, r.Name, r.where) }
+
 func (r *Result) add(s Step) {
 	r.OK = r.OK && s.OK
 	r.Steps = append(r.Steps, s)
@@ -111,7 +114,7 @@ func (t *Text) Begin(r *Result) {
 	}
 	t.targets++
 	t.current = r.kind + " " + r.Name
-	t.printf("%s (%s)\n", t.current, r.where)
+	t.printf("%s\n", r)
 }
 
 // Step implements Report.

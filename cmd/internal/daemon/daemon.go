@@ -7,7 +7,9 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/mailboxes"
 	"github.com/popferry/popferry/cmd/internal/report"
+	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/watch"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -32,7 +34,8 @@ type Options struct {
 	Resources app.Resources
 	Log       app.Log
 	Signals   Signals
-	Version   string // of popferry
+	Version   string        // of popferry
+	Setup     setup.Options // what the page's set-ups have in common
 }
 
 // daemon is what outlives a configuration.
@@ -44,6 +47,8 @@ type daemon struct {
 	systemd    systemd
 	view       *report.LedgerView
 	http       *httpServer
+	desk       *mailboxes.Desk
+	changed    chan struct{} // the configuration's files have been changed
 	requests   pollRequests
 	background sync.WaitGroup // generations that are being stopped
 
@@ -60,6 +65,7 @@ func Run(ctx context.Context, o Options) error {
 	defer stop.Close()
 	d := newDaemon(stop, o)
 	defer d.http.close()
+	defer d.desk.Close()
 	if err := d.start(o.Config); err != nil {
 		return err
 	}
@@ -68,20 +74,32 @@ func Run(ctx context.Context, o Options) error {
 	defer d.goBackground(d.watchdog)()
 	defer d.goBackground(d.sendNotices)()
 	defer d.goBackground(d.prune)()
-	changed := make(chan struct{}, 1)
-	defer d.goBackground(func(ctx context.Context) { d.files.Run(ctx, watchInterval, changed) })()
-	return d.loop(changed)
+	defer d.goBackground(func(ctx context.Context) { d.files.Run(ctx, watchInterval, d.changed) })()
+	return d.loop()
 }
 
 func newDaemon(stop *Stop, o Options) *daemon {
-	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store)}
+	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store), changed: make(chan struct{}, 1)}
+	d.view.Progress = o.Resources.Tracker.Progress
+	d.desk = mailboxes.New(stop.Context, mailboxes.Options{
+		Setup: o.Setup, Config: d.config, Ledger: o.Store, Resources: o.Resources, Poll: control{d}.Poll,
+		Changed: func(setup.Result) { d.noteChange() },
+	})
 	d.files = watch.New(watch.Set{Files: o.Config.Files, Patterns: o.Config.Patterns})
 	d.http = newHTTPServer(d)
 	return d
 }
 
+// noteChange has the configuration read again.
+func (d *daemon) noteChange() {
+	select {
+	case d.changed <- struct{}{}:
+	default: // it is read again anyway
+	}
+}
+
 // loop does what signals, timers and changed files ask for, until the end.
-func (d *daemon) loop(changed <-chan struct{}) error {
+func (d *daemon) loop() error {
 	restart := time.NewTicker(restartInterval)
 	defer restart.Stop()
 	d.ready()
@@ -109,7 +127,7 @@ func (d *daemon) loop(changed <-chan struct{}) error {
 			if d.running() == nil {
 				d.reload()
 			}
-		case <-changed:
+		case <-d.changed:
 			d.Log.Info("the configuration's files have changed")
 			d.reload()
 		}

@@ -38,15 +38,16 @@ type address struct {
 func newHTTPServer(d *daemon) *httpServer {
 	metrics, c := web.NewMetrics(d.Version, d.view).WithProcess(), control{d}
 	return &httpServer{metrics: metrics, log: d.Log.Logger, handler: web.New(web.Options{
-		Ledger:   d.view,
-		Actions:  c,
-		Metrics:  metrics,
-		Alive:    c.alive,
-		Status:   d.view.Status,
-		Access:   c.access,
-		Password: c.password,
-		Version:  d.Version,
-		Log:      d.Log.Logger,
+		Ledger:    d.view,
+		Actions:   c,
+		Mailboxes: d.desk,
+		Metrics:   metrics,
+		Alive:     c.alive,
+		Status:    d.view.Status,
+		Access:    c.access,
+		Password:  c.password,
+		Version:   d.Version,
+		Log:       d.Log.Logger,
 	})}
 }
 

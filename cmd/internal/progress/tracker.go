@@ -99,6 +99,21 @@ func (t *Tracker) Start(account string) (counts *fetcher.Progress, done func()) 
 	}
 }
 
+// Progress is how far the running poll of an account is, in words; "": none is running.
+func (t *Tracker) Progress(account string) string {
+	if t == nil {
+		return ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.polls[account]
+	if p == nil {
+		return ""
+	}
+	tally := p.counts.Snapshot()
+	return newStatus(account, tally, float64(tally.Fetched)/max(time.Since(p.began).Seconds(), 1)).String()
+}
+
 // update shows the current state on the view.
 func (t *Tracker) update(now time.Time) {
 	running, ended := t.changes(now)

@@ -26,6 +26,10 @@ const (
 // for a moment, and limited to the configured accounts. It implements
 // web.Ledger.
 type LedgerView struct {
+	// Progress returns how far the running poll of an account is, in words; nil: none
+	// is shown.
+	Progress func(account string) string
+
 	store  ledger.Store
 	cfg    atomic.Pointer[config.Config]
 	rows   cached[Rows]
@@ -56,8 +60,13 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 	var list []web.Account
 	for _, c := range v.configured() {
 		a := r.account(c)
+		progress := ""
+		if v.Progress != nil {
+			progress = v.Progress(c.Name)
+		}
 		list = append(list, web.Account{
-			ID: a.ID, Name: c.Name, Enabled: c.Enabled,
+			Progress: progress,
+			ID:       a.ID, Name: c.Name, Enabled: c.Enabled,
 			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a),
 			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
 			TokenEnds: c.Secret.Ends(),

@@ -157,6 +157,12 @@ func (s Server) hint() discover.Hint {
 	return discover.Hint{Host: s.Host, Port: s.Port, TLS: mode}
 }
 
+// CheckServer returns why a text names no server.
+func CheckServer(text string) error {
+	_, err := parseServer(text)
+	return err
+}
+
 // parseServer reads HOST, HOST:PORT or unix:/path.
 func parseServer(text string) (discover.Hint, error) {
 	h := discover.Hint{Host: text}

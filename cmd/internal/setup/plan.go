@@ -1,7 +1,9 @@
 package setup
 
 import (
+	"bytes"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -55,10 +57,21 @@ const (
 	accountEnding  = ".yaml"
 )
 
+// writtenBy begins each file.
+const writtenBy = "Written by popferry init on "
+
+// Wrote reports whether a set-up has written this file.
+func Wrote(text []byte) bool { return bytes.HasPrefix(text, []byte("# "+writtenBy)) }
+
+// PasswordFile is the file with the password of an account whose own file is this one.
+func PasswordFile(account string) string {
+	return strings.TrimSuffix(account, accountEnding) + passwordEnding
+}
+
 // Plan returns the files that the answers lead to, in the order in which they
 // have to be written: the one that makes the others count comes last.
 func Plan(a Answers, today time.Time) ([]File, error) {
-	head := "Written by popferry init on " + today.Format(time.DateOnly) + "."
+	head := writtenBy + today.Format(time.DateOnly) + "."
 	account, err := config.Sketch{Head: head, Accounts: []config.Section{a.account()}}.YAML()
 	if err != nil {
 		return nil, err

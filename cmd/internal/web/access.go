@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -94,18 +93,29 @@ func isProbe(r *http.Request) bool {
 
 func probePath(path string) bool { return path == "/healthz" || path == "/readyz" }
 
-// misdirected answers a request under a name that is not ours with 421
-// (RFC 9110, section 15.5.20).
-func (h *Handler) misdirected(w http.ResponseWriter, r *http.Request) {
-	const most = 253 // characters of a host name
-	name := hostOf(r.Host)
-	name = name[:min(len(name), most)]
-	h.unknownHost.Do(func() {
-		h.Log.Warn("the status page refuses requests under a host name that is not its own; this is logged once", "host", name, "from", r.RemoteAddr,
-			"remedy", "If it is a name of the page, add it to web.hosts.")
-	})
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(http.StatusMisdirectedRequest)
-	_, _ = fmt.Fprintf(w, "popferry does not answer to the host name %+q. If that is a name of this page, add it to the\n"+
-		"configuration, as in web: {hosts: [mail.example.org]}. localhost and IP addresses need no entry.\n", name)
+// privateKey is the key of isPrivate's answer in a request's context.
+type privateKey struct{}
+
+// isPrivate reports whether a request came a way on which nobody else can read: from
+// this machine itself, or over TLS that popferry ends. What a proxy passes on may have
+// crossed a network before.
+func isPrivate(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	for _, field := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"} {
+		if r.Header.Get(field) != "" {
+			return false
+		}
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	peer, err := parseHop(r.RemoteAddr)
+	return ok && local.IP.IsLoopback() && err == nil && peer.IsLoopback()
+}
+
+// private reports what isPrivate has found of a request, before its address was
+// replaced by that of the client.
+func private(r *http.Request) bool {
+	is, _ := r.Context().Value(privateKey{}).(bool)
+	return is
 }

@@ -120,6 +120,11 @@ func redirect(w http.ResponseWriter, action string) {
 	if action != "" {
 		to += "?did=" + action
 	}
+	seeOther(w, to)
+}
+
+// seeOther sends the browser to another page.
+func seeOther(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -84,14 +84,19 @@ func (a *auth) admits(r *http.Request) verdict {
 	if _, given, v.given = r.BasicAuth(); !v.enabled {
 		return v
 	}
-	if c, err := r.Cookie(sessionCookie); err == nil && a.prolong(c.Value, digestOf(password)) {
-		v.ok = true
+	if v.ok = a.hasSession(r, password); v.ok {
 		return v
 	}
 	if v.given {
 		a.compare(r, given, password, &v)
 	}
 	return v
+}
+
+// hasSession reports whether a request has the cookie of an open session.
+func (a *auth) hasSession(r *http.Request, password string) bool {
+	c, err := r.Cookie(sessionCookie)
+	return err == nil && a.prolong(c.Value, digestOf(password))
 }
 
 // configured returns the configured password.

@@ -1,11 +1,9 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,17 +16,12 @@ import (
 // readLimit bounds how long a request waits for the ledger.
 const readLimit = 15 * time.Second
 
-// maxForm bounds the body of a request, in octets.
-const maxForm = 16 << 10
-
 // Handler serves the pages. Make it with New.
 type Handler struct {
 	Options
-	mux       http.Handler
+	*front
 	auth      auth
 	templates templates
-
-	unknownHost, unknownProxy sync.Once // what is logged once
 }
 
 // New returns the pages. It does no I/O.
@@ -36,7 +29,7 @@ func New(o Options) *Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	h := &Handler{Options: o, templates: newTemplates()}
+	h := &Handler{Options: o, templates: newTemplates(o.Log)}
 	h.auth = auth{password: o.Password, now: o.Now, sessions: make(map[digest]session)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.GathererFunc(h.gather), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
@@ -44,53 +37,19 @@ func New(o Options) *Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.probe(w, "ready", o.Ledger.Ready(r.Context())) })
 	mux.HandleFunc("GET /status.json", h.status)
 	mux.HandleFunc("GET /{$}", h.show)
-	mux.HandleFunc("GET /style.css", h.asset("style.css", "text/css; charset=utf-8"))
-	mux.HandleFunc("GET /icon.svg", h.asset("icon.svg", "image/svg+xml"))
+	mux.HandleFunc("GET /style.css", asset("style.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /icon.svg", asset("icon.svg", "image/svg+xml"))
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) { h.loginPage(w, http.StatusOK, "") })
 	mux.HandleFunc("POST /login", h.login)
 	mux.HandleFunc("POST /logout", h.logout)
 	mux.HandleFunc("POST /poll", h.act("poll", h.poll))
 	mux.HandleFunc("POST /retry", h.act("retry", onMessage(o.Actions.Retry)))
 	mux.HandleFunc("POST /skip", h.act("skip", onMessage(o.Actions.Skip)))
-	// The cookie is SameSite=Strict; this protects requests without it, too.
-	h.mux = http.NewCrossOriginProtection().Handler(mux)
+	if o.Mailboxes != nil {
+		h.newSetupPages().register(mux)
+	}
+	h.front = newFront(o.Access, o.Log, mux)
 	return h
-}
-
-// ServeHTTP implements http.Handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
-	defer cancel()
-	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	protect(w.Header())
-	access := h.Access()
-	client, ok := access.client(r)
-	if !ok {
-		h.unknownProxy.Do(func() {
-			h.Log.Warn("a proxy that is not trusted says whom it asks for, so they all share its limit on wrong passwords; this is logged once", "from", client,
-				"remedy", "If the proxy is yours, add its address to web.trusted_proxies.")
-		})
-	}
-	r.RemoteAddr = client // r is a copy
-	if !access.knows(r.Host) && !isProbe(r) {
-		h.misdirected(w, r)
-		return
-	}
-	h.mux.ServeHTTP(w, r)
-}
-
-// protect sets the security headers of every answer: nothing is loaded from
-// elsewhere, no script runs, no other site frames the page or learns its address.
-func protect(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-	h.Set("Cache-Control", "no-store")
 }
 
 // probe answers a health probe with 200 and a word, or with 503. The reason is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,21 +26,27 @@ const (
 	refreshSoon  = 4
 )
 
-// templates are the pages.
-type templates struct{ status, login *template.Template }
+// templates are the pages, by their names.
+type templates struct {
+	pages map[string]*template.Template
+	log   *slog.Logger
+}
 
-func newTemplates() templates {
-	parse := func(name string) *template.Template {
-		return template.Must(template.ParseFS(files, "page/frame.html", "page/"+name))
+func newTemplates(log *slog.Logger) templates {
+	t := templates{make(map[string]*template.Template), log}
+	for _, name := range []string{"status", "login", "setup", "talk", "mailbox", "code"} {
+		t.pages[name] = template.Must(template.ParseFS(files, "page/frame.html", "page/"+name+".html"))
 	}
-	return templates{status: parse("status.html"), login: parse("login.html")}
+	return t
 }
 
 // frame is what all pages have in common.
 type frame struct {
 	Title   string
 	Health  health
-	Refresh int // seconds; 0: never
+	Refresh int    // seconds; 0: never
+	To      string // where a refresh leads; "": the status page
+	SetUp   bool   // of run --setup, which has no status page
 	Version string
 	Problem string // in red
 }
@@ -52,6 +59,7 @@ type statusView struct {
 	Now      timeView
 	// LoggedIn shows the buttons, CanLogIn the way to them.
 	LoggedIn, CanLogIn bool
+	CanSetUp           bool // mailboxes
 	Accounts           []accountView
 	Earlier, Later     string // links to more accounts, "" for none
 	SignIns            []signInView
@@ -82,13 +90,13 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request, visitor verdict, 
 		q := r.URL.Query()
 		v.Said = confirmation(q.Get("did"))
 		switch {
-		case v.Said != "":
+		case v.Said != "", v.polling() && !q.Has("from"):
 			v.Refresh = refreshSoon
 		case !q.Has("from"): // a reload would leave the later accounts
 			v.Refresh = refreshAfter
 		}
 	}
-	h.render(w, h.templates.status, code, v)
+	h.templates.render(w, "status", code, v)
 }
 
 // read collects what the page shows to a visitor.
@@ -117,8 +125,11 @@ func (h *Handler) read(r *http.Request, visitor verdict) (*statusView, error) {
 	for _, d := range days {
 		byAccount[d.Account] = append(byAccount[d.Account], d)
 	}
+	changeable := h.changeable(r, v)
 	for _, a := range accounts {
-		v.Accounts = append(v.Accounts, newAccountView(a, newChart(byAccount[a.ID], now), v.LoggedIn, now))
+		view := newAccountView(a, newChart(byAccount[a.ID], now), v.LoggedIn, now)
+		view.CanChange = slices.Contains(changeable, a.Name)
+		v.Accounts = append(v.Accounts, view)
 	}
 	messages, all, err := h.Ledger.Waiting(ctx, pageMessages)
 	if err != nil {
@@ -129,6 +140,20 @@ func (h *Handler) read(r *http.Request, visitor verdict) (*statusView, error) {
 		v.Waiting = append(v.Waiting, newMessageView(m, v.LoggedIn, now))
 	}
 	return v, nil
+}
+
+// changeable returns the accounts that the visitor can change, and notes whether they
+// can set up more.
+func (h *Handler) changeable(r *http.Request, v *statusView) []string {
+	if v.CanSetUp = v.LoggedIn && h.Mailboxes != nil && private(r); !v.CanSetUp {
+		return nil
+	}
+	return h.Mailboxes.Names()
+}
+
+// polling reports whether an account is polled now.
+func (v *statusView) polling() bool {
+	return slices.ContainsFunc(v.Accounts, func(a accountView) bool { return a.Progress != "" })
 }
 
 // portion returns the accounts of one page, those that need attention first.
@@ -155,14 +180,14 @@ func (v *statusView) portion(accounts []Account, from string) []Account {
 
 // loginPage writes the login form.
 func (h *Handler) loginPage(w http.ResponseWriter, code int, problem string) {
-	h.render(w, h.templates.login, code, &statusView{frame: frame{Title: "Log in · popferry", Health: grey, Version: h.Version, Problem: problem}})
+	h.templates.render(w, "login", code, &statusView{frame: frame{Title: "Log in · popferry", Health: grey, Version: h.Version, Problem: problem}})
 }
 
 // render writes a page, whole or not at all.
-func (h *Handler) render(w http.ResponseWriter, t *template.Template, code int, v any) {
+func (t templates) render(w http.ResponseWriter, name string, code int, v any) {
 	var page bytes.Buffer
-	if err := t.ExecuteTemplate(&page, "frame.html", v); err != nil {
-		h.Log.Error("cannot render a page", "error", err)
+	if err := t.pages[name].ExecuteTemplate(&page, "frame.html", v); err != nil {
+		t.log.Error("cannot render a page", "page", name, "error", err)
 		http.Error(w, "cannot render this page; see the log", http.StatusInternalServerError)
 		return
 	}
@@ -172,7 +197,7 @@ func (h *Handler) render(w http.ResponseWriter, t *template.Template, code int, 
 }
 
 // asset serves an embedded file.
-func (h *Handler) asset(name, kind string) http.HandlerFunc {
+func asset(name, kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		b, err := files.ReadFile("page/" + name)
 		if err != nil {

@@ -18,6 +18,8 @@ type accountView struct {
 	Word                        string
 	LastPoll, LastSuccess, Next timeView
 	Overdue                     bool
+	Progress                    string // of its running poll
+	CanChange                   bool   // on a page of its own
 	Numbers                     []number
 	Chart                       chart
 	Problem                     *problem
@@ -40,7 +42,7 @@ type problem struct {
 
 func newAccountView(a Account, c chart, loggedIn bool, now time.Time) accountView {
 	v := accountView{
-		Name: a.Name, Enabled: a.Enabled, Chart: c,
+		Name: a.Name, Enabled: a.Enabled, Chart: c, Progress: a.Progress,
 		LastPoll: newTimeView(a.LastPoll, now), LastSuccess: newTimeView(a.LastSuccess, now), Next: newTimeView(a.NextPoll, now),
 		Overdue: !a.NextPoll.IsZero() && now.After(a.NextPoll),
 	}

@@ -22,6 +22,7 @@ type Account struct {
 	OnServer    int
 	Counts      map[ledger.State]int
 	TokenEnds   time.Time // when the access token that was used last expires
+	Progress    string    // of its running poll, in words; "": none is running
 }
 
 // Destination is what is known about a configured destination.
@@ -73,11 +74,12 @@ type Actions interface {
 	Poll(account string) error
 }
 
-// Options are what the pages need. All but Now are required.
+// Options are what the pages need. All but Mailboxes and Now are required.
 type Options struct {
-	Ledger  Ledger
-	Actions Actions
-	Metrics *Metrics
+	Ledger    Ledger
+	Actions   Actions
+	Mailboxes Mailboxes // nil: none can be set up
+	Metrics   *Metrics
 	// Alive returns nil while polls start when they are due.
 	Alive func() error
 	// Status returns what `popferry status --json` prints; without private, less

@@ -69,6 +69,7 @@ type site struct {
 	*web.Handler
 	ledger   *fakeLedger
 	actions  *fakeActions
+	boxes    *fakeMailboxes
 	metrics  *web.Metrics
 	log      *strings.Builder
 	alive    error
@@ -80,7 +81,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{ledger: &fakeLedger{}, actions: &fakeActions{}, log: &strings.Builder{}, now: noon, password: "open sesame",
+	s := &site{ledger: &fakeLedger{}, actions: &fakeActions{}, boxes: &fakeMailboxes{}, log: &strings.Builder{}, now: noon, password: "open sesame",
 		access: web.Access{Hosts: []string{"example.com"}}} // of httptest.NewRequest
 	s.ledger.accounts = []web.Account{{
 		ID: 1, Name: "isp", Enabled: true, LastPoll: noon.Add(-time.Minute), LastSuccess: noon.Add(-time.Hour), NextPoll: noon.Add(9 * time.Minute),
@@ -88,7 +89,7 @@ func newSite(t *testing.T) *site {
 	}}
 	s.metrics = web.NewMetrics("1.2.3", s.ledger)
 	s.Handler = web.New(web.Options{
-		Ledger: s.ledger, Actions: s.actions, Metrics: s.metrics, Version: "1.2.3",
+		Ledger: s.ledger, Actions: s.actions, Mailboxes: s.boxes, Metrics: s.metrics, Version: "1.2.3",
 		Alive: func() error { return s.alive },
 		Status: func(_ context.Context, private bool) (any, error) {
 			said := []string{}
