@@ -35,8 +35,12 @@ type Account struct {
 	Multidrop *multidrop.Sorter
 	Progress  *Progress // where set, counts how far a poll has come
 	Due       Due       // says when it is due
-	Turn      Turn      // bounds a poll in time while others wait
-	Tagged    bool      // the account's name has a field of its own in what is forwarded
+	// Room, where set, is asked before the mailbox is polled whether there may be one
+	// more session with its server and its destination; leave says that they have
+	// ended. Where there may not it returns ledger.ErrLeased, at once.
+	Room   func(context.Context) (leave func(), err error)
+	Turn   Turn // bounds a poll in time while others wait
+	Tagged bool // the account's name has a field of its own in what is forwarded
 }
 
 // Filter looks at messages before they are sent.

@@ -62,7 +62,7 @@ func (p *poll) finish(ctx context.Context) {
 		// All went well so far.
 		began = time.Time{}
 		p.row.LastSuccess, p.row.Failures, p.row.NotBefore, p.row.Cause = now, 0, time.Time{}, ledger.Cause{}
-	case cutOff, errors.Is(halt, ErrStopped), errors.Is(halt, ErrYielded), errors.Is(halt, context.Canceled):
+	case cutOff, errors.Is(halt, ErrStopped), errors.Is(halt, ErrYielded), errors.Is(halt, forwarder.ErrCrowded), errors.Is(halt, context.Canceled):
 		began = time.Time{} // It was stopped: nothing failed.
 	case counts.Forwarded > 0 || brokeAtQuit(halt):
 		// It made progress: the next poll comes at its usual time.
@@ -81,6 +81,9 @@ func (p *poll) finish(ctx context.Context) {
 		if p.Due.After != nil {
 			p.row.NextPoll = p.Due.After(began)
 		}
+	}
+	if errors.Is(halt, forwarder.ErrCrowded) {
+		p.res.Skip, p.res.Err = Crowded, nil
 	}
 	err := p.lease.PutAccount(ctx, p.row)
 	if err == nil {

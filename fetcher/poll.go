@@ -61,6 +61,7 @@ type poll struct {
 	tally  *tally
 	res    Result
 	began  time.Time
+	leave  func() // gives back what Account.Room gave; nil: nothing
 
 	row ledger.Account // written back at the end, with what was learnt of the server
 	ways
@@ -195,6 +196,9 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 		}
 		r.finish(ctx)
 	}
+	if r.leave != nil {
+		r.leave()
+	}
 	r.res.Err = errors.Join(r.res.Err, lease.Release())
 	r.res.Duration = p.Now().Sub(start)
 	return r.res
@@ -231,7 +235,25 @@ func (p *poll) begin(ctx context.Context) bool {
 		return false
 	}
 	mended := p.dest.Tried.Changes > dest || p.route.Tried.Changes > route
-	return mended || p.due()
+	return (mended || p.due()) && p.enter(ctx)
+}
+
+// enter asks for room for the poll; else the result says why there is none.
+func (p *poll) enter(ctx context.Context) bool {
+	if p.Room == nil {
+		return true
+	}
+	leave, err := p.Room(ctx)
+	switch {
+	case errors.Is(err, ledger.ErrLeased):
+		p.res.Skip = Crowded
+		return false
+	case err != nil:
+		p.res.Err = err
+		return false
+	}
+	p.leave = leave
+	return true
 }
 
 // session is one POP3 session: RETR*, then DELE*, then QUIT. more reports whether

@@ -44,6 +44,9 @@ const (
 	BackingOff
 	// TooSoon: min_interval or the server's LOGIN-DELAY is not over.
 	TooSoon
+	// Crowded: other processes have all sessions with its server, or with its
+	// destination, that there may be. The account is still due.
+	Crowded
 	// NotDue: another process has polled the account meanwhile.
 	NotDue
 )

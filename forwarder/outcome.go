@@ -1,10 +1,15 @@
 package forwarder
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
+
+// ErrCrowded, as the cause of Unusable: other processes have as many connections with
+// the server as there may be. The server was not asked, and is not at fault.
+var ErrCrowded = errors.New("other processes have all connections with the destination that there may be")
 
 // Kind is how a transaction ended for one recipient.
 type Kind uint8

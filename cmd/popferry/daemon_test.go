@@ -254,6 +254,9 @@ func TestDaemonWithoutUsableConfigurationTriesAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.logged(t, 1, "configuration read again")
+	if code, _, errs := popferry(t, "poll", "--config", cfg); code != exitOK {
+		t.Errorf("poll, with a configuration again: got exit %d, want %d\n%s", code, exitOK, errs)
+	}
 	testworld.WaitFor(t, "message that came meanwhile", func() bool { return len(sink.Messages()) == 2 })
 	if code, body := testworld.Request(t, health, nil, ""); code != 200 {
 		t.Errorf("with a configuration again: got %d, want 200\n%s", code, body)

@@ -234,7 +234,7 @@ func TestDaemonObeysSignals(t *testing.T) {
 	arrived(3)
 
 	src.Add("leo", pop3test.Message{UID: "term", Octets: []byte(testworld.Mail(3)[2])})
-	logged(4, "msg=polled")
+	logged(3, "msg=polled") // of the new account only
 	send(syscall.SIGUSR1)
 	<-reached
 	send(syscall.SIGTERM)

@@ -161,7 +161,7 @@ func TestReloadNamesCopiesOfAnAccountThatIsDisabled(t *testing.T) {
 	f.edit("log: {level: error}", "log: {level: info}", "accounts:", "accounts:\n  - {name: other, "+testworld.HostPort(t, f.pop.Addr())+", tls: none, username: zoe, password: secret}")
 	f.keepsMail()
 	p := start(t, build(t), "run", "--config", f.config)
-	p.logged(t, 1, "msg=polled account=isp")
+	p.logged(t, 1, "msg=started")
 	f.edit("{name: isp", "{name: isp, enabled: false")
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)

@@ -275,6 +275,7 @@ func (s *soak) quiet() sample {
 	if s.reloads > 0 {
 		s.change(change{quiet: true, hangup: true})
 		testworld.WaitFor(s.T, "answer to the quiet configuration", func() bool { return s.journal.reloads() > s.answers })
+		s.signal(syscall.SIGUSR1) // the last polls were a moment ago
 	}
 	testworld.WaitFor(s.T, "poll of each account", func() bool { return s.journal.accounts() == soakAccounts })
 	return s.meter.sample(s.state())

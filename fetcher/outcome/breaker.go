@@ -1,6 +1,7 @@
 package outcome
 
 import (
+	"errors"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -96,11 +97,15 @@ func (b *Breaker) Unanswered() int { return b.unanswered }
 
 // Record notes a finished delivery, of a message that was begun when Unanswered was
 // that much. The error, if not nil, is why nothing more
-// should be sent in this poll: a *DestinationError, *RouteError or *PausedError.
+// should be sent in this poll: a *DestinationError, *RouteError, *PausedError, or
+// forwarder.ErrCrowded.
 func (b *Breaker) Record(v Verdict, state ledger.State, unanswered int) error {
 	o := v.Outcome
 	if v.Accepted {
 		b.accept()
+	}
+	if errors.Is(o.Err, forwarder.ErrCrowded) {
+		return forwarder.ErrCrowded
 	}
 	switch v.Blame {
 	case Throttled, DestinationFault:

@@ -30,8 +30,8 @@ func New(o Options) *Pool {
 	p.quirks = newQuirks(&p.o)
 	p.window = &window{most: p.o.InFlight, width: 1}
 	p.queue = queue.New(queue.Options[*session, *slot]{
-		Dial:   func(ctx context.Context) (*session, queue.Failure) { return dial(ctx, &p.o, p.quirks) },
-		Opened: p.serve, Window: p.window, Limit: p.quirks, Connections: min(p.o.Connections, p.o.InFlight), Now: p.o.Now,
+		Dial: func(ctx context.Context) (*session, queue.Failure) { return dial(ctx, &p.o, p.quirks) },
+		Slot: p.o.Slot, Opened: p.serve, Window: p.window, Limit: p.quirks, Connections: min(p.o.Connections, p.o.InFlight), Now: p.o.Now,
 	})
 	p.back, p.closing = newReadback(p), make(chan struct{})
 	return p

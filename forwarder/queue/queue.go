@@ -7,12 +7,15 @@ import (
 	"time"
 )
 
-// Options say what a queue is for. All but Opened are required.
+// Options say what a queue is for. All but Opened and Slot are required.
 type Options[S Session[L], L any] struct {
 	// Dial opens a session.
 	Dial func(context.Context) (S, Failure)
 	// Opened, if set, is called with each new session. The queue's lock is held.
 	Opened func(S)
+	// Slot, if set, is asked before each session is opened whether there may be one
+	// more; release says that it has ended.
+	Slot   func(context.Context) (release func(), err error)
 	Window Window[S]
 	Limit  Limit
 	// Connections is how many sessions there may be at once.
@@ -48,6 +51,9 @@ type Queue[S Session[L], L any] struct {
 func New[S Session[L], L any](o Options[S, L]) *Queue[S, L] {
 	if o.Opened == nil {
 		o.Opened = func(S) {}
+	}
+	if o.Slot == nil {
+		o.Slot = func(context.Context) (func(), error) { return func() {}, nil }
 	}
 	q := &Queue[S, L]{o: o}
 	q.changed = sync.NewCond(&q.mu)

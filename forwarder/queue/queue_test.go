@@ -309,3 +309,56 @@ func TestThrottledByFar(t *testing.T) {
 		w.close()
 	})
 }
+
+// TestSlots: a session is opened only with a slot, which is given back when it has
+// ended. Where there is none, sessions that are open take the calls, else nobody does.
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		errNone := errors.New("no slot")
+		var free atomic.Int32
+		w := &world{}
+		w.Queue = queue.New(queue.Options[*session, int]{Dial: w.dial, Window: wide{}, Limit: &w.limit, Connections: 4, Now: time.Now,
+			Slot: func(context.Context) (func(), error) {
+				if free.Add(-1) < 0 {
+					free.Add(1)
+					return nil, errNone
+				}
+				return func() { free.Add(1) }, nil
+			}})
+		defer w.close()
+		refused := w.Submit()
+		if fail, err := w.Admit(t.Context(), refused); err != nil || fail == nil || !errors.Is(fail, errNone) || fail.Outcome().Kind != forwarder.Unusable {
+			t.Errorf("without a slot: got %v, %v; want %v", fail, err, errNone)
+		}
+		w.Done(refused)
+		free.Store(1)
+		calls := []*call{w.Submit(), w.Submit(), w.Submit()}
+		for _, c := range calls {
+			if fail, err := w.Admit(t.Context(), c); fail != nil || err != nil {
+				t.Fatalf("with one slot: %v, %v", fail, err)
+			}
+			if fail, err := w.Assign(t.Context(), c, false); fail != nil || err != nil {
+				t.Fatalf("with one slot: %v, %v", fail, err)
+			}
+			w.Return(c)
+			w.Done(c)
+		}
+		if len(w.sessions) != 1 || free.Load() != 0 {
+			t.Errorf("%d sessions, %d slots free; want 1, 0", len(w.sessions), free.Load())
+		}
+		time.Sleep(time.Minute) // it ends because it is idle
+		synctest.Wait()
+		if free.Load() != 1 {
+			t.Errorf("%d slots are free after the session, want 1", free.Load())
+		}
+		w.fail = refusal{421}
+		last := w.Submit()
+		_, _ = w.Admit(t.Context(), last)
+		w.Done(last)
+		synctest.Wait()
+		if free.Load() != 1 {
+			t.Errorf("%d slots are free after a session that could not be opened, want 1", free.Load())
+		}
+	})
+}

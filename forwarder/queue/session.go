@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -57,6 +58,7 @@ type Failure interface {
 // member is a session of the queue. All is guarded by the queue's lock.
 type member[S any] struct {
 	session   S
+	release   func()      // of its slot
 	load      int         // transactions that it has
 	used      bool        // it has had one
 	surplus   bool        // it is to end, because the server takes fewer sessions
@@ -107,22 +109,44 @@ func (q *Queue[S, L]) open() {
 	q.opening++
 	ctx := q.openContext()
 	q.background.Go(func() {
-		s, fail := q.o.Dial(ctx)
-		q.opened(s, fail, ctx.Err() != nil)
+		s, release, fail := q.dial(ctx)
+		q.opened(s, release, fail, ctx.Err() != nil)
 	})
+}
+
+// dial opens a session, if there may be one more.
+func (q *Queue[S, L]) dial(ctx context.Context) (s S, release func(), fail Failure) {
+	release, err := q.o.Slot(ctx)
+	if err != nil {
+		return s, nil, crowded{err}
+	}
+	if s, fail = q.o.Dial(ctx); fail != nil {
+		release()
+	}
+	return s, release, fail
+}
+
+// crowded is the failure to get a slot for a session: no server was asked.
+type crowded struct{ error }
+
+func (c crowded) Unwrap() error { return c.error }
+
+// Outcome implements Failure.
+func (c crowded) Outcome() forwarder.Outcome {
+	return forwarder.Outcome{Kind: forwarder.Unusable, Stage: forwarder.StageDial, Err: c.error}
 }
 
 // opened takes a new session in, or the reason why there is none. If there is no
 // other session either, that reason is the answer for everyone who waits: they need
 // not find out one after the other. abandoned says that we broke the opening off
 // ourselves.
-func (q *Queue[S, L]) opened(s S, fail Failure, abandoned bool) {
+func (q *Queue[S, L]) opened(s S, release func(), fail Failure, abandoned bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.opening--
 	switch {
 	case fail == nil:
-		m := &member[S]{session: s}
+		m := &member[S]{session: s, release: release}
 		q.members = append(q.members, m)
 		q.setIdle(m)
 		q.o.Opened(s)
@@ -172,6 +196,7 @@ func (q *Queue[S, L]) abort(m *member[S]) {
 	m.session.Retire()
 	m.session.Abort()
 	q.forget(m)
+	q.background.Go(m.release)
 	q.noteEnd(m)
 }
 
@@ -182,6 +207,7 @@ func (q *Queue[S, L]) quit(m *member[S]) {
 	q.quitting++
 	q.background.Go(func() {
 		m.session.Quit()
+		m.release()
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.quitting--

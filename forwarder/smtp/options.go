@@ -42,6 +42,9 @@ type Options struct {
 
 	// Connections at most at once; default 4.
 	Connections int
+	// Slot, if set, is asked before each connection whether there may be one more;
+	// release says that it has ended.
+	Slot func(context.Context) (release func(), err error)
 	// InFlight bounds the deliveries that have begun and are not done yet, over
 	// all connections; default 32.
 	InFlight int

@@ -24,8 +24,8 @@ func New(o Options) *Pool {
 	p.quirks = newQuirks(&p.o)
 	p.window = newWindow(connections, p.o.InFlight, &p.quirks.slowBDAT)
 	p.queue = queue.New(queue.Options[*session, *slot]{
-		Dial:   func(ctx context.Context) (*session, queue.Failure) { return dial(ctx, &p.o, p.quirks) },
-		Window: p.window, Limit: p.quirks, Connections: connections, Now: p.o.Now,
+		Dial: func(ctx context.Context) (*session, queue.Failure) { return dial(ctx, &p.o, p.quirks) },
+		Slot: p.o.Slot, Window: p.window, Limit: p.quirks, Connections: connections, Now: p.o.Now,
 	})
 	return p
 }

@@ -115,7 +115,7 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 		if err != nil {
 			return err
 		}
-		pool, err := r.pool(d, a.cfg.Accounts, known.Facts)
+		pool, err := r.pool(d, a.cfg.Accounts, known.Facts, newSlots(a.store, d))
 		if err != nil {
 			return &ConfigError{Err: fmt.Errorf("%s:%d: forward[%s]: %w", d.File, d.Line, d.Name, err)}
 		}
@@ -138,6 +138,7 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 			return &ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
 		acc.ID, acc.Destination, acc.Multidrop = rows[i].ID, a.newDestination(c), newSorter(c.Multidrop)
+		acc.Room = a.room(c)
 		for _, d := range a.cfg.Forward {
 			if d.Name == c.Forward {
 				acc.Filter = r.newFilter(c, d)
@@ -203,7 +204,7 @@ func (a *App) poll(ctx context.Context, name string, requested bool, turn schedu
 	defer done()
 	acc.Turn = fetcher.Turn(turn)
 	res := a.poller.Poll(ctx, acc, requested)
-	if a.metrics != nil && res.Skip != fetcher.NotDue {
+	if a.metrics != nil && res.Skip != fetcher.NotDue && res.Skip != fetcher.Crowded {
 		a.metrics.Poll(res)
 	}
 	if err := a.pools[acc.Destination.Name].keepFacts(ctx, a.store); err != nil {
@@ -213,6 +214,8 @@ func (a *App) poll(ctx context.Context, name string, requested bool, turn schedu
 	switch {
 	case errors.Is(res.Err, fetcher.ErrYielded):
 		end = schedule.Unfinished
+	case res.Skip == fetcher.Crowded && !a.stops():
+		end = schedule.Crowded
 	case res.Skip != fetcher.NotSkipped:
 		end = schedule.NotBegun
 	}
@@ -225,10 +228,20 @@ func (a *App) poll(ctx context.Context, name string, requested bool, turn schedu
 		res = res.After(earlier)
 	}
 	delete(a.yielded, name)
-	if end == schedule.Unfinished {
+	if end == schedule.Unfinished || end == schedule.Crowded {
 		a.yielded[name] = res
 	}
 	return res, end
+}
+
+// stops reports whether polls are being ended.
+func (a *App) stops() bool {
+	select {
+	case <-a.stopping:
+		return true
+	default:
+		return false
+	}
 }
 
 // PollAll polls all enabled accounts at once, within the limits of the

@@ -33,7 +33,7 @@ func TestFactsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := NewResources() // of the next process
-		pool, err := r.pool(d, nil, known.Facts)
+		pool, err := r.pool(d, nil, known.Facts, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -156,8 +156,10 @@ func Claim(ctx context.Context, store ledger.Store, ids []ledger.Identity) ([]le
 // Prune removes old rows from the ledger. A failure is logged only: the next
 // time will do.
 func Prune(ctx context.Context, store ledger.Store, log *slog.Logger) {
-	n, err := store.Prune(ctx)
-	if err != nil && ctx.Err() == nil {
+	n := 0
+	var pruning error
+	err := alone(ctx, store, "prune", func() { n, pruning = store.Prune(ctx) })
+	if err = errors.Join(err, pruning); err != nil && ctx.Err() == nil {
 		log.Warn("old rows could not be removed from the ledger", "error", err)
 	}
 	if n > 0 {

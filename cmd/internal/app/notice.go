@@ -26,7 +26,13 @@ func (a *App) Notify(ctx context.Context, store ledger.Store, log *slog.Logger) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	now := time.Now().Round(0).Truncate(time.Millisecond) // as the ledger keeps it
+	if err := alone(ctx, store, "notices", func() { a.notify(ctx, store, log) }); err != nil {
+		log.Warn("cannot determine whether a notice is due", "error", err)
+	}
+}
+
+func (a *App) notify(ctx context.Context, store ledger.Store, log *slog.Logger) {
+	now := a.now().Round(0).Truncate(time.Millisecond) // as the ledger keeps it
 	n, told, err := a.findNews(ctx, store, now)
 	if err != nil {
 		log.Warn("cannot determine whether a notice is due", "error", err)

@@ -27,6 +27,7 @@ type Pools struct {
 type sharedPool struct {
 	sessions
 	settings poolSettings
+	slots    *slots                        // nil: the ledger is not shared
 	secret   atomic.Pointer[config.Secret] // the newest
 	dialer   atomic.Pointer[dial.Dialer]   // the newest: it asks for the proxy's newest password; nil: no server
 	users    int
@@ -69,7 +70,7 @@ const factsTimeout = 10 * time.Second
 
 // acquire returns the pool of a destination, which open makes if there is none.
 // The caller releases it.
-func (p *Pools) acquire(settings poolSettings, password config.Secret, open func(secretFunc, dialFunc) sessions) *sharedPool {
+func (p *Pools) acquire(settings poolSettings, password config.Secret, slots *slots, open func(secretFunc, dialFunc) sessions) *sharedPool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.open {
@@ -80,7 +81,7 @@ func (p *Pools) acquire(settings poolSettings, password config.Secret, open func
 			return s
 		}
 	}
-	s := &sharedPool{settings: settings, users: 1}
+	s := &sharedPool{settings: settings, slots: slots, users: 1}
 	s.secret.Store(&password)
 	s.dialer.Store(settings.dialer)
 	s.sessions = open(

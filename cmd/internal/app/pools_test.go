@@ -31,7 +31,7 @@ func TestPools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p.acquire(poolSettings{destination: settingsOf(d), dialer: dialer}, d.Secret, func(s secretFunc, _ dialFunc) sessions {
+		return p.acquire(poolSettings{destination: settingsOf(d), dialer: dialer}, d.Secret, nil, func(s secretFunc, _ dialFunc) sessions {
 			passwords = append(passwords, s)
 			return smtpSessions{smtp.New(smtp.Options{})}
 		})
@@ -99,7 +99,7 @@ func TestPoolsOfNewFiles(t *testing.T) {
 	d := config.Destination{Name: "main", Server: config.Server{Host: "smtp.example.net", Port: 587, TLS: config.TLS{Mode: config.TLSStart, CAFile: ca}}}
 	take := func(forward string) *sharedPool {
 		t.Helper()
-		s, err := w.pool(d, []config.Account{{Name: "isp", Forward: forward}}, "")
+		s, err := w.pool(d, []config.Account{{Name: "isp", Forward: forward}}, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestPoolHasTheNewestPasswordOfTheProxy(t *testing.T) {
 		t.Helper()
 		d := config.Destination{Name: "main", Server: config.Server{Host: "smtp.example.net", Port: 587, TLS: config.TLS{Mode: config.TLSStart}}}
 		d.Route.Proxy = config.Proxy{Kind: config.ProxySOCKS5, Host: proxy.Host, Port: proxy.Port, Username: "leo", Password: config.NewSecret(password)}
-		s, err := w.pool(d, nil, "")
+		s, err := w.pool(d, nil, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -128,8 +128,9 @@ func MaildirOptions(d config.Destination) maildir.Options {
 }
 
 // pool returns the pool of a destination that these accounts may use. A new one
-// begins with these facts, as the ledger has them. The caller releases it.
-func (r Resources) pool(d config.Destination, accounts []config.Account, facts string) (*sharedPool, error) {
+// begins with these facts, as the ledger has them, and with these slots. The caller
+// releases it.
+func (r Resources) pool(d config.Destination, accounts []config.Account, facts string, slots *slots) (*sharedPool, error) {
 	var dialer *dial.Dialer // nil: the destination is no server
 	if d.Protocol != config.ProtocolMaildir {
 		var err error
@@ -138,25 +139,25 @@ func (r Resources) pool(d config.Destination, accounts []config.Account, facts s
 		}
 	}
 	wanted := poolSettings{destination: settingsOf(d), dialer: dialer, traced: r.Trace.covers(d.Name, accounts)}
-	return r.Pools.acquire(wanted, d.Secret, func(secret secretFunc, connect dialFunc) sessions {
-		return open(d, dialer, connect, secret, facts, r.Trace.ofDestination(d.Name, accounts))
+	return r.Pools.acquire(wanted, d.Secret, slots, func(secret secretFunc, connect dialFunc) sessions {
+		return open(d, dialer, connect, secret, facts, slots.connect, r.Trace.ofDestination(d.Name, accounts))
 	}), nil
 }
 
 // open returns the sessions with a destination, without opening anything.
-func open(d config.Destination, dialer *dial.Dialer, connect dialFunc, secret secretFunc, facts string, trace func() func(bool, string)) sessions {
+func open(d config.Destination, dialer *dial.Dialer, connect dialFunc, secret secretFunc, facts string, slot func(context.Context) (func(), error), trace func() func(bool, string)) sessions {
 	switch d.Protocol {
 	case config.ProtocolMaildir:
 		return maildirSessions{maildir.NewDestination(MaildirOptions(d))}
 	case config.ProtocolIMAP:
 		o := IMAPOptions(d)
 		o.Facts = parseFacts[imap.Facts](facts)
-		o.Dial, o.StartTLS, o.Secret, o.Trace = connect, dialer.Upgrade(), secret, trace
+		o.Dial, o.StartTLS, o.Secret, o.Trace, o.Slot = connect, dialer.Upgrade(), secret, trace, slot
 		return imapSessions{imap.New(o)}
 	}
 	o := SMTPOptions(d)
 	o.Facts = parseFacts[smtp.Facts](facts)
-	o.Dial, o.StartTLS, o.Secret, o.Trace = connect, dialer.Upgrade(), secret, trace
+	o.Dial, o.StartTLS, o.Secret, o.Trace, o.Slot = connect, dialer.Upgrade(), secret, trace, slot
 	return smtpSessions{smtp.New(o)}
 }
 

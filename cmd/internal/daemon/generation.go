@@ -77,7 +77,7 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string, turn sche
 	defer g.polling.Delete(name)
 	res, end := g.app.Poll(ctx, name, requested, turn)
 	switch {
-	case requested && end == schedule.Unfinished:
+	case requested && (end == schedule.Unfinished || end == schedule.Crowded):
 		d.requests.add(name, waiting...) // the rest is requested, too
 	case requested && errors.Is(res.Err, fetcher.ErrStopped):
 		d.requests.add(name, waiting...) // the next generation polls it
@@ -155,6 +155,8 @@ func logPoll(log *slog.Logger, res fetcher.Result) {
 		}
 		log.Log(context.Background(), level, "poll ended early", "outcome", c.Code, "what", c.What, "error", res.Err, "remedy", c.Remedy,
 			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
+	case res.Skip == fetcher.Crowded:
+		log.Debug("not polled: other popferrys have all sessions with its server or its destination that there may be")
 	case res.Skip == fetcher.NotDue:
 		log.Debug("not polled: another popferry has polled it meanwhile", "until", res.Until)
 	case res.Skip == fetcher.Leased:

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -27,6 +28,7 @@ type manyAccounts struct {
 	mu      sync.Mutex
 	all     gauge
 	hosts   []gauge
+	sent    gauge // transactions with the destination
 	polls   map[string]int // by user
 	last    time.Time      // when a session began
 	started time.Time
@@ -53,7 +55,7 @@ func newManyAccounts(tb testing.TB, accounts, hosts int) *manyAccounts {
 		users[fmt.Sprint("user", i)] = "secret"
 	}
 	var err error
-	if c.sink, err = smtptest.Start(smtptest.Options{HashOnly: true}); err != nil {
+	if c.sink, err = smtptest.Start(smtptest.Options{HashOnly: true, Fault: c.deliver}); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = c.sink.Close() })
@@ -109,6 +111,19 @@ func (c *manyAccounts) watch(host int) func(*pop3test.Session, string, string) b
 		}
 		return false
 	}
+}
+
+// deliver counts the transactions.
+func (c *manyAccounts) deliver(e smtptest.Event) smtptest.Fault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch e.Stage {
+	case forwarder.StageMail:
+		c.sent.add(1)
+	case forwarder.StageDot:
+		c.sent.add(-1)
+	}
+	return smtptest.Fault{}
 }
 
 // poll has all accounts due at once, as after a start without any spread, and

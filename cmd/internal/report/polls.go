@@ -120,6 +120,8 @@ func ProblemLine(res fetcher.Result) string {
 		return cause.Line(res.Account, res.Notice)
 	case res.Skip == fetcher.Leased:
 		return res.Account + ": not polled: another popferry is polling it now; nothing to do"
+	case res.Skip == fetcher.Crowded:
+		return res.Account + ": not polled: other popferrys have all sessions with its server or its destination that there may be (per_host, connections)"
 	case res.Skip == fetcher.NotDue:
 		return res.Account + ": another popferry has polled it meanwhile; nothing to do"
 	case res.Skip == fetcher.BackingOff:

@@ -130,3 +130,21 @@ func TestNoStampede(t *testing.T) {
 		}
 	})
 }
+
+// TestCrowdedHost: what finds no room at its host waits on, and is asked for again by
+// one job at a time. Other hosts are not held up, and no worker waits.
+func TestCrowdedHost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal()
+		jobs := []schedule.Job{{Name: "a", Host: "big"}, {Name: "b", Host: "big"}, {Name: "c", Host: "small"}}
+		schedule.Each(jobs, 1, 4, func(name string, _ schedule.Turn) schedule.End {
+			j.note(name)
+			if name != "c" && time.Since(j.start) < 2500*time.Millisecond {
+				return schedule.Crowded
+			}
+			return schedule.Finished
+		})
+		j.is(t, "a@0", "c@0", "b@1", "a@2", "b@3", "a@3")
+	})
+}

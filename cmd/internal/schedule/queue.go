@@ -45,10 +45,14 @@ type job struct {
 
 // host is a server with its jobs.
 type host struct {
-	slots share
-	quick line
-	slow  line
+	slots  share
+	quick  line
+	slow   line
+	parked *time.Timer // it is crowded until then; nil: it is not
 }
+
+// has reports whether a job may be started.
+func (h *host) has(slow bool) bool { return h.parked == nil && h.slots.has(slow) }
 
 // newQueue returns a queue of these jobs, none of which waits. Those of one host
 // share its slots.
@@ -140,7 +144,7 @@ func (q *queue) take() *run {
 func (q *queue) next() *line {
 	var first *line
 	for _, ready := range []*lines{&q.quick, &q.slow} {
-		for len(*ready) > 0 && !(*ready)[0].host.slots.has((*ready)[0].slow) {
+		for len(*ready) > 0 && !(*ready)[0].host.has((*ready)[0].slow) {
 			heap.Pop(ready).(*line).ready = false // offered again when its host has a slot
 		}
 		if len(*ready) > 0 && q.slots.has((*ready)[0].slow) && (first == nil || (*ready)[0].before(first)) {
@@ -178,7 +182,10 @@ func (q *queue) done(r *run, end End) (held bool) {
 	q.runs = slices.DeleteFunc(q.runs, func(o *run) bool { return o == r })
 	j.run = nil
 	q.assess(r, end)
-	if (j.rerun || end == Unfinished) && !q.closed {
+	if end == Crowded {
+		q.park(j.host)
+	}
+	if (j.rerun || end == Unfinished || end == Crowded) && !q.closed {
 		q.enqueue(j)
 	}
 	j.rerun = false
@@ -186,6 +193,21 @@ func (q *queue) done(r *run, end End) (held bool) {
 		q.changed.Broadcast()
 	}
 	return held
+}
+
+// park leaves a host alone for a while. The caller holds mu.
+func (q *queue) park(h *host) {
+	if h.parked != nil || q.closed {
+		return
+	}
+	h.parked = time.AfterFunc(crowdedPause, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		h.parked = nil
+		q.offer(&h.quick)
+		q.offer(&h.slow)
+		q.changed.Broadcast()
+	})
 }
 
 // vacate gives the slot of a run to the jobs that wait. The caller holds mu.
@@ -229,7 +251,7 @@ func (q *queue) reclass(j *job, slow bool) {
 // offer makes a line ready if it has a job and its host a slot for that. The
 // caller holds mu.
 func (q *queue) offer(l *line) {
-	if !l.ready && len(l.jobs) > 0 && l.host.slots.has(l.slow) {
+	if !l.ready && len(l.jobs) > 0 && l.host.has(l.slow) {
 		l.ready = true
 		heap.Push(q.among(l), l)
 		q.changed.Signal()

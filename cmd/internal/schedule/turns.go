@@ -52,7 +52,14 @@ const (
 	Unfinished
 	// NotBegun: there was nothing to do yet. It does not count as a quick run.
 	NotBegun
+	// Crowded: as many sessions with the host as there may be are other processes'. The
+	// job waits on, with all others of that host, until it is asked for again.
+	Crowded
 )
+
+// crowdedPause is how long a host is left alone that was crowded: other processes have
+// polls of seconds there.
+const crowdedPause = time.Second
 
 // run is a job that is running.
 type run struct {
@@ -206,7 +213,7 @@ func (q *queue) slowTurn(j *job) time.Duration {
 func (q *queue) assess(r *run, end End) {
 	j := r.job
 	switch {
-	case end == NotBegun:
+	case end == NotBegun, end == Crowded:
 	case end == Unfinished && !r.wasCut.IsZero():
 		j.cuts++
 	case end == Unfinished:

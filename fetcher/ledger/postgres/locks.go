@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"strconv"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -68,6 +70,41 @@ func (s *Store) forget(key int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.held, key)
+}
+
+// Slot is one of a few locks of a kind.
+type Slot struct {
+	store   *Store
+	session *session
+	key     int64
+	once    sync.Once
+	err     error // of Release
+}
+
+// Slot takes one of n slots of a kind, or returns ledger.ErrLeased at once. Whoever
+// takes them does so in another order, so that the first try mostly finds a free one.
+func (s *Store) Slot(ctx context.Context, kind string, n int) (ledger.Slot, error) {
+	first := rand.IntN(max(1, n))
+	for i := range n {
+		key := s.key("slot", kind, strconv.Itoa((first+i)%n))
+		on, err := s.take(ctx, key)
+		if err == nil {
+			return &Slot{store: s, session: on, key: key}, nil
+		}
+		if !errors.Is(err, ledger.ErrLeased) {
+			return nil, err
+		}
+	}
+	return nil, ledger.ErrLeased
+}
+
+// Lost is closed when the slot is lost for sure.
+func (l *Slot) Lost() <-chan struct{} { return l.session.over }
+
+// Release gives the slot back. A second call does nothing.
+func (l *Slot) Release() error {
+	l.once.Do(func() { l.err = l.store.giveBack(l.key, l.session) })
+	return l.err
 }
 
 // serveLocks serves locks and unlocks in one round trip.
