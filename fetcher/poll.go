@@ -60,17 +60,22 @@ type poll struct {
 	log    *slog.Logger
 	tally  *tally
 	res    Result
-	began  time.Time
-	leave  func() // gives back what Account.Room gave; nil: nothing
+	turn
 
 	row ledger.Account // written back at the end, with what was learnt of the server
 	ways
 	login *login
 
-	asked     bool        // the user wants a poll now: back-offs do not count
 	lastLogin time.Time   // when the session before this poll began
 	tried     atomic.Bool // a message was fetched, or could not be
 	earlier
+}
+
+// turn is the one that the account has.
+type turn struct {
+	began time.Time
+	asked bool   // the user wants a poll now: back-offs do not count
+	leave func() // gives back what Account.Room gave; nil: nothing
 }
 
 // earlier is what the sessions of a poll leave to the next one.
@@ -167,7 +172,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), asked: asked, began: start, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), turn: turn{began: start, asked: asked}, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.settleDoubts(ctx)
