@@ -52,6 +52,32 @@ func (s *session) mayHide() bool {
 	return keeps.Count < 2 || !keeps.Get(s.Now())
 }
 
+// learnHiding notes whether the server hides what was retrieved. If a first sighting
+// was that of an owner who deletes mail, it does no harm: copies are kept until what two
+// sessions gave out was seen in two polls.
+func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
+	facts, now := &s.row.Server, s.Now()
+	hid := s.box.Hides()
+	if identify.LeftUnasked(vanished) {
+		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
+	}
+	switch identify.WhatBecame(v, vanished, facts.Given, s.lastLogin) {
+	case identify.Kept:
+		facts.Given = ledger.Given{} // one session shows it once
+		if facts.RetrKeeps.See(true, now); facts.RetrKeeps.Count > 1 {
+			facts.RetrHides.End()
+		}
+	case identify.Hidden:
+		facts.RetrKeeps.End()
+		facts.RetrHides.See(true, now)
+		if !hid {
+			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
+		}
+	case identify.NotKnown:
+		facts.RetrHides.See(facts.RetrHides.Get(now), now) // nothing speaks against it
+	}
+}
+
 // keepUndelivered keeps a copy of a message that could not be delivered: its server may
 // hide it at QUIT. If that fails the session ends without.
 func (s *session) keepUndelivered(d *delivery) {
@@ -296,4 +322,37 @@ func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error)
 	m.Release()
 	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
 	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
+}
+
+// judgeParts decides about messages of which there is a copy that may not be whole.
+// What a server that gives nothing twice no longer lists is sent as it is. At other
+// servers it is held once two listings lack the message, and is tried again when it
+// is back.
+func (s *session) judgeParts(ctx context.Context, v identify.View, back []*ledger.Known) (recs []*ledger.Record, err error) {
+	change := func(k *ledger.Known, state ledger.State, next time.Time) error {
+		rec, err := s.lease.Record(ctx, k.ID)
+		if err != nil {
+			return s.tally.abort(err)
+		}
+		rec.State, rec.NextAttempt = state, next
+		recs = append(recs, rec)
+		return nil
+	}
+	for _, k := range back {
+		if identify.MayBePart(*k) && k.State == ledger.Held {
+			if err := change(k, ledger.Deferred, s.Now()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if s.box.Hides() {
+		return recs, nil
+	}
+	for _, k := range identify.Orphaned(v) {
+		s.log.Warn("message left its server before it came a second time, and what was kept of it may not be whole", "uid", shown(k.UID), "outcome", "held", "copy", k.CopyFile)
+		if err := change(&k, ledger.Held, time.Time{}); err != nil {
+			return nil, err
+		}
+	}
+	return recs, nil
 }

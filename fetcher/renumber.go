@@ -32,6 +32,9 @@ func (s *session) recognize(ctx context.Context, v *identify.View) error {
 	if err := s.verifyUIDs(ctx, v); err != nil {
 		return err
 	}
+	if err := s.verifyNewest(ctx, v); err != nil {
+		return err
+	}
 	u := identify.FindUnmatched(v)
 	if s.row.UIDs == ledger.UIDsRenumbered && len(u.Entries) == 0 && len(v.Entries) >= identify.MinMoved {
 		s.row.UIDs = ledger.UIDsStable // the old UIDs are back
@@ -171,6 +174,58 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 	return s.reassign(ctx, v, moved, displaced)
 }
 
+// fewHeaders is how many headers show whether a mailbox was set back.
+const fewHeaders = 3
+
+// verifyNewest finds out whether the mailbox was set back from a backup, and new
+// messages have got UIDs that messages had which it lost: with the same size, too, they
+// would count as known. As new messages come behind the others, the last ones show it,
+// and they are compared up to one that is as it was. The first message of the listing
+// has to be, or the server shows other headers by TOP than by RETR.
+func (s *session) verifyNewest(ctx context.Context, v *identify.View) error {
+	if s.box.Hides() || !s.box.CanTop() || s.row.Server.UIDNumbers.Get(s.Now()) || !identify.LostNewest(v) {
+		return nil
+	}
+	var others []*ledger.Known
+	for asked := 0; ; {
+		first, newest := identify.Newest(v, max(fewHeaders, 8*asked))
+		ask := newest[:len(newest)-asked]
+		if len(ask) == 0 {
+			break
+		}
+		more, err := s.othersUnder(ctx, ask)
+		if err != nil {
+			return err
+		}
+		if asked == 0 && len(more) > 0 {
+			if unlike, err := s.othersUnder(ctx, []identify.Match{first}); err != nil || len(unlike) > 0 {
+				return err
+			}
+		}
+		others, asked = append(others, more...), len(newest)
+		if len(more) == 0 || more[0].ID != ask[0].Known.ID {
+			break
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	s.log.Warn("the server has given UIDs of messages that it lost to new ones; it may have been set back from a backup", "messages", len(others))
+	if err := s.sameNumbers(ctx, v.Entries); err != nil {
+		return err
+	}
+	return s.reassign(ctx, v, nil, others)
+}
+
+// othersUnder are the rows whose UIDs belong to other messages now, by their headers.
+func (s *session) othersUnder(ctx context.Context, ms []identify.Match) ([]*ledger.Known, error) {
+	prints, err := s.prints(ctx, entriesOf(ms), false)
+	if err != nil {
+		return nil, err
+	}
+	return identify.OthersUnder(ms, prints), nil
+}
+
 // reassign gives messages that are known by their headers their new UIDs, and notes
 // whose UIDs belong to others.
 func (s *session) reassign(ctx context.Context, v *identify.View, moved []identify.Match, displaced []*ledger.Known) error {
@@ -305,65 +360,6 @@ func (s *session) missing(ctx context.Context, v identify.View) error {
 		return err
 	}
 	return s.setMissing(ctx, back, time.Time{})
-}
-
-// judgeParts decides about messages of which there is a copy that may not be whole.
-// What a server that gives nothing twice no longer lists is sent as it is. At other
-// servers it is held once two listings lack the message, and is tried again when it
-// is back.
-func (s *session) judgeParts(ctx context.Context, v identify.View, back []*ledger.Known) (recs []*ledger.Record, err error) {
-	change := func(k *ledger.Known, state ledger.State, next time.Time) error {
-		rec, err := s.lease.Record(ctx, k.ID)
-		if err != nil {
-			return s.tally.abort(err)
-		}
-		rec.State, rec.NextAttempt = state, next
-		recs = append(recs, rec)
-		return nil
-	}
-	for _, k := range back {
-		if identify.MayBePart(*k) && k.State == ledger.Held {
-			if err := change(k, ledger.Deferred, s.Now()); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if s.box.Hides() {
-		return recs, nil
-	}
-	for _, k := range identify.Orphaned(v) {
-		s.log.Warn("message left its server before it came a second time, and what was kept of it may not be whole", "uid", shown(k.UID), "outcome", "held", "copy", k.CopyFile)
-		if err := change(&k, ledger.Held, time.Time{}); err != nil {
-			return nil, err
-		}
-	}
-	return recs, nil
-}
-
-// learnHiding notes whether the server hides what was retrieved. If a first sighting
-// was that of an owner who deletes mail, it does no harm: copies are kept until what two
-// sessions gave out was seen in two polls.
-func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
-	facts, now := &s.row.Server, s.Now()
-	hid := s.box.Hides()
-	if identify.LeftUnasked(vanished) {
-		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
-	}
-	switch identify.WhatBecame(v, vanished, facts.Given, s.lastLogin) {
-	case identify.Kept:
-		facts.Given = ledger.Given{} // one session shows it once
-		if facts.RetrKeeps.See(true, now); facts.RetrKeeps.Count > 1 {
-			facts.RetrHides.End()
-		}
-	case identify.Hidden:
-		facts.RetrKeeps.End()
-		facts.RetrHides.See(true, now)
-		if !hid {
-			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
-		}
-	case identify.NotKnown:
-		facts.RetrHides.See(facts.RetrHides.Get(now), now) // nothing speaks against it
-	}
 }
 
 // lastListing is when the last listing was read. Before the first one there can be

@@ -360,3 +360,69 @@ func TestResendHoldsForTheNextSession(t *testing.T) {
 		t.Error("no session has ended early, want one")
 	}
 }
+
+// A mailbox is set back from a backup, and its server gives UIDs of the lost messages to
+// new ones of the same size. They are new all the same, and nothing else is sent again.
+func TestUIDsOfMessagesThatABackupLacks(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		kept, lost, new int // messages
+		tops            int // at most: of what is new, some messages before it, and once more of what is new
+	}{
+		"one new message":       {5, 3, 1, 5},
+		"as many but one":       {20, 10, 9, 34},
+		"more than all that is": {1, 40, 39, 80},
+		"none":                  {5, 3, 0, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{})
+			uid := func(i int) string { return fmt.Sprintf("uid-%03d", i) }
+			var want []string
+			for i := range test.kept + test.lost {
+				name := fmt.Sprintf("a%03d", i)
+				f.addUnder(uid(i), octetsOf(name))
+				want = append(want, name)
+			}
+			f.poll()
+			f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[:test.kept] })
+			for i := range test.new {
+				name := fmt.Sprintf("b%03d", i)
+				f.addUnder(uid(test.kept+i), octetsOf(name))
+				want = append(want, name)
+			}
+			before := len(f.verbs("TOP"))
+			f.pollEvery12Hours(2, false)
+			f.wantArrived(want...)
+			if n := len(f.verbs("TOP")) - before; n > test.tops {
+				t.Errorf("%d TOPs, want at most %d", n, test.tops)
+			}
+		})
+	}
+}
+
+// A server whose headers are others each time tells nothing by them: no message is sent
+// again because its owner has deleted another one.
+func TestHeadersThatChangeShowNoBackup(t *testing.T) {
+	t.Parallel()
+	n := 0
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		number, _, _ := strings.Cut(arg, " ")
+		m := s.Message(number)
+		if verb != "TOP" || m == nil {
+			return false
+		}
+		n++
+		header, _, _ := bytes.Cut(m.Octets, []byte("\r\n\r\n"))
+		s.Lines("", append([]string{fmt.Sprintf("Received: by proxy.example; no %d", n)}, append(strings.Split(string(header), "\r\n"), "")...)...)
+		return true
+	}})
+	f.add(numbered(9)...)
+	f.poll()
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[:8] })
+	f.pollEvery12Hours(2, false)
+	f.wantArrived(numbered(9)...)
+	if n == 0 {
+		t.Error("no header was asked for: this tests nothing")
+	}
+}
