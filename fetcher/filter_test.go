@@ -301,3 +301,40 @@ func TestFiltersRunSideBySide(t *testing.T) {
 	}
 	f.wantArrived(numbered(2)...)
 }
+
+// What a filter drops stays on its server, whatever leave_on_server says. Where the server
+// gives each message only once, the copy stays for a month, and retry sends it; then it
+// goes, but not while the clock is wrong.
+func TestCopiesOfDroppedMessagesHaveAnEnd(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	f := newFixture(t, faults{hides: &hiding{}})
+	f.account.Source.Hides = true
+	f.account.Filter, f.account.Policy.Keep = filterFunc(spamFilter), false
+	f.add("spam1", "spam2", "m1")
+	f.poll()
+	f.wantCopies(2)
+	f.now.Add(29 * day)
+	f.add("spam3")
+	f.poll()
+	f.wantCopies(3)
+	f.retry("uid-spam2")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}})
+	f.wantCopies(2)
+	f.now.Add(-60 * day)
+	f.poll()
+	f.wantCopies(2)
+	f.now.Add(200 * day) // a jump that nobody believes
+	f.poll()
+	f.wantCopies(2)
+	f.now.Add(-200*day + 62*day)
+	f.poll() // the last one was in the future
+	f.wantCopies(2)
+	f.poll()
+	f.wantCopies(1)
+	f.wantState("uid-spam1", "skipped")
+	if got := f.record("uid-spam1"); got.CopyFile != "" || got.Cause.Code != ledger.CauseFiltered {
+		t.Errorf("got copy %q and cause %+v, want no copy and that the filter dropped it", got.CopyFile, got.Cause)
+	}
+	f.wantArrived("m1", "spam2")
+}

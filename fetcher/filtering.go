@@ -197,3 +197,49 @@ func (s *session) drop(ctx context.Context, m *fetched, reason string) {
 	s.tally.count(ledger.Skipped, 1, 0)
 	s.log.Info("message", "uid", shown(rec.UID), "outcome", rec.State.String(), "reply", why.Error())
 }
+
+// droppedFor is how long the copy of a message stays that the filter dropped: there is
+// time to see that it was wrong, and mail that nobody wants does not fill the disk.
+const droppedFor = 30 * 24 * time.Hour
+
+// forgetDropped removes the copies of messages that the filter dropped long ago. None is
+// removed on its server: DELE is for what was forwarded. Nor is any removed while the
+// clock contradicts the ledger.
+func (p *poll) forgetDropped(ctx context.Context) {
+	now, last := p.Now(), p.row.LastPoll
+	if p.Filter == nil && !p.Source.RetrHides(&p.row.Server, now) || !ledger.Believable(last, now) || now.Sub(last) > longestGap || p.tally.stopped() {
+		return
+	}
+	if files, err := p.copies.List(ctx); err != nil || len(files) == 0 {
+		return // as nearly always
+	}
+	known, err := p.lease.Known(ctx)
+	if err != nil {
+		_ = p.tally.abort(err)
+		return
+	}
+	var dropped []int64 // the longest known ones come first
+	for _, k := range known.All() {
+		if k.State == ledger.Skipped && k.Cause.Code == ledger.CauseFiltered && k.CopyFile != "" {
+			dropped = append(dropped, k.ID)
+		}
+	}
+	slices.Sort(dropped)
+	for _, id := range dropped {
+		rec, err := p.lease.Record(ctx, id)
+		if err != nil {
+			_ = p.tally.abort(err)
+			return
+		}
+		if !ledger.Believable(rec.FirstSeen, now) || now.Sub(rec.FirstSeen) < droppedFor {
+			return
+		}
+		name := rec.CopyFile
+		rec.CopyFile, rec.Digest = "", ""
+		if p.put(ctx, []*ledger.Record{rec}) != nil {
+			return // the poll was stopped for it
+		}
+		p.copies.Drop(name)
+		p.log.Info("the copy of a message that the filter dropped 30 days ago is removed", "uid", shown(rec.UID), "message_id", rec.Excerpt.MessageID)
+	}
+}

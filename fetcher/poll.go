@@ -177,6 +177,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	if r.begin(ctx) {
 		r.settleDoubts(ctx)
 		r.sendCopies(ctx, false)
+		r.forgetDropped(ctx)
 		var failed error
 		for more, sessions := r.mayLogIn(ctx), 1; more && !r.stopped(ctx); sessions++ {
 			if more, err = r.session(ctx, &session{poll: r}); err != nil {
