@@ -2,6 +2,7 @@ package fetcher_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -99,6 +100,88 @@ func TestMultidropLeavesNoDomain(t *testing.T) {
 		if rec.State != ledger.Forwarded {
 			t.Errorf("%s is %s: %+v %+v", rec.UID, rec.State, rec.Cause, rec.Recipients)
 		}
+	}
+}
+
+// Of a thousand messages with forged, doubled, folded, missing and foreign fields, each
+// goes to who the last delivery named, or to otherwise, or is held as a loop. What is
+// expected does not come from the header, but from how it was made.
+func TestMultidropGivesEachMessageToItsRecipient(t *testing.T) {
+	t.Parallel()
+	const messages = 1000
+	r := rand.New(rand.NewPCG(3, 4))
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	f := newFixture(t, faults{})
+	f.sortBy(map[string][]string{"sales": {"leo@example.org", "mia@home.example"}, "tim@example.net": {"tim@home.example"}})
+	own := map[string]string{ // what the last delivery writes, and who gets it
+		"leo@example.org": "leo@example.org", "<mia@example.net>": "mia@example.net", "box-zoe@example.org": "zoe@example.org",
+		"sales@example.net": "leo@example.org mia@home.example", "Tim@example.net": "tim@home.example",
+	}
+	names := slices.Sorted(maps.Keys(own))
+	foreign := func() string {
+		return pick("leo@example.com", "leo@example.org.evil.example", "leo", "", "@example.org", "leo@@evil.example", "<>", "leo@example.org@evil.example")
+	}
+	field := func(value string) string {
+		return pick("Delivered-To: ", "delivered-TO:", "Delivered-To:\r\n\t", "DELIVERED-TO:\r\n ") + value + "\r\n"
+	}
+	forged := func() string { // by the sender
+		return pick("To: ", "Cc: ", "Bcc: ", "X-Original-To: ", "Envelope-To: ", "Apparently-To: ", "Received: from x by y for ", "XDelivered-To: ", "Delivered-To-: ") + "eve@example.org\r\n"
+	}
+	want, held := make(map[string]string), make(map[string]bool)
+	for i := range messages {
+		name := fmt.Sprint("m", i)
+		a, b := pick(names...), pick(names...)
+		var lines, to string
+		switch r.IntN(9) {
+		case 0: // one
+			lines, to = field(a)+youngReceived, own[a]
+		case 1: // with forged ones
+			lines, to = field(a)+youngReceived+field("eve@example.org")+forged(), own[a]
+		case 2: // doubled
+			lines, to = field(a)+field(b)+field(a)+youngReceived, own[a]+" "+own[b]
+		case 3: // with foreign ones
+			lines, to = field(foreign())+field(a)+field(foreign())+youngReceived, own[a]
+		case 4: // two in one field
+			lines, to = field(foreign()+", "+a+",\r\n "+b)+youngReceived, own[a]+" "+own[b]
+		case 5: // foreign ones alone
+			lines, to = field(foreign())+youngReceived+field("eve@example.org"), postmaster
+		case 6: // missing
+			lines, to = youngReceived+forged()+field("eve@example.org")+forged(), postmaster
+		case 7: // without any Received
+			lines, to = field(a)+"X: y\r\n", postmaster
+		case 8: // it has gone round and round
+			lines, held[name] = field(a)+strings.Repeat(youngReceived, 60), true
+		}
+		f.addUnder("uid-"+name, dated(name, lines))
+		if !held[name] {
+			all := strings.Fields(to)
+			slices.Sort(all)
+			want[name] = strings.Join(slices.Compact(all), " ")
+		}
+	}
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: len(want), Held: len(held)}, OnServer: messages})
+	got := make(map[string]string)
+	for _, m := range f.smtp.Messages() {
+		all := slices.Clone(m.Recipients)
+		slices.Sort(all)
+		if before, twice := got[nameOf(m)]; twice {
+			t.Errorf("%s came twice: to %s and to %v", nameOf(m), before, all)
+		}
+		got[nameOf(m)] = strings.Join(all, " ")
+	}
+	for name, to := range want {
+		if got[name] != to {
+			t.Errorf("%s went to %q, want %q", name, got[name], to)
+		}
+	}
+	for _, rec := range f.records() {
+		name := strings.TrimPrefix(rec.UID, "uid-")
+		if (rec.State == ledger.Held) != held[name] {
+			t.Errorf("%s is %s, want held: %t", name, rec.State, held[name])
+		}
+	}
+	if len(got) != len(want) || len(held) == 0 {
+		t.Errorf("%d messages arrived, want %d, and %d held", len(got), len(want), len(held))
 	}
 }
 
