@@ -139,10 +139,8 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 		}
 		acc.ID, acc.Destination, acc.Multidrop = rows[i].ID, a.newDestination(c), newSorter(c.Multidrop)
 		acc.Room = a.room(c)
-		for _, d := range a.cfg.Forward {
-			if d.Name == c.Forward {
-				acc.Filter = r.newFilter(c, d)
-			}
+		if d, ok := a.cfg.Destination(c.Forward); ok {
+			acc.Filter = r.Filter(c, d)
 		}
 		a.accounts[c.Name] = acc
 		if a.agenda.rules == nil {

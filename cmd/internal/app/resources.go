@@ -140,9 +140,9 @@ func newSorter(m config.Multidrop) *multidrop.Sorter {
 	return &multidrop.Sorter{Header: m.Header, Position: m.Position, Prefix: m.Prefix, Domains: m.Domains, Map: m.Map, Otherwise: m.Otherwise}
 }
 
-// newFilter returns the filter of an account, nil without one. It may name what the
+// Filter returns the filter of an account, nil without one. It may name what the
 // account's destination has: addresses, or folders.
-func (r Resources) newFilter(c config.Account, d config.Destination) fetcher.Filter {
+func (r Resources) Filter(c config.Account, d config.Destination) fetcher.Filter {
 	if c.Filter.IsZero() {
 		return nil
 	}

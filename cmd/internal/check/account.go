@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -31,6 +32,7 @@ func (c *checker) account(a config.Account, row ledger.Account, size *sizeLimit)
 	}
 	where := a.Username + " at " + dialer.Addr()
 	try := func(ctx context.Context, report func(Step)) error {
+		filtered := c.filter(ctx, a, report)
 		c.signIn(ctx, a.Server, report)
 		reportProbe := c.reporter(ctx, a.Server, probe.POP3, report)
 		m := listingJudge{policy: acc.Policy, row: row}
@@ -51,7 +53,7 @@ func (c *checker) account(a config.Account, row ledger.Account, size *sizeLimit)
 		if err == nil {
 			m.compareSize(size.get(), reportProbe)
 		}
-		return err
+		return cmp.Or(err, filtered)
 	}
 	return target{kindAccount, a.Name, where, try}, nil
 }

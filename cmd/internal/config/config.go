@@ -194,6 +194,16 @@ type Leave struct {
 	For  time.Duration // how long; 0: forever
 }
 
+// Destination returns the destination of that name.
+func (c *Config) Destination(name string) (d Destination, ok bool) {
+	for _, d := range c.Forward {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return d, false
+}
+
 // Destination is where mail goes. To, From and Folder apply to accounts without
 // their own; To can be empty if every account has its own.
 type Destination struct {

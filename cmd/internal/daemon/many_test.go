@@ -28,7 +28,7 @@ type manyAccounts struct {
 	mu      sync.Mutex
 	all     gauge
 	hosts   []gauge
-	sent    gauge // transactions with the destination
+	sent    gauge          // transactions with the destination
 	polls   map[string]int // by user
 	last    time.Time      // when a session began
 	started time.Time
