@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +20,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/progress"
 	"github.com/popferry/popferry/cmd/internal/report"
+	"github.com/popferry/popferry/cmd/internal/setup"
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
@@ -29,6 +34,14 @@ type runFlags struct {
 	okIfWaiting     bool
 	trace           string // an account; "": none
 	metricsFile     string // "": none is written
+	setup           setupFlags
+}
+
+// setupFlags are those of run --setup.
+type setupFlags struct {
+	on                        bool
+	listen, certFile, keyFile string
+	caFile                    string
 }
 
 // detail is how much run --once says on a terminal or on another kind of output,
@@ -61,6 +74,9 @@ func (p *program) runCommand() *cobra.Command {
 			"changed it polls at the start. It reads a changed configuration again by itself.\n" +
 			"Signals: TERM and INT finish the transactions in flight and stop, a second one stops at once;\n" +
 			"HUP reads the configuration again; USR1 polls all accounts now.\n\n" +
+			"With --setup, where there is no configuration yet, it first serves a page on which you set up a mailbox in the\n" +
+			"browser, as popferry init does at a terminal. It prints the page's address and a code for it, which works once and\n" +
+			"ends after 30 minutes. From then on popferry runs, and its status page is at that address.\n\n" +
 			"With --once it prints a line for each account. Where stdout is not a terminal, as under cron, it leaves out\n" +
 			"accounts in which nothing happened, and logs only warnings and errors.\n\n" +
 			"Exit codes with --once: 0 done, 75 something has to be tried again, 78 configuration, 64 usage, 1 anything else.\n" +
@@ -74,6 +90,11 @@ func (p *program) runCommand() *cobra.Command {
 			if !f.once {
 				signals = daemon.TakeSignals()
 				defer signals.Close()
+			}
+			if f.setup.on {
+				if err := p.firstSetup(c, f.setup); err != nil {
+					return err
+				}
 			}
 			cfg, err := p.load()
 			if err != nil {
@@ -97,7 +118,53 @@ func (p *program) runCommand() *cobra.Command {
 	c.Flags().StringVar(&f.metricsFile, "metrics-file", "", "with --once: write metrics to this `FILE` for node_exporter's textfile collector;\nits name has to end in .prom")
 	c.Flags().StringVar(&f.trace, "trace", "", "log what this `ACCOUNT` says to its POP3 server and its destination, and their\nanswers, without passwords and mail")
 	completeFlag(c, "trace", p.completeAccount)
+	f.setup.define(c)
 	return p.withConfig(c)
+}
+
+func (f *setupFlags) define(c *cobra.Command) {
+	c.Flags().BoolVar(&f.on, "setup", false, "set up popferry in the browser first, where there is no configuration")
+	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8110", "with --setup: `ADDRESS` of the page")
+	c.Flags().StringVar(&f.certFile, "listen-tls-cert-file", "", "with --setup: PEM `FILE` with the page's certificate, which it needs to be used from other machines")
+	c.Flags().StringVar(&f.keyFile, "listen-tls-key-file", "", "with --setup: PEM `FILE` with the certificate's key")
+	c.Flags().StringVar(&f.caFile, "ca-file", "", "with --setup: PEM `FILE` with a certificate authority of your own, to verify the mail servers")
+}
+
+// firstSetup has the user set popferry up in the browser. Ctrl-C ends it.
+func (p *program) firstSetup(c *cobra.Command, f setupFlags) error {
+	o := p.setupOptions()
+	o.Config = config.Place(p.configFlag, config.Env{})
+	if _, err := os.Lstat(o.Config); !errors.Is(err, fs.ErrNotExist) {
+		return usage(c, fmt.Errorf("--setup: %s is there already; without --setup, popferry run uses it. More mailboxes can be added on its status page (popferry help status-page) or with popferry init", o.Config))
+	}
+	o.Page = &setup.Page{CAFile: f.caFile}
+	files := config.ListenTLS{CertFile: f.certFile, KeyFile: f.keyFile}
+	for _, path := range []*string{&files.CertFile, &files.KeyFile} {
+		if full, err := filepath.Abs(*path); err == nil && *path != "" { // the configuration is in another folder
+			*path = full
+		}
+	}
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	result, err := daemon.FirstSetup(ctx, daemon.FirstSetupOptions{
+		Setup: o, Listen: f.listen, TLS: files, Resources: p.resources,
+		Log: app.NewLog(app.NewSyncWriter(p.stderr), config.Log{Level: slog.LevelWarn}).Logger, Version: buildVersion(),
+		Tell: func(url, code string) {
+			_, _ = fmt.Fprintf(p.prose(p.stdout), "Open this page in a browser, and type in the code there:\n\n    %s\n    %s\n\nThe code works once, and ends in 30 minutes. Ctrl-C stops popferry.\n", url, code)
+		},
+	})
+	if wrong, ok := errors.AsType[*app.UsageError](err); ok {
+		return usage(c, wrong.Err)
+	}
+	if ctx.Err() != nil {
+		return setup.ErrStopped
+	}
+	if err != nil {
+		return err
+	}
+	p.configFlag = naming(result.Config)
+	_, err = fmt.Fprintf(p.prose(p.stdout), "%s is set up, in %s. popferry runs now; from now on start it with popferry run\n", result.Account, result.Config)
+	return err
 }
 
 // check refuses flags that need --once.
@@ -105,6 +172,12 @@ func (f *runFlags) check() error {
 	switch {
 	case f.quiet && f.verbose:
 		return errors.New("--quiet and --verbose cannot be combined")
+	case f.setup.on && f.once:
+		return errors.New("--setup and --once cannot be combined; popferry init sets up, too")
+	case !f.setup.on && f.setup.certFile+f.setup.keyFile+f.setup.caFile != "":
+		return errors.New("--listen-tls-cert-file, --listen-tls-key-file and --ca-file need --setup")
+	case (f.setup.certFile == "") != (f.setup.keyFile == ""):
+		return errors.New("--listen-tls-cert-file and --listen-tls-key-file belong together")
 	case f.once:
 		return nil
 	case f.okIfWaiting:

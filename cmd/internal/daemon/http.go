@@ -25,8 +25,10 @@ type httpServer struct {
 	log     *slog.Logger
 	server  *http.Server // nil: it listens nowhere
 	at      address      // of server
-	cert    atomic.Pointer[tls.Certificate]
-	serving sync.WaitGroup
+	// listening is the address itself: its port is chosen if 0 is configured.
+	listening string
+	cert      atomic.Pointer[tls.Certificate]
+	serving   sync.WaitGroup
 }
 
 // address is where the server listens, as configured.
@@ -81,7 +83,7 @@ func (h *httpServer) relisten(ctx context.Context, cfg *config.Config) error {
 		return nil
 	}
 	s := web.NewServer(h.handler, h.log)
-	h.server, h.at = s, next
+	h.server, h.at, h.listening = s, next, l.Addr().String()
 	h.serving.Go(func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			h.log.Error("the status page has stopped", "error", err)

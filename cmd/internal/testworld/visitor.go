@@ -39,6 +39,9 @@ func NewVisitor(tb testing.TB, base string) *Visitor {
 	return &Visitor{tb, base, &http.Client{Jar: jar, Transport: transport}}
 }
 
+// Base is the address of the pages.
+func (v *Visitor) Base() string { return v.base }
+
 // Get loads a page. The code is 0 if nothing answers.
 func (v *Visitor) Get(path string) Page {
 	v.tb.Helper()
