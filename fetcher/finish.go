@@ -88,6 +88,9 @@ func (p *poll) finish(ctx context.Context) {
 	err := p.lease.PutAccount(ctx, p.row)
 	if err == nil {
 		p.res.Began = began
+		if p.wanted && !began.IsZero() {
+			err = p.Due.Request.Answered(ctx)
+		}
 	}
 	p.res.Err = errors.Join(p.res.Err, err, p.finishRoutes(ctx, now))
 }

@@ -73,9 +73,10 @@ type poll struct {
 
 // turn is the one that the account has.
 type turn struct {
-	began time.Time
-	asked bool   // the user wants a poll now: back-offs do not count
-	leave func() // gives back what Account.Room gave; nil: nothing
+	began  time.Time
+	asked  bool   // the user wants a poll now: back-offs do not count
+	wanted bool   // that was so at the beginning, by Account.Due.Request
+	leave  func() // gives back what Account.Room gave; nil: nothing
 }
 
 // earlier is what the sessions of a poll leave to the next one.
@@ -235,6 +236,12 @@ func (p *poll) begin(ctx context.Context) bool {
 	p.lastLogin = p.row.Server.LastLogin
 	p.tally = newTally(outcome.NewBreaker(p.Destination.Name, p.route.LastSuccess, p.row.Refusals))
 	d := p.Destination
+	if p.Due.Request != nil {
+		if p.asked, p.res.Err = p.Due.Request.Open(ctx); p.res.Err != nil {
+			return false
+		}
+		p.wanted = p.asked
+	}
 	dest, route := p.dest.Tried.Changes, p.route.Tried.Changes
 	if p.backingOff(ctx, p.dest.NotBefore, &p.dest.Tried, d.Settings, d.Secret) ||
 		p.backingOff(ctx, p.route.NotBefore, &p.route.Tried, d.routeSettings(), nil) {

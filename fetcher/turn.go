@@ -204,6 +204,16 @@ type Due struct {
 	After func(began time.Time) time.Time
 	// Changed: it is due as well if its last poll was with other settings.
 	Changed bool
+	// Request, where set, may be one of a user, who wants a poll now.
+	Request Request
+}
+
+// Request is a user's, of which other processes know as well.
+type Request interface {
+	// Open reports whether nobody has answered it yet.
+	Open(context.Context) (bool, error)
+	// Answered notes that the account was polled after Open.
+	Answered(context.Context) error
 }
 
 // mostAhead is how far in the future a last poll may have begun. Processes know the

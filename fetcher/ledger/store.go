@@ -74,6 +74,16 @@ type Notices interface {
 	PutNotices(context.Context, ...Notice) error
 }
 
+// Notice is what the user was notified of by mail about one account, so that a
+// restart repeats no notice. A zero time stands for never.
+type Notice struct {
+	Account int64
+	Since   time.Time // since when the account has been failing; zero: it is not
+	Told    time.Time // when the user was notified of that; zero: not yet, or it is over
+	Held    []int64   // ids of the held messages that the user was notified of, ascending
+	HeldAt  time.Time // when the user was last notified of held messages
+}
+
 // Tokens are the sign-ins by OAuth2.
 type Tokens interface {
 	// Token returns a sign-in, or ErrNotFound.
@@ -175,25 +185,4 @@ type Day struct {
 	Date    string // 2006-01-02, in UTC
 	Outcome State
 	Count   int
-}
-
-// Shared is a ledger that processes on several machines use at once.
-type Shared interface {
-	Store
-	// Now is the time by the clock that all of them go by.
-	Now() time.Time
-	// Ahead is by how much that clock was ahead of this machine's when it was last
-	// asked.
-	Ahead() time.Duration
-	// Slot takes one of n slots of a kind: for what only so many of them may do at a
-	// time, all together. Where none is free it returns ErrLeased at once.
-	Slot(ctx context.Context, kind string, n int) (Slot, error)
-}
-
-// Slot is the right to be one of a few.
-type Slot interface {
-	// Lost is closed once the right is lost, and somebody else may have it.
-	Lost() <-chan struct{}
-	// Release gives it back. A second call does nothing.
-	Release() error
 }

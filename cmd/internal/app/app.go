@@ -25,6 +25,7 @@ import (
 type App struct {
 	cfg      *config.Config
 	accounts map[string]fetcher.Account // the enabled ones
+	names    map[int64]string           // of these, by ID
 	pools    map[string]*sharedPool     // by destination
 	shared   *Pools
 	poller   *fetcher.Poller
@@ -52,7 +53,7 @@ type Options struct {
 // New wires a configuration to its ledger. Close it at the end.
 func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options) (*App, error) {
 	a := &App{
-		cfg: cfg, accounts: make(map[string]fetcher.Account), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
+		cfg: cfg, accounts: make(map[string]fetcher.Account), names: make(map[int64]string), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
 		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, stopping: o.Stopping, now: clockOf(store, o.Log), yielded: make(map[string]fetcher.Result),
 	}
 	if o.Scheduled {
@@ -142,7 +143,7 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 		if d, ok := a.cfg.Destination(c.Forward); ok {
 			acc.Filter = r.Filter(c, d)
 		}
-		a.accounts[c.Name] = acc
+		a.accounts[c.Name], a.names[acc.ID] = acc, c.Name
 		if a.agenda.rules == nil {
 			continue
 		}
@@ -172,6 +173,18 @@ func (a *App) Polls(account string) bool {
 	return ok
 }
 
+// AccountName returns the name of an enabled account by its ID in the ledger; "" if
+// there is none.
+func (a *App) AccountName(id int64) string { return a.names[id] }
+
+// IDs returns those of enabled accounts in the ledger.
+func (a *App) IDs(accounts []string) (ids []int64) {
+	for _, name := range accounts {
+		ids = append(ids, a.accounts[name].ID)
+	}
+	return ids
+}
+
 // Jobs returns the enabled accounts as package schedule wants them, in the order
 // of the configuration.
 func (a *App) Jobs() []schedule.Job {
@@ -191,7 +204,11 @@ func (a *App) Now() time.Time { return a.now() }
 // it: neither that nor back-offs count then. A poll that yields to other accounts is Unfinished;
 // the next one goes on, and its result is that of both.
 func (a *App) Poll(ctx context.Context, name string, requested bool, turn schedule.Turn) (fetcher.Result, schedule.End) {
-	return a.poll(ctx, name, requested, turn, a.due(name))
+	due := a.due(name)
+	if shared, ok := a.store.(ledger.Shared); ok && requested { // who comes first answers it
+		due.Request, requested = &request{Requests: shared, open: ledger.Request{Account: a.accounts[name].ID}}, false
+	}
+	return a.poll(ctx, name, requested, turn, due)
 }
 
 func (a *App) poll(ctx context.Context, name string, requested bool, turn schedule.Turn, due fetcher.Due) (fetcher.Result, schedule.End) {

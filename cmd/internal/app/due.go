@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/schedule"
@@ -60,6 +61,25 @@ func (a *App) due(name string) fetcher.Due {
 	}
 	return fetcher.Due{After: rule.After, Changed: a.agenda.changed[name]}
 }
+
+// request is the request for an account in a shared ledger.
+type request struct {
+	ledger.Requests
+	open ledger.Request
+}
+
+// Open implements fetcher.Request.
+func (r *request) Open(ctx context.Context) (bool, error) {
+	open, err := r.Requested(ctx, r.open.Account)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return false, nil
+	}
+	r.open = open
+	return err == nil, err
+}
+
+// Answered implements fetcher.Request.
+func (r *request) Answered(ctx context.Context) error { return r.Requests.Answered(ctx, r.open) }
 
 // leaseLooks are the pauses between the looks of run --once at accounts that another
 // process has. The database gives the leases of one that died to others after half a

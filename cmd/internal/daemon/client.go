@@ -28,9 +28,12 @@ func enabled(cfg *config.Config, names []string) bool {
 // accounts now, or all of them if none is named. If each is not nil, it waits
 // and calls each with the result of each poll. What it returns and hands over can be
 // printed. The daemon has to run as the user who asks, or as one who may own the
-// ledger.
+// ledger. Where none runs on this machine, and others share the ledger, these are asked.
 func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, each func(PollResult) error) error {
 	conn, err := connect(ctx, cfg)
+	if _, none := errors.AsType[*notRunningError](err); none && cfg.Shared != nil {
+		return requestByLedger(ctx, cfg, accounts, each)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Options struct {
 type daemon struct {
 	Options
 	stop       *Stop
+	shared     ledger.Shared // nil: no other process has the ledger
 	began      time.Time
 	files      *watch.Watcher
 	systemd    systemd
@@ -74,12 +75,14 @@ func Run(ctx context.Context, o Options) error {
 	defer d.goBackground(d.watchdog)()
 	defer d.goBackground(d.sendNotices)()
 	defer d.goBackground(d.prune)()
+	defer d.goBackground(d.beats)()
 	defer d.goBackground(func(ctx context.Context) { d.files.Run(ctx, watchInterval, d.changed) })()
 	return d.loop()
 }
 
 func newDaemon(stop *Stop, o Options) *daemon {
 	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store), changed: make(chan struct{}, 1)}
+	d.shared, _ = o.Store.(ledger.Shared)
 	d.view.Progress = o.Resources.Tracker.Progress
 	d.desk = mailboxes.New(stop.Context, mailboxes.Options{
 		Setup: o.Setup, Config: d.config, Ledger: o.Store, Resources: o.Resources, Poll: control{d}.Poll,

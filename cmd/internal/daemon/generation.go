@@ -84,6 +84,7 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string, turn sche
 	case requested && res.Skip == fetcher.Leased:
 		d.requests.add(name) // it is polled when the lease is free, but nobody knows when
 		reply(waiting, res)
+		reply(waiting, res)
 	default:
 		reply(waiting, res)
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -75,19 +76,30 @@ var (
 // user asks for it, back-offs do not count. That holds while a generation is
 // being replaced, too: the next one polls them.
 func (d *daemon) requestPolls(accounts ...string) (results <-chan fetcher.Result, n int, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.current == nil {
+	g := d.running()
+	if g == nil {
 		return nil, 0, errNoConfig
 	}
 	for _, name := range accounts {
-		if !d.current.app.Polls(name) {
+		if !g.app.Polls(name) {
 			return nil, 0, fmt.Errorf("there is no account %q that is polled", name)
 		}
 	}
 	names := accounts
 	if len(names) == 0 {
-		names = d.current.app.Names()
+		names = g.app.Names()
+	}
+	if d.shared != nil { // others may be polling it, or come first
+		ctx, cancel := context.WithTimeout(d.stop.Context, exchangeTimeout/2)
+		defer cancel()
+		if err := d.shared.Request(ctx, g.app.IDs(names)...); err != nil {
+			return nil, 0, err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current == nil {
+		return nil, 0, errNoConfig
 	}
 	each := make(chan fetcher.Result, len(names))
 	for _, name := range names {

@@ -7,12 +7,16 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/testworld"
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/postgres/postgrestest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -77,6 +81,56 @@ forward:
 	looking.Wait()
 	if n := len(sink.Messages()); n != 1 {
 		t.Errorf("%d notices, want 1\n%s", n, log.String())
+	}
+}
+
+// TestReplicasAnswerRequests: whoever is asked, and wherever, one daemon polls once,
+// and a request that only the ledger has is seen by all.
+func TestReplicasAnswerRequests(t *testing.T) {
+	t.Parallel()
+	const accounts = 8
+	c := newManyAccounts(t, accounts, 4)
+	c.share(t)
+	var daemons []*daemon
+	for range 2 {
+		d, cfg := fixture(t, c.config, io.Discard, slog.LevelWarn)
+		d.begin(t, cfg)
+		t.Cleanup(d.goBackground(d.beats))
+		daemons = append(daemons, d)
+	}
+	polls := func(user string) int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.polls[user]
+	}
+	testworld.WaitFor(t, "the first polls", func() bool { return c.sink.Wait(t.Context(), accounts) == nil && polls("user0") == 1 })
+	results, n, err := daemons[0].requestPolls("user0")
+	if err != nil || n != 1 {
+		t.Fatalf("got %d results, %v; want 1", n, err)
+	}
+	if res := <-results; res.Err != nil || res.Skip != fetcher.NotSkipped && res.Skip != fetcher.NotDue && res.Skip != fetcher.Leased {
+		t.Errorf("got skip %d, error %v; want a poll by one of them", res.Skip, res.Err)
+	}
+	testworld.WaitFor(t, "the poll that was asked for", func() bool { return polls("user0") == 2 })
+	var lines []string
+	err = requestByLedger(t.Context(), daemons[0].Config, []string{"user1", "user2"}, func(p PollResult) error {
+		lines = append(lines, p.Summary+p.Problem)
+		return nil
+	})
+	slices.Sort(lines)
+	if want := "user1: polled, 1 on server; "; err != nil || len(lines) != 2 || !strings.HasPrefix(lines[0], want) {
+		t.Errorf("asked by the ledger: got %v, %q; want two lines, the first with %q", err, lines, want)
+	}
+	if open, err := daemons[0].shared.Beat(t.Context(), ledger.Replica{Name: "one who looks"}); err != nil || len(open.Requests) != 0 {
+		t.Errorf("requests that are left: %v, %v; want none", open.Requests, err)
+	}
+	for _, d := range daemons {
+		d.running().stop()
+	}
+	for user, want := range map[string]int{"user0": 2, "user1": 2, "user2": 2, "user3": 1} {
+		if got := polls(user); got != want {
+			t.Errorf("%s was polled %d times, want %d", user, got, want)
+		}
 	}
 }
 

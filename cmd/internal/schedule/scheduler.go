@@ -136,6 +136,17 @@ func (s *Scheduler) Began(name string, at time.Time) {
 	}
 }
 
+// Heard is Began for news that may be old: what is known to be later counts.
+func (s *Scheduler) Heard(name string, at time.Time) {
+	if p := s.byName[name]; p != nil {
+		s.times.change(p, func(p *plan) {
+			if at = at.Round(0); at.After(p.began) {
+				p.ran(at)
+			}
+		})
+	}
+}
+
 // Again has a job run after this time, unless it is due earlier. Unknown names are
 // ignored.
 func (s *Scheduler) Again(name string, after time.Duration) {

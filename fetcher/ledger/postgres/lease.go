@@ -43,6 +43,7 @@ func (s *Store) lease(ctx context.Context, account int64) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.countLeases(1, 0)
 	l := &Lease{store: s, session: on, account: account}
 	if err := l.begin(ctx); err != nil {
 		return nil, errors.Join(err, l.Release())
@@ -84,6 +85,13 @@ func (l *Lease) Release() error {
 	}
 	l.released = true
 	l.row.Store(nil)
+	lost := 0
+	select {
+	case <-l.session.over:
+		lost = 1
+	default:
+	}
+	l.store.countLeases(-1, lost)
 	return l.store.giveBack(l.store.accountKey(l.account), l.session)
 }
 

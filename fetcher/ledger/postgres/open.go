@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,8 +53,13 @@ type Store struct {
 	read   *pgxpool.Pool
 	writer *writer
 
-	mu   sync.Mutex
-	held map[int64]bool // keys of locks that somebody here has or waits for
+	process  [16]byte     // names this process to the others
+	lastBeat atomic.Int64 // Unix time in milliseconds; 0: there was none
+
+	mu     sync.Mutex
+	held   map[int64]bool // keys of locks that somebody here has or waits for
+	leases int            // that are not released
+	lost   int            // of those that were, went with their session before
 
 	closing sync.Once
 }
@@ -66,6 +73,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, clock: o.Now, seal: o.Seal, held: make(map[int64]bool)}
+	_, _ = rand.Read(s.process[:]) // it never fails
 	if err := s.open(ctx, o); err != nil {
 		return nil, s.db.Explain("open the ledger", err)
 	}

@@ -155,3 +155,28 @@ CREATE TABLE sent (
     octets   bigint      NOT NULL,
     PRIMARY KEY (quota, minute, account)
 );
+
+-- Processes that poll on schedule (ledger.Replica). One that is killed leaves its row.
+CREATE TABLE replicas (
+    id      uuid    PRIMARY KEY, -- of the process
+    name    text    COLLATE "C" NOT NULL,
+    version text    NOT NULL,
+    started timestamptz,
+    beat    timestamptz NOT NULL,
+    leases  integer NOT NULL,
+    sick    text    NOT NULL
+);
+
+-- Polls that users want now (ledger.Request).
+CREATE TABLE requests (
+    account bigint      PRIMARY KEY REFERENCES accounts ON DELETE CASCADE,
+    at      timestamptz NOT NULL
+);
+
+-- Servers that single processes could not connect to (ledger.Sightings).
+CREATE TABLE sightings (
+    server  text        COLLATE "C" NOT NULL,
+    process uuid        NOT NULL,
+    at      timestamptz NOT NULL,
+    PRIMARY KEY (server, process)
+);
