@@ -60,23 +60,23 @@ type poll struct {
 	log    *slog.Logger
 	tally  *tally
 	res    Result
-	turn
 
 	row ledger.Account // written back at the end, with what was learnt of the server
 	ways
 	login *login
 
-	lastLogin time.Time   // when the session before this poll began
-	tried     atomic.Bool // a message was fetched, or could not be
+	beginning
+	tried atomic.Bool // a message was fetched, or could not be
 	earlier
 }
 
-// turn is the one that the account has.
-type turn struct {
-	began  time.Time
-	asked  bool   // the user wants a poll now: back-offs do not count
-	wanted bool   // that was so at the beginning, by Account.Due.Request
-	leave  func() // gives back what Account.Room gave; nil: nothing
+// beginning is what a poll began with.
+type beginning struct {
+	began     time.Time
+	asked     bool      // the user wants a poll now: back-offs do not count
+	wanted    bool      // that was so at the beginning, by Account.Due.Request
+	lastLogin time.Time // when the session before this poll began
+	leave     func()    // gives back what Account.Room gave; nil: nothing
 }
 
 // earlier is what the sessions of a poll leave to the next one.
@@ -173,7 +173,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 	case err != nil:
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
-	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), turn: turn{began: start, asked: asked}, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
+	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), beginning: beginning{began: start, asked: asked}, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
 		r.settleDoubts(ctx)

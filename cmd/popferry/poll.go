@@ -22,7 +22,8 @@ func (p *program) pollCommand() *cobra.Command {
 			"then it waits for the polls and prints a line for each account, as run --once does. An account that is being\n" +
 			"polled is polled once more after that. Back-offs after failures are ignored; min_interval is not.\n\n" +
 			"The running popferry is the one with this configuration. It is reached through a socket beside the ledger that\n" +
-			"only its owner may use.\n\n" +
+			"only its owner may use. Where several share a ledger in a database, the first one that can polls; without one on this\n" +
+			"machine they are asked through the ledger.\n\n" +
 			"Exit codes: 0 accepted, or with --wait done; 75 no popferry is running, it has no usable configuration or has not\n" +
 			"read the changed one yet, or with --wait something has to be tried again; 64 usage, or no such account, also if it\n" +
 			"was renamed or disabled meanwhile; 78 configuration.",
