@@ -78,14 +78,13 @@ func (f *ledgerFaults) setBack(rows []*ledger.Record) {
 }
 
 // setBack notes which messages the ledger has forgotten to have forwarded: each may
-// come once more, under the trace that the ledger knows or under another one. It
+// come once more, under the same trace or, where its UID has changed, another one. It
 // notes too which ones it has forgotten to have skipped.
 func (m *messages) setBack(c *chaos, rows []*ledger.Record) {
-	known := make(map[string]bool)
 	has := make(map[delivery]bool)
 	prints, skipped := make(map[string]bool), make(map[string]bool)
 	for _, r := range rows {
-		known[r.Trace], prints[r.Fingerprint] = true, true
+		prints[r.Fingerprint] = true
 		skipped[r.UID] = r.State == ledger.Skipped
 		for _, rc := range r.Recipients {
 			has[delivery{r.Trace, rc.Address}] = rc.State == ledger.Forwarded
@@ -102,9 +101,7 @@ func (m *messages) setBack(c *chaos, rows []*ledger.Record) {
 					continue
 				}
 				again = true
-				if known[trace] {
-					c.led.doubt(d)
-				}
+				c.led.doubt(d)
 			}
 		}
 		if again {

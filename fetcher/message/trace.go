@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,18 @@ import (
 // message comes a second time, and popferry that a message is in a loop.
 const traceName = "x-popferry-trace"
 
-// NewTraceID returns an id for a message that is sent for the first time.
+// TraceID is the id of a message of a mailbox, by its UID, generation and fingerprint,
+// and where those do not tell it from others by its digest, too. So a ledger that has
+// lost its row gives it the same id again.
+func (o Origin) TraceID(uid string, generation int, fingerprint, digest string) string {
+	h := sha256.New()
+	for _, part := range []string{o.mark(), uid, strconv.Itoa(generation), fingerprint, digest} {
+		_, _ = fmt.Fprintf(h, "%d:%s", len(part), part) // never fails (hash.Hash)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:10])
+}
+
+// NewTraceID returns an id for a message that comes from no mailbox.
 func NewTraceID() string {
 	b := make([]byte, 10)
 	_, _ = rand.Read(b) // never fails (crypto/rand)
