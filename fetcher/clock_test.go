@@ -156,3 +156,22 @@ func TestSuccessNotedUnderAWrongClock(t *testing.T) {
 		t.Errorf("a message that loses its reply, as all do: %v after %d tries, want %v after 5", got.State, got.Attempts, ledger.Unknown)
 	}
 }
+
+// TestClockOffDeletesNothing: this machine's clock and the ledger's differ, and nobody
+// knows which is right. What is too old stays until they agree.
+func TestClockOffDeletesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.account.Policy.KeepFor = twoWeeks
+	f.add("m1")
+	f.poll()
+	for range 3 {
+		f.now.Add(5 * 24 * time.Hour)
+		o := f.options()
+		o.ClockOff = func() bool { return true }
+		fetcher.New(o).Poll(t.Context(), f.account, true)
+		f.wantLeft("uid-m1")
+	}
+	f.poll()
+	f.wantLeft()
+}

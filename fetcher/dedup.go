@@ -48,6 +48,10 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 	if m.row == nil {
 		m.row = s.newRow(m.Entry)
 	}
+	if arrived, err := s.hadArrived(ctx, m); arrived || err != nil {
+		m.Release()
+		return nil, err
+	}
 	if err := s.admit(ctx, m); err != nil {
 		m.Release()
 		return nil, err

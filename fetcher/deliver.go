@@ -59,9 +59,7 @@ func (s *session) submit(m *fetched) *delivery {
 		d.mayHide = s.mayHide()
 		d.keeps = !d.mayHide
 	}
-	if rec.Trace == "" {
-		rec.Trace, rec.FirstAttempt = message.NewTraceID(), s.Now().Truncate(time.Second)
-	}
+	s.trace(&rec, m.Header)
 	if rec.TraceLines == "" {
 		rec.TraceLines = string(s.origin().TraceLines(rec.Trace, rec.FirstAttempt))
 	}
@@ -78,6 +76,19 @@ func (s *session) submit(m *fetched) *delivery {
 		d.slot = s.Destination.Forwarder.Submit(d.message(s.poll))
 	}
 	return d
+}
+
+// trace gives the row of a message its trace, if it has none yet.
+func (s *session) trace(rec *ledger.Record, h message.Header) {
+	if rec.Trace != "" {
+		return
+	}
+	digest := ""
+	if h.Weak() {
+		digest = rec.Digest
+	}
+	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, rec.Fingerprint, digest)
+	rec.FirstAttempt = s.Now().Truncate(time.Second)
 }
 
 // earliest is the earlier of two times.

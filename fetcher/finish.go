@@ -37,6 +37,7 @@ func (p *poll) finish(ctx context.Context) {
 		return
 	}
 	p.row.LastPoll, p.row.Postponed = now, p.res.Postponed
+	p.failover.end(p, halt == nil)
 	began := p.began
 	var (
 		fault   *outcome.DestinationError

@@ -31,6 +31,11 @@ func (i inbox) Find(ctx context.Context, sought []forwarder.Sought) ([]bool, err
 	return found, err
 }
 
+// Traces implements doubt.Finder.
+func (i inbox) Traces(ctx context.Context, folder string) (map[string]bool, error) {
+	return i.Pool.Traces(ctx, folder)
+}
+
 // deliverByIMAP gives the account a folder of an IMAP server as its destination.
 func (f *fixture) deliverByIMAP(folder string, o imaptest.Options) *imaptest.Server {
 	f.t.Helper()

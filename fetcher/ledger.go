@@ -3,9 +3,11 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
+	"github.com/popferry/popferry/fetcher/doubt"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
 
@@ -23,6 +25,14 @@ type Lease interface {
 	Lost() <-chan struct{}
 	// Release gives the right back.
 	Release() error
+}
+
+// Dated is a lease whose ledger may have lost its last moments: a database's standby that
+// had not got them has become the primary, or a backup was restored.
+type Dated interface {
+	// Timeline names the ledger's history: another one begins when something may have
+	// been lost. "" is not known.
+	Timeline() string
 }
 
 // AccountRow reads and writes what is remembered of the account.
@@ -104,6 +114,87 @@ func (g *guarded) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// failover is what a poll knows of a ledger that may have lost its last moments, and
+// with them that messages were forwarded. The zero value is that it has not.
+type failover struct {
+	timeline string          // in which the account was not yet dealt with as a whole
+	traces   map[string]bool // of the messages that the destination has; nil: not asked for
+	repeated int             // messages that were sent though they may have arrived, and nobody could be asked
+}
+
+// begin finds out whether that is so, and puts in doubt what was sent before.
+func (f *failover) begin(ctx context.Context, p *poll) error {
+	dated, ok := p.lease.(Dated)
+	if !ok || dated.Timeline() == p.row.Server.Timeline {
+		return nil
+	}
+	if f.timeline = dated.Timeline(); f.timeline == "" || p.Destination.Finder == nil {
+		return nil
+	}
+	return doubt.All(ctx, p.lease)
+}
+
+// ask asks the destination which messages it has, once in a poll. Until that works, none
+// is sent that the ledger does not know.
+func (p *poll) ask(ctx context.Context) bool {
+	f := &p.failover
+	if f.timeline == "" || f.traces != nil || p.Destination.Finder == nil {
+		return true
+	}
+	traces, err := p.Destination.Finder.Traces(ctx, p.Destination.Recipients[0])
+	if err != nil {
+		p.leftOut.fault = fmt.Errorf("asking which messages had arrived before the failover of the ledger's database: %w", err)
+		p.log.Error("cannot ask which messages had arrived before the failover of the ledger's database; what looks new waits until that works", "forward", p.Destination.Name, "error", err)
+		return false
+	}
+	f.traces = traces
+	return true
+}
+
+// hadArrived reports whether a message that is to be sent for the first time, as far as
+// the ledger knows, has arrived before. Then its row says so.
+func (s *session) hadArrived(ctx context.Context, m *fetched) (bool, error) {
+	f := &s.failover
+	if f.timeline == "" || m.row.Trace != "" {
+		return false, nil
+	}
+	if err := m.note(s.Policy); err != nil {
+		return false, s.tally.abort(err)
+	}
+	rec := *m.row
+	if s.trace(&rec, m.Header); !f.traces[rec.Trace] {
+		if s.Destination.Finder == nil {
+			f.repeated++
+		}
+		return false, nil
+	}
+	name := rec.CopyFile
+	doubt.Arrive(&rec, s.Destination.Recipients, s.Now())
+	if err := s.lease.Put(ctx, &rec); err != nil {
+		return false, s.tally.abort(err)
+	}
+	s.copies.Drop(name)
+	s.box.Durable(m.Number)
+	s.tally.count(ledger.Forwarded, 1, rec.MessageSize)
+	s.log.Info("message had arrived before the failover of the ledger's database", "uid", shown(rec.UID), "forward", s.Destination.Name, "outcome", rec.State.String(), "trace", rec.Trace)
+	return true, nil
+}
+
+// end tells what may have come twice and, if the poll went well, notes that nothing is
+// left of the account that may have arrived before.
+func (f *failover) end(p *poll, well bool) {
+	if f.timeline == "" {
+		return
+	}
+	if f.repeated > 0 {
+		p.res.Repeated = f.repeated
+		p.log.Warn("messages looked new after the failover of the ledger's database, and its destination cannot be asked: those that were forwarded just before it came twice", "forward", p.Destination.Name, "messages", f.repeated)
+	}
+	if well && p.res.OnServer >= 0 && p.res.Waiting+p.res.Postponed+len(p.unsettled) == 0 {
+		p.row.Server.Timeline = f.timeline
+	}
 }
 
 const (

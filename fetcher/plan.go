@@ -54,6 +54,9 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	p.Due = slices.DeleteFunc(p.Due, s.leftOut.has)
 	before := len(p.Due)
 	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.unsettled[c.Known.ID] })
+	if len(p.Due) > 0 && !s.ask(ctx) {
+		p.Due = nil
+	}
 	p.Waiting += before - len(p.Due)
 	for _, c := range p.Due {
 		if c.Known.ID == 0 {

@@ -18,7 +18,7 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// Options are what a Poller works with. All but Stopping and Now are required.
+// Options are what a Poller works with. All but Stopping Now and ClockOff are required.
 type Options struct {
 	// Lease takes an account's lease, or returns ledger.ErrLeased.
 	Lease  func(ctx context.Context, account int64) (Lease, error)
@@ -34,6 +34,9 @@ type Options struct {
 	// finished and recorded, nothing new is begun.
 	Stopping <-chan struct{}
 	Now      func() time.Time
+	// ClockOff, where set, reports whether the clock may be wrong. Then nothing is
+	// deleted by its age.
+	ClockOff func() bool
 }
 
 // Poller polls accounts. It has no state of its own; its methods may be called
@@ -90,6 +93,7 @@ type earlier struct {
 	// unsettled are the rows of messages that may have arrived and must not be sent
 	// again yet.
 	unsettled map[int64]bool
+	failover  failover
 	allotment allotment
 	// filterFaults are the faults of the account's filter in a row.
 	filterFaults int
@@ -174,8 +178,12 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 		return Result{Account: a.Name, OnServer: -1, Err: err}
 	}
 	r := &poll{Poller: p, Account: a, lease: lease, copies: p.copiesOf(a.ID, lease), beginning: beginning{began: start, asked: asked}, log: p.Log.With("account", a.Name), earlier: earlier{leftOut: leftOut{uids: make(map[string]bool)}}, res: Result{Account: a.Name, OnServer: -1}}
+	r.Policy.ClockOff = p.ClockOff != nil && p.ClockOff()
 	r.login = watchLogin(&r.Source.Credentials)
 	if r.begin(ctx) {
+		if err := r.failover.begin(ctx, r); err != nil {
+			_ = r.tally.abort(err)
+		}
 		r.settleDoubts(ctx)
 		r.sendCopies(ctx, false)
 		r.forgetDropped(ctx)

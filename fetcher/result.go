@@ -18,7 +18,10 @@ type Result struct {
 	// Postponed are messages that later polls fetch: there were more than this one may
 	// (Policy.MaxMessages). Nothing of them failed.
 	Postponed int
-	Duration  time.Duration
+	// Repeated are messages that were sent though they may have arrived before: the
+	// ledger's database had a failover, and the destination cannot be asked.
+	Repeated int
+	Duration time.Duration
 	// Notice is what the user should know though the poll did not fail.
 	Notice error
 	// Err is why the poll failed, nil if it did not.
@@ -74,6 +77,7 @@ func (r Result) After(earlier Result) Result {
 	r.Skipped += earlier.Skipped
 	r.Unknown += earlier.Unknown
 	r.Octets += earlier.Octets
+	r.Repeated += earlier.Repeated
 	r.Duration += earlier.Duration
 	if r.OnServer < 0 {
 		r.OnServer = earlier.OnServer

@@ -27,9 +27,13 @@ type Place struct {
 // Sought is a message that a destination is asked for.
 type Sought struct {
 	Mark      Mark   // zero: it may lie anywhere
+	Folder    string // as in Message, where the mark does not tell
 	Trace     string // as in Message
 	MessageID string // as in Message
 }
+
+// Anywhere is the mark of a message that may lie anywhere in its folder.
+func Anywhere() Mark { return Mark{Folder: Place{Next: 1}} }
 
 // errNotMark is for a text that String did not write.
 var errNotMark = errors.New("not a mark of an IMAP folder")

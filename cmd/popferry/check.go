@@ -39,6 +39,7 @@ func (p *program) checkCommand() *cobra.Command {
 			}
 			if store != nil {
 				defer func() { err = errors.Join(err, store.Close()) }()
+				p.warn(app.LedgerWarnings(c.Context(), store)...)
 			}
 			var out check.Report = check.NewText(invocation.NewWrapped(p.stdout, p.invoked()), terminal.Is(p.stdout), os.Getenv)
 			if asJSON {

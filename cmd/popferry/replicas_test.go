@@ -3,7 +3,11 @@
 package main
 
 import (
+	"maps"
+	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -12,6 +16,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/ledger/postgres/postgrestest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/imaptest"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -52,6 +57,86 @@ func TestDatabase(t *testing.T) {
 	for _, command := range []string{"messages", "status"} {
 		if code, out, errs := popferry(t, command, "--config", config); code != exitOK || !strings.Contains(out, "isp") {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
+		}
+	}
+}
+
+// TestAsynchronousFailover: the standby that becomes the primary lacks the last commits.
+// Nothing is lost. An inbox gets nothing twice; a server that only takes mail gets what
+// was forwarded last twice, with the same trace, and that is counted.
+func TestAsynchronousFailover(t *testing.T) {
+	t.Parallel()
+	primary := postgrestest.Start(t)
+	standby := primary.Standby(t)
+	database, _, _ := strings.Cut(path.Base(primary.New(t)), "?")
+	pops := []*pop3test.Server{testworld.POP3(t, pop3test.Options{}), testworld.POP3(t, pop3test.Options{})}
+	sink := testworld.SMTP(t, smtptest.Options{})
+	inbox, err := imaptest.Start(imaptest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = inbox.Close() })
+	metrics := filepath.Join(t.TempDir(), "popferry.prom")
+	config := testworld.Config(t, `
+state: %s
+spool: {dir: %s}
+accounts:
+  - {name: by-smtp, %s, tls: none, username: leo, password: secret}
+  - {name: by-imap, %s, tls: none, username: leo, password: secret, forward: inbox}
+forward:
+  - {name: sink, %s, tls: none, from: me@example.org, to: [me@example.org]}
+  - {name: inbox, protocol: imap, %s, tls: none, username: me, password: secret}
+`, postgrestest.URLs(database, primary, standby), filepath.Join(t.TempDir(), "spool"), testworld.HostPort(t, pops[0].Addr()), testworld.HostPort(t, pops[1].Addr()),
+		testworld.HostPort(t, sink.Addr().String()), testworld.HostPort(t, inbox.Addr().String()))
+	mail := func(name string) {
+		for _, p := range pops {
+			p.Add("leo", pop3test.Message{UID: name, Octets: []byte("Message-ID: <" + name + "@example.org>\r\nReceived: from a by b; Sun, 22 Nov 2026 12:00:00 +0000\r\n\r\n" + name + "\r\n")})
+		}
+	}
+	run := func() (log string) {
+		t.Helper()
+		code, out, errs := popferry(t, "run", "--once", "--now", "--verbose", "--metrics-file", metrics, "--config", config)
+		if code != exitOK {
+			t.Fatalf("run: exit %d\n%s%s", code, out, errs)
+		}
+		return errs
+	}
+	mail("early")
+	if log := run(); !strings.Contains(log, "synchronous_standby_names is empty") {
+		t.Errorf("no warning of an asynchronous standby:\n%s", log)
+	}
+	primary.Until(t, "the standby has it", "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication")
+	standby.Detach(t)
+	mail("lost")
+	run()
+	primary.Stop(t)
+	standby.Promote(t)
+	mail("late")
+	log := run()
+	for _, want := range []string{"had a failover", "had arrived before the failover", "came twice"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	if got := len(inbox.Messages("INBOX")); got != 3 {
+		t.Errorf("the inbox has %d messages, want 3", got)
+	}
+	traces := make(map[string]int)
+	for _, m := range sink.Messages() {
+		_, after, _ := strings.Cut(string(m.Data), "X-Popferry-Trace: id=")
+		id, _, _ := strings.Cut(after, ";")
+		traces[id]++
+	}
+	if n := slices.Sorted(maps.Values(traces)); !slices.Equal(n, []int{1, 1, 2}) {
+		t.Errorf("the sink got traces %v times, want two once and one twice", n)
+	}
+	numbers, err := os.ReadFile(metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`popferry_ledger_failovers_total 1`, `popferry_messages_repeated_total{account="by-smtp"} 2`, `popferry_messages_repeated_total{account="by-imap"} 0`} {
+		if !strings.Contains(string(numbers), want) {
+			t.Errorf("the metrics lack %q", want)
 		}
 	}
 }

@@ -201,6 +201,7 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	if store == nil {
 		return err
 	}
+	p.warn(app.LedgerWarnings(ctx, store)...)
 	p.warn(app.CopyWarnings(ctx, store, cfg, len(names) > 0)...)
 	app.Prune(ctx, store, log.Logger)
 	if f.once {

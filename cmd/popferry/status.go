@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/daemon"
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 func (p *program) statusCommand() *cobra.Command {
@@ -60,6 +61,9 @@ func (p *program) statusCommand() *cobra.Command {
 				return err
 			}
 			now := time.Now()
+			if store != nil {
+				now = ledger.Now(store)
+			}
 			list := report.Status(cfg.Accounts, rows, now)
 			if asJSON {
 				return report.WriteJSON(p.stdout, report.StatusDocument(process, list, found, report.SignIns(signIns)))

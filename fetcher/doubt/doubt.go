@@ -20,12 +20,21 @@ type Finder interface {
 	// Find reports which of these messages it has, in their order. After an error
 	// nothing is known of those that were not found.
 	Find(ctx context.Context, sought []forwarder.Sought) ([]bool, error)
+	// Traces returns those of the messages in a folder, or of the newest ones of many.
+	Traces(ctx context.Context, folder string) (map[string]bool, error)
 }
 
 // Rows are the messages of one account in the ledger.
 type Rows interface {
 	Marked(context.Context) ([]*ledger.Record, error)
 	Put(context.Context, ...*ledger.Record) error
+}
+
+// AllRows are those that are not in doubt, too.
+type AllRows interface {
+	Rows
+	Known(context.Context) (*ledger.Rows, error)
+	Record(ctx context.Context, id int64) (*ledger.Record, error)
 }
 
 // patience is how long a message waits for a destination that cannot be asked.
@@ -131,8 +140,47 @@ func soughtIn(marked []*ledger.Record) []forwarder.Sought {
 	for i, rec := range marked {
 		mark, _ := forwarder.ParseMark(rec.Mark)
 		sought[i] = forwarder.Sought{Mark: mark, Trace: rec.Trace, MessageID: rec.Excerpt.MessageID}
+		if len(rec.Recipients) > 0 {
+			sought[i].Folder = rec.Recipients[0].Address
+		}
 	}
 	return sought
+}
+
+// All puts every message in doubt that was sent, or may have been, and is not known to
+// have arrived: the ledger has lost its last moments.
+func All(ctx context.Context, rows AllRows) error {
+	known, err := rows.Known(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range known.All() {
+		if !k.State.Due() && k.State != ledger.Held {
+			continue
+		}
+		rec, err := rows.Record(ctx, k.ID)
+		if err != nil {
+			return err
+		}
+		if rec.Trace == "" || rec.Mark != "" {
+			continue
+		}
+		rec.Mark, rec.DoubtSince = forwarder.Anywhere().String(), time.Time{}
+		if err := rows.Put(ctx, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Arrive makes a row that of a message that was found at its destination, where it has
+// these recipients.
+func Arrive(rec *ledger.Record, recipients []string, now time.Time) {
+	rec.Recipients = nil
+	for _, to := range recipients {
+		rec.Recipients = append(rec.Recipients, ledger.Recipient{Address: to})
+	}
+	arrive(rec, now)
 }
 
 // found is what a recipient's row says of a message that was looked for.

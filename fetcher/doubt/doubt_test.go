@@ -52,6 +52,8 @@ func (b *inbox) Find(_ context.Context, sought []forwarder.Sought) ([]bool, erro
 	return found, b.err
 }
 
+func (b *inbox) Traces(context.Context, string) (map[string]bool, error) { panic("not asked for") }
+
 func marked(trace string, since time.Time) *ledger.Record {
 	return &ledger.Record{
 		Known: ledger.Known{ID: 7, UID: trace, State: ledger.Unknown, CopyFile: "7-copy.eml", NextAttempt: noon, Cause: ledger.Cause{Code: ledger.CauseInterrupted}},
@@ -101,7 +103,7 @@ func TestMessageThatHasArrivedIsForwarded(t *testing.T) {
 		if rec.Mark+rec.CopyFile+rec.TraceLines+rec.Excerpt.Subject+rec.Cause.Code != "" || !rec.DoubtSince.IsZero() || !rec.NextAttempt.IsZero() {
 			t.Errorf("%v: the row still has what only one in doubt needs: %+v", state, rec)
 		}
-		want := forwarder.Sought{Mark: forwarder.Mark{Folder: forwarder.Place{Name: "INBOX", Validity: 3, Next: 9}}, Trace: "t1", MessageID: "<1@example.org>"}
+		want := forwarder.Sought{Mark: forwarder.Mark{Folder: forwarder.Place{Name: "INBOX", Validity: 3, Next: 9}}, Folder: "INBOX", Trace: "t1", MessageID: "<1@example.org>"}
 		if len(b.sought) != 1 || b.sought[0] != want {
 			t.Errorf("%v: looked for %+v, want %+v", state, b.sought, want)
 		}
@@ -220,5 +222,51 @@ func TestEachIsSettledByItself(t *testing.T) {
 	res, err := doubt.Settle(t.Context(), rows, &inbox{has: []string{"a"}}, noon)
 	if err != nil || !maps.Equal(res.Waiting, map[int64]bool{2: true}) || len(res.Arrived) != 1 || rows.puts != 1 {
 		t.Errorf("%v, waiting %v, %d have arrived, %d rows written; want 2 waiting, 1, 1", err, res.Waiting, len(res.Arrived), rows.puts)
+	}
+}
+
+// Known, Record and Put are those of doubt.AllRows.
+func (m *memory) Known(context.Context) (*ledger.Rows, error) {
+	rows := ledger.NewRows(len(m.rows))
+	for _, r := range m.rows {
+		rows.Add(&r.Known)
+	}
+	return rows, m.err
+}
+
+func (m *memory) Record(_ context.Context, id int64) (*ledger.Record, error) {
+	for _, r := range m.rows {
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return nil, ledger.ErrNotFound
+}
+
+// TestAll: what was sent and is not known to have arrived is looked for anywhere, and the
+// rest is not.
+func TestAll(t *testing.T) {
+	t.Parallel()
+	at := func(id int64, state ledger.State, trace, mark string) *ledger.Record {
+		return &ledger.Record{Known: ledger.Known{ID: id, State: state}, Trace: trace, Mark: mark, DoubtSince: noon}
+	}
+	m := &memory{rows: []*ledger.Record{
+		at(1, ledger.Deferred, "t1", ""), at(2, ledger.Held, "t2", ""), at(3, ledger.Unknown, "t3", `"INBOX" 3 9`),
+		at(4, ledger.Deferred, "", ""), at(5, ledger.Forwarded, "t5", ""), at(6, ledger.Skipped, "t6", ""),
+	}}
+	if err := doubt.All(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	anywhere := forwarder.Anywhere().String()
+	for i, want := range []string{anywhere, anywhere, `"INBOX" 3 9`, "", "", ""} {
+		if got := m.rows[i].Mark; got != want {
+			t.Errorf("row %d has the mark %q, want %q", i+1, got, want)
+		}
+	}
+	if m.puts != 2 || !m.rows[0].DoubtSince.IsZero() {
+		t.Errorf("%d rows written, in doubt since %v; want 2, from the next look on", m.puts, m.rows[0].DoubtSince)
+	}
+	if back, err := forwarder.ParseMark(anywhere); err != nil || back != forwarder.Anywhere() {
+		t.Errorf("the mark is read back as %+v, %v", back, err)
 	}
 }

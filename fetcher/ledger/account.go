@@ -62,7 +62,7 @@ func (a Account) Durable() Account {
 	a.LastPoll, a.LastSuccess, a.Planned, a.NotBefore = time.Time{}, time.Time{}, Planned{}, time.Time{}
 	a.Failures, a.Cause, a.OnServer, a.Postponed, a.Listings = 0, Cause{}, 0, 0, Listings{}
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
-	a.Server.Tried, a.Server.Given = Tried{}, Given{}
+	a.Server.Tried, a.Server.Given, a.Server.Timeline = Tried{}, Given{}, ""
 	return a
 }
 

@@ -15,6 +15,9 @@ type ServerFacts struct {
 	LastBody   time.Time `json:"last_body,omitzero"`    // when a message last arrived whole
 	MostBodies int       `json:"most_bodies,omitempty"` // messages that arrived whole in one session, at most
 	Given      Given     `json:"given,omitzero"`
+	// Timeline is the last one of the ledger (Lease.Timeline) under which all that the
+	// server listed was dealt with.
+	Timeline string `json:"timeline,omitempty"`
 }
 
 // Given are the rows of some messages that were retrieved in one session, left on the
@@ -57,7 +60,9 @@ type Habits struct {
 
 // Forget is what is left of the facts when the user has them forgotten: the
 // server may want a pause between logins.
-func (s ServerFacts) Forget() ServerFacts { return ServerFacts{LastLogin: s.LastLogin} }
+func (s ServerFacts) Forget() ServerFacts {
+	return ServerFacts{LastLogin: s.LastLogin, Timeline: s.Timeline}
+}
 
 // View lists the facts that hold.
 func (s *ServerFacts) View(now time.Time) []FactView {

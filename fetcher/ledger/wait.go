@@ -2,6 +2,16 @@ package ledger
 
 import "time"
 
+// Now is the time for what is written to a store and compared with it: that of the
+// database where many processes share it (the store has a method Now), else this
+// machine's.
+func Now(s Store) time.Time {
+	if shared, ok := s.(interface{ Now() time.Time }); ok {
+		return shared.Now()
+	}
+	return time.Now()
+}
+
 // LongestWait is the longest back-off that popferry sets.
 const LongestWait = 24 * time.Hour
 

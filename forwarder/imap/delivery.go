@@ -106,11 +106,13 @@ func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forward
 
 // folder is the configured name of the message's folder. At Gmail all messages go
 // into the same one, and that of an account is a label beside it (Confirm).
-func (d *Delivery) folder(caps wire.Capabilities) string {
+func (d *Delivery) folder(caps wire.Capabilities) string { return d.p.folder(d.m.Folder, caps) }
+
+func (p *Pool) folder(wanted string, caps wire.Capabilities) string {
 	if caps.Gmail() {
-		return d.p.o.Folder
+		return p.o.Folder
 	}
-	return cmp.Or(d.m.Folder, d.p.o.Folder)
+	return cmp.Or(wanted, p.o.Folder)
 }
 
 // hasNUL reports whether the message has a NUL. Its error is for a body that could

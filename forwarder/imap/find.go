@@ -47,11 +47,11 @@ func (p *Pool) Find(ctx context.Context, sought []forwarder.Sought) (map[string]
 	}
 	err := p.with(ctx, func(s *session) error {
 		f.s = s
-		usual, err := p.server.nameOf(s, p.o.Folder)
+		places, err := f.places(p)
 		if err != nil {
 			return failed(forwarder.StageRcpt, err)
 		}
-		for name, from := range f.places(usual) {
+		for name, from := range places {
 			if err := f.lookInto(name, from); err != nil {
 				return err
 			}
@@ -59,6 +59,55 @@ func (p *Pool) Find(ctx context.Context, sought []forwarder.Sought) (map[string]
 		return f.lookElsewhere(p.server)
 	})
 	return f.found, err
+}
+
+// Traces returns the traces of the messages that lie in a folder ("": the usual one), and of the newest
+// ones in those for all mail, junk and trash (RFC 6154): of messages that were stored,
+// but are not known to have been. Errors are as those of Find.
+func (p *Pool) Traces(ctx context.Context, folder string) (map[string]bool, error) {
+	traces := make(map[string]bool)
+	err := p.with(ctx, func(s *session) error {
+		name, err := p.server.nameOf(s, p.folder(folder, s.caps()))
+		if err != nil {
+			return failed(forwarder.StageRcpt, err)
+		}
+		if err := s.traces(name, wholeFolder, traces); err != nil {
+			return err
+		}
+		special, err := p.server.specialFolders(s)
+		if err != nil {
+			return failed(forwarder.StageRcpt, err)
+		}
+		for _, use := range []string{`\All`, `\Junk`, `\Trash`} {
+			if name := special[use]; name != "" {
+				if err := onlyBroken(s.traces(name, lookAround, traces)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return traces, err
+}
+
+// traces adds those of the newest messages in a folder. A folder that is gone has none.
+func (s *session) traces(name string, most uint32, to map[string]bool) error {
+	o, refusal, err := s.open(name, false)
+	switch {
+	case err != nil:
+		return failed(forwarder.StageRcpt, err)
+	case refusal != nil && refusal.Enhanced == noSuchFolder:
+		return nil
+	case refusal != nil:
+		return refused(*refusal)
+	case o.messages == 0:
+		return nil
+	}
+	return s.fetch(o.newest(most), forwarder.TraceField, func(m stored) {
+		for id := range m.header.traces() {
+			to[id] = true
+		}
+	})
 }
 
 // finder looks for messages on a session.
@@ -69,20 +118,24 @@ type finder struct {
 }
 
 // places are the folders where the messages were to lie, and from where on: all of
-// the usual one where that was not noted.
-func (f *finder) places(usual string) map[string]forwarder.Place {
+// their own one where that was not noted.
+func (f *finder) places(pool *Pool) (map[string]forwarder.Place, error) {
 	first := make(map[string]forwarder.Place)
 	for _, m := range f.left {
 		p := m.Mark.Folder
 		if p.Name == "" {
-			p = forwarder.Place{Name: usual}
+			name, err := pool.server.nameOf(f.s, pool.folder(m.Folder, f.s.caps()))
+			if err != nil {
+				return nil, err
+			}
+			p = forwarder.Place{Name: name}
 		}
 		if earlier, ok := first[p.Name]; ok {
 			p = earliest(earlier, p)
 		}
 		first[p.Name] = p
 	}
-	return first
+	return first, nil
 }
 
 // earliest is from where on both of two places of a folder are: from its beginning

@@ -270,3 +270,23 @@ func TestFindWithoutAnyMark(t *testing.T) {
 		t.Errorf("found %v and %v", found, err)
 	}
 }
+
+// TestTraces: of all messages in the account's own folder, and in those where they may
+// have been moved to.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	s := imaptest.New(imaptest.Options{Folders: map[string]string{"Work": "", "Trash": `\Trash`}})
+	t.Cleanup(func() { _ = s.Close() })
+	p := imap.New(imap.Options{Dial: s.Pipe, Username: "leo"})
+	t.Cleanup(func() { _ = p.Close() })
+	for folder, id := range map[string]string{"INBOX": "t1", "Work": "t2", "Trash": "t3"} {
+		s.Append(folder, []byte(octets(mail(id, "hi"))))
+		s.Append(folder, []byte("Subject: another\r\n\r\nhi\r\n"))
+	}
+	for folder, want := range map[string][]string{"": {"t1", "t3"}, "Work": {"t2", "t3"}, "Nowhere": {"t3"}} {
+		got, err := p.Traces(t.Context(), folder)
+		if found := slices.Sorted(maps.Keys(got)); err != nil || !slices.Equal(found, want) {
+			t.Errorf("folder %q has %v, %v; want %v", folder, found, err, want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -75,7 +74,7 @@ func (l *Leased) markFetched(ctx context.Context, program string, f Fetched) (me
 		have[k.UID] = true
 	}
 	var recs []*ledger.Record
-	now := time.Now()
+	now := ledger.Now(l.store)
 	for i, uid := range slices.Concat(f.UIDs, f.Spellings) {
 		if have[uid] {
 			continue

@@ -17,17 +17,17 @@ type StateChange struct {
 	verb    string                  // "retry"
 	Result  string                  // what the messages are afterwards: "due now"
 	Applies func(ledger.State) bool // the states that it is for
-	apply   func(*ledger.Record)
+	apply   func(r *ledger.Record, now time.Time)
 }
 
 // Retry makes messages due now.
 func Retry() StateChange {
-	return StateChange{"retry", "due now", ledger.State.Retryable, func(r *ledger.Record) { r.Retry(time.Now()) }}
+	return StateChange{"retry", "due now", ledger.State.Retryable, func(r *ledger.Record, now time.Time) { r.Retry(now) }}
 }
 
 // Skip gives messages up: they are neither sent nor deleted.
 func Skip() StateChange {
-	return StateChange{"skip", "skipped", ledger.State.Skippable, func(r *ledger.Record) { r.Skip() }}
+	return StateChange{"skip", "skipped", ledger.State.Skippable, func(r *ledger.Record, _ time.Time) { r.Skip() }}
 }
 
 // States names the states that the change is for.
@@ -89,7 +89,7 @@ func (l *Leased) Change(ctx context.Context, c StateChange, sel Selection) ([]Ch
 	list := make([]Changed, len(recs))
 	for i, r := range recs {
 		list[i] = Changed{r.UID, r.State}
-		c.apply(r)
+		c.apply(r, ledger.Now(l.store))
 	}
 	return list, l.lease.Put(ctx, recs...)
 }

@@ -54,7 +54,7 @@ type Options struct {
 func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options) (*App, error) {
 	a := &App{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), names: make(map[int64]string), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
-		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, stopping: o.Stopping, now: clockOf(store, o.Log), yielded: make(map[string]fetcher.Result),
+		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, stopping: o.Stopping, now: func() time.Time { return ledger.Now(store) }, yielded: make(map[string]fetcher.Result),
 	}
 	if o.Scheduled {
 		a.agenda = newAgenda()
@@ -66,6 +66,7 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 		a.Close()
 		return nil, err
 	}
+	shared := watchShared(store, o.Log)
 	a.poller = fetcher.New(fetcher.Options{
 		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {
 			l, err := store.Lease(ctx, id)
@@ -81,27 +82,9 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 		Log:      o.Log,
 		Stopping: o.Stopping,
 		Now:      a.now,
+		ClockOff: shared.clockOff,
 	})
 	return a, nil
-}
-
-// mostAhead is how far a database's clock may be from this machine's without a word.
-const mostAhead = time.Minute
-
-// clockOf is the clock of a shared ledger, by which all that use it go, else this
-// machine's.
-func clockOf(store ledger.Store, log *slog.Logger) func() time.Time {
-	shared, ok := store.(interface {
-		Now() time.Time
-		Ahead() time.Duration
-	})
-	if !ok {
-		return time.Now
-	}
-	if ahead := shared.Ahead(); ahead.Abs() > mostAhead {
-		log.Warn("the clocks of the ledger's database and of this machine differ; popferry goes by the database's: set the one that is wrong", "database_ahead", ahead.Round(time.Second))
-	}
-	return shared.Now
 }
 
 // wire makes what the poller needs: the folder for temporary files, the pools of

@@ -73,6 +73,11 @@ func (s imapSessions) Find(ctx context.Context, sought []forwarder.Sought) ([]bo
 	return found, err
 }
 
+// Traces implements doubt.Finder.
+func (s imapSessions) Traces(ctx context.Context, folder string) (map[string]bool, error) {
+	return s.Pool.Traces(ctx, folder)
+}
+
 // parseFacts reads what was learnt of a destination before. Nothing depends on
 // it, so what cannot be read does not count.
 func parseFacts[T any](text string) (facts T) {

@@ -81,6 +81,9 @@ func servers(cfg *config.Config) (list []config.Server) {
 
 // useTokens has the access tokens of a configuration come from this ledger.
 func useTokens(cfg *config.Config, store ledger.Store, t *oauth.Tokens) {
+	if t.Now == nil {
+		t.Now = func() time.Time { return ledger.Now(store) }
+	}
 	cfg.UseTokens(&tokenSource{NewSignIns(cfg), TokenStore{store}, t})
 }
 

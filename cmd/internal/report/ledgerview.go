@@ -51,6 +51,15 @@ func (v *LedgerView) Forget() { v.rows.forget() }
 // Ready implements web.Ledger.
 func (v *LedgerView) Ready(ctx context.Context) error { return v.store.Ping(ctx) }
 
+// Timeline implements web.Ledger.
+func (v *LedgerView) Timeline() (number int64, failovers int, ok bool) {
+	if shared, is := v.store.(interface{ Timeline() (int64, int) }); is {
+		number, failovers = shared.Timeline()
+		return number, failovers, true
+	}
+	return 0, 0, false
+}
+
 // Accounts implements web.Ledger.
 func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 	r, err := v.read(ctx)
@@ -95,7 +104,7 @@ func (v *LedgerView) SignIns(ctx context.Context) (list []web.SignIn, err error)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := ledger.Now(v.store)
 	for _, s := range signInNews(all, Status(v.configured(), r, now), now) {
 		shown := web.SignIn{Name: s.Name, User: s.User, Until: s.Until}
 		if s.Err != nil {
@@ -170,7 +179,7 @@ func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := Status(v.configured(), r, time.Now())
+	list := Status(v.configured(), r, ledger.Now(v.store))
 	signIns, err := v.signIns(ctx)
 	if err != nil {
 		return nil, err

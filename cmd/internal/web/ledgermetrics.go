@@ -23,6 +23,12 @@ var (
 	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "Time of the last poll; 0 for never.", []string{"account"}, nil)
 )
 
+// The metrics of a ledger that is a database.
+var (
+	timeline  = prometheus.NewDesc("popferry_ledger_timeline", "Timeline of the ledger's database: another one begins at each failover.", nil, nil)
+	failovers = prometheus.NewDesc("popferry_ledger_failovers_total", "Failovers of the ledger's database that were noticed: what it had confirmed last may be lost.", nil, nil)
+)
+
 // ledgerMetrics is a prometheus.Collector over the ledger.
 type ledgerMetrics struct{ ledger Ledger }
 
@@ -33,11 +39,17 @@ func (l *ledgerMetrics) Describe(c chan<- *prometheus.Desc) {
 	c <- lastPoll
 	c <- tokenEnds
 	c <- forwardToken
+	c <- timeline
+	c <- failovers
 }
 
 // Collect implements prometheus.Collector. If the ledger cannot be read the
 // scrape fails: old numbers would look like new ones.
 func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
+	if number, n, ok := l.ledger.Timeline(); ok {
+		c <- prometheus.MustNewConstMetric(timeline, prometheus.GaugeValue, float64(number))
+		c <- prometheus.MustNewConstMetric(failovers, prometheus.CounterValue, float64(n))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
 	accounts, err := l.ledger.Accounts(ctx)

@@ -35,6 +35,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	messages *prometheus.CounterVec
 	octets   *prometheus.CounterVec
+	repeated *prometheus.CounterVec
 	forward  *prometheus.HistogramVec
 	errors   *prometheus.CounterVec
 
@@ -55,6 +56,8 @@ func NewMetrics(version string, l Ledger) *Metrics {
 			Help: "Messages by outcome. A message is counted once for each attempt."}, []string{"account", "outcome"}),
 		octets: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_message_bytes_total",
 			Help: "Octets of forwarded messages."}, []string{"account"}),
+		repeated: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_messages_repeated_total",
+			Help: "Messages that were sent though they may have arrived before: the ledger's database had a failover, and the destination cannot be asked."}, []string{"account"}),
 		forward: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "popferry_forward_duration_seconds",
 			Help: "Duration of a transaction with the destination, from the first command to the last reply.", Buckets: []float64{0.01, 0.05, 0.2, 1, 5, 30, 120, 600}}, []string{"forward"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "popferry_forward_errors_total",
@@ -63,7 +66,7 @@ func NewMetrics(version string, l Ledger) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "popferry_build_info",
 		Help: "Always 1; the labels have the version.", ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.polls, m.duration, m.messages, m.octets, m.forward, m.errors, build, &ledgerMetrics{ledger: l})
+	m.registry.MustRegister(m.polls, m.duration, m.messages, m.octets, m.repeated, m.forward, m.errors, build, &ledgerMetrics{ledger: l})
 	return m
 }
 
@@ -92,6 +95,7 @@ func (m *Metrics) Expect(accounts, forwards []string) {
 		}
 		m.duration.WithLabelValues(a)
 		m.octets.WithLabelValues(a)
+		m.repeated.WithLabelValues(a)
 	}
 	for _, f := range forwards {
 		m.forward.WithLabelValues(f)
@@ -109,6 +113,7 @@ func (m *Metrics) forget(accounts, forwards []string) {
 		m.messages.DeletePartialMatch(of)
 		m.duration.DeletePartialMatch(of)
 		m.octets.DeletePartialMatch(of)
+		m.repeated.DeletePartialMatch(of)
 	}
 	for _, f := range gone(m.forwards, forwards) {
 		of := prometheus.Labels{"forward": f}
@@ -139,6 +144,7 @@ func (m *Metrics) Poll(r fetcher.Result) {
 	}
 	m.duration.WithLabelValues(r.Account).Observe(r.Duration.Seconds())
 	m.octets.WithLabelValues(r.Account).Add(float64(r.Octets))
+	m.repeated.WithLabelValues(r.Account).Add(float64(r.Repeated))
 	for state, n := range map[ledger.State]int{
 		ledger.Forwarded: r.Forwarded,
 		ledger.Held:      r.Held,

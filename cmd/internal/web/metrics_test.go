@@ -104,3 +104,31 @@ func TestScrapeFailsWithTheLedger(t *testing.T) {
 		t.Errorf("got %s, want 500", res.Status)
 	}
 }
+
+// TestMetricsOfADatabase: its timeline and failovers, and what a failover had sent once
+// more. A ledger that is a file has no timeline.
+func TestMetricsOfADatabase(t *testing.T) {
+	t.Parallel()
+	l := &fakeLedger{}
+	m := web.NewMetrics("v1", l)
+	m.Expect([]string{"isp"}, nil)
+	m.Poll(fetcher.Result{Account: "isp", Repeated: 3})
+	if n, err := testutil.GatherAndCount(m, "popferry_ledger_timeline", "popferry_ledger_failovers_total"); n != 0 || err != nil {
+		t.Errorf("a file has %d metrics of a database, %v; want none", n, err)
+	}
+	l.timeline, l.failovers = 7, 2
+	want := `
+# HELP popferry_ledger_failovers_total Failovers of the ledger's database that were noticed: what it had confirmed last may be lost.
+# TYPE popferry_ledger_failovers_total counter
+popferry_ledger_failovers_total 2
+# HELP popferry_ledger_timeline Timeline of the ledger's database: another one begins at each failover.
+# TYPE popferry_ledger_timeline gauge
+popferry_ledger_timeline 7
+# HELP popferry_messages_repeated_total Messages that were sent though they may have arrived before: the ledger's database had a failover, and the destination cannot be asked.
+# TYPE popferry_messages_repeated_total counter
+popferry_messages_repeated_total{account="isp"} 3
+`
+	if err := testutil.GatherAndCompare(m, strings.NewReader(want), "popferry_ledger_timeline", "popferry_ledger_failovers_total", "popferry_messages_repeated_total"); err != nil {
+		t.Error(err)
+	}
+}

@@ -54,6 +54,9 @@ type Ledger interface {
 	Accounts(ctx context.Context) ([]Account, error)
 	// Destinations returns the configured destinations in their order.
 	Destinations(ctx context.Context) ([]Destination, error)
+	// Timeline returns the number of the timeline of the ledger's database, and how many
+	// failovers of it were noticed. ok is false if the ledger is a file.
+	Timeline() (number int64, failovers int, ok bool)
 	// SignIns returns those that the user has to do something about, but for what
 	// accounts say themselves.
 	SignIns(ctx context.Context) ([]SignIn, error)

@@ -26,10 +26,16 @@ type fakeLedger struct {
 	waiting  []web.Message
 	forward  []web.Destination
 	signIns  []web.SignIn
+
+	timeline  int64
+	failovers int
 }
 
 func (f *fakeLedger) Ready(context.Context) error                     { return f.err }
 func (f *fakeLedger) Accounts(context.Context) ([]web.Account, error) { return f.accounts, f.err }
+func (f *fakeLedger) Timeline() (number int64, failovers int, ok bool) {
+	return f.timeline, f.failovers, f.timeline > 0
+}
 func (f *fakeLedger) Days(context.Context, time.Time) ([]ledger.Day, error) {
 	return f.days, f.err
 }

@@ -32,6 +32,9 @@ func (s *Store) account(ctx context.Context, id int64) (a ledger.Account, err er
 	if errors.Is(err, pgx.ErrNoRows) {
 		return a, fmt.Errorf("account %d: %w", id, ledger.ErrNotFound)
 	}
+	if a.Server.Timeline == "" {
+		a.Server.Timeline = s.past.begun()
+	}
 	return a, err
 }
 

@@ -108,6 +108,10 @@ func (l *Lease) Alive() error {
 // Lost is closed when the lease is lost for sure.
 func (l *Lease) Lost() <-chan struct{} { return l.session.over }
 
+// Timeline names the history that the ledger's database writes; "": it does not tell.
+// In another one than before, the last that was committed before may be missing.
+func (l *Lease) Timeline() string { return l.store.past.timeline().String() }
+
 // write runs a change of the store under the lease.
 func (l *Lease) write(ctx context.Context, c *change) error {
 	l.changing.RLock()

@@ -50,6 +50,7 @@ type Store struct {
 	clock  func() time.Time // nil: the database's
 	seal   *seal.Sealer
 	id     string // of the ledger
+	past   past
 	read   *pgxpool.Pool
 	writer *writer
 
@@ -96,6 +97,9 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if s.id, err = s.prepare(ctx, first.conn, o); err != nil {
 		return err
 	}
+	if err := s.past.follow(ctx, first.conn, o.Look); err != nil {
+		return err
+	}
 	if err := first.ping(); err != nil {
 		return err
 	}
@@ -126,6 +130,9 @@ func (s *Store) reopen(ctx context.Context) (*session, error) {
 		var id string
 		if err = next.conn.QueryRow(ctx, "SELECT id::text FROM ledger").Scan(&id); err == nil && id != s.id {
 			err = server.ErrOther
+		}
+		if err == nil {
+			err = s.past.follow(ctx, next.conn, false)
 		}
 		if err == nil {
 			err = next.ping()

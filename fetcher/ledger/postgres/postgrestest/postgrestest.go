@@ -76,12 +76,15 @@ func Start(tb testing.TB, settings ...string) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		_ = s.stdin.Close()
-		<-s.ended
-		_ = os.RemoveAll(s.dir) // after Stop it is still there
-	})
+	tb.Cleanup(s.remove)
 	return s
+}
+
+// remove ends the server, and removes its folder, which is still there after Stop.
+func (s *Server) remove() {
+	_ = s.stdin.Close()
+	<-s.ended
+	_ = os.RemoveAll(s.dir)
 }
 
 // New makes a database, and returns its URL.
@@ -179,20 +182,25 @@ func start(settings ...string) (s *Server, err error) {
 	if out, err := exec.Command(initdb[0], initdb[1:]...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
+	if err := s.configure(data, settings); err != nil {
+		return nil, err
+	}
+	s.argv = append(as, filepath.Join(binaries(), "postgres"), "-D", data)
+	return s, s.run()
+}
+
+// configure writes the configuration of a server.
+func (s *Server) configure(data string, settings []string) error {
 	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// fsync stays on: popferry refuses a server without.
 	_, err = fmt.Fprintf(conf, "\nlisten_addresses = '%s'\nunix_socket_directories = ''\nmax_connections = 400\nshared_buffers = 32MB\nfull_page_writes = off\nautovacuum = off\n", s.Host)
 	for _, line := range settings {
 		_, _ = fmt.Fprintln(conf, line)
 	}
-	if err = errors.Join(err, conf.Close()); err != nil {
-		return nil, err
-	}
-	s.argv = append(as, filepath.Join(binaries(), "postgres"), "-D", data)
-	return s, s.run()
+	return errors.Join(err, conf.Close())
 }
 
 // folder makes a folder, in memory if there is such a file system: there a sync

@@ -6,6 +6,8 @@ CREATE TABLE ledger (
     id      uuid    NOT NULL DEFAULT gen_random_uuid(),
     version integer NOT NULL, -- of the schema: the number of steps taken
     oldest  integer NOT NULL, -- version that a popferry must know to write here
+    origin   text   NOT NULL DEFAULT '', -- server.Timeline when it was made
+    timeline text   NOT NULL DEFAULT '', -- when it was last opened
     single  boolean PRIMARY KEY DEFAULT true CHECK (single) -- there is one row
 );
 INSERT INTO ledger (version, oldest) VALUES (0, 1);
