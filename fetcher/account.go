@@ -94,7 +94,7 @@ type Destination struct {
 	// Quota bounds what is sent in a time.
 	Quota ledger.Quota
 	// OnReject says what to do with refused messages; Quarantine keeps them, if
-	// it is that.
+	// it is that. Nil: the ledger does (QuarantineKeeper).
 	OnReject   Reject
 	Quarantine Quarantiner
 }

@@ -27,6 +27,14 @@ type Lease interface {
 	Release() error
 }
 
+// QuarantineKeeper is a lease whose ledger keeps refused messages, for destinations
+// without a Quarantiner of their own.
+type QuarantineKeeper interface {
+	// StageQuarantine has the next Put or Settle of a row with this trace write these
+	// octets with it. They have to stay readable until then.
+	StageQuarantine(trace string, octets io.WriterTo)
+}
+
 // Dated is a lease whose ledger may have lost its last moments: a database's standby that
 // had not got them has become the primary, or a backup was restored.
 type Dated interface {

@@ -17,7 +17,7 @@ const (
 	Hold Reject = iota
 	// Wrap sends it once more, as an attachment under a short explanation.
 	Wrap
-	// Quarantine puts it into a folder.
+	// Quarantine puts it into a folder, or into the ledger.
 	Quarantine
 )
 
@@ -116,11 +116,21 @@ func (s *session) interim(ctx context.Context, d *delivery, v outcome.Verdict) e
 }
 
 // quarantine puts a refused message, as it would have been sent, into the folder
-// for it. From then on it counts as forwarded.
+// for it, or into the ledger with its row. From then on it counts as forwarded.
 func (s *session) quarantine(ctx context.Context, d *delivery, v outcome.Verdict, refused []string) (outcome.Verdict, error) {
-	path, err := s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.outgoing().Reader())
-	if err != nil {
-		return v, err
+	keeper, inLedger := s.lease.(QuarantineKeeper)
+	var path string
+	switch {
+	case s.Destination.Quarantine != nil:
+		var err error
+		if path, err = s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.outgoing().Reader()); err != nil {
+			return v, err
+		}
+	case inLedger:
+		keeper.StageQuarantine(d.rec.Trace, d.outgoing())
+		path = "popferry quarantine show " + d.rec.Trace
+	default:
+		return v, nil
 	}
 	s.log.Warn("refused message put into quarantine", "uid", shown(d.rec.UID), "path", path, "reply", v.Outcome.Reply())
 	v.Quarantine(path, refused)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path"
@@ -16,6 +17,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/ledger/postgres/postgrestest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/imaptest"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
@@ -202,5 +204,116 @@ func TestDatabaseIsAwayAtTheStart(t *testing.T) {
 	}
 	if err := p.Wait(); err != nil {
 		t.Errorf("it ended with %v\n%s", err, p.out.String())
+	}
+}
+
+// refusing refuses each message behind its final dot.
+func refusing(code int, class int) smtptest.Options {
+	return smtptest.Options{Fault: func(e smtptest.Event) (f smtptest.Fault) {
+		if e.Stage == forwarder.StageDot {
+			f = smtptest.Fault{Code: code, Enhanced: forwarder.EnhancedCode{class, 3, 0}, Text: "no"}
+		}
+		return f
+	}}
+}
+
+// doWith runs a command with a configuration, and returns what it printed.
+func doWith(t *testing.T, config string, want int, args ...string) string {
+	t.Helper()
+	code, out, errs := popferry(t, append(args, "--config", config)...)
+	if code != want {
+		t.Fatalf("%v: exit %d, want %d\n%s%s", args, code, want, out, errs)
+	}
+	return out + errs
+}
+
+// TestQuarantineInTheDatabase: a refused message is kept there, and can be listed,
+// printed, exported and deleted from anywhere.
+func TestQuarantineInTheDatabase(t *testing.T) {
+	t.Parallel()
+	pop := testworld.POP3(t, pop3test.Options{}, testworld.OneMail)
+	sink := testworld.SMTP(t, refusing(550, 5))
+	config := testworld.Config(t, `
+log: {level: error}
+state: %s
+spool: {dir: %s}
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org], on_reject: quarantine}
+`, postgrestest.Start(t).New(t), filepath.Join(t.TempDir(), "spool"), testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	do := func(want int, args ...string) string {
+		t.Helper()
+		return doWith(t, config, want, args...)
+	}
+	if out := do(exitOK, "quarantine"); !strings.Contains(out, "no messages") {
+		t.Errorf("an empty quarantine is listed as %q", out)
+	}
+	do(exitOK, "run", "--once")
+	if left := pop.Messages("leo"); len(left) > 0 {
+		t.Errorf("%d messages are left on the server, want none", len(left))
+	}
+	var list []struct {
+		Name, Account string
+		Size          int64
+	}
+	if err := json.Unmarshal([]byte(do(exitOK, "quarantine", "--json")), &list); err != nil || len(list) != 1 || list[0].Account != "isp" || list[0].Size == 0 {
+		t.Fatalf("in quarantine are %+v, %v; want one message of isp", list, err)
+	}
+	name := list[0].Name
+	if out := do(exitOK, "quarantine"); !strings.Contains(out, name) {
+		t.Errorf("the list lacks %s:\n%s", name, out)
+	}
+	text := do(exitOK, "quarantine", "show", name)
+	if !strings.Contains(text, "X-Popferry-Trace: id="+name) || int64(len(text)) != list[0].Size {
+		t.Errorf("%d octets, want the %d of the message with the trace %s:\n%s", len(text), list[0].Size, name, text)
+	}
+	if out := do(exitOK, "messages", "--json"); !strings.Contains(out, "forwarded") {
+		t.Errorf("the message is not forwarded:\n%s", out)
+	}
+	folder := filepath.Join(t.TempDir(), "refused")
+	for range 2 {
+		path := strings.TrimSpace(do(exitOK, "quarantine", "export", folder))
+		if got, err := os.ReadFile(path); err != nil || string(got) != strings.ReplaceAll(text, "\r\n", "\n") && string(got) != text {
+			t.Errorf("exported %q, %v", got, err)
+		}
+	}
+	do(exitOK, "quarantine", "delete", name)
+	if out := do(exitOther, "quarantine", "delete", name); !strings.Contains(out, "popferry quarantine lists them") && !strings.Contains(out, "quarantine") {
+		t.Errorf("deleting it once more says %q", out)
+	}
+}
+
+// TestForgetInTheDatabase: copies that only the database has are written to files before
+// their rows go, and show prints one.
+func TestForgetInTheDatabase(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir()) // where the files go
+	pop := testworld.POP3(t, pop3test.Options{Capabilities: []string{"TOP", "UIDL", "USER", "EXPIRE 0"}}, testworld.OneMail)
+	sink := testworld.SMTP(t, refusing(451, 4))
+	config := testworld.Config(t, `
+log: {level: error}
+state: %s
+spool: {dir: %s}
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, postgrestest.Start(t).New(t), filepath.Join(t.TempDir(), "spool"), testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	do := func(want int, args ...string) string {
+		t.Helper()
+		return doWith(t, config, want, args...)
+	}
+	do(exitAgain, "run", "--once")
+	if out := do(exitUsage, "forget", "isp", "--yes"); !strings.Contains(out, "their only copies are in the ledger's database") {
+		t.Errorf("forget says %q", out)
+	}
+	out := do(exitOK, "forget", "isp", "--yes", "--drop-copies")
+	_, folder, _ := strings.Cut(out, "are now in ")
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(folder), "*.eml"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the copies are %v, %v; want one\n%s", files, err, out)
+	}
+	if text, err := os.ReadFile(files[0]); err != nil || len(text) == 0 {
+		t.Errorf("a copy has %d octets, %v", len(text), err)
 	}
 }

@@ -51,7 +51,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.initCommand(), p.runCommand(), p.statusCommand(), p.healthyCommand(), p.messagesCommand(), p.demoCommand(), p.versionCommand(), p.manCommand())
 	root.AddCommand(p.pollCommand(), p.providersCommand(), p.checkCommand())
 	root.AddCommand(p.loginCommand(), p.logoutCommand())
-	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand())
+	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand(), p.quarantineCommand())
 	root.AddCommand(p.importCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())
 	root.AddCommand(p.completionCommand())

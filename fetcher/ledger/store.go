@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -162,6 +163,27 @@ type TokenLease interface {
 	Delete(context.Context) error
 	// Release gives the right back.
 	Release() error
+}
+
+// Keeper is a store that keeps octets of messages itself, and not in files beside it.
+// What is not there is fs.ErrNotExist.
+type Keeper interface {
+	// OpenCopy reads a retained copy (Known.CopyFile) of an account's message.
+	OpenCopy(ctx context.Context, account int64, name string) (io.WriterTo, error)
+	// Quarantine returns the messages in quarantine, in the order in which they came.
+	Quarantine(context.Context) ([]Quarantined, error)
+	// OpenQuarantine reads one of them.
+	OpenQuarantine(ctx context.Context, trace string) (io.WriterTo, error)
+	// DropQuarantine removes one of them, or returns ErrNotFound.
+	DropQuarantine(ctx context.Context, trace string) error
+}
+
+// Quarantined is a message in quarantine.
+type Quarantined struct {
+	Trace   string
+	Account string // its name when the message came
+	Stored  time.Time
+	Size    int64 // octets
 }
 
 // Filter selects messages. A zero field matches all.

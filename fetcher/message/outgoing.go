@@ -80,6 +80,9 @@ func fold(address string) string {
 // Size is the number of octets.
 func (o Outgoing) Size() int64 { return int64(len(o.top)) + o.item.Size() - o.from }
 
+// WriteTo implements io.WriterTo.
+func (o Outgoing) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, o.Reader()) }
+
 // Reader returns the octets from their start.
 func (o Outgoing) Reader() io.Reader { return &withTop{top: o.top, item: o.item.Tail(o.from)} }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/copies"
@@ -71,13 +72,24 @@ func were(messages int) string {
 // octets are the copies in a folder.
 func (a *Account) OnlyCopies(ctx context.Context, dir string) ([]ledger.Copy, error) {
 	all, err := a.store.Copies(ctx)
+	if _, ok := a.store.(ledger.Keeper); ok {
+		return slices.DeleteFunc(all, func(c ledger.Copy) bool { return c.Account != a.ID }), err
+	}
 	return copies.Present(dir, all, a.ID), err
+}
+
+// CopiesAt is where the account's copies are: in that folder, or in the ledger.
+func (a *Account) CopiesAt(dir string) string {
+	if _, ok := a.store.(ledger.Keeper); ok {
+		return "the ledger's database"
+	}
+	return dir
 }
 
 // Forgotten is what Forget has done.
 type Forgotten struct {
 	Messages int
-	Copies   int    // files that were moved
+	Copies   int    // files that were moved, or written
 	Aside    string // the folder that they are in now
 }
 
@@ -91,7 +103,15 @@ func (l *Leased) Forget(ctx context.Context, dir string, drop bool) (f Forgotten
 	case err != nil:
 		return f, err
 	case len(only) > 0 && !drop:
-		return f, &OnlyCopiesError{l.Name, len(only), dir}
+		return f, &OnlyCopiesError{l.Name, len(only), l.CopiesAt(dir)}
+	}
+	if keeper, ok := l.store.(ledger.Keeper); ok && len(only) > 0 { // they go with their rows
+		f.Copies, f.Aside = len(only), copies.Aside(dir, l.Name, time.Now())
+		if err := copies.Save(ctx, keeper, f.Aside, only); err != nil {
+			return f, fmt.Errorf("the copies of %d messages that were not delivered could not be written to %s, and nothing was forgotten: %w", len(only), f.Aside, err)
+		}
+		f.Messages, err = l.lease.Forget(ctx)
+		return f, err
 	}
 	if f.Messages, err = l.lease.Forget(ctx); err != nil || len(only) == 0 {
 		return f, err

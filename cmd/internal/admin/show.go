@@ -27,7 +27,7 @@ func (l *Leased) Show(ctx context.Context, uid, copyDir string, source func() (f
 	}
 	rec := latest(rows)
 	if rec.CopyFile != "" {
-		err = copyTo(w, copyDir, rec.CopyFile)
+		err = l.copyTo(ctx, w, copyDir, rec)
 	} else {
 		err = l.fetch(ctx, rec, rows, source, w)
 	}
@@ -40,9 +40,16 @@ func (l *Leased) Show(ctx context.Context, uid, copyDir string, source func() (f
 	return nil
 }
 
-// copyTo writes a copy to w.
-func copyTo(w io.Writer, dir, name string) error {
-	f, err := copies.Open(dir, name)
+// copyTo writes the copy of a message to w.
+func (l *Leased) copyTo(ctx context.Context, w io.Writer, dir string, rec *ledger.Record) error {
+	if keeper, ok := l.store.(ledger.Keeper); ok {
+		octets, err := keeper.OpenCopy(ctx, l.ID, rec.CopyFile)
+		if err == nil {
+			_, err = octets.WriteTo(w)
+		}
+		return err
+	}
+	f, err := copies.Open(dir, rec.CopyFile)
 	if err != nil {
 		return err
 	}

@@ -212,6 +212,9 @@ func onReject(f config.Destination) (fetcher.Reject, fetcher.Quarantiner) {
 	case config.RejectWrap:
 		return fetcher.Wrap, nil
 	case config.RejectQuarantine:
+		if f.QuarantineDir == "" { // the ledger keeps it
+			return fetcher.Quarantine, nil
+		}
 		return fetcher.Quarantine, maildir.New(f.QuarantineDir)
 	default:
 		return fetcher.Hold, nil

@@ -18,9 +18,6 @@ func (d *forwardMapping) resolve(all Route) {
 		d.resolveServer()
 		d.resolveRoute(&d.Server, all)
 	}
-	if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
-		d.key("on_reject").fail("quarantine requires quarantine_dir, the folder for refused messages")
-	}
 	switch {
 	case !d.Stores():
 		d.resolveEnvelope()

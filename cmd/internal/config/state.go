@@ -52,6 +52,11 @@ func (l *loader) state(v yamlValue) {
 func (l *loader) resolveShared(main mapping) {
 	if !isDatabase(l.config.State) {
 		l.config.Shared = nil
+		for _, d := range l.forwards {
+			if d.OnReject == RejectQuarantine && d.lacks("quarantine_dir") {
+				d.key("on_reject").fail("quarantine requires quarantine_dir, the folder for refused messages")
+			}
+		}
 		for _, name := range append(stateKeys(), "token_key_file") {
 			if main.has(name) {
 				main.key(name).fail("can be used only where state is a database (postgres://HOST/DATABASE)")
@@ -73,9 +78,7 @@ func (l *loader) resolveShared(main mapping) {
 	l.config.State = l.config.Shared.URL
 	for _, d := range l.forwards {
 		if d.has("quarantine_dir") {
-			d.key("quarantine_dir").fail("cannot be used where state is a database: the next popferry may run on another machine")
-		} else if d.OnReject == RejectQuarantine {
-			d.key("on_reject").fail("quarantine cannot be used where state is a database: use hold or wrap")
+			d.key("quarantine_dir").fail("cannot be used where state is a database, which keeps such messages itself: take the key out, and see popferry quarantine")
 		}
 	}
 }

@@ -1,9 +1,12 @@
 package copies
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -65,4 +68,52 @@ func Move(dir, to string, list []ledger.Copy) (err error) {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// Save writes copies that a ledger keeps to files in a folder, which are on disk when it
+// returns nil.
+func Save(ctx context.Context, from ledger.Keeper, to string, list []ledger.Copy) (err error) {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	for _, c := range list {
+		err := ledger.CheckCopyName(c.File)
+		if err == nil {
+			err = save(ctx, from, root, c)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+	}
+	return syncDir(root)
+}
+
+func save(ctx context.Context, from ledger.Keeper, root *os.Root, c ledger.Copy) error {
+	octets, err := from.OpenCopy(ctx, c.Account, c.File)
+	if err != nil {
+		return err
+	}
+	f, err := root.OpenFile(c.File, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = octets.WriteTo(f)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// syncDir has the names in a folder on disk. Windows cannot, and need not.
+func syncDir(root *os.Root) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

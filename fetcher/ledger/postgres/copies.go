@@ -10,47 +10,60 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
-// copies are the octets of messages that were kept and whose rows are not written yet.
-type copies struct {
+// staged are the octets of messages that are written with their rows.
+type staged struct {
 	mu     sync.Mutex
-	octets map[string]io.WriterTo // by ledger.Known.CopyFile
+	octets map[string]io.WriterTo
 }
 
-// pieceSize is how many octets of a copy are written and read at once.
+func (s *staged) add(name string, octets io.WriterTo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.octets == nil {
+		s.octets = make(map[string]io.WriterTo)
+	}
+	s.octets[name] = octets
+}
+
+func (s *staged) get(name string) io.WriterTo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.octets[name]
+}
+
+func (s *staged) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.octets, name)
+}
+
+// pieceSize is how many octets of a message are written and read at once.
 const pieceSize = 256 << 10
 
 // StageCopy has the next Put or Settle of a row with this name as its CopyFile write
 // these octets, in the transaction of the row. They have to stay readable until then.
-func (l *Lease) StageCopy(name string, octets io.WriterTo) {
-	l.copies.mu.Lock()
-	defer l.copies.mu.Unlock()
-	if l.copies.octets == nil {
-		l.copies.octets = make(map[string]io.WriterTo)
-	}
-	l.copies.octets[name] = octets
-}
+func (l *Lease) StageCopy(name string, octets io.WriterTo) { l.copies.add(name, octets) }
 
-func (l *Lease) staged(name string) io.WriterTo {
-	l.copies.mu.Lock()
-	defer l.copies.mu.Unlock()
-	return l.copies.octets[name]
-}
+// StageQuarantine has the next Put or Settle of a row with this trace put these octets
+// into quarantine, in the transaction of the row. They have to stay readable until then.
+func (l *Lease) StageQuarantine(trace string, octets io.WriterTo) { l.quarantine.add(trace, octets) }
 
-// unstage forgets copies that are written.
-func (l *Lease) unstage(puts []put) {
-	l.copies.mu.Lock()
-	defer l.copies.mu.Unlock()
+// unstage forgets what is written.
+func (l *Lease) unstage(puts ...put) {
 	for i := range puts {
-		delete(l.copies.octets, puts[i].rec.CopyFile)
+		l.copies.drop(puts[i].rec.CopyFile)
+		l.quarantine.drop(puts[i].rec.Trace)
 	}
 }
 
-func (p put) hasCopy() bool { return p.copy != nil }
+func (p put) hasOctets() bool { return p.copy != nil || p.refused != nil }
 
-// putCopies writes records, and the copies of those that have a new one.
-func putCopies(s *session, puts []put, n *counts) error {
+// putOctets writes records, and the octets of those that have new ones.
+func putOctets(s *session, puts []put, n *counts) error {
 	b := &pgx.Batch{}
 	for i := range puts {
 		puts[i].queue(b, n)
@@ -59,34 +72,54 @@ func putCopies(s *session, puts []put, n *counts) error {
 		return err
 	}
 	for i := range puts {
-		if err := puts[i].writeCopy(s); err != nil {
+		if err := puts[i].writeOctets(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeCopy writes the copy of a record that is written, piece by piece.
-func (p *put) writeCopy(s *session) error {
-	if p.copy == nil {
+// writeOctets writes the octets of a record that is written, piece by piece.
+func (p *put) writeOctets(s *session) error {
+	if p.copy != nil {
+		err := writePieces(s, p.copy, "DELETE FROM copies WHERE message = $1", "INSERT INTO copies (message, position, octets) VALUES ($1, $2, $3)", p.id)
+		if err != nil {
+			return fmt.Errorf("the copy of the message with UID %q: %w", p.rec.UID, err)
+		}
+	}
+	if p.refused == nil {
 		return nil
 	}
+	err := writePieces(s, p.refused, "DELETE FROM quarantine WHERE trace = $1",
+		"INSERT INTO quarantine (trace, position, octets, account, stored) SELECT $1, $2, $3, name, $5 FROM accounts WHERE id = $4",
+		p.rec.Trace, p.lease.account, moment(p.lease.store.Now()))
+	if err != nil {
+		return fmt.Errorf("the message with UID %q, for quarantine: %w", p.rec.UID, err)
+	}
+	return nil
+}
+
+// writePieces writes octets in the place of earlier ones. Both statements begin with the
+// key; then the second has the position and the octets, and the other arguments.
+func writePieces(s *session, octets io.WriterTo, remove, insert string, key any, args ...any) error {
 	b := &pgx.Batch{}
-	b.Queue("DELETE FROM copies WHERE message = $1", p.id)
+	b.Queue(remove, key)
 	if err := s.ask(b); err != nil {
 		return err
 	}
-	w := &pieces{session: s, message: p.id}
-	if _, err := p.copy.WriteTo(w); err != nil {
-		return fmt.Errorf("the copy of the message with UID %q: %w", p.rec.UID, err)
+	w := &pieces{session: s, insert: insert, key: key, args: args}
+	if _, err := octets.WriteTo(w); err != nil {
+		return err
 	}
 	return w.flush()
 }
 
-// pieces writes a copy.
+// pieces writes octets, a piece at a time.
 type pieces struct {
 	session *session
-	message int64
+	insert  string
+	key     any
+	args    []any
 	n       int
 	buffer  bytes.Buffer
 }
@@ -108,7 +141,7 @@ func (w *pieces) Write(p []byte) (n int, err error) {
 
 func (w *pieces) flush() error {
 	b := &pgx.Batch{}
-	b.Queue("INSERT INTO copies (message, position, octets) VALUES ($1, $2, $3)", w.message, w.n, append([]byte{}, w.buffer.Bytes()...)) // none is not NULL
+	b.Queue(w.insert, append([]any{w.key, w.n, append([]byte{}, w.buffer.Bytes()...)}, w.args...)...) // none is not NULL
 	err := w.session.ask(b)
 	w.n++
 	w.buffer.Reset()
@@ -122,11 +155,40 @@ func (l *Lease) CopyNames(ctx context.Context) ([]string, error) {
 
 // OpenCopy reads a copy. The error is fs.ErrNotExist if there is none.
 func (l *Lease) OpenCopy(name string) (io.WriterTo, error) {
-	return l.store.openCopy(l.account, name)
+	return l.store.OpenCopy(context.Background(), l.account, name)
 }
 
-func (s *Store) openCopy(account int64, name string) (io.WriterTo, error) {
-	r := &copyReader{store: s, account: account, name: name}
+// OpenCopy reads a copy of an account's message. The error is fs.ErrNotExist if there is
+// none.
+func (s *Store) OpenCopy(ctx context.Context, account int64, name string) (io.WriterTo, error) {
+	return s.openPieces(ctx, name, "SELECT c.octets FROM copies c JOIN messages m ON m.id = c.message WHERE m.account = $2 AND m.copy = $3 AND c.position = $1", account, name)
+}
+
+// Quarantine returns the messages in quarantine, in the order in which they came.
+func (s *Store) Quarantine(ctx context.Context) ([]ledger.Quarantined, error) {
+	fields := func(q *ledger.Quarantined) []any {
+		return []any{&q.Trace, &q.Account, (*moment)(&q.Stored), &q.Size}
+	}
+	return query(ctx, s, fields, "SELECT trace, account, stored, sum(length(octets))::bigint FROM quarantine GROUP BY trace, account, stored ORDER BY stored, trace")
+}
+
+// OpenQuarantine reads a message in quarantine. The error is fs.ErrNotExist if it is not
+// there.
+func (s *Store) OpenQuarantine(ctx context.Context, trace string) (io.WriterTo, error) {
+	return s.openPieces(ctx, trace, "SELECT octets FROM quarantine WHERE position = $1 AND trace = $2", trace)
+}
+
+// DropQuarantine removes a message from quarantine. The error is ledger.ErrNotFound if it
+// is not there.
+func (s *Store) DropQuarantine(ctx context.Context, trace string) error {
+	return s.write(ctx, queued(func(b *pgx.Batch, _ *counts) {
+		b.Queue("DELETE FROM quarantine WHERE trace = $1", trace).Exec(one)
+	}))
+}
+
+// openPieces reads octets by a query whose first argument is the position of the piece.
+func (s *Store) openPieces(ctx context.Context, name, query string, args ...any) (io.WriterTo, error) {
+	r := &pieceReader{ctx: ctx, store: s, query: query, args: args}
 	switch first, ok, err := r.piece(0); {
 	case err != nil:
 		return nil, err
@@ -138,18 +200,18 @@ func (s *Store) openCopy(account int64, name string) (io.WriterTo, error) {
 	}
 }
 
-// copyReader reads a copy, a piece at a time.
-type copyReader struct {
-	store   *Store
-	account int64
-	name    string
-	first   []byte
+// pieceReader reads octets, a piece at a time.
+type pieceReader struct {
+	ctx   context.Context
+	store *Store
+	query string
+	args  []any
+	first []byte
 }
 
-// piece is a piece of the copy; ok is false if it has no such piece.
-func (r *copyReader) piece(n int) (octets []byte, ok bool, err error) {
-	const text = "SELECT c.octets FROM copies c JOIN messages m ON m.id = c.message WHERE m.account = $1 AND m.copy = $2 AND c.position = $3"
-	err = r.store.scan(context.Background(), text, []any{r.account, r.name, n}, &octets)
+// piece is a piece of the octets; ok is false if they have no such piece.
+func (r *pieceReader) piece(n int) (octets []byte, ok bool, err error) {
+	err = r.store.scan(r.ctx, r.query, append([]any{n}, r.args...), &octets)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, false, nil
 	}
@@ -157,7 +219,7 @@ func (r *copyReader) piece(n int) (octets []byte, ok bool, err error) {
 }
 
 // WriteTo implements io.WriterTo.
-func (r *copyReader) WriteTo(w io.Writer) (written int64, err error) {
+func (r *pieceReader) WriteTo(w io.Writer) (written int64, err error) {
 	octets, ok := r.first, true
 	for n := 1; ok && err == nil; n++ {
 		var some int

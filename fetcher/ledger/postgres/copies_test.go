@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/postgres"
@@ -93,5 +95,64 @@ func (f *fixture) wantCopy(l *postgres.Lease, name string, want []byte) {
 	var got bytes.Buffer
 	if _, err := from.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want) {
 		f.Errorf("a copy of %d octets, %v, want the %d that were kept", got.Len(), err, len(want))
+	}
+}
+
+// TestQuarantine: what was put into quarantine is there with the row of its message, or
+// neither is. It stays when the row goes.
+func TestQuarantine(t *testing.T) {
+	f := setup(t, shared(t))
+	l := f.lease(f.store).(*postgres.Lease)
+	content := bytes.Repeat([]byte("refused\r\n"), 100_000)
+	r := intent()
+	f.must(l.Put(t.Context(), r))
+	l.StageQuarantine(r.Trace, &octets{content, 1})
+	f.wants("octets that cannot be read", l.Settle(t.Context(), r, forwarded(r)), errTest)
+	f.wantState(ledger.Sending)
+	f.wantQuarantine(f.store)
+	f.must(l.Settle(t.Context(), r, forwarded(r)))
+	f.wantState(ledger.Forwarded)
+	_, err := l.Forget(t.Context())
+	f.must(err)
+
+	other := f.open("second")
+	f.wantQuarantine(other, ledger.Quarantined{Trace: r.Trace, Account: "isp", Size: int64(len(content))})
+	from, err := other.OpenQuarantine(t.Context(), r.Trace)
+	f.must(err)
+	var got bytes.Buffer
+	if _, err := from.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), content) {
+		t.Errorf("%d octets, %v, want the %d that were put there", got.Len(), err, len(content))
+	}
+	f.must(other.DropQuarantine(t.Context(), r.Trace))
+	f.wants("deleting it once more", other.DropQuarantine(t.Context(), r.Trace), ledger.ErrNotFound)
+	_, err = other.OpenQuarantine(t.Context(), r.Trace)
+	f.wants("one that is gone", err, fs.ErrNotExist)
+	f.wantQuarantine(f.store)
+}
+
+// TestQuarantineSettledLate: it is part of the outcome, also of one that is written
+// without the lease.
+func TestQuarantineSettledLate(t *testing.T) {
+	f := setup(t, shared(t))
+	l := f.lease(f.store).(*postgres.Lease)
+	r := intent()
+	f.must(l.Put(t.Context(), r))
+	l.StageQuarantine(r.Trace, &octets{[]byte("refused"), 0})
+	f.cut(f.name)
+	f.until("it is settled", func() error { return l.Settle(t.Context(), r, forwarded(r)) })
+	f.wantQuarantine(f.store, ledger.Quarantined{Trace: r.Trace, Account: "isp", Size: 7})
+}
+
+func (f *fixture) wantQuarantine(s *postgres.Store, want ...ledger.Quarantined) {
+	f.Helper()
+	got, err := s.Quarantine(f.Context())
+	for i := range got {
+		if time.Since(got[i].Stored).Abs() > time.Hour {
+			f.Errorf("stored at %v, want now", got[i].Stored)
+		}
+		got[i].Stored = time.Time{}
+	}
+	if err != nil || !slices.Equal(got, want) {
+		f.Errorf("in quarantine are %+v, %v; want %+v", got, err, want)
 	}
 }

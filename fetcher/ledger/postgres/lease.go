@@ -20,7 +20,8 @@ type Lease struct {
 	account int64
 	row     atomic.Pointer[ledger.Account] // nil: it may have changed since it was read
 
-	copies copies
+	copies     staged // by ledger.Known.CopyFile
+	quarantine staged // by ledger.Record.Trace
 
 	changing sync.RWMutex // held for reading during a change
 	released bool

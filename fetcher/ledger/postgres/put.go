@@ -40,13 +40,13 @@ func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
 			puts[i].queue(b, n)
 		}
 	})
-	if slices.ContainsFunc(puts, put.hasCopy) {
-		c = &change{run: func(_ context.Context, s *session, n *counts) error { return putCopies(s, puts, n) }}
+	if slices.ContainsFunc(puts, put.hasOctets) {
+		c = &change{run: func(_ context.Context, s *session, n *counts) error { return putOctets(s, puts, n) }}
 	}
 	if err := l.write(ctx, c); err != nil {
 		return err
 	}
-	l.unstage(puts)
+	l.unstage(puts...)
 	for i, r := range recs {
 		r.ID, r.Account = puts[i].id, l.account
 	}
@@ -55,11 +55,12 @@ func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
 
 // put is the writing of one record.
 type put struct {
-	lease  *Lease
-	rec    *ledger.Record
-	values []any
-	copy   io.WriterTo // what is to be kept with it; nil: nothing new
-	id     int64       // once it is written
+	lease   *Lease
+	rec     *ledger.Record
+	values  []any
+	copy    io.WriterTo // what is to be kept with it; nil: nothing new
+	refused io.WriterTo // what goes into quarantine with it; nil: nothing
+	id      int64       // once it is written
 }
 
 func (l *Lease) newPut(r *ledger.Record) (put, error) {
@@ -67,7 +68,7 @@ func (l *Lease) newPut(r *ledger.Record) (put, error) {
 		return put{}, fmt.Errorf("it belongs to account %d, the lease to %d", r.Account, l.account)
 	}
 	values, err := putValues(l.account, r)
-	return put{lease: l, rec: r, values: values, copy: l.staged(r.CopyFile), id: r.ID}, err
+	return put{lease: l, rec: r, values: values, copy: l.copies.get(r.CopyFile), refused: l.quarantine.get(r.Trace), id: r.ID}, err
 }
 
 const (
@@ -177,7 +178,7 @@ func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) 
 			return err
 		}
 		p.entered(n, is)
-		return p.writeCopy(s)
+		return p.writeOctets(s)
 	}})
 }
 

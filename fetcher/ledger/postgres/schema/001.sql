@@ -90,6 +90,18 @@ CREATE TABLE copies (
 );
 ALTER TABLE copies ALTER COLUMN octets SET STORAGE EXTERNAL; -- compressing takes longer than writing
 
+-- Refused messages that were put into quarantine, in pieces. They stay until the user
+-- removes them, whatever happens to the rows of messages.
+CREATE TABLE quarantine (
+    trace    text COLLATE "C" NOT NULL, -- of the message
+    position integer NOT NULL, -- from 0
+    account  text NOT NULL, -- its name
+    stored   timestamptz,
+    octets   bytea NOT NULL,
+    PRIMARY KEY (trace, position)
+);
+ALTER TABLE quarantine ALTER COLUMN octets SET STORAGE EXTERNAL;
+
 CREATE TABLE days (
     date    date    NOT NULL, -- in UTC
     account bigint  NOT NULL REFERENCES accounts ON DELETE CASCADE,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,99 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/copies"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
+
+// The commands that say what the history of an account means.
+
+// renumberedHelp is the help of both answers to a renumbered mailbox.
+const renumberedHelp = "Some migrations give every message of a mailbox a new UID, so that old mail looks new. If popferry cannot recognise\n" +
+	"the messages by their headers, the account waits and nothing is sent until you decide:\n\n" +
+	"    popferry adopt ACCOUNT    the mail that is on the server now counts as seen: it is skipped and never sent.\n" +
+	"                              That includes new mail that arrived with the migration; popferry retry sends it.\n" +
+	"    popferry resend ACCOUNT   the mail that is on the server now is new: all of it is sent, some for the second time.\n\n" +
+	"The next poll acts on your answer. Until then you can change it."
+
+func (p *program) adoptCommand() *cobra.Command {
+	return p.renumberedCommand(&cobra.Command{
+		Use:   "adopt ACCOUNT",
+		Short: "After a server has renumbered a mailbox: its mail counts as seen",
+	}, (*admin.Leased).Adopt, "the next poll notes the mail that is on the server as seen")
+}
+
+func (p *program) resendCommand() *cobra.Command {
+	return p.renumberedCommand(&cobra.Command{
+		Use:   "resend ACCOUNT",
+		Short: "After a server has renumbered a mailbox: its mail is sent as new",
+	}, (*admin.Leased).Resend, "the next poll sends the mail that is on the server as new")
+}
+
+// renumberedCommand makes a command of an answer to a renumbered mailbox.
+func (p *program) renumberedCommand(c *cobra.Command, answer func(*admin.Leased, context.Context) error, result string) *cobra.Command {
+	var wait time.Duration
+	c.Long = renumberedHelp
+	c.Args = argsAre("ACCOUNT")
+	c.ValidArgsFunction = p.completeAccounts(1)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := p.loadReadOnly()
+		if err != nil {
+			return err
+		}
+		return p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
+			if err := answer(l, c.Context()); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(p.stdout, "%s: %s\n", l.Name, result)
+			return err
+		})
+	}
+	return p.withConfig(withWait(c, &wait))
+}
+
+func (p *program) renameCommand() *cobra.Command {
+	var username, host string
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "rename OLD NEW",
+		Short: "Give an account's history another name, or another mailbox",
+		Long: "Renames the account OLD to NEW in the ledger. Rename it in the configuration too. (If only the name, the host or the\n" +
+			"user name changes, it is enough to change it there: the ledger follows, and compares the headers of the messages.)\n\n" +
+			"With --username or --host, everything known about the old mailbox is taken to be true of the new one without a\n" +
+			"look at the messages. Use this for a mailbox that has moved with its messages and their UIDs; OLD and NEW may then\n" +
+			"be the same name. If it is in fact another mailbox, new mail in it can count as seen.\n\n" +
+			"A running popferry keeps the old name until it gets HUP or is restarted.",
+		Args:              argsAre("OLD", "NEW"),
+		ValidArgsFunction: p.completeAccounts(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[1] == "" {
+				return usage(c, errors.New("an account needs a name"))
+			}
+			if args[0] == args[1] && username == "" && host == "" {
+				return usage(c, errors.New("the name stays the same, so there is nothing to change"))
+			}
+			cfg, err := p.loadReadOnly()
+			if err != nil {
+				return err
+			}
+			return p.withLease(c.Context(), cfg, args[0], wait, func(l *admin.Leased) error {
+				from := l.Identity
+				to := ledger.Identity{Name: args[1], Username: cmp.Or(username, from.Username), Host: cmp.Or(host, from.Host), Port: from.Port}
+				if host != "" {
+					to.Port = 0 // any
+				}
+				if err := l.Rename(c.Context(), to); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(p.stdout, "%s (%s at %s) is now %s (%s at %s); make sure that %s says the same\n",
+					from.Name, from.Username, from.Host, to.Name, to.Username, to.Host, cfg.Path)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&username, "username", "", "the `NAME` that now logs in to the mailbox")
+	c.Flags().StringVar(&host, "host", "", "the `HOST` that now has the mailbox")
+	return p.withConfig(withWait(c, &wait))
+}
 
 // forgetFlags are the flags of forget.
 type forgetFlags struct {
@@ -100,7 +193,7 @@ func wouldForget(ctx context.Context, a *admin.Account, cfg *config.Config) erro
 	undelivered, flags := "", "--yes"
 	if n := len(only); n > 0 {
 		flags += " --drop-copies"
-		undelivered = fmt.Sprintf("; %d of them were not delivered, and popferry has their only copies, in %s: they would be moved to another folder", n, copies.Dir(cfg))
+		undelivered = fmt.Sprintf("; %d of them were not delivered, and popferry has their only copies, in %s: they would be moved to another folder", n, a.CopiesAt(copies.Dir(cfg)))
 	}
 	return &app.UsageError{Err: fmt.Errorf("%s (%s at %s): %d messages would be forgotten%s%s; nothing was removed: to remove them, popferry forget %s %s",
 		a.Name, a.Username, a.Host, messages, stillConfigured(cfg, a.Name), undelivered, a.Name, flags)}
