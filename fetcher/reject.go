@@ -124,6 +124,7 @@ func (s *session) quarantine(ctx context.Context, d *delivery, v outcome.Verdict
 	case s.Destination.Quarantine != nil:
 		var err error
 		if path, err = s.Destination.Quarantine.Store(ctx, d.rec.Trace, d.outgoing().Reader()); err != nil {
+			s.tally.takeBack(d)
 			return v, err
 		}
 	case inLedger:

@@ -308,3 +308,18 @@ func TestQuarantineIsNotFilledAtOnce(t *testing.T) {
 	f.add(numbered(20)...)
 	wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: ledger.ManyRefusals, Held: 20 - ledger.ManyRefusals}, OnServer: 20, Err: errAny})
 }
+
+// A quarantine that cannot be written to is no fault of the destination's: its refusals
+// of one message, poll after poll, do not count as those of many.
+func TestRefusalThatCannotBeQuarantinedDoesNotCount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(554))})
+	f.account.Destination.OnReject, f.account.Destination.Quarantine = fetcher.Quarantine, brokenFolder(t)
+	f.add("m1")
+	for range ledger.ManyRefusals {
+		wantResult(t, f.poll(), result{OnServer: 1, Err: errAny})
+	}
+	if got := f.accountRow().Refusals; got != (ledger.Refusals{}) {
+		t.Errorf("refusals in a row: %+v, want none: the message is not marked", got)
+	}
+}

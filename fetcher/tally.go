@@ -204,6 +204,16 @@ func (t *tally) refused(d *delivery, now time.Time) (everything bool) {
 	return everything
 }
 
+// takeBack takes back that a message was refused, because it is not marked.
+func (t *tally) takeBack(d *delivery) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d.refused && !d.refusedSince.IsZero() {
+		t.breaker.TakeBack(d.refusedSince)
+	}
+	d.refused, d.refusedSince = false, time.Time{}
+}
+
 // refusesEverything reports whether the destination seems to refuse everything.
 func (t *tally) refusesEverything() bool {
 	t.mu.Lock()

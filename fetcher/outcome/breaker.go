@@ -91,6 +91,17 @@ func (b *Breaker) Refuse(before *ledger.Record, now time.Time) time.Time {
 	return b.refusals.Since
 }
 
+// TakeBack takes back a refusal whose Refuse returned that time: its message was left as
+// if it had not been tried, and will be refused again.
+func (b *Breaker) TakeBack(since time.Time) {
+	if b.refusals.Count == 0 || !b.refusals.Since.Equal(since) {
+		return // one was accepted meanwhile
+	}
+	if b.refusals.Count--; b.refusals.Count == 0 {
+		b.refusals = ledger.Refusals{}
+	}
+}
+
 // Unanswered is how often messages got no whole reply in this poll. Those that were
 // under way together count once.
 func (b *Breaker) Unanswered() int { return b.unanswered }
