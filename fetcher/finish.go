@@ -38,13 +38,15 @@ func (p *poll) finish(ctx context.Context) {
 	}
 	p.row.LastPoll, p.row.Postponed = now, p.res.Postponed
 	p.failover.end(p, halt == nil)
-	began := p.began
+	began, own := p.began, halt != nil && p.Own != nil && p.Own(ctx, halt)
 	var (
 		fault   *outcome.DestinationError
 		refused *outcome.RouteError
 		paused  *outcome.PausedError
 	)
 	switch {
+	case own:
+		began = time.Time{}
 	case halt == nil:
 		p.row.LastSuccess, p.row.Failures, p.row.NotBefore, p.row.Cause = now, 0, time.Time{}, ledger.Cause{}
 		if p.res.Notice != nil {
@@ -93,7 +95,10 @@ func (p *poll) finish(ctx context.Context) {
 			err = p.Due.Request.Answered(ctx)
 		}
 	}
-	p.res.Err = errors.Join(p.res.Err, err, p.finishRoutes(ctx, now))
+	if !own {
+		err = errors.Join(err, p.finishRoutes(ctx, now))
+	}
+	p.res.Err = errors.Join(p.res.Err, err)
 }
 
 // finishRoutes records how the poll went for its destination and for the

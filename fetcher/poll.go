@@ -18,7 +18,8 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// Options are what a Poller works with. All but Stopping Now and ClockOff are required.
+// Options are what a Poller works with. All but Own, Stopping, Now and ClockOff are
+// required.
 type Options struct {
 	// Lease takes an account's lease, or returns ledger.ErrLeased.
 	Lease  func(ctx context.Context, account int64) (Lease, error)
@@ -30,6 +31,10 @@ type Options struct {
 	// Describe turns an error into what the ledger keeps of it.
 	Describe func(error) ledger.Cause
 	Log      *slog.Logger
+	// Own, where set, reports whether an error is only this process's, and no fault of
+	// an account or a destination: then nothing is held against them, and the account
+	// is still due.
+	Own func(context.Context, error) bool
 	// Stopping, once closed, ends polls early: transactions in flight are
 	// finished and recorded, nothing new is begun.
 	Stopping <-chan struct{}

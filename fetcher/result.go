@@ -38,7 +38,7 @@ type Result struct {
 // SkipReason is a reason not to poll.
 type SkipReason uint8
 
-// The reasons. Only BackingOff means that there is something to try again.
+// The reasons. Only BackingOff and Sick mean that there is something to try again.
 const (
 	NotSkipped SkipReason = iota
 	// Leased: another process is polling the account.
@@ -50,6 +50,9 @@ const (
 	// Crowded: other processes have all sessions with its server, or with its
 	// destination, that there may be. The account is still due.
 	Crowded
+	// Sick: this process could not connect to one server after the other, while others
+	// can.
+	Sick
 	// NotDue: another process has polled the account meanwhile.
 	NotDue
 )
@@ -87,7 +90,7 @@ func (r Result) After(earlier Result) Result {
 
 // TryAgain reports whether something of the account has to be tried again.
 func (r Result) TryAgain() bool {
-	return r.Err != nil || r.Skip == BackingOff || r.Deferred+r.Waiting > 0
+	return r.Err != nil || r.Skip == BackingOff || r.Skip == Sick || r.Deferred+r.Waiting > 0
 }
 
 // Summary is the poll in one line, without its error.

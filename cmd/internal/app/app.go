@@ -35,6 +35,7 @@ type App struct {
 	log      *slog.Logger
 	now      func() time.Time // the ledger's time
 	stopping <-chan struct{}
+	reach    *Reach
 
 	mu      sync.Mutex
 	agenda  agenda                    // empty: accounts are due whenever they are polled
@@ -54,7 +55,7 @@ type Options struct {
 func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options) (*App, error) {
 	a := &App{
 		cfg: cfg, accounts: make(map[string]fetcher.Account), names: make(map[int64]string), pools: make(map[string]*sharedPool), shared: o.Resources.Pools,
-		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, stopping: o.Stopping, now: func() time.Time { return ledger.Now(store) }, yielded: make(map[string]fetcher.Result),
+		metrics: o.Metrics, tracker: o.Resources.Tracker, store: store, log: o.Log, stopping: o.Stopping, reach: o.Resources.Reach, now: func() time.Time { return ledger.Now(store) }, yielded: make(map[string]fetcher.Result),
 	}
 	if o.Scheduled {
 		a.agenda = newAgenda()
@@ -81,6 +82,7 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 		Describe: cause.Describe,
 		Log:      o.Log,
 		Stopping: o.Stopping,
+		Own:      a.isOwn,
 		Now:      a.now,
 		ClockOff: shared.clockOff,
 	})
@@ -195,6 +197,9 @@ func (a *App) Poll(ctx context.Context, name string, requested bool, turn schedu
 }
 
 func (a *App) poll(ctx context.Context, name string, requested bool, turn schedule.Turn, due fetcher.Due) (fetcher.Result, schedule.End) {
+	if a.reach.Sick() != nil {
+		return fetcher.Result{Account: name, OnServer: -1, Skip: fetcher.Sick}, schedule.NotBegun
+	}
 	acc := a.accounts[name]
 	acc.Due = due
 	var done func()
@@ -202,6 +207,7 @@ func (a *App) poll(ctx context.Context, name string, requested bool, turn schedu
 	defer done()
 	acc.Turn = fetcher.Turn(turn)
 	res := a.poller.Poll(ctx, acc, requested)
+	a.reached(ctx, name, res.OnServer >= 0, res.Forwarded > 0)
 	if a.metrics != nil && res.Skip != fetcher.NotDue && res.Skip != fetcher.Crowded {
 		a.metrics.Poll(res)
 	}

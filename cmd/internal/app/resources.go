@@ -25,11 +25,12 @@ type Resources struct {
 	Trace   Trace             // of run --trace
 	Tracker *progress.Tracker // nil: progress is not shown
 	Filters filter.Slots      // of the commands that look at messages
+	Reach   *Reach            // which servers can be reached
 }
 
 // NewResources returns resources with an empty cache and no observers.
 func NewResources() Resources {
-	return Resources{Network: dial.NewNetwork(), Pools: new(Pools), Tokens: new(oauth.Tokens), Filters: filter.NewSlots(maxFilters)}
+	return Resources{Network: dial.NewNetwork(), Pools: new(Pools), Tokens: new(oauth.Tokens), Filters: filter.NewSlots(maxFilters), Reach: new(Reach)}
 }
 
 // maxFilters is how many filters run at once, of all accounts together.

@@ -83,6 +83,7 @@ func Run(ctx context.Context, o Options) error {
 func newDaemon(stop *Stop, o Options) *daemon {
 	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store), changed: make(chan struct{}, 1)}
 	d.shared, _ = o.Store.(ledger.Shared)
+	d.view.Require(o.Resources.Reach.Sick)
 	d.view.Progress = o.Resources.Tracker.Progress
 	d.desk = mailboxes.New(stop.Context, mailboxes.Options{
 		Setup: o.Setup, Config: d.config, Ledger: o.Store, Resources: o.Resources, Poll: control{d}.Poll,

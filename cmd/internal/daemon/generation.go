@@ -103,7 +103,7 @@ func (g *generation) replan(name string, res fetcher.Result) {
 	switch {
 	case !res.Began.IsZero():
 		g.sched.Began(name, res.Began)
-	case res.Skip == fetcher.Leased, errors.Is(res.Err, ledger.ErrUnavailable), errors.Is(res.Err, ledger.ErrLost):
+	case res.Skip == fetcher.Leased, res.Skip == fetcher.Sick, errors.Is(res.Err, ledger.ErrUnavailable), errors.Is(res.Err, ledger.ErrLost):
 		g.sched.Again(name, lookAgain)
 	case res.Skip == fetcher.TooSoon:
 		g.sched.Again(name, res.Until.Sub(g.app.Now()))
@@ -156,6 +156,8 @@ func logPoll(log *slog.Logger, res fetcher.Result) {
 		}
 		log.Log(context.Background(), level, "poll ended early", "outcome", c.Code, "what", c.What, "error", res.Err, "remedy", c.Remedy,
 			"forwarded", res.Forwarded, "held", res.Held, "deferred", res.Deferred)
+	case res.Skip == fetcher.Sick:
+		log.Debug("not polled: this popferry cannot connect to servers")
 	case res.Skip == fetcher.Crowded:
 		log.Debug("not polled: other popferrys have all sessions with its server or its destination that there may be")
 	case res.Skip == fetcher.NotDue:

@@ -58,7 +58,11 @@ func (d *daemon) beats(ctx context.Context) {
 func (d *daemon) beat(ctx context.Context, r *replica) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	news, err := d.shared.Beat(ctx, ledger.Replica{Name: r.name, Version: d.Version, Started: d.began})
+	sick := ""
+	if err := d.Resources.Reach.Sick(); err != nil {
+		sick = err.Error()
+	}
+	news, err := d.shared.Beat(ctx, ledger.Replica{Name: r.name, Version: d.Version, Started: d.began, Sick: sick})
 	switch {
 	case err != nil && ctx.Err() == nil && !r.away:
 		d.Log.Warn("the ledger cannot be used now; nothing is sent and nothing deleted until it can", "error", err)
@@ -70,6 +74,7 @@ func (d *daemon) beat(ctx context.Context, r *replica) {
 	}
 	if g := d.running(); g != nil {
 		d.heed(g, r, news)
+		g.app.TryServers(ctx)
 	}
 }
 

@@ -4,9 +4,13 @@ package daemon
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -130,6 +135,94 @@ func TestReplicasAnswerRequests(t *testing.T) {
 	for user, want := range map[string]int{"user0": 2, "user1": 2, "user2": 2, "user3": 1} {
 		if got := polls(user); got != want {
 			t.Errorf("%s was polled %d times, want %d", user, got, want)
+		}
+	}
+}
+
+// TestSickReplica: a daemon that cannot connect to anything harms no account, and
+// leaves all to the other one until it can.
+func TestSickReplica(t *testing.T) {
+	t.Parallel()
+	const accounts, hosts = 14, 7
+	c := newManyAccounts(t, accounts, hosts)
+	c.share(t)
+	good, err := os.ReadFile(c.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	well, wellConfig := fixture(t, c.config, io.Discard, slog.LevelWarn)
+	well.beat(t.Context(), newReplica()) // so that the other one is not alone
+	broken := filepath.Join(t.TempDir(), "popferry.yaml")
+	// Nobody has this address (RFC 5737 section 3).
+	if err := os.WriteFile(broken, bytes.Replace(good, []byte("defaults: {"), []byte("defaults: {bind: 192.0.2.1, "), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sick, sickConfig := fixture(t, broken, io.Discard, slog.LevelWarn)
+	sick.begin(t, sickConfig)
+	testworld.WaitFor(t, "replica that is sick", func() bool { return sick.view.Ready(t.Context()) != nil })
+	sick.beat(t.Context(), newReplica())
+	sick.running().stop()
+	rows, err := well.Store.Accounts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range rows {
+		if a.Failures > 0 || a.Cause.Code != "" || !a.NotBefore.IsZero() || !a.Began.IsZero() {
+			t.Errorf("%s: %d failures, %q; want nothing held against it, and that it is still due", a.Name, a.Failures, a.Cause.Text)
+		}
+	}
+	replicas, err := well.shared.Replicas(t.Context())
+	if err != nil || !slices.ContainsFunc(replicas, func(r ledger.Replica) bool { return strings.Contains(r.Sick, "no connection to 5 servers in a row") }) {
+		t.Errorf("got %+v, %v; want one that is sick", replicas, err)
+	}
+	well.begin(t, wellConfig)
+	if err := c.sink.Wait(t.Context(), accounts); err != nil {
+		t.Fatal(err)
+	}
+	well.running().stop()
+	c.check(t)
+	sick.begin(t, wellConfig) // its network is mended
+	sick.beat(t.Context(), newReplica())
+	if err := sick.view.Ready(t.Context()); err != nil {
+		t.Errorf("after it could connect: %v", err)
+	}
+}
+
+// TestServerThatIsDownForAll: a server that two daemons could not reach is at fault.
+func TestServerThatIsDownForAll(t *testing.T) {
+	t.Parallel()
+	c := newManyAccounts(t, 1, 1)
+	c.share(t)
+	text, err := os.ReadFile(c.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	text = regexp.MustCompile(`username: user0, host: [0-9.]+, port: [0-9]+`).ReplaceAll(text, fmt.Appendf(nil, "username: user0, %s", at(closed.Addr().String())))
+	if err := os.WriteFile(c.config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var daemons []*generation
+	var stores []ledger.Store
+	for range 2 {
+		d, cfg := fixture(t, c.config, io.Discard, slog.LevelError+1)
+		d.beat(t.Context(), newReplica())
+		g, err := d.newGeneration(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.stop)
+		daemons, stores = append(daemons, g), append(stores, d.Store)
+	}
+	for i, want := range []int{0, 1} {
+		res, _ := daemons[i].app.Poll(t.Context(), "user0", false, schedule.Turn{})
+		rows, err := stores[i].Accounts(t.Context())
+		if err != nil || res.Err == nil || rows[0].Failures != want {
+			t.Errorf("seen by %d: got %v, %d failures, %v; want an error, %d failures", i+1, res.Err, rows[0].Failures, err, want)
 		}
 	}
 }

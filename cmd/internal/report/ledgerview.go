@@ -36,6 +36,7 @@ type LedgerView struct {
 	days   cached[[]ledger.Day]
 	copies cached[copies.Found]
 	signIn cached[[]app.SignIn]
+	well   func() error
 }
 
 // NewLedgerView returns a view of a ledger that shows no accounts until
@@ -49,7 +50,17 @@ func (v *LedgerView) Configure(cfg *config.Config) { v.cfg.Store(cfg) }
 func (v *LedgerView) Forget() { v.rows.forget() }
 
 // Ready implements web.Ledger.
-func (v *LedgerView) Ready(ctx context.Context) error { return v.store.Ping(ctx) }
+func (v *LedgerView) Ready(ctx context.Context) error {
+	if v.well != nil {
+		if err := v.well(); err != nil {
+			return err
+		}
+	}
+	return v.store.Ping(ctx)
+}
+
+// Require has Ready ask this, too.
+func (v *LedgerView) Require(well func() error) { v.well = well }
 
 // Timeline implements web.Ledger.
 func (v *LedgerView) Timeline() (number int64, failovers int, ok bool) {

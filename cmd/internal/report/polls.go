@@ -120,6 +120,8 @@ func ProblemLine(res fetcher.Result) string {
 		return cause.Line(res.Account, res.Notice)
 	case res.Skip == fetcher.Leased:
 		return res.Account + ": not polled: another popferry is polling it now; nothing to do"
+	case res.Skip == fetcher.Sick:
+		return res.Account + ": not polled: no connection to one server after the other, and no other popferry says the same; see to the network of this machine"
 	case res.Skip == fetcher.Crowded:
 		return res.Account + ": not polled: other popferrys have all sessions with its server or its destination that there may be (per_host, connections)"
 	case res.Skip == fetcher.NotDue:
