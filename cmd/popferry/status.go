@@ -29,7 +29,9 @@ func (p *program) statusCommand() *cobra.Command {
 			"  new       it was never polled\n" +
 			"  disabled  it is not polled\n\n" +
 			"LAST OK is when a poll last went through. NEXT is when the running popferry polls the account again. On a narrow\n" +
-			"terminal the last columns are left out; --json has everything.",
+			"terminal the last columns are left out; --json has everything.\n\n" +
+			"Where several popferrys share a ledger in a database, a second table has them, with the accounts that each has\n" +
+			"leased and when it was last heard of.",
 		Args:              argsAre(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -60,16 +62,21 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			replicas, err := report.Replicas(c.Context(), store)
+			if err != nil {
+				return err
+			}
+			process = process.With(replicas)
 			now := time.Now()
 			if store != nil {
 				now = ledger.Now(store)
 			}
 			list := report.Status(cfg.Accounts, rows, now)
 			if asJSON {
-				return report.WriteJSON(p.stdout, report.StatusDocument(process, list, found, report.SignIns(signIns)))
+				return report.WriteJSON(p.stdout, report.StatusDocument(process, list, found, report.SignIns(signIns), replicas))
 			}
 			return report.StatusText{
-				Process: process, Accounts: list, Lines: report.SignInLines(signIns, list, now), Copies: found,
+				Process: process, Accounts: list, Replicas: replicas, Lines: report.SignInLines(signIns, list, now), Copies: found,
 				Now: now, Width: terminal.Width(p.stdout),
 			}.Print(p.prose(p.stdout))
 		},

@@ -39,6 +39,9 @@ type address struct {
 
 func newHTTPServer(d *daemon) *httpServer {
 	metrics, c := web.NewMetrics(d.Version, d.view).WithProcess(), control{d}
+	if d.shared != nil {
+		metrics.WithReplica(d.view.Ready, d.shared.Leases)
+	}
 	return &httpServer{metrics: metrics, log: d.Log.Logger, handler: web.New(web.Options{
 		Ledger:    d.view,
 		Actions:   c,

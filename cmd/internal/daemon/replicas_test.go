@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -227,6 +228,54 @@ func TestServerThatIsDownForAll(t *testing.T) {
 	}
 }
 
+// TestDatabaseAway: while the ledger's database is away nothing is sent and nothing
+// deleted, and the daemon is not ready. All goes on by itself.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
+	database := postgrestest.Start(t)
+	path := testworld.Config(t, `
+state: %s
+spool: {dir: %s}
+schedule: "@every 5s"
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, database.New(t), t.TempDir(), testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	var log testworld.Output
+	d, cfg := fixture(t, path, &log, slog.LevelInfo)
+	g := d.begin(t, cfg)
+	t.Cleanup(d.goBackground(d.beats))
+	testworld.WaitFor(t, "first message", func() bool { return len(sink.Messages()) == 1 && len(src.Messages("leo")) == 0 })
+	testworld.WaitFor(t, "end of the poll", func() bool { return len(g.busy()) == 0 })
+	database.Stop(t)
+	src.Add("leo", pop3test.Message{UID: "later", Octets: []byte(testworld.Mail(2)[1])})
+	ready := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return d.view.Ready(ctx)
+	}
+	testworld.WaitFor(t, "poll that fails", func() bool { return strings.Contains(log.String(), "poll ended early") })
+	if err := ready(); err == nil {
+		t.Error("it is ready without its ledger")
+	}
+	if _, _, err := d.requestPolls("isp"); err == nil {
+		t.Error("a request is taken that cannot be noted: want an error")
+	}
+	if sent, left := len(sink.Messages()), len(src.Messages("leo")); sent != 1 || left != 1 {
+		t.Errorf("without the ledger: %d sent, %d on the server; want 1, 1", sent, left)
+	}
+	database.Go(t)
+	testworld.WaitFor(t, "second message", func() bool { return len(sink.Messages()) == 2 && len(src.Messages("leo")) == 0 })
+	if err := ready(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if n := len(sink.Messages()); n != 2 {
+		t.Errorf("%d messages arrived, want 2", n)
+	}
+}
+
 // TestReplicasPollOnce: of accounts that are due for two daemons each is polled by one
 // of them, once. A third one that starts then has nothing to do.
 func TestReplicasPollOnce(t *testing.T) {
@@ -253,6 +302,13 @@ func TestReplicasPollOnce(t *testing.T) {
 	third, cfg := fixture(t, c.config, io.Discard, slog.LevelWarn)
 	third.begin(t, cfg)
 	testworld.WaitFor(t, "the third daemon's plan", func() bool { return idle(third) })
+	var tell []bool
+	for _, d := range append(daemons, third) {
+		tell = append(tell, d.view.TellsAll(t.Context()))
+	}
+	if want := []bool{true, false, false}; !slices.Equal(tell, want) {
+		t.Errorf("who tells of all accounts: got %v, want %v", tell, want)
+	}
 	for _, d := range append(daemons, third) {
 		d.running().stop()
 	}

@@ -37,6 +37,7 @@ type LedgerView struct {
 	copies cached[copies.Found]
 	signIn cached[[]app.SignIn]
 	well   func() error
+	whole  whole
 }
 
 // NewLedgerView returns a view of a ledger that shows no accounts until
@@ -200,7 +201,16 @@ func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 		list, found = public(list, found)
 		shown = publicSignIns(shown)
 	}
-	return StatusDocument(Process{Running: true}, list, found, shown), nil
+	replicas, err := Replicas(ctx, v.store)
+	if err != nil {
+		return nil, err
+	}
+	if !private {
+		for i := range replicas {
+			replicas[i].Problem = "" // it names servers
+		}
+	}
+	return StatusDocument(Process{Running: true}, list, found, shown, replicas), nil
 }
 
 func (v *LedgerView) read(ctx context.Context) (Rows, error) {

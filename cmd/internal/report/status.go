@@ -129,10 +129,10 @@ func newCopiesStatus(found copies.Found) CopiesStatus {
 }
 
 // StatusDocument is the whole document of status --json.
-func StatusDocument(p Process, list []AccountStatus, found copies.Found, signIns []SignInStatus) any {
+func StatusDocument(p Process, list []AccountStatus, found copies.Found, signIns []SignInStatus, replicas []ReplicaStatus) any {
 	return map[string]any{
 		"running": p.Running, "last_seen": jsonTime(lastSeen(p, list)),
-		"accounts": list, "copies": newCopiesStatus(found), "sign_ins": signIns,
+		"accounts": list, "copies": newCopiesStatus(found), "sign_ins": signIns, "replicas": replicas,
 	}
 }
 

@@ -65,17 +65,18 @@ func lastSeen(p Process, list []AccountStatus) (seen time.Time) {
 type StatusText struct {
 	Process  Process
 	Accounts []AccountStatus
+	Replicas []ReplicaStatus
 	Lines    []string // about sign-ins
 	Copies   copies.Found
 	Now      time.Time
 	Width    int // of the terminal, in columns; 0: not a terminal
 }
 
-// Print prints whether popferry runs, a table, and below it the errors of the
+// Print prints whether popferry runs, a table, those that share the ledger, and below it the errors of the
 // accounts that have one, what waits for the user, the lines, and the copies that no
 // poll sends.
 func (t StatusText) Print(out io.Writer) error {
-	paragraphs := []string{t.running(), strings.TrimSuffix(t.table(), "\n")}
+	paragraphs := append([]string{t.running(), strings.TrimSuffix(t.table(), "\n")}, t.replicas()...)
 	for _, s := range t.Accounts {
 		if s.LastError != "" {
 			paragraphs = append(paragraphs, cause.StoredLine(s.Name, s.cause))

@@ -52,6 +52,9 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
+	if !l.ledger.TellsAll(ctx) {
+		return
+	}
 	accounts, err := l.ledger.Accounts(ctx)
 	destinations, err2 := l.ledger.Destinations(ctx)
 	if err := errors.Join(err, err2); err != nil {

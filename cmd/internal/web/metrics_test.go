@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -43,6 +44,26 @@ func TestMetricNames(t *testing.T) {
 	}
 	if strings.Contains(body, `expiry_timestamp_seconds{forward="other"}`) {
 		t.Error("a token that is not known has an end")
+	}
+}
+
+// TestMetricsOfAReplica: of those that share a ledger one tells of all accounts, and
+// each of itself.
+func TestMetricsOfAReplica(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.ledger.others = true
+	var away error
+	s.metrics.WithReplica(func(context.Context) error { return away }, func() (int, int) { return 3, 7 })
+	_, body := s.get("/metrics")
+	for want, is := range map[string]bool{"popferry_ready 1\n": true, "popferry_leases 3\n": true, "popferry_lease_losses_total 7\n": true, "popferry_messages{": false, "popferry_last_poll_timestamp_seconds{": false} {
+		if strings.Contains(body, want) != is {
+			t.Errorf("%q: want %t in\n%s", want, is, body)
+		}
+	}
+	away = errors.New("the database is away")
+	if _, body := s.get("/metrics"); !strings.Contains(body, "popferry_ready 0\n") {
+		t.Errorf("the ledger does not answer: want popferry_ready 0 in\n%s", body)
 	}
 }
 

@@ -50,6 +50,9 @@ type Message struct {
 type Ledger interface {
 	// Ready returns nil if the ledger can be read.
 	Ready(ctx context.Context) error
+	// TellsAll reports whether this process is the one to tell Prometheus of all
+	// accounts, of those that share the ledger.
+	TellsAll(ctx context.Context) bool
 	// Accounts returns the configured accounts in their order.
 	Accounts(ctx context.Context) ([]Account, error)
 	// Destinations returns the configured destinations in their order.

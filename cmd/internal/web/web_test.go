@@ -21,6 +21,7 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 // fakeLedger returns its fields.
 type fakeLedger struct {
 	err      error
+	others   bool // one of them tells of all accounts
 	accounts []web.Account
 	days     []ledger.Day
 	waiting  []web.Message
@@ -31,6 +32,7 @@ type fakeLedger struct {
 	failovers int
 }
 
+func (f *fakeLedger) TellsAll(context.Context) bool                   { return !f.others }
 func (f *fakeLedger) Ready(context.Context) error                     { return f.err }
 func (f *fakeLedger) Accounts(context.Context) ([]web.Account, error) { return f.accounts, f.err }
 func (f *fakeLedger) Timeline() (number int64, failovers int, ok bool) {

@@ -64,7 +64,15 @@ func (w *writer) do(ctx context.Context, r *request) error {
 	r.answer = make(chan error, 1)
 	select {
 	case w.requests <- r:
-		return <-r.answer
+		if r.change != nil || r.lock != nil {
+			return <-r.answer
+		}
+		select { // nothing depends on a ping
+		case err := <-r.answer:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.stop:
