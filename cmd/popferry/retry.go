@@ -113,7 +113,7 @@ func withWait(c *cobra.Command, wait *time.Duration) *cobra.Command {
 
 // withAccount opens the ledger and calls do with the account of that name.
 func (p *program) withAccount(ctx context.Context, cfg *config.Config, name string, do func(*admin.Account) error) (err error) {
-	store, err := app.ReadLedger(ctx, cfg)
+	store, err := app.EditLedger(ctx, cfg)
 	if err != nil {
 		return err
 	}

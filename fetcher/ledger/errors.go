@@ -1,6 +1,9 @@
 package ledger
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrLeased: another process, or another poll of this process, holds the
@@ -27,3 +30,22 @@ var (
 	// ErrNotFound: no such row.
 	ErrNotFound = errors.New("not in the ledger")
 )
+
+// MovedError: the ledger was copied to another place, and is not used here any more.
+type MovedError struct {
+	Where, To string
+}
+
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("the ledger at %s has moved to %s (popferry state copy): set `state` to that. What was polled since is known only there, so nothing is sent by this one; to go back, copy that one to a new place", e.Where, e.To)
+}
+
+// OlderError: the ledger has the schema of an older version, and is only to be looked at.
+type OlderError struct {
+	Where           string
+	Version, Newest int
+}
+
+func (e *OlderError) Error() string {
+	return fmt.Sprintf("%s has the tables of an older popferry (version %d of the schema, this one has %d), and a command that only looks does not change them: popferry run brings them up to date when it starts", e.Where, e.Version, e.Newest)
+}

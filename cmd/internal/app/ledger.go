@@ -73,9 +73,19 @@ func openLedger(ctx context.Context, cfg *config.Config, look bool) (ledger.Stor
 // ReadLedger opens the ledger without creating it. It returns nil if there is no
 // ledger yet, and that is not an error by the configuration.
 func ReadLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
+	return existing(ctx, cfg, true)
+}
+
+// EditLedger is ReadLedger for a command that changes it: older tables are brought up to
+// date.
+func EditLedger(ctx context.Context, cfg *config.Config) (ledger.Store, error) {
+	return existing(ctx, cfg, false)
+}
+
+func existing(ctx context.Context, cfg *config.Config, look bool) (ledger.Store, error) {
 	existing := *cfg
 	existing.StateCreate = false
-	store, err := openLedger(ctx, &existing, true)
+	store, err := openLedger(ctx, &existing, look)
 	if errors.Is(err, ledger.ErrMissing) && cfg.StateCreate {
 		return nil, nil
 	}
@@ -88,7 +98,7 @@ func openStore(ctx context.Context, cfg *config.Config, look bool) (ledger.Store
 		if err := trust.Current().Ledger(cfg.State); err != nil {
 			return nil, &ConfigError{Err: fmt.Errorf("state: %w", err)}
 		}
-		store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate})
+		store, err := sqlite.Open(ctx, cfg.State, sqlite.Options{Create: cfg.StateCreate, Look: look})
 		if err != nil {
 			return nil, err
 		}

@@ -34,6 +34,8 @@ type Options struct {
 	// Look does not bring older tables up to date: processes of an older version may
 	// be at work there. It is for commands that only look.
 	Look bool
+	// Moved opens a ledger that has moved elsewhere, too.
+	Moved bool
 	// Password is asked for each connection. Nil: what the address, PGPASSFILE or a
 	// client certificate says.
 	Password server.Password
@@ -67,7 +69,8 @@ type Store struct {
 
 // Open opens the ledger at an address, which is a URL or a string of keywords as
 // libpq knows them, and brings its tables up to date. Besides *Error it returns
-// errors that wrap ledger.ErrMissing or ledger.ErrNewer.
+// errors that wrap ledger.ErrMissing or ledger.ErrNewer, a *ledger.MovedError and a
+// *ledger.OlderError.
 func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	db, err := server.New(address, o.Password)
 	if err != nil {

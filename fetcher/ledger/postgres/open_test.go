@@ -66,6 +66,8 @@ func TestVersions(t *testing.T) {
 	opened(t, address, postgres.Options{})
 	s.Exec(t, database, "UPDATE popferry.ledger SET oldest = 1000")
 	refused(t, address, postgres.Options{}, ledger.ErrNewer, "version 1000")
+	s.Exec(t, database, "UPDATE popferry.ledger SET oldest = 1, version = 0")
+	refused(t, address, postgres.Options{Look: true}, nil, "popferry run brings them up to date")
 }
 
 func TestUnsafe(t *testing.T) {

@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"os"
+	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,33 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	shared(t)
 	kind().Run(t)
+}
+
+// TestLaterSchema: a later popferry has brought the tables up to date, by steps that only
+// add. This one goes on writing to them.
+func TestLaterSchema(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	k := kind()
+	k.New = func(t testing.TB) string {
+		address := s.New(t)
+		store, err := postgres.Open(t.Context(), address, postgres.Options{Create: true})
+		if err == nil {
+			err = store.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		database, _, _ := strings.Cut(path.Base(address), "?")
+		s.Exec(t, database, `DO $$ DECLARE name text; BEGIN
+			FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'popferry' LOOP
+				EXECUTE format('ALTER TABLE popferry.%I ADD COLUMN later text NOT NULL DEFAULT %L', name, 'later');
+			END LOOP;
+			UPDATE popferry.ledger SET version = version + 1;
+		END $$`)
+		return address
+	}
+	k.Run(t)
 }
 
 func kind() ledgertest.Kind {

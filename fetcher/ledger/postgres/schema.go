@@ -39,7 +39,8 @@ func migrations() ([]string, error) {
 type version struct {
 	id      string // of the ledger; "": there is none
 	version int
-	oldest  int // that may write
+	oldest  int    // that may write
+	moved   string // where it is now; "": here
 }
 
 // prepare takes the remaining steps of the schema, and returns the ledger's id.
@@ -95,8 +96,10 @@ func (s *Store) judge(v version, newest int, o Options) error {
 	case v.oldest > newest:
 		return fmt.Errorf("%s has version %d of the schema, which only popferrys that know version %d may write to, and this one knows versions up to %d: %w; run the newer popferry",
 			s.db.Where, v.version, v.oldest, newest, ledger.ErrNewer)
+	case v.moved != "" && !o.Moved:
+		return &ledger.MovedError{Where: s.db.Where, To: v.moved}
 	case o.Look && v.version < newest:
-		return errors.New("the ledger has the tables of an older popferry; the next start of popferry run brings them up to date")
+		return &ledger.OlderError{Where: s.db.Where, Version: v.version, Newest: newest}
 	}
 	return nil
 }
@@ -108,7 +111,7 @@ func (s *Store) readVersion(ctx context.Context, conn *pgx.Conn) (v version, err
 	if err := conn.QueryRow(ctx, exists).Scan(&there); err != nil || !there {
 		return version{}, err
 	}
-	err = conn.QueryRow(ctx, "SELECT id::text, version, oldest FROM popferry.ledger").Scan(&v.id, &v.version, &v.oldest)
+	err = conn.QueryRow(ctx, "SELECT id::text, version, oldest, moved FROM popferry.ledger").Scan(&v.id, &v.version, &v.oldest, &v.moved)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return version{}, errors.New("its table popferry.ledger is empty: it is damaged, or not popferry's")
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	driver "modernc.org/sqlite"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 const (
@@ -28,6 +30,11 @@ type Options struct {
 	// Without it, that is ledger.ErrMissing: a lost volume must not cause
 	// everything to be forwarded again.
 	Create bool
+	// Look does not bring older tables up to date, but returns a *ledger.OlderError. It
+	// is for commands that only look.
+	Look bool
+	// Moved opens a ledger that has moved elsewhere, too.
+	Moved bool
 	// Now gives the day for which an outcome is counted. Default: time.Now.
 	Now func() time.Time
 	// Busy is how long to wait for another process that is writing; after that
@@ -51,7 +58,7 @@ type Store struct {
 
 // Open opens the ledger at path and brings its tables up to date. Besides
 // *Error it returns errors that wrap ledger.ErrMissing, ledger.ErrEmpty,
-// ledger.ErrNetworkFS or ledger.ErrNewer.
+// ledger.ErrNetworkFS or ledger.ErrNewer, and a *ledger.MovedError.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	resolved, err := locate(path, o.Create)
 	if err != nil {
@@ -108,7 +115,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	c := newWriteConn(conn)
-	if err := prepare(c, s.path); err != nil {
+	if err := prepare(c, s.path, o); err != nil {
 		return errors.Join(err, c.close())
 	}
 	if s.files, err = statFiles(s.path); err != nil {
@@ -120,13 +127,29 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 }
 
 // prepare brings the database to the newest schema and to write-ahead logging.
-func prepare(c *writeConn, path string) error {
+func prepare(c *writeConn, path string, o Options) error {
 	steps, err := migrations()
 	if err != nil {
 		return err
 	}
+	if o.Look {
+		version, err := checkVersion(c, path, len(steps))
+		if err == nil && version > 0 && version < len(steps) {
+			err = &ledger.OlderError{Where: path, Version: version, Newest: len(steps)}
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := migrate(c, path, steps, false); err != nil {
 		return err
+	}
+	var to string
+	if err := c.scan("SELECT moved FROM ledger", nil, &to); err != nil {
+		return err
+	}
+	if to != "" && !o.Moved {
+		return &ledger.MovedError{Where: path, To: to}
 	}
 	var mode string
 	if err := c.scan("PRAGMA journal_mode = WAL", nil, &mode); err != nil {

@@ -142,7 +142,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a newer one": {
 			make: func(t *testing.T, path string) {
 				_ = create(t, path).Close()
-				statement(t, path, "PRAGMA user_version = 99")
+				statement(t, path, "PRAGMA user_version = 99; UPDATE ledger SET oldest = 99")
 			},
 			want: is(ledger.ErrNewer),
 		},

@@ -17,7 +17,9 @@ const applicationID = 0x706f7066
 var schemaFiles embed.FS
 
 // migrations returns the steps of the schema; the n-th, counted from 0, leads
-// from version n to n+1. The SQL of a released step never changes.
+// from version n to n+1. The SQL of a released step never changes, and from 017 on a
+// step only adds: processes of older versions go on writing meanwhile. One that they
+// must not write to any more sets ledger.oldest to the version that it leads to.
 func migrations() ([]string, error) {
 	names, err := fs.Glob(schemaFiles, "schema/*.sql") // sorted
 	if err != nil {
@@ -45,7 +47,7 @@ func migrate(c *writeConn, path string, steps []string, create bool) error {
 		return err
 	case version == 0 && !create:
 		return empty(path)
-	case version == len(steps):
+	case version >= len(steps):
 		return nil // without a transaction, so as not to wait for a writing process
 	}
 	results, err := c.transaction(func(c *writeConn) error {
@@ -69,7 +71,13 @@ func checkVersion(c *writeConn, path string, newest int) (int, error) {
 	case err != nil:
 		return 0, err
 	case id == applicationID && version > newest:
-		return 0, fmt.Errorf("%s has version %d of the schema, and this popferry knows versions up to %d: %w; run the newer popferry", path, version, newest, ledger.ErrNewer)
+		oldest := version
+		if err := c.scan("SELECT oldest FROM ledger", nil, &oldest); err != nil {
+			return 0, err
+		}
+		if oldest > newest {
+			return 0, fmt.Errorf("%s has version %d of the schema, which only popferrys that know version %d may write to, and this one knows versions up to %d: %w; run the newer popferry", path, version, oldest, newest, ledger.ErrNewer)
+		}
 	case id != applicationID && (id != 0 || version != 0 || tables != 0):
 		return 0, &Error{Doing: "open the ledger", Path: path, Kind: Foreign, Err: fmt.Errorf("application id %d, version %d, %d tables", id, version, tables)}
 	}

@@ -128,3 +128,25 @@ func TestPragmas(t *testing.T) {
 		t.Error("a connection for reading can write, want an error")
 	}
 }
+
+// TestLookDoesNotMigrate: a command that only looks leaves older tables to the popferry
+// that uses them.
+func TestLookDoesNotMigrate(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	statement(t, path, firstSchema(t))
+	_, err := Open(t.Context(), path, Options{Look: true})
+	var older *ledger.OlderError
+	if !errors.As(err, &older) || older.Version != 1 {
+		t.Errorf("error %v, want a *ledger.OlderError of version 1", err)
+	}
+	for _, o := range []Options{{}, {Look: true}} {
+		s, err := Open(t.Context(), path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ CREATE TABLE ledger (
     oldest  integer NOT NULL, -- version that a popferry must know to write here
     origin   text   NOT NULL DEFAULT '', -- server.Timeline when it was made
     timeline text   NOT NULL DEFAULT '', -- when it was last opened
+    moved    text   NOT NULL DEFAULT '', -- ledger.MovedError.To
     single  boolean PRIMARY KEY DEFAULT true CHECK (single) -- there is one row
 );
 INSERT INTO ledger (version, oldest) VALUES (0, 1);
