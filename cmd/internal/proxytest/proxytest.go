@@ -28,6 +28,9 @@ type Options struct {
 	Says string
 	// Silent: nothing is said at all; SilentServer: nothing is said of the server.
 	Silent, SilentServer bool
+	// Dies is after how many octets the proxy cuts its connections, and takes no more
+	// until Revive is called; 0: never.
+	Dies int64
 	// Header is how many octets the answer of an HTTP proxy has beside its first line.
 	Header int
 }
@@ -40,6 +43,10 @@ type Proxy struct {
 	o     Options
 	mu    sync.Mutex
 	asked []string
+	left  int64 // octets until it dies
+	dead  bool
+	// relayed are the clients whose connections it relays.
+	relayed map[net.Conn]bool
 }
 
 // Start starts a proxy on this machine, and stops it at the end of the test.
@@ -49,7 +56,7 @@ func Start(tb testing.TB, o Options) *Proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, o: o}
+	p := &Proxy{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, o: o, left: o.Dies, relayed: make(map[net.Conn]bool)}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -77,9 +84,24 @@ func (p *Proxy) Asked() []string {
 	return append([]string(nil), p.asked...)
 }
 
+// Revive has a proxy that died take connections again, and not die again.
+func (p *Proxy) Revive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead, p.o.Dies = false, 0
+}
+
+// Dead reports whether the proxy has died.
+func (p *Proxy) Dead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
 func (p *Proxy) serve(c net.Conn) {
 	r := bufio.NewReader(c)
 	switch {
+	case p.Dead():
 	case p.o.Silent:
 		_, _ = io.Copy(io.Discard, c)
 	case p.o.Says != "":
@@ -142,7 +164,7 @@ func (p *Proxy) connect(c net.Conn, r *bufio.Reader) {
 	}
 	_, _ = io.WriteString(c, answer)
 	if status == http.StatusOK {
-		relay(c, r, server)
+		p.relay(c, r, server)
 	}
 }
 
@@ -200,7 +222,7 @@ func (p *Proxy) socks(c net.Conn, r *bufio.Reader) {
 	}
 	_, _ = c.Write([]byte{version, reply, 0, 1, 0, 0, 0, 0, 0, 0})
 	if reply == 0 {
-		relay(c, r, server)
+		p.relay(c, r, server)
 	}
 }
 
@@ -215,14 +237,49 @@ func sized(r *bufio.Reader, others int) []byte {
 	return octets
 }
 
-// relay copies both ways until one side hangs up.
-func relay(c net.Conn, r *bufio.Reader, server net.Conn) {
+// relay copies both ways until one side hangs up, or the proxy dies.
+func (p *Proxy) relay(c net.Conn, r *bufio.Reader, server net.Conn) {
+	p.mu.Lock()
+	p.relayed[c] = true
+	p.mu.Unlock()
 	var all sync.WaitGroup
 	all.Go(func() {
-		_, _ = io.Copy(server, r)
+		_, _ = io.Copy(server, &counted{r, p})
 		server.Close()
 	})
-	_, _ = io.Copy(c, server)
+	_, _ = io.Copy(c, &counted{server, p})
 	c.Close()
 	all.Wait()
+	p.mu.Lock()
+	delete(p.relayed, c)
+	p.mu.Unlock()
+}
+
+// counted reads what a proxy relays, until it dies.
+type counted struct {
+	io.Reader
+	proxy *Proxy
+}
+
+// Read implements io.Reader.
+func (r *counted) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	return r.proxy.passes(n), err
+}
+
+// passes counts octets, and returns how many of them the proxy still relays.
+func (p *Proxy) passes(n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.o.Dies == 0 {
+		return n
+	}
+	n = int(min(int64(n), max(0, p.left)))
+	if p.left -= int64(n); p.left == 0 {
+		p.dead = true
+		for c := range p.relayed {
+			c.Close()
+		}
+	}
+	return n
 }
