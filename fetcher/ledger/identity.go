@@ -1,8 +1,12 @@
 package ledger
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Identity identifies a mailbox. UIDs mean nothing outside of their mailbox.
@@ -84,6 +88,59 @@ func Claim(known []Account, claims []Identity) []Claimed {
 		c.out[i].Identity = claim
 	}
 	return c.out
+}
+
+// movedPatience is how long a claim waits for polls of accounts whose mailbox was
+// edited; movedRetry is the pause between two looks.
+const (
+	movedPatience = 30 * time.Second
+	movedRetry    = 100 * time.Millisecond
+)
+
+// LeaseMoved takes the leases of the known accounts whose rows a claim changes: a poll
+// that is under way has read them. The error is ErrLeased where one is held for longer
+// than half a minute, or until ctx ends.
+func LeaseMoved(ctx context.Context, known []Account, claims []Identity, lease func(context.Context, int64) (Lease, error)) (release func() error, err error) {
+	var held []Lease
+	release = func() (err error) {
+		for _, l := range held {
+			err = errors.Join(err, l.Release())
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, movedPatience)
+	defer cancel()
+	for _, c := range Claim(known, claims) {
+		if !c.Moved {
+			continue
+		}
+		l, err := leaseSoon(ctx, c.ID, lease)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("account %q, whose mailbox was edited: %w; try again when that poll has ended", c.Name, err), release())
+		}
+		held = append(held, l)
+	}
+	return release, nil
+}
+
+// leaseSoon takes a lease as soon as it is free, or returns ErrLeased when ctx ends.
+func leaseSoon(ctx context.Context, account int64, lease func(context.Context, int64) (Lease, error)) (Lease, error) {
+	tick := time.NewTicker(movedRetry)
+	defer tick.Stop()
+	for {
+		l, err := lease(ctx, account)
+		switch {
+		case err == nil:
+			return l, nil
+		case !errors.Is(err, ErrLeased):
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // claiming is one call of Claim.

@@ -52,8 +52,13 @@ func (r *Record) Retry(now time.Time) bool {
 // Sending it is in doubt whether the message was accepted. The message becomes
 // Unknown, and is sent again; it is Held if that was the last of MaxDoubts in a
 // row, for it may be the message at which popferry ends. Recipients who have the
-// message or refused it stay as they are.
-func (r *Record) Interrupt() {
+// message or refused it stay as they are. Where the process did not die, but has lost
+// the ledger, the doubt says nothing about the message and does not count.
+func (r *Record) Interrupt(ledgerLost bool) {
+	interrupted := interrupted
+	if ledgerLost {
+		interrupted = outOfReach
+	}
 	held := false
 	for i := range r.Recipients {
 		rcpt := &r.Recipients[i]
@@ -61,7 +66,9 @@ func (r *Record) Interrupt() {
 		case Forwarded, Held:
 			continue
 		case Sending:
-			rcpt.Doubts++
+			if !ledgerLost {
+				rcpt.Doubts++
+			}
 		}
 		rcpt.State, rcpt.Code, rcpt.Text = Unknown, 0, interrupted
 		if rcpt.Doubts >= MaxDoubts {
@@ -78,7 +85,10 @@ func (r *Record) Interrupt() {
 	}
 }
 
-const interrupted = "popferry ended before it had the destination's answer on disk"
+const (
+	interrupted = "popferry ended before it had the destination's answer on disk"
+	outOfReach  = "the ledger was out of reach before the destination's answer was on disk"
+)
 
 var killed = fmt.Sprintf("%s, %d times in a row; each time the message may have arrived", interrupted, MaxDoubts)
 

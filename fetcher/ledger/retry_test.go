@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,7 +105,14 @@ func TestInterrupt(t *testing.T) {
 			{Address: "sending", State: ledger.Sending, Attempts: test.attempts, NextAttempt: later, Doubts: test.doubts},
 			{Address: "refused", State: ledger.Held, Attempts: 1},
 		}}
-		r.Interrupt()
+		lost := *r
+		lost.Recipients = slices.Clone(r.Recipients)
+		if lost.Interrupt(true); lost.State != ledger.Unknown || lost.Recipients[1].Doubts != test.doubts {
+			if test.doubts < ledger.MaxDoubts {
+				t.Errorf("%s, of a process that has lost the ledger: %s after %d doubts; want unknown after %d", name, lost.State, lost.Recipients[1].Doubts, test.doubts)
+			}
+		}
+		r.Interrupt(false)
 		rc := r.Recipients[1]
 		if r.State != test.want || rc.State != test.want || rc.Doubts != test.doubts+1 || r.Cause.Code != test.code || r.Cause.Text == "" || rc.Text != r.Cause.Text {
 			t.Errorf("%s: the message is %s for %+v, its recipient %+v; want %s for %s, after %d doubts", name, r.State, r.Cause, rc, test.want, test.code, test.doubts+1)

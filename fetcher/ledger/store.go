@@ -31,7 +31,8 @@ type Store interface {
 type Accounts interface {
 	// Claim makes these identities the accounts of this configuration, by the rules
 	// of the function Claim. It returns one account for each, in order, all with an
-	// ID. On an error nothing changes.
+	// ID. On an error nothing changes: it is ErrLeased where an edited account is polled
+	// for half a minute, or until the context ends.
 	Claim(context.Context, []Identity) ([]Account, error)
 	// Accounts returns all accounts that were ever claimed, by name.
 	Accounts(context.Context) ([]Account, error)

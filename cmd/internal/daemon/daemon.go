@@ -41,17 +41,20 @@ type Options struct {
 // daemon is what outlives a configuration.
 type daemon struct {
 	Options
-	stop       *Stop
-	shared     ledger.Shared // nil: no other process has the ledger
-	began      time.Time
-	files      *watch.Watcher
-	systemd    systemd
-	view       *report.LedgerView
-	http       *httpServer
-	desk       *mailboxes.Desk
-	changed    chan struct{} // the configuration's files have been changed
-	requests   pollRequests
-	background sync.WaitGroup // generations that are being stopped
+	stop     *Stop
+	shared   ledger.Shared // nil: no other process has the ledger
+	began    time.Time
+	files    *watch.Watcher
+	systemd  systemd
+	view     *report.LedgerView
+	http     *httpServer
+	desk     *mailboxes.Desk
+	changed  chan struct{} // the configuration's files have been changed
+	requests pollRequests
+	// reloadAgain: a new configuration has to wait for a poll in another process. For
+	// the loop alone.
+	reloadAgain bool
+	background  sync.WaitGroup // generations that are being stopped
 
 	mu      sync.Mutex
 	current *generation    // stopped while the next one is prepared; nil before the first and where none could be started
@@ -128,7 +131,7 @@ func (d *daemon) loop() error {
 		case <-d.Signals.Reload:
 			d.reload()
 		case <-restart.C:
-			if d.running() == nil {
+			if d.running() == nil || d.reloadAgain {
 				d.reload()
 			}
 		case <-d.changed:

@@ -9,6 +9,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/watch"
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 // reload replaces the configuration by the one that the files have now. If that
@@ -30,7 +31,9 @@ func (d *daemon) reload() {
 		return
 	}
 	defer d.requeue(ended, busy)
+	d.reloadAgain = false
 	if err := d.start(cfg); err != nil {
+		d.reloadAgain = errors.Is(err, ledger.ErrLeased) // nobody says when that ends
 		d.Log.Error("the new configuration cannot be used, the old one goes on", "error", err)
 		d.startOld(oldCfg)
 		return

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -52,12 +53,20 @@ func testClaimMoved(t *testing.T, k Kind) {
 	}
 	edited := ledger.Account{ID: f.account.ID, Identity: f.account.Identity, Listed: epoch, LastPoll: epoch}
 	edited.Host = "pop.example.org"
+	soon, cancel := context.WithTimeout(f, time.Second/10)
+	defer cancel()
+	_, err := f.store.Claim(soon, []ledger.Identity{edited.Identity})
+	wantError(t, "while it is polled", err, ledger.ErrLeased)
+	equal(t, "UIDs", uids(), []string{"1", "a\x00b"})
+	must(t, f.lease.Release())
 	for range 2 { // a second edit changes no UID once more
 		equal(t, "edited", claim(t, f.store, edited.Identity), []ledger.Account{edited})
 		equal(t, "UIDs", uids(), []string{"moved 1", "moved a\x00b"})
 		edited.Host = "pop.example.com"
 	}
+	f.lease = take(t, f.store, f.account.ID)
 	f.put(t, in(ledger.Forwarded, "1")) // another message under a UID of before
+	must(t, f.lease.Release())
 	edited.Username = "eva"
 	claim(t, f.store, edited.Identity)
 	equal(t, "UIDs", uids(), []string{"moved 1", "moved a\x00b", "moved 1"})

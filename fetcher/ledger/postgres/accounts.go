@@ -46,7 +46,7 @@ const claimLock = 0x706f7066_0000_0002
 // rules of ledger.Claim: known ones are found, renamed ones keep their rows,
 // new ones are inserted, and the rows of edited ones get ledger.MovedUID. It
 // returns one account for each claim, in order, all with an ID. On an error nothing
-// changes.
+// changes; it is ledger.ErrLeased where an edited one is polled for too long.
 func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts []ledger.Account, err error) {
 	known, err := query(ctx, s, accountFields, selectAccounts+" ORDER BY id")
 	if err != nil {
@@ -55,6 +55,11 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 	if accounts, changed := claim(known, claims); len(changed) == 0 {
 		return accounts, nil // a start that changes no account waits for nobody
 	}
+	release, err := ledger.LeaseMoved(ctx, known, claims, s.Lease)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	err = s.write(ctx, &change{run: func(ctx context.Context, s *session, _ *counts) error {
 		c := s.conn
 		if _, err := c.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(claimLock)); err != nil {

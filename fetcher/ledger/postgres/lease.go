@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/postgres/server"
 )
@@ -19,6 +21,7 @@ type Lease struct {
 	session *session
 	account int64
 	row     atomic.Pointer[ledger.Account] // nil: it may have changed since it was read
+	noted   atomic.Bool                    // who holds it
 
 	copies     staged // by ledger.Known.CopyFile
 	quarantine staged // by ledger.Record.Trace
@@ -65,8 +68,12 @@ func (l *Lease) begin(ctx context.Context) error {
 		return err
 	}
 	if len(sending) > 0 {
+		lost, err := l.outlived(ctx)
+		if err != nil {
+			return err
+		}
 		for _, r := range sending {
-			r.Interrupt()
+			r.Interrupt(lost)
 		}
 		if err := l.Put(ctx, sending...); err != nil {
 			return err
@@ -74,6 +81,29 @@ func (l *Lease) begin(ctx context.Context) error {
 	}
 	l.row.Store(&row)
 	return nil
+}
+
+// outlived reports whether the last holder that sent something is alive, and has lost
+// the session that had its lease.
+func (l *Lease) outlived(ctx context.Context) (is bool, err error) {
+	err = l.store.scan(ctx, `SELECT EXISTS (SELECT FROM holders h LEFT JOIN replicas r ON r.id = h.process
+		WHERE h.account = $1 AND (r.session > h.session OR h.process = $2 AND $3 > h.session))`, []any{l.account, l.store.process, l.session.number}, &is)
+	return is, err
+}
+
+// noteHolder notes who is about to send something, once.
+func (l *Lease) noteHolder(ctx context.Context) error {
+	if l.noted.Load() {
+		return nil
+	}
+	err := l.write(ctx, &change{async: true, alone: true, queue: func(b *pgx.Batch, _ *counts) {
+		b.Queue("INSERT INTO holders (account, process, session) VALUES ($1, $2, $3) ON CONFLICT (account) DO UPDATE SET (process, session) = (excluded.process, excluded.session)",
+			l.account, l.store.process, l.session.number)
+	}})
+	if err == nil {
+		l.noted.Store(true)
+	}
+	return err
 }
 
 // Release gives the lease back once the current changes are on disk. A second

@@ -198,6 +198,39 @@ func TestSettleLate(t *testing.T) {
 	}
 }
 
+// TestDoubtsOfALostLedger: that a process has lost its session while it was sending
+// says nothing about the message. That it died may.
+func TestDoubtsOfALostLedger(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		dies bool
+		want int // doubts
+	}{{"the process goes on", false, 0}, {"the process dies", true, 1}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := setup(t, shared(t))
+			beat := func() error {
+				_, err := f.store.Beat(t.Context(), ledger.Replica{Name: "first"})
+				return err
+			}
+			f.must(beat())
+			l := f.lease(f.store)
+			r := intent()
+			f.must(l.Put(t.Context(), r))
+			if test.dies {
+				f.must(f.store.Close())
+			} else {
+				f.cut(f.name)
+				f.until("it has another session", beat)
+			}
+			found, err := f.leaseSoon(f.open("second")).Record(t.Context(), r.ID)
+			f.must(err)
+			if got := found.Recipients[0].Doubts; found.State != ledger.Unknown || got != test.want {
+				t.Errorf("%s after %d doubts, want unknown after %d", found.State, got, test.want)
+			}
+		})
+	}
+}
+
 // TestSettleTooLate: what another process has begun since is not undone.
 func TestSettleTooLate(t *testing.T) {
 	f := setup(t, shared(t))

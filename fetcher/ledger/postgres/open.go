@@ -57,6 +57,7 @@ type Store struct {
 	writer *writer
 
 	process  [16]byte     // names this process to the others
+	sessions atomic.Int64 // how many were opened
 	lastBeat atomic.Int64 // Unix time in milliseconds; 0: there was none
 
 	mu     sync.Mutex
@@ -123,7 +124,7 @@ func (s *Store) dialWriting(ctx context.Context) (*session, error) {
 		_ = conn.Close(ctx)
 		return nil, err
 	}
-	return &session{conn: conn, over: make(chan struct{})}, nil
+	return &session{conn: conn, number: s.sessions.Add(1), over: make(chan struct{})}, nil
 }
 
 // reopen opens a session after the last one was lost. It must be the same ledger.

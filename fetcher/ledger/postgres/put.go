@@ -43,6 +43,11 @@ func (l *Lease) Put(ctx context.Context, recs ...*ledger.Record) error {
 	if slices.ContainsFunc(puts, put.hasOctets) {
 		c = &change{run: func(_ context.Context, s *session, n *counts) error { return putOctets(s, puts, n) }}
 	}
+	if slices.ContainsFunc(recs, func(r *ledger.Record) bool { return r.State == ledger.Sending }) {
+		if err := l.noteHolder(ctx); err != nil {
+			return err
+		}
+	}
 	if err := l.write(ctx, c); err != nil {
 		return err
 	}

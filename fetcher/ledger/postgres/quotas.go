@@ -66,6 +66,9 @@ func (l *Lease) PutWithin(ctx context.Context, q ledger.Quota, octets int64, r *
 	if err != nil {
 		return err
 	}
+	if err := l.noteHolder(ctx); err != nil {
+		return err
+	}
 	var refused error
 	err = l.write(ctx, &change{run: func(ctx context.Context, s *session, n *counts) error {
 		if refused, err = l.spend(ctx, s.conn, q, octets); err != nil || refused != nil {

@@ -33,9 +33,9 @@ func (s *Store) Beat(ctx context.Context, r ledger.Replica) (news ledger.News, e
 	}
 	err = s.write(ctx, &change{async: true, queue: func(b *pgx.Batch, _ *counts) {
 		news = ledger.News{} // it may run a second time
-		b.Queue(`INSERT INTO replicas (id, name, version, started, beat, leases, sick) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (id) DO UPDATE SET (beat, leases, sick) = (excluded.beat, excluded.leases, excluded.sick)`,
-			s.process, text(r.Name), text(r.Version), moment(r.Started), moment(now), leases, text(r.Sick))
+		b.Queue(`INSERT INTO replicas (id, name, version, started, beat, leases, sick, session) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (id) DO UPDATE SET (beat, leases, sick, session) = (excluded.beat, excluded.leases, excluded.sick, excluded.session)`,
+			s.process, text(r.Name), text(r.Version), moment(r.Started), moment(now), leases, text(r.Sick), s.sessions.Load())
 		b.Queue("DELETE FROM replicas WHERE beat < $1", moment(now.Add(-replicaLife)))
 		b.Queue("DELETE FROM sightings WHERE at < $1", moment(now.Add(-sightingLife)))
 		b.Queue("SELECT account, at FROM requests ORDER BY at").Query(func(rows pgx.Rows) (err error) {

@@ -30,7 +30,8 @@ const (
 // session is the one connection through which all writes of the process go, with
 // the locks that are its leases. The writer alone uses the connection.
 type session struct {
-	conn *pgx.Conn
+	conn   *pgx.Conn
+	number int64 // of those of this process, from 1
 	pulse
 	over chan struct{} // closed when it is lost
 }

@@ -42,10 +42,18 @@ func (s *Store) account(ctx context.Context, id int64) (ledger.Account, error) {
 // rules of ledger.Claim: known ones are found, renamed ones keep their rows,
 // new ones are inserted, and the rows of edited ones get ledger.MovedUID. It
 // returns one account for each claim, in order, all with an ID. On an error nothing
-// changes.
-func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) ([]ledger.Account, error) {
-	var accounts []ledger.Account
-	err := s.write(ctx, func(c *writeConn) error {
+// changes; it is ledger.ErrLeased where an edited one is polled for too long.
+func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts []ledger.Account, err error) {
+	known, err := s.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	release, err := ledger.LeaseMoved(ctx, known, claims, s.Lease)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	err = s.write(ctx, func(c *writeConn) error {
 		known, err := query(context.Background(), c.conn, accountFields, selectAccounts+" ORDER BY id")
 		if err != nil {
 			return err

@@ -79,7 +79,7 @@ func (l *Lease) begin(ctx context.Context) error {
 		return explain("read the ledger", l.store.path, err)
 	}
 	for _, r := range sending {
-		r.Interrupt()
+		r.Interrupt(false)
 	}
 	return l.Put(ctx, sending...)
 }

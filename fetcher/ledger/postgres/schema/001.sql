@@ -179,7 +179,16 @@ CREATE TABLE replicas (
     started timestamptz,
     beat    timestamptz NOT NULL,
     leases  integer NOT NULL,
-    sick    text    NOT NULL
+    sick    text    NOT NULL,
+    session bigint  NOT NULL -- how many it has opened; the last one is open
+);
+
+-- Who was the last to send messages of an account, and in which of its sessions: if
+-- that one is over and the process is not, it has lost the ledger.
+CREATE TABLE holders (
+    account bigint PRIMARY KEY REFERENCES accounts ON DELETE CASCADE,
+    process uuid   NOT NULL,
+    session bigint NOT NULL
 );
 
 -- Polls that users want now (ledger.Request).
