@@ -16,7 +16,7 @@ type historic struct {
 	timeline string
 }
 
-func (d historic) Timeline() string { return d.timeline }
+func (d historic) Timelines() (made, now string) { return "system/1", d.timeline }
 
 // failover has the ledger lose all that it knew. If told, it has another timeline then.
 func (f *fixture) failover(told bool) {

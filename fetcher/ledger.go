@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,9 +39,9 @@ type QuarantineKeeper interface {
 // Dated is a lease whose ledger may have lost its last moments: a database's standby that
 // had not got them has become the primary, or a backup was restored.
 type Dated interface {
-	// Timeline names the ledger's history: another one begins when something may have
-	// been lost. "" is not known.
-	Timeline() string
+	// Timelines name the ledger's histories: that in which it was made, and the one now.
+	// Another one begins when something may have been lost. "" is not known.
+	Timelines() (made, now string)
 }
 
 // AccountRow reads and writes what is remembered of the account.
@@ -135,10 +136,14 @@ type failover struct {
 // begin finds out whether that is so, and puts in doubt what was sent before.
 func (f *failover) begin(ctx context.Context, p *poll) error {
 	dated, ok := p.lease.(Dated)
-	if !ok || dated.Timeline() == p.row.Server.Timeline {
+	if !ok {
 		return nil
 	}
-	if f.timeline = dated.Timeline(); f.timeline == "" || p.Destination.Finder == nil {
+	made, now := dated.Timelines()
+	if now == cmp.Or(p.row.Server.Timeline, made) {
+		return nil
+	}
+	if f.timeline = now; now == "" || p.Destination.Finder == nil {
 		return nil
 	}
 	return doubt.All(ctx, p.lease)

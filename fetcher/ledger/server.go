@@ -15,7 +15,7 @@ type ServerFacts struct {
 	LastBody   time.Time `json:"last_body,omitzero"`    // when a message last arrived whole
 	MostBodies int       `json:"most_bodies,omitempty"` // messages that arrived whole in one session, at most
 	Given      Given     `json:"given,omitzero"`
-	// Timeline is the last one of the ledger (Lease.Timeline) under which all that the
+	// Timeline is the last one of the ledger under which all that the
 	// server listed was dealt with.
 	Timeline string `json:"timeline,omitempty"`
 }

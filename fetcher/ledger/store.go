@@ -14,6 +14,7 @@ type Store interface {
 	Routes
 	Notices
 	Tokens
+	Mover
 
 	// Lease takes the lease of an account. It returns ErrLeased at once if this or
 	// another process holds it, and ErrNotFound if there is no such account. Messages

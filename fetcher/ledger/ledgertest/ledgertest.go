@@ -58,6 +58,7 @@ func (k Kind) Run(t *testing.T) {
 		{"a quota outlives a clock that was ahead", testQuotaClock},
 		{"notices come back as they were put", testNotices},
 		{"sign-ins come back as they were put", testTokens},
+		{"all of a ledger can be moved to another one", testMove},
 		{"the lease of a sign-in is held once", testTokenLease},
 		{"one process at a time renews a sign-in", testTokenProcesses},
 		{"renewals survive kill -9", testTokenKilled},

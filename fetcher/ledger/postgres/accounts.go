@@ -32,9 +32,6 @@ func (s *Store) account(ctx context.Context, id int64) (a ledger.Account, err er
 	if errors.Is(err, pgx.ErrNoRows) {
 		return a, fmt.Errorf("account %d: %w", id, ledger.ErrNotFound)
 	}
-	if a.Server.Timeline == "" {
-		a.Server.Timeline = s.past.begun()
-	}
 	return a, err
 }
 

@@ -79,10 +79,12 @@ func putOctets(s *session, puts []put, n *counts) error {
 	return nil
 }
 
+const putCopy = "INSERT INTO copies (message, position, octets) VALUES ($1, $2, $3)"
+
 // writeOctets writes the octets of a record that is written, piece by piece.
 func (p *put) writeOctets(s *session) error {
 	if p.copy != nil {
-		err := writePieces(s, p.copy, "DELETE FROM copies WHERE message = $1", "INSERT INTO copies (message, position, octets) VALUES ($1, $2, $3)", p.id)
+		err := writePieces(s, p.copy, "DELETE FROM copies WHERE message = $1", putCopy, p.id)
 		if err != nil {
 			return fmt.Errorf("the copy of the message with UID %q: %w", p.rec.UID, err)
 		}

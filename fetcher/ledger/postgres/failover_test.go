@@ -22,9 +22,9 @@ func TestFailover(t *testing.T) {
 	var told []postgres.Failover
 	f.store.OnFailover(func(f postgres.Failover) { told = append(told, f) })
 	l := f.lease(f.store)
-	before, made := l.(*postgres.Lease).Timeline(), f.timelineOf(l)
+	made, before := l.(*postgres.Lease).Timelines()
 	if before == "" || made != before {
-		t.Fatalf("the timeline is %q, and the account was dealt with in %q; want the same one", before, made)
+		t.Fatalf("the timeline is %q, and the ledger was made in %q; want the same one", before, made)
 	}
 	kept := intent()
 	f.must(l.Put(t.Context(), kept))
@@ -45,9 +45,9 @@ func TestFailover(t *testing.T) {
 	if known.Len() != 1 {
 		t.Errorf("%d messages are left, want the one that the standby had", known.Len())
 	}
-	after := l.(*postgres.Lease).Timeline()
-	if after == before || f.timelineOf(l) != before {
-		t.Errorf("the timeline is %q, the account's %q; want another one than before, and the account's still %q", after, f.timelineOf(l), before)
+	made, after := l.(*postgres.Lease).Timelines()
+	if after == before || made != before {
+		t.Errorf("the timeline is %q, that in which the ledger was made %q; want another one than before, and still %q", after, made, before)
 	}
 	want := postgres.Failover{Was: before, Is: after}
 	if len(told) != 1 || told[0] != want {

@@ -59,6 +59,9 @@ func (s *Store) lease(ctx context.Context, account int64) (*Lease, error) {
 // that earlier holders wrote is there: PostgreSQL gives a lock away only once the
 // transactions of its session have ended.
 func (l *Lease) begin(ctx context.Context) error {
+	if err := l.store.notMoved(ctx); err != nil {
+		return err
+	}
 	row, err := l.store.account(ctx, l.account)
 	if err != nil {
 		return err
@@ -139,9 +142,10 @@ func (l *Lease) Alive() error {
 // Lost is closed when the lease is lost for sure.
 func (l *Lease) Lost() <-chan struct{} { return l.session.over }
 
-// Timeline names the history that the ledger's database writes; "": it does not tell.
-// In another one than before, the last that was committed before may be missing.
-func (l *Lease) Timeline() string { return l.store.past.timeline().String() }
+// Timelines name the histories in which the ledger was made and that its database writes
+// now; "": it does not tell. In another one than before, the last that was committed
+// before may be missing.
+func (l *Lease) Timelines() (made, now string) { return l.store.past.timelines() }
 
 // write runs a change of the store under the lease.
 func (l *Lease) write(ctx context.Context, c *change) error {

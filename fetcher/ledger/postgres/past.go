@@ -80,17 +80,10 @@ func (p *past) moveTo(is server.Timeline, origin, was string) (tell func(Failove
 	return p.tell, f
 }
 
-func (p *past) timeline() server.Timeline {
+func (p *past) timelines() (made, now string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.now
-}
-
-// begun is the timeline in which the ledger was made.
-func (p *past) begun() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.origin
+	return p.origin, p.now.String()
 }
 
 // OnFailover has each failover told to a function, also those that were noticed before.

@@ -54,6 +54,29 @@ func (s *Store) unseal(t *ledger.Token) (err error) {
 	return err
 }
 
+// sealed is a sign-in with its tokens sealed.
+func (s *Store) sealed(t ledger.Token) (ledger.Token, error) {
+	access, err := s.seal.Seal(t.Access, t.TokenKey, "access")
+	if err != nil {
+		return t, err
+	}
+	refresh, err := s.seal.Seal(t.Refresh, t.TokenKey, "refresh")
+	t.Access, t.Refresh = access, refresh
+	return t, err
+}
+
+const putToken = `INSERT INTO tokens (key, ` + tokenColumns + `, room) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+	ON CONFLICT (key) DO UPDATE SET (access, refresh, url, header, scopes, signed, obtained, ends, until, rotation, asked, cause_code, cause_text, refused, refusals, told, room) =
+	(excluded.access, excluded.refresh, excluded.url, excluded.header, excluded.scopes, excluded.signed, excluded.obtained, excluded.ends, excluded.until, excluded.rotation,
+	excluded.asked, excluded.cause_code, excluded.cause_text, excluded.refused, excluded.refusals, excluded.told, excluded.room)`
+
+// tokenValues are those of putToken, for a sealed sign-in; so many octets are kept free.
+func tokenValues(t ledger.Token, room int) []any {
+	return []any{tokenHash(t.TokenKey), text(t.Provider), text(t.Client), text(t.User), octets(t.Access), octets(t.Refresh), text(t.URL), t.Header, text(t.Scopes),
+		moment(t.Signed), moment(t.Obtained), moment(t.Ends), moment(t.Until), int(t.Rotation), moment(t.Asked),
+		text(t.Refusal.Code), text(t.Refusal.Text), moment(t.Refusal.At), t.Refusal.Count, moment(t.Told), make([]byte, room)}
+}
+
 // TokenLease is the right to change one sign-in. It is for one goroutine.
 type TokenLease struct {
 	store   *Store
@@ -99,23 +122,12 @@ func (l *TokenLease) Token(ctx context.Context) (ledger.Token, error) {
 // with it, and go with the next Put: so a disk that is nearly full shows before
 // something comes that must not be lost.
 func (l *TokenLease) Put(ctx context.Context, t ledger.Token, room int) error {
-	access, err := l.store.seal.Seal(t.Access, l.key, "access")
+	t.TokenKey = l.key
+	t, err := l.store.sealed(t)
 	if err != nil {
 		return err
 	}
-	refresh, err := l.store.seal.Seal(t.Refresh, l.key, "refresh")
-	if err != nil {
-		return err
-	}
-	return l.write(ctx, func(b *pgx.Batch, _ *counts) {
-		b.Queue(`INSERT INTO tokens (key, `+tokenColumns+`, room) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-			ON CONFLICT (key) DO UPDATE SET (access, refresh, url, header, scopes, signed, obtained, ends, until, rotation, asked, cause_code, cause_text, refused, refusals, told, room) =
-			(excluded.access, excluded.refresh, excluded.url, excluded.header, excluded.scopes, excluded.signed, excluded.obtained, excluded.ends, excluded.until, excluded.rotation,
-			excluded.asked, excluded.cause_code, excluded.cause_text, excluded.refused, excluded.refusals, excluded.told, excluded.room)`,
-			tokenHash(l.key), text(l.key.Provider), text(l.key.Client), text(l.key.User), octets(access), octets(refresh), text(t.URL), t.Header, text(t.Scopes),
-			moment(t.Signed), moment(t.Obtained), moment(t.Ends), moment(t.Until), int(t.Rotation), moment(t.Asked),
-			text(t.Refusal.Code), text(t.Refusal.Text), moment(t.Refusal.At), t.Refusal.Count, moment(t.Told), make([]byte, room))
-	})
+	return l.write(ctx, func(b *pgx.Batch, _ *counts) { b.Queue(putToken, tokenValues(t, room)...) })
 }
 
 // Delete removes the sign-in. One that does not exist is no error. The database

@@ -192,13 +192,18 @@ func (s *Store) Notices(ctx context.Context) ([]ledger.Notice, error) {
 	return list, explain("read the ledger", s.path, err)
 }
 
+const putNotice = "REPLACE INTO notices (account, since, told, held, held_at) VALUES (?, ?, ?, ?, ?)"
+
+func noticeValues(n ledger.Notice) []any {
+	return []any{n.Account, millis(n.Since), millis(n.Told), ids(n.Held), millis(n.HeldAt)}
+}
+
 // PutNotices writes what the user was notified of, for all of these accounts
 // or for none.
 func (s *Store) PutNotices(ctx context.Context, list ...ledger.Notice) error {
 	return s.write(ctx, func(c *writeConn) error {
 		for _, n := range list {
-			if _, err := c.exec("REPLACE INTO notices (account, since, told, held, held_at) VALUES (?, ?, ?, ?, ?)",
-				n.Account, millis(n.Since), millis(n.Told), ids(n.Held), millis(n.HeldAt)); err != nil {
+			if _, err := c.exec(putNotice, noticeValues(n)...); err != nil {
 				return err
 			}
 		}

@@ -67,6 +67,9 @@ func (s *Store) lease(ctx context.Context, account int64) (*Lease, error) {
 // released the lock, and a dead one writes no more. So most leases begin
 // without a transaction.
 func (l *Lease) begin(ctx context.Context) error {
+	if err := l.store.notMoved(ctx); err != nil {
+		return err
+	}
 	row, err := l.store.account(ctx, l.account)
 	if err != nil {
 		return err

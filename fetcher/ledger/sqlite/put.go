@@ -239,3 +239,80 @@ func (l *Lease) each(c *writeConn, ids []int64, want ledger.State, query string,
 	}
 	return nil
 }
+
+// usageQuery sums what was sent since a time, by all accounts and by one. What was
+// noted for later than now, under a clock that was ahead, counts too.
+const usageQuery = `SELECT coalesce(sum(messages), 0), coalesce(sum(octets), 0),
+	coalesce(sum(iif(account = ?, messages, 0)), 0), coalesce(sum(iif(account = ?, octets, 0)), 0) FROM sent WHERE quota = ? AND minute > ?`
+
+// usage reads what was sent within the time of each limit.
+func (l *Lease) usage(q ledger.Quota, scan func(query string, args []any, dest ...any) error) ([]ledger.Usage, error) {
+	used := make([]ledger.Usage, len(q.Limits))
+	for i, limit := range q.Limits {
+		u := &used[i]
+		since := l.store.now().Add(-limit.Per - ledger.Minute).UnixMilli() // a minute counts until its last moment is that old
+		if err := scan(usageQuery, []any{l.account, l.account, q.Key, since}, &u.All.Messages, &u.All.Octets, &u.Own.Messages, &u.Own.Octets); err != nil {
+			return nil, err
+		}
+	}
+	return used, nil
+}
+
+// Usage returns what was sent within the time of each limit of a quota, as far as
+// PutWithin has counted it. What was noted under a clock that was ahead counts as sent
+// now from then on, so that no wait is longer than a limit's time.
+func (l *Lease) Usage(ctx context.Context, q ledger.Quota) ([]ledger.Usage, error) {
+	minute := l.store.now().Truncate(ledger.Minute).UnixMilli()
+	var ahead bool
+	err := l.store.read.scan(ctx, "SELECT EXISTS (SELECT 1 FROM sent WHERE quota = ? AND minute > ?)", []any{q.Key, minute}, &ahead)
+	if err == nil && ahead {
+		err = l.write(ctx, func(c *writeConn) error {
+			if _, err := c.exec(`INSERT INTO sent (quota, minute, account, messages, octets)
+				SELECT quota, ?2, account, sum(messages), sum(octets) FROM sent WHERE quota = ?1 AND minute > ?2 GROUP BY account
+				ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, octets = octets + excluded.octets`, q.Key, minute); err != nil {
+				return err
+			}
+			_, err := c.exec("DELETE FROM sent WHERE quota = ? AND minute > ?", q.Key, minute)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, explain("read the ledger", l.store.path, err)
+	}
+	used, err := l.usage(q, func(query string, args []any, dest ...any) error { return l.store.read.scan(ctx, query, args, dest...) })
+	return used, explain("read the ledger", l.store.path, err)
+}
+
+// PutWithin is Put for one record whose message is about to be sent: it is counted,
+// with its octets, in the same transaction. If the quota does not admit it nothing is
+// written, and the error is ledger.ErrQuotaUsedUp or ledger.ErrQuotaTooSmall.
+func (l *Lease) PutWithin(ctx context.Context, q ledger.Quota, octets int64, r *ledger.Record) error {
+	var id int64
+	var refused error
+	err := l.write(ctx, func(c *writeConn) error {
+		used, err := l.usage(q, c.scan)
+		if err != nil {
+			return err
+		}
+		sent := ledger.Amount{Messages: 1, Octets: octets}
+		if refused = q.Admits(used, sent); refused != nil {
+			return nil //nolint:nilerr // the ledger works
+		}
+		now := l.store.now()
+		if _, err := c.exec(`INSERT INTO sent (quota, minute, account, messages, octets) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET messages = messages + excluded.messages, octets = octets + excluded.octets`,
+			q.Key, now.Truncate(ledger.Minute).UnixMilli(), l.account, sent.Messages, sent.Octets); err != nil {
+			return err
+		}
+		if _, err := c.exec("DELETE FROM sent WHERE quota = ? AND minute < ?", q.Key, now.Add(-ledger.QuotaLife).UnixMilli()); err != nil {
+			return err
+		}
+		id, err = l.put(c, r)
+		return err
+	})
+	if err != nil || refused != nil {
+		return errors.Join(err, refused)
+	}
+	r.ID, r.Account = id, l.account
+	return nil
+}

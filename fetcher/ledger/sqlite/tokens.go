@@ -30,6 +30,9 @@ func tokenValues(t ledger.Token) []any {
 		millis(t.Ends), millis(t.Until), int(t.Rotation), millis(t.Asked), t.Refusal.Code, t.Refusal.Text, millis(t.Refusal.At), t.Refusal.Count, millis(t.Told)}
 }
 
+// putToken writes tokenValues, and the octets that are kept free.
+const putToken = "REPLACE INTO tokens (" + tokenColumns + ", room) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, zeroblob(?))"
+
 // Token returns a sign-in, or ledger.ErrNotFound.
 func (s *Store) Token(ctx context.Context, key ledger.TokenKey) (ledger.Token, error) {
 	var t ledger.Token
@@ -106,8 +109,7 @@ func (l *TokenLease) Token(ctx context.Context) (ledger.Token, error) {
 func (l *TokenLease) Put(ctx context.Context, t ledger.Token, room int) error {
 	t.TokenKey = l.key
 	return l.write(ctx, func(c *writeConn) error {
-		_, err := c.exec("REPLACE INTO tokens ("+tokenColumns+", room) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, zeroblob(?))",
-			append(tokenValues(t), room)...)
+		_, err := c.exec(putToken, append(tokenValues(t), room)...)
 		return err
 	})
 }
