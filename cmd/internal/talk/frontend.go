@@ -27,7 +27,7 @@ type Mark string
 
 // The marks.
 const (
-	Said     Mark = "said"
+	Plain    Mark = "plain"
 	Note     Mark = "note" // to be heeded
 	Address  Mark = "address"
 	Success  Mark = "ok"
@@ -60,8 +60,10 @@ func (t *Talk) Say(format string, args ...any) {
 		t.Add(Line{Mark: Note, Text: note})
 	case strings.HasPrefix(words, "https://") && !strings.ContainsAny(words, " \n"):
 		t.Add(Line{Mark: Address, Text: words})
+	case strings.Contains(words, "\n"):
+		t.Add(Line{Mark: Plain, Text: text}) // indents mean something
 	default:
-		t.Add(Line{Mark: Said, Text: text})
+		t.Add(Line{Mark: Plain, Text: words})
 	}
 }
 

@@ -46,11 +46,11 @@ type browser struct {
 // Chromium alone can need longer than the 20 s that chromedp allows.
 const browserLimit = 3 * time.Minute
 
-// openBrowser starts Chromium.
-func openBrowser(t *testing.T, sc screen) *browser {
+// openBrowser starts Chromium for a site.
+func openBrowser(t *testing.T, sc screen, s *site) *browser {
 	t.Helper()
 	path := require(t, "chromium")
-	b := &browser{site: startSite(t)}
+	b := &browser{site: s}
 	limited, cancel := context.WithTimeout(t.Context(), browserLimit)
 	t.Cleanup(cancel)
 	allocator, stop := chromedp.NewExecAllocator(limited, append(chromedp.DefaultExecAllocatorOptions[:],
@@ -88,10 +88,16 @@ func (b *browser) run(actions ...chromedp.Action) {
 	}
 }
 
-// open loads a page.
+// open loads a page. The page before may refresh itself just then, which aborts that.
 func (b *browser) open(path string) {
 	b.Helper()
-	b.run(chromedp.Navigate(b.url + path))
+	err := chromedp.Run(b.ctx, chromedp.Navigate(b.url+path))
+	if err != nil && strings.Contains(err.Error(), "net::ERR_ABORTED") {
+		err = chromedp.Run(b.ctx, chromedp.Navigate(b.url+path))
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // openWith loads the status page until it has an element: popferry reads the ledger
@@ -162,7 +168,7 @@ func (b *browser) checkWidth(width int64) {
 func TestStatusPage(t *testing.T) {
 	for _, sc := range screens() {
 		t.Run(sc.name, func(t *testing.T) {
-			b := openBrowser(t, sc)
+			b := openBrowser(t, sc, startSite(t))
 			b.open("/")
 			b.text(".who a[href=login]")
 			b.picture(sc.name+"-outside", sc.dark)

@@ -73,11 +73,7 @@ func require(t *testing.T, name string) string {
 // startSite polls once, adds 30 days of history, and starts the daemon.
 func startSite(t *testing.T) *site {
 	t.Helper()
-	name := os.Getenv("POPFERRY_PROGRAM")
-	if name == "" {
-		name = "$POPFERRY_PROGRAM" // is not found
-	}
-	s := &site{T: t, program: require(t, name), log: &lockedBuffer{}}
+	s := newSite(t)
 	sqlite := require(t, "sqlite3")
 	dir := t.TempDir()
 	s.configure(dir, startPOP3(t), startSMTP(t))
@@ -87,8 +83,26 @@ func startSite(t *testing.T) *site {
 	if out, err := exec.CommandContext(t.Context(), sqlite, filepath.Join(dir, "popferry.db"), history).CombinedOutput(); err != nil {
 		t.Fatalf("adding a history: %v\n%s", err, out)
 	}
-	daemon := exec.Command(s.program, "run", "--config", s.config)
-	daemon.Stderr = s.log
+	s.start("run", "--config", s.config)
+	s.await("the first poll", func() bool { return s.polled("work") > 0 })
+	return s
+}
+
+// newSite returns a site that does not run yet.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	name := os.Getenv("POPFERRY_PROGRAM")
+	if name == "" {
+		name = "$POPFERRY_PROGRAM" // is not found
+	}
+	return &site{T: t, program: require(t, name), log: &lockedBuffer{}}
+}
+
+// start starts popferry, which ends with the test.
+func (s *site) start(args ...string) {
+	s.Helper()
+	t, daemon := s.T, exec.Command(s.program, args...)
+	daemon.Stdout, daemon.Stderr = s.log, s.log
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +117,6 @@ func startSite(t *testing.T) *site {
 			t.Logf("the daemon's log:\n%s", s.log)
 		}
 	})
-	s.await("the first poll", func() bool { return s.polled("work") > 0 })
-	return s
 }
 
 // history adds messages of the last 30 days to the chart.
