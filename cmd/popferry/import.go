@@ -21,18 +21,21 @@ func (p *program) importCommand() *cobra.Command {
 	var firstRun string
 	c := &cobra.Command{
 		Use:   "import " + strings.Join(legacy.Programs(), "|") + " [FILE...]",
-		Short: "Switch over from fetchmail, getmail or mpop",
-		Long: "Reads the configuration of fetchmail, getmail or mpop, and its record of the messages that it has fetched. Writes a\n" +
+		Short: "Switch over from fetchmail, getmail, mpop, Thunderbird or InboxBridge",
+		Long: "Reads the configuration of another program, and its record of the messages that it has fetched. Writes a\n" +
 			"popferry configuration, with the passwords beside it in files that only you can read, and marks those messages in\n" +
 			"the ledger: they are not forwarded again, and never deleted from their server (popferry retry sends one anyway).\n\n" +
 			"Reports what it cannot carry over, account by account, then what is left to do, then what it has carried over. It\n" +
 			"leaves the other program's files as they are and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
-			"Without FILE it reads the file at the usual place; for getmail, all files in its folder if none is a getmailrc.",
+			"Without FILE it reads the file at the usual place; for getmail, all files in its folder if none is a getmailrc. For\n" +
+			"thunderbird FILE is a profile's folder; its passwords are encrypted, and have to be written down. For inboxbridge it\n" +
+			"is the file of its variables; its record is in its database, which is not read.",
 		Example: "  popferry import fetchmail --to leo@example.org --smtp-host smtp.example.org \\\n" +
 			"    --smtp-username leo --smtp-password-file smtp.password\n" +
 			"  popferry import getmail ~/.config/getmail/isp ~/.config/getmail/work\n" +
-			"  popferry import mpop --seen-only",
-		Args: argsBegin("fetchmail, getmail or mpop"),
+			"  popferry import mpop --seen-only\n" +
+			"  popferry import thunderbird ~/.thunderbird/abcd1234.default",
+		Args: argsBegin("the program, such as fetchmail"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				return legacy.Programs(), cobra.ShellCompDirectiveNoFileComp

@@ -167,6 +167,9 @@ func (w *drafter) account(a Account, name string) config.Section {
 	if len(a.Filter) > 0 {
 		out = append(out, config.Pair{Key: "filter", Value: a.Filter})
 	}
+	if a.Folder != "" && w.choice.Server.Host == "" && a.Delivery.Gmail {
+		out = append(out, config.Pair{Key: "folder", Value: a.Folder})
+	}
 	return append(out, w.delivery(a.Delivery)...)
 }
 

@@ -19,7 +19,7 @@ func (w *drafter) gatherDestinations() {
 		}
 		if len(w.choice.To) > 0 {
 			d.To = ""
-			if d.Maildir != "" { // which has no recipients
+			if d.Maildir != "" || d.Gmail { // which have no recipients
 				*d = Delivery{}
 			}
 		}
@@ -72,6 +72,9 @@ func (w *drafter) destination(i int) config.Section {
 		out = append(out, s.section()...)
 	} else if d.Maildir != "" {
 		return append(out, maildirSection(d.Maildir)...)
+	} else if d.Gmail {
+		return append(out, config.Pair{Key: "provider", Value: "gmail"}, config.Pair{Key: "protocol", Value: config.ProtocolIMAP},
+			config.Pair{Key: "username", Value: "", Comment: "to be filled in: the address of the inbox"}, w.secret(name, ""))
 	} else if d.Host == "" {
 		out = append(out, config.Pair{Key: "host", Value: "", Comment: "to be filled in: the server that accepts the mail, and how to log in there"})
 	} else {

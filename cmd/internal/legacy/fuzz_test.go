@@ -28,6 +28,17 @@ func FuzzMpoprc(f *testing.F) {
 	fuzz(f, func(r *reader, text string) error { return r.mpop("rc", text) })
 }
 
+func FuzzPrefs(f *testing.F) {
+	f.Add("user_pref(\"mail.accountmanager.accounts\", \"a,b\");\nuser_pref(\"mail.account.a.server\", \"s\");\nuser_pref(\"mail.server.s.type\", \"pop3\");\nuser_pref(\"mail.server.s.max_size\", 99999999999);")
+	f.Add("user_pref(\"mail.accountmanager.accounts\", \"a,a,,\\u0000\");\nuser_pref(\"mail.account.a.server\", \"\");\nuser_pref(\"mail.server..type\", \"imap\");\nuser_pref(\"mail.server..port\", -1);")
+	fuzz(f, func(r *reader, text string) error { return r.thunderbird("prefs.js", text) })
+}
+
+func FuzzEnv(f *testing.F) {
+	f.Add("POLL_INTERVAL=PT5M\nMAIL_ACCOUNT_0__HOST=a\nMAIL_ACCOUNT_0__PROTOCOL=POP3\nexport MAIL_ACCOUNT_999999999__PORT=\"99999999999\"\n=\nMAIL_ACCOUNT_0__TLS='")
+	fuzz(f, func(r *reader, text string) error { return r.inboxbridge(".env", text) })
+}
+
 func fuzz(f *testing.F, read func(*reader, string) error) {
 	none := f.TempDir() // without a record
 	f.Fuzz(func(t *testing.T, text string) {

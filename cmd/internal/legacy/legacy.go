@@ -39,6 +39,7 @@ type Account struct {
 	Delivery  Delivery
 	Multidrop *Multidrop // nil: all mail goes to Delivery.To
 	Filter    []string   // a command and its arguments, as popferry's filter
+	Folder    string     // for its mail, where the destination has folders
 	Seen      Seen
 }
 
@@ -76,6 +77,7 @@ type Delivery struct {
 	Port     int
 	LMTP     bool
 	Maildir  string // a folder of this machine, instead of a host
+	Gmail    bool   // the inbox of a Gmail user, who is not known from the files
 	Username string
 	Password Secret
 	Command  string // that mail was sent through, as Route.Command

@@ -37,7 +37,11 @@ func TestImport(t *testing.T) {
 				write(t, filepath.Join(home, f.Name), strings.ReplaceAll(string(f.Data), "<NUL>", "\x00"))
 			}
 			program, _, _ := strings.Cut(name, "-")
-			setup, err := Read(program, testEnv(home), nil, nil)
+			var files []string
+			if program == "inboxbridge" { // which has no usual place
+				files = []string{filepath.Join(home, ".env")}
+			}
+			setup, err := Read(program, testEnv(home), files, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -30,14 +30,8 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 		}
 	}
 	r := &reader{env: env, states: states, opened: make(map[string]bool), setup: &Setup{}}
-	read, places := r.fetchmail, r.fetchmailPlaces
-	switch program {
-	case "fetchmail":
-	case "getmail":
-		read, places = r.getmail, r.getmailPlaces
-	case "mpop":
-		read, places = r.mpop, r.mpopPlaces
-	default:
+	read, places := r.program(program)
+	if read == nil {
 		return nil, fmt.Errorf("%w %q; supported are %s", ErrProgram, program, strings.Join(Programs(), ", "))
 	}
 	if len(files) == 0 {
@@ -47,6 +41,9 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 		}
 	}
 	for _, path := range files {
+		if info, err := os.Stat(path); err == nil && info.IsDir() && program == "thunderbird" {
+			path = filepath.Join(path, prefsFile) // it is a profile
+		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading the configuration of %s: %w", program, err)
@@ -63,7 +60,27 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 }
 
 // Programs returns the programs whose files can be read.
-func Programs() []string { return []string{"fetchmail", "getmail", "mpop"} }
+func Programs() []string {
+	return []string{"fetchmail", "getmail", "mpop", "thunderbird", "inboxbridge"}
+}
+
+// program returns how the files of a program are read, and where they usually are; nil
+// if it is not one of Programs.
+func (r *reader) program(name string) (read func(path, text string) error, places func() []string) {
+	switch name {
+	case "fetchmail":
+		return r.fetchmail, r.fetchmailPlaces
+	case "getmail":
+		return r.getmail, r.getmailPlaces
+	case "mpop":
+		return r.mpop, r.mpopPlaces
+	case "thunderbird":
+		return r.thunderbird, r.thunderbirdPlaces
+	case "inboxbridge":
+		return r.inboxbridge, r.inboxbridgePlaces
+	}
+	return nil, nil
+}
 
 // reader reads the files of one program.
 type reader struct {
@@ -172,8 +189,8 @@ func (r *reader) warnOfSeen(program string) {
 			if a.Seen.Missing != "" {
 				missing = " (looked for " + a.Seen.Missing + ")"
 			}
-			r.setup.remarkRecord(a.Place, "%s at %s: found no record of the messages that %s has fetched%s; name it with --state-file. Without it, import writes first_run: new, "+
-				"so that what is on the server now is not forwarded; --first-run all forwards all of it", a.Username, a.Host, program, missing)
+			r.setup.remarkRecord(a.Place, "%s at %s: found no record of the messages that %s has fetched%s. Without one, import writes first_run: new, "+
+				"so that what is on the server now is not forwarded; name it with --state-file, or have all of that forwarded with --first-run all", a.Username, a.Host, program, missing)
 		case n == 0 && a.Leave.Keep:
 			r.setup.remarkRecord(a.Place, "%s at %s: %s has none of its messages, so all mail on the server counts as new; to forward only later mail, set first_run: new", a.Username, a.Host, a.Seen.File)
 		case n > 0 && (!a.Leave.Keep || a.Leave.Days > 0):

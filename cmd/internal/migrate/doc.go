@@ -1,4 +1,4 @@
-// Package migrate switches over from fetchmail, getmail or mpop: package legacy
+// Package migrate switches over from another program: package legacy
 // reads their files, package admin marks in the ledger what they have fetched, and
 // a configuration is written for the same accounts.
 //

@@ -20,7 +20,7 @@ import (
 
 // Options are what the user says.
 type Options struct {
-	Program    string   // fetchmail, getmail or mpop
+	Program    string   // one of legacy.Programs
 	Files      []string // its configuration; none: at the usual place
 	StateFiles []string // its record of what it has fetched; none: at the usual place
 	Wait       admin.Wait
