@@ -279,7 +279,7 @@ func (c *chaos) end() {
 }
 
 // interval is that of the schedule.
-func (c *chaosWorld) interval() time.Duration {
+func (w *chaosWorld) interval() time.Duration {
 	return min(time.Minute, max(2*time.Second, *chaosFor/10))
 }
 

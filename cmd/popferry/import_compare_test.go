@@ -107,7 +107,7 @@ func (c *comparison) compare(runs int, arrives func(user string, n int) bool, ar
 		t.Errorf("popferry sends %d messages, %s %d", len(got), c.command[0], len(want))
 	}
 	if t.Failed() {
-		text, _ := os.ReadFile(cfg) //nolint:errcheck // for a person who looks at the failure
+		text, _ := os.ReadFile(cfg)
 		t.Logf("the configuration:\n%s\nthe report:\n%s", text, out)
 	}
 }

@@ -101,7 +101,7 @@ func (r *reader) getmailFilters(rc ini) []string {
 func (r *reader) getmailFilter(name string, of map[string]iniValue) (l look, ok bool) {
 	kind := of["type"]
 	at := kind.Place
-	lost := ""
+	var lost string
 	switch kind.text {
 	case "Filter_external":
 		lost = "what it changes in the message is lost"

@@ -161,20 +161,20 @@ func TestSetupPagesAreGuarded(t *testing.T) {
 func TestTalkOnThePage(t *testing.T) {
 	t.Parallel()
 	v := newVisit(t, nil)
-	if res, body := v.do(t, "/setup", nil); res.StatusCode != 200 || !strings.Contains(body, `<label for="address">`) {
+	if res, body := v.do(t, "/setup", nil); res.StatusCode != http.StatusOK || !strings.Contains(body, `<label for="address">`) {
 		t.Fatalf("the form: %s\n%s", res.Status, body)
 	}
-	if res, body := v.do(t, "/setup", url.Values{"to": {"\"><script>"}}); res.StatusCode != 409 || !strings.Contains(body, "An address is needed.") || strings.Contains(body, "<script>") {
+	if res, body := v.do(t, "/setup", url.Values{"to": {"\"><script>"}}); res.StatusCode != http.StatusConflict || !strings.Contains(body, "An address is needed.") || strings.Contains(body, "<script>") {
 		t.Errorf("no address: %s\n%s", res.Status, body)
 	}
 	start := func() response {
 		res, _ := v.do(t, "/setup", url.Values{"address": {"leo@isp.test"}})
 		return res
 	}
-	if res := start(); res.StatusCode != 303 || res.Header.Get("Location") != "talk" {
+	if res := start(); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "talk" {
 		t.Fatalf("%s to %q, want 303 to the talk", res.Status, res.Header.Get("Location"))
 	}
-	if res := start(); res.StatusCode != 409 {
+	if res := start(); res.StatusCode != http.StatusConflict {
 		t.Errorf("another set-up at the same time: %s, want 409", res.Status)
 	}
 	question := func() (id, body string) {
@@ -216,7 +216,7 @@ func TestTalkOnThePage(t *testing.T) {
 		t.Errorf("done: %s; want %s", got, want)
 	}
 	start()
-	if res, _ := v.do(t, "/talk", url.Values{"stop": {"1"}}); res.StatusCode != 303 {
+	if res, _ := v.do(t, "/talk", url.Values{"stop": {"1"}}); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("stopping: %s, want 303", res.Status)
 	}
 	if _, body := question(); !strings.Contains(body, "Nothing was changed") {
@@ -232,11 +232,11 @@ func TestPageLeftOpen(t *testing.T) {
 	t.Parallel()
 	v := newVisit(t, nil)
 	change := url.Values{"account": {"isp"}, "change": {"pause"}, "revision": {"r1"}}
-	if res, _ := v.do(t, "/mailbox", change); res.StatusCode != 303 {
+	if res, _ := v.do(t, "/mailbox", change); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("a button: %s, want 303", res.Status)
 	}
 	v.password = "another password"
-	if res, _ := v.do(t, "/mailbox", change); res.StatusCode != 403 {
+	if res, _ := v.do(t, "/mailbox", change); res.StatusCode != http.StatusForbidden {
 		t.Errorf("after the password was changed: %s, want 403", res.Status)
 	}
 	if got, want := v.boxes.all(), "change isp pause r1"; got != want {

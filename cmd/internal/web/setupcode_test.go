@@ -53,11 +53,11 @@ func TestCode(t *testing.T) {
 			t.Errorf("%s without a posted code: %s, want 403 and no cookie\n%s", path, res.Status, body)
 		}
 	}
-	if res, body := send(t, ask(t, f.addr, "/", nil)); res.StatusCode != 200 || !strings.Contains(body, `method="post" action="login"`) {
+	if res, body := send(t, ask(t, f.addr, "/", nil)); res.StatusCode != http.StatusOK || !strings.Contains(body, `method="post" action="login"`) {
 		t.Errorf("the first page: %s\n%s", res.Status, body)
 	}
 	res, _ := f.logIn(t, " "+strings.ToLower(strings.ReplaceAll(f.code, "-", " "))+" ")
-	if res.StatusCode != 303 || res.Header.Get("Location") != "setup" {
+	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "setup" {
 		t.Fatalf("the code: %s to %q, want 303 to the form", res.Status, res.Header.Get("Location"))
 	}
 	var session *http.Cookie
@@ -71,7 +71,7 @@ func TestCode(t *testing.T) {
 	}
 	r := ask(t, f.addr, "/setup", url.Values{"address": {"leo@isp.test"}})
 	r.AddCookie(session)
-	if res, _ := send(t, r); res.StatusCode != 303 || f.boxes.all() != "add leo@isp.test" {
+	if res, _ := send(t, r); res.StatusCode != http.StatusSeeOther || f.boxes.all() != "add leo@isp.test" {
 		t.Errorf("the form: %s, done: %s", res.Status, f.boxes.all())
 	}
 	if res, body := f.logIn(t, f.code); res.StatusCode != http.StatusForbidden || !strings.Contains(body, "has been used") {
@@ -109,7 +109,7 @@ func TestGuessedCode(t *testing.T) {
 		t.Errorf("the log has %d wrong codes, want 3:\n%s", n, f.log)
 	}
 	f.now = f.now.Add(time.Minute)
-	if res, _ := f.logIn(t, f.code); res.StatusCode != 303 {
+	if res, _ := f.logIn(t, f.code); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("the code after the wait: %s, want 303", res.Status)
 	}
 }

@@ -55,16 +55,7 @@ func addStep(t testing.TB, path, more string) {
 	defer func() { must(t, db.Close()) }()
 	var version int
 	must(t, db.QueryRow("PRAGMA user_version").Scan(&version))
-	var tables []string
-	rows, err := db.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-	must(t, err)
-	for rows.Next() {
-		var name string
-		must(t, rows.Scan(&name))
-		tables = append(tables, name)
-	}
-	must(t, errors.Join(rows.Err(), rows.Close()))
-	for _, name := range tables {
+	for _, name := range tables(t, db) {
 		_, err := db.Exec("ALTER TABLE " + name + " ADD COLUMN later TEXT NOT NULL DEFAULT 'later'")
 		must(t, err)
 	}
@@ -100,4 +91,19 @@ func kind() ledgertest.Kind {
 			return s, nil
 		},
 	}
+}
+
+// tables are the names of a ledger's tables.
+func tables(t testing.TB, db *sql.DB) (names []string) {
+	t.Helper()
+	rows, err := db.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		must(t, rows.Scan(&name))
+		names = append(names, name)
+	}
+	must(t, rows.Err())
+	return names
 }
