@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path"
@@ -11,10 +13,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/testworld"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/postgres/postgrestest"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -205,6 +210,138 @@ func TestDatabaseIsAwayAtTheStart(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Errorf("it ended with %v\n%s", err, p.out.String())
 	}
+}
+
+// TestStateCopy: a ledger goes from a file to a database and back, with its retained
+// copies, quarantine and sign-ins. Nothing is sent twice, and the old place says where
+// it went.
+func TestStateCopy(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	pops := []*pop3test.Server{testworld.POP3(t, pop3test.Options{}, "one", "two"), testworld.POP3(t, pop3test.Options{Capabilities: []string{"TOP", "UIDL", "USER", "EXPIRE 0"}}, testworld.OneMail)}
+	var later atomic.Bool
+	later.Store(true)
+	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) (f smtptest.Fault) {
+		if e.Stage == forwarder.StageDot {
+			switch {
+			case bytes.Contains(e.Data, []byte("two")):
+				f = smtptest.Fault{Code: 550, Enhanced: forwarder.EnhancedCode{5, 3, 0}, Text: "no"}
+			case bytes.Contains(e.Data, []byte("one@example.org")) && later.Load():
+				f = smtptest.Fault{Code: 451, Enhanced: forwarder.EnhancedCode{4, 3, 0}, Text: "later"}
+			}
+		}
+		return f
+	}})
+	dir := t.TempDir()
+	key := filepath.Join(dir, "token.key")
+	testworld.Write(t, key, strings.Repeat("a", 43)+"=\n")
+	if err := os.Chmod(key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := func(state, more, quarantine string) string {
+		return testworld.Config(t, `
+log: {level: error}
+state: %s
+%s
+spool: {dir: %s}
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret}
+  - {name: hides, %s, tls: none, username: leo, password: secret}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org], on_reject: quarantine%s}
+`, state, more, filepath.Join(dir, "spool"), testworld.HostPort(t, pops[0].Addr()), testworld.HostPort(t, pops[1].Addr()), testworld.HostPort(t, sink.Addr().String()), quarantine)
+	}
+	refused := filepath.Join(dir, "refused")
+	url := postgrestest.Start(t).New(t)
+	file := config(filepath.Join(dir, "first.db"), "", ", quarantine_dir: "+refused)
+	database := config(url, "token_key_file: "+key, "")
+	back := config(filepath.Join(dir, "second.db"), "", ", quarantine_dir: "+filepath.Join(dir, "back"))
+
+	doWith(t, file, exitAgain, "run", "--once")
+	if got := len(sink.Messages()); got != 1 {
+		t.Fatalf("%d messages arrived, want 1", got)
+	}
+	signIn(t, file)
+	if out := doWith(t, file, exitOK, "state", "copy", "--to", database); !strings.Contains(out, "copied 2 accounts, 3 messages, 1 retained copies, 1 messages in quarantine and 1 sign-ins") {
+		t.Errorf("copied: %s", out)
+	}
+	for _, command := range [][]string{{"run", "--once"}, {"status"}, {"retry", "isp", "--state", "held"}} {
+		if out := doWith(t, file, exitConfig, command...); !strings.Contains(out, "has moved to postgres://") {
+			t.Errorf("%v on the old place: %s", command, out)
+		}
+	}
+	doWith(t, database, exitAgain, "run", "--once")
+	if got := len(sink.Messages()); got != 1 {
+		t.Errorf("%d messages arrived after the move, want still 1", got)
+	}
+	if out := doWith(t, database, exitOK, "quarantine"); !strings.Contains(out, "OCTETS") {
+		t.Errorf("in quarantine: %s", out)
+	}
+	if out := doWith(t, database, exitUsage, "state", "copy", "--to", database); !strings.Contains(out, "name the same ledger") {
+		t.Errorf("to itself: %s", out)
+	}
+	if out := doWith(t, database, exitOK, "state", "copy", "--to", back); !strings.Contains(out, "copied 2 accounts, 3 messages, 1 retained copies, 1 messages in quarantine and 1 sign-ins") {
+		t.Errorf("copied back: %s", out)
+	}
+	if out := doWith(t, database, exitConfig, "run", "--once"); !strings.Contains(out, "has moved to "+filepath.Join(dir, "second.db")) {
+		t.Errorf("the database after it has moved: %s", out)
+	}
+	later.Store(false)
+	doWith(t, back, exitOK, "run", "--once", "--now")
+	if got := len(sink.Messages()); got != 2 {
+		t.Errorf("%d messages arrived in the end, want the one whose octets only the ledger had, too", got)
+	}
+	if files, err := filepath.Glob(filepath.Join(dir, "back", "new", "*")); err != nil || len(files) != 1 {
+		t.Errorf("in the Maildir for refused messages are %v, %v; want one", files, err)
+	}
+	wantSignIn(t, back)
+	if out := doWith(t, back, exitConfig, "state", "copy", "--to", file); !strings.Contains(out, "has moved") {
+		t.Errorf("to the first place: %s", out)
+	}
+	full := config(filepath.Join(dir, "full.db"), "", ", quarantine_dir: "+refused)
+	doWith(t, full, exitOK, "run", "--once")
+	if out := doWith(t, back, exitUsage, "state", "copy", "--to", full); !strings.Contains(out, "is not empty") {
+		t.Errorf("to a place that has something: %s", out)
+	}
+	doWith(t, back, exitOK, "run", "--once") // it is not marked
+}
+
+var signInKey = ledger.TokenKey{Provider: "https://login.example.net/token", Client: "client", User: "leo@example.net"}
+
+func signIn(t *testing.T, config string) {
+	t.Helper()
+	store := openLedgerOf(t, config)
+	l, err := store.LeaseToken(t.Context(), signInKey)
+	if err == nil {
+		err = errors.Join(l.Put(t.Context(), ledger.Token{Access: "access", Refresh: "refresh"}, 0), l.Release())
+	}
+	if err := errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantSignIn(t *testing.T, config string) {
+	t.Helper()
+	store := openLedgerOf(t, config)
+	token, err := store.Token(t.Context(), signInKey)
+	if err != nil || token.Access != "access" || token.Refresh != "refresh" {
+		t.Errorf("the sign-in came with %q and %q, %v", token.Access, token.Refresh, err)
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func openLedgerOf(t *testing.T, path string) ledger.Store {
+	t.Helper()
+	cfg, err := app.LoadReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := app.OpenLedger(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
 // refusing refuses each message behind its final dot.

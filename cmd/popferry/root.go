@@ -53,7 +53,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.loginCommand(), p.logoutCommand())
 	root.AddCommand(p.retryCommand(), p.skipCommand(), p.showCommand(), p.quarantineCommand())
 	root.AddCommand(p.importCommand())
-	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand())
+	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand(), p.moveCommand())
 	root.AddCommand(p.completionCommand())
 	root.AddCommand(topics()...)
 	refuseUnknownTopics(root)

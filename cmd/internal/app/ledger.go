@@ -64,7 +64,7 @@ func openLedger(ctx context.Context, cfg *config.Config, look bool) (ledger.Stor
 		return store, nil
 	}
 	explained := cause.Explain("state", err)
-	if errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrEmpty) || errors.Is(err, ledger.ErrNetworkFS) {
+	if _, moved := errors.AsType[*ledger.MovedError](err); moved || errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrEmpty) || errors.Is(err, ledger.ErrNetworkFS) {
 		return nil, &ConfigError{Err: explained}
 	}
 	return nil, explained

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -72,7 +73,18 @@ func Move(dir, to string, list []ledger.Copy) (err error) {
 
 // Save writes copies that a ledger keeps to files in a folder, which are on disk when it
 // returns nil.
-func Save(ctx context.Context, from ledger.Keeper, to string, list []ledger.Copy) (err error) {
+func Save(ctx context.Context, from ledger.Keeper, to string, list []ledger.Copy) error {
+	return SaveBy(ctx, from.OpenCopy, to, list)
+}
+
+// Opener opens a copy of an account's message, by the name that the ledger has for it.
+type Opener = func(ctx context.Context, account int64, name string) (io.WriterTo, error)
+
+// SaveBy is Save for copies that may be files. Without any, no folder is made.
+func SaveBy(ctx context.Context, open Opener, to string, list []ledger.Copy) (err error) {
+	if len(list) == 0 {
+		return nil
+	}
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
@@ -84,7 +96,7 @@ func Save(ctx context.Context, from ledger.Keeper, to string, list []ledger.Copy
 	for _, c := range list {
 		err := ledger.CheckCopyName(c.File)
 		if err == nil {
-			err = save(ctx, from, root, c)
+			err = save(ctx, open, root, c)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
@@ -93,10 +105,13 @@ func Save(ctx context.Context, from ledger.Keeper, to string, list []ledger.Copy
 	return syncDir(root)
 }
 
-func save(ctx context.Context, from ledger.Keeper, root *os.Root, c ledger.Copy) error {
-	octets, err := from.OpenCopy(ctx, c.Account, c.File)
+func save(ctx context.Context, open Opener, root *os.Root, c ledger.Copy) error {
+	octets, err := open(ctx, c.Account, c.File)
 	if err != nil {
 		return err
+	}
+	if closer, ok := octets.(io.Closer); ok {
+		defer closer.Close() // it was only read
 	}
 	f, err := root.OpenFile(c.File, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
