@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/certtest"
+	"github.com/popferry/popferry/cmd/internal/oauthtest"
 	"github.com/popferry/popferry/cmd/internal/realserver"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 )
@@ -20,21 +23,27 @@ import (
 // pageAndCode are what run --setup prints.
 var pageAndCode = regexp.MustCompile(`(http\S+)/\n +([A-Z2-7]{4}(?:-[A-Z2-7]{4}){2})\n`)
 
+// startRun runs popferry run beside the test, until its end.
+func startRun(t *testing.T, p *program, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	c := p.runCommand()
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.SetArgs(args)
+	go func() { ended <- c.ExecuteContext(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("run %q ends with %v", args, err)
+		}
+	})
+}
+
 // setUpInBrowser starts run --setup and returns a visitor of its page, and the code.
 func (n *newcomer) setUpInBrowser(args ...string) (v *testworld.Visitor, code string) {
 	n.t.Helper()
-	ctx, cancel := context.WithCancel(n.t.Context())
-	ended := make(chan error, 1)
-	c := n.program.runCommand()
-	c.SilenceErrors, c.SilenceUsage = true, true
-	c.SetArgs(append([]string{"--setup", "--listen", "127.0.0.1:0", "--config", filepath.Join(n.dir, "popferry.yaml")}, args...))
-	go func() { ended <- c.ExecuteContext(ctx) }()
-	n.t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			n.t.Errorf("run --setup ends with %v\n%s", err, n.screen.String())
-		}
-	})
+	startRun(n.t, n.program, append([]string{"--setup", "--listen", "127.0.0.1:0", "--config", filepath.Join(n.dir, "popferry.yaml")}, args...)...)
 	testworld.WaitFor(n.t, "the code", func() bool { return pageAndCode.MatchString(n.screen.String()) })
 	m := pageAndCode.FindStringSubmatch(n.screen.String())
 	return testworld.NewVisitor(n.t, m[1]), m[2]
@@ -136,4 +145,60 @@ func TestSetUpIsRefused(t *testing.T) {
 	if got := run(); !strings.Contains(got, "is there already") {
 		t.Errorf("with a configuration: %s", got)
 	}
+}
+
+// A sign-in that the provider has ended is made again on the page: it shows the code,
+// and the mailbox is polled at once.
+func TestSignInOnThePage(t *testing.T) {
+	realserver.Require(t)
+	w := newSignedIn(t, oauthtest.Options{})
+	w.dovecot.Seed("leo", []byte(testworld.OneMail))
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, forward, _ := strings.Cut(string(text), "forward:")
+	dir := filepath.Dir(w.config)
+	host, port := split(t, w.dovecot.POP3())
+	if err := os.Mkdir(filepath.Join(dir, "accounts.d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testworld.Write(t, filepath.Join(dir, "page.password"), "open sesame")
+	testworld.Write(t, w.config, "state: popferry.db\nlisten: 127.0.0.1:0\nweb: {password_file: page.password}\nschedule: \"@every 1h\"\ninclude: [accounts.d/*.yaml]\nforward:"+forward)
+	testworld.Write(t, filepath.Join(dir, "accounts.d", "isp.yaml"), fmt.Sprintf(`# Written by popferry init on 2026-11-27.
+
+accounts:
+  - name: isp
+    host: %s
+    port: %s
+    tls: starttls
+    tls_ca_file: %q
+    username: leo@isp.test
+    auth: xoauth2
+    oauth2: {provider: microsoft, client_id: %s, auth_url: %[5]s/authorize, token_url: %[5]s/token, device_url: %[5]s/device}
+`, host, port, w.dovecot.CAFile(), oauthtest.Client, w.provider.URL))
+	w.signIn("inbox", "me@home.test")
+
+	var log testworld.Output
+	startRun(t, &program{stdout: &log, stderr: &log, resources: app.NewResources()}, "--config", w.config)
+	listening := regexp.MustCompile(`listen=(127\.0\.0\.1:\d+)`)
+	testworld.WaitFor(t, "a failed poll", func() bool { return strings.Contains(log.String(), "poll ended early") })
+	v := testworld.NewVisitor(t, "http://"+listening.FindStringSubmatch(log.String())[1])
+	v.LogIn("open sesame")
+	p := v.Get("mailbox?account=isp")
+	revision := regexp.MustCompile(`name="revision" value="(\w+)"`).FindStringSubmatch(p.HTML)
+	if revision == nil || !strings.Contains(p.Body, "Sign in again") {
+		t.Fatalf("the mailbox's page:\n%s", p.Body)
+	}
+	v.Post("mailbox", url.Values{"account": {"isp"}, "change": {"login"}, "revision": {revision[1]}})
+	shown := regexp.MustCompile(`(?s)sign in as leo@isp\.test:.*?<span class="text">(\S+)</span>`)
+	testworld.WaitFor(t, "the provider's code", func() bool {
+		p = v.Get("talk")
+		m := shown.FindStringSubmatch(p.HTML)
+		return m != nil && w.provider.Approve(m[1], "leo@isp.test")
+	})
+	if p = v.Asked(); !strings.Contains(p.Body, "You are signed in, and the mailbox is polled now.") {
+		t.Errorf("the end:\n%s", p.Body)
+	}
+	testworld.WaitFor(t, "mail in the inbox", func() bool { return w.dovecot.Count("me") == 1 })
 }
