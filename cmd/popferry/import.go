@@ -21,7 +21,7 @@ func (p *program) importCommand() *cobra.Command {
 	var firstRun string
 	c := &cobra.Command{
 		Use:   "import " + strings.Join(legacy.Programs(), "|") + " [FILE...]",
-		Short: "Switch over from fetchmail, getmail, mpop, Thunderbird or InboxBridge",
+		Short: "Switch over from fetchmail, getmail, mpop, fdm, Thunderbird or InboxBridge",
 		Long: "Reads the configuration of another program, and its record of the messages that it has fetched. Writes a\n" +
 			"popferry configuration, with the passwords beside it in files that only you can read, and marks those messages in\n" +
 			"the ledger: they are not forwarded again, and never deleted from their server (popferry retry sends one anyway).\n\n" +

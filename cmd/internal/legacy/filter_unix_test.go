@@ -4,6 +4,7 @@ package legacy
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -57,5 +58,48 @@ func TestShellFilter(t *testing.T) {
 				t.Errorf("got exit %d, stdout %q, stderr %q; want exit %d, nothing on stdout, and %q on stderr\n%s", got, &out, &errs, c.exit, c.says, filter[2])
 			}
 		})
+	}
+}
+
+// The rules of an fdm.conf decide as fdm's do.
+func TestFdmRules(t *testing.T) {
+	t.Parallel()
+	const conf = `account "isp" pop3s server "h" user "u" pass "p"
+action "inbox" maildir "%h/Mail"
+match "^Subject:.*folded[[:blank:]]+spam" in headers and not "keep me" in body action drop
+match "^X-Level: (\\*){3}" in headers action maildir "%h/Mail/.Junk"
+match case "Shout" action drop
+match "^X: some  thing" action drop
+match size > 1K action drop
+match "^X-Broken: yes" in headers and not "a[" in body action drop
+match all action "inbox"
+`
+	r := &reader{env: testEnv(t.TempDir()), setup: &Setup{}}
+	if err := r.fdm("fdm.conf", conf); err != nil {
+		t.Fatal(err)
+	}
+	filter := r.setup.Accounts[0].Filter
+	for message, want := range map[string]string{
+		"Subject: plain\n\nfolded spam\n":                                    "0",
+		"subject: some\n folded\n\tSPAM\n\nbody\n":                           "99",
+		"subject: some\n folded\n\tSPAM\n\nplease keep me\n":                 "0",
+		"X-Level: ***\n\nbody\n":                                             "0 X-Popferry-Folder: Junk",
+		"Subject: shout\n\nSHOUT\n":                                          "0",
+		"Subject: x\n\nShout\n":                                              "99",
+		"X-Level: *\n **\n\nbody\n":                                          "0",
+		"X: some\n thing\n\nbody\n":                                          "99",
+		"Subject: x\n\n" + strings.Repeat("0123456789\n", 100):               "99",
+		"Subject: x\nX-Broken: yes\n\nbody\n":                                "75",
+		"Subject: Shout\n\nbinary \x00 \xff\n":                               "99",
+		"Subject: no body\n":                                                 "0",
+		"\nSubject: folded spam in the body\n":                               "0",
+		"Received: x\n\ty\nSubject: folded\n spam\nTo: a\n\nbody keep  me\n": "99",
+	} {
+		cmd := exec.CommandContext(t.Context(), filter[0], filter[1:]...)
+		cmd.Stdin = strings.NewReader(message)
+		out, _ := cmd.Output() //nolint:errcheck // its exit code is what counts
+		if got := strings.TrimSpace(fmt.Sprint(cmd.ProcessState.ExitCode(), " ", string(out))); got != want {
+			t.Errorf("%q: got %s, want %s", message, got, want)
+		}
 	}
 }

@@ -34,6 +34,12 @@ func FuzzPrefs(f *testing.F) {
 	fuzz(f, func(r *reader, text string) error { return r.thunderbird("prefs.js", text) })
 }
 
+func FuzzFdmConf(f *testing.F) {
+	f.Add("$m = \"x\"\naccount \"a\" pop3s server \"h\" port 1 user \"u\" pass 'p' new-only cache \"${m}\" keep\naction \"d\" drop\nmatch not \"^a\\\"b\" in headers and size > 5K action \"d\"\nmatch all action maildir \"%h/m\"")
+	f.Add("match account { \"[\" } action\nset proxy \"socks://:\"\naccount\n\"\nmatch action { smtp server\naccount \"b\" pop3 pipe \"nc %h\"")
+	fuzz(f, func(r *reader, text string) error { return r.fdm("fdm.conf", text) })
+}
+
 func FuzzEnv(f *testing.F) {
 	f.Add("POLL_INTERVAL=PT5M\nMAIL_ACCOUNT_0__HOST=a\nMAIL_ACCOUNT_0__PROTOCOL=POP3\nexport MAIL_ACCOUNT_999999999__PORT=\"99999999999\"\n=\nMAIL_ACCOUNT_0__TLS='")
 	fuzz(f, func(r *reader, text string) error { return r.inboxbridge(".env", text) })

@@ -61,7 +61,7 @@ func Read(program string, env Env, files, states []string) (*Setup, error) {
 
 // Programs returns the programs whose files can be read.
 func Programs() []string {
-	return []string{"fetchmail", "getmail", "mpop", "thunderbird", "inboxbridge"}
+	return []string{"fetchmail", "getmail", "mpop", "fdm", "thunderbird", "inboxbridge"}
 }
 
 // program returns how the files of a program are read, and where they usually are; nil
@@ -74,6 +74,8 @@ func (r *reader) program(name string) (read func(path, text string) error, place
 		return r.getmail, r.getmailPlaces
 	case "mpop":
 		return r.mpop, r.mpopPlaces
+	case "fdm":
+		return r.fdm, r.fdmPlaces
 	case "thunderbird":
 		return r.thunderbird, r.thunderbirdPlaces
 	case "inboxbridge":
