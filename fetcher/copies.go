@@ -265,7 +265,7 @@ func (p *poll) wasForwarded(rec *ledger.Record, prefix, name string) bool {
 		return false
 	}
 	defer b.Release()
-	return !b.Header.Weak() && b.Header.Fingerprint() == rec.Fingerprint
+	return !b.Header.Weak() && ledger.SameFingerprint(p.fingerprint(b.Header), rec.Fingerprint)
 }
 
 // fetchCopy is fetch for a message that has a copy. It returns nil if the copy
@@ -307,7 +307,7 @@ func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error)
 		if whole || k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone {
 			continue
 		}
-		same, err := s.sameMessage(ctx, m, k, printOf(m.Header))
+		same, err := s.sameMessage(ctx, m, k, s.printOf(m.Header))
 		if err != nil {
 			m.Release()
 			return nil, err

@@ -11,14 +11,14 @@ import (
 )
 
 // note puts into a message's row what it shows. Errors are those of the spool.
-func (m *fetched) note(p identify.Policy) (err error) {
+func (m *fetched) note(a Account) (err error) {
 	if m.row.Size < 0 {
 		m.row.Size = m.Octets // not listed, but something to compare it by
 	}
-	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = m.Header.Fingerprint(), m.Octets, 0
+	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = a.fingerprint(m.Header), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
 	m.row.Digest = ""
-	if m.Header.Weak() || !p.Keep || p.KeepFor > 0 {
+	if m.Header.Weak() || !a.Policy.Keep || a.Policy.KeepFor > 0 {
 		m.row.Digest, err = m.Digest() // to compare with, should it seem to come again
 	}
 	return err
@@ -67,7 +67,7 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 // admit notes what a message that is to be sent shows. Where its server does not give
 // it again, a copy is on disk before what was kept of it under another row goes.
 func (s *session) admit(ctx context.Context, m *fetched) error {
-	if err := m.note(s.Policy); err != nil {
+	if err := m.note(s.Account); err != nil {
 		return s.tally.abort(err)
 	}
 	if err := s.confirmed(ctx, m); err != nil {
@@ -107,9 +107,9 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 	if err := s.displaceParts(ctx, m); err != nil {
 		return false, err
 	}
-	print := printOf(m.Header)
+	print := s.printOf(m.Header)
 	s.compareWithTOP(m, print)
-	if m.row != nil && m.row.Fingerprint != "" && m.row.Fingerprint != print.Fingerprint && !steady(m.Match(), m.row, m.Header) {
+	if m.row != nil && m.row.Fingerprint != "" && !ledger.SameFingerprint(m.row.Fingerprint, print.Fingerprint) && !steady(m.Match(), m.row, m.Header, print) {
 		// The server gave the UID to another message. The one that it belonged to
 		// has left.
 		if err := s.markGone(ctx, m); err != nil {
@@ -129,7 +129,7 @@ func (s *session) findRow(ctx context.Context, m *fetched) (known bool, err erro
 	if !m.fresh() && !m.unproven() {
 		return false, nil
 	}
-	for _, k := range s.awayRows()[print.Fingerprint] {
+	for _, k := range s.awayRows()[ledger.HeaderFingerprint(print.Fingerprint)] {
 		if s.matched[k.ID] || !m.Header.Identifiable() && !s.hadUID(k, m.UID) {
 			continue
 		}
@@ -166,7 +166,7 @@ func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err erro
 		if digest != rec.Digest {
 			continue
 		}
-		if rec.Fingerprint = m.Header.Fingerprint(); rec.State == ledger.Held && identify.MayBePart(rec.Known) {
+		if rec.Fingerprint = s.fingerprint(m.Header); rec.State == ledger.Held && identify.MayBePart(rec.Known) {
 			rec.State = ledger.Deferred // it was held because it might not be whole
 		}
 		return s.isRow(ctx, m, k, rec, true)
@@ -178,7 +178,7 @@ func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err erro
 // not. Where the header is weak, or the row's was deleted under another UID, it has the
 // octets of the row's, or as many where that is all that the row has.
 func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
-	if k.Fingerprint != "" && k.Fingerprint != print.Fingerprint {
+	if k.Fingerprint != "" && !ledger.SameFingerprint(k.Fingerprint, print.Fingerprint) {
 		return nil, nil
 	}
 	rec, err := s.lease.Record(ctx, k.ID)
@@ -217,10 +217,11 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 
 // steady reports whether a message is that of its row though its header is another
 // one: it has been listed in each listing under one UID and with one size, and has
-// the same Message-ID. A proxy may add a line to the header each time.
-func steady(m identify.Match, rec *ledger.Record, h message.Header) bool {
+// the same Message-ID. A proxy may add a line to the header each time. The copy for
+// another recipient has the same header, and is another message.
+func steady(m identify.Match, rec *ledger.Record, h message.Header, print identify.Print) bool {
 	id := h.Excerpt().MessageID
-	return rec.ID == m.Known.ID && m.Size >= 0 && m.Size == m.Known.Size && m.Known.DeletedAt.IsZero() && m.Known.MissingSince.IsZero() &&
+	return ledger.HeaderFingerprint(print.Fingerprint) != ledger.HeaderFingerprint(rec.Fingerprint) && rec.ID == m.Known.ID && m.Size >= 0 && m.Size == m.Known.Size && m.Known.DeletedAt.IsZero() && m.Known.MissingSince.IsZero() &&
 		id != "" && id == rec.Excerpt.MessageID
 }
 
@@ -228,7 +229,7 @@ func steady(m identify.Match, rec *ledger.Record, h message.Header) bool {
 // then on headers are read by RETR.
 func (s *session) compareWithTOP(m *fetched, print identify.Print) {
 	for i, e := range s.box.Listing.Entries[:min(len(s.topPrints), len(s.box.Listing.Entries))] {
-		if e.Number == m.Number && s.topPrints[i].Fingerprint != "" && s.topPrints[i].Fingerprint != print.Fingerprint && m.Header.Identifiable() {
+		if e.Number == m.Number && s.topPrints[i].Fingerprint != "" && !ledger.SameFingerprint(s.topPrints[i].Fingerprint, print.Fingerprint) && m.Header.Identifiable() {
 			s.row.Server.NoTOP.Prove(true, s.Now())
 		}
 	}

@@ -184,7 +184,7 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 	others := make(map[int]message.Header) // of those that are not, by index
 	err := s.box.HeadersToDelete(ctx, entriesOf(expired), func(i int, h message.Header, shown bool) (enough bool, err error) {
 		k := expired[i].Known
-		same[i] = shown && h.Fingerprint() == k.Fingerprint && (k.Fingerprint != "" || identify.Matches(k, identify.Print{}, expired[i].Size))
+		same[i] = shown && ledger.SameFingerprint(s.fingerprint(h), k.Fingerprint) && (k.Fingerprint != "" || identify.Matches(k, identify.Print{}, expired[i].Size))
 		if shown {
 			others[i] = h
 		}
@@ -206,7 +206,7 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 		if err != nil {
 			return nil, s.tally.abort(err)
 		}
-		if steady(m, rec, others[i]) {
+		if h := others[i]; steady(m, rec, h, s.printOf(h)) {
 			s.log.Warn("the header of a message that is due for deletion is not as it was; it stays", "uid", shown(m.UID))
 			if err := s.askLater(ctx, m.Known.ID); err != nil {
 				return nil, err

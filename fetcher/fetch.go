@@ -203,7 +203,7 @@ func (s *session) prints(ctx context.Context, entries []pop3.Entry, moved bool) 
 	prints := make([]identify.Print, len(entries))
 	err := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
 		if shown && (moved || h.Identifiable()) {
-			prints[i] = printOf(h)
+			prints[i] = s.printOf(h)
 		}
 		return !moved || shown && h.Identifiable(), nil
 	})
@@ -228,8 +228,23 @@ func (s *session) allPrints(ctx context.Context, entries []pop3.Entry, breaking 
 }
 
 // printOf is what a header says of a message's identity.
-func printOf(h message.Header) identify.Print {
-	return identify.Print{Fingerprint: h.Fingerprint(), Weak: h.Weak()}
+func (a Account) printOf(h message.Header) identify.Print {
+	return identify.Print{Fingerprint: a.fingerprint(h), Weak: h.Weak()}
+}
+
+// fingerprint tells messages apart by their headers. What an account has by several of
+// its addresses is one message, unless these are what decides who gets it: then the
+// copies are as many messages, and each has a way of its own.
+func (a Account) fingerprint(h message.Header) string {
+	f := h.Fingerprint()
+	if f == "" || a.Multidrop == nil && a.Filter == nil {
+		return f
+	}
+	field := ""
+	if a.Multidrop != nil {
+		field = a.Multidrop.Header
+	}
+	return ledger.DeliveryFingerprint(f, h.Delivery(field))
 }
 
 // headers is mailbox.Session.Headers, for messages that are not recognized. One at
@@ -340,7 +355,7 @@ func (s *session) takeFingerprints(ctx context.Context) error {
 			return false, s.tally.abort(err)
 		}
 		if s.box.HeaderEnded() {
-			rec.Fingerprint, rec.Size = h.Fingerprint(), list[i].Size
+			rec.Fingerprint, rec.Size = s.fingerprint(h), list[i].Size
 		} else {
 			rec.NextAttempt = s.Now().Add(headerRetry) // it was cut short, and is asked for again
 		}

@@ -145,7 +145,7 @@ func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, 
 	}
 	prints := make([]identify.Print, len(entries))
 	err := s.box.Headers(ctx, entries, func(i int, h message.Header, _ bool) (enough bool, err error) {
-		prints[i] = printOf(h)
+		prints[i] = s.printOf(h)
 		return true, nil
 	})
 	if err != nil {

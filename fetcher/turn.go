@@ -176,7 +176,7 @@ func (s *session) leaveOld(ctx context.Context, p identify.Plan) (identify.Plan,
 	failed := s.headers(ctx, entries, func(i int, h message.Header, shown bool) (enough bool, err error) {
 		s.allotment.decided++
 		if old[i] = shown && s.box.HeaderEnded() && h.OlderThan(before); old[i] && h.Identifiable() {
-			s.headersSeen[entries[i].Number] = h.Fingerprint()
+			s.headersSeen[entries[i].Number] = s.fingerprint(h)
 		}
 		return true, nil
 	})

@@ -99,7 +99,7 @@ func isUnderUID(k ledger.Known, print Print, size int64) bool {
 	if k.Fingerprint == "" || !print.Weak || listedLastTime(&k) {
 		return Matches(k, print, size)
 	}
-	return k.State == ledger.Skipped && k.Size < 0 && k.Fingerprint == print.Fingerprint
+	return k.State == ledger.Skipped && k.Size < 0 && ledger.SameFingerprint(k.Fingerprint, print.Fingerprint)
 }
 
 // ListedParts are the rows of which there is a copy that may not be whole, and whose
@@ -140,23 +140,4 @@ func (p *Plan) found(v *View, e pop3.Entry, k *ledger.Known, others []ledger.Kno
 	if len(p.Due) > before && k.Fingerprint == "" { // its size alone proves nothing
 		p.Due[before].Others = others
 	}
-}
-
-// Print is what a header says of a message's identity.
-type Print struct {
-	Fingerprint string // "": nothing
-	// Weak: there is no Received line, which no two messages share. Senders do send
-	// different messages with one Message-ID.
-	Weak bool
-}
-
-// Matches reports whether a message with this header and listed size is that of a
-// row. A row without a fingerprint, of a message that was never fetched or that its
-// header does not identify, is compared by size. So is one whose header is weak,
-// unless its message was in the last listing.
-func Matches(k ledger.Known, print Print, size int64) bool {
-	if k.Fingerprint == "" {
-		return size >= 0 && size == k.Size
-	}
-	return k.Fingerprint == print.Fingerprint && (!print.Weak || listedLastTime(&k) || size >= 0 && size == k.Size)
 }

@@ -49,7 +49,7 @@ func Newest(v *View, most int) (first Match, newest []Match) {
 // server has given the UIDs to other messages.
 func OthersUnder(ms []Match, prints []Print) (rows []*ledger.Known) {
 	for i, m := range ms {
-		if prints[i].Fingerprint != "" && prints[i].Fingerprint != m.Known.Fingerprint {
+		if prints[i].another(&m.Known) {
 			rows = keep(rows, m.Known)
 		}
 	}

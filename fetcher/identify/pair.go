@@ -29,19 +29,23 @@ func lastListed(emptied bool) (unsure func(*ledger.Known) bool) {
 // same header: it is in neither list, and is compared whole once it was fetched. If
 // unsure is nil, nothing is.
 func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure func(*ledger.Known) bool) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
-	byFingerprint := make(map[string][]*ledger.Known)
+	byHeader := make(map[string][]*ledger.Known)
 	for _, k := range rows {
 		if k.Fingerprint == "" {
 			left = append(left, k)
 			continue
 		}
-		byFingerprint[k.Fingerprint] = append(byFingerprint[k.Fingerprint], k)
+		header := ledger.HeaderFingerprint(k.Fingerprint)
+		byHeader[header] = append(byHeader[header], k)
 	}
 	crowded := moreThanRows(entries, prints, rows)
 	for i, e := range entries {
 		print := prints[i]
-		same := byFingerprint[print.Fingerprint]
-		fits := func(k *ledger.Known) bool { return !print.Weak || e.Size >= 0 && e.Size == k.Size }
+		header := ledger.HeaderFingerprint(print.Fingerprint)
+		same := byHeader[header]
+		fits := func(k *ledger.Known) bool {
+			return !print.another(k) && (!print.Weak || e.Size >= 0 && e.Size == k.Size)
+		}
 		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
 		if j < 0 && unsure != nil {
 			j = slices.IndexFunc(same, func(k *ledger.Known) bool { return fits(k) && !unsure(k) })
@@ -52,10 +56,10 @@ func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure fun
 		switch {
 		case j < 0:
 			rest = append(rest, e)
-		case print.Weak && unsure != nil && same[j].UID != e.UID && (crowded[alike{print.Fingerprint, e.Size}] || unsure(same[j])):
+		case print.Weak && unsure != nil && same[j].UID != e.UID && (crowded[alike{header, e.Size}] || unsure(same[j])):
 		default:
 			moved = append(moved, Match{Entry: e, Known: *same[j]})
-			byFingerprint[print.Fingerprint] = slices.Delete(same, j, j+1)
+			byHeader[header] = slices.Delete(same, j, j+1)
 		}
 	}
 	return moved, left, rest
@@ -63,8 +67,8 @@ func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure fun
 
 // alike are messages that have the same weak header and size.
 type alike struct {
-	fingerprint string
-	size        int64
+	header string // ledger.HeaderFingerprint
+	size   int64
 }
 
 // moreThanRows are those of which there are more messages than rows.
@@ -75,14 +79,14 @@ func moreThanRows(entries []pop3.Entry, prints []Print, rows []*ledger.Known) ma
 			if more == nil {
 				more = make(map[alike]int)
 			}
-			more[alike{prints[i].Fingerprint, e.Size}]++
+			more[alike{ledger.HeaderFingerprint(prints[i].Fingerprint), e.Size}]++
 		}
 	}
 	if more == nil {
 		return nil
 	}
 	for _, k := range rows {
-		more[alike{k.Fingerprint, k.Size}]--
+		more[alike{ledger.HeaderFingerprint(k.Fingerprint), k.Size}]--
 	}
 	crowded := make(map[alike]bool)
 	for a, n := range more {

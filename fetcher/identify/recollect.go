@@ -26,7 +26,7 @@ func Recollect(v *View, prints []Print, breaking Breaking) (moved []Match, displ
 	}
 	return moved, displacedBy(v, func(i int, k *ledger.Known) bool {
 		sent := k.Fingerprint != "" || k.State == ledger.Forwarded // as it came, if it never came whole
-		another := sent && prints[i].Fingerprint != "" && k.Fingerprint != prints[i].Fingerprint
+		another := sent && prints[i].another(k)
 		return !found[k.ID] && (another || taken[v.Entries[i].Number]) && x.doubled[v.Entries[i].UID] == nil
 	})
 }

@@ -306,7 +306,7 @@ func (v *View) recognizable() iter.Seq[Match] {
 	}
 }
 
-// Away are the rows whose messages are not listed, by fingerprint: also those that
+// Away are the rows whose messages are not listed, by ledger.HeaderFingerprint: also those that
 // were deleted, for a message may come back under another UID. Where UIDs are numbers
 // a UID that is listed may mean another message: its row counts as listed if its
 // message was there the last time, and the size is the same.
@@ -325,7 +325,8 @@ func Away(v *View, numbers bool) map[string][]ledger.Known {
 			here = listedLastTime(&k) && SameSize(pop3.Entry{Size: sizes[k.UID]}, k)
 		}
 		if !here && k.Fingerprint != "" {
-			away[k.Fingerprint] = append(away[k.Fingerprint], k)
+			header := ledger.HeaderFingerprint(k.Fingerprint)
+			away[header] = append(away[header], k)
 		}
 	}
 	return away

@@ -115,7 +115,7 @@ func (h *Header) set(name, value string) {
 		once(&h.From)
 	case "subject":
 		once(&h.Subject)
-	case "received":
+	case received:
 		once(&h.Received)
 		h.Hops++
 	case deliveredTo:

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -85,5 +86,37 @@ func TestDisplayReplacesControlCharacters(t *testing.T) {
 	t.Parallel()
 	if got, want := display("a\x1b[31m\x00b\xff"), "a?[31m?bÿ"; got != want {
 		t.Errorf("shown as %q, want %q", got, want)
+	}
+}
+
+// Copies of one message are told apart by the fields of the last delivery that name a
+// recipient, and by nothing else.
+func TestDelivery(t *testing.T) {
+	t.Parallel()
+	const received = "Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+	of := func(raw, field string) string {
+		n := NewNormalizer(io.Discard)
+		_, _ = n.Write([]byte(raw + "Subject: a\r\n\r\nb\r\n"))
+		return n.Header().Delivery(field)
+	}
+	const mine = "Delivered-To: leo@example.org\r\n" + received
+	for name, c := range map[string]struct {
+		raw, field string
+		same       bool
+	}{
+		"itself":                    {mine, "", true},
+		"another recipient":         {"Delivered-To: mia@example.org\r\n" + received, "", false},
+		"another field":             {"X-Original-To: leo@example.org\r\n" + received, "", false},
+		"one more field":            {"X-Envelope-Recipient: leo@example.org\r\n" + mine, "", false},
+		"none":                      {received, "", false},
+		"folded, in other case":     {"delivered-TO:\r\n leo@example.org\r\n" + received, "", true},
+		"below the last delivery":   {mine + "Delivered-To: mia@example.org\r\n", "", true},
+		"a field of the server":     {"X-UIDL: 17\r\nStatus: RO\r\n" + mine, "", true},
+		"the account's own field":   {"X-Box: mia\r\n" + mine, "x-box", false},
+		"which the account has not": {"X-Box: mia\r\n" + mine, "Delivered-To", true},
+	} {
+		if got := of(c.raw, c.field) == of(mine, c.field); got != c.same {
+			t.Errorf("%s: the same %v, want %v", name, got, c.same)
+		}
 	}
 }
