@@ -173,7 +173,7 @@ func (s *session) hadArrived(ctx context.Context, m *fetched) (bool, error) {
 	if f.timeline == "" || m.row.Trace != "" {
 		return false, nil
 	}
-	if err := m.note(s.Policy); err != nil {
+	if err := m.note(s.Account); err != nil {
 		return false, s.tally.abort(err)
 	}
 	rec := *m.row

@@ -204,6 +204,9 @@ type Due struct {
 	After func(began time.Time) time.Time
 	// Changed: it is due as well if its last poll was with other settings.
 	Changed bool
+	// Resumed is until when it was disabled, so far: it is due as well if its last poll
+	// was before that.
+	Resumed time.Time
 	// Request, where set, may be one of a user, who wants a poll now.
 	Request Request
 }
@@ -226,7 +229,7 @@ func (d Due) At(last ledger.Planned, settings string, now time.Time) (at time.Ti
 	switch {
 	case d.After == nil, last.Began.IsZero(), last.Began.After(now.Add(mostAhead)):
 		return time.Time{}, true
-	case d.Changed && last.Settings != "" && last.Settings != settings:
+	case d.Changed && last.Settings != "" && last.Settings != settings, last.Began.Before(d.Resumed):
 		return time.Time{}, true
 	}
 	at = d.After(last.Began)

@@ -48,6 +48,7 @@ type Options struct {
 	Log       *slog.Logger
 	Stopping  <-chan struct{} // closed: polls end in an orderly way
 	Scheduled bool            // accounts are polled only when they are due
+	Resumed   map[string]bool // those of them that were disabled until now
 	Metrics   *web.Metrics    // nil: nothing is counted
 }
 
@@ -67,6 +68,7 @@ func New(ctx context.Context, cfg *config.Config, store ledger.Store, o Options)
 		a.Close()
 		return nil, err
 	}
+	a.agenda.resume(o.Resumed, a.now())
 	shared := watchShared(store, o.Log)
 	a.poller = fetcher.New(fetcher.Options{
 		Lease: func(ctx context.Context, id int64) (fetcher.Lease, error) {

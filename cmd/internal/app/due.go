@@ -17,6 +17,7 @@ type agenda struct {
 	began   map[string]time.Time     // the last polls
 	look    map[string]bool          // those to be looked at soon, due or not
 	changed map[string]bool          // those that were last polled with other settings, as far as this process knows
+	resumed map[string]time.Time     // until when they were disabled
 }
 
 // plan finds out when an account is due. failing are the routes that back off.
@@ -36,8 +37,17 @@ func (g *agenda) plan(acc fetcher.Account, expression string, row ledger.Account
 	return nil
 }
 
+// resume has accounts polled that were disabled until now, as if they were new.
+func (g *agenda) resume(names map[string]bool, now time.Time) {
+	for name := range g.rules {
+		if names[name] {
+			g.look[name], g.resumed[name] = true, now
+		}
+	}
+}
+
 func newAgenda() agenda {
-	return agenda{rules: make(map[string]schedule.Rule), began: make(map[string]time.Time), look: make(map[string]bool), changed: make(map[string]bool)}
+	return agenda{rules: make(map[string]schedule.Rule), began: make(map[string]time.Time), look: make(map[string]bool), changed: make(map[string]bool), resumed: make(map[string]time.Time)}
 }
 
 // failing returns the routes that back off.
@@ -59,7 +69,7 @@ func (a *App) due(name string) fetcher.Due {
 	if !ok {
 		return fetcher.Due{}
 	}
-	return fetcher.Due{After: rule.After, Changed: a.agenda.changed[name]}
+	return fetcher.Due{After: rule.After, Changed: a.agenda.changed[name], Resumed: a.agenda.resumed[name]}
 }
 
 // request is the request for an account in a shared ledger.

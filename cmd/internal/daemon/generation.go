@@ -44,11 +44,24 @@ func (d *daemon) start(cfg *config.Config) error {
 	return nil
 }
 
+// disabled are the accounts that were disabled in the last configuration.
+func (d *daemon) disabled() map[string]bool {
+	names := make(map[string]bool)
+	if cfg := d.config(); cfg != nil {
+		for _, a := range cfg.Accounts {
+			if !a.Enabled {
+				names[a.Name] = true
+			}
+		}
+	}
+	return names
+}
+
 func (d *daemon) newGeneration(cfg *config.Config) (*generation, error) {
 	g := &generation{stopping: make(chan struct{})}
 	var err error
 	g.app, err = app.New(d.stop.Context, cfg, d.Store, app.Options{
-		Resources: d.Resources, Log: d.Log.Logger, Stopping: g.stopping, Scheduled: true, Metrics: d.http.metrics,
+		Resources: d.Resources, Log: d.Log.Logger, Stopping: g.stopping, Scheduled: true, Resumed: d.disabled(), Metrics: d.http.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -83,7 +96,6 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string, turn sche
 		d.requests.add(name, waiting...) // the next generation polls it
 	case requested && res.Skip == fetcher.Leased:
 		d.requests.add(name) // it is polled when the lease is free, but nobody knows when
-		reply(waiting, res)
 		reply(waiting, res)
 	default:
 		reply(waiting, res)
