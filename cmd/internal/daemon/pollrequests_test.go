@@ -96,6 +96,36 @@ func TestPollRequestJustBeforeReload(t *testing.T) {
 	}
 }
 
+// TestRequestedPollOfALeasedAccount: who requested it gets one answer, and the poll is
+// made up for when the lease is free.
+func TestRequestedPollOfALeasedAccount(t *testing.T) {
+	t.Parallel()
+	src, sink := testworld.POP3(t, pop3test.Options{}, testworld.OneMail), testworld.SMTP(t, smtptest.Options{})
+	d, cfg := fixture(t, oneAccount(t, src, sink), io.Discard, slog.LevelInfo)
+	g, err := d.newGeneration(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.stop()
+	lease, err := d.Store.Lease(t.Context(), g.app.IDs([]string{"isp"})[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan fetcher.Result, 2) // there is room for one too many
+	d.requests.add("isp", waiting)
+	d.poll(t.Context(), g, "isp", schedule.Turn{})
+	if n := len(waiting); n != 1 {
+		t.Errorf("%d answers, want 1", n)
+	}
+	if err := lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	d.poll(t.Context(), g, "isp", schedule.Turn{})
+	if n := len(sink.Messages()); n != 1 || len(waiting) != 1 {
+		t.Errorf("with the lease: %d messages arrived, %d answers; want 1, and no other answer", n, len(waiting))
+	}
+}
+
 // TestRequestedPollThatYields: who requested it waits for the rest, and gets the
 // result of all.
 func TestRequestedPollThatYields(t *testing.T) {
