@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/testworld"
@@ -180,6 +181,55 @@ func TestReplicaKilled(t *testing.T) {
 	if got := len(sink.Messages()); got != 2 {
 		t.Errorf("%d messages arrived, want 2", got)
 	}
+}
+
+// TestReplicaStopped: what is in flight when one process is told to stop is settled,
+// and another one goes on with the mailbox within seconds.
+func TestReplicaStopped(t *testing.T) {
+	t.Parallel()
+	const messages = 6
+	sending, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	pop := testworld.POP3(t, pop3test.Options{Pipelining: pop3test.PipeliningHidden}, testworld.Mail(messages)...)
+	sink := testworld.SMTP(t, smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+		if e.Stage == forwarder.StageDot && e.Message == 2 {
+			once.Do(func() {
+				close(sending)
+				<-release
+			})
+		}
+		return smtptest.Fault{}
+	}})
+	config := testworld.Config(t, `
+state: %s
+spool: {dir: %s}
+schedule: "@every 1h"
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org], in_flight: 1}
+`, postgrestest.Start(t).New(t), filepath.Join(t.TempDir(), "spool"), testworld.HostPort(t, pop.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	first := start(t, build(t), "run", "--config", config)
+	<-sending
+	second := start(t, build(t), "run", "--config", config)
+	second.logged(t, 1, "another popferry is polling it now")
+	if err := first.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	first.logged(t, 1, "stopping")
+	close(release)
+	if err := first.Wait(); err != nil {
+		t.Errorf("the first process: %v, want it to end well\n%s", err, first.out.String())
+	}
+	began, settled := time.Now(), len(sink.Messages())
+	testworld.WaitFor(t, "rest of the mailbox", func() bool { return len(sink.Messages()) == messages && len(pop.Messages("leo")) == 0 })
+	if took := time.Since(began); took > 25*time.Second || settled >= messages {
+		t.Errorf("%d of %d messages were sent by the first process, the rest %v after it had ended; want the rest within seconds", settled, messages, took)
+	}
+	if n := len(sink.Messages()); n != messages {
+		t.Errorf("%d messages arrived, want %d: none twice", n, messages)
+	}
+	second.terminate(t)
 }
 
 // TestDatabaseIsAwayAtTheStart: a daemon waits for it, and ends meanwhile if it is told

@@ -100,6 +100,9 @@ func (d *daemon) poll(ctx context.Context, g *generation, name string, turn sche
 	default:
 		reply(waiting, res)
 	}
+	if errors.Is(res.Err, fetcher.ErrStopped) && d.stop.Begun() {
+		d.handOver(g, name)
+	}
 	g.replan(name, res)
 	logPoll(d.Log.With("account", name), res)
 	return end

@@ -93,3 +93,17 @@ func (d *daemon) heed(g *generation, r *replica, news ledger.News) {
 	}
 	r.requests = open
 }
+
+// handOver has another process go on with an account whose poll was cut short because
+// this one ends: they look for requests all the time, and at a leased account only now
+// and then.
+func (d *daemon) handOver(g *generation, name string) {
+	if d.shared == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.stop.Context), time.Second)
+	defer cancel()
+	if err := d.shared.Request(ctx, g.app.IDs([]string{name})...); err != nil {
+		d.Log.Warn("another popferry goes on with an account only when it looks at it again", "account", name, "error", err)
+	}
+}
