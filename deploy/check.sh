@@ -206,16 +206,22 @@ in_example() {
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$scratch/github.insteadOf" \
 		GIT_CONFIG_VALUE_0=https://github.com/popferry/popferry "$scratch/bin/kustomize" build "$1"
 }
-for overlay in daemon cronjob; do
+for overlay in daemon cronjob replicas; do
 	folder=$scratch/$overlay
 	cp -R deploy/kubernetes/example "$folder"
 	sed -i "s|/overlays/daemon?|/overlays/$overlay?|" "$folder/popferry/kustomization.yaml"
 	if [[ $overlay == daemon ]]; then
 		sed -i 's/^#\(components:\)/\1/; s/^#\(  - .*monitoring\)/\1/' "$folder/popferry/kustomization.yaml"
 	fi
+	if [[ $overlay == replicas ]]; then
+		sed -i 's|/components/first-run?|/components/first-run-database?|' "$folder/first-run/kustomization.yaml"
+	fi
 	for what in popferry first-run; do
 		in_example "$folder/$what" >"$scratch/manifests.yaml"
 		"$check" kubernetes <"$scratch/manifests.yaml"
+		if [[ $overlay == replicas ]] && grep -n PersistentVolumeClaim "$scratch/manifests.yaml"; then
+			fail 'the replicas have a volume'
+		fi
 	done
 done
 diff <(sed -n '/^groups:/,$p' deploy/prometheus/popferry.rules.yaml | sed 's/^\(.\)/  \1/') \
@@ -245,6 +251,7 @@ mkdir "$scratch/compose"
 cp deploy/compose*.yaml "$scratch/compose"
 "$check" compose "$scratch/compose/compose.yaml"
 "$check" compose "$scratch"/compose/compose{,.secrets}.yaml
+"$check" compose "$scratch"/compose/compose{,.database}.yaml
 
 step 'versions'
 # They are the same everywhere, and a release can change them.

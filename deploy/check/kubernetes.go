@@ -13,6 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	kyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -29,6 +30,8 @@ func kinds() map[string]func() any {
 		"batch/v1/CronJob":         func() any { return new(batchv1.CronJob) },
 		"batch/v1/Job":             func() any { return new(batchv1.Job) },
 
+		"policy/v1/PodDisruptionBudget": func() any { return new(policyv1.PodDisruptionBudget) },
+
 		"networking.k8s.io/v1/NetworkPolicy":      func() any { return new(networkingv1.NetworkPolicy) },
 		"monitoring.coreos.com/v1/PodMonitor":     func() any { return new(monitoringv1.PodMonitor) },
 		"monitoring.coreos.com/v1/PrometheusRule": func() any { return new(monitoringv1.PrometheusRule) },
@@ -41,6 +44,8 @@ func checkKubernetes(r io.Reader, w io.Writer) error {
 	var errs []error
 	docs, running := kyaml.NewYAMLReader(bufio.NewReader(r)), 0
 	var policies []*networkingv1.NetworkPolicy
+	var deployment *appsv1.Deployment
+	var budget *policyv1.PodDisruptionBudget
 	for {
 		doc, err := docs.Read()
 		if errors.Is(err, io.EOF) {
@@ -80,6 +85,9 @@ func checkKubernetes(r io.Reader, w io.Writer) error {
 				running++
 			}
 			errs = append(errs, checkDeployment(o)...)
+			deployment = o
+		case *policyv1.PodDisruptionBudget:
+			budget = o
 		case *batchv1.CronJob:
 			if o.Spec.Suspend == nil || !*o.Spec.Suspend {
 				running++
@@ -95,7 +103,28 @@ func checkKubernetes(r io.Reader, w io.Writer) error {
 	if running != 1 {
 		errs = append(errs, fmt.Errorf("%d things that run, not one: each would poll the same mailboxes", running))
 	}
+	if deployment != nil {
+		errs = append(errs, checkBudget(deployment, budget)...)
+	}
 	return errors.Join(append(errs, checkPolicies(policies)...)...)
+}
+
+// checkBudget: replicas have one, and a single pod has none.
+func checkBudget(d *appsv1.Deployment, b *policyv1.PodDisruptionBudget) (errs []error) {
+	must := musts(&errs, "PodDisruptionBudget")
+	if !shared(&d.Spec.Template.Spec) {
+		must(b == nil, "none with one pod: it could only forbid to drain a node")
+		return errs
+	}
+	if must(b != nil, "one for the replicas"); b != nil {
+		must(b.Spec.MaxUnavailable.IntValue() == 1 && b.Spec.Selector.MatchLabels["app.kubernetes.io/name"] == "popferry", "maxUnavailable: 1 of the pods of popferry")
+	}
+	return errs
+}
+
+// shared reports whether a pod has no volume that is its own: its ledger is a database.
+func shared(p *corev1.PodSpec) bool {
+	return !slices.ContainsFunc(p.Volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil })
 }
 
 // checkPolicies holds the pod to what it needs of the network. All policies together
@@ -122,8 +151,15 @@ func checkPolicies(policies []*networkingv1.NetworkPolicy) (errs []error) {
 
 func checkDeployment(d *appsv1.Deployment) (errs []error) {
 	must := musts(&errs, "Deployment "+d.Name)
-	must(d.Spec.Replicas != nil && *d.Spec.Replicas <= 1, "replicas: 1, or 0 beside the first run")
-	must(d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType, "strategy: Recreate")
+	if shared(&d.Spec.Template.Spec) {
+		must(d.Spec.Replicas != nil && (*d.Spec.Replicas == 3 || *d.Spec.Replicas == 0), "replicas: 3, or 0 beside the first run")
+		must(d.Spec.Strategy.Type == appsv1.RollingUpdateDeploymentStrategyType, "strategy: RollingUpdate")
+		must(len(d.Spec.Template.Spec.TopologySpreadConstraints) == 2, "pods on different nodes and in different zones")
+		must(slices.ContainsFunc(d.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == "popferry-database" }), "the Secret of the database")
+	} else {
+		must(d.Spec.Replicas != nil && *d.Spec.Replicas <= 1, "replicas: 1, or 0 beside the first run")
+		must(d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType, "strategy: Recreate")
+	}
 	checkPod(must, &d.Spec.Template.Spec)
 	for _, c := range d.Spec.Template.Spec.Containers {
 		must(c.LivenessProbe != nil && c.LivenessProbe.HTTPGet != nil && c.LivenessProbe.HTTPGet.Path == "/healthz", "livenessProbe on /healthz")
