@@ -193,3 +193,21 @@ func MovedUID(uid string) string {
 // OriginalUID is the UID that a row had before its mailbox was edited; ok is false if
 // it was not.
 func OriginalUID(uid string) (original string, ok bool) { return strings.CutPrefix(uid, movedPrefix) }
+
+// ClaimChanged is Claim for a store: it returns the account of each claim, and which of
+// them have to be written;
+// true: their mailbox was edited.
+func ClaimChanged(known []Account, claims []Identity) (accounts []Account, changed map[int]bool) {
+	before := make(map[int64]Identity, len(known))
+	for _, a := range known {
+		before[a.ID] = a.Identity
+	}
+	accounts, changed = make([]Account, len(claims)), make(map[int]bool)
+	for i, claimed := range Claim(known, claims) {
+		accounts[i] = claimed.Account
+		if a := accounts[i]; a.ID == 0 || before[a.ID] != a.Identity {
+			changed[i] = claimed.Moved
+		}
+	}
+	return accounts, changed
+}

@@ -15,9 +15,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/postgres/server"
 	"github.com/popferry/popferry/fetcher/ledger/seal"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/outcome"
@@ -41,9 +39,6 @@ var other = Cause{"other", "unexpected error", "popferry keeps the mail and trie
 
 // keptRemedy is for errors that say what to do themselves.
 const keptRemedy = "Nothing is lost: the mail stays on the POP3 server."
-
-// ledgerFailed matches failures of the ledger's file or database.
-func ledgerFailed(err error) bool { return as[*sqlite.Error](err) || as[*server.Error](err) }
 
 // catalogue lists the causes. The first one that matches counts.
 var catalogue = []entry{
@@ -76,7 +71,7 @@ var catalogue = []entry{
 	{Cause{"filter", "the filter of the account failed", "Its exit code has to be 0 (send the message) or 99 (drop it). " + keptRemedy}, filterFault(filter.Died)},
 
 	// popferry itself. The errors of the ledger contain their remedy.
-	{Cause{"ledger", "the ledger failed", ""}, ledgerFailed},
+	{Cause{"ledger", "the ledger failed", ""}, ledger.Failed},
 	{Cause{"ledger_sealed", "the sign-in cannot be read or written in the ledger's database", ""}, as[*seal.Error]},
 	{Cause{"bug", "popferry has a bug", "Nothing was deleted. Please report it and include the log."}, as[*fetcher.PanicError]},
 	{Cause{"quarantine", "cannot write a refused message to the quarantine", ""}, quarantined},

@@ -14,7 +14,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/cmd/internal/probe"
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
 
 // Options are what Login and Logout work with.
@@ -70,8 +69,7 @@ func explain(ctx context.Context, who string, err error) error {
 	if ctx.Err() != nil {
 		return ErrStopped
 	}
-	_, ofSignIn := errors.AsType[*oauth.Error](err)
-	if _, ofLedger := errors.AsType[*sqlite.Error](err); ofSignIn || ofLedger {
+	if _, ofSignIn := errors.AsType[*oauth.Error](err); ofSignIn || ledger.Failed(err) {
 		return cause.Explain(who, err)
 	}
 	return err

@@ -49,7 +49,7 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 	if err != nil {
 		return nil, err
 	}
-	if accounts, changed := claim(known, claims); len(changed) == 0 {
+	if accounts, changed := ledger.ClaimChanged(known, claims); len(changed) == 0 {
 		return accounts, nil // a start that changes no account waits for nobody
 	}
 	release, err := ledger.LeaseMoved(ctx, known, claims, s.Lease)
@@ -73,7 +73,7 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 			return err
 		}
 		var changed map[int]bool
-		accounts, changed = claim(known, claims)
+		accounts, changed = ledger.ClaimChanged(known, claims)
 		for i := range accounts {
 			moved, ok := changed[i]
 			if !ok {
@@ -89,23 +89,6 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 		return nil, err
 	}
 	return accounts, nil
-}
-
-// claim returns the account of each claim, and which of them have to be written;
-// true: their mailbox was edited.
-func claim(known []ledger.Account, claims []ledger.Identity) (accounts []ledger.Account, changed map[int]bool) {
-	before := make(map[int64]ledger.Identity, len(known))
-	for _, a := range known {
-		before[a.ID] = a.Identity
-	}
-	accounts, changed = make([]ledger.Account, len(claims)), make(map[int]bool)
-	for i, claimed := range ledger.Claim(known, claims) {
-		accounts[i] = claimed.Account
-		if a := accounts[i]; a.ID == 0 || before[a.ID] != a.Identity {
-			changed[i] = claimed.Moved
-		}
-	}
-	return accounts, changed
 }
 
 // putIdentity writes the identity of an account, and inserts the account if it

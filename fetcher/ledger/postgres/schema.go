@@ -5,11 +5,11 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/steps"
 )
 
 //go:embed schema/*.sql
@@ -19,21 +19,7 @@ var schemaFiles embed.FS
 // version n to n+1. The SQL of a released step never changes, and a step only adds:
 // processes of older versions go on writing meanwhile. One that they must not write
 // to any more sets ledger.oldest to the version that it leads to.
-func migrations() ([]string, error) {
-	names, err := fs.Glob(schemaFiles, "schema/*.sql") // sorted
-	if err != nil {
-		return nil, err
-	}
-	steps := make([]string, len(names))
-	for i, name := range names {
-		text, err := schemaFiles.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		steps[i] = string(text)
-	}
-	return steps, nil
-}
+func migrations() ([]string, error) { return steps.Read(schemaFiles) }
 
 // version is what a ledger says of its schema.
 type version struct {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -58,17 +60,10 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 		if err != nil {
 			return err
 		}
-		before := make(map[int64]ledger.Identity, len(known))
-		for _, a := range known {
-			before[a.ID] = a.Identity
-		}
-		accounts = make([]ledger.Account, len(claims))
-		for i, claimed := range ledger.Claim(known, claims) {
-			accounts[i] = claimed.Account
-			if a := accounts[i]; a.ID != 0 && before[a.ID] == a.Identity {
-				continue // a start that changes no account writes nothing
-			}
-			if err := putIdentity(c, &accounts[i], claimed.Moved); err != nil {
+		var changed map[int]bool // a start that changes no account writes nothing
+		accounts, changed = ledger.ClaimChanged(known, claims)
+		for _, i := range slices.Sorted(maps.Keys(changed)) {
+			if err := putIdentity(c, &accounts[i], changed[i]); err != nil {
 				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
 			}
 		}

@@ -4,9 +4,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/ledger/steps"
 )
 
 // applicationID marks a database as popferry's: "popf" (PRAGMA application_id,
@@ -20,21 +20,7 @@ var schemaFiles embed.FS
 // from version n to n+1. The SQL of a released step never changes, and from 017 on a
 // step only adds: processes of older versions go on writing meanwhile. One that they
 // must not write to any more sets ledger.oldest to the version that it leads to.
-func migrations() ([]string, error) {
-	names, err := fs.Glob(schemaFiles, "schema/*.sql") // sorted
-	if err != nil {
-		return nil, err
-	}
-	steps := make([]string, len(names))
-	for i, name := range names {
-		text, err := schemaFiles.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		steps[i] = string(text)
-	}
-	return steps, nil
-}
+func migrations() ([]string, error) { return steps.Read(schemaFiles) }
 
 // migrate takes the remaining steps of the schema in one transaction. It returns
 // ledger.ErrNewer for a newer database, an *Error of kind Foreign for one of

@@ -105,6 +105,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s%s (%v): %s", msg, e.Kind, e.Err, e.Kind.Hint())
 }
 
+// OfLedger marks it for ledger.Failed.
+func (*Error) OfLedger() {}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
