@@ -122,8 +122,10 @@ func (d *Desk) Add(m web.NewMailbox) (*talk.Talk, error) {
 		switch {
 		case err != nil:
 			return "", err
+		case result.Shown && d.config() == nil:
+			return "Everything works. Write the files that are shown above, stop popferry, and start it again with popferry run.", nil
 		case result.Shown:
-			return "Everything works. Write the files that are shown above, and popferry does the rest.", nil
+			return "Everything works. Write the files that are shown above: a running popferry picks them up by itself.", nil
 		}
 		d.mu.Lock()
 		d.added = true
