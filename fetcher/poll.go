@@ -246,7 +246,7 @@ func (p *poll) begin(ctx context.Context) bool {
 	}
 	now := p.Now()
 	p.row.Server.LastBody, p.route.LastSuccess = ledger.Past(p.row.Server.LastBody, now), ledger.Past(p.route.LastSuccess, now)
-	p.lastLogin = p.row.Server.LastLogin
+	p.lastLogin, p.row.Server.Hides = p.row.Server.LastLogin, p.Source.Hides
 	p.tally = newTally(outcome.NewBreaker(p.Destination.Name, p.route.LastSuccess, p.row.Refusals))
 	d := p.Destination
 	if p.Due.Request != nil {

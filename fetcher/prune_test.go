@@ -2,6 +2,7 @@ package fetcher_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -152,4 +153,34 @@ func TestPollWithoutNewsWritesNoRow(t *testing.T) {
 		t.Errorf("%d writes of rows, want none", n)
 	}
 	f.wantArrived("m1")
+}
+
+// What a server hides may be shown again years later, by its owner's choice. It is
+// known then, also where popferry did not have to learn that the server hides.
+func TestHiddenMailThatIsShownAgainIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]bool{"preset": false, "EXPIRE 0": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{hides: &hiding{says: says}})
+			f.account.Source.Hides = !says
+			var all []pop3test.Message
+			var names []string
+			pruned := 0
+			for i := range 20 {
+				n := fmt.Sprint("m", i)
+				names = append(names, n)
+				all = append(all, pop3test.Message{UID: "uid-" + n, Octets: octetsOf(n)})
+				f.add(n)
+				f.pollBySchedule()
+				pruned += f.pollDaily(10)
+			}
+			if pruned > 0 {
+				t.Errorf("%d rows were forgotten, want none", pruned)
+			}
+			f.pop.Change("leo", func([]pop3test.Message) []pop3test.Message { return all })
+			f.poll()
+			f.wantArrived(names...)
+		})
+	}
 }

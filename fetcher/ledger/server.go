@@ -9,6 +9,7 @@ type ServerFacts struct {
 	Capabilities
 	Habits
 
+	Hides      bool      `json:"hides,omitempty"`      // it is configured as one that gives each message once
 	Tried      Tried     `json:"tried,omitzero"`       // what Account.NotBefore waits with
 	BadLogins  int       `json:"bad_logins,omitempty"` // consecutive logins with refused credentials
 	LastLogin  time.Time `json:"last_login,omitzero"`
@@ -59,10 +60,15 @@ type Habits struct {
 }
 
 // Forget is what is left of the facts when the user has them forgotten: the
-// server may want a pause between logins.
+// server may want a pause between logins, and Hides was not learnt.
 func (s ServerFacts) Forget() ServerFacts {
-	return ServerFacts{LastLogin: s.LastLogin, Timeline: s.Timeline}
+	return ServerFacts{LastLogin: s.LastLogin, Hides: s.Hides, Timeline: s.Timeline}
 }
+
+// MayShowAgain reports whether messages that the server no longer lists may only be
+// hidden, so that a change of its settings may bring them back. What was seen of that
+// holds however long ago it was, until something contradicts it.
+func (s *ServerFacts) MayShowAgain() bool { return s.Hides || s.Expires.Value || s.RetrHides.Value }
 
 // View lists the facts that hold.
 func (s *ServerFacts) View(now time.Time) []FactView {

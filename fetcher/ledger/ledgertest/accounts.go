@@ -49,7 +49,7 @@ func testAccount(t *testing.T, k Kind) {
 			Capabilities: ledger.Capabilities{Logins: fact("plain user", at(16), 1), NotLogins: fact("plain", at(17), 2), LoginDelay: fact(time.Minute, at(21), 3), Expires: seen(22), ExpireDays: fact(30, at(23), 4)},
 			Habits:       ledger.Habits{WantsUTF8: seen(18), HasUIDL: seen(19), UIDNumbers: seen(20), RetrHides: seen(24), RetrKeeps: seen(25), WrongSizes: seen(26), RightSizes: seen(27), RetrTwice: seen(28)},
 			Tried:        tried,
-			BadLogins:    2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, Given: ledger.Given{1, 2, 3, 4, 5, 6, 7, 8}, Timeline: "system/1",
+			Hides:        true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, Given: ledger.Given{1, 2, 3, 4, 5, 6, 7, 8}, Timeline: "system/1",
 		},
 		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
 		Listings: ledger.Listings{Before: at(15), Last: at(16)},

@@ -151,6 +151,7 @@ func testPruneEvidence(t *testing.T, k Kind) {
 	f.put(t, left, deleted)
 	account := f.account
 	hides := ledger.ServerFacts{Habits: ledger.Habits{RetrHides: fact(true, epoch, 2)}}
+	expires := ledger.ServerFacts{Capabilities: ledger.Capabilities{Expires: fact(true, epoch, 1)}}
 	for _, test := range []struct {
 		name     string
 		listings ledger.Listings
@@ -162,6 +163,8 @@ func testPruneEvidence(t *testing.T, k Kind) {
 		{"one of the two is too early", ledger.Listings{Before: longAgo.Add(ledger.RowLife), Last: epoch}, ledger.ServerFacts{}, 0},
 		{"they are of the future", ledger.Listings{Before: epoch, Last: epoch.AddDate(0, 0, 1)}, ledger.ServerFacts{}, 0},
 		{"a server that hides", listedSince, hides, 1},
+		{"one that is known to hide", listedSince, ledger.ServerFacts{Hides: true}, 0},
+		{"one that says EXPIRE 0", listedSince, expires, 0},
 		{"two listings", listedSince, ledger.ServerFacts{}, 1},
 	} {
 		account.Listings, account.Server = test.listings, test.server

@@ -43,7 +43,7 @@ func (s *Store) pruneAccount(ctx context.Context, a ledger.Account) (pruned int,
 	if before.IsZero() {
 		return 0, nil
 	}
-	args := []any{a.ID, moment(before), a.Server.RetrHides.Value}
+	args := []any{a.ID, moment(before), a.Server.MayShowAgain()}
 	var some bool
 	if err := s.scan(ctx, "SELECT EXISTS ("+toPrune+")", args, &some); err != nil || !some {
 		return 0, err

@@ -189,7 +189,7 @@ func (s *Store) pruneAccount(ctx context.Context, a ledger.Account) (pruned int,
 	if before.IsZero() {
 		return 0, nil
 	}
-	args := []any{a.ID, before.UnixMilli(), a.Server.RetrHides.Value}
+	args := []any{a.ID, before.UnixMilli(), a.Server.MayShowAgain()}
 	var some bool
 	if err := s.read.scan(ctx, "SELECT EXISTS ("+toPrune+")", args, &some); err != nil || !some {
 		return 0, explain("read the ledger", s.path, err)
