@@ -142,6 +142,9 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	if len(copies) == 0 {
 		return // as nearly always
 	}
+	if p.settleDoubts(ctx) != nil {
+		return
+	}
 	known, err := p.lease.Known(ctx)
 	if err != nil {
 		_ = p.tally.abort(err)
@@ -168,7 +171,7 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	}()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	for _, c := range due {
-		if p.closed(ctx) || p.unsettled[c.Known.ID] || !there[c.Known.CopyFile] {
+		if p.closed(ctx) || p.waits(c.Known.ID) || !there[c.Known.CopyFile] {
 			continue // a session looks for what has no copy
 		}
 		rec, err := p.lease.Record(ctx, c.Known.ID)

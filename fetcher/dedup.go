@@ -48,6 +48,9 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 	if m.row == nil {
 		m.row = s.newRow(m.Entry)
 	}
+	if s.waits(m.row.ID) || !s.asked && ledger.Waiting(s.Now(), m.row.NextAttempt) {
+		return nil, s.setAside(ctx, m)
+	}
 	if arrived, err := s.hadArrived(ctx, m); arrived || err != nil {
 		m.Release()
 		return nil, err
@@ -62,6 +65,31 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 		return nil, s.notFetched(ctx, m.row, err)
 	}
 	return m, nil
+}
+
+// setAside leaves a message for later that was fetched because only that could show that
+// it is known, and is not to be sent yet. Where its server may not give it again, a copy
+// of it is kept.
+func (s *session) setAside(ctx context.Context, m *fetched) error {
+	defer m.Release()
+	state, next := m.row.State, m.row.NextAttempt
+	if m.row.CopyFile == "" { // else it is counted already
+		s.res.Waiting++
+	}
+	if !state.Due() {
+		state = ledger.Deferred // it had left, and is back
+	}
+	if err := s.admit(ctx, m); err != nil {
+		return err
+	}
+	if s.mayHide() && m.row.CopyFile == "" {
+		if err := s.writeCopy(m.row, m.Body); err != nil {
+			return err
+		}
+	}
+	m.row.State, m.row.NextAttempt = state, next
+	s.log.Debug("message is known by its header, and waits", "uid", shown(m.UID), "outcome", state.String())
+	return s.put(ctx, []*ledger.Record{m.row})
 }
 
 // admit notes what a message that is to be sent shows. Where its server does not give

@@ -193,6 +193,7 @@ func (s *session) notFetched(ctx context.Context, rec *ledger.Record, why error)
 		return s.tally.abort(err)
 	}
 	s.tally.count(rec.State, 1, 0)
+	s.tally.triedInVain(rec)
 	s.log.Warn("message could not be fetched", "uid", shown(rec.UID), "outcome", rec.State.String(), "attempts", rec.Attempts, "error", why)
 	return nil
 }

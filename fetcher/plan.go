@@ -53,7 +53,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	p.Due, p.Waiting = append(p.Due, copies...), p.Waiting+waiting
 	p.Due = slices.DeleteFunc(p.Due, s.leftOut.has)
 	before := len(p.Due)
-	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.unsettled[c.Known.ID] })
+	p.Due = slices.DeleteFunc(p.Due, func(c identify.Candidate) bool { return s.waits(c.Known.ID) })
 	if len(p.Due) > 0 && !s.ask(ctx) {
 		p.Due = nil
 	}
@@ -69,6 +69,11 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	}
 	return p, nil
 }
+
+// waits reports whether the message of a row is not to be sent yet: it may have arrived,
+// and it is not certain yet that it has not; or this poll has tried it before, and then its
+// back-off counts, also if the user has asked for the poll.
+func (p *poll) waits(row int64) bool { return p.unsettled[row] || p.tally.backsOff(row, p.Now()) }
 
 // reconsider makes messages due again that the destination refused while it
 // refused everything, once it has accepted one, also while the poll is being cut
@@ -137,7 +142,7 @@ func (p *poll) readKnown(ctx context.Context) func() (*ledger.Rows, error) {
 // It comes behind the plain messages, so that a server that breaks at it holds up
 // none of them.
 func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, error) {
-	ambiguous := p.Ambiguous
+	ambiguous, waiting := p.Ambiguous, p.Waiting
 	p.Ambiguous, p.Due, p.Skip = nil, nil, nil // the rest is under way already
 	var entries []pop3.Entry
 	for _, a := range ambiguous {
@@ -158,7 +163,7 @@ func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, 
 	if err := s.displace(ctx, p.Displaced); err != nil {
 		return p, err
 	}
-	s.res.Waiting = p.Waiting
+	s.res.Waiting += p.Waiting - waiting
 	if p.Ignored > 0 {
 		s.res.Notice = ErrDeleIgnored
 		s.log.Warn("the server ignores DELE", "messages", p.Ignored)

@@ -81,7 +81,7 @@ type poll struct {
 // beginning is what a poll began with.
 type beginning struct {
 	began     time.Time
-	asked     bool      // the user wants a poll now: back-offs do not count
+	asked     bool      // the user wants a poll now: back-offs do not count, but those of what it has tried itself
 	wanted    bool      // that was so at the beginning, by Account.Due.Request
 	lastLogin time.Time // when the session before this poll began
 	leave     func()    // gives back what Account.Room gave; nil: nothing
@@ -95,9 +95,7 @@ type earlier struct {
 	// pendingDeletes reports that the last session broke, or could not be ended by
 	// QUIT, and its deletions were not made.
 	pendingDeletes bool
-	// unsettled are the rows of messages that may have arrived and must not be sent
-	// again yet.
-	unsettled map[int64]bool
+	doubts
 	failover  failover
 	allotment allotment
 	// filterFaults are the faults of the account's filter in a row.
@@ -189,7 +187,7 @@ func (p *Poller) Poll(ctx context.Context, a Account, asked bool) Result {
 		if err := r.failover.begin(ctx, r); err != nil {
 			_ = r.tally.abort(err)
 		}
-		r.settleDoubts(ctx)
+		_ = r.settleDoubts(ctx) // the poll was stopped for an error
 		r.sendCopies(ctx, false)
 		r.forgetDropped(ctx)
 		var failed error
@@ -299,6 +297,9 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 			err = context.Cause(popCtx) // the server is not at fault
 		}
 	}()
+	if err := p.settleDoubts(ctx); err != nil {
+		return false, err
+	}
 	p.tally.beginSession()
 	s.matched, s.headersSeen = make(map[int64]bool), make(map[int]string)
 	s.known = p.readKnown(popCtx) // while the server is busy with the login
@@ -347,7 +348,6 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	}
 	done := p.tally.forwarded()
 	if failed == nil {
-		p.asked = false // the next session of this poll is not asked for
 		undecided := s.allotment.undecided
 		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried || undecided > 0 && s.allotment.decided > 0) && p.loginGap() == 0 && !p.usedUp()
 		if !more {

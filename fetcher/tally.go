@@ -26,6 +26,7 @@ type tally struct {
 	// accepted since. They are not marked: either the mailbox is full, or these
 	// messages are too large for what is left of it.
 	noRoom   []refusedForRoom
+	tried    map[int64]try // rows of messages that the poll has tried and that are not forwarded
 	rate     rate
 	halt     error // why nothing new is fetched; nil: it goes on
 	closed   bool  // nothing that was fetched is sent either
@@ -38,6 +39,12 @@ type rate struct {
 	postponed int  // messages that were fetched before that was known
 }
 
+// try is what came of one.
+type try struct {
+	state ledger.State
+	next  time.Time // when it is due again
+}
+
 // refusedForRoom is a delivery that found no room.
 type refusedForRoom struct {
 	d      *delivery
@@ -45,7 +52,9 @@ type refusedForRoom struct {
 	passed bool // another message was accepted while this one was under way
 }
 
-func newTally(b *outcome.Breaker) *tally { return &tally{breaker: b} }
+func newTally(b *outcome.Breaker) *tally {
+	return &tally{breaker: b, tried: make(map[int64]try)}
+}
 
 // beginSession forgets what the session before forwarded, and what found no room
 // in it: that is due again, and may be forwarded now.
@@ -168,6 +177,40 @@ func (t *tally) count(s ledger.State, n int, octets int64) {
 		t.counts.Skipped += n
 	case ledger.Sending, ledger.Gone:
 	}
+}
+
+// triedInVain notes a row that says how a message was tried, unless it is forwarded.
+func (t *tally) triedInVain(rec *ledger.Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if delete(t.tried, rec.ID); rec.State != ledger.Forwarded {
+		t.tried[rec.ID] = try{rec.State, rec.NextAttempt}
+	}
+}
+
+// backsOff reports whether the poll has tried a message that is not due again yet.
+func (t *tally) backsOff(row int64, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return ledger.Waiting(now, t.tried[row].next)
+}
+
+// arrived counts a message that was in doubt. What the poll has counted it as so far was
+// not so.
+func (t *tally) arrived(rec *ledger.Record) {
+	if was, tried := t.take(rec.ID); tried {
+		t.count(was, -1, 0)
+	}
+	t.count(ledger.Forwarded, 1, rec.MessageSize)
+}
+
+// take forgets how a message was tried.
+func (t *tally) take(row int64) (state ledger.State, tried bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	was, tried := t.tried[row]
+	delete(t.tried, row)
+	return was.state, tried
 }
 
 // attempt is one try to send a message.

@@ -37,8 +37,9 @@ type AllRows interface {
 	Record(ctx context.Context, id int64) (*ledger.Record, error)
 }
 
-// patience is how long a message waits for a destination that cannot be asked.
-// Then it is sent again: once more is better than never.
+// patience is how long a message waits for a destination that cannot be asked, from
+// the first time on that this was tried. Then it is sent again: once more is better
+// than never.
 const patience = 24 * time.Hour
 
 // Begin notes where a message will lie, before it is sent. A mark that is there
@@ -74,16 +75,21 @@ func Conclude(rec, before *ledger.Record, inDoubt bool, now time.Time) {
 type Result struct {
 	// Arrived are forwarded, and their rows say so.
 	Arrived []*ledger.Record
+	// Copies are the names of the retained copies that these had.
+	Copies []string
 	// Waiting are the ids of rows whose messages must not be sent again yet.
 	Waiting map[int64]bool
 	// Err is why the destination could not be asked; nil if it could.
 	Err error
+	// FailedSince is when it could not be asked for the first time, of those in a row;
+	// zero: it could.
+	FailedSince time.Time
 }
 
-// Settle looks for the messages in doubt. Its error is the ledger's, and nothing
-// may be sent then. A nil finder cannot be asked: the messages are sent again, as
-// after any doubt.
-func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Result, error) {
+// Settle looks for the messages in doubt. failedSince is that of the last Result. Its
+// error is the ledger's, and nothing may be sent then. A nil finder cannot be asked:
+// the messages are sent again, as after any doubt.
+func Settle(ctx context.Context, rows Rows, finder Finder, failedSince, now time.Time) (Result, error) {
 	if finder == nil {
 		return Result{}, nil
 	}
@@ -96,11 +102,16 @@ func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Resul
 	}
 	res := Result{Waiting: make(map[int64]bool)}
 	found, unknown := finder.Find(ctx, soughtIn(marked))
-	res.Err = unknown
+	if res.Err = unknown; unknown != nil {
+		res.FailedSince = orNow(failedSince, now)
+	}
 	var changed []*ledger.Record
 	for i, rec := range marked {
-		switch since := sinceOf(rec, now); {
+		switch since := orNow(rec.DoubtSince, now); {
 		case found[i]:
+			if rec.CopyFile != "" {
+				res.Copies = append(res.Copies, rec.CopyFile)
+			}
 			arrive(rec, now)
 			res.Arrived = append(res.Arrived, rec)
 			changed = append(changed, rec)
@@ -108,14 +119,8 @@ func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Resul
 			rec.DoubtSince = since
 			changed = append(changed, rec)
 			res.Waiting[rec.ID] = true
-		default:
-			wait := settleTime
-			if res.Err != nil {
-				wait = patience
-			}
-			if now.Before(since.Add(wait)) {
-				res.Waiting[rec.ID] = true
-			}
+		case now.Before(since.Add(settleTime)), res.Err != nil && now.Before(later(since, res.FailedSince).Add(patience)):
+			res.Waiting[rec.ID] = true
 		}
 	}
 	if len(changed) == 0 {
@@ -124,13 +129,21 @@ func Settle(ctx context.Context, rows Rows, finder Finder, now time.Time) (Resul
 	return res, rows.Put(ctx, changed...)
 }
 
-// sinceOf is when the doubt began. Where popferry ended in the middle, or the clock
-// was set back, it begins now.
-func sinceOf(rec *ledger.Record, now time.Time) time.Time {
-	if rec.DoubtSince.IsZero() || rec.DoubtSince.After(now) {
+// orNow is when something began. Where that is not noted, because popferry ended in the
+// middle or it has just begun, or the clock was set back, it begins now.
+func orNow(began, now time.Time) time.Time {
+	if began.IsZero() || began.After(now) {
 		return now
 	}
-	return rec.DoubtSince
+	return began
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // soughtIn are the messages of rows. A mark that cannot be read says nothing, and

@@ -66,7 +66,13 @@ func marked(trace string, since time.Time) *ledger.Record {
 // settle looks for one message, and returns whether it has to wait.
 func settle(t *testing.T, rec *ledger.Record, b *inbox) (doubt.Result, bool) {
 	t.Helper()
-	res, err := doubt.Settle(t.Context(), &memory{rows: []*ledger.Record{rec}}, b, noon)
+	return settleAfter(t, rec, b, time.Time{})
+}
+
+// settleAfter is settle when the destination could not be asked since then.
+func settleAfter(t *testing.T, rec *ledger.Record, b *inbox, failed time.Time) (doubt.Result, bool) {
+	t.Helper()
+	res, err := doubt.Settle(t.Context(), &memory{rows: []*ledger.Record{rec}}, b, failed, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +100,8 @@ func TestMessageThatHasArrivedIsForwarded(t *testing.T) {
 		rec.State = state
 		b := &inbox{has: []string{"t1"}}
 		res, waits := settle(t, rec, b)
-		if len(res.Arrived) != 1 || waits {
-			t.Errorf("%v: %d have arrived, waits %v; want 1, false", state, len(res.Arrived), waits)
+		if len(res.Arrived) != 1 || waits || !slices.Equal(res.Copies, []string{"7-copy.eml"}) {
+			t.Errorf("%v: %d have arrived, waits %v, copies %v; want 1, false, that of the message", state, len(res.Arrived), waits, res.Copies)
 		}
 		if rec.State != ledger.Forwarded || !rec.ForwardedAt.Equal(noon) || rec.Recipients[0].State != ledger.Forwarded || rec.Recipients[0].Doubts != 0 {
 			t.Errorf("%v: the row is %+v, want it forwarded", state, rec)
@@ -113,26 +119,42 @@ func TestMessageThatHasArrivedIsForwarded(t *testing.T) {
 func TestMessageThatIsNotThereWaits(t *testing.T) {
 	t.Parallel()
 	away := errors.New("no route to host")
+	never, yesterday := time.Time{}, noon.Add(-24*time.Hour)
 	for name, tt := range map[string]struct {
-		since time.Time
-		err   error
-		waits bool
-		then  time.Time // DoubtSince afterwards
+		since  time.Time
+		err    error
+		failed time.Time // when it could not be asked for the first time
+		waits  bool
+		then   time.Time // DoubtSince afterwards
 	}{
-		"just cut off":                        {noon, nil, true, noon},
-		"not long enough ago":                 {noon.Add(-299 * time.Second), nil, true, noon.Add(-299 * time.Second)},
-		"long enough ago":                     {noon.Add(-5 * time.Minute), nil, false, noon.Add(-5 * time.Minute)},
-		"popferry ended in the middle":        {time.Time{}, nil, true, noon},
-		"by a clock that was set back":        {noon.Add(time.Hour), nil, true, noon},
-		"the destination cannot be asked":     {noon.Add(-time.Hour), away, true, noon.Add(-time.Hour)},
-		"it could not be asked for a day":     {noon.Add(-24 * time.Hour), away, false, noon.Add(-24 * time.Hour)},
-		"killed, and it could not be asked":   {time.Time{}, away, true, noon},
-		"cut off while it could not be asked": {noon, away, true, noon},
+		"just cut off":                        {noon, nil, never, true, noon},
+		"not long enough ago":                 {noon.Add(-299 * time.Second), nil, never, true, noon.Add(-299 * time.Second)},
+		"long enough ago":                     {noon.Add(-5 * time.Minute), nil, never, false, noon.Add(-5 * time.Minute)},
+		"it can be asked again":               {noon.Add(-5 * time.Minute), nil, noon.Add(-time.Hour), false, noon.Add(-5 * time.Minute)},
+		"popferry ended in the middle":        {time.Time{}, nil, never, true, noon},
+		"by a clock that was set back":        {noon.Add(time.Hour), nil, never, true, noon},
+		"the destination cannot be asked":     {noon.Add(-time.Hour), away, never, true, noon.Add(-time.Hour)},
+		"it could not be asked for a day":     {yesterday.Add(-time.Hour), away, yesterday, false, yesterday.Add(-time.Hour)},
+		"it cannot be asked a day later":      {yesterday, away, never, true, yesterday},
+		"nor a moment before that":            {yesterday, away, noon.Add(-time.Minute), true, yesterday},
+		"not by a clock that was set back":    {yesterday, away, noon.Add(time.Hour), true, yesterday},
+		"killed, and it could not be asked":   {time.Time{}, away, yesterday, true, noon},
+		"cut off while it could not be asked": {noon, away, yesterday, true, noon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rec := marked("t1", tt.since)
-			res, waits := settle(t, rec, &inbox{err: tt.err})
+			res, waits := settleAfter(t, rec, &inbox{err: tt.err}, tt.failed)
+			failed := tt.failed
+			switch {
+			case tt.err == nil:
+				failed = never
+			case failed.IsZero() || failed.After(noon):
+				failed = noon
+			}
+			if !res.FailedSince.Equal(failed) {
+				t.Errorf("it could not be asked since %v, want %v", res.FailedSince, failed)
+			}
 			if waits != tt.waits || !rec.DoubtSince.Equal(tt.then) || rec.Mark == "" || rec.State != ledger.Unknown {
 				t.Errorf("waits %v, in doubt since %v, mark %q, %v; want %v, %v, a mark, unknown", waits, rec.DoubtSince, rec.Mark, rec.State, tt.waits, tt.then)
 			}
@@ -149,11 +171,11 @@ func TestWithoutDoubtsNobodyIsAsked(t *testing.T) {
 	rec.Mark = ""
 	b := &inbox{err: errors.New("asked")}
 	rows := &memory{rows: []*ledger.Record{rec}}
-	if res, err := doubt.Settle(t.Context(), rows, b, noon); err != nil || res.Err != nil || b.sought != nil || rows.puts > 0 {
+	if res, err := doubt.Settle(t.Context(), rows, b, time.Time{}, noon); err != nil || res.Err != nil || b.sought != nil || rows.puts > 0 {
 		t.Errorf("%v, %v, looked for %v, %d rows written; want nothing", err, res.Err, b.sought, rows.puts)
 	}
 	rec.Mark = `"INBOX" 3 9`
-	if res, err := doubt.Settle(t.Context(), rows, nil, noon); err != nil || len(res.Waiting) > 0 || rows.puts > 0 {
+	if res, err := doubt.Settle(t.Context(), rows, nil, time.Time{}, noon); err != nil || len(res.Waiting) > 0 || rows.puts > 0 {
 		t.Errorf("without a finder: %v, %v, %d rows written; want nothing", err, res.Waiting, rows.puts)
 	}
 }
@@ -161,7 +183,7 @@ func TestWithoutDoubtsNobodyIsAsked(t *testing.T) {
 func TestLedgerFailure(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
-	if _, err := doubt.Settle(t.Context(), &memory{err: full}, &inbox{}, noon); !errors.Is(err, full) {
+	if _, err := doubt.Settle(t.Context(), &memory{err: full}, &inbox{}, time.Time{}, noon); !errors.Is(err, full) {
 		t.Errorf("error %v, want %v", err, full)
 	}
 }
@@ -219,7 +241,7 @@ func TestEachIsSettledByItself(t *testing.T) {
 	a, b, c := marked("a", noon), marked("b", noon), marked("c", noon.Add(-time.Hour))
 	a.ID, b.ID, c.ID = 1, 2, 3
 	rows := &memory{rows: []*ledger.Record{a, b, c}}
-	res, err := doubt.Settle(t.Context(), rows, &inbox{has: []string{"a"}}, noon)
+	res, err := doubt.Settle(t.Context(), rows, &inbox{has: []string{"a"}}, time.Time{}, noon)
 	if err != nil || !maps.Equal(res.Waiting, map[int64]bool{2: true}) || len(res.Arrived) != 1 || rows.puts != 1 {
 		t.Errorf("%v, waiting %v, %d have arrived, %d rows written; want 2 waiting, 1, 1", err, res.Waiting, len(res.Arrived), rows.puts)
 	}

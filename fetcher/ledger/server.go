@@ -19,6 +19,9 @@ type ServerFacts struct {
 	// Timeline is the last one of the ledger under which all that the
 	// server listed was dealt with.
 	Timeline string `json:"timeline,omitempty"`
+	// LookFailed is when its destination could not be asked for messages in doubt for
+	// the first time, of those in a row; zero: it could.
+	LookFailed time.Time `json:"look_failed,omitzero"`
 }
 
 // Given are the rows of some messages that were retrieved in one session, left on the
