@@ -163,17 +163,18 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	}
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
-	defer func() {
-		all.Wait()
-		for _, r := range p.tally.takeNoRoom() { // they are no evidence about what is in the mailbox
-			p.deferForRoom(ctx, r)
-		}
-	}()
+	defer all.Wait()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
-	for _, c := range due {
-		if p.closed(ctx) || p.waits(c.Known.ID) || !there[c.Known.CopyFile] {
-			continue // a session looks for what has no copy
+	left := slices.DeleteFunc(due, func(c identify.Candidate) bool {
+		return p.waits(c.Known.ID) || !there[c.Known.CopyFile] // a session looks for what has no copy
+	})
+	for len(left) > 0 && !p.closed(ctx) {
+		next := p.next(all.Wait, left)
+		if next < 0 {
+			break
 		}
+		c := left[next]
+		left = slices.Delete(left, next, next+1)
 		rec, err := p.lease.Record(ctx, c.Known.ID)
 		if err != nil {
 			_ = p.tally.abort(err)

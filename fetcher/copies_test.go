@@ -3,15 +3,18 @@ package fetcher_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
@@ -628,29 +631,59 @@ func TestCopiesAreSentWithoutALogin(t *testing.T) {
 	f.wantCopies(0)
 }
 
-// Copies that find no room are deferred, and the poll says so.
-func TestCopiesThatFindNoRoomAreDeferred(t *testing.T) {
+// fullFor is a destination that has no room for messages whose names begin so; "": it has.
+func fullFor(names *atomic.Value) smtptest.Options {
+	names.Store("")
+	return smtpFault(forwarder.StageDot, reply(552, 5, 2, 2), func(e smtptest.Event) bool {
+		name := names.Load().(string)
+		return name != "" && strings.HasPrefix(nameOfOctets(e.Data), name)
+	})
+}
+
+// Copies that find no room in a full inbox wait with the route, as messages do that are
+// still on their server: nothing is marked, and they come soon once there is room.
+func TestCopiesComeSoonOnceThereIsRoom(t *testing.T) {
 	t.Parallel()
-	busy, free := busyDestination()
-	var full atomic.Bool
-	fault := busy.Fault
-	busy.Fault = func(e smtptest.Event) smtptest.Fault {
-		if full.Load() && e.Stage == forwarder.StageDot {
-			return reply(452, 4, 2, 2)
-		}
-		return fault(e)
+	for name, says := range map[string]bool{"messages": false, "copies": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var full atomic.Value
+			f := newFixture(t, faults{hides: &hiding{says: says}, smtp: fullFor(&full), pool: oneConnection})
+			full.Store("m")
+			f.add(numbered(3)...)
+			for range 48 { // two days
+				f.pollBySchedule()
+				f.now.Add(time.Hour)
+			}
+			if r := f.pollBySchedule(); !errors.As(r.Err, new(*outcome.RouteError)) || r.Deferred != 0 || !r.TryAgain() {
+				t.Errorf("the poll came to %s, want the route's fault, and nothing deferred", inWords(r))
+			}
+			full.Store("")
+			f.now.Add(time.Hour)
+			f.pollBySchedule()
+			f.wantArrived(numbered(3)...)
+			f.wantCopies(0)
+		})
 	}
-	f := newFixture(t, faults{hides: &hiding{says: true}, smtp: busy})
-	f.add("m1", "m2")
+}
+
+// A copy that is too large for what room is left holds up no smaller message, be that a
+// copy or in the mailbox, and waits alone then.
+func TestCopyThatFindsNoRoomHoldsUpNoSmallerMessage(t *testing.T) {
+	t.Parallel()
+	var full atomic.Value
+	f := newFixture(t, faults{hides: &hiding{says: true}, smtp: fullFor(&full), pool: oneConnection})
+	full.Store("large")
+	f.addUnder("large 1", dated("large1", fmt.Sprintf("X: %0500d\r\n", 1)))
 	f.poll()
-	f.wantCopies(2)
-	free()
-	full.Store(true)
-	if r := f.poll(); r.Deferred != 2 || !r.TryAgain() {
-		t.Errorf("%d deferred, try again %v; want 2, true", r.Deferred, r.TryAgain())
+	f.add("m1")
+	if r := f.poll(); r.Err != nil || r.Forwarded != 1 || r.Deferred != 1 {
+		t.Errorf("the poll came to %s, want one forwarded, and one deferred", inWords(r))
 	}
-	full.Store(false)
+	f.wantState("large 1", "deferred")
+	f.wantArrived("m1")
+	full.Store("")
 	f.poll()
-	f.wantArrived("m1", "m2")
+	f.wantArrived("m1", "large1")
 	f.wantCopies(0)
 }

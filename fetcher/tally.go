@@ -56,12 +56,14 @@ func newTally(b *outcome.Breaker) *tally {
 	return &tally{breaker: b, tried: make(map[int64]try)}
 }
 
-// beginSession forgets what the session before forwarded, and what found no room
-// in it: that is due again, and may be forwarded now.
+// beginSession forgets what the session before forwarded, and which of its mailbox's
+// messages found no room: they are due again, and may be forwarded now. A copy that found
+// none is not sent twice in a poll.
 func (t *tally) beginSession() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done, t.noRoom, t.got = nil, nil, make(map[int64]bool)
+	t.done, t.got = nil, make(map[int64]bool)
+	t.noRoom = slices.DeleteFunc(t.noRoom, func(r refusedForRoom) bool { return r.d.Number > 0 })
 }
 
 // retrieved notes the row of a message that came from the server in this session.
@@ -188,11 +190,13 @@ func (t *tally) triedInVain(rec *ledger.Record) {
 	}
 }
 
-// backsOff reports whether the poll has tried a message that is not due again yet.
+// backsOff reports whether the poll has tried a message that is not due again yet, or has
+// sent its copy and found no room for it.
 func (t *tally) backsOff(row int64, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return ledger.Waiting(now, t.tried[row].next)
+	return ledger.Waiting(now, t.tried[row].next) ||
+		slices.ContainsFunc(t.noRoom, func(r refusedForRoom) bool { return r.d.Number == 0 && r.d.before.ID == row })
 }
 
 // arrived counts a message that was in doubt. What the poll has counted it as so far was
@@ -292,16 +296,8 @@ func (t *tally) delivered(d *delivery, v outcome.Verdict) []refusedForRoom {
 	return tooLarge
 }
 
-// takeNoRoom returns the deliveries that found no room, once.
-func (t *tally) takeNoRoom() []refusedForRoom {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	list := t.noRoom
-	t.noRoom = nil
-	return list
-}
-
-// takePassed is takeNoRoom if each of them was passed by others; else it returns none.
+// takePassed returns the deliveries that found no room, once, if each of them was passed
+// by others; else it returns none.
 func (t *tally) takePassed() []refusedForRoom {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -134,7 +134,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
 	q := &filtering{session: s, ctx: ctx, popCtx: popCtx, workers: w}
 	for left = s.remaining(ctx, slices.Clone(now)); len(left) > 0; left = s.remaining(ctx, left) {
-		next := s.next(popCtx, w, left)
+		next := s.next(func() { w.wait(popCtx) }, left)
 		if next < 0 {
 			break
 		}
@@ -188,14 +188,14 @@ func (s *session) handOn(ctx, popCtx context.Context, w *workers, m *fetched) {
 }
 
 // next is the index of the message to be fetched next: the first, as a rule. Once
-// one has found no room, it is the smallest, when all others have ended: that one
-// shows whether the mailbox is full. It is -1 if that is known, or none is smaller
-// than one that found no room.
-func (s *session) next(popCtx context.Context, w *workers, left []identify.Candidate) int {
-	if _, _, full := s.tally.full(); full {
-		w.wait(popCtx)
+// one has found no room, it is the smallest, when all others have ended, which wait
+// awaits: that one shows whether the mailbox is full. It is -1 if that is known, or none
+// is smaller than one that found no room.
+func (p *poll) next(wait func(), left []identify.Candidate) int {
+	if _, _, full := p.tally.full(); full {
+		wait()
 	}
-	_, size, full := s.tally.full()
+	_, size, full := p.tally.full()
 	if !full {
 		return 0
 	}
