@@ -25,7 +25,11 @@ func (p *poll) finish(ctx context.Context) {
 		halt = p.leftOut.fault
 	}
 	p.res.Counts, p.res.Err = counts, halt
-	p.res.Postponed += p.tally.takePostponed()
+	overRate := p.tally.takePostponed()
+	p.res.Postponed += overRate
+	if p.res.OnServer >= 0 && p.res.Postponed == 0 || p.allotment.oldest && overRate == 0 {
+		p.row.Server.PassedSince = time.Time{} // all were sent, or the oldest was
+	}
 	now := p.Now()
 	changed := p.row.Refusals != breaker.Refusals()
 	p.row.Refusals = breaker.Refusals()

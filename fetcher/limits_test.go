@@ -74,6 +74,37 @@ func popOnce(verb string, do func(*pop3test.Session)) popHandler {
 	}
 }
 
+// A server that gives each message another UID in each session, and has no TOP: all of
+// them look new until they were fetched. A poll that may fetch only a few of them comes to
+// the new ones all the same.
+func TestMaxMessagesUnderFreshUIDs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		return withoutTop(s, verb, arg) || freshUIDs(s, verb, arg)
+	}})
+	f.account.Policy.MaxMessages = 2
+	old := numbered(8)
+	f.add(old...)
+	poll := func(most int) {
+		t.Helper()
+		for range most {
+			f.pollBySchedule()
+			f.now.Add(10 * time.Minute)
+		}
+	}
+	poll(4)
+	f.wantArrived(old...)
+	f.add("n1", "n2", "n3") // of the same size
+	poll(2)
+	f.wantArrived(append(old, "n1", "n2", "n3")...)
+	// Their owner has deleted some, so that there are more rows than messages.
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[6:] })
+	f.add("o1", "o2", "o3")
+	poll(30)
+	f.wantArrived(append(old, "n1", "n2", "n3", "o1", "o2", "o3")...)
+	f.wantSent("RETR", 36*2)
+}
+
 // However much new mail there is.
 func TestMaxMessagesStarvesNoMessageThatFailed(t *testing.T) {
 	t.Parallel()

@@ -326,7 +326,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if plan, err = s.prepare(popCtx, plan); err != nil {
 		return false, err
 	}
-	if plan.Due, err = p.allot(popCtx, plan.Due); err != nil {
+	if plan.Due, err = s.allot(popCtx, plan.Due); err != nil {
 		return false, err
 	}
 	now, rest := p.portion(plan.Due)
@@ -337,7 +337,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if failed == nil && len(rest) == 0 && !p.stopped(ctx) {
 		if plan, failed = s.resolve(popCtx, plan); failed == nil {
 			var due []identify.Candidate
-			if due, failed = p.allot(popCtx, append(left, plan.Due...)); failed == nil {
+			if due, failed = s.allot(popCtx, append(left, plan.Due...)); failed == nil {
 				left, failed = s.forward(ctx, popCtx, due, due)
 			}
 		}

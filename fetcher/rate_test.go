@@ -3,6 +3,7 @@ package fetcher_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,6 +83,47 @@ func TestRateInOctets(t *testing.T) {
 	f.wantArrived("m1", "m2", "other")
 	f.now.Add(61 * time.Minute)
 	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: 4})
+}
+
+// A large message that fits the rate does not fit beside the new mail of each hour. It
+// comes all the same: the newer messages wait for it once they have passed it for long
+// enough, and not for longer than the rate needs.
+func TestRateStarvesNoLargeMessage(t *testing.T) {
+	t.Parallel()
+	for name, hides := range map[string]*hiding{"messages": nil, "at a server that hides": {says: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{pool: oneConnection, hides: hides})
+			f.hourly(ledger.Amount{Octets: 3000})
+			f.add("first")
+			f.pollBySchedule()
+			f.addUnder("large", dated("large", fmt.Sprintf("X: %02300d\r\n", 1)))
+			want := []string{"first", "large"}
+			for i := range 6 * 8 { // eight hours
+				if i%2 == 0 {
+					name := fmt.Sprintf("s%03d", i)
+					f.add(name)
+					want = append(want, name)
+				}
+				if r := f.pollBySchedule(); r.TryAgain() {
+					t.Errorf("a poll came to %s, want that nothing failed", inWords(r))
+				}
+				f.now.Add(10 * time.Minute)
+			}
+			for range 2 {
+				f.now.Add(time.Hour)
+				f.pollBySchedule()
+			}
+			f.wantArrived(want...)
+			order := f.arrived()
+			if at := slices.Index(order, "large"); at < 6 || at > 12 {
+				t.Errorf("the large message arrived as number %d, want that the new mail of two hours came first, and not that of five: %v", at+1, order)
+			}
+			if since := f.accountRow().Server.PassedSince; !since.IsZero() {
+				t.Errorf("a message waits since %v, want none", since)
+			}
+		})
+	}
 }
 
 // An attempt counts also if the destination did not accept the message.

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -72,7 +73,8 @@ func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate
 
 // allotment is what a poll may fetch, and what its sessions have used of that.
 type allotment struct {
-	fetched int // messages that were asked for
+	fetched int  // messages that were asked for
+	oldest  bool // among them is the one that newer ones had passed for too long: withOldest
 	// undecided are messages of the first listing that the session had not looked at
 	// when it began to fetch, decided those that it had (Policy.FirstAge).
 	undecided, decided int
@@ -80,16 +82,16 @@ type allotment struct {
 
 // allot is what of the messages that are due this poll still fetches and sends. The
 // others are postponed.
-func (p *poll) allot(ctx context.Context, due []identify.Candidate) ([]identify.Candidate, error) {
-	now, err := p.withinRate(ctx, p.withinMost(due))
-	p.res.Postponed += len(due) - len(now)
+func (s *session) allot(ctx context.Context, due []identify.Candidate) ([]identify.Candidate, error) {
+	now, err := s.withinRate(ctx, s.withinMost(due))
+	s.res.Postponed += len(due) - len(now)
 	return now, err
 }
 
 // withinMost leaves out what is more than the poll may fetch. Copies need not be
 // fetched.
-func (p *poll) withinMost(due []identify.Candidate) []identify.Candidate {
-	if p.Policy.MaxMessages == 0 {
+func (s *session) withinMost(due []identify.Candidate) []identify.Candidate {
+	if s.Policy.MaxMessages == 0 {
 		return due
 	}
 	var copies, listed []identify.Candidate
@@ -100,7 +102,11 @@ func (p *poll) withinMost(due []identify.Candidate) []identify.Candidate {
 			listed = append(listed, c)
 		}
 	}
-	return append(identify.Choose(listed, p.Policy.MaxMessages-p.allotment.fetched), copies...)
+	room := s.Policy.MaxMessages - s.allotment.fetched
+	if len(listed) > room && !s.box.Hides() { // else what has come once does not come again
+		identify.LikelyKnownLast(&s.view, listed, s.headersSeen, rand.NewPCG(uint64(s.Now().UnixNano()), 0).Uint64())
+	}
+	return append(identify.Choose(listed, room), copies...)
 }
 
 // withinRate leaves out what is more than the destination may be sent now, as far as
@@ -121,16 +127,62 @@ func (p *poll) withinRate(ctx context.Context, due []identify.Candidate) ([]iden
 	if p.Policy.Order == identify.Listed {
 		due = slices.Clone(due)
 		identify.NewestFirst.Sort(due)
-		now = within(q, used, due)
 	}
+	now = p.withOldest(q, used, due)
 	p.log.Info("the destination's rate is used up; the rest waits", "forward", p.Destination.Name, "messages", len(due)-len(now))
 	return now, nil
+}
+
+// passedFor is how long newer messages may pass the oldest one that waits for the
+// destination's rate, in times for which the rate is.
+const passedFor = 2
+
+// withOldest is within for messages that do not all fit. Newer ones go first, but a large
+// one might never fit beside them: once they have passed the oldest one for long enough it
+// has its turn, and they get only what it leaves, until it was sent. They do not wait for
+// it where what others have sent is in its way.
+func (p *poll) withOldest(q ledger.Quota, used []ledger.Usage, due []identify.Candidate) []identify.Candidate {
+	since, now := &p.row.Server.PassedSince, p.Now()
+	if since.IsZero() || since.After(now) {
+		*since = now
+	}
+	var per time.Duration
+	for _, l := range q.Limits {
+		per = max(per, l.Per)
+	}
+	oldest := 0
+	for i, c := range due {
+		if c.Number < due[oldest].Number {
+			oldest = i
+		}
+	}
+	a := amountOf(due[oldest])
+	others := make([]ledger.Usage, len(used)) // what would be in its way without what the account has sent
+	for i, u := range used {
+		others[i].All = ledger.Amount{Messages: u.All.Messages - u.Own.Messages, Octets: u.All.Octets - u.Own.Octets}
+	}
+	if now.Sub(*since) < passedFor*per || q.Admits(others, a) != nil {
+		return within(q, used, due)
+	}
+	fits := q.Admits(used, a) == nil
+	q.Add(used, a)
+	newer := within(q, used, slices.Concat(due[:oldest], due[oldest+1:]))
+	if !fits {
+		p.log.Info("the oldest message that waits for the destination's rate comes next; newer ones wait for it", "forward", p.Destination.Name, "size", due[oldest].Size, "since", *since)
+		return newer
+	}
+	p.allotment.oldest = true
+	return append([]identify.Candidate{due[oldest]}, newer...)
+}
+
+func amountOf(c identify.Candidate) ledger.Amount {
+	return ledger.Amount{Messages: 1, Octets: max(0, c.Size)}
 }
 
 // within are the messages that a quota admits, in their order.
 func within(q ledger.Quota, used []ledger.Usage, due []identify.Candidate) (now []identify.Candidate) {
 	for _, c := range due {
-		a := ledger.Amount{Messages: 1, Octets: max(0, c.Size)}
+		a := amountOf(c)
 		if q.Admits(used, a) == nil {
 			q.Add(used, a)
 			now = append(now, c)

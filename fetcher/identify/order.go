@@ -55,6 +55,54 @@ func (o Order) Sort(due []Candidate) {
 	weave(due[:untried])
 }
 
+// LikelyKnownLast puts messages behind the other ones without a row that may turn out to
+// be known once they are fetched: where the server shows no headers, and gives each
+// message another UID in each session, all look new. So a poll that fetches only some of
+// what is due comes to the new ones. Of each size these are the first ones in the
+// mailbox, as many as there are rows whose messages are not listed. If that is all of
+// them, each poll begins at another one, which draw decides. seen are the headers that
+// the server has shown, by number: what has none of the rows by that is new.
+func LikelyKnownLast(v *View, due []Candidate, seen map[int]string, draw uint64) {
+	x := v.indexed()
+	away, all := make(map[int64]int), 0
+	for i, k := range v.Known.All() {
+		if !x.listed[i] && NotDeleted(k) && k.Fingerprint != "" {
+			away[k.Size]++
+			all++
+		}
+	}
+	if all == 0 {
+		return
+	}
+	known := make(map[int]bool) // by number
+	for _, e := range v.Entries {
+		if e.Size < 0 && all > 0 || away[e.Size] > 0 {
+			known[e.Number] = true
+			away[e.Size]--
+			all--
+		}
+	}
+	end := slices.IndexFunc(due, func(c Candidate) bool { return c.breaks() || c.Known.Attempts > 0 })
+	if end < 0 {
+		end = len(due)
+	}
+	var others, likely []Candidate
+	for _, c := range due[:end] {
+		if c.Known.ID == 0 && known[c.Number] && seen[c.Number] == "" {
+			likely = append(likely, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	if len(likely) == 0 {
+		return
+	}
+	if at := int(draw % uint64(len(likely))); len(others) == 0 {
+		likely = slices.Concat(likely[at:], likely[:at])
+	}
+	copy(due, slices.Concat(others, likely))
+}
+
 // weave makes every tenth message the oldest that is left.
 func weave(list []Candidate) {
 	if len(list) < byAge {

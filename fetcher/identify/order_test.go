@@ -1,8 +1,10 @@
 package identify
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3"
@@ -96,4 +98,41 @@ func upTo(n int) (list []int) {
 		list = append(list, i+1)
 	}
 	return list
+}
+
+// Of each size the first messages are likely to be known, as many as there are rows whose
+// messages are not listed. They go behind the new ones, and before those that failed.
+func TestLikelyKnownLast(t *testing.T) {
+	t.Parallel()
+	row := func(id, size int64) ledger.Known {
+		return ledger.Known{ID: id, UID: fmt.Sprint("old", id), State: ledger.Forwarded, Size: size, Fingerprint: "f"}
+	}
+	deleted := row(9, 10)
+	deleted.DeletedAt = time.Unix(1, 0)
+	for name, tt := range map[string]struct {
+		sizes []int64 // listed
+		rows  []ledger.Known
+		seen  string // header of the second one
+		draw  uint64
+		want  []int
+	}{
+		"none is away":        {[]int64{10, 10}, []ledger.Known{deleted}, "", 0, []int{1, 2}},
+		"of one size":         {[]int64{10, 10, 10, 10}, []ledger.Known{row(1, 10), row(2, 10)}, "", 0, []int{3, 4, 1, 2}},
+		"but one was seen":    {[]int64{10, 10, 10, 10}, []ledger.Known{row(1, 10), row(2, 10)}, "seen", 0, []int{2, 3, 4, 1}},
+		"of other sizes":      {[]int64{10, 20, 10, 20}, []ledger.Known{row(1, 20), row(2, 30)}, "", 0, []int{1, 3, 4, 2}},
+		"not listed":          {[]int64{-1, -1, -1}, []ledger.Known{row(1, 20), row(2, 30)}, "", 0, []int{3, 1, 2}},
+		"all of them":         {[]int64{10, 10, 10}, []ledger.Known{row(1, 10), row(2, 10), row(3, 10), row(4, 10)}, "", 4, []int{2, 3, 1}},
+		"all, the other draw": {[]int64{10, 10, 10}, []ledger.Known{row(1, 10), row(2, 10), row(3, 10)}, "", 3, []int{1, 2, 3}},
+	} {
+		due := dueOf(tt.sizes...)
+		v := View{Known: ledger.PackRows(tt.rows...)}
+		for _, c := range due {
+			v.Entries = append(v.Entries, c.Entry)
+		}
+		due = append(due, Candidate{Entry: pop3.Entry{Number: 99}, Known: &ledger.Known{ID: 99, Attempts: 1}})
+		LikelyKnownLast(&v, due, map[int]string{2: tt.seen}, tt.draw)
+		if got, want := numbersOf(due), append(tt.want, 99); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
 }

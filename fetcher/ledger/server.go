@@ -22,6 +22,9 @@ type ServerFacts struct {
 	// LookFailed is when its destination could not be asked for messages in doubt for
 	// the first time, of those in a row; zero: it could.
 	LookFailed time.Time `json:"look_failed,omitzero"`
+	// PassedSince is since when newer messages have passed the oldest one that waits for
+	// the rate of its destination; zero: none waits.
+	PassedSince time.Time `json:"passed_since,omitzero"`
 }
 
 // Given are the rows of some messages that were retrieved in one session, left on the
