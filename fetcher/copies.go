@@ -33,8 +33,8 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	}
 	failpoint("kept")
 	m.row.State, m.row.NextAttempt = ledger.Deferred, s.Now()
-	if err := s.lease.Put(ctx, m.row); err != nil {
-		return s.tally.abort(err)
+	if err := s.putCopy(ctx, m.row); err != nil {
+		return err
 	}
 	if before != m.row.CopyFile { // a part of this one
 		s.copies.Drop(before)
@@ -97,6 +97,23 @@ func (s *session) writeCopy(rec *ledger.Record, b *message.Body) error {
 	}
 	rec.CopyFile, rec.Digest = name, digest
 	return nil
+}
+
+// putCopy writes the row of a copy that was kept. Where the copy is written with it, and
+// the ledger cannot be reached, the octets stay in the spool until it can: nobody else
+// may have them. The poll ends all the same.
+func (s *session) putCopy(ctx context.Context, rec *ledger.Record) error {
+	err := s.lease.Put(ctx, rec)
+	if err == nil {
+		return nil
+	}
+	keeper, ok := s.lease.(retained.Keeper)
+	if ok && (errors.Is(err, ledger.ErrLost) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)) {
+		_ = s.tally.abort(err)
+		s.log.Warn("the only copy of a message cannot be written to the ledger now; it is kept until it can", "uid", shown(rec.UID), "error", err)
+		err = errors.Join(err, s.insist(context.WithoutCancel(ctx), func(ctx context.Context) error { return keeper.PutCopy(ctx, rec) }))
+	}
+	return s.tally.abort(err)
 }
 
 // keepFirst keeps a message that is asked for once more, because it is shorter than

@@ -288,7 +288,7 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 		if err = s.writeCopy(rec, m.Body); err != nil {
 			return false, err
 		}
-		err = s.put(ctx, []*ledger.Record{rec})
+		err = s.putCopy(ctx, rec)
 	case moved:
 		if m.Header.Weak() && rec.Digest == "" {
 			if rec.Digest, err = m.Digest(); err != nil {

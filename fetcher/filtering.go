@@ -191,7 +191,7 @@ func (s *session) drop(ctx context.Context, m *fetched, reason string) {
 	why := &DroppedError{Reason: reason}
 	rec.State, rec.Cause, rec.NextAttempt = ledger.Skipped, ledger.Cause{Code: ledger.CauseFiltered, Text: why.Error()}, time.Time{}
 	rec.Excerpt = ledger.Excerpt{MessageID: rec.Excerpt.MessageID}
-	if err := s.put(ctx, []*ledger.Record{rec}); err != nil {
+	if err := s.putCopy(ctx, rec); err != nil {
 		return
 	}
 	s.tally.count(ledger.Skipped, 1, 0)

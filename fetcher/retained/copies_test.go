@@ -27,6 +27,8 @@ func (k keeper) StageCopy(name string, octets io.WriterTo) {
 	k[name] = s.String()
 }
 
+func (k keeper) PutCopy(context.Context, *ledger.Record) error { return nil }
+
 func (k keeper) CopyNames(context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(k)), nil
 }

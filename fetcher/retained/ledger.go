@@ -15,6 +15,10 @@ type Keeper interface {
 	// StageCopy has the next Put or Settle of a row with this name as its CopyFile
 	// write these octets with it. They have to stay readable until then.
 	StageCopy(name string, octets io.WriterTo)
+	// PutCopy is Put for one row with a copy, which it writes also if the lease was
+	// lost meanwhile, once the ledger is back: under another number if its own was
+	// used by another process.
+	PutCopy(ctx context.Context, rec *ledger.Record) error
 	// CopyNames are those of the account's rows.
 	CopyNames(context.Context) ([]string, error)
 	// OpenCopy reads a copy. The error is fs.ErrNotExist if there is none.

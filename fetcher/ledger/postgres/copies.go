@@ -150,6 +150,49 @@ func (w *pieces) flush() error {
 	return err
 }
 
+// PutCopy is Put for one record with a copy that was staged. That a message was fetched
+// is a fact about the past, and nobody else may have its octets, so it is written even
+// if the lease is lost, once the database is back. If another process has gone on with
+// the row meanwhile, or has used its UID and number, it gets the next number.
+func (l *Lease) PutCopy(ctx context.Context, rec *ledger.Record) error {
+	err := l.Put(ctx, rec)
+	if !errors.Is(err, ledger.ErrLost) {
+		return err
+	}
+	p, err := l.newPut(rec)
+	if err != nil {
+		return err
+	}
+	return l.store.write(ctx, &change{run: func(ctx context.Context, s *session, n *counts) error { return p.late(ctx, s, n) }})
+}
+
+// late writes a record and its copy without the lease.
+func (p *put) late(ctx context.Context, s *session, n *counts) error {
+	// No other is to be put under this UID until this one is.
+	if _, err := s.conn.Exec(ctx, "SELECT FROM accounts WHERE id = $1 FOR UPDATE", p.lease.account); err != nil {
+		return err
+	}
+	var written, same bool
+	var generation int
+	err := s.conn.QueryRow(ctx, `SELECT coalesce(bool_or(copy = $3), false), coalesce(bool_or(id = $4 AND attempts = $5 AND state <> 'forwarded'), false),
+		coalesce(max(generation) FILTER (WHERE sha256(uid) = sha256($2)) + 1, 0) FROM messages WHERE account = $1`,
+		p.lease.account, octets(p.rec.UID), text(p.rec.CopyFile), p.rec.ID, p.rec.Attempts).Scan(&written, &same, &generation)
+	switch {
+	case err != nil, written: // and only the answer was lost
+		return err
+	case same:
+		p.id = p.rec.ID
+	default:
+		late := *p.rec
+		late.ID, late.Generation = 0, generation
+		if p.values, err = putValues(p.lease.account, &late); err != nil {
+			return err
+		}
+		p.rec = &late
+	}
+	return putOctets(s, []put{*p}, n)
+}
+
 // CopyNames are the names of the copies of the account's messages.
 func (l *Lease) CopyNames(ctx context.Context) ([]string, error) {
 	return query(ctx, l.store, func(name *string) []any { return []any{name} }, "SELECT copy FROM messages WHERE account = $1 AND copy <> ''", l.account)

@@ -156,3 +156,36 @@ func (f *fixture) wantQuarantine(s *postgres.Store, want ...ledger.Quarantined) 
 		f.Errorf("in quarantine are %+v, %v; want %+v", got, err, want)
 	}
 }
+
+// A copy is written though the lease was lost, once, and beside what another process has
+// put under its UID meanwhile.
+func TestCopyAfterTheLeaseWasLost(t *testing.T) {
+	f := setup(t, shared(t))
+	l := f.lease(f.store).(*postgres.Lease)
+	kept := func(name string, id int64) *ledger.Record {
+		return &ledger.Record{Account: f.account, Known: ledger.Known{ID: id, UID: "uid", State: ledger.Deferred, CopyFile: name}}
+	}
+	before := kept("1-a-before.eml", 0)
+	l.StageCopy(before.CopyFile, &octets{content: []byte("part")})
+	f.must(l.Put(t.Context(), before))
+	f.cut(f.name)
+	second := f.leaseSoon(f.open("second")).(*postgres.Lease)
+	other := &ledger.Record{Known: ledger.Known{UID: "uid 2", State: ledger.Forwarded}}
+	f.must(second.Put(t.Context(), other))
+
+	again, late := kept("1-a-whole.eml", before.ID), kept("1-b-late.eml", 0)
+	late.UID = "uid 2"
+	for range 2 { // as one whose answer was lost
+		for _, rec := range []*ledger.Record{again, late} {
+			l.StageCopy(rec.CopyFile, &octets{content: []byte(rec.CopyFile)})
+			f.until("a copy is written", func() error { return l.PutCopy(t.Context(), rec) })
+		}
+	}
+	f.wantCopies(second, "1-a-whole.eml", "1-b-late.eml")
+	for _, name := range []string{"1-a-whole.eml", "1-b-late.eml"} {
+		f.wantCopy(second, name, []byte(name))
+	}
+	if is, err := second.Record(t.Context(), other.ID); err != nil || is.State != ledger.Forwarded {
+		t.Errorf("what another process has put is %+v, %v; want it as it was", is, err)
+	}
+}
