@@ -20,9 +20,10 @@ func (p *program) importCommand() *cobra.Command {
 	var wait time.Duration
 	var firstRun string
 	c := &cobra.Command{
-		Use:   "import " + strings.Join(legacy.Programs(), "|") + " [FILE...]",
+		Use:   "import PROGRAM [FILE...]",
 		Short: "Switch over from fetchmail, getmail, mpop, fdm, Thunderbird or InboxBridge",
-		Long: "Reads the configuration of another program, and its record of the messages that it has fetched. Writes a\n" +
+		Long: "PROGRAM is one of " + strings.Join(legacy.Programs(), ", ") + ".\n\n" +
+			"Reads the configuration of another program, and its record of the messages that it has fetched. Writes a\n" +
 			"popferry configuration, with the passwords beside it in files that only you can read, and marks those messages in\n" +
 			"the ledger: they are not forwarded again, and never deleted from their server (popferry retry sends one anyway).\n\n" +
 			"Reports what it cannot carry over, account by account, then what is left to do, then what it has carried over. It\n" +

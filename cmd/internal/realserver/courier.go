@@ -69,7 +69,7 @@ func newCourier(tb testing.TB, users []string) courier {
 }
 
 // serve starts the server: its settings, which are a line of sh, and what it runs for
-// each connection.
+// each connection. It listens only once logins can be checked.
 func (c *courier) serve(port int, settings, program string) {
 	c.root.tb.Helper()
 	addr := net.JoinHostPort(c.ip, strconv.Itoa(port))
@@ -78,6 +78,7 @@ set -a
 . /etc/courier/authdaemonrc
 `+settings+`
 /usr/lib/courier/courier-authlib/authdaemond &
+while ! [ -S /run/courier/authdaemon/socket ]; do sleep 0.05; done
 exec /usr/sbin/couriertcpd -address=`+c.ip+` -maxprocs=40 -maxperip=20 -nodnslookup -noidentlookup `+strconv.Itoa(port)+" "+program)
 }
 
