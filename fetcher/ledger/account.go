@@ -63,6 +63,7 @@ func (a Account) Durable() Account {
 	a.Failures, a.Cause, a.OnServer, a.Postponed, a.Listings = 0, Cause{}, 0, 0, Listings{}
 	a.Server.LastLogin, a.Server.LastBody, a.Server.MostBodies, a.Server.BadLogins = time.Time{}, time.Time{}, 0, 0
 	a.Server.Tried, a.Server.Given, a.Server.Timeline = Tried{}, Given{}, ""
+	a.Server.LookFailed, a.Server.PassedSince = time.Time{}, time.Time{}
 	return a
 }
 

@@ -50,6 +50,7 @@ func testAccount(t *testing.T, k Kind) {
 			Habits:       ledger.Habits{WantsUTF8: seen(18), HasUIDL: seen(19), UIDNumbers: seen(20), RetrHides: seen(24), RetrKeeps: seen(25), WrongSizes: seen(26), RightSizes: seen(27), RetrTwice: seen(28)},
 			Tried:        tried,
 			Hides:        true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, Given: ledger.Given{1, 2, 3, 4, 5, 6, 7, 8}, Timeline: "system/1",
+			LookFailed: at(29), PassedSince: at(30),
 		},
 		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
 		Listings: ledger.Listings{Before: at(15), Last: at(16)},
