@@ -60,8 +60,8 @@ func (o Order) Sort(due []Candidate) {
 // message another UID in each session, all look new. So a poll that fetches only some of
 // what is due comes to the new ones. Of each size these are the first ones in the
 // mailbox, as many as there are rows whose messages are not listed. If that is all of
-// them, each poll begins at another one, which draw decides. seen are the headers that
-// the server has shown, by number: what has none of the rows by that is new.
+// them, each poll begins at another one, which draw decides. seen are the fingerprints
+// of headers that the server has shown, by number: these have been compared.
 func LikelyKnownLast(v *View, due []Candidate, seen map[int]string, draw uint64) {
 	x := v.indexed()
 	away, all := make(map[int64]int), 0
@@ -75,7 +75,10 @@ func LikelyKnownLast(v *View, due []Candidate, seen map[int]string, draw uint64)
 		return
 	}
 	known := make(map[int]bool) // by number
-	for _, e := range v.Entries {
+	for i, e := range v.Entries {
+		if x.first[i] >= 0 {
+			continue // it has a row
+		}
 		if e.Size < 0 && all > 0 || away[e.Size] > 0 {
 			known[e.Number] = true
 			away[e.Size]--

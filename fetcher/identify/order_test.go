@@ -125,7 +125,8 @@ func TestLikelyKnownLast(t *testing.T) {
 		"all, the other draw": {[]int64{10, 10, 10}, []ledger.Known{row(1, 10), row(2, 10), row(3, 10)}, "", 3, []int{1, 2, 3}},
 	} {
 		due := dueOf(tt.sizes...)
-		v := View{Known: ledger.PackRows(tt.rows...)}
+		here := row(50, 10) // listed first, under its UID
+		v := View{Known: ledger.PackRows(append(tt.rows, here)...), Entries: []pop3.Entry{{Number: 50, UID: here.UID, Size: here.Size}}}
 		for _, c := range due {
 			v.Entries = append(v.Entries, c.Entry)
 		}
