@@ -362,8 +362,9 @@ func (s *session) record(ctx context.Context, d *delivery, v outcome.Verdict) bo
 	case d.mayHide && d.rec.CopyFile == "" && identify.Undelivered(d.rec.Known):
 		s.keepUndelivered(d)
 	}
-	if held := d.rec.State == ledger.Held; (held || len(v.Quarantined) > 0) && countsAsRefusal(v) {
-		s.tally.refused(d, s.Now())
+	chosen := refusesAllChosen(d, v)
+	if held := d.rec.State == ledger.Held; (held || len(v.Quarantined) > 0) && (chosen || countsAsRefusal(v)) {
+		s.tally.refused(d, chosen, s.Now())
 		if held && !d.refusedSince.IsZero() {
 			d.rec.RefusedSince = d.refusedSince
 		}

@@ -117,10 +117,12 @@ func (s *session) divert(ctx context.Context, d *delivery, v outcome.Verdict) ou
 	if s.Multidrop == nil || len(v.NotThere) == 0 || v.Effect == outcome.Rollback {
 		return v
 	}
-	v, to := v.Diverted(d.otherwise, d.before.Recipients, d.attempt)
+	diverted, to := v.Diverted(d.otherwise, d.before.Recipients, d.attempt)
 	if len(to) == 0 {
-		return v
+		return diverted
 	}
+	undiverted, recipients, chosen := v, d.recipients, d.rec.Chosen
+	v = diverted
 	d.recipients = slices.Concat(d.recipients, to)
 	d.rec.Chosen = strings.Join(d.recipients, "\n")
 	if err := s.interim(ctx, d, v); err != nil {
@@ -130,6 +132,10 @@ func (s *session) divert(ctx context.Context, d *delivery, v outcome.Verdict) ou
 	w, err := s.resend(ctx, d, v, to)
 	if err != nil {
 		return v
+	}
+	if !v.Accepted && len(w.Refused()) == len(to) { // it may know nobody now: who is there is asked again
+		d.recipients, d.rec.Chosen = recipients, chosen
+		return undiverted
 	}
 	return v.And(w)
 }

@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/multidrop"
 	"github.com/popferry/popferry/forwarder"
@@ -256,4 +258,47 @@ func TestMultidropLoopIsCaught(t *testing.T) {
 	f.addUnder("back", back)
 	wantResult(t, f.poll(), result{Counts: counts{Held: 1}, OnServer: 2})
 	f.wantState("back", "held")
+}
+
+// Where a destination refuses the recipients of all messages, it may be the destination:
+// the messages are held, but not for good.
+func TestDestinationThatRefusesAllChosenRecipients(t *testing.T) {
+	t.Parallel()
+	byFilter := func(f *fixture) {
+		f.account.Filter = filterFunc(func(context.Context, string) (fetcher.Verdict, error) {
+			return fetcher.Verdict{To: []string{"leo@example.org"}}, nil
+		})
+	}
+	for how, sort := range map[string]func(*fixture){"multidrop": func(f *fixture) { f.sortBy(nil) }, "filter": byFilter} {
+		for name, fault := range map[string]smtptest.Fault{
+			"relay denied": {Code: 554, Enhanced: forwarder.EnhancedCode{5, 7, 1}, Text: "<leo@example.org>: Relay access denied"},
+			"nobody known": {Code: 550, Enhanced: forwarder.EnhancedCode{5, 1, 1}, Text: "<leo@example.org>: Recipient address rejected: User unknown in virtual mailbox table"},
+		} {
+			for _, messages := range []int{3, 12} {
+				t.Run(fmt.Sprint(how, " ", name, " ", messages), func(t *testing.T) {
+					t.Parallel()
+					var broken atomic.Bool
+					broken.Store(true)
+					f := newFixture(t, faults{smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+						if e.Stage == forwarder.StageRcpt && broken.Load() {
+							return fault
+						}
+						return smtptest.Fault{}
+					}}})
+					f.account.Policy.Keep = false
+					sort(f)
+					want := make(map[string]string)
+					for _, n := range numbered(messages) {
+						f.addDelivered(n, "Delivered-To: leo@example.org\r\n")
+						want[n] = "leo@example.org"
+					}
+					f.pollHourly(3)
+					broken.Store(false)
+					f.pollHourly(2)
+					wantRecipients(t, f, want)
+					f.wantLeft()
+				})
+			}
+		}
+	}
 }

@@ -20,7 +20,7 @@ func (s *session) plan(ctx context.Context) (identify.Plan, error) {
 	if err != nil {
 		return identify.Plan{}, s.tally.abort(err)
 	}
-	if r := s.row.Refusals; r.Everything() && (s.asked || !ledger.Waiting(s.Now(), r.RetryAt)) {
+	if r := s.row.Refusals; r.Doubtful() && (s.asked || !ledger.Waiting(s.Now(), r.RetryAt)) {
 		if known, err = s.reconsiderHeld(ctx, known, r.Since, 1); err != nil {
 			return identify.Plan{}, err
 		}

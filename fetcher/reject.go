@@ -46,7 +46,7 @@ func (s *session) reject(ctx context.Context, d *delivery, v outcome.Verdict) (o
 		return v, nil
 	case how == Wrap:
 		return s.wrap(ctx, d, v, refused), nil
-	case countsAsRefusal(v) && s.tally.refused(d, s.Now()): // now, for others are refused at the same time
+	case countsAsRefusal(v) && s.tally.refused(d, false, s.Now()): // now, for others are refused at the same time
 		return v, nil
 	default:
 		return s.quarantine(ctx, d, v, refused)
@@ -57,6 +57,12 @@ func (s *session) reject(ctx context.Context, d *delivery, v outcome.Verdict) (o
 // reason than its content: many of these in a row show that everything is refused.
 func countsAsRefusal(v outcome.Verdict) bool {
 	return v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage > forwarder.StageRcpt && !v.Outcome.AboutContent()
+}
+
+// refusesAllChosen reports whether all recipients were refused that were chosen for this
+// message alone. One may not exist; that nobody's message passes is the destination's.
+func refusesAllChosen(d *delivery, v outcome.Verdict) bool {
+	return d.envelope.Chosen && !v.Accepted && v.Outcome.Kind == forwarder.Refused && v.Outcome.Stage == forwarder.StageRcpt
 }
 
 // wrap sends a refused message as an attachment, from the configured address. It

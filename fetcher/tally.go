@@ -238,15 +238,15 @@ func (t *tally) begun() begun {
 	return begun{accepted: t.breaker.Accepted(), unanswered: t.breaker.Unanswered()}
 }
 
-// refused notes, once, a message that was refused for good after it was sent, before
-// its row is written. It reports whether the destination seemed to refuse everything
+// refused notes, once, a message that was refused for good after it was sent, or, with
+// chosen, for all recipients of its own, before its row is written. It reports whether the destination seemed to refuse everything
 // before that.
-func (t *tally) refused(d *delivery, now time.Time) (everything bool) {
+func (t *tally) refused(d *delivery, chosen bool, now time.Time) (everything bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	everything = t.breaker.Refusals().Everything()
 	if !d.refused {
-		d.refused, d.refusedSince = true, t.breaker.Refuse(&d.before, now)
+		d.refused, d.refusedSince = true, t.breaker.Refuse(&d.before, chosen, now)
 	}
 	return everything
 }

@@ -29,22 +29,34 @@ type Route struct {
 }
 
 // Refusals are the messages in a row that a destination refused for good after
-// they were sent, with none accepted in between. Each of them is held; that it
-// refuses everything is for the user to know.
+// they were sent, or for all recipients that were chosen for them alone, with none
+// accepted in between. Each of them is held; that it refuses everything is for the user
+// to know.
 type Refusals struct {
 	Count int       `json:"count,omitempty"`
 	Since time.Time `json:"since,omitzero"` // when the first was refused
 	// RetryAt is when one of them is tried again, to see whether the destination
 	// accepts mail now.
 	RetryAt time.Time `json:"retry_at,omitzero"`
+	// Chosen reports that recipients of some of them were refused. It may be the
+	// destination: it relays for nobody, say, or cannot look addresses up.
+	Chosen bool `json:"chosen,omitempty"`
 }
 
 // ManyRefusals is the number of refusals in a row from which a destination
 // counts as refusing everything.
 const ManyRefusals = 10
 
+// fewRefusals is the number from which it may be the destination that refuses the
+// recipients of single messages.
+const fewRefusals = 3
+
 // Everything reports whether the destination seems to refuse everything.
 func (r Refusals) Everything() bool { return r.Count >= ManyRefusals }
+
+// Doubtful reports whether the destination may be at fault, and not each message: one of
+// them is tried again from time to time, and all once one is accepted.
+func (r Refusals) Doubtful() bool { return r.Everything() || r.Chosen && r.Count >= fewRefusals }
 
 // Reconsider makes a held message due again that was refused while its
 // destination refused everything. It reports false, and changes nothing, if it

@@ -38,6 +38,7 @@ type Breaker struct {
 	name        string // the destination's
 	lastSuccess time.Time
 	refusals    ledger.Refusals
+	doubtful    bool // they were when the poll began: one that accepts others in the same poll is well
 	accepted    int
 	lost        int // connections in a row that ended in a transaction
 	deferred    int // messages in a row that were deferred with one code after they were sent
@@ -50,7 +51,7 @@ type Breaker struct {
 // NewBreaker returns a closed breaker for a destination that last accepted a
 // message at lastSuccess. refusals are those in a row of earlier polls.
 func NewBreaker(destination string, lastSuccess time.Time, refusals ledger.Refusals) *Breaker {
-	return &Breaker{name: destination, lastSuccess: lastSuccess, refusals: refusals}
+	return &Breaker{name: destination, lastSuccess: lastSuccess, refusals: refusals, doubtful: refusals.Doubtful()}
 }
 
 // Accepted is the number of messages that the destination took in this poll.
@@ -74,11 +75,11 @@ func (b *Breaker) OthersPassed(before *ledger.Record) bool {
 	return b.accepted > 0 || before.Attempts > 0 && !b.lastSuccess.Before(lastAttempt(before))
 }
 
-// Refuse notes a message that was refused for good after it was sent, before its
-// row is written. It returns the Since of the refusals that it is one of. A message that
+// Refuse notes a message that was refused for good after it was sent, or for all of its
+// recipients, before its row is written. It returns the Since of the refusals that it is one of. A message that
 // was tried before, while others were accepted in between, is not one of them, and the
-// time is zero: then it is the message.
-func (b *Breaker) Refuse(before *ledger.Record, now time.Time) time.Time {
+// time is zero: then it is the message. chosen is as in ledger.Refusals.
+func (b *Breaker) Refuse(before *ledger.Record, chosen bool, now time.Time) time.Time {
 	if before.Attempts > 0 && b.OthersPassed(before) {
 		return time.Time{}
 	}
@@ -87,6 +88,7 @@ func (b *Breaker) Refuse(before *ledger.Record, now time.Time) time.Time {
 		b.refusals.Since = now
 	}
 	b.refusals.Count++
+	b.refusals.Chosen = b.refusals.Chosen || chosen
 	b.refusals.RetryAt = now.Add(refusalRetry)
 	return b.refusals.Since
 }
@@ -165,10 +167,10 @@ func (b *Breaker) Record(v Verdict, state ledger.State, unanswered int) error {
 func (b *Breaker) accept() {
 	b.accepted++
 	b.lost, b.deferred, b.inRow = 0, 0, 0
-	if b.refusals.Everything() {
+	if b.refusals.Everything() || b.doubtful {
 		b.ended = b.refusals.Since
 	}
-	b.refusals = ledger.Refusals{}
+	b.refusals, b.doubtful = ledger.Refusals{}, false
 }
 
 // lastAttempt is about when a message was tried last: its next attempt less its

@@ -30,7 +30,7 @@ func record(b *Breaker, o forwarder.Outcome, before ledger.Record) (*ledger.Reco
 	rec.Attempts++
 	Conclude(&rec, before.Recipients, v, a, func(error) ledger.Cause { return ledger.Cause{} })
 	if rec.State == ledger.Held {
-		if since := b.Refuse(&before, noon); !since.IsZero() {
+		if since := b.Refuse(&before, false, noon); !since.IsZero() {
 			rec.RefusedSince = since
 		}
 	}

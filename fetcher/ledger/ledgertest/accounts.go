@@ -52,7 +52,7 @@ func testAccount(t *testing.T, k Kind) {
 			Hides:        true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, Given: ledger.Given{1, 2, 3, 4, 5, 6, 7, 8}, Timeline: "system/1",
 			LookFailed: at(29), PassedSince: at(30),
 		},
-		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11)},
+		UIDs: ledger.UIDsRenumbered, Refusals: ledger.Refusals{Count: 12, Since: at(10), RetryAt: at(11), Chosen: true},
 		Listings: ledger.Listings{Before: at(15), Last: at(16)},
 	}
 	mustBeFull(t, "Account", reflect.ValueOf(want))
