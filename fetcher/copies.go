@@ -181,6 +181,7 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 	s := &session{poll: p, view: identify.View{Known: known}, matched: make(map[int64]bool)}
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer func() { p.filterFaults = 0 }()
 	room := make(chan struct{}, max(1, p.Destination.Forwarder.Workers()))
 	left := slices.DeleteFunc(due, func(c identify.Candidate) bool {
 		return p.waits(c.Known.ID) || !there[c.Known.CopyFile] // a session looks for what has no copy
@@ -203,6 +204,10 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			continue
 		}
 		if s.undecided(m) {
+			if p.filterFaults >= maxFilterFaults { // what is in the mailbox shows whether it is the filter
+				m.Release()
+				continue
+			}
 			v, err := p.look(ctx, m)
 			if !s.settle(ctx, m, v, err) {
 				continue

@@ -211,8 +211,8 @@ func TestFilterNamesAFolder(t *testing.T) {
 	f.wantState("uid-lost", "held")
 }
 
-// A filter that fails at one message holds up none of the others, and marks nothing. A
-// filter that fails at all of them ends the poll.
+// A filter that fails at one message holds up none of the others: that message is tried
+// again later. A filter that fails at all of them ends the poll.
 func TestFilterThatFails(t *testing.T) {
 	t.Parallel()
 	for name, hides := range map[string]*hiding{"": nil, "at a server that hides": {}} {
@@ -232,8 +232,11 @@ func TestFilterThatFails(t *testing.T) {
 			})
 			f.add("m1", "m2", "m3", "m4")
 			r := f.poll()
-			if r.Forwarded != 3 || !errors.Is(r.Err, errTest) || r.Held+r.Deferred+r.Skipped != 0 {
-				t.Errorf("got %s, want 3 forwarded, and the filter's error", inWords(r))
+			if r.Forwarded != 3 || r.Deferred != 1 || r.Err != nil || !r.TryAgain() || r.Held+r.Skipped != 0 {
+				t.Errorf("got %s, want 3 forwarded, 1 deferred", inWords(r))
+			}
+			if got := f.record("uid-m2").Cause.Text; !strings.Contains(got, errTest.Error()) {
+				t.Errorf("the cause is %q, want the filter's error", got)
 			}
 			f.wantArrived("m1", "m3", "m4")
 			bad.Store("m")
@@ -337,4 +340,54 @@ func TestCopiesOfDroppedMessagesHaveAnEnd(t *testing.T) {
 		t.Errorf("got copy %q and cause %+v, want no copy and that the filter dropped it", got.CopyFile, got.Cause)
 	}
 	f.wantArrived("m1", "spam2")
+}
+
+// poisonFilter fails at what is called poison.
+func poisonFilter(_ context.Context, name string) (v fetcher.Verdict, err error) {
+	if strings.HasPrefix(name, "poison") {
+		err = errTest
+	}
+	return v, err
+}
+
+// However many messages a filter fails at, and wherever they stand, the others come.
+func TestMessagesAtWhichTheFilterFailsGoLast(t *testing.T) {
+	t.Parallel()
+	for name, hides := range map[string]*hiding{"": nil, "at a server that hides": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{hides: hides})
+			f.account.Source.Hides, f.account.Policy.Keep = hides != nil, false
+			f.account.Filter = filterFunc(poisonFilter)
+			for i := range 6 {
+				f.add(fmt.Sprint("poison", i))
+			}
+			f.add(numbered(5)...)
+			f.pollHourly(4)
+			f.wantArrived(numbered(5)...)
+			if got := f.inState(ledger.Deferred); got != 6 {
+				t.Errorf("%d are deferred, want the 6 at which the filter fails", got)
+			}
+		})
+	}
+}
+
+// One message at which the filter fails holds up neither the mail that comes later nor
+// the deletion of what has arrived.
+func TestOneMessageAtWhichTheFilterFailsHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	for _, gap := range []time.Duration{0, time.Minute} {
+		f := newFixture(t, faults{})
+		f.account.Policy.Keep, f.account.Policy.MinInterval = false, gap
+		f.account.Filter = filterFunc(poisonFilter)
+		f.add("poison1", "m1")
+		for range 20 {
+			f.pollBySchedule()
+			f.now.Add(10 * time.Minute)
+		}
+		f.add("m2")
+		f.pollBySchedule()
+		f.wantArrived("m1", "m2")
+		f.wantLeft("uid-poison1")
+	}
 }

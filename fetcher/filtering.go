@@ -165,23 +165,41 @@ func (s *session) settle(ctx context.Context, m *fetched, v Verdict, err error) 
 	return true
 }
 
-// notFiltered notes a message at which the filter failed. It is not marked, and the
-// others go on: it may be this message's doing. After several in a row it is the
-// filter's.
+// notFiltered defers a message at which the filter failed: it may be this message's
+// doing, so the others go on, and those that were not tried yet come first. After
+// several in a row it is the filter's.
 func (s *session) notFiltered(ctx context.Context, m *fetched, why error) {
 	defer m.Release()
-	if !m.fromCopy {
-		s.box.Abandon(m.Number)
-	}
 	if ctx.Err() != nil { // it was stopped
+		if !m.fromCopy {
+			s.box.Abandon(m.Number)
+		}
 		return
 	}
-	s.leftOut.uids[m.UID] = m.Known.ID != 0
-	s.leftOut.fault = why
-	s.log.Error("the filter failed; the message is not sent and not marked, and the others go on", "uid", shown(m.UID), "error", why)
-	if s.filterFaults++; s.filterFaults >= maxFilterFaults {
+	rec := m.row
+	if s.keepIfHidden(m) != nil {
+		return // the poll was stopped for it
+	}
+	rec.Attempts++
+	rec.State, rec.NextAttempt = ledger.Deferred, outcome.Attempt{Now: s.Now(), First: rec.FirstSeen, Number: rec.Attempts}.Next()
+	rec.Cause = s.Describe(why)
+	if s.putCopy(ctx, rec) != nil {
+		return
+	}
+	s.tally.count(rec.State, 1, 0)
+	s.log.Error("the filter failed; the message is tried again later, and the others go on", "uid", shown(m.UID), "attempts", rec.Attempts, "error", why)
+	if s.filterFaults++; s.filterFaults >= maxFilterFaults && s.box != nil {
 		s.tally.endFetching(why)
 	}
+}
+
+// keepIfHidden keeps a copy of a message that is not sent now, where its server may not
+// give it again. Its row is not written yet.
+func (s *session) keepIfHidden(m *fetched) error {
+	if m.fromCopy || s.box.Hides() || !s.mayHide() || m.row.CopyFile != "" {
+		return nil
+	}
+	return s.writeCopy(m.row, m.Body)
 }
 
 // drop leaves a message alone because the filter says so. A copy stays where its
@@ -189,10 +207,8 @@ func (s *session) notFiltered(ctx context.Context, m *fetched, why error) {
 func (s *session) drop(ctx context.Context, m *fetched, reason string) {
 	defer m.Release()
 	rec := m.row
-	if !m.fromCopy && !s.box.Hides() && s.mayHide() && rec.CopyFile == "" {
-		if s.writeCopy(rec, m.Body) != nil {
-			return // the poll was stopped for it
-		}
+	if s.keepIfHidden(m) != nil {
+		return // the poll was stopped for it
 	}
 	why := &DroppedError{Reason: reason}
 	rec.State, rec.Cause, rec.NextAttempt = ledger.Skipped, ledger.Cause{Code: ledger.CauseFiltered, Text: why.Error()}, time.Time{}
