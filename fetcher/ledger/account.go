@@ -107,10 +107,11 @@ const RowLife = 90 * 24 * time.Hour
 
 // Forget returns the time before which a message must have been seen last for its
 // row to be forgotten: both listings have come RowLife after that without it. It is
-// zero if nothing may be forgotten.
+// zero if nothing may be forgotten. Nor may it before this version's first whole poll:
+// it notes whether the server hides mail.
 func (a Account) Forget(now time.Time) time.Time {
 	l := a.Listings
-	if l.Before.IsZero() || l.Last.Sub(now) >= listingGap {
+	if a.Began.IsZero() || l.Before.IsZero() || l.Last.Sub(now) >= listingGap {
 		return time.Time{}
 	}
 	return l.Before.Add(-RowLife)

@@ -34,6 +34,7 @@ func TestListings(t *testing.T) {
 		for _, at := range test.listed {
 			a.Listings.Note(noon.Add(at))
 		}
+		a.Began = noon
 		got := a.Forget(noon.Add(test.now))
 		want := noon.Add(test.want - ledger.RowLife)
 		if test.none {

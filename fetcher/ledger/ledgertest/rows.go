@@ -107,7 +107,7 @@ func missing(s ledger.State, uid string, since time.Time) *ledger.Record {
 func testPrune(t *testing.T, k Kind) {
 	f := setup(t, k)
 	account := f.account
-	account.Listings = listedSince
+	account.Listings, account.Began = listedSince, epoch
 	must(t, f.lease.PutAccount(f, account))
 	deleted, ignored := missing(ledger.Forwarded, "deleted", longAgo), in(ledger.Forwarded, "deleted, but still listed")
 	deleted.DeletedAt, ignored.DeletedAt = longAgo, longAgo.AddDate(-9, 0, 0)
@@ -152,12 +152,13 @@ func testPruneEvidence(t *testing.T, k Kind) {
 	account := f.account
 	hides := ledger.ServerFacts{Habits: ledger.Habits{RetrHides: fact(true, epoch, 2)}}
 	expires := ledger.ServerFacts{Capabilities: ledger.Capabilities{Expires: fact(true, epoch, 1)}}
-	for _, test := range []struct {
+	for i, test := range []struct {
 		name     string
 		listings ledger.Listings
 		server   ledger.ServerFacts
 		want     int
 	}{
+		{"without a poll of this version", listedSince, ledger.ServerFacts{}, 0},
 		{"without a listing", ledger.Listings{}, ledger.ServerFacts{}, 0},
 		{"one listing", ledger.Listings{Last: epoch}, ledger.ServerFacts{}, 0},
 		{"one of the two is too early", ledger.Listings{Before: longAgo.Add(ledger.RowLife), Last: epoch}, ledger.ServerFacts{}, 0},
@@ -168,6 +169,9 @@ func testPruneEvidence(t *testing.T, k Kind) {
 		{"two listings", listedSince, ledger.ServerFacts{}, 1},
 	} {
 		account.Listings, account.Server = test.listings, test.server
+		if i > 0 {
+			account.Began = epoch
+		}
 		must(t, f.lease.PutAccount(f, account))
 		must(t, f.lease.Release())
 		f.wantPruned(t, test.name, test.want)
