@@ -97,7 +97,7 @@ match all action "inbox"
 	} {
 		cmd := exec.CommandContext(t.Context(), filter[0], filter[1:]...)
 		cmd.Stdin = strings.NewReader(message)
-		out, _ := cmd.Output() //nolint:errcheck // its exit code is what counts
+		out, _ := cmd.Output()
 		if got := strings.TrimSpace(fmt.Sprint(cmd.ProcessState.ExitCode(), " ", string(out))); got != want {
 			t.Errorf("%q: got %s, want %s", message, got, want)
 		}

@@ -39,3 +39,16 @@ func Collide(s *Store, times int) (runs int, err error) {
 	}})
 	return runs, err
 }
+
+// Readers are the process ids of the sessions that have answered so many questions.
+func Readers(ctx context.Context, s *Store, questions int) (pids map[int]bool, err error) {
+	pids = make(map[int]bool)
+	for range questions {
+		var pid int
+		if err := s.scan(ctx, "SELECT pg_backend_pid()", nil, &pid); err != nil {
+			return nil, err
+		}
+		pids[pid] = true
+	}
+	return pids, nil
+}

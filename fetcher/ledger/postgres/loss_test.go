@@ -283,3 +283,23 @@ func TestCrash(t *testing.T) {
 	f.must(l.Release())
 	f.lease(f.store)
 }
+
+// TestReadersFollowTheWriter: after the writing session was lost, nothing is read by a
+// connection from before. It may lead to a server that is not the primary any more.
+func TestReadersFollowTheWriter(t *testing.T) {
+	f := setup(t, shared(t))
+	f.lease(f.store) // so that the writing session has a lock
+	before, err := postgres.Readers(t.Context(), f.store, 20)
+	f.must(err)
+	u, err := url.Parse(f.url)
+	f.must(err)
+	f.server.Exec(t, u.Path[1:], "SELECT pg_terminate_backend(l.pid, 60000) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database()")
+	f.until("it writes again", func() error { _, err := postgres.Settings(f.store, "fsync"); return err })
+	after, err := postgres.Readers(t.Context(), f.store, 20)
+	f.must(err)
+	for pid := range after {
+		if before[pid] {
+			t.Errorf("session %d still reads, want only new ones", pid)
+		}
+	}
+}

@@ -148,6 +148,7 @@ func (s *Store) reopen(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, s.db.Explain("open the ledger", err)
 	}
+	s.read.Reset() // what it reads from may be another server, with older rows
 	return next, nil
 }
 
