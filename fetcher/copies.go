@@ -198,6 +198,9 @@ func (p *poll) sendCopies(ctx context.Context, noSession bool) {
 			_ = p.tally.abort(err)
 			return
 		}
+		if rec.CopyFile != c.Known.CopyFile || rec.State == ledger.Forwarded {
+			continue // another process has settled it since the rows were read
+		}
 		m, err := s.fetchCopy(ctx, c, rec)
 		if m == nil {
 			_ = err // the poll was stopped for it
@@ -296,7 +299,8 @@ func (p *poll) wasForwarded(rec *ledger.Record, prefix, name string) bool {
 
 // fetchCopy is fetch for a message that has a copy. It returns nil if the copy
 // cannot be read: the message is fetched again if its server still has it. Else it
-// is due for ever, and each poll says so: nobody else has it.
+// is due for ever, and each poll says so: nobody else has it. A ledger that cannot be
+// read says nothing about the message, and ends the poll.
 func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledger.Record) (*fetched, error) {
 	b, err := s.copies.Read(c.Known.CopyFile, s.Spool.NewItem())
 	var disk *spool.Error
@@ -306,7 +310,7 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 		return s.unlessWhole(ctx, m)
 	case err == nil:
 		return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
-	case errors.As(err, &disk):
+	case errors.As(err, &disk), errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrLost):
 		return nil, s.tally.abort(err)
 	case c.Number > 0:
 		s.log.Warn("the copy of a message cannot be read; it is fetched again", "uid", shown(c.UID), "copy", c.Known.CopyFile, "error", err)

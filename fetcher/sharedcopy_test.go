@@ -1,11 +1,16 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,4 +88,58 @@ func TestCopyOutlivesTheConnectionToTheLedger(t *testing.T) {
 			f.wantArrived(numbered(3)...)
 		})
 	}
+}
+
+// copiesInMemory is a ledger that keeps copies and may be away when one is read.
+type copiesInMemory struct {
+	fetcher.Lease
+	octets map[string][]byte
+	away   *atomic.Bool
+}
+
+func (l copiesInMemory) StageCopy(name string, octets io.WriterTo) {
+	var b bytes.Buffer
+	_, _ = octets.WriteTo(&b)
+	l.octets[name] = b.Bytes()
+}
+
+func (l copiesInMemory) PutCopy(ctx context.Context, rec *ledger.Record) error {
+	return l.Put(ctx, rec)
+}
+
+func (l copiesInMemory) CopyNames(context.Context) ([]string, error) {
+	return slices.Collect(maps.Keys(l.octets)), nil
+}
+
+func (l copiesInMemory) OpenCopy(name string) (io.WriterTo, error) {
+	if l.away.Load() {
+		return nil, fmt.Errorf("reading the ledger: %w", ledger.ErrUnavailable)
+	}
+	return bytes.NewReader(l.octets[name]), nil
+}
+
+// That the ledger cannot be read is not held against the message whose copy is there.
+func TestLedgerIsAwayWhenACopyIsRead(t *testing.T) {
+	t.Parallel()
+	busy, free := busyDestination()
+	f := newFixture(t, faults{hides: &hiding{says: true}, smtp: busy})
+	octets, away := make(map[string][]byte), new(atomic.Bool)
+	f.lease = func(l fetcher.Lease) fetcher.Lease { return copiesInMemory{l, octets, away} }
+	f.add("m1", "m2")
+	wantResult(t, f.poll(), result{Counts: counts{Deferred: 2}, OnServer: 2})
+	free()
+	f.now.Add(time.Hour)
+	before := f.records()
+	away.Store(true)
+	if res := f.pollBySchedule(); !errors.Is(res.Err, ledger.ErrUnavailable) {
+		t.Errorf("the poll ends with %v, want the ledger's error", res.Err)
+	}
+	for i, rec := range f.records() {
+		if b := before[i]; rec.Attempts != b.Attempts || rec.Cause != b.Cause || !rec.NextAttempt.Equal(b.NextAttempt) {
+			t.Errorf("%s has %d attempts and %q, want %d and %q as before", rec.UID, rec.Attempts, rec.Cause.Text, b.Attempts, b.Cause.Text)
+		}
+	}
+	away.Store(false)
+	f.pollBySchedule()
+	f.wantArrived("m1", "m2")
 }
