@@ -187,6 +187,7 @@ func (s *session) notFiltered(ctx context.Context, m *fetched, why error) {
 		return
 	}
 	s.tally.count(rec.State, 1, 0)
+	s.tally.triedInVain(rec)
 	s.log.Error("the filter failed; the message is tried again later, and the others go on", "uid", shown(m.UID), "attempts", rec.Attempts, "error", why)
 	if s.filterFaults++; s.filterFaults >= maxFilterFaults && s.box != nil {
 		s.tally.endFetching(why)

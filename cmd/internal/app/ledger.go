@@ -15,6 +15,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/trust"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/ledger/postgres"
+	pgserver "github.com/popferry/popferry/fetcher/ledger/postgres/server"
 	"github.com/popferry/popferry/fetcher/ledger/seal"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
 )
@@ -30,11 +31,12 @@ const reopenAfter = 2 * time.Second
 
 // AwaitLedger is OpenLedger for a daemon: a database that cannot be used for a reason
 // that can pass (ledger.ErrUnavailable) is waited for until ctx ends or stopping is
-// closed, as it is when it goes away later. Then it returns nil without an error.
+// closed, as it is when it goes away later. Then it returns nil without an error. A
+// login that is refused is an error: at the start it is most likely a wrong password.
 func AwaitLedger(ctx context.Context, stopping <-chan struct{}, cfg *config.Config, log *slog.Logger) (ledger.Store, error) {
 	for tries := 0; ; tries++ {
 		store, err := OpenLedger(ctx, cfg)
-		if cfg.Shared == nil || !errors.Is(err, ledger.ErrUnavailable) {
+		if cfg.Shared == nil || !errors.Is(err, ledger.ErrUnavailable) || isDenied(err) {
 			if err == nil && tries > 0 {
 				log.Info("the database is there")
 			}
@@ -51,6 +53,11 @@ func AwaitLedger(ctx context.Context, stopping <-chan struct{}, cfg *config.Conf
 		case <-time.After(reopenAfter):
 		}
 	}
+}
+
+func isDenied(err error) bool {
+	failure, ok := errors.AsType[*pgserver.Error](err)
+	return ok && failure.Kind == pgserver.Denied
 }
 
 // openLedger is OpenLedger; look is for commands that only look.

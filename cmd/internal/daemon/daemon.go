@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -70,7 +71,7 @@ func Run(ctx context.Context, o Options) error {
 	d := newDaemon(stop, o)
 	defer d.http.close()
 	defer d.desk.Close()
-	if err := d.start(o.Config); err != nil {
+	if err := d.startFirst(); err != nil || d.running() == nil {
 		return err
 	}
 	o.Log.Info("started", "version", o.Version, "accounts", d.accounts(), "config", o.Config.Path, "state", o.Config.State)
@@ -81,6 +82,30 @@ func Run(ctx context.Context, o Options) error {
 	defer d.goBackground(d.beats)()
 	defer d.goBackground(func(ctx context.Context) { d.files.Run(ctx, watchInterval, d.changed) })()
 	return d.loop()
+}
+
+// startAgain is how long startFirst waits between two tries.
+const startAgain = 2 * time.Second
+
+// startFirst sets the first configuration to work. It waits for a database that went away
+// since it was opened. Where popferry is told to stop meanwhile, none is at work.
+func (d *daemon) startFirst() error {
+	for tries := 0; ; tries++ {
+		err := d.start(d.Options.Config)
+		if d.shared == nil || !errors.Is(err, ledger.ErrUnavailable) {
+			return err
+		}
+		if tries == 0 {
+			d.Log.Error("waiting for the database", "error", err)
+		}
+		select {
+		case <-d.stop.Stopping:
+			return nil
+		case <-d.stop.Context.Done():
+			return context.Cause(d.stop.Context)
+		case <-time.After(startAgain):
+		}
+	}
 }
 
 func newDaemon(stop *Stop, o Options) *daemon {
