@@ -58,6 +58,12 @@ func TestSoak(t *testing.T) {
 	s.repair()
 	s.arrives()
 	after := s.quiet()
+	testworld.WaitFor(t, "end of the last polls", func() bool { // some have just begun
+		if after.grown(before) {
+			after = s.meter.sample(s.state())
+		}
+		return !after.grown(before)
+	})
 	s.end()
 	s.meter.check(t, before, after)
 }
