@@ -303,3 +303,28 @@ func TestReadersFollowTheWriter(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherProcessIntendsTheSame: what a process writes late about an intent does not
+// touch the intent of another one for the same attempt, which has the same trace.
+func TestAnotherProcessIntendsTheSame(t *testing.T) {
+	f := setup(t, shared(t))
+	first := f.lease(f.store)
+	f.cut(f.name) // its intent is never written
+	second := f.leaseSoon(f.open("second"))
+	theirs := intent()
+	f.must(second.Put(t.Context(), theirs))
+	mine := intent()
+	f.until("it is settled that nothing was sent", func() error { return first.Settle(t.Context(), mine, nil) })
+	f.wantState(ledger.Sending)
+	refused := intent()
+	refused.State = ledger.Held
+	f.until("another process has gone on", func() error {
+		if err := first.Settle(t.Context(), mine, refused); !errors.Is(err, ledger.ErrLost) {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	})
+	f.wantState(ledger.Sending)
+	f.must(second.Settle(t.Context(), theirs, forwarded(theirs)))
+	f.wantState(ledger.Forwarded)
+}

@@ -77,20 +77,20 @@ func (l *Lease) newPut(r *ledger.Record) (put, error) {
 }
 
 const (
-	insertMessage = "INSERT INTO messages (" + putColumns + ") VALUES (" + putMarks + ") RETURNING id"
+	insertMessage = "INSERT INTO messages (" + putColumns + ", sender) VALUES (" + putMarks + ", $32) RETURNING id"
 	// A message that was forwarded is not sent again: another process may have noted
 	// only now what it knew (Settle).
-	updateMessage = `UPDATE messages m SET (` + putColumns + `) = (` + putMarks + `)
+	updateMessage = `UPDATE messages m SET (` + putColumns + `, sender) = (` + putMarks + `, CASE WHEN $4 = 'sending' THEN $33::text ELSE m.sender END)
 		FROM (SELECT id, state FROM messages WHERE id = $32 AND account = $1 FOR UPDATE) was
 		WHERE m.id = was.id AND NOT (was.state = 'forwarded' AND $4 = 'sending') RETURNING was.state`
 	// Of an intent: see Settle.
 	intended = `m.account = $1 AND sha256(m.uid) = sha256($2) AND m.generation = $3 AND m.trace = $4 AND m.attempts = $5 AND $6::bigint IN (0, m.id)
-		AND m.state IN ('sending', 'unknown')`
+		AND m.state IN ('sending', 'unknown') AND m.sender = $7`
 )
 
 func (p *put) queue(b *pgx.Batch, n *counts) {
 	if p.rec.ID == 0 {
-		b.Queue(insertMessage, p.values...).QueryRow(func(row pgx.Row) error {
+		b.Queue(insertMessage, append(slices.Clip(p.values), p.lease.sender())...).QueryRow(func(row pgx.Row) error {
 			if err := row.Scan(&p.id); err != nil {
 				return fmt.Errorf("message with UID %q: %w", p.rec.UID, err)
 			}
@@ -99,7 +99,7 @@ func (p *put) queue(b *pgx.Batch, n *counts) {
 		})
 		return
 	}
-	b.Queue(updateMessage, append(slices.Clip(p.values), p.rec.ID)...).QueryRow(func(row pgx.Row) error {
+	b.Queue(updateMessage, append(slices.Clip(p.values), p.rec.ID, p.lease.sender())...).QueryRow(func(row pgx.Row) error {
 		var was ledger.State
 		switch err := row.Scan((*state)(&was)); {
 		case errors.Is(err, pgx.ErrNoRows):
@@ -149,8 +149,12 @@ func (l *Lease) Settle(ctx context.Context, intent, outcome *ledger.Record) erro
 }
 
 func (l *Lease) intentValues(intent *ledger.Record) []any {
-	return []any{l.account, octets(intent.UID), intent.Generation, text(intent.Trace), intent.Attempts, intent.ID}
+	return []any{l.account, octets(intent.UID), intent.Generation, text(intent.Trace), intent.Attempts, intent.ID, l.sender()}
 }
+
+// sender tells intents of the same attempt apart, which have the same trace: those of
+// another process, or of this one after it has lost the lease.
+func (l *Lease) sender() string { return fmt.Sprintf("%x/%d", l.store.process, l.session.number) }
 
 // settleLate settles an intent without the lease.
 func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) error {
@@ -167,8 +171,8 @@ func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) 
 		c := s.conn
 		var is ledger.State
 		var attempts int
-		row := c.QueryRow(ctx, "SELECT m.id, m.state, m.attempts FROM messages m WHERE m.account = $1 AND sha256(m.uid) = sha256($2) AND m.generation = $3 AND m.trace = $4 FOR UPDATE",
-			l.intentValues(intent)[:4]...)
+		row := c.QueryRow(ctx, "SELECT m.id, m.state, m.attempts FROM messages m WHERE m.account = $1 AND sha256(m.uid) = sha256($2) AND m.generation = $3 AND m.trace = $4 AND m.sender = $5 FOR UPDATE",
+			append(l.intentValues(intent)[:4:4], l.sender())...)
 		switch err := row.Scan(&p.id, (*state)(&is), &attempts); {
 		case errors.Is(err, pgx.ErrNoRows) && outcome.State == ledger.Deferred:
 			return nil // the intent was never written
@@ -179,7 +183,7 @@ func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) 
 		case err != nil, attempts != intent.Attempts, is != ledger.Sending && is != ledger.Unknown:
 			return fmt.Errorf("message with UID %q: another process has gone on with it: %w", intent.UID, ledger.ErrLost)
 		}
-		if _, err := c.Exec(ctx, updateMessage, append(slices.Clip(p.values), p.id)...); err != nil {
+		if _, err := c.Exec(ctx, updateMessage, append(slices.Clip(p.values), p.id, l.sender())...); err != nil {
 			return err
 		}
 		p.entered(n, is)

@@ -59,6 +59,7 @@ CREATE TABLE messages (
     broken_at      bigint  NOT NULL, -- octets
     trace          text    NOT NULL,
     first_attempt  timestamptz,
+    sender         text    NOT NULL DEFAULT '', -- the process and session of the last intent
     trace_lines    bytea   NOT NULL,
     mark           bytea   NOT NULL,
     doubt_since    timestamptz,
