@@ -108,7 +108,7 @@ func (s *session) putCopy(ctx context.Context, rec *ledger.Record) error {
 		return nil
 	}
 	keeper, ok := s.lease.(retained.Keeper)
-	if ok && (errors.Is(err, ledger.ErrLost) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)) {
+	if ok && (outOfReach(err) || errors.Is(err, context.DeadlineExceeded)) {
 		_ = s.tally.abort(err)
 		s.log.Warn("the only copy of a message cannot be written to the ledger now; it is kept until it can", "uid", shown(rec.UID), "error", err)
 		err = errors.Join(err, s.insist(context.WithoutCancel(ctx), func(ctx context.Context) error { return keeper.PutCopy(ctx, rec) }))
@@ -310,7 +310,7 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 		return s.unlessWhole(ctx, m)
 	case err == nil:
 		return &fetched{Candidate: c, Body: b, row: rec, fromCopy: true}, nil
-	case errors.As(err, &disk), errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrLost):
+	case errors.As(err, &disk), outOfReach(err):
 		return nil, s.tally.abort(err)
 	case c.Number > 0:
 		s.log.Warn("the copy of a message cannot be read; it is fetched again", "uid", shown(c.UID), "copy", c.Known.CopyFile, "error", err)

@@ -10,26 +10,6 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// note puts into a message's row what it shows. Errors are those of the spool.
-func (m *fetched) note(a Account) (err error) {
-	if m.row.Size < 0 {
-		m.row.Size = m.Octets // not listed, but something to compare it by
-	}
-	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = a.fingerprint(m.Header), m.Octets, 0
-	m.row.Excerpt = m.Header.Excerpt()
-	m.row.Digest = ""
-	if m.Header.Weak() || !a.Policy.Keep || a.Policy.KeepFor > 0 {
-		m.row.Digest, err = m.Digest() // to compare with, should it seem to come again
-	}
-	return err
-}
-
-// Match is the message and the row that it had when it was fetched.
-func (m *fetched) Match() identify.Match { return identify.Match{Entry: m.Entry, Known: *m.Known} }
-
-// fresh reports whether the message has had its row only since it was fetched.
-func (m *fetched) fresh() bool { return m.Known.ID == 0 }
-
 // deduplicate looks at a message before it is sent: under its UID there may be
 // another one than before, it may be known by another row, or be in a loop. It
 // returns nil if the message is not to be sent.
@@ -354,12 +334,6 @@ func (s *session) dropSuperseded(ctx context.Context, m *fetched) error {
 	return nil
 }
 
-// couldBe reports whether another row comes into question: the message has no row
-// yet, or one that proves less than the other would.
-func (m *fetched) couldBe(k ledger.Known) bool {
-	return m.row == nil || m.unproven() && k.Fingerprint != "" && k.ID != m.row.ID
-}
-
 // unproven reports whether nothing that came whole before stands behind the message's
 // row: it has no fingerprint, or one that only its header showed.
 func (m *fetched) unproven() bool {
@@ -411,7 +385,7 @@ func (s *session) beginsAlike(rec *ledger.Record, b *message.Body) (bool, error)
 	part, err := s.copies.Read(rec.CopyFile, s.Spool.NewItem())
 	var disk *spool.Error
 	switch {
-	case errors.As(err, &disk):
+	case errors.As(err, &disk), outOfReach(err):
 		return false, s.tally.abort(err)
 	case err != nil:
 		return true, nil

@@ -180,47 +180,6 @@ func (s *session) deliver(ctx context.Context, d *delivery) {
 	recorded = s.record(ctx, d, v)
 }
 
-// doubts is what a poll knows of the messages that its destination may have.
-type doubts struct {
-	looked bool // they were looked for
-	until  int  // times that messages had got no whole reply by then
-	// unsettled are the rows of those that must not be sent again yet.
-	unsettled map[int64]bool
-}
-
-// settleDoubts asks the destination for the messages that it may have, unless that was
-// done and none has come into doubt since. What it cannot be asked for waits, and nothing
-// else does. It is called while nothing is being sent.
-func (p *poll) settleDoubts(ctx context.Context) error {
-	until := p.tally.begun().unanswered
-	if p.doubts.looked && p.doubts.until == until {
-		return nil
-	}
-	settled, err := doubt.Settle(ctx, p.lease, p.Destination.Finder, p.row.Server.LookFailed, p.Now())
-	if err != nil {
-		return p.tally.abort(err)
-	}
-	p.doubts = doubts{looked: true, until: until, unsettled: settled.Waiting}
-	if ctx.Err() == nil && p.row.Server.LookFailed != settled.FailedSince {
-		p.row.Server.LookFailed = settled.FailedSince
-		if err := p.lease.PutAccount(ctx, p.row); err != nil {
-			return p.tally.abort(err)
-		}
-	}
-	for _, name := range settled.Copies {
-		p.copies.Drop(name)
-	}
-	for _, rec := range settled.Arrived {
-		p.tally.arrived(rec)
-		p.log.Info("message that was in doubt had arrived", "uid", shown(rec.UID), "forward", p.Destination.Name, "outcome", rec.State.String(), "trace", rec.Trace)
-	}
-	if settled.Err != nil {
-		p.leftOut.fault = fmt.Errorf("looking for messages that may have arrived: %w", settled.Err)
-		p.log.Error("cannot look for messages that may have arrived; they are not sent again until that works", "forward", p.Destination.Name, "messages", len(settled.Waiting), "error", settled.Err)
-	}
-	return nil
-}
-
 // goOn sends a message again, in its place, where one transaction could not do: to
 // the recipients that were too many for it, or because the destination was
 // throttling.

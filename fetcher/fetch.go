@@ -28,6 +28,32 @@ type fetched struct {
 	superseded []*ledger.Record
 }
 
+// note puts into a message's row what it shows. Errors are those of the spool.
+func (m *fetched) note(a Account) (err error) {
+	if m.row.Size < 0 {
+		m.row.Size = m.Octets // not listed, but something to compare it by
+	}
+	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = a.fingerprint(m.Header), m.Octets, 0
+	m.row.Excerpt = m.Header.Excerpt()
+	m.row.Digest = ""
+	if m.Header.Weak() || !a.Policy.Keep || a.Policy.KeepFor > 0 {
+		m.row.Digest, err = m.Digest() // to compare with, should it seem to come again
+	}
+	return err
+}
+
+// Match is the message and the row that it had when it was fetched.
+func (m *fetched) Match() identify.Match { return identify.Match{Entry: m.Entry, Known: *m.Known} }
+
+// fresh reports whether the message has had its row only since it was fetched.
+func (m *fetched) fresh() bool { return m.Known.ID == 0 }
+
+// couldBe reports whether another row comes into question: the message has no row
+// yet, or one that proves less than the other would.
+func (m *fetched) couldBe(k ledger.Known) bool {
+	return m.row == nil || m.unproven() && k.Fingerprint != "" && k.ID != m.row.ID
+}
+
 const (
 	// maxIncomplete is how often a message may break off at the same place
 	// before it is held.

@@ -3,7 +3,6 @@ package fetcher
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
@@ -396,12 +395,3 @@ func (s *session) open(ctx context.Context) (err error) {
 	}
 	return nil
 }
-
-// PanicError is a panic in a poll: a bug in popferry that must not reach other
-// accounts.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("a bug in popferry: %v", e.Value) }

@@ -158,3 +158,12 @@ type UnlistedError struct{ Messages int }
 func (e *UnlistedError) Error() string {
 	return fmt.Sprintf("UIDL left out %d messages that LIST has; without their UIDs they cannot be fetched", e.Messages)
 }
+
+// PanicError is a panic in a poll: a bug in popferry that must not reach other
+// accounts.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("a bug in popferry: %v", e.Value) }

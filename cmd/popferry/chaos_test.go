@@ -25,8 +25,9 @@ const (
 )
 
 // TestReplicasInChaos: four popferrys share a database, and they are killed, stopped,
-// told to end and cut off from it, and it goes away itself. All mail arrives, no popferry
-// deletes in a mailbox that is another one's, and all mailboxes are polled while the database and most of the four are well.
+// told to end and cut off from it, and it goes away itself. All mail arrives, nothing
+// comes more often than it was tried, no popferry deletes in a mailbox that is another
+// one's, and all mailboxes are polled while the database and most of the four are well.
 // For ten minutes:
 //
 //	go test ./cmd/popferry -run TestReplicasInChaos -chaos 10m -timeout 20m -v

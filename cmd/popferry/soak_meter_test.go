@@ -91,11 +91,16 @@ func number(t *testing.T, text, name string) (sum float64) {
 	return sum
 }
 
+// look reads the metrics.
+func (m *soakMeter) look() sample {
+	text := m.read(m.test, "/metrics")
+	return sample{number(m.test, text, "go_goroutines"), number(m.test, text, "process_open_fds"), number(m.test, text, "process_resident_memory_bytes")}
+}
+
 // sample reads and keeps the metrics, and looks at the page as a user does.
 func (m *soakMeter) sample(s soakState) sample {
 	m.read(m.test, "/")
-	text := m.read(m.test, "/metrics")
-	v := sample{number(m.test, text, "go_goroutines"), number(m.test, text, "process_open_fds"), number(m.test, text, "process_resident_memory_bytes")}
+	v := m.look()
 	m.samples = append(m.samples, v)
 	m.write(fmt.Sprintf("%.1f", time.Since(m.begin).Seconds()), fmt.Sprint(v.goroutines), fmt.Sprint(v.files), fmt.Sprintf("%.0f", v.memory),
 		strconv.Itoa(s.posted), strconv.Itoa(s.arrived), strconv.Itoa(s.reloads), strconv.Itoa(s.refused),
@@ -109,10 +114,14 @@ func (v sample) grown(before sample) bool {
 	return v.goroutines > before.goroutines+3 || v.files > before.files+8
 }
 
-// check compares the memory of the last third with that of the third before it.
+// check compares two quiet times, and the memory of the last third with that of
+// the third before it.
 func (m *soakMeter) check(t *testing.T, before, after sample) {
 	t.Helper()
 	t.Logf("before: %+v, after: %+v", before, after)
+	if after.grown(before) {
+		t.Errorf("goroutines have grown from %v to %v, open files from %v to %v", before.goroutines, after.goroutines, before.files, after.files)
+	}
 	third := len(m.samples) / 3
 	earlier, later := median(m.samples[third:2*third]), median(m.samples[2*third:])
 	if later > 1.25*earlier+16e6 {

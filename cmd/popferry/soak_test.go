@@ -58,10 +58,8 @@ func TestSoak(t *testing.T) {
 	s.repair()
 	s.arrives()
 	after := s.quiet()
-	testworld.WaitFor(t, "end of the last polls", func() bool { // some have just begun
-		if after.grown(before) {
-			after = s.meter.sample(s.state())
-		}
+	testworld.WaitFor(t, "end of the polls that had just begun", func() bool {
+		after = s.meter.look()
 		return !after.grown(before)
 	})
 	s.end()
