@@ -47,7 +47,7 @@ type Mover interface {
 	MarkMoved(ctx context.Context, to string) error
 }
 
-// ReadContents reads all that a store has, but for the octets of a Keeper. The caller has
+// ReadContents reads all that a store has, except the octets of a Keeper. The caller has
 // all leases.
 func ReadContents(ctx context.Context, s Store) (c Contents, err error) {
 	if c.Accounts, err = s.Accounts(ctx); err != nil {

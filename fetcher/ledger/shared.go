@@ -75,7 +75,7 @@ type Requests interface {
 	Request(ctx context.Context, accounts ...int64) error
 	// Requested returns the request for an account, or ErrNotFound.
 	Requested(ctx context.Context, account int64) (Request, error)
-	// Answered ends a request. One that was made anew meanwhile stays.
+	// Answered ends a request. One that was made again meanwhile stays.
 	Answered(ctx context.Context, r Request) error
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/popferry/popferry/fetcher/spool"
 )
 
-// Keeper is an account's lease of a ledger that keeps copies: whoever has the lease
-// next, on whatever machine, has them too. A copy goes when its row no longer names it.
+// Keeper is an account's lease of a ledger that keeps copies: the next process to
+// have the lease, on any machine, has them too. A copy goes when its row no longer names it.
 type Keeper interface {
 	// StageCopy has the next Put or Settle of a row with this name as its CopyFile
 	// write these octets with it. They have to stay readable until then.

@@ -90,7 +90,7 @@ forward:
 	}
 }
 
-// TestReplicasAnswerRequests: whoever is asked, and wherever, one daemon polls once,
+// TestReplicasAnswerRequests: any daemon may be asked, and one of them polls, once,
 // and a request that only the ledger has is seen by all.
 func TestReplicasAnswerRequests(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
 // Package mailboxes is what the page's user can do about mailboxes: set them up, test,
-// pause and remove them, and log in to them anew. It implements web.Mailboxes.
+// pause and remove them, and change their passwords or sign-ins. It implements web.Mailboxes.
 //
 // Setting up is package setup, testing is package check, signing in is package signin,
 // with a talk.Talk in place of a terminal:

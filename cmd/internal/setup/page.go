@@ -47,8 +47,8 @@ func (p PageSettings) web(passwordFile string) config.Section {
 	return k
 }
 
-// checkPage refuses what a page does not offer. The form has no such fields; whoever
-// posts them has made up a form.
+// checkPage refuses what a page does not offer. The form has no such fields: a post
+// that has them comes from another one.
 func (s *setup) checkPage() error {
 	if s.page == nil {
 		return nil

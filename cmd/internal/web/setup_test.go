@@ -244,7 +244,7 @@ func TestPageLeftOpen(t *testing.T) {
 	}
 }
 
-// The status page leads to these pages whoever can use them.
+// The status page leads only those to these pages who can use them.
 func TestWaysToTheSetupPages(t *testing.T) {
 	t.Parallel()
 	v := newVisit(t, nil)

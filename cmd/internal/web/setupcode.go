@@ -12,7 +12,7 @@ import (
 )
 
 // FirstSetup are the pages on which popferry is set up where there is no
-// configuration. They are for whoever types in a code that popferry has printed.
+// configuration. They are for the person who types in the code that popferry has printed.
 type FirstSetup struct {
 	*front
 	o         FirstSetupOptions

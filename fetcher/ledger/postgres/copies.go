@@ -101,7 +101,7 @@ func (p *put) writeOctets(s *session) error {
 	return nil
 }
 
-// writePieces writes octets in the place of earlier ones. Both statements begin with the
+// writePieces writes octets, and removes earlier ones. Both statements begin with the
 // key; then the second has the position and the octets, and the other arguments.
 func writePieces(s *session, octets io.WriterTo, remove, insert string, key any, args ...any) error {
 	b := &pgx.Batch{}

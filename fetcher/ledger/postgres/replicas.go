@@ -100,7 +100,7 @@ func (s *Store) Requested(ctx context.Context, account int64) (r ledger.Request,
 	return r, err
 }
 
-// Answered ends a request. One that was made anew meanwhile stays.
+// Answered ends a request. One that was made again meanwhile stays.
 func (s *Store) Answered(ctx context.Context, r ledger.Request) error {
 	return s.write(ctx, queued(func(b *pgx.Batch, _ *counts) {
 		b.Queue("DELETE FROM requests WHERE account = $1 AND at <= $2", r.Account, moment(r.At))
