@@ -59,6 +59,12 @@ type Verdict struct {
 	To     []string // the recipients, instead of the account's own; or the folder
 }
 
+// byOctets reports whether a message is told from others by all its octets: where its
+// header alone may be another one's, too, and where it is deleted once it is forwarded.
+func (a Account) byOctets(h message.Header) bool {
+	return h.Weak() || !a.Policy.Keep || a.Policy.KeepFor > 0
+}
+
 // origin is the account as trace lines name it.
 func (a Account) origin() message.Origin {
 	o := message.Origin{Account: a.Name, Host: a.Source.Host, Username: a.Source.Credentials.Username, Secure: a.Source.Secure, Tagged: a.Tagged}

@@ -84,7 +84,7 @@ func (s *session) trace(rec *ledger.Record, h message.Header) {
 		return
 	}
 	digest := ""
-	if h.Weak() {
+	if s.byOctets(h) {
 		digest = rec.Digest
 	}
 	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, rec.Fingerprint, digest)

@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -117,5 +118,24 @@ func TestFailoverTellsWhatCameTwice(t *testing.T) {
 	f.add("new")
 	if r := f.poll(); r.Forwarded != 1 || r.Repeated != 0 {
 		t.Errorf("got %+v, want 1 forwarded, and nothing that may have come twice", r)
+	}
+}
+
+// TestAnotherMessageUnderATraceIsSent: a message that differs from one in the inbox only
+// below its header is not taken for it where it would be deleted.
+func TestAnotherMessageUnderATraceIsSent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.account.Policy.Keep = false
+	inbox := f.deliverByIMAP("INBOX", imaptest.Options{})
+	f.addUnder("uid", octetsOf("m"))
+	f.poll()
+	f.failover(true)
+	other := append(octetsOf("m"), "and more\r\n"...)
+	f.addUnder("uid", other)
+	f.poll()
+	all := inbox.Messages("INBOX")
+	if len(all) != 2 || !bytes.HasSuffix(all[1].Octets, []byte("and more\r\n")) {
+		t.Errorf("the inbox has %d messages, want both", len(all))
 	}
 }

@@ -36,7 +36,7 @@ func (m *fetched) note(a Account) (err error) {
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = a.fingerprint(m.Header), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
 	m.row.Digest = ""
-	if m.Header.Weak() || !a.Policy.Keep || a.Policy.KeepFor > 0 {
+	if a.byOctets(m.Header) {
 		m.row.Digest, err = m.Digest() // to compare with, should it seem to come again
 	}
 	return err

@@ -19,7 +19,7 @@ import (
 const traceName = "x-popferry-trace"
 
 // TraceID is the id of a message of a mailbox, by its UID, generation and fingerprint,
-// and where those do not tell it from others by its digest, too. So a ledger that has
+// and where those may not tell it from others by its digest, too. So a ledger that has
 // lost its row gives it the same id again.
 func (o Origin) TraceID(uid string, generation int, fingerprint, digest string) string {
 	h := sha256.New()
