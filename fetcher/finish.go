@@ -16,13 +16,16 @@ import (
 // finish records how the poll went, for the account and for its destination,
 // also while the program is being stopped.
 func (p *poll) finish(ctx context.Context) {
-	cutOff := ctx.Err() != nil
+	cutOff, why := ctx.Err() != nil, context.Cause(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
 	_, _ = p.reconsider(ctx) // if no session has; an error halts the poll
 	counts, breaker, halt := p.tally.result()
-	if halt == nil {
+	switch {
+	case halt == nil:
 		halt = p.leftOut.fault
+	case cutOff && errors.Is(halt, context.Canceled): // what was being done then says less
+		halt = why
 	}
 	p.res.Counts, p.res.Err = counts, halt
 	overRate := p.tally.takePostponed()
