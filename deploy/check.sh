@@ -279,7 +279,7 @@ dpkg --root="$root" --force-not-root --force-depends --force-script-chrootless -
 "$root/usr/bin/popferry" run --once --config "$root/usr/share/doc/popferry/examples/popferry.service.yaml" 2>"$scratch/log" && fail 'the example configuration runs'
 cat "$scratch/log"
 for page in "$root"/usr/share/man/man[157]/*.gz; do
-	[[ -z $(man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is not a valid manual page"
+	[[ -z $(MANWIDTH=80 man --warnings -l "$page" 2>&1 >/dev/null) ]] || fail "$page is not a valid manual page"
 done
 bash -n "$root/usr/share/bash-completion/completions/popferry"
 cp "${deb[0]}" "$scratch/first.deb"
