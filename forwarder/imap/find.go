@@ -90,24 +90,31 @@ func (p *Pool) Traces(ctx context.Context, folder string) (map[string]bool, erro
 	return traces, err
 }
 
-// traces adds those of the newest messages in a folder. A folder that is gone has none.
+// traces adds those of the newest messages in a folder.
 func (s *session) traces(name string, most uint32, to map[string]bool) error {
-	o, refusal, err := s.open(name, false)
-	switch {
-	case err != nil:
-		return failed(forwarder.StageRcpt, err)
-	case refusal != nil && refusal.Enhanced == noSuchFolder:
-		return nil
-	case refusal != nil:
-		return refused(*refusal)
-	case o.messages == 0:
-		return nil
+	o, err := s.openToLook(name)
+	if err != nil || o.messages == 0 {
+		return err
 	}
 	return s.fetch(o.newest(most), forwarder.TraceField, func(m stored) {
 		for id := range m.header.traces() {
 			to[id] = true
 		}
 	})
+}
+
+// openToLook opens a folder without making it. One that is gone has no messages.
+func (s *session) openToLook(name string) (opened, error) {
+	o, refusal, err := s.open(name, false)
+	switch {
+	case err != nil:
+		return opened{}, failed(forwarder.StageRcpt, err)
+	case refusal != nil && refusal.Enhanced == noSuchFolder:
+		return opened{}, nil
+	case refusal != nil:
+		return opened{}, refused(*refusal)
+	}
+	return o, nil
 }
 
 // finder looks for messages on a session.
@@ -157,18 +164,11 @@ func (o opened) from(p forwarder.Place) set {
 	return o.newest(wholeFolder)
 }
 
-// lookInto looks into a folder from a place on. A folder that is gone has nothing.
+// lookInto looks into a folder from a place on.
 func (f *finder) lookInto(name string, from forwarder.Place) error {
-	o, refusal, err := f.s.open(name, false)
-	switch {
-	case err != nil:
-		return failed(forwarder.StageRcpt, err)
-	case refusal != nil && refusal.Enhanced == noSuchFolder:
-		return nil
-	case refusal != nil:
-		return refused(*refusal)
-	case o.messages == 0:
-		return nil
+	o, err := f.s.openToLook(name)
+	if err != nil || o.messages == 0 {
+		return err
 	}
 	return f.look(name, o.from(from))
 }

@@ -90,19 +90,28 @@ forward:
 	}
 }
 
-// TestReplicasAnswerRequests: any daemon may be asked, and one of them polls, once,
-// and a request that only the ledger has is seen by all.
-func TestReplicasAnswerRequests(t *testing.T) {
-	t.Parallel()
-	const accounts = 8
+// twoReplicas are two daemons that share the accounts of one configuration.
+func twoReplicas(t *testing.T, accounts int) (*manyAccounts, []*daemon) {
+	t.Helper()
 	c := newManyAccounts(t, accounts, 4)
 	c.share(t)
 	var daemons []*daemon
 	for range 2 {
 		d, cfg := fixture(t, c.config, io.Discard, slog.LevelWarn)
 		d.begin(t, cfg)
-		t.Cleanup(d.goBackground(d.beats))
 		daemons = append(daemons, d)
+	}
+	return c, daemons
+}
+
+// TestReplicasAnswerRequests: any daemon may be asked, and one of them polls, once,
+// and a request that only the ledger has is seen by all.
+func TestReplicasAnswerRequests(t *testing.T) {
+	t.Parallel()
+	const accounts = 8
+	c, daemons := twoReplicas(t, accounts)
+	for _, d := range daemons {
+		t.Cleanup(d.goBackground(d.beats))
 	}
 	polls := func(user string) int {
 		c.mu.Lock()
@@ -281,14 +290,7 @@ forward:
 func TestReplicasPollOnce(t *testing.T) {
 	t.Parallel()
 	const accounts = 60
-	c := newManyAccounts(t, accounts, 4)
-	c.share(t)
-	var daemons []*daemon
-	for range 2 {
-		d, cfg := fixture(t, c.config, io.Discard, slog.LevelWarn)
-		d.begin(t, cfg)
-		daemons = append(daemons, d)
-	}
+	c, daemons := twoReplicas(t, accounts)
 	idle := func(d *daemon) bool { // it knows of no account that is due before tomorrow
 		for _, name := range d.running().app.Names() {
 			if time.Until(d.running().sched.Next(name)) < 23*time.Hour {
