@@ -94,7 +94,7 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	)
 	switch {
 	case errors.As(err, &disk):
-		return nil, s.notSpooled(c, disk)
+		return nil, errors.Join(s.notSpooled(c, disk), s.box.Failure())
 	case errors.As(err, &incomplete) && s.hadEnough(incomplete):
 		return nil, errors.Join(s.suspect(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &incomplete):
@@ -125,17 +125,20 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 const maxNoSpool = 3
 
 // notSpooled notes a message that the disk below the spool could not take. It is not
-// marked, and the others go on in another session: it may be too large for the
-// disk, and they not. It returns the error.
+// marked, and those that are smaller go on, the smallest first: this one may be too
+// large for the disk, and they not. It returns an error where the disk takes none.
 func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
-	s.leftOut.uids[c.UID] = c.Known.ID != 0
-	s.leftOut.noSpool++
-	s.leftOut.fault = why
-	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and the others go on", "uid", shown(c.UID), "size", c.Size, "error", why)
-	if s.leftOut.noSpool >= maxNoSpool {
+	out := &s.leftOut
+	out.uids[c.UID] = c.Known.ID != 0
+	out.fault = why
+	if out.noSpool++; c.Size >= 0 && (out.tooLarge == 0 || c.Size < out.tooLarge) {
+		out.tooLarge = c.Size
+	}
+	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and smaller ones go on", "uid", shown(c.UID), "size", c.Size, "error", why)
+	if out.noSpool >= maxNoSpool {
 		return s.tally.abort(why)
 	}
-	return why
+	return nil
 }
 
 // hadEnough reports whether a session that ended when a message was asked for may

@@ -9,7 +9,6 @@ import (
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
-	"github.com/popferry/popferry/fetcher/spool"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -197,10 +196,6 @@ const (
 func (p *poll) another(err error, sessions int) (again bool, cause error) {
 	if again, err := p.fallBack(err); again {
 		return true, err
-	}
-	var disk *spool.Error
-	if errors.As(err, &disk) {
-		return !p.tally.aborted() && sessions < maxSessions && p.loginGap() == 0, err
 	}
 	var refused *pop3.Error
 	var at *mailbox.Error

@@ -117,12 +117,13 @@ type ways struct {
 // leftOut are the messages that have ended a session of a poll: the next one
 // leaves them out.
 type leftOut struct {
-	uids    map[string]bool // those for which the message has a row are true
-	before  int             // how many there were when the last session began
-	barren  int             // sessions in a row that only added to them
-	noSpool int             // how many of them the disk below the spool could not take
-	known   bool            // the last session ended at the header of a message at which others did before
-	fault   error           // why the poll does not end well though it went to its end; nil: it does
+	uids     map[string]bool // those for which the message has a row are true
+	before   int             // how many there were when the last session began
+	barren   int             // sessions in a row that only added to them
+	noSpool  int             // how many of them the disk below the spool could not take
+	tooLarge int64           // the smallest listed size of those; 0: none is listed
+	known    bool            // the last session ended at the header of a message at which others did before
+	fault    error           // why the poll does not end well though it went to its end; nil: it does
 }
 
 // has reports whether a message is left out: not one without a row under the UID of one

@@ -188,14 +188,18 @@ func (s *session) handOn(ctx, popCtx context.Context, w *workers, m *fetched) {
 }
 
 // next is the index of the message to be fetched next: the first, as a rule. Once
-// one has found no room, it is the smallest, when all others have ended, which wait
-// awaits: that one shows whether the mailbox is full. It is -1 if that is known, or none
-// is smaller than one that found no room.
+// one has found no room, here or at the destination, it is the smallest. At the
+// destination that shows whether the mailbox is full, when all others have ended,
+// which wait awaits. It is -1 if that is known, or none is smaller than one that found
+// no room.
 func (p *poll) next(wait func(), left []identify.Candidate) int {
 	if _, _, full := p.tally.full(); full {
 		wait()
 	}
-	_, size, full := p.tally.full()
+	_, most, full := p.tally.full()
+	if here := p.leftOut.tooLarge; here > 0 && (!full || here < most) {
+		most, full = here, true
+	}
 	if !full {
 		return 0
 	}
@@ -205,7 +209,7 @@ func (p *poll) next(wait func(), left []identify.Candidate) int {
 			smallest = i
 		}
 	}
-	if left[smallest].Size >= size {
+	if left[smallest].Size >= most {
 		return -1
 	}
 	return smallest

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -151,6 +152,45 @@ forward:
 	_, out, _ = popferry(t, "messages", "--json", "--account", "large", "--config", cfg)
 	if strings.TrimSpace(out) != "[]" {
 		t.Errorf("got %s, want no row for the message", out)
+	}
+}
+
+// Messages that the spool's disk cannot take do not keep smaller ones behind them, and
+// those come in the same session: a server may want a pause before another.
+func TestFullSpoolDiskLetsSmallerMessagesPass(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t)
+	var mails []string
+	for i := range 4 {
+		mails = append(mails, fmt.Sprintf("Subject: large\r\nMessage-ID: <large%d@example.org>\r\n\r\n", i)+strings.Repeat("a line of a large message\r\n", 300_000-20_000*i))
+	}
+	for i := range 5 {
+		mails = append(mails, fmt.Sprintf("Subject: small\r\nMessage-ID: <small%d@example.org>\r\n\r\nsmall\r\n", i))
+	}
+	src := testworld.POP3(t, pop3test.Options{}, mails...)
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
+log: {level: error}
+state: popferry.db
+spool: {dir: %q}
+accounts:
+  - {name: isp, %s, tls: none, username: leo, password: secret, leave_on_server: false}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, dir, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
+	code, out, errs := popferry(t, "run", "--once", "--config", cfg)
+	if code != exitAgain || !strings.Contains(errs, "the disk is full") {
+		t.Errorf("got exit %d, want %d and the full disk\n%s%s", code, exitAgain, out, errs)
+	}
+	if n, left := len(sink.Messages()), len(src.Messages("leo")); n != 5 || left != 4 {
+		t.Errorf("%d messages arrived and %d are left, want 5 and 4\n%s", n, left, errs)
+	}
+	asked := make(map[string]bool)
+	for _, c := range src.Commands("leo") {
+		if strings.HasPrefix(c, "RETR") && asked[c] {
+			t.Errorf("%s came twice, want it once", c)
+		}
+		asked[c] = true
 	}
 }
 

@@ -183,13 +183,17 @@ func (s *Session) read(ctx context.Context, e pop3.Entry, ask asker) (b *message
 		return nil, sentinel, &IncompleteError{Listed: e.Size, Err: err}
 	}
 	most := s.maxBody(e.Size)
-	if b, err = message.Store(s.conf.Spool.NewItem(), &bounded{body: body, left: most, count: s.conf.Count}); err == nil {
+	whole := &bounded{body: body, left: most, count: s.conf.Count}
+	if b, err = message.Store(s.conf.Spool.NewItem(), whole); err == nil {
 		return b, sentinel, nil
 	}
-	_ = body.Close()
 	var disk *spool.Error
+	if errors.As(err, &disk) { // the rest is read all the same, or the session would end
+		_, _ = whole.WriteTo(io.Discard)
+	}
+	_ = body.Close()
 	switch {
-	case errors.As(err, &disk):
+	case disk != nil:
 		return nil, sentinel, err
 	case errors.Is(err, errEndless): // the same number each time, however it comes in
 		return nil, sentinel, &IncompleteError{Got: most, Listed: e.Size, Err: err}

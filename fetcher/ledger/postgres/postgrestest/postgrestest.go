@@ -264,8 +264,7 @@ func (s *Server) run() error {
 		}
 		select {
 		case <-ended:
-			text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-			return fmt.Errorf("PostgreSQL did not start: %w\n%s", err, text)
+			return fmt.Errorf("PostgreSQL did not start: %w\n%s", err, s.lastOfLog())
 		case <-ctx.Done():
 			return fmt.Errorf("PostgreSQL did not start: %w", err)
 		case <-time.After(10 * time.Millisecond):
@@ -282,6 +281,16 @@ func (s *Server) end() error {
 	case <-s.ended:
 		return nil
 	case <-time.After(startLimit):
-		return errors.New("PostgreSQL did not stop")
+		return fmt.Errorf("PostgreSQL did not stop\n%s", s.lastOfLog())
 	}
+}
+
+// lastOfLog is the end of the server's log.
+func (s *Server) lastOfLog() []byte {
+	const most = 4000
+	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return text[max(0, len(text)-most):]
 }
