@@ -40,7 +40,10 @@ func (s *session) deduplicate(ctx context.Context, m *fetched) (*fetched, error)
 		return nil, err
 	}
 	if err := s.origin().CheckLoop(m.Header); err != nil {
-		m.Release()
+		defer m.Release()
+		if failed := s.keepIfHidden(m); failed != nil {
+			return nil, failed
+		}
 		m.row.State, m.row.Cause = ledger.Held, s.Describe(err)
 		return nil, s.notFetched(ctx, m.row, err)
 	}

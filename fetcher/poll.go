@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -285,11 +284,7 @@ func (p *poll) enter(ctx context.Context) bool {
 // period, and so does the end of the account's turn; transactions with the
 // destination end with ctx only. A panic stays within the session.
 func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = p.tally.abort(&PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
+	defer func() { err = p.orPanic(err, recover()) }()
 	popCtx, end := p.withGrace(ctx)
 	defer end()
 	defer func() {
@@ -307,7 +302,12 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	if err := s.open(popCtx); err != nil {
 		return false, err
 	}
-	defer func() { s.box.Close(context.WithoutCancel(popCtx)) }()
+	defer func() {
+		if err = p.orPanic(err, recover()); p.tally.aborted() { // what came last may not be on disk, and QUIT may hide it
+			s.box.Cut()
+		}
+		s.box.Close(context.WithoutCancel(popCtx))
+	}()
 	defer context.AfterFunc(popCtx, s.box.Cut)()
 	failpoint("listed")
 	plan, err := s.plan(popCtx)

@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -91,4 +92,12 @@ func (p *poll) heed(ctx context.Context) {
 			p.tally.endFetching(ErrYielded)
 		}
 	}
+}
+
+// orPanic is err or, where panicked is the value of a panic, that, which stops the poll.
+func (p *poll) orPanic(err error, panicked any) error {
+	if panicked == nil {
+		return err
+	}
+	return p.tally.abort(&PanicError{Value: panicked, Stack: debug.Stack()})
 }
