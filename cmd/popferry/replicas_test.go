@@ -69,6 +69,26 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
+// TestOlderTables: commands that only look leave them as they are, and say what brings
+// them up to date.
+func TestOlderTables(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.Start(t)
+	url := database.New(t)
+	config, _ := replicasOn(t, url, pop3test.Options{}, "one")
+	doWith(t, config, exitOK, "run", "--once")
+	name, _, _ := strings.Cut(path.Base(url), "?")
+	database.Exec(t, name, "UPDATE popferry.ledger SET version = 0")
+	for _, command := range []string{"status", "messages", "check"} {
+		out := doWith(t, config, exitOther, command)
+		for _, want := range []string{"tables of an older popferry", "If popferry runs as a service, restart that", "run --config " + config + " --once"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in\n%s", command, want, out)
+			}
+		}
+	}
+}
+
 // TestAsynchronousFailover: the standby that becomes the primary lacks the last commits.
 // Nothing is lost. An inbox gets nothing twice; a server that only takes mail gets what
 // was forwarded last twice, with the same trace, and that is counted.

@@ -47,7 +47,7 @@ type OlderError struct {
 }
 
 func (e *OlderError) Error() string {
-	return fmt.Sprintf("%s has the tables of an older popferry (version %d of the schema, this one has %d), and a command that only looks does not change them: popferry run brings them up to date when it starts", e.Where, e.Version, e.Newest)
+	return fmt.Sprintf("%s has the tables of an older popferry (version %d of the schema, this one has %d), and a command that only looks does not change them", e.Where, e.Version, e.Newest)
 }
 
 // Failed reports whether an error is a failure of the store: of its file, or of its

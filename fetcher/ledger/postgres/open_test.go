@@ -67,7 +67,7 @@ func TestVersions(t *testing.T) {
 	s.Exec(t, database, "UPDATE popferry.ledger SET oldest = 1000")
 	refused(t, address, postgres.Options{}, ledger.ErrNewer, "version 1000")
 	s.Exec(t, database, "UPDATE popferry.ledger SET oldest = 1, version = 0")
-	refused(t, address, postgres.Options{Look: true}, nil, "popferry run brings them up to date")
+	refused(t, address, postgres.Options{Look: true}, nil, "a command that only looks does not change them")
 }
 
 func TestUnsafe(t *testing.T) {
