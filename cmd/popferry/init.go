@@ -53,6 +53,7 @@ func (p *program) initCommand() *cobra.Command {
 				return usage(c, err)
 			}
 			front := p.newFrontEnd(yes)
+			defer func() { _ = front.Close() }() // a terminal that is gone needs nothing
 			result, err := p.setUp(c.Context(), in, front, yes)
 			if wrong, ok := errors.AsType[*app.UsageError](err); ok {
 				return usage(c, wrong.Err)

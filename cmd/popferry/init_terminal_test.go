@@ -119,3 +119,37 @@ func TestInitRestoresTheTerminal(t *testing.T) {
 		})
 	}
 }
+
+// A line can be edited. What is typed while servers are tried is neither shown nor
+// taken for an answer.
+func TestInitReadsLinesAsTheyAreMeant(t *testing.T) {
+	t.Parallel()
+	authority := certtest.New(t)
+	tried, goOn, once := make(chan struct{}), make(chan struct{}), new(sync.Once)
+	src := testworld.POP3(t, pop3test.Options{
+		TLS: &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}, ImplicitTLS: true, Users: map[string]string{"leo@isp.test": "secret"},
+		Handle: func(_ *pop3test.Session, verb, _ string) bool {
+			if verb == "AUTH" {
+				once.Do(func() { close(tried); <-goOn })
+			}
+			return false
+		},
+	})
+	host, port := split(t, src.Addr())
+	s := startAtTerminal(t, t.TempDir(), "init", "--config", "popferry.yaml", "--host", host, "--port", port, "--ca-file", authority.File())
+	const left, home, ctrlC = "\x1b[D", "\x1b[H", "\x03"
+	s.types("Mail address of the mailbox", "eo@isp.tst"+left+left+"e"+home+"l\r")
+	s.types("Password at", "wrong\r")
+	<-tried
+	s.types("", "my secret words\r")
+	close(goOn)
+	s.types("Try again", ctrlC)
+	if code := s.ends(); code != exitOther {
+		t.Errorf("exit %d, want %d", code, exitOther)
+	}
+	for text, want := range map[string]bool{"as leo@isp.test": true, "my secret words": false, "is not one of": false} {
+		if got := strings.Contains(s.out.String(), text); got != want {
+			t.Errorf("%q is on the screen: %t, want %t:\n%s", text, got, want, s.out.String())
+		}
+	}
+}

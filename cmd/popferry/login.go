@@ -89,6 +89,7 @@ func (p *program) withTarget(c *cobra.Command, name string, do func(context.Cont
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	front := p.newFrontEnd(false)
+	defer func() { err = errors.Join(err, front.Close()) }()
 	err = do(ctx, signin.Options{Config: cfg, Ledger: store, Resources: p.resources, FrontEnd: front, Remote: remote()}, t)
 	if ctx.Err() != nil {
 		front.Say("") // below the question

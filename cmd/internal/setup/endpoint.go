@@ -118,7 +118,7 @@ func (x *endpoint) confirmDomain(ctx context.Context, a discover.Address) (bool,
 // address was misspelled, it can be typed instead: the hint is empty then, and
 // the next search starts from the new address.
 func (x *endpoint) askServer(ctx context.Context) (discover.Hint, error) {
-	question := strings.ToUpper(x.name[:1]) + x.name[1:] + " (your provider's help pages name it), or the mail address again"
+	question := strings.ToUpper(x.name[:1]) + x.name[1:] + " (see your provider's help), or the address again"
 	for {
 		text, err := x.Ask(ctx, question, "")
 		if err != nil {

@@ -157,7 +157,7 @@ func TestForeignServerNeedsConsent(t *testing.T) {
 		err := f.run(setup.Input{CAFile: f.ca}, []testworld.Reply{
 			{Question: "Mail address of the mailbox", Answer: "leo@isp.test"},
 			{Question: "Send your password to pop.elsewhere.test (no, yes)", Answer: ""},
-			{Question: "POP3 server (your provider's help pages name it)", Answer: fmt.Sprint("pop.isp.test:", f.pop3Port)},
+			{Question: "POP3 server (see your provider's help)", Answer: fmt.Sprint("pop.isp.test:", f.pop3Port)},
 			{Question: "Password at pop.isp.test", Answer: ""},
 			{Question: "Password at pop.isp.test", Answer: "wrong"},
 			{Question: "Try again", Answer: "quit"},
@@ -186,7 +186,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "")
 	in := setup.Input{CAFile: f.ca}
-	const pop3Server, mailServer = "POP3 server (your provider's help pages name it)", "Mail server (your provider's help pages name it)"
+	const pop3Server, mailServer = "POP3 server (see your provider's help)", "Mail server (see your provider's help)"
 	smtp := fmt.Sprint("smtp.isp.test:", f.smtpPort)
 	dialogue := []testworld.Reply{
 		{Question: "Mail address of the mailbox", Answer: "leo@isp.test"},
@@ -238,7 +238,7 @@ func TestMistypedAnswersCanBeTypedAgain(t *testing.T) {
 	f := newFixture(t, "_pop3s._tcp.isp.test. SRV 0 1 %s pop.isp.test.\n_pop3s._tcp.elsewhere.test. SRV 0 1 %s pop.elsewhere.test.\n")
 	err := f.run(setup.Input{CAFile: f.ca}, []testworld.Reply{
 		{Question: "Mail address of the mailbox", Answer: "leo@isp.tset"},
-		{Question: "POP3 server (your provider's help pages name it), or the mail address again", Answer: "leo@elsewhere.test"},
+		{Question: "POP3 server (see your provider's help), or the address again", Answer: "leo@elsewhere.test"},
 		{Question: "Password at pop.elsewhere.test", Answer: "wrong"},
 		{Question: "Try again with another", Answer: "address"},
 		{Question: "Mail address of the mailbox", Answer: "loe@isp.test"},

@@ -26,6 +26,14 @@ func NewDialogue(out io.Writer, c Console) *Dialogue {
 // ErrStopped is returned by the questions when the user ended the input.
 var ErrStopped = errors.New("stopped")
 
+// Close leaves the terminal as it was before the first question.
+func (d *Dialogue) Close() error {
+	if d.console == nil {
+		return nil
+	}
+	return d.console.Close()
+}
+
 // Interactive reports whether questions can be asked.
 func (d *Dialogue) Interactive() bool { return d.console != nil }
 
@@ -50,10 +58,12 @@ func (d *Dialogue) Ask(ctx context.Context, question, preset string) (string, er
 	if preset != "" {
 		question += " [" + preset + "]"
 	}
-	d.prompt(question)
-	line, err := d.console.Line(ctx)
+	line, err := d.console.Line(ctx, d.out, d.prompt(question))
 	if err != nil {
-		return "", stopped(err)
+		if err = stopped(err); errors.Is(err, ErrStopped) {
+			d.Say("") // below the question
+		}
+		return "", err
 	}
 	if line = strings.TrimSpace(line); line == "" {
 		line = preset
@@ -63,7 +73,7 @@ func (d *Dialogue) Ask(ctx context.Context, question, preset string) (string, er
 
 // Secret asks for a line that is not shown.
 func (d *Dialogue) Secret(ctx context.Context, question string) (string, error) {
-	line, err := d.console.Secret(ctx, func() { d.prompt(question) })
+	line, err := d.console.Secret(ctx, d.out, d.prompt(question))
 	d.Say("")
 	return line, stopped(err)
 }
@@ -105,8 +115,13 @@ func (d *Dialogue) Confirm(ctx context.Context, question string, preset bool) (b
 	return word == "yes", err
 }
 
-// prompt prints a question without a line end.
-func (d *Dialogue) prompt(question string) { d.print(WrapText(question+": ", Width(d.out))) }
+// prompt prints a question but for its last line, which it returns.
+func (d *Dialogue) prompt(question string) string {
+	text := WrapText(question+": ", Width(d.out))
+	last := strings.LastIndexByte(text, '\n') + 1
+	d.print(text[:last])
+	return Escape(text[last:])
+}
 
 // print writes a text. If the terminal is gone, the next question shows it.
 func (d *Dialogue) print(text string) { _, _ = io.WriteString(d.out, Escape(text)) }

@@ -28,19 +28,22 @@ func NewConsole(tb testing.TB, screen *Output, replies []Reply) *Console {
 }
 
 // Line implements terminal.Console.
-func (c *Console) Line(context.Context) (string, error) {
-	text, err := c.answer()
+func (c *Console) Line(_ context.Context, out io.Writer, prompt string) (string, error) {
+	text, err := c.answer(out, prompt)
 	_, _ = c.screen.Write([]byte(text + "\n"))
 	return text, err
 }
 
 // Secret implements terminal.Console.
-func (c *Console) Secret(_ context.Context, ask func()) (string, error) {
-	ask()
-	return c.answer()
+func (c *Console) Secret(_ context.Context, out io.Writer, prompt string) (string, error) {
+	return c.answer(out, prompt)
 }
 
-func (c *Console) answer() (string, error) {
+// Close implements terminal.Console.
+func (c *Console) Close() error { return nil }
+
+func (c *Console) answer(out io.Writer, prompt string) (string, error) {
+	_, _ = io.WriteString(out, prompt)
 	all := c.screen.String()
 	question := all[c.read:]
 	c.read = len(all)
