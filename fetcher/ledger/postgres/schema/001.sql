@@ -38,6 +38,9 @@ CREATE TABLE accounts (
     settings      text     NOT NULL DEFAULT ''
 ) WITH (fillfactor = 70); -- each poll changes its row
 
+-- Each process asks every few seconds what the others have polled.
+CREATE INDEX accounts_polled ON accounts (last_poll);
+
 CREATE TABLE messages (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account        bigint  NOT NULL REFERENCES accounts ON DELETE CASCADE,
