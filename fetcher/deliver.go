@@ -379,11 +379,18 @@ func (p *poll) logOutcome(d *delivery, v outcome.Verdict) {
 	attrs := []any{"uid", shown(rec.UID), "forward", p.Destination.Name, "outcome", rec.State.String(), "size", rec.MessageSize, "attempts", rec.Attempts, "trace", rec.Trace}
 	switch {
 	case rec.State == ledger.Forwarded:
+		if reply := v.Outcome.Reply(); reply != "" { // most servers say under which name they have it
+			attrs = append(attrs, "reply", reply)
+		}
 		p.log.Info("message", attrs...)
 		return
 	case len(v.Recipients) == 0: // nobody was asked
 		p.log.Warn("message", append(attrs, "reply", rec.Cause.Text)...)
 		return
 	}
-	p.log.Warn("message", append(attrs, "stage", v.Outcome.Stage.String(), "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)
+	if attrs = append(attrs, "stage", v.Outcome.Stage.String()); v.Outcome.Kind == forwarder.Impossible { // the server was not asked
+		p.log.Warn("message", append(attrs, "error", v.Outcome.Text)...)
+		return
+	}
+	p.log.Warn("message", append(attrs, "code", v.Outcome.Code, "reply", v.Outcome.Reply())...)
 }

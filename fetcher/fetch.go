@@ -386,6 +386,9 @@ func (s *session) takeFingerprints(ctx context.Context) error {
 		}
 		if s.box.HeaderEnded() {
 			rec.Fingerprint, rec.Size = s.fingerprint(h), list[i].Size
+			if rec.State == ledger.Skipped && rec.Cause.Code == ledger.CauseTooLarge {
+				rec.Excerpt = h.Excerpt() // the user may want it after all
+			}
 		} else {
 			rec.NextAttempt = s.Now().Add(headerRetry) // it was cut short, and is asked for again
 		}

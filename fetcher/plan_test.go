@@ -29,7 +29,7 @@ func TestMessageOverMaxSizeIsSkippedAndStays(t *testing.T) {
 	f.account.Policy.MaxSize = 1000
 	f.account.Policy.Keep = false
 	f.add("m1")
-	f.addUnder("big", bytes.Repeat([]byte("too much\r\n"), 500))
+	f.addUnder("big", append([]byte("From: ada@example.org\r\nSubject: The film\r\nMessage-ID: <film@example.org>\r\n\r\n"), bytes.Repeat([]byte("too much\r\n"), 500)...))
 	f.add("m2")
 	for range 2 {
 		f.poll()
@@ -37,6 +37,9 @@ func TestMessageOverMaxSizeIsSkippedAndStays(t *testing.T) {
 	f.wantArrived("m1", "m2")
 	f.wantLeft("big")
 	f.wantState("big", "skipped")
+	if got := f.record("big").Excerpt; got.From != "ada@example.org" || got.Subject != "The film" {
+		t.Errorf("the user is shown %+v, want sender and subject", got)
+	}
 }
 
 func TestRaisedMaxSizeForwardsSkippedMessage(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -67,11 +68,47 @@ func (p *program) messages(ctx context.Context, cfg *config.Config, f ledger.Fil
 		out = &report.LastMessages{MessagePrinter: out, Most: last}
 	}
 	if store != nil {
-		if err := store.Messages(ctx, f, out.Print); err != nil {
+		hidden := newForeign(cfg, f.Account)
+		if err := store.Messages(ctx, f, hidden.pass(out.Print)); err != nil {
 			return err
 		}
+		defer hidden.tell(p)
 	}
 	return out.Close()
+}
+
+// foreign are the accounts of a ledger that the configuration does not have: another
+// one may share the ledger.
+type foreign struct {
+	configured map[string]bool
+	names      map[string]bool
+}
+
+// newForeign is for a configuration, and the account that was asked for, if any.
+func newForeign(cfg *config.Config, asked string) *foreign {
+	f := &foreign{map[string]bool{asked: true}, make(map[string]bool)}
+	for _, a := range cfg.Accounts {
+		f.configured[a.Name] = true
+	}
+	return f
+}
+
+// pass leaves out their messages.
+func (f *foreign) pass(each func(string, *ledger.Record) error) func(string, *ledger.Record) error {
+	return func(account string, r *ledger.Record) error {
+		if !f.configured[account] {
+			f.names[account] = true
+			return nil
+		}
+		return each(account, r)
+	}
+}
+
+// tell says whose messages were left out.
+func (f *foreign) tell(p *program) {
+	for _, name := range slices.Sorted(maps.Keys(f.names)) {
+		p.tell("the ledger also has messages of %s, which is not in this configuration: popferry messages --account %[1]s", name)
+	}
 }
 
 // checkAccount refuses a name that neither the configuration nor the ledger

@@ -73,7 +73,8 @@ type Record struct {
 	// so that each attempt has the same recipients.
 	Chosen string
 	// Excerpt is from the header. From, Subject and Date are kept only while the
-	// user may have to decide: in Held and Deferred.
+	// user may have to decide: in Held and Deferred, and of messages that are too
+	// large.
 	Excerpt   Excerpt
 	FirstSeen time.Time
 	// RefusedSince is Refusals.Since, where the message was refused while its

@@ -69,6 +69,13 @@ type MessageError struct {
 }
 
 func (e *MessageError) Error() string {
+	switch o := e.Outcome; o.Kind {
+	case forwarder.Impossible: // the codes are ours, and the server was not asked
+		return "not sent: " + o.Text
+	case forwarder.Refused:
+		return "refused: " + o.Reply()
+	case forwarder.Accepted, forwarder.Broken, forwarder.InDoubt, forwarder.Unusable, forwarder.Replaced:
+	}
 	return fmt.Sprintf("%s %s: %s", e.Outcome.Stage, e.Outcome.Kind, e.Outcome.Reply())
 }
 

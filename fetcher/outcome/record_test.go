@@ -83,8 +83,8 @@ func TestConclude(t *testing.T) {
 		"the last one has it":     {before: has, outs: []forwarder.Outcome{to("b", acceptedReply)}, want: "forwarded: a forwarded 1, b forwarded 1", excerpt: idOnly},
 		"nobody was left":         {before: has, want: "forwarded: a forwarded 1", excerpt: idOnly},
 		"nobody was asked":        {before: refused, want: "held: a held 1", cause: "554", excerpt: excerpt},
-		"refused":                 {before: has, outs: []forwarder.Outcome{to("b", spamReply)}, want: "held: a forwarded 1, b held 1", cause: "dot refused: 554 5.7.1", excerpt: excerpt},
-		"deferred":                {outs: []forwarder.Outcome{greylisted}, want: "deferred: a deferred 1 in 1m0s", next: noon.Add(time.Minute), cause: "dot refused: 451 4.7.1", excerpt: excerpt},
+		"refused":                 {before: has, outs: []forwarder.Outcome{to("b", spamReply)}, want: "held: a forwarded 1, b held 1", cause: "refused: 554 5.7.1", excerpt: excerpt},
+		"deferred":                {outs: []forwarder.Outcome{greylisted}, want: "deferred: a deferred 1 in 1m0s", next: noon.Add(time.Minute), cause: "refused: 451 4.7.1", excerpt: excerpt},
 		"due when the first is":   {outs: two, want: "deferred: b deferred 1 in 1m0s, c deferred 1 in 0s", next: noon, cause: "body broken: ", excerpt: excerpt},
 		"no reply":                {before: has, outs: []forwarder.Outcome{to("b", doubtReply)}, want: "unknown: a forwarded 1, b unknown 1 in 1m0s", next: noon.Add(time.Minute), cause: "dot in doubt: ", excerpt: excerpt},
 		"rows of others are gone": {before: []ledger.Recipient{was("x", ledger.Deferred, 1)}, outs: []forwarder.Outcome{acceptedReply}, want: "forwarded: a forwarded 1", excerpt: idOnly},
@@ -121,10 +121,11 @@ func TestErrorsNameDestinationAndReply(t *testing.T) {
 	cause := errors.New("connection refused")
 	down := forwarder.Outcome{Kind: forwarder.Unusable, Stage: forwarder.StageDial, Err: cause}
 	for want, err := range map[string]error{
-		"destination main refused rcpt: 550 5.1.1":   &DestinationError{Name: "main", Outcome: noSuchUser},
-		"destination main: dial: connection refused": &DestinationError{Name: "main", Outcome: down},
-		"dot refused: 554 5.7.1":                     &MessageError{Outcome: spamReply},
-		"dial unusable: connection refused":          &MessageError{Outcome: down},
+		"destination main refused rcpt: 550 5.1.1":    &DestinationError{Name: "main", Outcome: noSuchUser},
+		"destination main: dial: connection refused":  &DestinationError{Name: "main", Outcome: down},
+		"refused: 554 5.7.1":                          &MessageError{Outcome: spamReply},
+		"not sent: 9 octets, the server takes only 5": &MessageError{Outcome: forwarder.Outcome{Kind: forwarder.Impossible, Stage: forwarder.StageMail, Code: 552, Text: "9 octets, the server takes only 5"}},
+		"dial unusable: connection refused":           &MessageError{Outcome: down},
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("error %q, want %q", got, want)

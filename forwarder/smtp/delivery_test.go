@@ -200,7 +200,7 @@ func TestResendOfImpossible(t *testing.T) {
 		p := smtp.New(options(peer))
 		d := p.Submit(message(strings.Repeat("x", 1001)))
 		defer d.Done()
-		wantOutcome(t, d, notReady(t), "impossible mail 552 5.3.4 the message has 1001 octets, the server announces a limit of 1000")
+		wantOutcome(t, d, notReady(t), "impossible mail 552 5.3.4 1001 octets, the server takes only 1000")
 		if out, err := d.Resend(t.Context(), message("hi\r\n\r\n"), ready); describe(out) != "accepted dot 250 ok" || err != nil {
 			t.Errorf("got %q and %v, want it accepted", describe(out), err)
 		}

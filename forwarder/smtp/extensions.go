@@ -87,7 +87,7 @@ func (e extensions) checkMessage(m *forwarder.Message) forwarder.Outcome {
 	switch {
 	case e.size > 0 && m.Size > e.size:
 		return impossible(forwarder.StageMail, 552, forwarder.EnhancedCode{5, 3, 4},
-			fmt.Sprintf("the message has %d octets, the server announces a limit of %d", m.Size, e.size))
+			fmt.Sprintf("%d octets, the server takes only %d", m.Size, e.size))
 	case m.EightBit && !e.eightBit:
 		return impossible(forwarder.StageMail, 554, forwarder.EnhancedCode{5, 6, 3},
 			"the message has 8-bit octets, the server does not announce 8BITMIME")

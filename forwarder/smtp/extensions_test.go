@@ -40,8 +40,8 @@ func TestExtensionsCheck(t *testing.T) {
 			name: "too big",
 			ext:  all,
 			m:    forwarder.Message{Recipients: []string{"b@x", "c@x"}, Size: 101},
-			want: "impossible mail 552 5.3.4 the message has 101 octets, the server announces a limit of 100|" +
-				"impossible mail 552 5.3.4 the message has 101 octets, the server announces a limit of 100",
+			want: "impossible mail 552 5.3.4 101 octets, the server takes only 100|" +
+				"impossible mail 552 5.3.4 101 octets, the server takes only 100",
 		},
 		{
 			name: "SIZE without a limit",

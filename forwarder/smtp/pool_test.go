@@ -100,7 +100,7 @@ var sessions = []struct {
 			"S: 220 mx\n C: EHLO client.example\n S: 250-mx\n S: 250 SIZE 5\n" + bye,
 		},
 		want: []string{"accepted dot 250 ok",
-			"impossible mail 552 5.3.4 the message has 6 octets, the server announces a limit of 5"},
+			"impossible mail 552 5.3.4 6 octets, the server takes only 5"},
 	},
 	{
 		name:    "silent at MAIL is not ended",
@@ -214,7 +214,7 @@ func TestBeginNotCalledIfUnusableOrImpossible(t *testing.T) {
 		p := smtp.New(options(peer))
 		for _, want := range []string{
 			"unusable greeting 554 no",
-			"impossible mail 552 5.3.4 the message has 1001 octets, the server announces a limit of 1000",
+			"impossible mail 552 5.3.4 1001 octets, the server takes only 1000",
 		} {
 			out, err := deliver(t.Context(), p, message(strings.Repeat("x", 1001)), notReady(t))
 			if got := describe(out); got != want || err != nil {

@@ -88,7 +88,7 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 		list = append(list, web.Account{
 			Progress: progress,
 			ID:       a.ID, Name: c.Name, Enabled: c.Enabled,
-			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a),
+			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a), NotBefore: a.NotBefore,
 			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
 			TokenEnds: c.Secret.Ends(),
 		})
@@ -97,11 +97,18 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 }
 
 // Destinations implements web.Ledger.
-func (v *LedgerView) Destinations(context.Context) (list []web.Destination, _ error) {
-	if cfg := v.cfg.Load(); cfg != nil {
-		for _, d := range cfg.Forward {
-			list = append(list, web.Destination{Name: d.Name, TokenEnds: d.Secret.Ends()})
-		}
+func (v *LedgerView) Destinations(ctx context.Context) (list []web.Destination, _ error) {
+	cfg := v.cfg.Load()
+	if cfg == nil {
+		return nil, nil
+	}
+	r, err := v.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range cfg.Forward {
+		route := r.destination(d)
+		list = append(list, web.Destination{Name: d.Name, TokenEnds: d.Secret.Ends(), NotBefore: route.NotBefore, Cause: route.Cause})
 	}
 	return list, nil
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -53,6 +54,17 @@ func (r Rows) account(c config.Account) ledger.Account {
 		}
 	}
 	return a
+}
+
+// destination returns what is remembered of a destination as a whole.
+func (r Rows) destination(d config.Destination) (route ledger.Route) {
+	i := slices.IndexFunc(r.routes, func(route ledger.Route) bool {
+		return route.RouteKey == ledger.RouteKey{Destination: d.Name, Server: d.Endpoint()}
+	})
+	if i >= 0 {
+		route = r.routes[i]
+	}
+	return route
 }
 
 // nextPoll returns when an account is polled next, back-offs included.

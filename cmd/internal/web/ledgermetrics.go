@@ -20,6 +20,10 @@ var (
 	lastSuccess     = prometheus.NewDesc("popferry_last_success_timestamp_seconds", "Time of the last poll that succeeded; 0 for never.", []string{"account"}, nil)
 	tokenEnds       = prometheus.NewDesc("popferry_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token that was used last expires, if that is known: of oauth2, or of a token_command that reports it.", []string{"account"}, nil)
 	forwardToken    = prometheus.NewDesc("popferry_forward_token_expiry_timestamp_seconds", "Time at which the OAuth2 access token of a destination expires, if that is known: of oauth2, or of a token_command that reports it.", []string{"forward"}, nil)
+	accountUp       = prometheus.NewDesc("popferry_account_up", "1 if the last poll of the account and its destination worked, else 0.", []string{"account"}, nil)
+	accountWaits    = prometheus.NewDesc("popferry_account_backoff_end_timestamp_seconds", "Time at which the account is polled again after a failure of its own or of its destination; 0 for no failure.", []string{"account"}, nil)
+	forwardUp       = prometheus.NewDesc("popferry_forward_up", "1 if the destination worked when it was last used, else 0.", []string{"forward"}, nil)
+	forwardWaits    = prometheus.NewDesc("popferry_forward_backoff_end_timestamp_seconds", "Time at which the destination is tried again after a failure; 0 for no failure.", []string{"forward"}, nil)
 	lastPoll        = prometheus.NewDesc("popferry_last_poll_timestamp_seconds", "Time of the last poll; 0 for never.", []string{"account"}, nil)
 )
 
@@ -39,6 +43,10 @@ func (l *ledgerMetrics) Describe(c chan<- *prometheus.Desc) {
 	c <- lastPoll
 	c <- tokenEnds
 	c <- forwardToken
+	c <- accountUp
+	c <- accountWaits
+	c <- forwardUp
+	c <- forwardWaits
 	c <- timeline
 	c <- failovers
 }
@@ -62,6 +70,7 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 		return
 	}
 	for _, d := range destinations {
+		isUp(c, forwardUp, forwardWaits, d.Name, d.Cause, d.NotBefore)
 		if !d.TokenEnds.IsZero() {
 			c <- prometheus.MustNewConstMetric(forwardToken, prometheus.GaugeValue, seconds(d.TokenEnds), d.Name)
 		}
@@ -70,12 +79,25 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 		for _, s := range ledger.States() {
 			c <- prometheus.MustNewConstMetric(messagesInState, prometheus.GaugeValue, float64(a.Counts[s]), a.Name, s.String())
 		}
+		isUp(c, accountUp, accountWaits, a.Name, a.Cause, a.NotBefore)
 		c <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, seconds(a.LastSuccess), a.Name)
 		c <- prometheus.MustNewConstMetric(lastPoll, prometheus.GaugeValue, seconds(a.LastPoll), a.Name)
 		if !a.TokenEnds.IsZero() {
 			c <- prometheus.MustNewConstMetric(tokenEnds, prometheus.GaugeValue, seconds(a.TokenEnds), a.Name)
 		}
 	}
+}
+
+// isUp tells whether what has a name works, and else until when it waits.
+func isUp(c chan<- prometheus.Metric, up, waits *prometheus.Desc, name string, why ledger.Cause, until time.Time) {
+	value := 1.0
+	if why.Code != "" {
+		value = 0
+	} else {
+		until = time.Time{}
+	}
+	c <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, value, name)
+	c <- prometheus.MustNewConstMetric(waits, prometheus.GaugeValue, seconds(until), name)
 }
 
 // seconds is a time in the form that Prometheus uses.

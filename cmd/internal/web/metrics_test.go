@@ -12,6 +12,7 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/web"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -20,10 +21,15 @@ func TestMetricNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.metrics.Expect([]string{"isp"}, []string{"main"})
-	s.ledger.forward = []web.Destination{{Name: "main", TokenEnds: noon.Add(time.Hour)}, {Name: "other"}}
+	s.ledger.forward = []web.Destination{{Name: "main", TokenEnds: noon.Add(time.Hour)}, {Name: "other", Cause: ledger.Cause{Code: "network"}, NotBefore: noon}}
 	_, body := s.get("/metrics")
 	for _, want := range []string{
 		fmt.Sprintf(`popferry_forward_token_expiry_timestamp_seconds{forward="main"} %.9g`, float64(noon.Add(time.Hour).Unix())),
+		`popferry_forward_up{forward="main"} 1`,
+		`popferry_forward_backoff_end_timestamp_seconds{forward="main"} 0`,
+		`popferry_forward_up{forward="other"} 0`,
+		fmt.Sprintf(`popferry_forward_backoff_end_timestamp_seconds{forward="other"} %.9g`, float64(noon.Unix())),
+		`popferry_account_up{account="isp"} `,
 		`popferry_polls_total{account="isp",outcome="failed"} 0`,
 		`popferry_poll_duration_seconds_count{account="isp"} 0`,
 		`popferry_messages_total{account="isp",outcome="forwarded"} 0`,

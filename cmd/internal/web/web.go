@@ -17,6 +17,7 @@ type Account struct {
 	LastPoll    time.Time
 	LastSuccess time.Time
 	NextPoll    time.Time // after the end of a back-off
+	NotBefore   time.Time // the end of that; in the past: it waits for none
 	Failures    int       // in a row
 	Cause       ledger.Cause
 	OnServer    int
@@ -29,6 +30,8 @@ type Account struct {
 type Destination struct {
 	Name      string
 	TokenEnds time.Time // when the access token that was used last expires; zero: not known
+	NotBefore time.Time // the end of its back-off; in the past: it waits for none
+	Cause     ledger.Cause
 }
 
 // SignIn is a sign-in by OAuth2 that cannot be used, or has to be repeated soon.
