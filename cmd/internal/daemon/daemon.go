@@ -50,6 +50,7 @@ type daemon struct {
 	view     *report.LedgerView
 	http     *httpServer
 	desk     *mailboxes.Desk
+	selected *selection
 	changed  chan struct{} // the configuration's files have been changed
 	requests pollRequests
 	// reloadAgain: a new configuration has to wait for a poll in another process. For
@@ -109,13 +110,13 @@ func (d *daemon) startFirst() error {
 }
 
 func newDaemon(stop *Stop, o Options) *daemon {
-	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store), changed: make(chan struct{}, 1)}
+	d := &daemon{Options: o, stop: stop, began: time.Now(), systemd: newSystemd(o.Log.Logger), view: report.NewLedgerView(o.Store), changed: make(chan struct{}, 1), selected: newSelection(o.Accounts)}
 	d.shared, _ = o.Store.(ledger.Shared)
 	d.view.Require(o.Resources.Reach.Sick)
 	d.view.Progress = o.Resources.Tracker.Progress
 	d.desk = mailboxes.New(stop.Context, mailboxes.Options{
 		Setup: o.Setup, Config: d.config, Ledger: o.Store, Resources: o.Resources, Poll: control{d}.Poll,
-		Changed: func(setup.Result) { d.noteChange() },
+		Changed: func(setup.Result) { d.noteChange() }, Selection: d.selected,
 	})
 	d.files = watch.New(watch.Set{Files: o.Config.Files, Patterns: o.Config.Patterns})
 	d.http = newHTTPServer(d)

@@ -39,7 +39,7 @@ func (d *daemon) reload() {
 		return
 	}
 	d.applySettings(oldCfg, cfg)
-	for _, w := range app.CopyWarnings(d.stop.Context, d.Store, cfg, len(d.Accounts) > 0) {
+	for _, w := range app.CopyWarnings(d.stop.Context, d.Store, cfg, d.selected.some) {
 		d.Log.Warn("mail that only popferry has is not sent", "what", w)
 	}
 	d.Log.Info("configuration read again", "accounts", d.accounts())
@@ -67,7 +67,7 @@ func (d *daemon) loadAgain(old *config.Config) (*config.Config, error) {
 		return nil, err
 	}
 	d.files.Use(watch.Set{Files: cfg.Files, Patterns: cfg.Patterns})
-	if err := app.Select(cfg, d.Accounts); err != nil {
+	if err := d.selected.apply(cfg); err != nil {
 		return nil, err
 	}
 	if cfg.State != old.State {

@@ -37,7 +37,7 @@ type setupWorld struct {
 
 const pagePassword = "open sesame"
 
-func newSetupWorld(t *testing.T) *setupWorld {
+func newSetupWorld(t *testing.T, accounts ...string) *setupWorld {
 	t.Helper()
 	authority := certtest.New(t)
 	secured := &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}
@@ -64,6 +64,8 @@ forward:
 	d.desk.Setup.Rules = testworld.AnyServer()
 	d.desk.Setup.Page.CAFile = authority.File()
 	d.desk.Setup.Page.Trial = func(context.Context, setup.Output) error { return nil } // a minute has five
+	d.selected = newSelection(accounts)
+	d.desk.Selection = d.selected
 	d.Load = func() (*config.Config, error) { return app.Load(path) }
 	d.begin(t, cfg)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -199,6 +201,27 @@ func TestMailboxOnThePage(t *testing.T) {
 			t.Errorf("the log has a password: %q", secret)
 		}
 	}
+}
+
+// Where the command line named accounts, those that are added on the page are polled,
+// too, as long as they are not paused.
+func TestMailboxOnThePageWhereAccountsWereNamed(t *testing.T) {
+	t.Parallel()
+	w := newSetupWorld(t, "byhand")
+	w.LogIn(pagePassword)
+	w.add()
+	testworld.WaitFor(t, "mail of both mailboxes", func() bool { return len(w.sink.Messages()) == 6 })
+	w.press("pause")
+	w.shows("/", "disabled")
+	w.pop.Add("leo", pop3test.Message{UID: "new", Octets: []byte(testworld.OneMail)})
+	if p := w.Post("poll", url.Values{"account": {leo}}); p.Code != http.StatusConflict {
+		t.Errorf("polling a paused mailbox: %d, want 409", p.Code)
+	}
+	w.press("resume")
+	testworld.WaitFor(t, "the new message", func() bool { return len(w.sink.Messages()) == 7 })
+	w.press("remove")
+	w.Answers(testworld.Reply{Question: "Remove " + leo, Answer: "yes"})
+	testworld.WaitFor(t, "the end of the account", func() bool { return !strings.Contains(w.Get("/").Body, leo) })
 }
 
 // What somebody has changed by hand meanwhile is not written over, and nothing is done

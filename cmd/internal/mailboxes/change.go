@@ -103,6 +103,7 @@ func (d *Desk) enable(a account, enabled bool) error {
 		return nil
 	})
 	if err == nil {
+		d.Selection.Set(a.Name, enabled)
 		d.changed(a)
 	}
 	return err
@@ -241,6 +242,7 @@ func (d *Desk) remove(ctx context.Context, f face, a account) (string, error) {
 	if path := a.passwordFile(); path != "" {
 		err = errors.Join(err, os.Remove(path))
 	}
+	d.Selection.Set(a.Name, false)
 	d.changed(a)
 	if err == nil {
 		err = d.signOut(ctx, f, a)

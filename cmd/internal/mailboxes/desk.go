@@ -28,9 +28,23 @@ type Options struct {
 	Resources app.Resources
 	// Changed is called when files have been written, changed or removed.
 	Changed func(setup.Result)
+	// Selection are the accounts that are polled if they are enabled; nil: all.
+	Selection Selection
 	// Poll has an account polled now.
 	Poll func(account string) error
 }
+
+// Selection are the accounts that popferry polls where its user has named some.
+type Selection interface {
+	Has(account string) bool
+	Set(account string, polled bool)
+}
+
+// everything is the Selection of all accounts.
+type everything struct{}
+
+func (everything) Has(string) bool  { return true }
+func (everything) Set(string, bool) {}
 
 // Desk is where the page's forms arrive. Its methods may be used concurrently.
 type Desk struct {
@@ -46,6 +60,9 @@ type Desk struct {
 // New returns a desk whose talks end with ctx. Close it at the end.
 func New(ctx context.Context, o Options) *Desk {
 	d := &Desk{Options: o, ctx: ctx}
+	if d.Selection == nil {
+		d.Selection = everything{}
+	}
 	page := setup.Page{}
 	if o.Setup.Page != nil {
 		page = *o.Setup.Page
@@ -130,6 +147,7 @@ func (d *Desk) Add(m web.NewMailbox) (*talk.Talk, error) {
 		d.mu.Lock()
 		d.added = true
 		d.mu.Unlock()
+		d.Selection.Set(result.Account, true)
 		d.Changed(result)
 		return result.Account + " is set up. popferry collects its mail now; the status page shows how far it is.", nil
 	}), nil

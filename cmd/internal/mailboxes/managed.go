@@ -71,7 +71,7 @@ func (d *Desk) Mailbox(name string) (web.Mailbox, error) {
 		return web.Mailbox{}, err
 	}
 	return web.Mailbox{
-		Name: a.Name, Username: a.Username, Host: a.Host, File: a.File, Enabled: a.file.Get("enabled") != "false",
+		Name: a.Name, Username: a.Username, Host: a.Host, File: a.File, Enabled: a.file.Get("enabled") != "false" && d.Selection.Has(name),
 		SignsIn: a.OAuth2 != nil, Revision: a.revision(),
 	}, nil
 }

@@ -43,8 +43,9 @@ type IMAP func(l probe.Link, username string, secret func(context.Context) (stri
 type Result struct {
 	Config  string // the configuration's file
 	Account string
-	Added   bool // to a configuration that was there already
-	Shown   bool // nothing could be written, and the user was shown what to write
+	Ledger  string // where it is noted what was forwarded; "": nothing was written
+	Added   bool   // to a configuration that was there already
+	Shown   bool   // nothing could be written, and the user was shown what to write
 }
 
 // setup is one run.
@@ -57,6 +58,7 @@ type setup struct {
 	page        *Page
 	rules       discover.Rules
 	shown       bool
+	ledger      string
 	finder      *discover.Finder
 	destination config.Destination // of an existing configuration: where the mail goes
 	listed      listed
@@ -101,7 +103,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if errors.Is(err, terminal.ErrStopped) {
 		err = ErrStopped
 	}
-	return Result{s.target.Config, answers.Name, s.target.Existing != nil, s.shown}, err
+	return Result{Config: s.target.Config, Account: answers.Name, Ledger: s.ledger, Added: s.target.Existing != nil, Shown: s.shown}, err
 }
 
 // route is how the servers are reached that are not on this machine.

@@ -62,6 +62,7 @@ func (s *setup) write(ctx context.Context, a Answers) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("nothing was set up: %w", err), remove(written))
 	}
+	s.ledger = cfg.State
 	s.OK("written and verified")
 	return nil
 }
