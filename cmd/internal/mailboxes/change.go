@@ -247,6 +247,9 @@ func (d *Desk) remove(ctx context.Context, f face, a account) (string, error) {
 	if err == nil {
 		err = d.signOut(ctx, f, a)
 	}
+	if path := a.clientSecretFile(); path != "" { // signing out needs it
+		err = errors.Join(err, os.Remove(path))
+	}
 	if err != nil {
 		return "", err
 	}

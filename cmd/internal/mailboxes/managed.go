@@ -1,6 +1,7 @@
 package mailboxes
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -39,6 +40,16 @@ func (a account) revision() string {
 func (a account) passwordFile() string {
 	path := setup.PasswordFile(a.File)
 	if a.file.Get("password_file") != filepath.Base(path) {
+		return ""
+	}
+	return path
+}
+
+// clientSecretFile is the file with the secret of its OAuth2 client; "": it has none, or
+// has it elsewhere.
+func (a account) clientSecretFile() string {
+	path := setup.ClientSecretFile(a.File)
+	if a.OAuth2 == nil || !bytes.Contains(a.text, []byte("client_secret_file: "+filepath.Base(path))) {
 		return ""
 	}
 	return path

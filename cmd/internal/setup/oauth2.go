@@ -19,6 +19,7 @@ import (
 // SignIn is a sign-in by OAuth2, and how the configuration has it.
 type SignIn struct {
 	Keys   config.Section // of oauth2
+	Client config.Secret  // of the client, to be kept in a file of its own; zero: it has none, or Keys have its file
 	client oauth.Client
 	given  oauth.SignIn
 }
@@ -102,15 +103,15 @@ func oauthProvider(host string) string {
 
 // signIn has the user sign in by OAuth2.
 func (x *endpoint) signIn(ctx context.Context) error {
-	given := x.given.OAuth2
+	given, secret := x.given.OAuth2, config.Secret{}
 	for {
 		if given == "" {
 			var err error
-			if given, err = x.askClient(ctx); err != nil {
+			if given, secret, err = x.askClient(ctx); err != nil {
 				return err
 			}
 		}
-		err := x.signInWith(ctx, given)
+		err := x.signInWith(ctx, given, secret)
 		if _, ok := errors.AsType[*oauth.Error](err); !ok || !x.Interactive() || ctx.Err() != nil {
 			return err
 		}
@@ -119,11 +120,15 @@ func (x *endpoint) signIn(ctx context.Context) error {
 	}
 }
 
-// signInWith signs in as the client that these keys describe.
-func (x *endpoint) signInWith(ctx context.Context, text string) error {
+// signInWith signs in as the client that these keys describe. Its secret is zero if it
+// has none, or the keys name its file.
+func (x *endpoint) signInWith(ctx context.Context, text string, secret config.Secret) error {
 	o, keys, err := parseOAuth2(text)
 	if err != nil {
 		return err
+	}
+	if !secret.IsZero() {
+		o.ClientSecret = secret
 	}
 	protocol := "pop3"
 	switch x.protocol {
@@ -142,7 +147,7 @@ func (x *endpoint) signInWith(ctx context.Context, text string) error {
 	}
 	x.OK("signed in as %s", c.User)
 	signin.Warn(x, got)
-	x.login = &SignIn{keys, c, got}
+	x.login = &SignIn{keys, secret, c, got}
 	x.secret = config.NewSecret(got.Access())
 	return nil
 }
@@ -156,8 +161,9 @@ const registration = "  ! %[1]s: passwords do not work there, only signing in by
 // forwarding is the shorter way for users of Outlook.com.
 const forwarding = "    The shorter way is to have Outlook.com forward your mail: Settings > Mail > Forwarding and IMAP, at https://outlook.live.com/mail/0/options/mail/forwarding"
 
-// askClient asks for the client at a provider that takes no passwords.
-func (x *endpoint) askClient(ctx context.Context) (string, error) {
+// askClient asks for the client at a provider that takes no passwords. On a page no
+// file is read: its secret is typed in there.
+func (x *endpoint) askClient(ctx context.Context) (keys string, secret config.Secret, err error) {
 	name := oauthProvider(x.server.Host)
 	title, company := x.server.Host, map[string]string{oauth.Microsoft: "Microsoft", oauth.Google: "Google"}[name]
 	personal := x.provider != nil && x.provider.Name == "outlook"
@@ -170,22 +176,26 @@ func (x *endpoint) askClient(ctx context.Context) (string, error) {
 	}
 	id, err := x.askClientID(ctx)
 	if err != nil {
-		return "", err
+		return "", secret, err
 	}
-	keys := "provider=" + name + ",client_id=" + id
-	if personal {
+	keys = "provider=" + name + ",client_id=" + id
+	switch {
+	case personal:
 		keys += ",tenant=consumers"
-	}
-	if name == oauth.Google && x.page == nil {
-		file, err := x.Ask(ctx, "File with the client's secret (empty: it has none)", "")
-		if err != nil {
-			return "", err
+	case name == oauth.Google && x.page != nil:
+		text, err := x.Secret(ctx, "Client secret (not shown; empty: it has none)")
+		if text = strings.TrimSpace(text); text != "" {
+			secret = config.NewSecret(text)
 		}
+		return keys, secret, err
+	case name == oauth.Google:
+		file, err := x.Ask(ctx, "File with the client's secret (empty: it has none)", "")
 		if file != "" {
 			keys += ",client_secret_file=" + file
 		}
+		return keys, secret, err
 	}
-	return keys, nil
+	return keys, secret, nil
 }
 
 // askClientID asks for the id of a client until it has one that cannot be taken for

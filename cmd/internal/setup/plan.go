@@ -3,6 +3,7 @@ package setup
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ const (
 	proxyName      = "proxy" // of the file with its password
 	pageName       = "page"  // the same
 	passwordEnding = ".password"
+	clientEnding   = ".client" + passwordEnding // of the file with the secret of an OAuth2 client
 	accountEnding  = ".yaml"
 )
 
@@ -68,6 +70,11 @@ func PasswordFile(account string) string {
 	return strings.TrimSuffix(account, accountEnding) + passwordEnding
 }
 
+// ClientSecretFile is the file with the secret of such an account's OAuth2 client.
+func ClientSecretFile(account string) string {
+	return strings.TrimSuffix(account, accountEnding) + clientEnding
+}
+
 // Plan returns the files that the answers lead to, in the order in which they
 // have to be written: the one that makes the others count comes last.
 func Plan(a Answers, today time.Time) ([]File, error) {
@@ -77,15 +84,13 @@ func Plan(a Answers, today time.Time) ([]File, error) {
 		return nil, err
 	}
 	var files []File
-	if a.Mailbox.SignIn == nil {
-		files = append(files, File{Path: a.Target.file(a.Name, passwordEnding), Password: a.Mailbox.Secret})
-	}
+	files = append(files, a.Mailbox.secretFiles(a.Target.file(a.Name, passwordEnding))...)
 	files = append(files, File{Path: a.Target.file(a.Name, accountEnding), Text: account})
 	if a.Target.Existing != nil {
 		return files, nil
 	}
-	if !a.Inbox.Secret.IsZero() && a.Inbox.SignIn == nil {
-		files = append(files, File{Path: filepath.Join(filepath.Dir(a.Target.Config), inboxName+passwordEnding), Password: a.Inbox.Secret})
+	if !a.Inbox.Secret.IsZero() {
+		files = append(files, a.Inbox.secretFiles(filepath.Join(filepath.Dir(a.Target.Config), inboxName+passwordEnding))...)
 	}
 	settings := config.Section{{Key: "include", Value: []string{accountsPattern}}}
 	settings = appendIf(settings, "proxy", a.Proxy)
@@ -157,10 +162,29 @@ func (a Answers) destination() config.Section {
 // secretPair is how an endpoint is logged in to: with the password in a file, or by
 // OAuth2.
 func (x Endpoint) secretPair(file string) config.Pair {
-	if x.SignIn != nil {
-		return config.Pair{Key: "oauth2", Value: x.SignIn.Keys}
+	if x.SignIn == nil {
+		return config.Pair{Key: "password_file", Value: file}
 	}
-	return config.Pair{Key: "password_file", Value: file}
+	keys := x.SignIn.Keys
+	if !x.SignIn.Client.IsZero() {
+		keys = append(slices.Clone(keys), config.Pair{Key: "client_secret_file", Value: clientFile(file)})
+	}
+	return config.Pair{Key: "oauth2", Value: keys}
+}
+
+// secretFiles are the files with what must stay secret, where the password's is file.
+func (x Endpoint) secretFiles(file string) []File {
+	switch {
+	case x.SignIn == nil:
+		return []File{{Path: file, Password: x.Secret}}
+	case !x.SignIn.Client.IsZero():
+		return []File{{Path: clientFile(file), Password: x.SignIn.Client}}
+	}
+	return nil
+}
+
+func clientFile(password string) string {
+	return strings.TrimSuffix(password, passwordEnding) + clientEnding
 }
 
 // server is where a server is, and its TLS.

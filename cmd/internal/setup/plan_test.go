@@ -74,6 +74,15 @@ forward:
 			"etc/accounts.d/isp_leo.yaml: " + mailbox + "    leave_on_server: false" + keep,
 			"etc/popferry.yaml: \ninclude: [accounts.d/*.yaml]\nforward:\n  - name: inbox\n    host: unix:/run/lmtp\n    protocol: lmtp\n    to: [leo@isp.test]\n",
 		}},
+		"clients with secrets": {func(a *Answers) {
+			a.Mailbox.SignIn = &SignIn{Keys: config.Section{{Key: "provider", Value: "google"}}, Client: config.NewSecret("s3cret")}
+			a.Inbox.SignIn = &SignIn{Keys: config.Section{{Key: "client_id", Value: "x"}}, Client: config.NewSecret("s3cret")}
+		}, []string{
+			"etc/accounts.d/isp_leo.client.password: ***",
+			"etc/accounts.d/isp_leo.yaml: " + strings.Replace(mailbox, "password_file: isp_leo.password", "oauth2:\n      provider: google\n      client_secret_file: isp_leo.client.password", 1) + "    leave_on_server: true" + keep,
+			"etc/inbox.client.password: ***",
+			"etc/popferry.yaml: " + inbox + "    username: leo@isp.test\n    oauth2:\n      client_id: x\n      client_secret_file: inbox.client.password\n    to: [leo@isp.test]\n",
+		}},
 		"one more account": {func(a *Answers) {
 			a.Target.Existing = &config.Config{}
 			a.Leave, a.FirstRun, a.Forward, a.To, a.From = "2w", config.FirstRunAll, "main", "me@isp.test", "me@isp.test"

@@ -154,7 +154,11 @@ func (x *endpoint) certificateHint(failed []discover.Attempt) string {
 		return ""
 	}
 	if x.page != nil {
-		return "\nIf the server is your own: popferry init, at a terminal, shows the fingerprint of its certificate and can trust exactly that one. This page cannot."
+		hint := "\nIf the server is your own: popferry init, at a terminal, shows the fingerprint of its certificate and can trust exactly that one. This page cannot."
+		if x.target.Existing == nil {
+			hint += " Or stop popferry, and start it with popferry run --setup --ca-file FILE, where FILE has that certificate or its authority."
+		}
+		return hint
 	}
 	return "\nIf the server is your own: --ca-file FILE, with the authority that signed its certificate"
 }

@@ -100,7 +100,7 @@ func (t Target) nameTaken(name string) error {
 			}
 		}
 	}
-	for _, ending := range []string{passwordEnding, accountEnding} {
+	for _, ending := range []string{passwordEnding, clientEnding, accountEnding} {
 		path := t.file(name, ending)
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("the file of an account called %s exists already: %s", name, path)
