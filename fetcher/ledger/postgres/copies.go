@@ -159,6 +159,9 @@ func (l *Lease) PutCopy(ctx context.Context, rec *ledger.Record) error {
 	if !errors.Is(err, ledger.ErrLost) {
 		return err
 	}
+	if err := l.store.notMoved(ctx); err != nil {
+		return err
+	}
 	p, err := l.newPut(rec)
 	if err != nil {
 		return err
@@ -174,11 +177,11 @@ func (p *put) late(ctx context.Context, s *session, n *counts) error {
 	}
 	var written, same bool
 	var generation int
-	err := s.conn.QueryRow(ctx, `SELECT coalesce(bool_or(copy = $3), false), coalesce(bool_or(id = $4 AND attempts = $5 AND state <> 'forwarded'), false),
+	err := s.conn.QueryRow(ctx, `SELECT coalesce(bool_or(copy = $3 OR trace <> '' AND trace = $6 AND state = 'forwarded'), false), coalesce(bool_or(id = $4 AND attempts = $5 AND state <> 'forwarded'), false),
 		coalesce(max(generation) FILTER (WHERE sha256(uid) = sha256($2)) + 1, 0) FROM messages WHERE account = $1`,
-		p.lease.account, octets(p.rec.UID), text(p.rec.CopyFile), p.rec.ID, p.rec.Attempts).Scan(&written, &same, &generation)
+		p.lease.account, octets(p.rec.UID), text(p.rec.CopyFile), p.rec.ID, p.rec.Attempts, text(p.rec.Trace)).Scan(&written, &same, &generation)
 	switch {
-	case err != nil, written: // and only the answer was lost
+	case err != nil, written: // and only the answer was lost, or another process has sent the message
 		return err
 	case same:
 		p.id = p.rec.ID

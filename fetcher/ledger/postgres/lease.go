@@ -66,24 +66,31 @@ func (l *Lease) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sending, err := l.records(ctx, "m.state = 'sending'")
+	err = l.interrupt(ctx)
+	if errors.Is(err, ledger.ErrNotFound) { // its sender has noted the outcome meanwhile (Settle)
+		err = l.interrupt(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	if len(sending) > 0 {
-		lost, err := l.outlived(ctx)
-		if err != nil {
-			return err
-		}
-		for _, r := range sending {
-			r.Interrupt(lost)
-		}
-		if err := l.Put(ctx, sending...); err != nil {
-			return err
-		}
-	}
 	l.row.Store(&row)
 	return nil
+}
+
+// interrupt ends what is in state Sending: see ledger.Record.Interrupt.
+func (l *Lease) interrupt(ctx context.Context) error {
+	sending, err := l.records(ctx, "m.state = 'sending'")
+	if err != nil || len(sending) == 0 {
+		return err
+	}
+	lost, err := l.outlived(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range sending {
+		r.Interrupt(lost)
+	}
+	return l.Put(ctx, sending...)
 }
 
 // outlived reports whether the last holder that sent something is alive, and has lost

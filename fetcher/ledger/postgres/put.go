@@ -78,11 +78,11 @@ func (l *Lease) newPut(r *ledger.Record) (put, error) {
 
 const (
 	insertMessage = "INSERT INTO messages (" + putColumns + ", sender) VALUES (" + putMarks + ", $32) RETURNING id"
-	// A message that was forwarded is not sent again: another process may have noted
-	// only now what it knew (Settle).
+	// What another process has forwarded stays so: it may have noted only now what it knew
+	// (Settle), after this one had read the row.
 	updateMessage = `UPDATE messages m SET (` + putColumns + `, sender) = (` + putMarks + `, CASE WHEN $4 = 'sending' THEN $33::text ELSE m.sender END)
 		FROM (SELECT id, state FROM messages WHERE id = $32 AND account = $1 FOR UPDATE) was
-		WHERE m.id = was.id AND NOT (was.state = 'forwarded' AND $4 = 'sending') RETURNING was.state`
+		WHERE m.id = was.id AND NOT (was.state = 'forwarded' AND ($4 = 'sending' OR $4 <> 'forwarded' AND m.sender NOT IN ('', $33::text))) RETURNING was.state`
 	// Of an intent: see Settle.
 	intended = `m.account = $1 AND sha256(m.uid) = sha256($2) AND m.generation = $3 AND m.trace = $4 AND m.attempts = $5 AND $6::bigint IN (0, m.id)
 		AND m.state IN ('sending', 'unknown') AND m.sender = $7`
@@ -158,6 +158,9 @@ func (l *Lease) sender() string { return fmt.Sprintf("%x/%d", l.store.process, l
 
 // settleLate settles an intent without the lease.
 func (l *Lease) settleLate(ctx context.Context, intent, outcome *ledger.Record) error {
+	if err := l.store.notMoved(ctx); err != nil {
+		return err
+	}
 	if outcome == nil {
 		return l.store.write(ctx, queued(func(b *pgx.Batch, _ *counts) {
 			b.Queue("DELETE FROM messages m WHERE "+intended, l.intentValues(intent)...)

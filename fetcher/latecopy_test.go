@@ -19,7 +19,7 @@ import (
 // While a process cannot reach the ledger, another one polls the mailbox, which lists the
 // message again, and forwards it. The copy that the first one writes late is of a message
 // that has arrived, and is not sent.
-func TestX3LateCopyOfAForwardedMessageIsNotSent(t *testing.T) {
+func TestLateCopyOfAForwardedMessageIsNotSent(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.Start(t)
 	at := database.New(t)
