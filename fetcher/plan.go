@@ -163,6 +163,9 @@ func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, 
 	if err := s.displace(ctx, p.Displaced); err != nil {
 		return p, err
 	}
+	if len(p.Due) > 0 && !s.ask(ctx) {
+		p.Due, p.Waiting = nil, p.Waiting+len(p.Due)
+	}
 	s.res.Waiting += p.Waiting - waiting
 	if p.Ignored > 0 {
 		s.res.Notice = ErrDeleIgnored
