@@ -153,7 +153,7 @@ func (s *session) verifyUIDs(ctx context.Context, v *identify.View) error {
 		return err
 	}
 	for i, m := range suspects {
-		if prints[i].Fingerprint != "" && prints[i].Fingerprint != m.Known.Fingerprint {
+		if prints[i].Fingerprint != "" && !ledger.SameFingerprint(prints[i].Fingerprint, m.Known.Fingerprint) {
 			others++
 		}
 	}
