@@ -391,3 +391,18 @@ func TestOneMessageAtWhichTheFilterFailsHoldsUpNothing(t *testing.T) {
 		f.wantLeft("uid-poison1")
 	}
 }
+
+// A panic at a message is the filter's error, and stays with that message.
+func TestFilterThatPanics(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.account.Filter = filterFunc(func(_ context.Context, name string) (v fetcher.Verdict, err error) {
+		if name == "m2" {
+			panic("made to")
+		}
+		return v, nil
+	})
+	f.add("m1", "m2", "m3")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 2, Deferred: 1}, OnServer: 3})
+	f.wantState("uid-m2", "deferred")
+}

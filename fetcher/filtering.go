@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -140,8 +141,13 @@ func (s *session) divert(ctx context.Context, d *delivery, v outcome.Verdict) ou
 	return v.And(w)
 }
 
-// look asks the account's filter.
-func (p *poll) look(ctx context.Context, m *fetched) (Verdict, error) {
+// look asks the account's filter. A panic there is its error.
+func (p *poll) look(ctx context.Context, m *fetched) (v Verdict, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = &PanicError{Value: panicked, Stack: debug.Stack()}
+		}
+	}()
 	return p.Filter.Look(ctx, m.Item.Reader())
 }
 
