@@ -98,6 +98,9 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	case errors.As(err, &incomplete) && s.hadEnough(incomplete):
 		return nil, errors.Join(s.suspect(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &incomplete):
+		if s.mayHide() {
+			s.box.Abandon(c.Number) // it was given out, and did not come
+		}
 		return nil, errors.Join(s.incomplete(ctx, c, rec, incomplete), s.box.Failure())
 	case errors.As(err, &refused):
 		return nil, s.refused(ctx, c, rec, refused)
