@@ -68,6 +68,15 @@ func (f Fact[T]) Sure(now time.Time) (v T) {
 	return v
 }
 
+// Recent is Get for what a server may change at any time, and costs little to see again:
+// it holds for a day.
+func (f Fact[T]) Recent(now time.Time) (v T) {
+	if f.now || now.Sub(f.Last).Abs() < refresh {
+		return f.Value
+	}
+	return v
+}
+
 // fresh reports whether what was seen last may still be so.
 func (f Fact[T]) fresh(now time.Time) bool { return now.Sub(f.Last).Abs() < FactLife }
 

@@ -46,6 +46,7 @@ type Unanswered struct {
 // Capabilities are what CAPA told (RFC 2449), and what turned out to be otherwise.
 // Login methods are named as in the configuration and separated by spaces.
 type Capabilities struct {
+	Offers     Fact[string]        `json:"capabilities,omitzero"` // as pop3.Facts has it
 	Logins     Fact[string]        `json:"login_methods,omitzero"`
 	NotLogins  Fact[string]        `json:"login_methods_refused,omitzero"` // listed, but the server does not have them
 	LoginDelay Fact[time.Duration] `json:"login_delay,omitzero"`           // LOGIN-DELAY (RFC 2449 section 6.5)
@@ -90,6 +91,7 @@ func (s *ServerFacts) View(now time.Time) []FactView {
 	add(s.NoNOOP.view("no_noop", now))
 	add(s.NoTOP.view("no_top", now))
 	add(s.NoPipelining.view("no_pipelining", now))
+	add(s.Offers.view("capabilities", now))
 	add(s.Logins.view("login_methods", now))
 	add(s.NotLogins.view("login_methods_refused", now))
 	add(s.WantsUTF8.view("wants_utf8", now))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
@@ -87,10 +88,10 @@ func TestUnansweredCommandIsLeftOut(t *testing.T) {
 					t.Errorf("the last session is %q, want %q", got, test.verbs)
 				}
 			}
-			sessions(2) // it is seen once
-			sessions(1) // the same poll
-			f.nextPoll(time.Hour)
-			sessions(2) // twice
+			sessions(2)                // it is seen once
+			sessions(1)                // the same poll
+			f.nextPoll(25 * time.Hour) // CAPA is asked for again
+			sessions(2)                // twice
 			f.nextPoll(29 * 24 * time.Hour)
 			sessions(1)
 			f.nextPoll(2 * 24 * time.Hour)
@@ -169,7 +170,103 @@ func TestExpireOfEitherCAPACounts(t *testing.T) {
 			t.Errorf("%q, after the login %q: hides %v, want %v", before, after, got, test.hides)
 		}
 		s.Close(t.Context())
+		f.nextPoll(25 * time.Hour) // both are asked for again
+	}
+}
+
+// TestKnownServerIsNotAskedBeforeTheLogin: for a day, the login comes first, and the
+// listing follows in one go. What the server says after the login is noticed at once.
+func TestKnownServerIsNotAskedBeforeTheLogin(t *testing.T) {
+	t.Parallel()
+	caps := []string{"USER", "UIDL", "TOP", "PIPELINING"}
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" {
+			s.Lines("capabilities", caps...)
+		}
+		return verb == "CAPA"
+	})
+	asked := []string{"CAPA", "USER", "PASS", "CAPA", "UIDL", "LIST", "QUIT"}
+	known := asked[1:]
+	for i, poll := range []struct {
+		later time.Duration
+		verbs []string
+		also  string // what the server lists from now on
+		hides bool
+	}{
+		{verbs: asked},
+		{verbs: known},
+		{later: time.Hour, verbs: known},
+		{later: 25 * time.Hour, verbs: asked},
+		{later: time.Hour, verbs: known, also: "EXPIRE 0", hides: true},
+		{later: time.Hour, verbs: known, hides: true},
+		{later: 31 * 24 * time.Hour, verbs: asked, hides: true},
+	} {
+		if poll.also != "" {
+			caps = append(caps, poll.also)
+		}
+		f.nextPoll(poll.later)
+		s := f.open()
+		if got := s.Hides(); got != poll.hides {
+			t.Errorf("poll %d: hides %v, want %v", i, got, poll.hides)
+		}
+		s.Close(t.Context())
+		if got := f.verbsOf(f.pop.Sessions()); !slices.Equal(got, poll.verbs) {
+			t.Errorf("poll %d: the session is %q, want %q", i, got, poll.verbs)
+		}
+	}
+}
+
+// TestServerWithoutCAPAIsKnownOnceTwoPollsHaveSeenIt: a fault could look like it once.
+func TestServerWithoutCAPAIsKnownOnceTwoPollsHaveSeenIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" {
+			s.Err("unknown command")
+		}
+		return verb == "CAPA"
+	})
+	asked := []string{"CAPA", "USER", "PASS", "CAPA", "UIDL", "LIST", "QUIT"}
+	for i, want := range [][]string{asked, asked, {"USER", "PASS", "UIDL", "LIST", "QUIT"}} {
+		f.open().Close(t.Context())
+		if got := f.verbsOf(f.pop.Sessions()); !slices.Equal(got, want) {
+			t.Errorf("poll %d: the session is %q, want %q", i, got, want)
+		}
 		f.nextPoll(time.Hour)
+	}
+}
+
+// TestFailedLoginForgetsWhatWasKnown: a poll that is refused asks the server, and so
+// does the next one.
+func TestFailedLoginForgetsWhatWasKnown(t *testing.T) {
+	t.Parallel()
+	refuses := false
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		switch {
+		case verb == "PASS" && refuses:
+			s.Err("[AUTH] no")
+		case verb == "CAPA":
+			s.Lines("capabilities", "USER", "UIDL", "TOP")
+		default:
+			return false
+		}
+		return true
+	})
+	f.open().Close(t.Context())
+	f.nextPoll(time.Hour)
+	refuses = true
+	_, err := Open(t.Context(), f.conf)
+	var refused *pop3.Error
+	if !errors.As(err, &refused) || refused.Command != "PASS" {
+		t.Errorf("error %v, want the refusal of PASS", err)
+	}
+	if got, want := f.verbsOf(f.pop.Sessions()), []string{"USER", "PASS", "CAPA", "QUIT"}; !slices.Equal(got, want) {
+		t.Errorf("the session is %q, want %q", got, want)
+	}
+	refuses = false
+	f.nextPoll(time.Hour)
+	f.open().Close(t.Context())
+	if got := f.verbsOf(f.pop.Sessions()); got[0] != "CAPA" {
+		t.Errorf("the session is %q, want CAPA first", got)
 	}
 }
 

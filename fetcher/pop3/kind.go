@@ -57,6 +57,12 @@ func (k Kind) String() string {
 	return kinds[k].name
 }
 
+// passing reports whether the refusal is for a reason that passes by itself.
+func (e *Error) passing() bool {
+	k := e.Kind()
+	return k == KindTemporary || k == KindLocked || k == KindTooOften
+}
+
 // codes are the registered response codes (RFC 2449 section 8.1, RFC 3206
 // section 4, RFC 6856 section 5).
 var codes = map[string]Kind{

@@ -65,6 +65,10 @@ func (o *opener) loginWith(ctx context.Context, c *Client, cr Credentials, utf8,
 		case err == nil:
 			o.noteRefused(cr.Method)
 			return nil
+		case o.mistaken(ctx, c, cr.Method, err):
+			continue
+		case o.again:
+			return err
 		case refused != nil && refused.Code == "UTF8" && c.caps.Has("UTF8") && !utf8 && !o.Facts.UTF8:
 			o.Facts.UTF8, o.again = true, true
 			return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 type Facts struct {
 	Skip     Commands // optional commands that are left out, because the server did not answer them, or too much
 	Answered Commands // those that this Open saw answered; input is ignored
+	// Offers is what CAPA said before the login, as far as Open depends on it; "": it is
+	// not known. Where it is, CAPA is asked for after the login only. Open makes it, and
+	// takes it back where it is wrong.
+	Offers string
 	// Logins are the login methods that CAPA listed last, separated by spaces.
 	// Where CAPA is left out, they still count.
 	Logins string
@@ -84,7 +89,9 @@ const maxConnections = 4
 
 // Open begins a session: connection, greeting, STLS, CAPA, UTF-8 mode where it
 // is offered, login, and CAPA again, because capabilities may differ after the
-// login (RFC 2449 section 5). An optional command that is not answered, or exceeds
+// login (RFC 2449 section 5). With Facts.Offers it does without the first CAPA; if the
+// login then fails, and not for a reason that passes, CAPA is asked for all the same,
+// and decides whether another method is tried. An optional command that is not answered, or exceeds
 // its budget, ends the connection; it is left out on a new one. A login method that is listed and turns
 // out not to be there is followed by the next. So is one more try on a new
 // connection where StartTLS wants it.
@@ -96,13 +103,14 @@ func Open(ctx context.Context, cfg Config, report func(step Step, text string)) 
 	o := opener{Config: cfg, report: report, reported: make(map[Step]bool), tried: make(map[Method]bool)}
 	o.Facts.Answered = 0
 	for n := 1; ; n++ {
-		o.again, o.loginAnswered = false, false
+		o.again, o.loginAnswered, o.recalled = false, false, false
 		c, err := o.try(ctx)
 		if asksAgain(err) && !o.helloAgain {
 			o.again, o.helloAgain = true, true
 		}
 		switch {
 		case err == nil:
+			o.remember(cfg.Facts)
 			return c, o.Facts, nil
 		case o.again && n < maxConnections && ctx.Err() == nil:
 			continue
@@ -128,6 +136,8 @@ type opener struct {
 	helloAgain   bool     // StartTLS has had its second try
 	capaCut      Commands // CAPAs at which a connection ended
 	expireBefore bool     // the CAPA before the login says EXPIRE 0
+	offers       string   // what that CAPA offers, as Facts.Offers has it
+	recalled     bool     // what is known took the place of that CAPA
 	// loginAnswered reports whether the last connection had a reply to its login.
 	loginAnswered bool
 	tried         map[Method]bool // login methods that failed, but not because of the credentials
@@ -179,7 +189,7 @@ func (o *opener) begin(ctx context.Context, c *Client) error {
 	if o.Until == StepSTLS {
 		return nil
 	}
-	if !o.Facts.Skip.has(CommandCapa) {
+	if !o.Facts.Skip.has(CommandCapa) && !o.recall(c) {
 		if err := o.capa(ctx, c, CommandCapa); err != nil {
 			return &OpenError{Step: StepCapa, Err: err}
 		}
@@ -203,13 +213,13 @@ func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 	o.Facts.Expires = o.Facts.Expires || err != nil && ok && !never && days == 0 // it was said, whatever came of the rest
 	var refused *Error
 	switch {
-	case errors.As(err, &refused) && (refused.Kind() == KindTemporary || refused.Kind() == KindLocked || refused.Kind() == KindTooOften):
+	case errors.As(err, &refused) && refused.passing():
 		return nil // for now: what is known stays
-	case errors.As(err, &refused): // a server older than RFC 2449
+	case errors.As(err, &refused) && which == CommandCapa: // a server older than RFC 2449
+		o.noteCapa(c, caps, false)
+		return nil
+	case errors.As(err, &refused):
 		o.Facts.Answered |= which
-		if which == CommandCapa {
-			o.Facts.Logins = ""
-		}
 		return nil
 	case err != nil && errors.Is(err, io.ErrUnexpectedEOF) && o.capaCut&which == 0 && c.Outstanding() == 0:
 		o.capaCut |= which // a server that restarts or is overloaded does the same: it is asked once more
@@ -219,9 +229,13 @@ func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 		o.leaveOut(c, which, err)
 		return err
 	}
-	o.Facts.Answered |= which
 	if which == CommandCapa {
-		o.Facts.Logins = caps.logins()
+		o.noteCapa(c, caps, true)
+		return nil
+	}
+	o.Facts.Answered |= which
+	if o.recalled && caps.Pipelining() != strings.Contains(o.Facts.Offers, wordPipelining) {
+		o.Facts.Offers = "" // it is not as it was
 	}
 	o.limits(caps, which)
 	return nil
@@ -246,7 +260,7 @@ func (o *opener) limits(caps Capabilities, which Commands) {
 		o.Facts.Expires, o.Facts.ExpireDays = days == 0, days
 	case ok:
 		o.Facts.Expires, o.Facts.ExpireDays = false, 0
-	default:
+	case !o.recalled: // else what the other CAPA said stays
 		o.Facts.Expires = o.expireBefore
 	}
 }
@@ -271,7 +285,7 @@ func unanswered(err error) bool {
 // of before the login stay.
 func (o *opener) afterLogin(ctx context.Context, c *Client, before Capabilities) error {
 	ahead := o.ListAhead && before.Pipelining() && !o.Facts.Expires
-	skip := o.Facts.Skip.has(CommandCapa) || o.Facts.Skip.has(CommandCapaAfterLogin)
+	skip := o.Facts.Skip.has(CommandCapa) || o.Facts.Skip.has(CommandCapaAfterLogin) || o.recalled && o.Facts.Offers == OffersNothing
 	if ahead {
 		cmds := []Command{capaCommand(), uidlCommand(), listCommand()}
 		if skip {

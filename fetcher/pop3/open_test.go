@@ -277,6 +277,9 @@ func TestOpen(t *testing.T) {
 				if tt.facts.Answered == 0 {
 					facts.Answered = 0 // not what this case is about
 				}
+				if tt.facts.Offers == "" {
+					facts.Offers = "" // that is what TestOpenRecalls is about
+				}
 				if facts != tt.facts {
 					t.Errorf("facts %+v, want %+v", facts, tt.facts)
 				}

@@ -46,7 +46,7 @@ func testAccount(t *testing.T, k Kind) {
 		Cause: ledger.Cause{Code: "login", Text: "-ERR [AUTH] nö"}, OnServer: 1 << 30, Postponed: 1 << 29,
 		Server: ledger.ServerFacts{
 			Unanswered:   ledger.Unanswered{NoCAPA: seen(10), NoCAPAAfterLogin: seen(11), NoUTF8: seen(12), NoNOOP: seen(13), NoTOP: seen(14), NoPipelining: seen(15)},
-			Capabilities: ledger.Capabilities{Logins: fact("plain user", at(16), 1), NotLogins: fact("plain", at(17), 2), LoginDelay: fact(time.Minute, at(21), 3), Expires: seen(22), ExpireDays: fact(30, at(23), 4)},
+			Capabilities: ledger.Capabilities{Offers: fact("CAPA TLS", at(31), 2), Logins: fact("plain user", at(16), 1), NotLogins: fact("plain", at(17), 2), LoginDelay: fact(time.Minute, at(21), 3), Expires: seen(22), ExpireDays: fact(30, at(23), 4)},
 			Habits:       ledger.Habits{WantsUTF8: seen(18), HasUIDL: seen(19), UIDNumbers: seen(20), RetrHides: seen(24), RetrKeeps: seen(25), WrongSizes: seen(26), RightSizes: seen(27), RetrTwice: seen(28)},
 			Tried:        tried,
 			Hides:        true, BadLogins: 2, LastLogin: at(7), LastBody: at(12), MostBodies: 44, Given: ledger.Given{1, 2, 3, 4, 5, 6, 7, 8}, Timeline: "system/1",
