@@ -16,7 +16,7 @@ import (
 // With nothing to delete it only ends the session, without waiting for the
 // answer if nothing depends on it.
 func (s *Session) Delete(ctx context.Context, entries []pop3.Entry, answered func(i int, refused *pop3.Error)) (deleted []int, err error) {
-	if len(entries) == 0 && !s.custody.retrieved {
+	if len(entries) == 0 && (!s.custody.retrieved || s.keepsForSure()) {
 		_ = s.conn.Ahead(ctx, pop3.QuitCommand())
 		_ = s.conn.Close()
 		return nil, nil
@@ -48,6 +48,14 @@ func (s *Session) Delete(ctx context.Context, entries []pop3.Entry, answered fun
 	}
 	s.quit = err == nil
 	return deleted, nil
+}
+
+// keepsForSure reports whether the server is known to list messages after they were
+// retrieved, as two polls have seen, one of them within a day. Else the answer to QUIT
+// is waited for: without it, what the next listing has shows nothing.
+func (s *Session) keepsForSure() bool {
+	keeps := s.conf.Facts.RetrKeeps
+	return keeps.Sure(s.conf.Now) && keeps.Recent(s.conf.Now) && !s.Hides()
 }
 
 // pipelineDeletions asks for the next deletions ahead, when the i-th is about to

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
@@ -92,4 +93,38 @@ func TestDeleteOfNothingDoesNotWaitForQUIT(t *testing.T) {
 		t.Errorf("deleted %v, error %v; want nothing, none", deleted, err)
 	}
 	<-quit
+}
+
+// Of a server that is known to keep what was retrieved, no answer to QUIT has to show
+// it, until that was not seen for a day.
+func TestAnswerToQUITIsWaitedForUntilTheServerIsKnownToKeep(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	f.add("m1")
+	for _, test := range []struct {
+		name   string
+		seen   []time.Duration // polls that saw that it keeps, before now
+		answer bool
+	}{
+		{name: "not known", answer: true},
+		{name: "seen once", seen: []time.Duration{time.Hour}, answer: true},
+		{name: "seen twice", seen: []time.Duration{2 * time.Hour, time.Hour}},
+		{name: "not seen for a day", seen: []time.Duration{26 * time.Hour, 25 * time.Hour}, answer: true},
+	} {
+		f.nextPoll(0)
+		f.conf.Facts.RetrKeeps.End()
+		for _, before := range test.seen {
+			f.conf.Facts.RetrKeeps.See(true, f.conf.Now.Add(-before))
+			f.nextPoll(0)
+		}
+		s := f.open()
+		body, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil)
+		must(t, err)
+		body.Release()
+		_, err = s.Delete(t.Context(), nil, nil)
+		must(t, err)
+		if s.Quit() != test.answer {
+			t.Errorf("%s: the answer to QUIT was waited for: %v, want %v", test.name, s.Quit(), test.answer)
+		}
+	}
 }
