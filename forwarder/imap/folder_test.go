@@ -240,7 +240,7 @@ func TestLongName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				peer := &peer{t: t, scripts: []string{hello + strings.ReplaceAll(entry, "IMAP4rev1", "IMAP4rev1 NAMESPACE") + "C: a3 NAMESPACE\n S: * NAMESPACE " + spaces + "\n S: a3 OK\n C: a4 LOGOUT\n S: a4 OK\n C!\n"}}
+				peer := &peer{t: t, scripts: []string{hello + strings.ReplaceAll(entry, "IMAP4rev1", "IMAP4rev1 NAMESPACE") + "C: a3 NAMESPACE\n S: * NAMESPACE " + spaces + "\n S: a3 OK\n C: a4 LOGOUT\n C!\n"}}
 				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Folder: "a/b"})
 				o, _, err := deliver(t.Context(), p, message("hi\r\n"))
 				if err != nil || o.Kind != forwarder.Broken || !strings.Contains(fmt.Sprint(o.Err), "octets, and the limit is 4096") {

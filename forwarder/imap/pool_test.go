@@ -130,7 +130,7 @@ func TestBehind(t *testing.T) {
 	t.Parallel()
 	const (
 		first = "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n"
-		end   = "C: a9 LOGOUT\n S: a9 OK\n C!\n"
+		end   = "C: a9 LOGOUT\n C!\n"
 	)
 	for name, script := range map[string]string{
 		"asked": start + first + "C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n" +
@@ -263,6 +263,27 @@ func TestIdleSessionEnds(t *testing.T) {
 	})
 }
 
+// TestCloseSaysLOGOUTAndDoesNotWait: nothing depends on the answer.
+func TestCloseSaysLOGOUTAndDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := imaptest.New(imaptest.Options{Fault: func(e imaptest.Event) imaptest.Fault {
+			return imaptest.Fault{Stall: e.Command == "LOGOUT"}
+		}})
+		p := imap.New(imap.Options{Dial: s.Pipe, Username: "leo", Secret: secret("geheim123")})
+		wantOutcome(t, p, mail("one", "hi"), "accepted dot 250 2.0.0 OK done")
+		began := time.Now()
+		_ = p.Close()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("Close took %v", took)
+		}
+		if said := strings.Join(s.Said(), "\n"); !strings.Contains(said, "LOGOUT") {
+			t.Error("LOGOUT was not said")
+		}
+		_ = s.Close()
+	})
+}
+
 // TestFewerSessions: a server that takes two sessions gets two, and all messages; that
 // is remembered.
 func TestFewerSessions(t *testing.T) {
@@ -328,7 +349,7 @@ func TestNothingBehind(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				script := start + "C: a5 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a5 OK zero\n" +
 					"C: a6 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C: a7 APPEND \"INBOX\" {4}\n " + reply + "S: a6 OK one\n C!\n"
-				again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C-\n S: a3 OK two\n C: a4 LOGOUT\n S: a4 OK\n C!\n"
+				again := hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n C-\n S: a3 OK two\n C: a4 LOGOUT\n C!\n"
 				peer := &peer{t: t, scripts: []string{script, again}}
 				p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123"), Connections: 1, Timeout: 20 * time.Second})
 				wantOutcome(t, p, message("hi\r\n"), "accepted dot 250 2.0.0 OK zero")
@@ -393,7 +414,7 @@ func TestEarlyAnswer(t *testing.T) {
 		text := strings.Repeat("x", 2_000_000)
 		peer := &peer{t: t, scripts: []string{
 			start + fmt.Sprintf("C: a5 APPEND \"INBOX\" {%d}\n", len(text)) + "S: + go\n S: a5 NO [OVERQUOTA] full\n C~ 1500000\n",
-			hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK\n C: a4 LOGOUT\n S: a4 OK\n C!\n",
+			hello + entry + "C: a3 APPEND \"INBOX\" {4}\n S: + go\n C: hi\\r\\n\n S: a3 OK\n C: a4 LOGOUT\n C!\n",
 		}}
 		p := imap.New(imap.Options{Dial: peer.dial, Username: "leo", Secret: secret("geheim123")})
 		wantOutcome(t, p, message(text), "refused body 552 5.2.2 NO [OVERQUOTA] full")

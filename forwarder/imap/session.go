@@ -64,10 +64,20 @@ func (s *session) command(data func(*wire.Response) error) *wire.Command {
 }
 
 // Quit ends the session by LOGOUT (RFC 9051 6.1.3). Nothing depends on the answer.
-func (s *session) Quit() {
+func (s *session) Quit() { s.goodbye(func() { _, _ = s.Do("LOGOUT") }) }
+
+// Leave is Quit without waiting for the answer.
+func (s *session) Leave() {
+	s.goodbye(func() {
+		_ = s.Start(s.command(nil), "LOGOUT", "LOGOUT")
+		_ = s.Flush()
+	})
+}
+
+func (s *session) goodbye(say func()) {
 	limit := time.AfterFunc(logoutTimeout, s.Abort)
 	defer limit.Stop()
-	_, _ = s.Do("LOGOUT")
+	say()
 	s.Abort()
 }
 

@@ -24,7 +24,7 @@ func TestEachAnswerHasItsTime(t *testing.T) {
 		second string // what follows behind the answer to the first of two messages
 		want   forwarder.Kind
 	}{
-		"in time": {"S+ 9m\n S: a7 OK two\n C: a8 LOGOUT\n S: a8 OK\n C!\n", forwarder.Accepted},
+		"in time": {"S+ 9m\n S: a7 OK two\n C: a8 LOGOUT\n C!\n", forwarder.Accepted},
 		"late":    {"S+ 5m\n S: * OK still here\n S+ 6m\n C!\n", forwarder.InDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {

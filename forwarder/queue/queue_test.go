@@ -27,6 +27,7 @@ func (s *session) Over() bool        { return s.over.Load() }
 func (s *session) Retire()           { s.over.Store(true) }
 func (s *session) Capacity(bool) int { return 2 }
 func (s *session) Quit()             { s.ended.Store(true) }
+func (s *session) Leave()            { s.ended.Store(true) }
 func (s *session) Abort()            { s.closed.Store(true) }
 func (s *session) Join(p queue.Place) int {
 	s.places = append(s.places, p)

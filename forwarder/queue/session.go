@@ -10,7 +10,7 @@ import (
 
 // Session is one open session of a protocol: behind TLS where that is wanted, and
 // logged in. L is a transaction's slot on it. Capacity and Join are called with the
-// queue's lock held; no method but Quit may block.
+// queue's lock held; no method but Quit and Leave may block.
 type Session[L any] interface {
 	comparable
 	// Over reports whether no further transaction may be put on it.
@@ -25,6 +25,8 @@ type Session[L any] interface {
 	// Quit says goodbye, if the server still listens, and closes the connection.
 	// Nothing depends on the answer, and it has an end.
 	Quit()
+	// Leave is Quit without waiting for the answer.
+	Leave()
 	// Abort closes the connection as it is. It can be called at any time and more than
 	// once.
 	Abort()
@@ -168,8 +170,10 @@ func (q *Queue[S, L]) opened(s S, release func(), fail Failure, abandoned bool) 
 func (q *Queue[S, L]) settle(m *member[S]) {
 	switch {
 	case m.load > 0 || !slices.Contains(q.members, m):
-	case m.surplus, q.closed && !m.session.Over():
-		q.quit(m)
+	case q.closed && !m.session.Over():
+		q.end(m, S.Leave)
+	case m.surplus:
+		q.end(m, S.Quit)
 	case m.session.Over():
 		q.abort(m)
 	default:
@@ -185,7 +189,7 @@ func (q *Queue[S, L]) setIdle(m *member[S]) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		if m.expiry == expiry && m.load == 0 && slices.Contains(q.members, m) {
-			q.quit(m)
+			q.end(m, S.Quit)
 		}
 	})
 	m.expiry = expiry
@@ -200,13 +204,14 @@ func (q *Queue[S, L]) abort(m *member[S]) {
 	q.noteEnd(m)
 }
 
-// quit takes a session that has no transactions out of the list, and ends it.
-func (q *Queue[S, L]) quit(m *member[S]) {
+// end takes a session that has no transactions out of the list, and ends it by Quit or
+// Leave.
+func (q *Queue[S, L]) end(m *member[S], goodbye func(S)) {
 	m.session.Retire()
 	q.forget(m)
 	q.quitting++
 	q.background.Go(func() {
-		m.session.Quit()
+		goodbye(m.session)
 		m.release()
 		q.mu.Lock()
 		defer q.mu.Unlock()

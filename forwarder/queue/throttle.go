@@ -73,6 +73,6 @@ func (q *Queue[S, L]) retire(m *member[S]) {
 	m.surplus = true
 	m.session.Retire()
 	if m.load == 0 {
-		q.quit(m)
+		q.end(m, S.Quit)
 	}
 }

@@ -210,6 +210,24 @@ func TestResendOfImpossible(t *testing.T) {
 	})
 }
 
+// TestCloseSaysQUITAndDoesNotWait: nothing depends on the answer.
+func TestCloseSaysQUITAndDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		peer := newPeer(t, hello+once+"C: QUIT\n C!\n")
+		p := smtp.New(options(peer))
+		if out, err := p.Send(t.Context(), message("hi\r\n\r\n")); describe(out) != "accepted dot 250 ok" || err != nil {
+			t.Errorf("got %q and %v, want it accepted", describe(out), err)
+		}
+		began := time.Now()
+		_ = p.Close()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("Close took %v", took)
+		}
+		peer.done()
+	})
+}
+
 // TestCloseWithSubmissions: Close refuses who is not admitted yet, and waits for
 // who is.
 func TestCloseWithSubmissions(t *testing.T) {

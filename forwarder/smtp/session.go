@@ -89,14 +89,24 @@ func (s *session) Abort() { _ = s.raw.Close() }
 
 // Quit ends the session with QUIT, unless it has ended already. Nothing depends on the
 // reply. No transaction may be on the session.
-func (s *session) Quit() {
+func (s *session) Quit() { s.goodbye(func() { _, _ = s.command("QUIT") }) }
+
+// Leave is Quit without waiting for the reply.
+func (s *session) Leave() {
+	s.goodbye(func() {
+		_ = s.send("QUIT")
+		_ = s.w.Flush()
+	})
+}
+
+func (s *session) goodbye(say func()) {
 	defer s.Abort()
 	if s.lost != nil || s.closing421 != nil {
 		return
 	}
 	limit := time.AfterFunc(quitTimeout, s.Abort)
 	defer limit.Stop()
-	_, _ = s.command("QUIT")
+	say()
 }
 
 // next reads the next reply of a transaction. A reply behind a 421 shows that
