@@ -123,27 +123,6 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	return s.deduplicate(ctx, &fetched{Candidate: c, Body: body, row: rec})
 }
 
-// maxNoSpool is how many messages of a poll may find no room in the spool before
-// that counts as a fault of its disk.
-const maxNoSpool = 3
-
-// notSpooled notes a message that the disk below the spool could not take. It is not
-// marked, and those that are smaller go on, the smallest first: this one may be too
-// large for the disk, and they not. It returns an error where the disk takes none.
-func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
-	out := &s.leftOut
-	out.uids[c.UID] = c.Known.ID != 0
-	out.fault = why
-	if out.noSpool++; c.Size >= 0 && (out.tooLarge == 0 || c.Size < out.tooLarge) {
-		out.tooLarge = c.Size
-	}
-	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and smaller ones go on", "uid", shown(c.UID), "size", c.Size, "error", why)
-	if out.noSpool >= maxNoSpool {
-		return s.tally.abort(why)
-	}
-	return nil
-}
-
 // hadEnough reports whether a session that ended when a message was asked for may
 // have had enough messages. The next one shows it, for it begins with this message;
 // where that is another poll's, with other messages first, it is what an earlier

@@ -11,6 +11,7 @@ import (
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // workers are the deliveries that run side by side. Their number is bounded, and
@@ -213,6 +214,27 @@ func (p *poll) next(wait func(), left []identify.Candidate) int {
 		return -1
 	}
 	return smallest
+}
+
+// maxNoSpool is how many messages of a poll may find no room in the spool before
+// that counts as a fault of its disk.
+const maxNoSpool = 3
+
+// notSpooled notes a message that the disk below the spool could not take. It is not
+// marked, and those that are smaller go on, the smallest first: this one may be too
+// large for the disk, and they not. It returns an error where the disk takes none.
+func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
+	out := &s.leftOut
+	out.uids[c.UID] = c.Known.ID != 0
+	out.fault = why
+	if out.noSpool++; c.Size >= 0 && (out.tooLarge == 0 || c.Size < out.tooLarge) {
+		out.tooLarge = c.Size
+	}
+	s.log.Error("message cannot be kept between the servers; it stays in the mailbox, and smaller ones go on", "uid", shown(c.UID), "size", c.Size, "error", why)
+	if out.noSpool >= maxNoSpool {
+		return s.tally.abort(why)
+	}
+	return nil
 }
 
 // concludeRoom decides about messages that found no room, if none was accepted since.
