@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/popferry/popferry/fetcher/ledger"
-	"github.com/popferry/popferry/fetcher/retained"
+	"github.com/popferry/popferry/fetcher/ledger/postgres"
 )
 
 // TestLateOutcomeWhileTheLeaseIsTaken: the outcome of a transaction comes while the
@@ -88,14 +88,14 @@ func TestLateCopyIntoALedgerThatHasMoved(t *testing.T) {
 	f := setup(t, shared(t))
 	l := f.lease(f.store)
 	rec := &ledger.Record{Known: ledger.Known{UID: "1", State: ledger.Deferred, Size: 3, CopyFile: "1-00000000000000000000000000000000-0-00000000000000000000000000000000.eml"}, Account: f.account}
-	l.(retained.Keeper).StageCopy(rec.CopyFile, bytes.NewBufferString("abc"))
+	l.(*postgres.Lease).StageCopy(rec.CopyFile, bytes.NewBufferString("abc"))
 	f.cut(f.name)
 	other := f.open("second")
 	f.must(f.leaseSoon(other).Release())
 	f.must(other.MarkMoved(t.Context(), "popferry.db"))
 	var late error
 	f.until("the ledger answers", func() error {
-		if late = l.(retained.Keeper).PutCopy(context.Background(), rec); errors.Is(late, ledger.ErrUnavailable) {
+		if late = l.(*postgres.Lease).PutCopy(context.Background(), rec); errors.Is(late, ledger.ErrUnavailable) {
 			return late
 		}
 		return nil
