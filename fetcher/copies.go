@@ -294,7 +294,7 @@ func (p *poll) wasForwarded(rec *ledger.Record, prefix, name string) bool {
 		return false
 	}
 	defer b.Release()
-	return !b.Header.Weak() && ledger.SameFingerprint(p.fingerprint(b.Header), rec.Fingerprint)
+	return !b.Header.Weak() && ledger.SameFingerprint(p.printOf(b.Header).Fingerprint, rec.Fingerprint)
 }
 
 // fetchCopy is fetch for a message that has a copy. It returns nil if the copy

@@ -186,8 +186,9 @@ func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err erro
 }
 
 // sameMessage returns a row's record if the message is that of the row; nil if it is
-// not. Where the header is weak, or the row's was deleted under another UID, it has the
-// octets of the row's, or as many where that is all that the row has.
+// not. Where the header is weak, or the row is of another UID and was deleted or is older
+// than what decides who gets the message, it has the octets of the row's, or as many where
+// that is all that the row has.
 func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
 	if k.Fingerprint != "" && !ledger.SameFingerprint(k.Fingerprint, print.Fingerprint) {
 		return nil, nil
@@ -196,9 +197,10 @@ func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, p
 	if err != nil {
 		return nil, s.tally.abort(err)
 	}
-	elsewhere := k.UID != m.UID && !k.DeletedAt.IsZero() && rec.MessageSize > 0
+	elsewhere := k.UID != m.UID && rec.MessageSize > 0 &&
+		(!k.DeletedAt.IsZero() || ledger.HasDelivery(print.Fingerprint) && !ledger.HasDelivery(k.Fingerprint))
 	if elsewhere && k.Fingerprint != "" && rec.MessageSize != m.Octets {
-		return nil, nil // it was deleted, and a header is not enough to delete this one, too
+		return nil, nil // a header is not enough to delete this one, too, or to deliver it to nobody
 	}
 	if (print.Weak || elsewhere) && k.Fingerprint != "" && rec.Digest != "" {
 		digest, err := m.Digest()

@@ -184,7 +184,7 @@ func (s *session) proven(ctx context.Context, expired []identify.Match) ([]ident
 	others := make(map[int]message.Header) // of those that are not, by index
 	err := s.box.HeadersToDelete(ctx, entriesOf(expired), func(i int, h message.Header, shown bool) (enough bool, err error) {
 		k := expired[i].Known
-		same[i] = shown && ledger.SameFingerprint(s.fingerprint(h), k.Fingerprint) && (k.Fingerprint != "" || identify.Matches(k, identify.Print{}, expired[i].Size))
+		same[i] = shown && ledger.SameFingerprint(s.printOf(h).Fingerprint, k.Fingerprint) && (k.Fingerprint != "" || identify.Matches(k, identify.Print{}, expired[i].Size))
 		if shown {
 			others[i] = h
 		}

@@ -239,24 +239,29 @@ func (s *session) allPrints(ctx context.Context, entries []pop3.Entry, breaking 
 	return all, nil
 }
 
-// printOf is what a header says of a message's identity.
+// printOf is what a header says of a message's identity. What an account has by several
+// of its addresses is one message, unless these are what decides who gets it: then the
+// copies are as many messages, and each has a way of its own.
 func (a Account) printOf(h message.Header) identify.Print {
-	return identify.Print{Fingerprint: a.fingerprint(h), Weak: h.Weak()}
+	f := a.fingerprint(h)
+	if a.Multidrop == nil && a.Filter == nil {
+		f = ledger.HeaderFingerprint(f)
+	}
+	return identify.Print{Fingerprint: f, Weak: h.Weak()}
 }
 
-// fingerprint tells messages apart by their headers. What an account has by several of
-// its addresses is one message, unless these are what decides who gets it: then the
-// copies are as many messages, and each has a way of its own.
+// fingerprint is what a row keeps to tell messages apart by their headers. It has the
+// delivery also where that decides nothing yet: it may in the next configuration.
 func (a Account) fingerprint(h message.Header) string {
 	f := h.Fingerprint()
-	if f == "" || a.Multidrop == nil && a.Filter == nil {
+	if f == "" {
+		return ""
+	}
+	f = ledger.DeliveryFingerprint(f, h.Delivery())
+	if a.Multidrop == nil || message.NamesRecipient(a.Multidrop.Header) {
 		return f
 	}
-	field := ""
-	if a.Multidrop != nil {
-		field = a.Multidrop.Header
-	}
-	return ledger.DeliveryFingerprint(f, h.Delivery(field))
+	return ledger.FieldFingerprint(f, a.Multidrop.Header, h.DeliveryField(a.Multidrop.Header))
 }
 
 // headers is mailbox.Session.Headers, for messages that are not recognized. One at

@@ -120,3 +120,44 @@ func TestFailoverOfACopyThatWasNotFiltered(t *testing.T) {
 		})
 	}
 }
+
+// The filter is asked about a copy that it has not seen, also after a failover.
+func TestFilterSeesACopyAfterAFailover(t *testing.T) {
+	t.Parallel()
+	var fails atomic.Bool
+	fails.Store(true)
+	f := newFixture(t, faults{hides: &hiding{}})
+	f.account.Source.Hides = true
+	f.account.Filter = filterFunc(func(ctx context.Context, name string) (v fetcher.Verdict, err error) {
+		if fails.Load() {
+			return v, errTest
+		}
+		return spamFilter(ctx, name)
+	})
+	s := f.deliverByIMAP("INBOX", imaptest.Options{})
+	f.add("spam1")
+	f.poll()
+	takeOver := f.standby()
+	takeOver()
+	fails.Store(false)
+	for range 4 {
+		f.now.Add(time.Hour)
+		t.Log(inWords(f.poll()), f.states())
+	}
+	f.wantInbox(s)
+}
+
+// A filter was added after the message was sent.
+func TestFailoverAfterAFilterIsSwitchedOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	s := f.deliverByIMAP("INBOX", imaptest.Options{})
+	takeOver := f.standby()
+	f.add("m1")
+	f.poll()
+	f.wantInbox(s, "m1")
+	takeOver()
+	f.account.Filter = filterFunc(keepAll)
+	f.poll()
+	f.wantInbox(s, "m1")
+}

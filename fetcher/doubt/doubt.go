@@ -121,6 +121,9 @@ func Settle(ctx context.Context, rows Rows, finder Finder, failedSince, now time
 			res.Waiting[rec.ID] = true
 		case now.Before(since.Add(settleTime)), res.Err != nil && now.Before(later(since, res.FailedSince).Add(patience)):
 			res.Waiting[rec.ID] = true
+		case res.Err == nil && len(rec.Recipients) == 0: // nobody was tried yet, as All could not know
+			rec.Mark, rec.DoubtSince = "", time.Time{}
+			changed = append(changed, rec)
 		}
 	}
 	if len(changed) == 0 {

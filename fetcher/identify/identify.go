@@ -309,7 +309,7 @@ func SameSize(e pop3.Entry, k ledger.Known) bool {
 func indistinguishable(entries []pop3.Entry, rows []ledger.Known) bool {
 	first := rows[0]
 	for _, k := range rows {
-		if k.Size != first.Size || k.Fingerprint != first.Fingerprint || k.State != first.State || !listedLastTime(&k) {
+		if k.Size != first.Size || ledger.HeaderFingerprint(k.Fingerprint) != ledger.HeaderFingerprint(first.Fingerprint) || k.State != first.State || !listedLastTime(&k) {
 			return false
 		}
 	}

@@ -23,6 +23,13 @@ func TestSameFingerprint(t *testing.T) {
 		{leo, "b", false},
 		{leo, "", false},
 		{leo, ledger.DeliveryFingerprint("b", "leo"), false},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), ledger.FieldFingerprint(leo, "x-box", "1"), true},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), ledger.FieldFingerprint(leo, "X-Box", "2"), false},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), ledger.FieldFingerprint(mia, "X-Box", "1"), false},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), ledger.FieldFingerprint(leo, "X-For", "2"), true},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), leo, true},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), mia, false},
+		{ledger.FieldFingerprint(leo, "X-Box", "1"), "a", true},
 	} {
 		if ledger.SameFingerprint(c.a, c.b) != c.same || ledger.SameFingerprint(c.b, c.a) != c.same {
 			t.Errorf("%q and %q: want %v", c.a, c.b, c.same)

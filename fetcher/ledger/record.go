@@ -159,12 +159,17 @@ func Worst(rs []Recipient) State {
 	return worst
 }
 
-// Known.Fingerprint has one part or two: what the header says of the message, and, where
-// an account does not treat all copies of a message alike, what it says of this copy's
-// delivery. A hyphen is between them.
+// Known.Fingerprint has up to three parts: what the header says of the message, what it
+// says of this copy's delivery, and what a field of the account's own says of that, with
+// its name. Hyphens are between them. Rows of older versions have only the first.
 
 // DeliveryFingerprint is the fingerprint of a message's header and of its delivery.
 func DeliveryFingerprint(header, delivery string) string { return header + "-" + delivery }
+
+// FieldFingerprint adds to that what the fields of one name say of the delivery.
+func FieldFingerprint(fingerprint, name, value string) string {
+	return fingerprint + "-" + strings.ToLower(name) + ":" + value
+}
 
 // HeaderFingerprint is the part of a fingerprint that all copies of a message share.
 func HeaderFingerprint(fingerprint string) string {
@@ -172,11 +177,24 @@ func HeaderFingerprint(fingerprint string) string {
 	return header
 }
 
+// HasDelivery reports whether a fingerprint says something of the message's delivery.
+func HasDelivery(fingerprint string) bool { return strings.Contains(fingerprint, "-") }
+
 // SameFingerprint reports whether two fingerprints may be those of one message. Of
-// deliveries it says nothing where only one of them is known: the row is older than the
-// account's filter, say.
+// deliveries it says nothing where only one of them is known, nor of fields with two
+// names: the configuration has changed since, say.
 func SameFingerprint(a, b string) bool {
-	headerA, deliveryA, knownA := strings.Cut(a, "-")
-	headerB, deliveryB, knownB := strings.Cut(b, "-")
-	return headerA == headerB && (!knownA || !knownB || deliveryA == deliveryB)
+	headerA, a, knownA := strings.Cut(a, "-")
+	headerB, b, knownB := strings.Cut(b, "-")
+	if headerA != headerB || !knownA || !knownB {
+		return headerA == headerB
+	}
+	deliveryA, a, _ := strings.Cut(a, "-")
+	deliveryB, b, _ := strings.Cut(b, "-")
+	if deliveryA != deliveryB {
+		return false
+	}
+	nameA, valueA, _ := strings.Cut(a, ":")
+	nameB, valueB, _ := strings.Cut(b, ":")
+	return nameA != nameB || valueA == valueB
 }

@@ -97,7 +97,10 @@ func TestDelivery(t *testing.T) {
 	of := func(raw, field string) string {
 		n := NewNormalizer(io.Discard)
 		_, _ = n.Write([]byte(raw + "Subject: a\r\n\r\nb\r\n"))
-		return n.Header().Delivery(field)
+		if field != "" {
+			return n.Header().DeliveryField(field)
+		}
+		return n.Header().Delivery()
 	}
 	const mine = "Delivered-To: leo@example.org\r\n" + received
 	for name, c := range map[string]struct {

@@ -24,17 +24,30 @@ func (h Header) Topmost(name string) (values []string) {
 }
 
 // Delivery tells copies of one message apart that were delivered to several recipients:
-// 16 hex digits of a hash over the fields above the topmost Received line, or in all of
-// the header where there is none, that name a recipient. These are the fields of this
-// name, and those that servers write: Delivered-To, X-Original-To, Envelope-To,
-// X-Rcpt-To, X-Envelope-Recipient and the like.
-func (h Header) Delivery(name string) string {
+// 16 hex digits of a hash over the fields that name a recipient (NamesRecipient), above
+// the topmost Received line, or in all of the header where there is none.
+func (h Header) Delivery() string { return h.delivery(NamesRecipient) }
+
+// DeliveryField is Delivery over the fields of one name.
+func (h Header) DeliveryField(name string) string {
+	return h.delivery(func(is string) bool { return strings.EqualFold(is, name) })
+}
+
+// NamesRecipient reports whether servers write the recipient of a delivery into fields of
+// this name: Delivered-To, X-Original-To, Envelope-To, X-Rcpt-To, X-Envelope-Recipient
+// and the like.
+func NamesRecipient(field string) bool {
+	field = strings.ToLower(field)
+	return strings.HasSuffix(field, "-to") || strings.Contains(field, "recipient") || strings.Contains(field, "rcpt")
+}
+
+func (h Header) delivery(counts func(field string) bool) string {
 	sum := sha256.New()
 	for is, value := range h.fields() {
 		if is == received {
 			break
 		}
-		if strings.EqualFold(is, name) || strings.HasSuffix(is, "-to") || strings.Contains(is, "recipient") || strings.Contains(is, "rcpt") {
+		if counts(is) {
 			_, _ = sum.Write([]byte(is + ":" + unfold(value) + "\n")) // which has no errors
 		}
 	}
