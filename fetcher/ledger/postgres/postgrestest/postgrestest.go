@@ -106,6 +106,14 @@ func (s *Server) Exec(tb testing.TB, database, statements string) {
 	check(tb, exec1(tb.Context(), s.URL(database), statements))
 }
 
+// Query reads the only row that a query in a database has.
+func (s *Server) Query(tb testing.TB, database, query string, into ...any) {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), s.URL(database))
+	check(tb, err)
+	check(tb, errors.Join(conn.QueryRow(tb.Context(), query).Scan(into...), conn.Close(tb.Context())))
+}
+
 // Stop stops the server at once, as a crash does. Go starts it again.
 func (s *Server) Stop(tb testing.TB) {
 	tb.Helper()
