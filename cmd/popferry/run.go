@@ -204,6 +204,7 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	p.warn(app.LedgerWarnings(ctx, store)...)
 	p.warn(app.CopyWarnings(ctx, store, cfg, len(names) > 0)...)
 	app.Prune(ctx, store, log.Logger)
+	keepSessions := app.KeepSessions(cfg, p.resources.Network)
 	if f.once {
 		err = p.once(ctx, cfg, store, log, f)
 	} else {
@@ -211,6 +212,9 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 			Config: cfg, Load: p.load, Accounts: names, Store: store,
 			Resources: p.resources, Log: log, Signals: signals, Version: buildVersion(), Setup: p.setupOptions(),
 		})
+	}
+	if kerr := keepSessions(); kerr != nil {
+		log.Debug("cannot keep the TLS sessions for the next run", "error", kerr)
 	}
 	if cerr := store.Close(); cerr != nil && err == nil {
 		err = fmt.Errorf("closing the ledger: %w", cerr)

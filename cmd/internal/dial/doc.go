@@ -14,6 +14,8 @@
 // With many accounts, one Network makes all Dialers. They share DNS answers for
 // half a minute, one TLS configuration for each server, and its last session: a
 // handshake that resumes it saves the certificates, and in TLS 1.2 a round trip.
+// Sessions can be handed over to the next process; they are secrets then. The
+// certificate of a session that is resumed is verified as any other.
 //
 // A server that hangs up on a ClientHello, refuses it or does not answer is tried
 // once more with a short one, see client. Behind STARTTLS this takes a new

@@ -21,6 +21,9 @@ type Network struct {
 	roots   cache[string, *x509.CertPool]
 	pairs   cache[[2]string, []tls.Certificate]
 	clients cache[setting, *client]
+	// sessions are the TLS sessions of this process, restored those of earlier ones.
+	sessions map[string]*lastSession
+	restored map[string]keptSession
 }
 
 // NewNetwork returns a Network that asks the system's resolver.
@@ -33,6 +36,9 @@ func NewNetworkWith(names *net.Resolver) *Network {
 		roots:   make(cache[string, *x509.CertPool]),
 		pairs:   make(cache[[2]string, []tls.Certificate]),
 		clients: make(cache[setting, *client]),
+
+		sessions: make(map[string]*lastSession),
+		restored: make(map[string]keptSession),
 	}
 }
 
@@ -94,6 +100,7 @@ func (n *Network) client(t TLS, name, addr string) (*client, error) {
 		if err != nil {
 			return nil, err
 		}
+		config.ClientSessionCache = n.session(setting{t, name, addr})
 		return newClient(config), nil
 	})
 }

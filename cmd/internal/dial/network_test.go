@@ -2,7 +2,9 @@ package dial
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"os"
 	"testing"
@@ -100,5 +102,115 @@ func TestConfigIsShared(t *testing.T) {
 	check(t, os.Remove(file))
 	if _, err := n.New(Target{Host: "pop.test", Port: 995, TLS: TLS{CAFile: file}}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file is gone, and the error is %v", err)
+	}
+}
+
+// nextProcess is a network that has the sessions of another one, as the next process has
+// them.
+func nextProcess(n *Network) *Network {
+	next := NewNetwork()
+	next.RestoreSessions(n.Sessions())
+	return next
+}
+
+// TestSessionIsResumedByTheNextProcess: also by the one after that, which made no
+// connection to the server; not with other settings.
+func TestSessionIsResumedByTheNextProcess(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		a := newAuthority(t)
+		cert := a.server(nil)
+		port := serve(t, greetTLS(&tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version}))
+		n := NewNetwork()
+		if n.Sessions() != nil {
+			t.Error("there are sessions before the first connection")
+		}
+		connect := func(n *Network, settings TLS) (bool, error) {
+			d, err := n.New(Target{Host: "127.0.0.1", Port: port, TLS: settings})
+			check(t, err)
+			return again(t, d)
+		}
+		settings := TLS{CAFile: a.file()}
+		for i, want := range []bool{false, true, true} {
+			if got, err := connect(n, settings); got != want || err != nil {
+				t.Errorf("%s, process %d: resumed %v, want %v; %v", tls.VersionName(version), i, got, want, err)
+			}
+			n = nextProcess(nextProcess(n))
+		}
+		for name, other := range map[string]TLS{
+			"with a pin": {Pin: pinOf(cert)}, "another name": {CAFile: settings.CAFile, ServerName: "127.0.0.1"}, "TLS 1.0": {CAFile: settings.CAFile, Min: "1.0"},
+		} {
+			if got, err := connect(nextProcess(n), other); got || err != nil {
+				t.Errorf("%s, %s: resumed %v, %v; want a whole handshake", tls.VersionName(version), name, got, err)
+			}
+		}
+	}
+}
+
+// TestRestoredSessionIsVerified: whatever the file says, a session counts for a server
+// only with the certificate that is expected now.
+func TestRestoredSessionIsVerified(t *testing.T) {
+	t.Parallel()
+	a, b := newAuthority(t), newAuthority(t)
+	cert := a.server(nil)
+	port := serve(t, greetTLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
+	n := NewNetwork()
+	target := Target{Host: "127.0.0.1", Port: port, TLS: TLS{CAFile: a.file()}}
+	d, err := n.New(target)
+	check(t, err)
+	if _, err := again(t, d); err != nil {
+		t.Fatal(err)
+	}
+	var kept map[string]keptSession
+	check(t, json.Unmarshal(n.Sessions(), &kept))
+	for settings, want := range map[TLS]Reason{
+		{CAFile: b.file()}:                      UnknownAuthority,
+		{Pin: pinOf(b.server(nil))}:             PinMismatch,
+		{CAFile: a.file(), ServerName: "other"}: NameMismatch,
+	} {
+		target.TLS = settings
+		forged := make(map[string]keptSession)
+		name := cmp.Or(settings.ServerName, target.Host)
+		for _, k := range kept {
+			forged[setting{settings, name, d.Addr()}.key()] = k
+		}
+		octets, err := json.Marshal(forged)
+		check(t, err)
+		next := NewNetwork()
+		next.RestoreSessions(octets)
+		d, err := next.New(target)
+		check(t, err)
+		if _, offered := d.tls.long.ClientSessionCache.Get(""); !offered {
+			t.Errorf("%v: the forged session is not offered, so the test shows nothing", want)
+		}
+		var bad *CertificateError
+		if _, err := again(t, d); !errors.As(err, &bad) || bad.Reason != want {
+			t.Errorf("error %v, want %v", err, want)
+		}
+	}
+}
+
+// TestOldAndBrokenSessionsDoNotCount: a file from another time or hand costs a whole
+// handshake.
+func TestOldAndBrokenSessionsDoNotCount(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"nothing":     "",
+		"no JSON":     "{",
+		"no sessions": `{"00": {"at": "` + time.Now().Format(time.RFC3339) + `", "ticket": "AAAA", "state": "AAAA"}}`,
+		"a week old":  `{"00": {"at": "` + time.Now().Add(-8*24*time.Hour).Format(time.RFC3339) + `", "ticket": "AAAA", "state": "AAAA"}}`,
+	} {
+		n := NewNetwork()
+		n.RestoreSessions([]byte(file))
+		if got := len(n.restored); (got > 0) != (name == "no sessions") {
+			t.Errorf("%s: %d sessions", name, got)
+		}
+		l := new(lastSession)
+		for _, k := range n.restored {
+			l.restore(k)
+		}
+		if _, ok := l.Get(""); ok {
+			t.Errorf("%s: there is a session", name)
+		}
 	}
 }

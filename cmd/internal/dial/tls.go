@@ -111,7 +111,6 @@ func newConfig(t TLS, name string, roots *x509.CertPool, client []tls.Certificat
 		Certificates:       client,
 		InsecureSkipVerify: true, // VerifyConnection verifies instead, see doc.go; also a resumed session
 		VerifyConnection:   v.verify,
-		ClientSessionCache: tls.NewLRUClientSessionCache(1), // there is one server
 	}, nil
 }
 

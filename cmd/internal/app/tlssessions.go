@@ -1,0 +1,71 @@
+package app
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/dial"
+	"github.com/popferry/popferry/cmd/internal/trust"
+)
+
+// maxSessionsFile is the largest file with TLS sessions that is read, in octets.
+const maxSessionsFile = 16 << 20
+
+// KeepSessions takes over the TLS sessions of the last process with this ledger, from a
+// file beside it, and returns a function that writes those of this one there. They are
+// secrets: the file is for the user who runs popferry alone, and one that anybody else
+// can read or write does not count. Nor does one that cannot be read, for nothing depends
+// on it. With a ledger that is shared, nothing is kept on this machine.
+func KeepSessions(cfg *config.Config, n *dial.Network) (write func() error) {
+	if cfg.Shared != nil {
+		return func() error { return nil }
+	}
+	path := cfg.Beside(".tls")
+	if octets, err := readPrivate(path); err == nil {
+		n.RestoreSessions(octets)
+	}
+	return func() error { return replacePrivate(path, n.Sessions()) }
+}
+
+// readPrivate reads a file that only the user can have written, and only the user can
+// read.
+func readPrivate(path string) ([]byte, error) {
+	f, err := trust.Current().Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	_, _, hasModes := trust.Owner(info) // not on Windows
+	if !info.Mode().IsRegular() || hasModes && info.Mode().Perm()&0o077 != 0 {
+		return nil, os.ErrPermission
+	}
+	return io.ReadAll(io.LimitReader(f, maxSessionsFile))
+}
+
+// replacePrivate writes a file that only the user can read; none if it would be empty.
+func replacePrivate(path string, octets []byte) error {
+	if len(octets) == 0 {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(octets)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
