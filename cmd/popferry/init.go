@@ -83,6 +83,10 @@ func (p *program) sayNext(front frontEnd, result setup.Result) {
 	v := invocation.New(p.arg0, naming(result.Config))
 	say := func(command, does string) { _, _ = fmt.Fprintf(p.stdout, "  %s\n      %s\n", v.Command(command), does) }
 	front.Say("\nNext:")
+	if service.InImage() && service.Here().Kind() == service.Compose {
+		_, _ = fmt.Fprint(p.stdout, composeNext)
+		return
+	}
 	if result.Added {
 		front.Say("  A running popferry picks up the new account by itself.")
 	} else {
@@ -102,10 +106,19 @@ func (p *program) sayNext(front frontEnd, result setup.Result) {
 	_, _ = fmt.Fprint(p.stdout, service.Setup{Program: program, Config: naming(result.Config), StateDir: stateDir()}.Commands(kind))
 }
 
+// composeNext is what the user of the container image does next.
+const composeNext = `  docker compose up -d
+      collects mail every 10 minutes; a running one picks up the new account
+  docker compose run --rm popferry init
+      adds another mailbox
+  docker compose exec popferry popferry status
+      shows how the mailboxes are
+`
+
 // naming is how a command has to be told of a configuration: "" if it looks there
 // first.
 func naming(path string) string {
-	if found, err := config.Find("", config.Env{}); err == nil && found == path && os.Getenv("POPFERRY_CONFIG") == "" {
+	if found, err := config.Find("", config.Env{}); err == nil && found == path && (os.Getenv("POPFERRY_CONFIG") == "" || service.InImage()) {
 		return ""
 	}
 	if full, err := filepath.Abs(path); err == nil {
@@ -201,5 +214,5 @@ func (p *program) pollFirst(ctx context.Context, r setup.Result) error {
 		return err
 	}
 	cfg.Log.Level = max(cfg.Log.Level, slog.LevelWarn)
-	return p.run(ctx, cfg, runFlags{once: true, verbose: true}, []string{r.Account}, daemon.Signals{})
+	return p.run(ctx, cfg, runFlags{once: true, verbose: !terminal.Is(p.stdout)}, []string{r.Account}, daemon.Signals{})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/certtest"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
 // terminalSession is a popferry that a user has started at a terminal.
@@ -151,5 +152,28 @@ func TestInitReadsLinesAsTheyAreMeant(t *testing.T) {
 		if got := strings.Contains(s.out.String(), text); got != want {
 			t.Errorf("%q is on the screen: %t, want %t:\n%s", text, got, want, s.out.String())
 		}
+	}
+}
+
+// In the container image, which has no shell, what to do next is done from outside.
+func TestInitInTheImage(t *testing.T) {
+	authority := certtest.New(t)
+	secured := &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}
+	src := testworld.POP3(t, pop3test.Options{TLS: secured, ImplicitTLS: true, Users: map[string]string{"leo@isp.test": "secret"}})
+	sink := testworld.SMTP(t, smtptest.Options{TLS: secured, Implicit: true})
+	host, port := split(t, src.Addr())
+	smtpHost, smtpPort := split(t, sink.Addr().String())
+	dir := t.TempDir()
+	testworld.Write(t, filepath.Join(dir, "secret"), "secret")
+	c := command(t, "popferry", "init", "--yes", "--address", "leo@isp.test", "--host", host, "--port", port, "--ca-file", authority.File(), "--password-file", "secret",
+		"--to", "me@inbox.test", "--smtp-host", smtpHost, "--smtp-port", smtpPort, "--smtp-tls", "implicit")
+	c.Dir = dir
+	c.Env = append(c.Environ(), "container=oci", "POPFERRY_CONFIG="+filepath.Join(dir, "popferry.yaml"), "STATE_DIRECTORY="+dir)
+	c.begin(t)
+	if err := c.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, c.out.String())
+	}
+	if got, want := c.out.String(), "Next:\n  docker compose up -d\n"; !strings.Contains(got, want) || strings.Contains(got, "cron") {
+		t.Errorf("want %q in\n%s", want, got)
 	}
 }

@@ -33,7 +33,7 @@ type program struct {
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	p := &program{stdout: stdout, stderr: stderr, arg0: os.Args[0], resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
+	p := &program{stdout: stdout, stderr: stderr, arg0: invocation.Typed(os.Args[0]), resources: app.NewResources(), console: func() terminal.Console { return terminal.NewConsole(os.Stdin) }}
 	root := &cobra.Command{
 		Use:   "popferry",
 		Short: "Collect mail from POP3 mailboxes into one inbox, by IMAP, LMTP or SMTP",

@@ -3,6 +3,7 @@
 package invocation
 
 import (
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,6 +17,15 @@ type Invocation struct {
 
 // name is what the program is called where it is installed.
 const name = "popferry"
+
+// Typed is what the user has to type for a program with this first argument: its plain
+// name, if that leads to it.
+func Typed(arg0 string) string {
+	if found, err := exec.LookPath(name); filepath.IsAbs(arg0) && err == nil && found == arg0 {
+		return name
+	}
+	return arg0
+}
 
 // New returns the invocation of a program with this first argument. That of go
 // run is a temporary file, which is no use later.

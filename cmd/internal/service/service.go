@@ -43,10 +43,14 @@ func Here() Machine {
 	return Machine{
 		OS: runtime.GOOS, Root: os.Geteuid() == 0,
 		Systemd:    exists("/run/systemd/system"), // sd_booted(3)
-		Container:  exists("/.dockerenv") || exists("/run/.containerenv"),
+		Container:  exists("/.dockerenv") || exists("/run/.containerenv") || InImage(),
 		Kubernetes: os.Getenv("KUBERNETES_SERVICE_HOST") != "",
 	}
 }
+
+// InImage reports whether this is popferry's container image, which sets this
+// (systemd.io/CONTAINER_INTERFACE): no shell is in it, and commands come from outside.
+func InImage() bool { return os.Getenv("container") == "oci" }
 
 // Kind returns the way that fits.
 func (m Machine) Kind() Kind {

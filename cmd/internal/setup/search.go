@@ -150,12 +150,12 @@ func (x *endpoint) certificateHint(failed []discover.Attempt) string {
 		wrong, ok := errors.AsType[*dial.CertificateError](f.Err)
 		return ok && wrong.Reason == dial.UnknownAuthority
 	}
-	if x.in.CAFile != "" || !slices.ContainsFunc(failed, unknown) {
+	if !slices.ContainsFunc(failed, unknown) || x.in.CAFile != "" && x.page == nil {
 		return ""
 	}
 	if x.page != nil {
 		hint := "\nIf the server is your own: popferry init, at a terminal, shows the fingerprint of its certificate and can trust exactly that one. This page cannot."
-		if x.target.Existing == nil {
+		if x.target.Existing == nil && x.in.CAFile == "" {
 			hint += " Or stop popferry, and start it with popferry run --setup --ca-file FILE, where FILE has that certificate or its authority."
 		}
 		return hint

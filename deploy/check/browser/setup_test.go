@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -24,12 +25,18 @@ import (
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
-// From a page servers are tried on the ports of mail alone, so these have them, on
-// addresses of their own.
-const (
-	pop3Host, pop3Port = "127.83.1.1", "995"
-	smtpHost, smtpPort = "127.83.1.2", "465"
+// From a page servers are tried on the ports of mail alone, so these have them.
+const pop3Port, smtpPort = "995", "465"
+
+// The servers, on addresses that no other run of this test has.
+var (
+	pop3Host   = own(1)
+	smtpHost   = own(2)
+	selfSigned = own(3) // a POP3 server whose certificate nobody has signed
 )
+
+// own is an address of this machine alone (RFC 5735 section 3), for this process.
+func own(n int) string { return fmt.Sprintf("127.83.%d.%d", os.Getpid()%250+1, n) }
 
 // newcomer is a user who sets popferry up between two servers.
 type newcomer struct {
@@ -47,7 +54,9 @@ func newNewcomer(t *testing.T, sc screen) *newcomer {
 	dir := t.TempDir()
 	authority := filepath.Join(dir, "ca.pem")
 	certificate := certificates(t, authority)
-	pop := pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret", "leo@isp.example": "secret"}, TLS: certificate, ImplicitTLS: true})
+	users := map[string]string{"leo": "secret", "leo@isp.example": "secret"}
+	pop := pop3test.NewServer(pop3test.Options{Users: users, TLS: certificate, ImplicitTLS: true})
+	refused := pop3test.NewServer(pop3test.Options{Users: users, TLS: certificates(t, filepath.Join(dir, "another.pem")), ImplicitTLS: true})
 	for i := range 12 {
 		pop.Add("leo@isp.example", pop3test.Message{UID: fmt.Sprint("uid-", i), Octets: fmt.Appendf(nil, "From: anna@example.org\r\nSubject: %d\r\nMessage-ID: <%[1]d@example.org>\r\n\r\nHello.\r\n", i)})
 	}
@@ -56,6 +65,9 @@ func newNewcomer(t *testing.T, sc screen) *newcomer {
 		t.Cleanup(func() { _ = sink.Close() })
 		if err = pop.Listen(net.JoinHostPort(pop3Host, pop3Port)); err == nil {
 			t.Cleanup(func() { _ = pop.Close() })
+			if err = refused.Listen(net.JoinHostPort(selfSigned, pop3Port)); err == nil {
+				t.Cleanup(func() { _ = refused.Close() })
+			}
 		}
 	}
 	switch {
@@ -88,8 +100,8 @@ func certificates(t *testing.T, file string) *tls.Config {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, IPAddresses: []net.IP{net.ParseIP(pop3Host), net.ParseIP(smtpHost)},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a home server"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, IPAddresses: []net.IP{net.ParseIP(pop3Host), net.ParseIP(smtpHost), net.ParseIP(selfSigned)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -156,15 +168,19 @@ const accessible = `(() => {
 	return wrong.join("; ");
 })()`
 
-// TestSetUp goes the way of a new user, from the code to forwarded mail, with the
-// keyboard alone; then the mailbox is tested, paused and removed.
-func TestSetUp(t *testing.T) {
-	for _, sc := range []screen{
+func setupScreens() []screen {
+	return []screen{
 		{name: "light", width: 1200, height: 900},
 		{name: "dark", dark: true, width: 1200, height: 900, noScripts: true},
 		{name: "narrow", width: 390, height: 800, noScripts: true},
 		{name: "narrow-dark", dark: true, width: 390, height: 800, noScripts: true},
-	} {
+	}
+}
+
+// TestSetUp goes the way of a new user, from the code to forwarded mail, with the
+// keyboard alone; then the mailbox is tested, paused and removed.
+func TestSetUp(t *testing.T) {
+	for _, sc := range setupScreens() {
 		t.Run(sc.name, func(t *testing.T) {
 			n := newNewcomer(t, sc)
 			began := time.Now()
@@ -177,7 +193,11 @@ func TestSetUp(t *testing.T) {
 			n.asked("POP3 server")
 			n.looks("3-server", sc)
 			n.types(pop3Host + ":6379" + kb.Enter)
-			n.answers("POP3 server", pop3Host)
+			n.answers("POP3 server", selfSigned)
+			n.asked("POP3 server")
+			n.says(selfSigned+":995", "not signed by a trusted authority", "sha256:", "popferry init, at a terminal, shows the fingerprint")
+			n.looks("3-certificate", sc)
+			n.types(pop3Host + kb.Enter)
 			n.answers("Password at "+pop3Host, "wrong")
 			n.asked("Try again with another")
 			n.looks("4-wrong", sc)
@@ -204,6 +224,42 @@ func TestSetUp(t *testing.T) {
 			defer n.mu.Unlock()
 			if len(n.problems) > 0 {
 				t.Errorf("the browser reports %q, want nothing", n.problems)
+			}
+		})
+	}
+}
+
+// says checks that the page has some words.
+func (n *newcomer) says(words ...string) {
+	n.Helper()
+	text := n.text("main")
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			n.Errorf("want %q in\n%s", w, text)
+		}
+	}
+}
+
+// TestInboxThatRewritesSenders: at a provider that makes mail from others its user's
+// own, the page proposes another way before it tries a server or asks for a password.
+func TestInboxThatRewritesSenders(t *testing.T) {
+	for _, sc := range setupScreens() {
+		t.Run(sc.name, func(t *testing.T) {
+			n := newNewcomer(t, sc)
+			n.exit = 1 // nothing is set up
+			n.open("/")
+			n.run(chromedp.WaitVisible("#code:focus", chromedp.ByQuery))
+			n.types(n.code + kb.Enter)
+			n.asked("Mail address of the mailbox")
+			n.types("leo@isp.example" + kb.Tab + "me@gmail.com" + kb.Enter)
+			n.answers("POP3 server", pop3Host)
+			n.answers("Password at "+pop3Host, "secret")
+			n.asked("How should mail get into this inbox?")
+			n.says("The SMTP server of Gmail replaces the From address of mail from others", "IMAP puts each message into the inbox as its sender wrote it")
+			n.looks("rewrites", sc)
+			n.click("button[name=stop]")
+			if got := n.text("[role=alert]"); got != "Stopped. Nothing was changed." {
+				t.Errorf("stopped: %q", got)
 			}
 		})
 	}

@@ -37,6 +37,7 @@ type site struct {
 	*testing.T
 	program, config, url string
 	log                  *lockedBuffer
+	exit                 int // code with which popferry ends when it is told to
 }
 
 // lockedBuffer is a bytes.Buffer for several goroutines.
@@ -113,8 +114,8 @@ func (s *site) start(args ...string) {
 		if err := daemon.Process.Signal(os.Interrupt); err != nil {
 			t.Error(err)
 		}
-		if err := daemon.Wait(); err != nil {
-			t.Errorf("the daemon: %v, want exit 0", err)
+		if err := daemon.Wait(); daemon.ProcessState.ExitCode() != s.exit {
+			t.Errorf("the daemon: %v, want exit %d", err, s.exit)
 		}
 		if t.Failed() {
 			t.Logf("the daemon's log:\n%s", s.log)
