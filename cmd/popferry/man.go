@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
@@ -15,11 +17,60 @@ import (
 	"github.com/popferry/popferry/deploy/docs"
 )
 
-// seeAlso stands in popferry(1), below the description.
-const seeAlso = `
+// manualSections stand in popferry(1), below the description; %s are the commands.
+const manualSections = `
 
-Exit codes and signals are in popferry-exit-codes(7), the guarantees in popferry-guarantees(7), what happens when
-something fails in popferry-failures(7), and the configuration in popferry.yaml(5). popferry help lists all pages.`
+The guarantees are in popferry-guarantees(7), and what happens when something fails in popferry-failures(7).
+
+# COMMANDS
+
+%s
+# EXIT STATUS
+
+**0**: done, also if there is no new mail, or mail is held.
+
+**75**: some account or message has to be tried again.
+
+**78**: the configuration is wrong, or does not match the ledger.
+
+**64**: the command line is wrong.
+
+**1**: any other failure.
+
+popferry-exit-codes(7) has the details.
+
+# SIGNALS
+
+**popferry run** stops after the deliveries in progress on TERM and INT, and at once on a second one. On HUP it reads the
+configuration again, on USR1 it polls all accounts.
+
+# FILES
+
+**~/.config/popferry/popferry.yaml**, **/etc/popferry/popferry.yaml**: the configuration, unless $POPFERRY_CONFIG or
+**--config** names another file.
+
+**~/.local/state/popferry/popferry.db**: the ledger of what was forwarded, unless **state** in the configuration names
+another one.
+
+# EXAMPLES
+
+Set up a mailbox, then poll it every 10 minutes:
+
+    popferry init
+    popferry run
+
+In a crontab:
+
+    */10 * * * * popferry run --once --quiet
+
+See what waits, and send it now:
+
+    popferry messages --state held
+    popferry retry isp --state held
+`
+
+// manualReferences are added to SEE ALSO of popferry(1).
+const manualReferences = "popferry.yaml(5), popferry-exit-codes(7), popferry-guarantees(7), popferry-failures(7), "
 
 // manCommand writes the manual pages that packages install. It is hidden: users
 // of a package have the pages already.
@@ -35,15 +86,49 @@ func (p *program) manCommand() *cobra.Command {
 			}
 			root := c.Root()
 			root.DisableAutoGenTag = true
-			root.Long += seeAlso
+			root.Long += fmt.Sprintf(manualSections, listed(root))
 			date := manualDate()
 			header := &doc.GenManHeader{Section: "1", Date: &date, Source: "popferry " + buildVersion(), Manual: "popferry"}
-			if err := errors.Join(doc.GenManTree(root, header, args[0]), writeTopics(args[0])); err != nil {
+			if err := errors.Join(doc.GenManTree(root, header, args[0]), polish(args[0]), writeTopics(args[0])); err != nil {
 				return fmt.Errorf("writing the manual pages: %w", err)
 			}
 			return nil
 		},
 	}
+}
+
+// listed are the commands as a list for the manual.
+func listed(root *cobra.Command) string {
+	var b strings.Builder
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(&b, "**%s**: %s\n\n", c.Name(), c.Short)
+		}
+	}
+	return b.String()
+}
+
+// polish corrects what cobra makes of the commands: a switch has no value that anybody
+// would type, and popferry(1) refers to more than its commands.
+func polish(dir string) error {
+	paths, err := filepath.Glob(filepath.Join(dir, "popferry*.1"))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text = bytes.ReplaceAll(text, []byte("[=false]"), nil)
+		if filepath.Base(path) == "popferry.1" {
+			text = bytes.Replace(text, []byte(".SH SEE ALSO\n"), []byte(".SH SEE ALSO\n"+manualReferences), 1)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // manual pages are for everybody
+			return err
+		}
+	}
+	return nil
 }
 
 // topics are the pages of the reference, for `popferry help PAGE`. cobra lists

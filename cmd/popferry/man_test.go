@@ -32,3 +32,28 @@ func TestHelpPrintsEachPage(t *testing.T) {
 		}
 	}
 }
+
+// TestManual: popferry(1) has the sections that man-pages(7) names.
+func TestManual(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if code := run(t.Context(), []string{"man", dir}, os.Stderr, os.Stderr); code != exitOK {
+		t.Fatalf("man exits with %d, want %d", code, exitOK)
+	}
+	manual, err := os.ReadFile(filepath.Join(dir, "popferry.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(`\-`, "-", `\fB`, "", `\fP`, "").Replace(string(manual))
+	for _, want := range []string{".SH COMMANDS", ".SH EXIT STATUS", ".SH SIGNALS", ".SH FILES", ".SH EXAMPLES", ".SH SEE ALSO\npopferry.yaml(5), ", "init: Set up a mailbox", "popferry retry isp --state held"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+	}
+	for _, path := range []string{"popferry.1", "popferry-run.1"} {
+		page, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil || bytes.Contains(page, []byte("=false")) {
+			t.Errorf("%s: %v, or a switch with a value", path, err)
+		}
+	}
+}
