@@ -20,7 +20,7 @@ func TestFilterIsSwitchedOnWhereUIDsAreNumbers(t *testing.T) {
 	for name, noTop := range map[string]bool{"TOP": false, "no TOP": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pop := popHandler(numbersAsUIDs)
+			pop := numbersAsUIDs
 			if noTop {
 				pop = func(s *pop3test.Session, verb, arg string) bool {
 					return withoutTop(s, verb, arg) || numbersAsUIDs(s, verb, arg)

@@ -25,14 +25,14 @@ func TestLateOutcomeWhileTheLeaseIsTaken(t *testing.T) {
 	f.cut(f.name)
 	conn, err := pgx.Connect(t.Context(), f.url)
 	f.must(err)
-	defer conn.Close(t.Context()) //nolint:errcheck // of the test
+	defer conn.Close(t.Context())
 	tx, err := conn.Begin(t.Context())
 	f.must(err)
 	_, err = tx.Exec(t.Context(), "LOCK TABLE popferry.holders IN ACCESS EXCLUSIVE MODE") // it is asked in between
 	f.must(err)
 	watch, err := pgx.Connect(t.Context(), f.url) // what a transaction sees of others stays the same
 	f.must(err)
-	defer watch.Close(t.Context()) //nolint:errcheck // of the test
+	defer watch.Close(t.Context())
 	taken := make(chan error, 1)
 	var next ledger.Lease
 	go func() {
@@ -115,7 +115,7 @@ func TestTableThatIsLocked(t *testing.T) {
 	f.must(l.Put(t.Context(), r))
 	conn, err := pgx.Connect(t.Context(), f.url)
 	f.must(err)
-	defer conn.Close(t.Context()) //nolint:errcheck // of the test
+	defer conn.Close(t.Context())
 	tx, err := conn.Begin(t.Context())
 	f.must(err)
 	_, err = tx.Exec(t.Context(), "LOCK TABLE popferry.messages IN ACCESS EXCLUSIVE MODE")
