@@ -164,7 +164,7 @@ func KindOf(err error) Kind {
 		return Replaced
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect):
 		return Other // the caller's
-	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, ErrGone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, ErrGone), errors.Is(err, pgconn.ErrConnClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Away
 	default:
 		return Other

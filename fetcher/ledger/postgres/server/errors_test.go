@@ -24,6 +24,7 @@ func TestKindOf(t *testing.T) {
 	}{
 		"closed by the server in an answer":  {fmt.Errorf("failed to receive message: %w", io.ErrUnexpectedEOF), server.Away, true},
 		"closed by the server between two":   {io.EOF, server.Away, true},
+		"closed before the next question":    {fmt.Errorf("migrate the ledger: %w", pgconn.ErrConnClosed), server.Away, true},
 		"reset":                              {&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, server.Away, true},
 		"shut down (57P01)":                  {&pgconn.PgError{Code: "57P01"}, server.Away, true},
 		"a standby (25006)":                  {&pgconn.PgError{Code: "25006"}, server.ReadOnly, true},
