@@ -248,7 +248,10 @@ func TestInboxThatRewritesSenders(t *testing.T) {
 			n := newNewcomer(t, sc)
 			n.exit = 1 // nothing is set up
 			n.open("/")
-			n.run(chromedp.WaitVisible("#code:focus", chromedp.ByQuery))
+			n.await("the focus", func() (focused bool) {
+				n.run(chromedp.Evaluate(`document.activeElement.id == "code"`, &focused))
+				return focused
+			})
 			n.types(n.code + kb.Enter)
 			n.asked("Mail address of the mailbox")
 			n.types("leo@isp.example" + kb.Tab + "me@gmail.com" + kb.Enter)
