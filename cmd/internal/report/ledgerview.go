@@ -88,6 +88,7 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 		list = append(list, web.Account{
 			Progress: progress,
 			ID:       a.ID, Name: c.Name, Enabled: c.Enabled,
+			Source: c.Username + " at " + c.Host, Forward: c.Forward, Endpoint: c.Endpoint,
 			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a), NotBefore: a.NotBefore,
 			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
 			TokenEnds: c.Secret.Ends(),
@@ -108,7 +109,7 @@ func (v *LedgerView) Destinations(ctx context.Context) (list []web.Destination, 
 	}
 	for _, d := range cfg.Forward {
 		route := r.destination(d)
-		list = append(list, web.Destination{Name: d.Name, TokenEnds: d.Secret.Ends(), NotBefore: route.NotBefore, Cause: route.Cause})
+		list = append(list, web.Destination{Name: d.Name, Endpoint: d.Endpoint(), TokenEnds: d.Secret.Ends(), NotBefore: route.NotBefore, Cause: route.Cause})
 	}
 	return list, nil
 }

@@ -60,6 +60,7 @@ type statusView struct {
 	// LoggedIn shows the buttons, CanLogIn the way to them.
 	LoggedIn, CanLogIn bool
 	CanSetUp           bool // mailboxes
+	Down               downViews
 	Accounts           []accountView
 	Earlier, Later     string // links to more accounts, "" for none
 	SignIns            []signInView
@@ -112,6 +113,11 @@ func (h *Handler) read(r *http.Request, visitor verdict) (*statusView, error) {
 	if err != nil {
 		return nil, err
 	}
+	destinations, err := h.Ledger.Destinations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.Down = newDownViews(destinations, accounts, v.LoggedIn)
 	v.Health, v.Headline = headline(accounts, len(signIns))
 	for _, s := range signIns {
 		v.SignIns = append(v.SignIns, newSignInView(s, v.LoggedIn, now))
@@ -128,6 +134,9 @@ func (h *Handler) read(r *http.Request, visitor verdict) (*statusView, error) {
 	changeable := h.changeable(r, v)
 	for _, a := range accounts {
 		view := newAccountView(a, newChart(byAccount[a.ID], now), v.LoggedIn, now)
+		if v.Down.explains(a) {
+			view.Problem = &problem{What: "Its destination, " + a.Forward + ", fails: see above"}
+		}
 		view.CanChange = slices.Contains(changeable, a.Name)
 		v.Accounts = append(v.Accounts, view)
 	}

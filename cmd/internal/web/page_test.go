@@ -288,3 +288,23 @@ func TestSignInsOnThePage(t *testing.T) {
 		t.Error("there is a list of sign-ins, and none to repeat")
 	}
 }
+
+// A destination that fails is shown once, with its address only to those who have
+// logged in, and not in the words of each account.
+func TestPageGroupsByDestination(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	down := ledger.Cause{Code: "network", Text: "dial tcp 192.0.2.1:587: connection refused"}
+	s.ledger.forward = []web.Destination{{Name: "main", Endpoint: "smtp smtp.example.org:587", Cause: down}, {Name: "other"}}
+	s.ledger.accounts = []web.Account{
+		{ID: 1, Name: "isp", Enabled: true, Source: "leo at pop.example.net", Forward: "main", Endpoint: "smtp smtp.example.org:587", Failures: 1, Cause: down},
+		{ID: 2, Name: "club", Enabled: true, Source: "leo at pop.club.example", Forward: "main", Endpoint: "smtp smtp.example.org:587", Failures: 1, Cause: down},
+		{ID: 3, Name: "work", Enabled: true, Source: "leo at pop.work.example", Forward: "other"},
+	}
+	_, page := s.get("/")
+	for text, want := range map[string]int{"The destination main fails": 1, "2 accounts wait for it": 1, "Its destination, main, fails: see above": 2, "192.0.2.1": 0, "smtp.example.org": 0, "pop.example.net": 0} {
+		if got := strings.Count(page, text); got != want {
+			t.Errorf("%q is there %d times, want %d:\n%s", text, got, want, page)
+		}
+	}
+}

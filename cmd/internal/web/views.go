@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -23,6 +24,7 @@ type accountView struct {
 	Numbers                     []number
 	Chart                       chart
 	Problem                     *problem
+	Way                         string // from where to where; "" before a login
 }
 
 // number is a count with what it counts.
@@ -46,6 +48,9 @@ func newAccountView(a Account, c chart, loggedIn bool, now time.Time) accountVie
 		LastPoll: newTimeView(a.LastPoll, now), LastSuccess: newTimeView(a.LastSuccess, now), Next: newTimeView(a.NextPoll, now),
 		Overdue: !a.NextPoll.IsZero() && now.After(a.NextPoll),
 	}
+	if loggedIn && a.Source != "" {
+		v.Way = a.Source + " → " + a.Forward + " (" + a.Endpoint + ")"
+	}
 	v.Health, v.Word = healthOf(a)
 	put := func(n int, word, class string) {
 		if n > 0 || class == "always" {
@@ -65,6 +70,46 @@ func newAccountView(a Account, c chart, loggedIn bool, now time.Time) accountVie
 		}
 	}
 	return v
+}
+
+// downView is a destination that fails. Where and Evidence are empty before a login.
+type downView struct {
+	Name, Where, What, Remedy, Evidence string
+	Accounts                            int // that wait for it
+
+	cause ledger.Cause
+}
+
+type downViews []downView
+
+// newDownViews returns the destinations for whose failures accounts wait.
+func newDownViews(destinations []Destination, accounts []Account, loggedIn bool) (list downViews) {
+	for _, d := range destinations {
+		k := cause.ByCode(d.Cause.Code)
+		v := downView{Name: d.Name, What: k.What, Remedy: k.Remedy, cause: d.Cause}
+		for _, a := range accounts {
+			if v.explains(a) {
+				v.Accounts++
+			}
+		}
+		if loggedIn {
+			v.Where, v.Evidence = d.Endpoint, printable.Text(d.Cause.Text)
+		}
+		if v.Accounts > 0 {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// explains reports whether an account fails for this alone.
+func (v downView) explains(a Account) bool {
+	return a.Enabled && v.cause.Code != "" && a.Forward == v.Name && a.Cause == v.cause
+}
+
+// explains reports whether one of them does.
+func (list downViews) explains(a Account) bool {
+	return slices.ContainsFunc(list, func(v downView) bool { return v.explains(a) })
 }
 
 // signInView is a sign-in that the user has to do something about. User and Evidence

@@ -14,6 +14,9 @@ type Account struct {
 	ID          int64
 	Name        string
 	Enabled     bool
+	Source      string // user name and host
+	Forward     string // name of its destination
+	Endpoint    string // where that is
 	LastPoll    time.Time
 	LastSuccess time.Time
 	NextPoll    time.Time // after the end of a back-off
@@ -29,6 +32,7 @@ type Account struct {
 // Destination is what is known about a configured destination.
 type Destination struct {
 	Name      string
+	Endpoint  string    // where it is
 	TokenEnds time.Time // when the access token that was used last expires; zero: not known
 	NotBefore time.Time // the end of its back-off; in the past: it waits for none
 	Cause     ledger.Cause
