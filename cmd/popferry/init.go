@@ -90,7 +90,7 @@ func (p *program) sayNext(front frontEnd, result setup.Result) {
 	if result.Added {
 		front.Say("  A running popferry picks up the new account by itself.")
 	} else {
-		say("run", "collects mail every 10 minutes, until you stop it, and notes in\n      "+result.Ledger+"\n      what it has forwarded")
+		say("run", "collects mail every 10 minutes, until you stop it; its ledger is\n      "+result.Ledger)
 	}
 	say("init", "adds another mailbox")
 	if result.Added {

@@ -48,13 +48,13 @@ func Wrap(line string, width, used, hang int) string {
 }
 
 // breakPoint returns the offset of the last space within room columns, or else
-// of the first one after that; it is never before the first word. -1: there is
-// none.
+// of the first one after that; it is never before the first word, nor before a unit
+// such as s at the end of the line. -1: there is none.
 func breakPoint(line string, room int) int {
 	best, column, begun := -1, 0, false
 	end := len(strings.TrimRight(line, " "))
 	for at, r := range line[:end] {
-		if r == ' ' && begun && (best < 0 || column <= room) {
+		if r == ' ' && begun && (end-at > 2 || best < 0) && (best < 0 || column <= room) {
 			best = at
 		}
 		begun = begun || r != ' '

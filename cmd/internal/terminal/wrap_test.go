@@ -20,6 +20,7 @@ func TestWrapText(t *testing.T) {
 		"several lines":       {30, "short\nand one that is longer than thirty", "short\nand one that is longer than\nthirty"},
 		"letters, not octets": {30, "ßßßßßßßßß ßßßßßßßßß ßßßßßßßßßß", "ßßßßßßßßß ßßßßßßßßß ßßßßßßßßßß"},
 		"a question":          {30, "Forward all the mail there is? ", "Forward all the mail there\nis? "},
+		"a unit":              {30, "leo: 12 forwarded, and now 0.1 s", "leo: 12 forwarded, and now\n0.1 s"},
 		"blanks alone":        {30, "                                        ", "                                        "},
 		"nothing":             {30, "", ""},
 	} {
