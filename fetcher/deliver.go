@@ -87,7 +87,7 @@ func (s *session) trace(rec *ledger.Record, h message.Header) {
 	if s.byOctets(h) {
 		digest = rec.Digest
 	}
-	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, rec.Fingerprint, digest)
+	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, s.twins(rec), rec.Fingerprint, digest)
 	rec.FirstAttempt = s.Now().Truncate(time.Second)
 }
 

@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
@@ -362,6 +363,26 @@ func (s *session) hasCopy(uid string, generation int) bool {
 		}
 	}
 	return len(s.prefixes) > 0 && s.prefixes[retained.Prefix(s.ID, uid, generation)]
+}
+
+// twins is how many rows had the fingerprint of a new message before this session. One of
+// them may have had its UID and number, and so its trace, until the server renumbered.
+func (s *session) twins(rec *ledger.Record) int {
+	if rec.ID != 0 {
+		return 0
+	}
+	hash := func(fingerprint string) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(fingerprint)) // never fails (hash.Hash)
+		return h.Sum64()
+	}
+	if s.alike == nil {
+		s.alike = make(map[uint64]int)
+		for _, k := range s.view.Known.All() {
+			s.alike[hash(k.Fingerprint)]++
+		}
+	}
+	return s.alike[hash(rec.Fingerprint)]
 }
 
 // retire keeps a row's number from being used again in this session, once the row

@@ -432,3 +432,26 @@ func TestHeadersThatChangeShowNoBackup(t *testing.T) {
 		t.Error("no header was asked for: this tests nothing")
 	}
 }
+
+// After the server has renumbered, a copy comes under the UID that its twin had. Both are
+// forwarded, and each has a trace of its own: else the one would be taken for the other,
+// in the inbox or where messages in doubt are looked for.
+func TestTwinUnderTheUIDThatItsTwinHad(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.addUnder("1", octetsOf("m1"))
+	f.poll()
+	f.renumber()
+	f.pollEvery12Hours(1, false)
+	f.addUnder("1", octetsOf("m1"))
+	f.pollEvery12Hours(1, false)
+	f.wantArrived("m1", "m1")
+	traces := make(map[string]bool)
+	for _, m := range f.smtp.Messages() {
+		trace, _ := withoutTrace(m)
+		traces[trace] = true
+	}
+	if len(traces) != 2 {
+		t.Errorf("got the traces %v, want two", traces)
+	}
+}

@@ -19,11 +19,11 @@ import (
 const traceName = "x-popferry-trace"
 
 // TraceID is the id of a message of a mailbox, by its UID, generation and fingerprint,
-// and where those may not tell it from others by its digest, too. So a ledger that has
-// lost its row gives it the same id again.
-func (o Origin) TraceID(uid string, generation int, fingerprint, digest string) string {
+// by how many others have that fingerprint, and where all that may not tell it from
+// others by its digest, too. So a ledger that has lost its row gives it the same id again.
+func (o Origin) TraceID(uid string, generation, twins int, fingerprint, digest string) string {
 	h := sha256.New()
-	for _, part := range []string{o.mark(), uid, strconv.Itoa(generation), fingerprint, digest} {
+	for _, part := range []string{o.mark(), uid, strconv.Itoa(generation), strconv.Itoa(twins), fingerprint, digest} {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(part), part) // never fails (hash.Hash)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:10])

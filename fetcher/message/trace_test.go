@@ -99,14 +99,14 @@ func TestTraceID(t *testing.T) {
 	moved, other := origin, origin
 	moved.Account, moved.Host = "renamed", "POP.example.net"
 	other.Username = "mia"
-	id := origin.TraceID("1", 0, "print", "")
-	if again := moved.TraceID("1", 0, "print", ""); again != id || len(id) != 20 {
+	id := origin.TraceID("1", 0, 0, "print", "")
+	if again := moved.TraceID("1", 0, 0, "print", ""); again != id || len(id) != 20 {
 		t.Errorf("the same mailbox gives %s, then %s; want the same 20 digits", id, again)
 	}
 	seen := map[string]bool{id: true}
 	for _, next := range []string{
-		other.TraceID("1", 0, "print", ""), origin.TraceID("2", 0, "print", ""), origin.TraceID("1", 1, "print", ""), origin.TraceID("1", 0, "other", ""),
-		origin.TraceID("1", 0, "print", "digest"), origin.TraceID("10", 0, "print", ""), origin.TraceID("1", 0, "", "print"),
+		other.TraceID("1", 0, 0, "print", ""), origin.TraceID("2", 0, 0, "print", ""), origin.TraceID("1", 1, 0, "print", ""), origin.TraceID("1", 0, 1, "print", ""), origin.TraceID("1", 0, 0, "other", ""),
+		origin.TraceID("1", 0, 0, "print", "digest"), origin.TraceID("10", 0, 0, "print", ""), origin.TraceID("1", 0, 0, "", "print"),
 	} {
 		if seen[next] {
 			t.Errorf("another message has the id %s, too", next)
