@@ -77,7 +77,9 @@ func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 			}
 		}
 	}()
-	err = daemon.Run(ctx, daemon.Options{
+	stop := daemon.WatchStop(ctx)
+	defer stop.Close()
+	err = daemon.Run(stop, daemon.Options{
 		Config: cfg, Load: load, Store: store, Resources: p.resources,
 		Log: app.NewLog(p.stderr, cfg.Log), Signals: signals, Version: buildVersion(),
 	})

@@ -282,6 +282,26 @@ func TestDatabaseIsAwayAtTheStart(t *testing.T) {
 	}
 }
 
+// TestToldToEndWhileTheLedgerIsOpened: a daemon ends then, too.
+func TestToldToEndWhileTheLedgerIsOpened(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.Start(t)
+	config, sink := replicasOn(t, database.New(t), pop3test.Options{}, "one")
+	database.Await(t, "nobody") // so that the tables are not there yet
+	p := start(t, build(t), "run", "--config", config)
+	database.Until(t, "popferry makes its tables", "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')")
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	database.Await(t, "")
+	if err := p.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, p.out.String())
+	}
+	if n := len(sink.Messages()); n != 0 {
+		t.Errorf("%d messages arrived after it was told to end, want none", n)
+	}
+}
+
 // TestStateCopy: a ledger goes from a file to a database and back, with its retained
 // copies, quarantine and sign-ins. Nothing is sent twice, and the old place says where
 // it went.

@@ -197,7 +197,12 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	log := p.setupOutput(cfg, f)
 	defer p.resources.Tracker.Stop()
 	p.warn(cfg.Warnings...)
-	store, err := openForRun(ctx, cfg, log.Logger, f.once)
+	var stop *daemon.Stop // a daemon's, from the beginning: a signal comes once
+	if !f.once {
+		stop = daemon.WatchStop(ctx)
+		defer stop.Close()
+	}
+	store, err := openForRun(ctx, cfg, log.Logger, stop)
 	if store == nil {
 		return err
 	}
@@ -208,7 +213,7 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	if f.once {
 		err = p.once(ctx, cfg, store, log, f)
 	} else {
-		err = daemon.Run(ctx, daemon.Options{
+		err = daemon.Run(stop, daemon.Options{
 			Config: cfg, Load: p.load, Accounts: names, Store: store,
 			Resources: p.resources, Log: log, Signals: signals, Version: buildVersion(), Setup: p.setupOptions(),
 		})
@@ -222,14 +227,12 @@ func (p *program) run(ctx context.Context, cfg *config.Config, f runFlags, names
 	return err
 }
 
-// openForRun opens the ledger. A daemon waits for a database that is away; nil
-// without an error means that it was told to stop meanwhile.
-func openForRun(ctx context.Context, cfg *config.Config, log *slog.Logger, once bool) (ledger.Store, error) {
-	if once {
+// openForRun opens the ledger. A daemon, which has a stop, waits for a database that is
+// away; nil without an error means that it was told to stop meanwhile.
+func openForRun(ctx context.Context, cfg *config.Config, log *slog.Logger, stop *daemon.Stop) (ledger.Store, error) {
+	if stop == nil {
 		return app.OpenLedger(ctx, cfg)
 	}
-	stop := daemon.WatchStop(ctx)
-	defer stop.Close()
 	return app.AwaitLedger(stop.Context, stop.Stopping, cfg, log)
 }
 

@@ -63,12 +63,13 @@ type daemon struct {
 	cfg     *config.Config // of the generation that was started last
 }
 
-// Run polls on schedule until ctx ends or a signal stops it. A new configuration
-// takes over from the old one as a restart would, but the ledger stays open:
-// polls finish what they have begun, and the new schedule does the rest.
-func Run(ctx context.Context, o Options) error {
-	stop := WatchStop(ctx)
-	defer stop.Close()
+// Run polls on schedule until it is stopped. A new configuration takes over from the
+// old one as a restart would, but the ledger stays open: polls finish what they have
+// begun, and the new schedule does the rest.
+func Run(stop *Stop, o Options) error {
+	if stop.Begun() { // while the ledger was being opened
+		return context.Cause(stop.Context)
+	}
 	d := newDaemon(stop, o)
 	defer d.http.close()
 	defer d.desk.Close()

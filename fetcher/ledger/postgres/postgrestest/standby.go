@@ -63,6 +63,15 @@ func (s *Server) Promote(tb testing.TB) {
 	s.Exec(tb, "postgres", "SELECT pg_promote()")
 }
 
+// Await has the server wait for these standbys at each commit, as
+// synchronous_standby_names does; "": for none.
+func (s *Server) Await(tb testing.TB, standbys string) {
+	tb.Helper()
+	s.Exec(tb, "postgres", fmt.Sprintf("ALTER SYSTEM SET synchronous_standby_names = '%s'", standbys))
+	s.Exec(tb, "postgres", "SELECT pg_reload_conf()")
+	s.Until(tb, "the setting is in force", fmt.Sprintf("SELECT current_setting('synchronous_standby_names') = '%s'", standbys))
+}
+
 // Until waits until a query is answered with true.
 func (s *Server) Until(tb testing.TB, what, query string) {
 	tb.Helper()
