@@ -25,7 +25,8 @@ const (
 )
 
 // TestReplicasInChaos: four popferrys share a database, and they are killed, stopped,
-// told to end and cut off from it, and it goes away itself. All mail arrives, nothing
+// told to end and cut off from it, and it goes away itself. In a minute or more it also
+// fails over to a synchronous standby. All mail arrives, nothing
 // comes more often than it was tried, no popferry deletes in a mailbox that is another
 // one's, and all mailboxes are polled while the database and most of the four are well.
 // For ten minutes:
@@ -49,7 +50,7 @@ type misfortune struct {
 // misfortunes are all of them. Each lasts for a part of the test, and for some time
 // that a machine would really need.
 func misfortunes() []misfortune {
-	return []misfortune{
+	list := []misfortune{
 		{"killed", func(c *chaos) (func(), time.Duration) {
 			r := c.any()
 			r.kill()
@@ -80,6 +81,13 @@ func misfortunes() []misfortune {
 			return func() { c.database.Go(c.T) }, c.between(500*time.Millisecond, 10*time.Second)
 		}},
 	}
+	if failsOver() {
+		list = append(list, misfortune{"failed over", func(c *chaos) (func(), time.Duration) {
+			c.database.Stop(c.T)
+			return c.failOver, c.between(500*time.Millisecond, 10*time.Second)
+		}})
+	}
+	return list
 }
 
 // chaos is the whole of it.

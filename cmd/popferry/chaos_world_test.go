@@ -29,7 +29,8 @@ import (
 type chaosWorld struct {
 	*testing.T
 	database *postgrestest.Server
-	down     bool // the database
+	standby  *postgrestest.Server // has all that the database has confirmed; nil: there is none
+	down     bool                 // the database
 	source   *pop3test.Server
 	sink     *smtptest.Server
 	replicas []*chaosReplica
@@ -58,11 +59,37 @@ func newChaosWorld(t *testing.T) *chaosWorld {
 	}
 	t.Cleanup(func() { _ = w.source.Close() })
 	ledger := w.database.New(t)
+	if failsOver() {
+		w.follow()
+	}
 	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	for range chaosReplicas {
 		w.replicas = append(w.replicas, w.newReplica(newLine(t, proxies, ledger)))
 	}
 	return w
+}
+
+// failsOver reports whether the test has time for a standby: after the database has
+// been away, commits wait until a standby is there again.
+func failsOver() bool { return *chaosFor >= time.Minute }
+
+// follow gives the database a standby that it waits for at each commit.
+func (w *chaosWorld) follow() {
+	w.Helper()
+	w.standby = w.database.Standby(w.T)
+	w.database.Await(w.T, "standby")
+}
+
+// failOver makes the standby the database, and gives it a standby.
+func (w *chaosWorld) failOver() {
+	w.Helper()
+	w.database = w.standby
+	w.database.Promote(w.T)
+	w.database.Await(w.T, "") // before its standby is made, nobody could answer
+	for _, r := range w.replicas {
+		r.line.lead(w.T, fmt.Sprintf("%s:%d", w.database.Host, w.database.Port))
+	}
+	w.follow()
 }
 
 // watch notes when each mailbox is polled.
@@ -234,8 +261,11 @@ func (r *chaosReplica) tail() string {
 
 // line is a replica's way to the database.
 type line struct {
-	url   string
-	proxy *toxiproxy.Proxy
+	url     string
+	address string // where it leads to
+	proxy   *toxiproxy.Proxy
+	isCut   bool
+	stalled bool
 }
 
 func newLine(t *testing.T, proxies *toxiproxy.ApiServer, database string) *line {
@@ -244,7 +274,7 @@ func newLine(t *testing.T, proxies *toxiproxy.ApiServer, database string) *line 
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &line{proxy: toxiproxy.NewProxy(proxies, t.Name(), "127.0.0.1:0", u.Host)}
+	l := &line{address: u.Host, proxy: toxiproxy.NewProxy(proxies, t.Name(), "127.0.0.1:0", u.Host)}
 	if err := l.proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -255,18 +285,35 @@ func newLine(t *testing.T, proxies *toxiproxy.ApiServer, database string) *line 
 }
 
 // cut ends all connections, and takes no new ones.
-func (l *line) cut() { l.proxy.Stop() }
+func (l *line) cut() {
+	l.isCut = true
+	l.proxy.Stop()
+}
 
 func (l *line) mend(t *testing.T) {
 	t.Helper()
+	l.isCut = false
+	l.proxy.Upstream = l.address
 	if err := l.proxy.Start(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// lead has it lead to another server. One that is cut or stalled does once it works
+// again.
+func (l *line) lead(t *testing.T, address string) {
+	t.Helper()
+	l.address = address
+	if !l.isCut && !l.stalled {
+		l.cut()
+		l.mend(t)
 	}
 }
 
 // stall holds what is sent in both directions, for as long as no misfortune lasts.
 func (l *line) stall(t *testing.T) {
 	t.Helper()
+	l.stalled = true
 	for _, stream := range []string{"upstream", "downstream"} {
 		toxic := fmt.Sprintf(`{"name": %q, "type": "latency", "stream": %[1]q, "attributes": {"latency": 3600000}}`, stream)
 		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
@@ -282,5 +329,8 @@ func (l *line) flow(t *testing.T) {
 		if err := l.proxy.Toxics.RemoveToxic(t.Context(), stream); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if l.stalled = false; l.proxy.Upstream != l.address {
+		l.lead(t, l.address)
 	}
 }
