@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,22 +36,36 @@ func (p *program) demoCommand() *cobra.Command {
 			return w.Play(c.Context(), p.resources, p.stdout)
 		},
 	}
-	c.Flags().BoolVar(&serve, "serve", false, "keep running: mail keeps arriving and is polled every 5 s")
+	c.Flags().BoolVar(&serve, "serve", false, "keep running, with a status page: mail keeps arriving and is polled every 5 s")
 	return c
 }
 
 // newMailInterval is how often new mail arrives in demo --serve.
 const newMailInterval = 7 * time.Second
 
+// freeAddress is one of this machine on which nothing listens now.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("looking for a port for the demo's status page: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
 // serveDemo runs the daemon between the demo's servers until it is stopped.
 func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 	signals := daemon.TakeSignals()
 	defer signals.Close()
-	_, _ = fmt.Fprintf(p.stdout, "POP3 server on %s (users isp, work, club; password demo), SMTP server on %s.\nConfiguration: %s\nStop with Ctrl-C.\n\n", w.POP3(), w.SMTP(), w.Config)
+	page, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(p.stdout, "POP3 server on %s (users isp, work, club; password demo), SMTP server on %s.\nConfiguration: %s\nStatus page: http://%s/\nStop with Ctrl-C.\n\n",
+		w.POP3(), w.SMTP(), w.Config, page)
 	load := func() (*config.Config, error) {
 		cfg, err := app.Load(w.Config)
 		if err == nil {
-			cfg.Log.Level = slog.LevelInfo
+			cfg.Log.Level, cfg.Listen = slog.LevelInfo, page
 		}
 		return cfg, err
 	}
