@@ -1,11 +1,15 @@
 package fetcher_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // A server that is not known to hide what it gave answers RETR with nothing, once. It
@@ -26,4 +30,29 @@ func TestMessageThatCameEmptyStaysOnItsServer(t *testing.T) {
 		f.now.Add(time.Hour)
 	}
 	f.wantArrived("m1", "m2", "m3")
+}
+
+// A message that finds no room in the spool is read away, so that the others come in the
+// same session. That does not end by QUIT where the server is not known to show the
+// message again.
+func TestMessageWithoutRoomInTheSpoolStaysOnItsServer(t *testing.T) {
+	t.Parallel()
+	for name, keep := range map[string]bool{"others are left there": true, "others are deleted": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{hides: &hiding{bySession: true}})
+			f.account.Policy.Keep = keep
+			roomy, noFolder := f.spool, filepath.Join(t.TempDir(), "file")
+			must(t, os.WriteFile(noFolder, nil, 0o600))
+			f.spool = spool.New(noFolder, 256<<10) // what is small has room in memory
+			f.add("m1", "m2")
+			f.addUnder("uid-large", append(octetsOf("large"), strings.Repeat("a line\r\n", 50_000)...))
+			f.poll()
+			f.wantArrived("m1", "m2")
+			f.spool = roomy
+			f.now.Add(time.Hour)
+			f.poll()
+			f.wantArrived("m1", "m2", "large")
+		})
+	}
 }

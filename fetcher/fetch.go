@@ -94,6 +94,9 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 	)
 	switch {
 	case errors.As(err, &disk):
+		if s.mayHide() {
+			s.box.Abandon(c.Number) // it was given out, and read away
+		}
 		return nil, errors.Join(s.notSpooled(c, disk), s.box.Failure())
 	case errors.As(err, &incomplete) && s.hadEnough(incomplete):
 		return nil, errors.Join(s.suspect(ctx, c, rec, incomplete), s.box.Failure())
