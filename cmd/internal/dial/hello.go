@@ -46,7 +46,7 @@ func newClient(config *tls.Config) *client {
 
 // handshake does one over raw, which it closes if ctx ends meanwhile. again
 // reports whether another try on a new connection is worth it: with a short
-// ClientHello.
+// ClientHello, or without the session whose certificate was not accepted.
 func (c *client) handshake(ctx context.Context, raw net.Conn) (conn *tls.Conn, again bool, err error) {
 	if c.isShort() {
 		conn, err = shake(ctx, raw, c.short)
@@ -65,7 +65,12 @@ func (c *client) handshake(ctx context.Context, raw net.Conn) (conn *tls.Conn, a
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	conn, err = shake(limited, raw, c.long)
-	if err != nil && ctx.Err() == nil && byServer(err) {
+	var refused *CertificateError
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.As(err, &refused): // of a resumed session, which has ended with that: the server may have another one by now
+		again = conn.ConnectionState().DidResume
+	case byServer(err):
 		c.setShort(c.now().Add(shortHelloFor))
 		again = true
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -186,6 +187,50 @@ func TestRestoredSessionIsVerified(t *testing.T) {
 		var bad *CertificateError
 		if _, err := again(t, d); !errors.As(err, &bad) || bad.Reason != want {
 			t.Errorf("error %v, want %v", err, want)
+		}
+	}
+}
+
+// TestServerWithAnotherCertificateTakesOldTickets: where the certificate of a session is
+// no longer trusted, the server is asked for the one that it has now. A session that was
+// refused is not there in the next process.
+func TestServerWithAnotherCertificateTakesOldTickets(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		a, b := newAuthority(t), newAuthority(t)
+		var cert atomic.Pointer[tls.Certificate]
+		replaceBy := func(c tls.Certificate) { cert.Store(&c) }
+		config := &tls.Config{MaxVersion: version, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert.Load(), nil }}
+		config.SetSessionTicketKeys([][32]byte{{1}})
+		target := Target{Host: "127.0.0.1", Port: serve(t, greetTLS(config)), TLS: TLS{CAFile: a.file()}}
+		replaceBy(a.server(nil))
+		n := NewNetwork()
+		d, err := n.New(target)
+		check(t, err)
+		if _, err := again(t, d); err != nil {
+			t.Fatal(err)
+		}
+		k, ok := n.session(setting{target.TLS, target.Host, d.Addr()}).kept()
+		if !ok {
+			t.Fatal("there is no session")
+		}
+		target.TLS = TLS{CAFile: b.file()} // as if the system no longer trusted a
+		for _, replaced := range []bool{false, true} {
+			if replaced {
+				replaceBy(b.server(nil))
+			}
+			n := NewNetwork()
+			n.restored[setting{target.TLS, target.Host, d.Addr()}.key()] = k
+			d, err := n.New(target)
+			check(t, err)
+			resumed, err := again(t, d)
+			var bad *CertificateError
+			if replaced && (resumed || err != nil) || !replaced && !errors.As(err, &bad) {
+				t.Errorf("%s, certificate replaced %v: resumed %v, %v", tls.VersionName(version), replaced, resumed, err)
+			}
+			if got := n.Sessions(); (got != nil) != replaced {
+				t.Errorf("%s, certificate replaced %v: the next process gets %d octets", tls.VersionName(version), replaced, len(got))
+			}
 		}
 	}
 }
