@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -48,9 +49,13 @@ func readPrivate(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxSessionsFile))
 }
 
-// replacePrivate writes a file that only the user can read; none if it would be empty.
+// replacePrivate writes a file that only the user can read. If it would be empty there is
+// none afterwards: what servers have refused is not offered to them again.
 func replacePrivate(path string, octets []byte) error {
 	if len(octets) == 0 {
+		if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 		return nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // with mode 0600

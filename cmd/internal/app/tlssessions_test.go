@@ -2,9 +2,11 @@ package app
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/dial"
@@ -25,7 +27,6 @@ func TestTLSSessionsAreKeptForTheUserAlone(t *testing.T) {
 	path := filepath.Join(dir, "popferry.db.tls")
 	must(t, replacePrivate(path, []byte("first")))
 	must(t, replacePrivate(path, []byte("second")))
-	must(t, replacePrivate(path, nil))
 	info, err := os.Stat(path)
 	must(t, err)
 	if got := info.Mode().Perm(); got != 0o600 {
@@ -50,6 +51,12 @@ func TestTLSSessionsAreKeptForTheUserAlone(t *testing.T) {
 			t.Errorf("%q of another user was read", got)
 		}
 	}
+	for range 2 { // also where there is none
+		must(t, replacePrivate(path, nil))
+		if files, _ := os.ReadDir(dir); len(files) != 0 {
+			t.Errorf("without sessions %d files are left, want none", len(files))
+		}
+	}
 }
 
 // TestNoTLSSessionsBesideASharedLedger: what lies there is neither read nor written.
@@ -61,7 +68,7 @@ func TestNoTLSSessionsBesideASharedLedger(t *testing.T) {
 		if shared {
 			cfg.Shared = &config.SharedState{}
 		}
-		kept := []byte(`{"00":{"at":"2026-11-27T00:00:00Z","ticket":"","state":""}}`)
+		kept := fmt.Appendf(nil, `{"00":{"at":%q,"ticket":"","state":""}}`, time.Now().UTC().Format(time.RFC3339))
 		must(t, os.WriteFile(cfg.Local+".tls", kept, 0o600))
 		n := dial.NewNetwork()
 		must(t, KeepSessions(cfg, n)())
