@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -234,9 +233,7 @@ func (o *opener) capa(ctx context.Context, c *Client, which Commands) error {
 		return nil
 	}
 	o.Facts.Answered |= which
-	if o.recalled && caps.Pipelining() != strings.Contains(o.Facts.Offers, wordPipelining) {
-		o.Facts.Offers = "" // it is not as it was
-	}
+	o.compare(caps)
 	o.limits(caps, which)
 	return nil
 }

@@ -57,6 +57,19 @@ func (o *opener) remember(before Facts) {
 	}
 }
 
+// compare takes back what is known where CAPA says otherwise after the login. UTF8 need
+// not be among it then, for it can no longer be used (RFC 6856 section 2). A server that
+// knows CAPA only then is not one without.
+func (o *opener) compare(after Capabilities) {
+	known := strings.Fields(o.Facts.Offers)
+	switch {
+	case !o.recalled && o.offers == OffersNothing:
+		o.offers = ""
+	case o.recalled && (after.Pipelining() != slices.Contains(known, wordPipelining) || after.Has(wordUTF8) && !slices.Contains(known, wordUTF8)):
+		o.Facts.Offers = ""
+	}
+}
+
 // mistaken looks into a login that failed after recall: what is known may no longer be
 // so. It asks for CAPA then, once, and reports whether the method that was used is no
 // longer there, so that another one is to be tried. A server that hung up is asked on a

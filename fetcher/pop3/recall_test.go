@@ -83,6 +83,15 @@ func TestOpenRecalls(t *testing.T) {
 				[]string{"C: CAPA", "C: UIDL", "C: LIST", "S: +OK", "S: UIDL", "S: ."})},
 		},
 		{
+			name:    "UTF-8 mode is new",
+			knows:   Facts{Offers: "CAPA", Logins: "user"},
+			scripts: [][]string{slices.Concat(greet, user, capa("UTF8"))},
+		},
+		{
+			name:    "no CAPA before the login only",
+			scripts: [][]string{slices.Concat(greet, []string{"C: CAPA", "S: -ERR log in first"}, user, capa("PIPELINING"))},
+		},
+		{
 			name: "the method is no longer there: the next one follows in the same session", cfg: overTLS,
 			knows: Facts{Offers: "CAPA TLS", Logins: "plain"},
 			scripts: [][]string{slices.Concat(greet, stls, plain, []string{"S: -ERR unknown"}, capa("SASL LOGIN"),
