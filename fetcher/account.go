@@ -133,8 +133,8 @@ type Forwarder interface {
 	Submit(m *forwarder.Message) Delivery
 	// Workers is how many deliveries are useful at once.
 	Workers() int
-	// Preconnect announces that messages are about to come.
-	Preconnect()
+	// Preconnect announces that so many messages are about to come.
+	Preconnect(messages int)
 }
 
 // Delivery is a message that was submitted.

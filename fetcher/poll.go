@@ -300,6 +300,9 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	s.matched, s.headersSeen = make(map[int64]bool), make(map[int]string)
 	s.known = p.readKnown(popCtx) // while the server is busy with the login
 	defer func() { _, _ = s.known() }()
+	if !s.deleteOnly && p.expectsMail() {
+		s.Destination.Forwarder.Preconnect(1) // beside the login; the listing says whether more are worth while
+	}
 	if err := s.open(popCtx); err != nil {
 		return false, err
 	}

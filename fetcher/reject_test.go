@@ -278,7 +278,7 @@ func (r *refusesTogether) Submit(*forwarder.Message) fetcher.Delivery {
 
 func (*refusesTogether) Workers() int { return 20 }
 
-func (*refusesTogether) Preconnect() {}
+func (*refusesTogether) Preconnect(int) {}
 
 type refusedTogether struct{ destination *refusesTogether }
 

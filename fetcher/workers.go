@@ -129,7 +129,7 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	s.Progress.expect(due)
 	s.box.Expect(toRetrieve(now))
 	if len(now) > 0 {
-		s.Destination.Forwarder.Preconnect()
+		s.Destination.Forwarder.Preconnect(len(now))
 	}
 	w := newWorkers(s.box, s.Source.Timeout, s.Destination.Forwarder.Workers())
 	defer w.wait(popCtx) // also if something panics: their outcomes are to be recorded
@@ -168,6 +168,13 @@ func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candi
 	}
 	w.wait(popCtx)
 	return left, errors.Join(err, s.box.Discard(popCtx))
+}
+
+// expectsMail reports whether there will be messages to send, as far as it is known before
+// the mailbox is listed.
+func (p *poll) expectsMail() bool {
+	first := p.row.Listed.IsZero() && !p.Policy.OnlyNew && p.Policy.FirstAge == 0
+	return first || p.row.Postponed > 0
 }
 
 // handOn hands a message on to the destination, while the next one is fetched.

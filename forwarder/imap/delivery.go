@@ -220,7 +220,7 @@ func (d *Delivery) try(ctx context.Context, to string, nul bool) (forwarder.Outc
 	o, err := s.append(ctx, &transaction{m: d.m, to: to, nul: nul, slot: c.Slot})
 	if err == nil {
 		took := d.p.o.Now().Sub(began)
-		q.Answered(c, began, []forwarder.Outcome{o}, func() {
+		q.Answered(c, began, []forwarder.Outcome{o}, func(int) {
 			s.proven = true
 			d.p.window.onAccepted(took)
 		})

@@ -43,9 +43,9 @@ func (p *Pool) Workers() int { return p.o.InFlight }
 // Facts returns what is known of the server, to be kept for the next pool.
 func (p *Pool) Facts() Facts { return p.quirks.All() }
 
-// Preconnect opens a session, if there is none, for messages that are about to
+// Preconnect opens a session, if there is none, for so many messages that are about to
 // come. If that fails, the first of them learns it.
-func (p *Pool) Preconnect() { p.queue.Preconnect() }
+func (p *Pool) Preconnect(messages int) { p.queue.Preconnect(messages) }
 
 // Checked is what CheckFolder learns of a folder.
 type Checked struct {

@@ -49,6 +49,9 @@ func (w *window) Sessions(l queue.Load[*session]) int {
 	return useful
 }
 
+// Ahead is how many sessions to begin with: what one is worth only it shows.
+func (w *window) Ahead(int) int { return 1 }
+
 // onAccepted widens the window after an answer that took so long.
 func (w *window) onAccepted(took time.Duration) {
 	w.slow = w.slow || took > quickAnswer

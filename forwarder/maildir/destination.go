@@ -85,7 +85,7 @@ func passOn(before <-chan struct{}, own chan<- struct{}) {
 func (*Destination) Workers() int { return workers }
 
 // Preconnect does nothing: there is no connection.
-func (*Destination) Preconnect() {}
+func (*Destination) Preconnect(int) {}
 
 // Send is Submit, Wait and Done in one, for a caller that has nothing to write to
 // disk.

@@ -144,11 +144,16 @@ func (q *Queue[S, L]) Update(change func()) {
 	q.schedule()
 }
 
-// Preconnect opens the first session before anyone waits for it.
-func (q *Queue[S, L]) Preconnect() {
+// Preconnect opens sessions for so many calls before anyone waits for them: the first
+// one, and more where that is known to be worth while.
+func (q *Queue[S, L]) Preconnect(calls int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed && len(q.usable())+q.opening == 0 && q.total() < q.o.Connections {
+	if q.closed {
+		return
+	}
+	wanted := min(q.o.Window.Ahead(calls), q.o.Limit.MaxSessions(q.o.Connections))
+	for range min(wanted-len(q.usable())-q.opening, q.o.Connections-q.total()-q.opening) {
 		q.open()
 	}
 }

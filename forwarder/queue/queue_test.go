@@ -40,6 +40,7 @@ type wide struct{}
 func (wide) Width() int                        { return 100 }
 func (wide) OnWire() int                       { return 100 }
 func (wide) Sessions(queue.Load[*session]) int { return 100 }
+func (wide) Ahead(messages int) int            { return messages }
 func (wide) Narrow()                           {}
 func (wide) Full(int)                          {}
 func (wide) Reset()                            {}

@@ -10,6 +10,9 @@ type Window[S any] interface {
 	// Sessions is how many sessions are worth having. There is one, and more are
 	// wanted only if it says so.
 	Sessions(Load[S]) int
+	// Ahead is how many sessions are worth opening for so many messages while there is
+	// none yet, from what was learnt before; at least one.
+	Ahead(messages int) int
 	// Narrow is for a message that was refused for now, or whose connection ended.
 	Narrow()
 	// Full is for a server that did not let one more session be opened than there are.

@@ -135,9 +135,9 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 // only did not want another session, and said so at MAIL: one of the others takes the
 // message.
 func (d *Delivery) answered(began time.Time, out []forwarder.Outcome, took pace.Answer) ([]forwarder.Outcome, error) {
-	surplus := d.p.queue.Answered(d.c, began, out, func() {
+	surplus := d.p.queue.Answered(d.c, began, out, func(others int) {
 		took.Shared = took.Shared || d.c.Slot != d.c.Session.lastSlot
-		d.p.window.onAccepted(took, d.p.o.Now())
+		d.p.window.onAccepted(took, others, d.p.o.Now())
 	})
 	if surplus != nil && surplus.Stage == forwarder.StageMail {
 		return nil, &notStartedError{suspicion{refusal: *surplus}}

@@ -19,6 +19,8 @@ type Facts struct {
 	NoPipeliningBehindDot forwarder.Sighting `json:"no_pipelining_behind_dot,omitzero"`
 	// NoBDAT: it refuses BDAT (RFC 3030), or its replies cannot be told apart.
 	NoBDAT forwarder.Sighting `json:"no_bdat,omitzero"`
+	// TakesSeveral: it has accepted messages while it had others.
+	TakesSeveral forwarder.Sighting `json:"takes_several,omitzero"`
 	facts.Common
 }
 
@@ -28,6 +30,7 @@ type fact = facts.Fact[Facts]
 func noPipelining(f *Facts) *forwarder.Sighting          { return &f.NoPipelining }
 func noPipeliningBehindDot(f *Facts) *forwarder.Sighting { return &f.NoPipeliningBehindDot }
 func noBDAT(f *Facts) *forwarder.Sighting                { return &f.NoBDAT }
+func takesSeveral(f *Facts) *forwarder.Sighting          { return &f.TakesSeveral }
 
 // quirks are the facts of a pool, which its sessions share.
 type quirks struct {

@@ -22,7 +22,7 @@ func New(o Options) *Pool {
 	p := &Pool{o: o.withDefaults()}
 	connections := min(p.o.Connections, p.o.InFlight)
 	p.quirks = newQuirks(&p.o)
-	p.window = newWindow(connections, p.o.InFlight, &p.quirks.slowBDAT)
+	p.window = newWindow(connections, p.o.InFlight, p.quirks)
 	p.queue = queue.New(queue.Options[*session, *slot]{
 		Dial: func(ctx context.Context) (*session, queue.Failure) { return dial(ctx, &p.o, p.quirks) },
 		Slot: p.o.Slot, Window: p.window, Limit: p.quirks, Connections: connections, Now: p.o.Now,
@@ -36,9 +36,10 @@ func (p *Pool) Workers() int { return p.o.InFlight }
 // Facts returns what is known of the server, to be kept for the next pool.
 func (p *Pool) Facts() Facts { return p.quirks.All() }
 
-// Preconnect opens a session, if there is none, for messages that are about to
-// come. If that fails, the first of them learns it.
-func (p *Pool) Preconnect() { p.queue.Preconnect() }
+// Preconnect opens a session, if there is none, for so many messages that are about to
+// come, and more at a server that is known to take several. If that fails, the first of
+// the messages learns it.
+func (p *Pool) Preconnect(messages int) { p.queue.Preconnect(messages) }
 
 // Check opens a session, up to and including the login, and ends it again. The
 // error is an *Error if it is about the server.

@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/popferry/popferry/forwarder/queue"
@@ -11,7 +10,8 @@ import (
 const (
 	// increase is how much the window grows with each message that is accepted.
 	// It begins with one: a server that refuses everything should see one message
-	// at a time.
+	// at a time. With one that is known to take several it begins with as many as
+	// there are connections.
 	increase = 4
 	// backlogPerSession is how many messages make one more session worth opening.
 	backlogPerSession = 8
@@ -31,8 +31,8 @@ const (
 // accepted, and shrinks when the server refuses more: a small backlog needs one
 // session, and many servers allow only two or three.
 type window struct {
-	connections, inFlight int          // upper limits
-	slowBDAT              *atomic.Bool // BDAT is slower than DATA
+	connections, inFlight int     // upper limits
+	quirks                *quirks // what is known of the server
 
 	width    int       // transactions that may have begun
 	pace     pace.Pace // how long the server takes
@@ -41,8 +41,12 @@ type window struct {
 	pause    int       // messages to be accepted until it may grow again
 }
 
-func newWindow(connections, inFlight int, slowBDAT *atomic.Bool) *window {
-	return &window{connections: connections, inFlight: inFlight, slowBDAT: slowBDAT, width: 1, sessions: connections}
+func newWindow(connections, inFlight int, q *quirks) *window {
+	w := &window{connections: connections, inFlight: inFlight, quirks: q, width: 1, sessions: connections}
+	if q.Has(takesSeveral) {
+		w.width = connections
+	}
+	return w
 }
 
 // Width is how many transactions may have begun.
@@ -57,10 +61,14 @@ func (w *window) OnWire() int {
 	return min(w.width, max(1, int(best/answerTime)))
 }
 
-// onAccepted widens the window after an answer that came now.
-func (w *window) onAccepted(a pace.Answer, now time.Time) {
+// onAccepted widens the window after an answer that came now, while others were waiting
+// for theirs.
+func (w *window) onAccepted(a pace.Answer, others int, now time.Time) {
+	if others > 0 {
+		w.quirks.Suspect(takesSeveral)
+	}
 	w.pace.Note(a, now)
-	w.slowBDAT.Store(w.pace.SlowBDAT())
+	w.quirks.slowBDAT.Store(w.pace.SlowBDAT())
 	if w.pause > 0 {
 		w.pause--
 		return
@@ -72,6 +80,7 @@ func (w *window) onAccepted(a pace.Answer, now time.Time) {
 // Narrow halves the window: the server said 4xx, or ended the session.
 func (w *window) Narrow() {
 	w.width, w.pause = max(1, w.width/2), cooldown
+	w.quirks.Disprove(takesSeveral)
 }
 
 // Full notes that the server allows so many sessions and no more.
@@ -90,11 +99,22 @@ func (w *window) onLongWait() {
 // lead to another server.
 func (w *window) Reset() {
 	w.pace, w.extra = pace.Pace{}, 0
-	w.slowBDAT.Store(false)
+	w.quirks.slowBDAT.Store(false)
 }
 
 // Sessions is how many sessions the backlog is worth.
-func (w *window) Sessions(l queue.Load[*session]) int {
-	messages := l.OnWire + l.Ready + l.Waiting
+func (w *window) Sessions(l queue.Load[*session]) int { return w.worth(l.OnWire + l.Ready + l.Waiting) }
+
+// worth is how many sessions so many messages are worth.
+func (w *window) worth(messages int) int {
 	return min(w.sessions, 1+(messages-1)/backlogPerSession+w.extra)
+}
+
+// Ahead is how many sessions to begin with: one, to see what comes of it, unless that is
+// known.
+func (w *window) Ahead(messages int) int {
+	if w.quirks.Has(takesSeveral) {
+		return max(1, w.worth(messages))
+	}
+	return 1
 }
