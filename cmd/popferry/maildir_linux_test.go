@@ -71,7 +71,7 @@ forward:
 	if got, rest := inMaildir(t, dir), countIn(t, dir, "tmp"); fmt.Sprint(got) != "[one]" || rest != 0 || len(src.Messages("leo")) != 1 {
 		t.Errorf("the Maildir has %q and %d files in tmp, the server %d; want the small one, none, and 1", got, rest, len(src.Messages("leo")))
 	}
-	if _, out, _ := popferry(t, "messages", "--config", cfg); !strings.Contains(out, "body refused: 452 4.3.1 writing") {
+	if _, out, _ := popferry(t, "messages", "--config", cfg); !strings.Contains(out, "refused: 452 4.3.1 no space left") {
 		t.Errorf("messages says\n%s\nwant that there was no space", out)
 	}
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT, "size=10m"); err != nil {

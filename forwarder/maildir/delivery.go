@@ -103,6 +103,7 @@ func (e *Error) Outcome() forwarder.Outcome {
 		return forwarder.Outcome{Kind: forwarder.InDoubt, Stage: forwarder.StageDot, Err: e}
 	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
 		o.Code, o.Enhanced = 452, forwarder.EnhancedCode{4, 3, 1}
+		o.Text = fmt.Sprintf("%v: %s %s; %s", bare(e.Err), e.Doing, e.Path, e.Hint()) // a line that is cut shows why first
 	case errors.Is(e.Err, syscall.EFBIG):
 		o.Code, o.Enhanced, o.Text = 552, forwarder.EnhancedCode{5, 3, 4}, "the file system takes no file of this size"
 	case e.Alone:
