@@ -35,14 +35,14 @@ func (s *session) Join(p queue.Place) int {
 }
 
 // wide is a window that is always open.
-type wide struct{}
+type wide struct{ full *atomic.Int32 } // how often one more session was refused
 
 func (wide) Width() int                        { return 100 }
 func (wide) OnWire() int                       { return 100 }
 func (wide) Sessions(queue.Load[*session]) int { return 100 }
 func (wide) Ahead(messages int) int            { return messages }
 func (wide) Narrow()                           {}
-func (wide) Full(int)                          {}
+func (w wide) Full(int)                        { w.full.Add(1) }
 func (wide) Reset()                            {}
 
 // limit is how many sessions the server is known to take; 0: any number.
@@ -70,6 +70,7 @@ type call = queue.Call[*session, int]
 type world struct {
 	*queue.Queue[*session, int]
 	limit limit
+	full  atomic.Int32
 
 	mu       sync.Mutex
 	sessions []*session
@@ -78,7 +79,7 @@ type world struct {
 
 func newWorld(connections int) *world {
 	w := &world{}
-	w.Queue = queue.New(queue.Options[*session, int]{Dial: w.dial, Window: wide{}, Limit: &w.limit, Connections: connections, Now: time.Now})
+	w.Queue = queue.New(queue.Options[*session, int]{Dial: w.dial, Window: wide{&w.full}, Limit: &w.limit, Connections: connections, Now: time.Now})
 	return w
 }
 
@@ -125,6 +126,31 @@ func (w *world) end(calls ...*call) {
 		w.Return(c)
 		w.Done(c)
 	}
+}
+
+// TestServerThatIsDownIsNotOneThatTakesFewSessions: sessions that are opened together and
+// all fail say nothing about how many there may be. One that fails beside others does.
+func TestServerThatIsDownIsNotOneThatTakesFewSessions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(4)
+		defer w.close()
+		w.fail = refusal{421}
+		w.Preconnect(4)
+		synctest.Wait()
+		if got := w.full.Load(); got != 0 {
+			t.Errorf("the number of sessions was blamed %d times", got)
+		}
+		w.fail = nil
+		w.Preconnect(1)
+		synctest.Wait()
+		w.fail = refusal{421}
+		w.Preconnect(4)
+		synctest.Wait()
+		if w.full.Load() == 0 {
+			t.Error("the number of sessions was not blamed beside one that is open")
+		}
+	})
 }
 
 // TestPlaces: a session says how a transaction finds it.
@@ -320,7 +346,7 @@ func TestSlots(t *testing.T) {
 		errNone := errors.New("no slot")
 		var free atomic.Int32
 		w := &world{}
-		w.Queue = queue.New(queue.Options[*session, int]{Dial: w.dial, Window: wide{}, Limit: &w.limit, Connections: 4, Now: time.Now,
+		w.Queue = queue.New(queue.Options[*session, int]{Dial: w.dial, Window: wide{new(atomic.Int32)}, Limit: &w.limit, Connections: 4, Now: time.Now,
 			Slot: func(context.Context) (func(), error) {
 				if free.Add(-1) < 0 {
 					free.Add(1)

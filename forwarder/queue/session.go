@@ -153,6 +153,7 @@ func (q *Queue[S, L]) opened(s S, release func(), fail Failure, abandoned bool) 
 		q.setIdle(m)
 		q.o.Opened(s)
 	case abandoned:
+	case len(q.usable()) == 0 && q.opening > 0: // those will say whether it is the number
 	case len(q.usable())+q.opening > 0:
 		q.o.Window.Full(len(q.usable()) + q.opening)
 		if fail.Outcome().Throttled() {
