@@ -75,7 +75,8 @@ func (l *lastSession) restore(k keptSession) {
 	}
 }
 
-// session returns the newest session for these settings. It is bound to all that
+// session returns the newest session for these settings, which may be that of an earlier
+// process. It is bound to all that
 // decides whether a server is trusted, and to what this side shows of itself: a session
 // of other settings is never offered. Whatever is resumed, its certificate is verified
 // again.
@@ -86,6 +87,7 @@ func (n *Network) session(s setting) *lastSession {
 		l = new(lastSession)
 		if k, ok := n.restored[key]; ok {
 			l.restore(k)
+			delete(n.restored, key)
 		}
 		n.sessions[key] = l
 	}
@@ -111,7 +113,7 @@ func (n *Network) Sessions() []byte {
 	defer n.mu.Unlock()
 	all := make(map[string]keptSession)
 	for key, k := range n.restored {
-		if n.sessions[key] == nil && fresh(k) {
+		if fresh(k) {
 			all[key] = k
 		}
 	}
