@@ -88,10 +88,12 @@ const maxConnections = 4
 
 // Open begins a session: connection, greeting, STLS, CAPA, UTF-8 mode where it
 // is offered, login, and CAPA again, because capabilities may differ after the
-// login (RFC 2449 section 5). With Facts.Offers it does without the first CAPA; if the
-// login then fails, and not for a reason that passes, CAPA is asked for all the same,
-// and decides whether another method is tried. An optional command that is not answered, or exceeds
-// its budget, ends the connection; it is left out on a new one. A login method that is listed and turns
+// login (RFC 2449 section 5). With Facts.Offers it does without the first CAPA; if
+// the login then fails, and not for a reason that passes, CAPA is asked for all the
+// same, and decides whether another method is tried.
+//
+// An optional command that is not answered, or exceeds its budget, ends the
+// connection; it is left out on a new one. A login method that is listed and turns
 // out not to be there is followed by the next. So is one more try on a new
 // connection where StartTLS wants it.
 //
