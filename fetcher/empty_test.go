@@ -32,6 +32,17 @@ func TestMessageThatCameEmptyStaysOnItsServer(t *testing.T) {
 	f.wantArrived("m1", "m2", "m3")
 }
 
+// noDisk is a spool with room for what is small only.
+func noDisk(t *testing.T) *spool.Spool {
+	noFolder := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(noFolder, nil, 0o600))
+	return spool.New(noFolder, 256<<10)
+}
+
+func tooLargeForMemory(name string) []byte {
+	return append(octetsOf(name), strings.Repeat("a line\r\n", 50_000)...)
+}
+
 // A message that finds no room in the spool is read away, so that the others come in the
 // same session. That does not end by QUIT where the server is not known to show the
 // message again.
@@ -42,11 +53,10 @@ func TestMessageWithoutRoomInTheSpoolStaysOnItsServer(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, faults{hides: &hiding{bySession: true}})
 			f.account.Policy.Keep = keep
-			roomy, noFolder := f.spool, filepath.Join(t.TempDir(), "file")
-			must(t, os.WriteFile(noFolder, nil, 0o600))
-			f.spool = spool.New(noFolder, 256<<10) // what is small has room in memory
+			roomy := f.spool
+			f.spool = noDisk(t)
 			f.add("m1", "m2")
-			f.addUnder("uid-large", append(octetsOf("large"), strings.Repeat("a line\r\n", 50_000)...))
+			f.addUnder("uid-large", tooLargeForMemory("large"))
 			f.poll()
 			f.wantArrived("m1", "m2")
 			f.spool = roomy
@@ -55,4 +65,20 @@ func TestMessageWithoutRoomInTheSpoolStaysOnItsServer(t *testing.T) {
 			f.wantArrived("m1", "m2", "large")
 		})
 	}
+}
+
+// Nor do messages without room take the places of others where a poll fetches only so
+// many, poll after poll.
+func TestMessagesWithoutRoomInTheSpoolLetOthersPassWithMaxMessages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.spool, f.account.Policy.MaxMessages = noDisk(t), 2
+	for _, name := range []string{"large1", "large2", "large3", "large4", "large5"} {
+		f.addUnder("uid-"+name, tooLargeForMemory(name))
+	}
+	f.add("m1", "m2", "m3")
+	f.poll()
+	f.wantArrived("m1", "m2")
+	f.poll()
+	f.wantArrived("m1", "m2", "m3")
 }

@@ -353,7 +353,7 @@ func (p *poll) session(ctx context.Context, s *session) (more bool, err error) {
 	done := p.tally.forwarded()
 	if failed == nil {
 		undecided := s.allotment.undecided
-		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried || undecided > 0 && s.allotment.decided > 0) && p.loginGap() == 0 && !p.usedUp()
+		more = (len(done) > 0 && len(rest) > 0 || s.mayHaveMore(done) || retried || s.crowdedOut() || undecided > 0 && s.allotment.decided > 0) && p.loginGap() == 0 && !p.usedUp()
 		if !more {
 			s.res.Waiting += len(left) + len(rest) + undecided
 		}

@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -74,6 +75,7 @@ func (p *poll) portion(due []identify.Candidate) (now, rest []identify.Candidate
 // allotment is what a poll may fetch, and what its sessions have used of that.
 type allotment struct {
 	fetched int  // messages that were asked for
+	wasted  int  // of those, what found no room in the spool
 	oldest  bool // among them is the one that newer ones had passed for too long: withOldest
 	// undecided are messages of the first listing that the session had not looked at
 	// when it began to fetch, decided those that it had (Policy.FirstAge).
@@ -105,6 +107,9 @@ func (s *session) withinMost(due []identify.Candidate) []identify.Candidate {
 	room := s.Policy.MaxMessages - s.allotment.fetched
 	if len(listed) > room && !s.box.Hides() { // else what has come once does not come again
 		identify.LikelyKnownLast(&s.view, listed, s.headersSeen, rand.NewPCG(uint64(s.Now().UnixNano()), 0).Uint64())
+	}
+	if most := s.leftOut.tooLarge; most > 0 { // what may find no room goes last
+		slices.SortStableFunc(listed, func(a, b identify.Candidate) int { return cmp.Compare(min(a.Size, most)/most, min(b.Size, most)/most) })
 	}
 	return append(identify.Choose(listed, room), copies...)
 }

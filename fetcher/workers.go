@@ -234,6 +234,7 @@ func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
 	out := &s.leftOut
 	out.uids[c.UID] = c.Known.ID != 0
 	out.fault = why
+	s.allotment.wasted++
 	if out.noSpool++; c.Size >= 0 && (out.tooLarge == 0 || c.Size < out.tooLarge) {
 		out.tooLarge = c.Size
 	}
@@ -242,6 +243,19 @@ func (s *session) notSpooled(c identify.Candidate, why *spool.Error) error {
 		return s.tally.abort(why)
 	}
 	return nil
+}
+
+// crowdedOut reports whether messages that found no room in the spool have taken the
+// places of others among those that the poll may fetch. They give them back, for another
+// session.
+func (p *poll) crowdedOut() bool {
+	wasted := p.allotment.wasted
+	p.allotment.wasted = 0
+	if wasted == 0 || p.res.Postponed == 0 {
+		return false
+	}
+	p.allotment.fetched -= wasted
+	return true
 }
 
 // concludeRoom decides about messages that found no room, if none was accepted since.
