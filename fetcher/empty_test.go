@@ -67,6 +67,38 @@ func TestMessageWithoutRoomInTheSpoolStaysOnItsServer(t *testing.T) {
 	}
 }
 
+// Nor is it asked for, because that alone may hide it: in a later session's QUIT, say.
+func TestMessageWithoutRoomInTheSpoolIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]*hiding{
+		"shown by session": {bySession: true}, "hidden by any QUIT": {},
+		"shown by session, and says so": {says: true, bySession: true}, "hidden by any QUIT, and says so": {says: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{hides: h})
+			f.account.Policy.Keep = false
+			roomy := f.spool
+			f.spool = noDisk(t)
+			f.addUnder("uid-large", tooLargeForMemory("large"))
+			f.add("m1", "m2", "m3")
+			for range 4 {
+				f.pollBySchedule()
+				f.now.Add(time.Hour)
+			}
+			f.wantArrived("m1", "m2", "m3")
+			if got := f.left(); len(got) != 1 {
+				t.Errorf("the server has %v, want the large message alone", got)
+			}
+			f.spool = roomy
+			f.poll()
+			f.now.Add(time.Hour)
+			f.poll()
+			f.wantArrived("m1", "m2", "m3", "large")
+		})
+	}
+}
+
 // Nor do messages without room take the places of others where a poll fetches only so
 // many, poll after poll.
 func TestMessagesWithoutRoomInTheSpoolLetOthersPassWithMaxMessages(t *testing.T) {

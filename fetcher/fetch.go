@@ -82,12 +82,15 @@ func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, er
 			return m, err
 		}
 	}
+	var disk *spool.Error
+	if errors.As(s.Spool.Room(c.Size), &disk) { // a server that hides what it gave may not give it again
+		return nil, s.notSpooled(c, disk)
+	}
 	body, err := s.box.Retrieve(ctx, c.Entry, func(b *message.Body) (err error) {
 		rec, err = s.keepFirst(ctx, c, rec, b)
 		return err
 	})
 	var (
-		disk       *spool.Error
 		incomplete *mailbox.IncompleteError
 		refused    *pop3.Error
 		pipelined  *mailbox.PipelineError

@@ -153,13 +153,6 @@ type session struct {
 	deleteOnly  bool             // only the deletions of an earlier session are made
 }
 
-// numbering is what the numbers and traces of new rows have to be free of.
-type numbering struct {
-	generations map[string]int  // the next one of each UID whose rows have changed in this session
-	prefixes    map[string]bool // of the copies that rows had before this session; nil: not read yet
-	alike       map[uint64]int  // how many rows had these fingerprints, by their hashes; nil: not read yet
-}
-
 // elsewhere are rows that a message may turn out to have though it is listed under
 // another UID. They are nil until they are needed.
 type elsewhere struct {

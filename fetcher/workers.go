@@ -127,7 +127,7 @@ func (m *fetched) mayHaveArrived() bool {
 // fetches no more.
 func (s *session) forward(ctx, popCtx context.Context, due, now []identify.Candidate) (left []identify.Candidate, err error) {
 	s.Progress.expect(due)
-	s.box.Expect(toRetrieve(now))
+	s.box.Expect(s.withRoom(toRetrieve(now)))
 	if len(now) > 0 {
 		s.Destination.Forwarder.Preconnect(len(now))
 	}
@@ -274,6 +274,12 @@ func (p *poll) concludeRoom(ctx context.Context) {
 	for _, r := range passed {
 		p.deferForRoom(ctx, r)
 	}
+}
+
+// withRoom are those of these messages that find room in the spool, each by itself: the
+// others are not asked for.
+func (p *poll) withRoom(entries []pop3.Entry) []pop3.Entry {
+	return slices.DeleteFunc(entries, func(e pop3.Entry) bool { return p.Spool.Room(e.Size) != nil })
 }
 
 // toRetrieve are the entries of those that have no copy at hand.

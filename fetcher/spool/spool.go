@@ -127,11 +127,7 @@ func (i *Item) toFile() error {
 }
 
 func (s *Spool) fail(op string, err error) error {
-	dir := s.dir
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	return &Error{Op: op, Dir: dir, Err: err}
+	return &Error{Op: op, Dir: s.folder(), Err: err}
 }
 
 // Reader returns the octets from their start. It must not be used after

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -86,5 +87,32 @@ func TestSpoolWithoutAFolderReturnsError(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v; want an *Error that wraps %v", err, os.ErrNotExist)
+	}
+}
+
+// Room is asked before a message is: what fits into memory needs no disk, and what no
+// disk has room for is refused.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		dir    string
+		octets int64
+		fits   bool
+	}{
+		"into memory":                  {filepath.Join(dir, "none"), 100 << 10, true},
+		"more than is left of memory":  {filepath.Join(dir, "none"), 300 << 10, false},
+		"too large for memory, a disk": {dir, 2 << 20, true},
+		"larger than any disk":         {dir, 1 << 60, runtime.GOOS == "windows"},
+		"not listed":                   {filepath.Join(dir, "none"), -1, true},
+	} {
+		err := New(c.dir, 256<<10).Room(c.octets)
+		var disk *Error
+		if (err == nil) != c.fits || err != nil && !errors.As(err, &disk) {
+			t.Errorf("%s: got %v, want room %v", name, err, c.fits)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%d files are left, want none (%v)", len(left), err)
 	}
 }
