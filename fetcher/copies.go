@@ -26,7 +26,6 @@ import (
 
 // retain puts a fetched message on disk for good: copy first, then ledger.
 func (s *session) retain(ctx context.Context, m *fetched) error {
-	s.trace(m.row, m.Header)
 	before := m.row.CopyFile
 	if err := s.writeCopy(m.row, m.Body); err != nil {
 		return err

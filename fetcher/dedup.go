@@ -85,6 +85,7 @@ func (s *session) admit(ctx context.Context, m *fetched) error {
 		return err
 	}
 	if s.box.Hides() {
+		s.trace(m.row, m.Header)
 		if err := s.retain(ctx, m); err != nil {
 			return err
 		}
@@ -186,9 +187,8 @@ func (s *session) wasKept(ctx context.Context, m *fetched) (known bool, err erro
 }
 
 // sameMessage returns a row's record if the message is that of the row; nil if it is
-// not. Where the header is weak, or the row is of another UID and was deleted or is older
-// than what decides who gets the message, it has the octets of the row's, or as many where
-// that is all that the row has.
+// not. Where the header is weak, or the row of another UID was deleted or does not tell who
+// got it, it has the octets of the row's, or as many where that is all that the row has.
 func (s *session) sameMessage(ctx context.Context, m *fetched, k ledger.Known, print identify.Print) (*ledger.Record, error) {
 	if k.Fingerprint != "" && !ledger.SameFingerprint(k.Fingerprint, print.Fingerprint) {
 		return nil, nil

@@ -78,13 +78,14 @@ func (s *session) submit(m *fetched) *delivery {
 	return d
 }
 
-// trace gives the row of a message its trace, if it has none yet.
+// trace gives the row of a message its trace, if it has none yet: not before the row has
+// what tells the message from others, which of one that may not be whole is its digest.
 func (s *session) trace(rec *ledger.Record, h message.Header) {
 	if rec.Trace != "" {
 		return
 	}
 	digest := ""
-	if s.byOctets(h) {
+	if s.byOctets(h) || rec.Fingerprint == "" {
 		digest = rec.Digest
 	}
 	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, s.twins(rec), rec.Fingerprint, digest)

@@ -446,12 +446,42 @@ func TestTwinUnderTheUIDThatItsTwinHad(t *testing.T) {
 	f.addUnder("1", octetsOf("m1"))
 	f.pollEvery12Hours(1, false)
 	f.wantArrived("m1", "m1")
+	f.wantTraces(2)
+}
+
+// The same where a server that gives each message once lists too much, so that each is
+// kept before it is known to be whole: one after the other has the UID 1.
+func TestMessagesThatAreKeptUnderOneNumberHaveTracesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{hides: &hiding{says: true}, pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb == "LIST" && arg == "" && s.User() != "" {
+			var lines []string
+			for n := 1; s.Message(fmt.Sprint(n)) != nil; n++ {
+				lines = append(lines, fmt.Sprint(n, " ", len(s.Message(fmt.Sprint(n)).Octets)+10))
+			}
+			s.Lines("", lines...)
+			return true
+		}
+		return numbersAsUIDs(s, verb, arg)
+	}})
+	names := numbered(4)
+	for i, name := range names {
+		f.replace(fmt.Sprint("uid-", i), octetsOf(name))
+		f.pollEvery12Hours(2, false)
+	}
+	f.wantArrived(names...)
+	f.wantTraces(4)
+}
+
+// wantTraces wants as many traces of what has arrived.
+func (f *fixture) wantTraces(n int) {
+	f.t.Helper()
 	traces := make(map[string]bool)
 	for _, m := range f.smtp.Messages() {
 		trace, _ := withoutTrace(m)
 		traces[trace] = true
 	}
-	if len(traces) != 2 {
-		t.Errorf("got the traces %v, want two", traces)
+	if len(traces) != n {
+		f.t.Errorf("got the traces %v, want %d", traces, n)
 	}
 }
