@@ -46,12 +46,9 @@ func (s *session) hasCopy(uid string, generation int) bool {
 	return len(s.prefixes) > 0 && s.prefixes[retained.Prefix(s.ID, uid, generation)]
 }
 
-// twins is how many rows had the fingerprint of a new message before this session. One of
-// them may have had its UID and number, and so its trace, until the server renumbered.
+// twins is how many other rows had the fingerprint of a message before this session. One
+// of them may have had its UID and number, and so its trace, until the server renumbered.
 func (s *session) twins(rec *ledger.Record) int {
-	if rec.ID != 0 {
-		return 0
-	}
 	hash := func(fingerprint string) uint64 {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(fingerprint)) // never fails (hash.Hash)
@@ -63,7 +60,16 @@ func (s *session) twins(rec *ledger.Record) int {
 			s.alike[hash(k.Fingerprint)]++
 		}
 	}
-	return s.alike[hash(rec.Fingerprint)]
+	n := s.alike[hash(rec.Fingerprint)]
+	if n == 0 || rec.ID == 0 {
+		return n
+	}
+	for _, k := range s.view.Known.All() {
+		if k.ID == rec.ID && k.Fingerprint == rec.Fingerprint {
+			return n - 1
+		}
+	}
+	return n
 }
 
 // retire keeps a row's number from being used again in this session, once the row

@@ -485,3 +485,28 @@ func (f *fixture) wantTraces(n int) {
 		f.t.Errorf("got the traces %v, want %d", traces, n)
 	}
 }
+
+// A message that has the place of a row, because it did not come whole at first, is told
+// from its twin, too.
+func TestTwinThatDidNotComeWholeAtFirst(t *testing.T) {
+	t.Parallel()
+	var breaks atomic.Bool
+	f := newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		if m := s.Message(arg); verb == "RETR" && m != nil && m.UID == "1" && breaks.Load() {
+			s.Close()
+			return true
+		}
+		return false
+	}})
+	f.addUnder("1", octetsOf("m1"))
+	f.poll()
+	f.renumber()
+	f.pollEvery12Hours(1, false)
+	breaks.Store(true)
+	f.addUnder("1", octetsOf("m1"))
+	f.pollEvery12Hours(1, false)
+	breaks.Store(false)
+	f.pollEvery12Hours(1, false)
+	f.wantArrived("m1", "m1")
+	f.wantTraces(2)
+}
