@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -133,9 +134,11 @@ func polish(dir string) error {
 
 // topics are the pages of the reference, for `popferry help PAGE`. cobra lists
 // them apart from the commands because they have no function to run.
-func topics() (list []*cobra.Command) {
+func topics(out io.Writer) (list []*cobra.Command) {
 	for _, page := range docs.Pages() {
-		list = append(list, &cobra.Command{Use: page.Name, Short: page.Title, Long: page.Plain()})
+		c := &cobra.Command{Use: page.Name, Short: page.Title}
+		c.SetHelpFunc(func(*cobra.Command, []string) { _, _ = io.WriteString(out, page.Plain()+"\n") })
+		list = append(list, c)
 	}
 	return list
 }
@@ -144,7 +147,7 @@ func topics() (list []*cobra.Command) {
 func writeTopics(dir string) error {
 	for _, page := range docs.Pages() {
 		text := fmt.Sprintf("%% \"popferry-%s\" \"7\" \"%s\" \"popferry %s\" \"popferry\"\n# NAME\npopferry-%[1]s - %[4]s\n\n# DESCRIPTION\n%[5]s\n",
-			page.Name, manualDate().Format("Jan 2006"), buildVersion(), page.Title, page.Text)
+			page.Name, manualDate().Format("Jan 2006"), buildVersion(), page.Title, page.Text())
 		path := filepath.Join(dir, "popferry-"+page.Name+".7")
 		if err := os.WriteFile(path, md2man.Render([]byte(text)), 0o644); err != nil { //nolint:gosec // manual pages are for everybody
 			return err

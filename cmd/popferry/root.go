@@ -55,7 +55,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(p.importCommand())
 	root.AddCommand(p.adoptCommand(), p.resendCommand(), p.renameCommand(), p.forgetCommand(), p.moveCommand())
 	root.AddCommand(p.completionCommand())
-	root.AddCommand(topics()...)
+	root.AddCommand(topics(stdout)...)
 	refuseUnknownTopics(root)
 	joinFlagLines(root)
 	setHelp(root, stdout)

@@ -129,11 +129,8 @@ func setHelp(root *cobra.Command, out io.Writer) {
 	})
 }
 
-// help is the help of a command, or a page of the reference as it is.
+// help is the help of a command.
 func help(c *cobra.Command, width int) string {
-	if c.IsAdditionalHelpTopicCommand() {
-		return strings.TrimRight(c.Long, "\n") + "\n"
-	}
 	text := c.Long
 	if text == "" {
 		text = c.Short + "."

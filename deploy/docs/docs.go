@@ -5,6 +5,7 @@
 package docs
 
 import (
+	"bufio"
 	"embed"
 	"strings"
 )
@@ -16,10 +17,10 @@ var files embed.FS
 type Page struct {
 	Name  string // of its file, without .md
 	Title string
-	Text  string // the Markdown below the title
 }
 
-// Pages returns all pages, ordered by name.
+// Pages returns all pages, ordered by name. It reads no more of them than their
+// titles: each command of popferry asks for those.
 func Pages() []Page {
 	entries, err := files.ReadDir(".")
 	if err != nil {
@@ -27,19 +28,31 @@ func Pages() []Page {
 	}
 	var pages []Page
 	for _, e := range entries {
-		text, _ := files.ReadFile(e.Name()) // see above
-		title, body, _ := strings.Cut(string(text), "\n")
-		pages = append(pages, Page{
-			Name:  strings.TrimSuffix(e.Name(), ".md"),
-			Title: strings.TrimPrefix(title, "# "),
-			Text:  strings.TrimSpace(body),
-		})
+		pages = append(pages, Page{Name: strings.TrimSuffix(e.Name(), ".md"), Title: title(e.Name())})
 	}
 	return pages
+}
+
+// title is the first line of a file, without its mark.
+func title(name string) string {
+	f, err := files.Open(name)
+	if err != nil {
+		return "" // as above
+	}
+	defer func() { _ = f.Close() }()
+	line, _ := bufio.NewReaderSize(f, 128).ReadString('\n')
+	return strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "# ")
+}
+
+// Text is the Markdown below the title.
+func (p Page) Text() string {
+	text, _ := files.ReadFile(p.Name + ".md") // as above
+	_, body, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSpace(body)
 }
 
 // Plain returns the page for a terminal: its title, and its text without the
 // marks for bold letters.
 func (p Page) Plain() string {
-	return strings.ToUpper(p.Title) + "\n\n" + strings.ReplaceAll(p.Text, "**", "")
+	return strings.ToUpper(p.Title) + "\n\n" + strings.ReplaceAll(p.Text(), "**", "")
 }

@@ -23,8 +23,8 @@ func TestPagesReadWellInATerminal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Title == "" || p.Text == "" || !strings.HasPrefix(string(file), "# "+p.Title+"\n") {
-			t.Errorf("%s.md: title %q and %d octets of text, want a first line \"# TITLE\" and a text below it", p.Name, p.Title, len(p.Text))
+		if p.Title == "" || p.Text() == "" || !strings.HasPrefix(string(file), "# "+p.Title+"\n") {
+			t.Errorf("%s.md: title %q and %d octets of text, want a first line \"# TITLE\" and a text below it", p.Name, p.Title, len(p.Text()))
 		}
 		for i, line := range strings.Split(string(file), "\n") {
 			if n := utf8.RuneCountInString(line); n > columns {
