@@ -18,10 +18,9 @@ const (
 	// defaultBusy is long because a transaction of another process takes as long
 	// as the disk does: under load, a single fsync of 28 s has been seen.
 	defaultBusy = time.Minute
-	// readers is the greatest number of connections for reading. One that has not
-	// been used for readerIdle is closed, and its memory is free again.
-	readers    = 4
-	readerIdle = time.Minute
+	// readers is the greatest number of connections for reading. They stay open:
+	// closing idle ones was seen to give no memory back to the system.
+	readers = 4
 	// readerCache is how much a connection for reading caches, in KiB of pages. A
 	// poll reads the rows of its account once and in order, for which SQLite's
 	// default of 2 MB is no faster. The writer has that default.
@@ -109,7 +108,6 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	s.read = newReader(db)
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
-	s.read.SetConnMaxIdleTime(readerIdle)
 	defer func() {
 		if err != nil {
 			_ = errors.Join(s.read.Close(), s.db.Close())
