@@ -181,7 +181,7 @@ type Progress struct {
 // Snapshot is a reading of a Progress. While Messages is 0, nothing to fetch is
 // known yet.
 type Snapshot struct {
-	Messages, Done  int   // due, and dealt with, with whatever result
+	Messages, Done  int   // due, and dealt with, well or not
 	Octets, Fetched int64 // as the server lists them, which may be wrong, and as they came
 }
 

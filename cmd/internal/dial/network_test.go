@@ -148,7 +148,7 @@ func TestSessionIsResumedByTheNextProcess(t *testing.T) {
 	}
 }
 
-// TestRestoredSessionIsVerified: whatever the file says, a session counts for a server
+// TestRestoredSessionIsVerified: a session from the file counts for a server
 // only with the certificate that is expected now.
 func TestRestoredSessionIsVerified(t *testing.T) {
 	t.Parallel()

@@ -76,10 +76,9 @@ func (l *lastSession) restore(k keptSession) {
 }
 
 // session returns the newest session for these settings, which may be that of an earlier
-// process. It is bound to all that
-// decides whether a server is trusted, and to what this side shows of itself: a session
-// of other settings is never offered. Whatever is resumed, its certificate is verified
-// again.
+// process. It is bound to all that decides whether a server is trusted, and to what this
+// side shows of itself: a session of other settings is never offered. The certificate of
+// one that is resumed is verified again.
 func (n *Network) session(s setting) *lastSession {
 	key := s.key()
 	l := n.sessions[key]
@@ -106,7 +105,7 @@ func (s setting) key() string {
 }
 
 // Sessions returns the TLS sessions for the network of the next process, as
-// RestoreSessions takes them; nil if there are none. Whoever has them can take part in
+// RestoreSessions takes them; nil if there are none. With them others can take part in
 // connections that resume them.
 func (n *Network) Sessions() []byte {
 	n.mu.Lock()

@@ -115,7 +115,7 @@ func (d *Dialogue) Confirm(ctx context.Context, question string, preset bool) (b
 	return word == "yes", err
 }
 
-// prompt prints a question but for its last line, which it returns.
+// prompt prints a question without its last line, which it returns.
 func (d *Dialogue) prompt(question string) string {
 	text := WrapText(question+": ", Width(d.out))
 	last := strings.LastIndexByte(text, '\n') + 1
