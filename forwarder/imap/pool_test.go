@@ -277,6 +277,7 @@ func TestCloseSaysLOGOUTAndDoesNotWait(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("Close took %v", took)
 		}
+		synctest.Wait() // until the server has read it
 		if said := strings.Join(s.Said(), "\n"); !strings.Contains(said, "LOGOUT") {
 			t.Error("LOGOUT was not said")
 		}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,6 +40,9 @@ wait $watch`
 
 // startLimit is how long a server may take to start or stop.
 const startLimit = time.Minute
+
+// killLimit is how long it may take to stop by itself: it kills its children after 5 s.
+const killLimit = 15 * time.Second
 
 // Server is a running server.
 type Server struct {
@@ -280,7 +284,8 @@ func (s *Server) run() error {
 	}
 }
 
-// end stops the server and waits for it.
+// end stops the server and waits for it. One that still waits for its children long after
+// it has killed them, as was seen under load, is killed itself.
 func (s *Server) end() error {
 	if _, err := io.WriteString(s.stdin, "stop\n"); err != nil {
 		return err
@@ -288,9 +293,35 @@ func (s *Server) end() error {
 	select {
 	case <-s.ended:
 		return nil
+	case <-time.After(killLimit):
+	}
+	if err := s.kill(); err != nil {
+		return fmt.Errorf("PostgreSQL did not stop: %w\n%s", err, s.lastOfLog())
+	}
+	select {
+	case <-s.ended:
+		return nil
 	case <-time.After(startLimit):
 		return fmt.Errorf("PostgreSQL did not stop\n%s", s.lastOfLog())
 	}
+}
+
+// kill kills the process that all others of the server belong to.
+func (s *Server) kill() error {
+	text, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return err
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return process.Kill()
 }
 
 // lastOfLog is the end of the server's log.
