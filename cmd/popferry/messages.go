@@ -21,11 +21,17 @@ func (p *program) messagesCommand() *cobra.Command {
 	var asJSON bool
 	var last int
 	c := &cobra.Command{
-		Use:               "messages",
+		Use:               "messages [ACCOUNT]",
 		Short:             "Show what happened to each message",
-		Args:              argsAre(),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args:              usageArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: p.completeAccounts(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				if account != "" && account != args[0] {
+					return usage(c, fmt.Errorf("two accounts, %q and %q; name one of them, or none for all", args[0], account))
+				}
+				account = args[0]
+			}
 			if last < 0 {
 				return usage(c, errors.New("--last needs a number of messages"))
 			}
@@ -43,7 +49,7 @@ func (p *program) messagesCommand() *cobra.Command {
 			return p.messages(c.Context(), cfg, f, last, asJSON)
 		},
 	}
-	c.Flags().StringVar(&account, "account", "", "only messages of this `ACCOUNT`")
+	c.Flags().StringVar(&account, "account", "", "the same as the argument ACCOUNT")
 	c.Flags().StringVar(&state, "state", "", "only messages in this `STATE`: "+strings.Join(states(allStates), ", "))
 	c.Flags().IntVar(&last, "last", 0, "only the `NUMBER` of messages that were seen last (default: all)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -56,13 +56,16 @@ func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	var names []string
+	var names, rare []string // of two that are alike the rarer one is not meant
 	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+		switch {
+		case sub.GroupID == rarelyNeeded:
+			rare = append(rare, sub.Name())
+		case sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand():
 			names = append(names, sub.Name())
 		}
 	}
-	return usage(c, fmt.Errorf("unknown command %q%s", args[0], spelling.Suggest(args[0], names)))
+	return usage(c, fmt.Errorf("unknown command %q%s", args[0], spelling.Suggest(args[0], append(names, rare...))))
 }
 
 // refuseUnknownTopics makes help refuse what the program itself refuses: cobra
@@ -102,6 +105,9 @@ func badFlag(c *cobra.Command, err error) error {
 // terminal.
 const helpWidth = 80
 
+// rarelyNeeded is the group of commands that few look for.
+const rarelyNeeded = "rare"
+
 // setHelp makes help fit the terminal, and puts the commands into groups.
 func setHelp(root *cobra.Command, out io.Writer) {
 	for _, g := range []struct {
@@ -110,8 +116,8 @@ func setHelp(root *cobra.Command, out io.Writer) {
 	}{
 		{"start", "To begin:", []string{"init", "import", "demo", "login", "providers"}},
 		{"run", "To run and look:", []string{"run", "check", "poll", "status", "messages", "show"}},
-		{"settle", "To settle what popferry cannot decide:", []string{"retry", "skip", "adopt", "resend", "rename", "forget"}},
-		{"rare", "Rarely needed:", []string{"healthy", "logout", "version", "completion", "help"}},
+		{"settle", "To settle what popferry cannot decide:", []string{"retry", "skip", "adopt", "resend", "rename", "forget", "quarantine"}},
+		{rarelyNeeded, "Rarely needed:", []string{"healthy", "logout", "state", "version", "completion", "help"}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, c := range root.Commands() {
@@ -136,14 +142,24 @@ func help(c *cobra.Command, width int) string {
 		text = c.Short + "."
 	}
 	parts := []string{terminal.WrapText(joinLines(text), width)}
-	if c.HasAvailableSubCommands() {
+	switch {
+	case !c.HasAvailableSubCommands():
+		parts = append(parts, "Usage:\n  "+c.UseLine())
+	case c.HasParent():
+		uses := ""
+		if c.Flags().Lookup("config") != nil { // else it only has commands
+			uses = "\n  " + c.UseLine()
+		}
+		for _, sub := range c.Commands() {
+			uses += "\n  " + sub.UseLine()
+		}
+		parts = append(parts, "Usage:"+uses, "popferry help "+c.Name()+" COMMAND has more about a command.")
+	default:
 		for _, g := range c.Groups() {
 			parts = append(parts, g.Title+"\n"+commandList(c, width, func(sub *cobra.Command) bool { return sub.GroupID == g.ID && sub.IsAvailableCommand() }))
 		}
 		parts = append(parts, "Pages to read with popferry help PAGE:\n"+commandList(c, width, (*cobra.Command).IsAdditionalHelpTopicCommand))
 		parts = append(parts, "popferry help COMMAND has the flags of a command.")
-	} else {
-		parts = append(parts, "Usage:\n  "+c.UseLine())
 	}
 	if c.HasExample() {
 		parts = append(parts, "Examples:\n"+c.Example)
