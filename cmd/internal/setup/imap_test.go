@@ -25,8 +25,8 @@ import (
 // ports of some providers.
 func providers(t *testing.T) *fixture {
 	t.Helper()
-	f := newFixture(t, "imap.gmail.com. A 192.0.2.1\nimap.mail.me.com. A 192.0.2.1\nimap.mail.yahoo.com. A 192.0.2.1\noutlook.office365.com. A 192.0.2.1\n")
-	config := &tls.Config{Certificates: []tls.Certificate{f.authority.Server("imap.gmail.com", "imap.mail.me.com", "imap.mail.yahoo.com", "outlook.office365.com")}}
+	f := newFixture(t, "imap.gmail.com. A 192.0.2.1\nimap.mail.me.com. A 192.0.2.1\nimap.mail.yahoo.com. A 192.0.2.1\noutlook.office365.com. A 192.0.2.1\nhome.elsewhere.test. A 192.0.2.1\n")
+	config := &tls.Config{Certificates: []tls.Certificate{f.authority.Server("imap.gmail.com", "imap.mail.me.com", "imap.mail.yahoo.com", "outlook.office365.com", "home.elsewhere.test")}}
 	server := net.JoinHostPort("127.0.0.1", strconv.Itoa(hellotest.IMAP(t, config, true, "* OK ready")))
 	f.options.Network = dial.NewNetworkWith(f.options.Resolver).Over(func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address == "192.0.2.1:993" {
@@ -171,6 +171,26 @@ func TestInboxAtAnUnknownServer(t *testing.T) {
 	f := newFixture(t, "")
 	f.succeeds(f.run(f.everything()))
 	f.shows("Whether this one takes mail from others shows with: popferry check --send")
+}
+
+// A server of one's own that only has IMAP is found to have that.
+func TestInboxAtAServerWithIMAPAlone(t *testing.T) {
+	t.Parallel()
+	f := providers(t)
+	f.succeeds(f.run(f.mailboxAt("pop"), []testworld.Reply{
+		{Question: inboxAddress, Answer: "leo@elsewhere.test"},
+		{Question: "Mail server", Answer: "home.elsewhere.test"},
+		{Question: "Password at home.elsewhere.test", Answer: "secret"},
+		{Question: "Keep mail", Answer: ""},
+		{Question: "Forward all", Answer: ""},
+		{Question: "Write them?", Answer: ""},
+	}...))
+	f.shows("! home.elsewhere.test takes no mail by SMTP that could be tried here, and has IMAP.")
+	f.shows(byIMAP)
+	cfg, err := app.Load(f.options.Config)
+	if err != nil || cfg.Forward[0].Protocol != config.ProtocolIMAP {
+		t.Errorf("%v, %+v; want a destination by IMAP", err, cfg)
+	}
 }
 
 // A server is known by its name, its port or a flag.

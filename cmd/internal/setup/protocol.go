@@ -71,7 +71,7 @@ func (x *endpoint) propose(ctx context.Context, p *provider.Provider) error {
 	} else {
 		x.Say("  ! It is not known whether the SMTP server of %s takes mail from others; many refuse it.", p.Title)
 	}
-	x.Say("    IMAP puts each message into the inbox as its sender wrote it. No spam filter and no rules of the provider look at it.")
+	x.Say("    %s", aboutIMAP)
 	if x.Interactive() {
 		how, err := x.Choose(ctx, "How should mail get into this inbox?", config.ProtocolIMAP, config.ProtocolSMTP)
 		if err != nil || how == config.ProtocolSMTP {
@@ -84,6 +84,8 @@ func (x *endpoint) propose(ctx context.Context, p *provider.Provider) error {
 	}
 	return nil
 }
+
+const aboutIMAP = "IMAP puts each message into the inbox as its sender wrote it. No spam filter and no rules of the provider look at it."
 
 // warnOfRefusal says what is not known of a server that takes mail by SMTP: whether
 // it takes mail from others. A trial without a message cannot show it.

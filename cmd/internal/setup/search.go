@@ -26,6 +26,9 @@ func (x *endpoint) find(ctx context.Context, hint discover.Hint) error {
 			return err
 		}
 		best, err := x.search(ctx, hint)
+		if _, none := errors.AsType[*noServerError](err); none && x.mayHaveIMAP(hint) {
+			best, err = x.searchIMAP(ctx, hint, err)
+		}
 		if err == nil {
 			x.take(best)
 			return nil
@@ -38,6 +41,28 @@ func (x *endpoint) find(ctx context.Context, hint discover.Hint) error {
 			return err
 		}
 	}
+}
+
+// mayHaveIMAP reports whether a server that the user has named may be one for IMAP alone,
+// as that of a house is: nothing says that mail has to go there by SMTP.
+func (x *endpoint) mayHaveIMAP(hint discover.Hint) bool {
+	return x.protocol == discover.Submission && hint.Host != "" && x.in.Protocol == "" && x.in.From == ""
+}
+
+// searchIMAP is search by IMAP, at a server that takes no mail by SMTP, which without
+// is why. If it has no IMAP either, that is the error.
+func (x *endpoint) searchIMAP(ctx context.Context, hint discover.Hint, without error) (discover.Candidate, error) {
+	x.protocol = discover.IMAP
+	best, err := x.search(ctx, hint)
+	if _, none := errors.AsType[*noServerError](err); none {
+		x.protocol = discover.Submission
+		return best, without
+	}
+	if err == nil {
+		x.Say("  ! %s takes no mail by SMTP that could be tried here, and has IMAP.", hint.Host)
+		x.Say("    %s", aboutIMAP)
+	}
+	return best, err
 }
 
 // search returns the best candidate that answers and that the user agrees to, if
