@@ -71,7 +71,9 @@ func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
 			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
 		}
 	case identify.NotKnown:
-		facts.RetrHides.See(facts.RetrHides.Get(now), now) // nothing speaks against it
+		if facts.RetrHides.Get(now) { // nothing speaks against it; else the clock may come back to when it was seen
+			facts.RetrHides.See(true, now)
+		}
 	}
 }
 

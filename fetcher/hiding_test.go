@@ -501,3 +501,24 @@ func TestTooLargeMessagesUnderFreshUIDsDoNotStopTheAccount(t *testing.T) {
 	}
 	f.wantArrived("m1")
 }
+
+// A clock that is far off for a poll takes back nothing that is known of a server.
+func TestHidingIsKnownAfterTheClockWasWrong(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{hides: &hiding{}})
+	for _, names := range [][]string{numbered(4), {"m5", "m6", "m7", "m8"}, nil} {
+		f.add(names...)
+		f.poll()
+		f.now.Add(time.Hour)
+	}
+	if !f.row().Server.RetrHides.Get(f.now.Now()) {
+		t.Fatal("it is not known that the server hides what it gave")
+	}
+	const off = 56 * 365 * 24 * time.Hour
+	f.now.Add(off)
+	f.poll()
+	f.now.Add(-off)
+	if !f.row().Server.RetrHides.Get(f.now.Now()) {
+		t.Error("after the clock was wrong it is no longer known that the server hides what it gave")
+	}
+}
