@@ -36,6 +36,69 @@ func (l cutAtCopy) Put(ctx context.Context, recs ...*ledger.Record) error {
 	return l.Lease.Put(ctx, recs...)
 }
 
+// sharedLedger is a ledger in PostgreSQL, for a mailbox whose server gives each message
+// once.
+type sharedLedger struct {
+	*fixture
+	server   *postgrestest.Server
+	url      string
+	database string
+}
+
+// newSharedLedger returns one in which the fixture's account is that of the mailbox.
+func newSharedLedger(server *postgrestest.Server, f *fixture) *sharedLedger {
+	f.t.Helper()
+	l := &sharedLedger{fixture: f, server: server, url: server.New(f.t)}
+	parsed, err := url.Parse(l.url)
+	must(f.t, err)
+	l.database = parsed.Path[1:]
+	rows, err := l.open("setup").Claim(f.t.Context(), []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
+	must(f.t, err)
+	f.account.ID = rows[0].ID
+	return l
+}
+
+// open opens it as a process of this name does.
+func (l *sharedLedger) open(name string) *postgres.Store {
+	l.t.Helper()
+	store, err := postgres.Open(l.t.Context(), l.url+"&application_name="+name, postgres.Options{Create: true})
+	must(l.t, err)
+	l.t.Cleanup(func() { must(l.t, store.Close()) })
+	return store
+}
+
+// cut ends the connections of a process.
+func (l *sharedLedger) cut(name string) {
+	l.server.Exec(l.t, "postgres", fmt.Sprintf("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = '%s' AND datname = '%s'", name, l.database))
+}
+
+// poller polls as a process does; its leases are wrapped.
+func (l *sharedLedger) poller(store *postgres.Store, wrap func(ledger.Lease) fetcher.Lease) *fetcher.Poller {
+	o := l.options()
+	o.Routes, o.Now = store, nil
+	o.Lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
+		l, err := store.Lease(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(l), nil
+	}
+	return fetcher.New(o)
+}
+
+// pollUntil polls until what was waited for is there, for a minute at most.
+func (l *sharedLedger) pollUntil(p *fetcher.Poller, what string, done func(fetcher.Result) bool) {
+	l.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !done(p.Poll(l.t.Context(), l.account, true)); <-tick.C {
+		if time.Now().After(deadline) {
+			l.t.Errorf("waited a minute until %s", what)
+			return
+		}
+	}
+}
+
 // The octets of a message that its server does not give again outlive the connection to
 // the ledger that is to keep them.
 func TestCopyOutlivesTheConnectionToTheLedger(t *testing.T) {
@@ -44,50 +107,55 @@ func TestCopyOutlivesTheConnectionToTheLedger(t *testing.T) {
 	for name, atRetr := range map[string]bool{"the server deletes at RETR": true, "at QUIT": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			at := database.New(t)
-			parsed, err := url.Parse(at)
-			must(t, err)
 			var f *fixture
 			var given []string
 			f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
 				switch m := s.Message(arg); {
-				case verb == "CAPA":
-					s.Lines("capabilities", "USER", "UIDL", "TOP", "EXPIRE 0")
-					return true
 				case verb == "RETR" && m != nil:
 					given = append(given, m.UID)
 				case verb == "QUIT" && !atRetr, verb == "" && atRetr:
 					f.hide(given...)
 				}
-				return false
+				return saysExpire(s, verb, arg)
 			}})
-			store, err := postgres.Open(t.Context(), at+"&application_name=cut", postgres.Options{Create: true})
-			must(t, err)
-			t.Cleanup(func() { must(t, store.Close()) })
-			rows, err := store.Claim(t.Context(), []ledger.Identity{{Name: "isp", Username: "leo", Host: "pop.example.net"}})
-			must(t, err)
-			f.account.ID = rows[0].ID
+			shared := newSharedLedger(database, f)
 			f.add("m1", "m2", "m3")
-			cut := sync.OnceFunc(func() {
-				database.Exec(t, "postgres", fmt.Sprintf("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'cut' AND datname = '%s'", parsed.Path[1:]))
-			})
-			o := f.options()
-			o.Routes, o.Now = store, nil
-			o.Lease = func(ctx context.Context, id int64) (fetcher.Lease, error) {
-				l, err := store.Lease(ctx, id)
-				if err != nil {
-					return nil, err
-				}
-				return cutAtCopy{l, l.(retained.Keeper), cut}, nil
-			}
-			tick := time.NewTicker(50 * time.Millisecond)
-			defer tick.Stop()
-			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && !slices.Equal(sorted(f.arrived()), numbered(3)); <-tick.C {
-				fetcher.New(o).Poll(t.Context(), f.account, true)
-			}
+			cut := sync.OnceFunc(func() { shared.cut("first") })
+			p := shared.poller(shared.open("first"), func(l ledger.Lease) fetcher.Lease { return cutAtCopy{l, l.(retained.Keeper), cut} })
+			shared.pollUntil(p, "all had arrived", func(fetcher.Result) bool { return slices.Equal(sorted(f.arrived()), numbered(3)) })
 			f.wantArrived(numbered(3)...)
 		})
 	}
+}
+
+// While a process cannot reach the ledger, another one polls the mailbox, which lists the
+// message again, and forwards it. The copy that the first one writes late is of a message
+// that has arrived, and is not sent.
+func TestLateCopyOfAForwardedMessageIsNotSent(t *testing.T) {
+	t.Parallel()
+	given := make(map[int][]string)
+	var f *fixture
+	f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		switch m := s.Message(arg); {
+		case verb == "RETR" && m != nil:
+			given[s.Number] = append(given[s.Number], m.UID)
+		case verb == "QUIT":
+			f.hide(given[s.Number]...)
+		}
+		return saysExpire(s, verb, arg)
+	}})
+	shared := newSharedLedger(postgrestest.Start(t), f)
+	f.add("m1")
+	other := shared.poller(shared.open("second"), func(l ledger.Lease) fetcher.Lease { return l })
+	cut := sync.OnceFunc(func() {
+		shared.cut("first")
+		shared.pollUntil(other, "the other process could poll", func(r fetcher.Result) bool { return r.Skip != fetcher.Leased })
+	})
+	p := shared.poller(shared.open("first"), func(l ledger.Lease) fetcher.Lease { return cutAtCopy{l, l.(retained.Keeper), cut} })
+	for range 3 {
+		p.Poll(t.Context(), f.account, true)
+	}
+	f.wantArrived("m1")
 }
 
 // copiesInMemory is a ledger that keeps copies and may be away when one is read.

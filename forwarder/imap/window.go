@@ -49,7 +49,8 @@ func (w *window) Sessions(l queue.Load[*session]) int {
 	return useful
 }
 
-// Ahead is how many sessions to begin with: what one is worth only it shows.
+// Ahead is how many sessions are opened before the first message is answered: one, because
+// only its answer shows whether a second one is worth it.
 func (w *window) Ahead(int) int { return 1 }
 
 // onAccepted widens the window after an answer that took so long.

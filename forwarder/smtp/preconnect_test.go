@@ -17,8 +17,8 @@ func severalAt(at time.Time) smtp.Facts {
 	return smtp.Facts{TakesSeveral: forwarder.Sighting{At: at, Count: 2}}
 }
 
-// TestPreconnect: as many sessions as the messages are worth, where the server is known
-// to take several; else the first one has to show what comes of it.
+// TestPreconnect: as many sessions as the messages are worth are opened where the server is
+// known to take several messages at once; otherwise there is one at first.
 func TestPreconnect(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

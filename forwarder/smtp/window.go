@@ -110,8 +110,8 @@ func (w *window) worth(messages int) int {
 	return min(w.sessions, 1+(messages-1)/backlogPerSession+w.extra)
 }
 
-// Ahead is how many sessions to begin with: one, to see what comes of it, unless that is
-// known.
+// Ahead is how many sessions are opened for so many messages before the first of them is
+// answered: one, unless the server is known to take several at once.
 func (w *window) Ahead(messages int) int {
 	if w.quirks.Has(takesSeveral) {
 		return max(1, w.worth(messages))

@@ -88,7 +88,8 @@ func (l *ledgerMetrics) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
-// isUp tells whether what has a name works, and else until when it waits.
+// isUp sends two metrics of the account or destination of this name: whether it works, and
+// if not, until when it waits.
 func isUp(c chan<- prometheus.Metric, up, waits *prometheus.Desc, name string, why ledger.Cause, until time.Time) {
 	value := 1.0
 	if why.Code != "" {
