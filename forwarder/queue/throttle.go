@@ -8,9 +8,9 @@ import (
 )
 
 // Answered makes the window narrower after a transaction that began at a time, or
-// calls accepted, with the lock held, to make it wider: others is how many calls had a
-// session meanwhile. surplus is the refusal of a
-// server that only wants fewer sessions, if there are others that may take the message.
+// calls accepted, with the lock held, to make it wider: others is how many transactions
+// were on the wire beside it. surplus is the refusal of a server that only wants fewer
+// sessions, if there are others that may take the message.
 func (q *Queue[S, L]) Answered(c *Call[S, L], began time.Time, out []forwarder.Outcome, accepted func(others int)) (surplus *forwarder.Outcome) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
