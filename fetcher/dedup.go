@@ -85,7 +85,7 @@ func (s *session) admit(ctx context.Context, m *fetched) error {
 		return err
 	}
 	if s.box.Hides() {
-		s.trace(m.row, m.Header)
+		s.trace(m.row, m.digest)
 		if err := s.retain(ctx, m); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (s *session) submit(m *fetched) *delivery {
 		d.mayHide = s.mayHide()
 		d.keeps = !d.mayHide
 	}
-	s.trace(&rec, m.Header)
+	s.trace(&rec, cmp.Or(m.digest, rec.Digest)) // a copy was kept with it
 	if rec.TraceLines == "" {
 		rec.TraceLines = string(s.origin().TraceLines(rec.Trace, rec.FirstAttempt))
 	}
@@ -78,17 +79,14 @@ func (s *session) submit(m *fetched) *delivery {
 	return d
 }
 
-// trace gives the row of a message its trace, if it has none yet: not before the row has
-// what tells the message from others, which of one that may not be whole is its digest.
-func (s *session) trace(rec *ledger.Record, h message.Header) {
+// trace gives the row of a message with this digest its trace, if it has none yet. It
+// does not depend on the configuration, or a ledger that lost the row would not know the
+// message in its inbox by it once that has changed.
+func (s *session) trace(rec *ledger.Record, digest string) {
 	if rec.Trace != "" {
 		return
 	}
-	digest := ""
-	if s.byOctets(h) || rec.Fingerprint == "" {
-		digest = rec.Digest
-	}
-	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, s.twins(rec), rec.Fingerprint, digest)
+	rec.Trace = s.origin().TraceID(rec.UID, rec.Generation, s.twins(rec), ledger.HeaderFingerprint(rec.Fingerprint), digest)
 	rec.FirstAttempt = s.Now().Truncate(time.Second)
 }
 

@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger/sqlite"
+	"github.com/popferry/popferry/fetcher/multidrop"
 	"github.com/popferry/popferry/forwarder/imaptest"
 )
 
@@ -121,21 +123,62 @@ func TestFailoverTellsWhatCameTwice(t *testing.T) {
 	}
 }
 
+// TestFailoverWithAnotherConfiguration: what had arrived is known by its trace, whatever
+// the configuration says now of how long mail stays, or of who gets it.
+func TestFailoverWithAnotherConfiguration(t *testing.T) {
+	t.Parallel()
+	keep := func(keep bool, days time.Duration) func(*fetcher.Account) {
+		return func(a *fetcher.Account) { a.Policy.Keep, a.Policy.KeepFor = keep, days*24*time.Hour }
+	}
+	sort := func(field string) func(*fetcher.Account) {
+		return func(a *fetcher.Account) {
+			a.Multidrop = &multidrop.Sorter{Header: field, Domains: []string{"example.org"}, Otherwise: a.Destination.Recipients}
+		}
+	}
+	for name, tt := range map[string]struct{ before, after func(*fetcher.Account) }{
+		"true, then false": {keep(true, 0), keep(false, 0)},
+		"false, then true": {keep(false, 0), keep(true, 0)},
+		"true, then 14d":   {keep(true, 0), keep(true, 14)},
+		"14d, then true":   {keep(true, 14), keep(true, 0)},
+		"multidrop":        {keep(true, 0), sort("X-Box")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{})
+			inbox := f.deliverByIMAP("INBOX", imaptest.Options{})
+			tt.before(&f.account)
+			octets := dated("m1", "X-Box: leo@example.org\r\n"+youngReceived)
+			f.addUnder("uid-m1", octets)
+			f.poll()
+			f.failover(true)
+			f.replace("uid-m1", octets) // its deletion was as new as what the ledger has lost
+			tt.after(&f.account)
+			if r := f.poll(); r.Err != nil || r.Forwarded != 1 || len(inbox.Messages("INBOX")) != 1 {
+				t.Errorf("got %+v and %d messages in the inbox, want no error, 1 forwarded, and 1", r, len(inbox.Messages("INBOX")))
+			}
+		})
+	}
+}
+
 // TestAnotherMessageUnderATraceIsSent: a message that differs from one in the inbox only
-// below its header is not taken for it where it would be deleted.
+// below its header is not taken for it: it would be deleted, at once or one day.
 func TestAnotherMessageUnderATraceIsSent(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, faults{})
-	f.account.Policy.Keep = false
-	inbox := f.deliverByIMAP("INBOX", imaptest.Options{})
-	f.addUnder("uid", octetsOf("m"))
-	f.poll()
-	f.failover(true)
-	other := append(octetsOf("m"), "and more\r\n"...)
-	f.addUnder("uid", other)
-	f.poll()
-	all := inbox.Messages("INBOX")
-	if len(all) != 2 || !bytes.HasSuffix(all[1].Octets, []byte("and more\r\n")) {
-		t.Errorf("the inbox has %d messages, want both", len(all))
+	for name, keep := range map[string]bool{"deleted": false, "left on the server": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, faults{})
+			f.account.Policy.Keep = keep
+			inbox := f.deliverByIMAP("INBOX", imaptest.Options{})
+			f.addUnder("uid", octetsOf("m"))
+			f.poll()
+			f.failover(true)
+			f.replace("uid", append(octetsOf("m"), "and more\r\n"...))
+			f.poll()
+			all := inbox.Messages("INBOX")
+			if len(all) != 2 || !bytes.HasSuffix(all[1].Octets, []byte("and more\r\n")) {
+				t.Errorf("the inbox has %d messages, want both", len(all))
+			}
+		})
 	}
 }

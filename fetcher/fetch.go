@@ -19,6 +19,7 @@ type fetched struct {
 	identify.Candidate
 	*message.Body
 	row      *ledger.Record // without ID if it is new
+	digest   string         // as soon as it is noted in the row what the message shows
 	fromCopy bool           // not from the server: what is listed under its UID has to be compared before it is deleted
 	// chosen are its recipients as in ledger.Record.Chosen; "": nothing decides about
 	// this message alone.
@@ -36,8 +37,11 @@ func (m *fetched) note(a Account) (err error) {
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = a.fingerprint(m.Header), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
 	m.row.Digest = ""
+	if m.digest == "" {
+		m.digest, err = m.Digest()
+	}
 	if a.byOctets(m.Header) {
-		m.row.Digest, err = m.Digest() // to compare with, should it seem to come again
+		m.row.Digest = m.digest // to compare with, should it seem to come again
 	}
 	return err
 }

@@ -177,7 +177,7 @@ func (s *session) hadArrived(ctx context.Context, m *fetched) (bool, error) {
 		return false, s.tally.abort(err)
 	}
 	rec := *m.row
-	if s.trace(&rec, m.Header); !f.traces[rec.Trace] {
+	if s.trace(&rec, m.digest); !f.traces[rec.Trace] {
 		if s.Destination.Finder == nil {
 			f.repeated++
 		}

@@ -18,9 +18,9 @@ import (
 // message comes a second time, and popferry that a message is in a loop.
 const traceName = "x-popferry-trace"
 
-// TraceID is the id of a message of a mailbox, by its UID, generation and fingerprint,
-// by how many others have that fingerprint, and where all that may not tell it from
-// others by its digest, too. So a ledger that has lost its row gives it the same id again.
+// TraceID is the id of a message of a mailbox, by its UID, generation, fingerprint and
+// digest, and by how many others have that fingerprint. So a ledger that has lost its row
+// gives it the same id again.
 func (o Origin) TraceID(uid string, generation, twins int, fingerprint, digest string) string {
 	h := sha256.New()
 	for _, part := range []string{o.mark(), uid, strconv.Itoa(generation), strconv.Itoa(twins), fingerprint, digest} {
