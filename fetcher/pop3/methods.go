@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,10 @@ func (cr Credentials) refusesToken(err error) bool {
 // first means that the session has refused no login yet.
 func (o *opener) loginWith(ctx context.Context, c *Client, cr Credentials, utf8, first bool) error {
 	for ; ; first = false {
-		cr.Method = o.method(c)
-		err := c.login(ctx, cr)
+		m, err := o.inVain(c)
+		if cr.Method = cmp.Or(m, o.method(c)); err == nil {
+			err = c.login(ctx, cr)
+		}
 		var refused *Error
 		o.loginAnswered = err == nil || errors.As(err, &refused)
 		switch {

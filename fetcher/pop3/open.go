@@ -139,6 +139,7 @@ type opener struct {
 	expireBefore bool     // the CAPA before the login says EXPIRE 0
 	offers       string   // what that CAPA offers, as Facts.Offers has it
 	recalled     bool     // what is known took the place of that CAPA
+	unsure       attempt  // the login of a connection that ended before CAPA could be asked for after it
 	// loginAnswered reports whether the last connection had a reply to its login.
 	loginAnswered bool
 	tried         map[Method]bool // login methods that failed, but not because of the credentials

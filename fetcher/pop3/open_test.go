@@ -350,8 +350,8 @@ func connections(t *testing.T, scripts [][]string) func(context.Context) (net.Co
 		}
 	})
 	return func(context.Context) (net.Conn, error) {
-		if used == len(scripts) {
-			return nil, fmt.Errorf("no more than %d connections were expected", used)
+		if used++; used > len(scripts) {
+			return nil, fmt.Errorf("no more than %d connections were expected", len(scripts))
 		}
 		near, far := net.Pipe()
 		done := make(chan struct{})
@@ -360,8 +360,7 @@ func connections(t *testing.T, scripts [][]string) func(context.Context) (net.Co
 			defer close(done)
 			defer far.Close()
 			perform(t, far, script)
-		}(scripts[used])
-		used++
+		}(scripts[used-1])
 		return near, nil
 	}
 }

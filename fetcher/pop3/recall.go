@@ -73,7 +73,7 @@ func (o *opener) compare(after Capabilities) {
 // mistaken looks into a login that failed after recall: what is known may no longer be
 // so. It asks for CAPA then, once, and reports whether the method that was used is no
 // longer there, so that another one is to be tried. A server that hung up is asked on a
-// new connection.
+// new connection: see inVain.
 func (o *opener) mistaken(ctx context.Context, c *Client, m Method, err error) (retry bool) {
 	var refused *Error
 	var failed *mechanismError
@@ -84,29 +84,55 @@ func (o *opener) mistaken(ctx context.Context, c *Client, m Method, err error) (
 	case !isRefused && !errors.As(err, &failed) && !unanswered(err):
 		return false // it is not about the server
 	}
+	is := attempt{m, o.lists(m), err}
 	o.recalled, o.Facts.Offers = false, ""
 	_, secure := c.tlsState()
 	switch {
 	case !secure && !m.Reveals(): // CAPA may be forged in clear: it leads from no challenge to a password
 		return false
 	case c.Err() != nil:
-		o.again = true
+		o.again = is.listed && o.Credentials.auto()
+		o.unsure = is
 		return false
 	}
 	caps, capaErr := c.capa(ctx)
 	var unknown *Error
-	switch {
-	case errors.As(capaErr, &unknown) && unknown.passing():
-		return false
-	case capaErr != nil && c.Err() != nil:
-		o.again = isRefused && refused.Kind() == KindProtocol // else the same might be refused twice
+	if errors.As(capaErr, &unknown) && unknown.passing() || capaErr != nil && c.Err() != nil {
 		return false
 	}
 	o.noteCapa(c, caps, capaErr == nil)
-	if !o.Credentials.auto() || slices.Contains(methods(o.Facts.Logins, secure, o.Credentials.Token), m) {
-		return false
+	return o.Credentials.auto() && o.replaced(c, is)
+}
+
+// attempt is a login that has failed.
+type attempt struct {
+	method Method
+	listed bool // by CAPA, as far as was known
+	err    error
+}
+
+// inVain is the login at which the connection before this one ended, unless CAPA shows
+// now that what was known was wrong: it is not repeated then, for servers count logins
+// that fail. The method is "" if there is none.
+func (o *opener) inVain(c *Client) (Method, error) {
+	was := o.unsure
+	o.unsure = attempt{}
+	if was.err == nil || o.replaced(c, was) {
+		return "", nil
 	}
-	return o.method(c) != ""
+	return was.method, was.err
+}
+
+// replaced reports whether the method of a login is no longer listed, and another one
+// takes its turn.
+func (o *opener) replaced(c *Client, a attempt) bool {
+	next := o.method(c)
+	return a.listed && !o.lists(a.method) && next != "" && next != a.method
+}
+
+// lists reports whether the server lists a login method, as far as is known.
+func (o *opener) lists(m Method) bool {
+	return slices.Contains(strings.Fields(o.Facts.Logins), string(m))
 }
 
 // noteCapa notes the answer to CAPA before the login; without listed the server does not

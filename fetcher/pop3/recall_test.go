@@ -26,6 +26,7 @@ func TestOpenRecalls(t *testing.T) {
 		scripts [][]string
 		offers  string // afterwards
 		logins  string // afterwards; "": as before
+		refused string // methods that are listed and not there, afterwards
 		fails   bool
 	}{
 		{
@@ -133,6 +134,39 @@ func TestOpenRecalls(t *testing.T) {
 			offers: "CAPA TLS", logins: "user",
 		},
 		{
+			name:  "hangs up on a password: it is not sent again where its method is still there",
+			knows: Facts{Offers: "CAPA", Logins: "user"},
+			scripts: [][]string{
+				slices.Concat(greet, user[:3], []string{"X:"}),
+				slices.Concat(greet, capa("USER"), quit),
+			},
+			fails: true,
+		},
+		{
+			name: "nor where others are there besides", cfg: overTLS,
+			knows: Facts{Offers: "CAPA TLS", Logins: "plain"},
+			scripts: [][]string{
+				slices.Concat(greet, stls, plain, []string{"X:"}),
+				slices.Concat(greet, stls, capa("SASL SCRAM-SHA-256 PLAIN"), quit),
+			},
+			fails: true,
+		},
+		{
+			name: "nor by a method that is chosen by the user",
+			cfg:  Config{Credentials: Credentials{Method: MethodUser, Username: "leo", Secret: password("secret")}}, knows: Facts{Offers: "CAPA", Logins: "user"},
+			scripts: [][]string{slices.Concat(greet, user[:3], []string{"X:"})},
+			fails:   true,
+		},
+		{
+			name: "a method that is unknown is not tried again where CAPA still lists it", cfg: overTLS,
+			knows: Facts{Offers: "CAPA TLS", Logins: "plain"},
+			scripts: [][]string{
+				slices.Concat(greet, stls, plain, []string{"S: -ERR unknown command", "C: CAPA", "X:"}),
+				slices.Concat(greet, stls, capa("SASL PLAIN LOGIN"), byLogin, capa()),
+			},
+			offers: "CAPA TLS", logins: "login plain", refused: "plain",
+		},
+		{
 			name:    "from no challenge to a password in clear",
 			knows:   Facts{Offers: "CAPA", Logins: "cram-md5"},
 			scripts: [][]string{slices.Concat(greet, []string{"C: AUTH CRAM-MD5", "S: -ERR unknown command"}, quit)},
@@ -180,8 +214,8 @@ func TestOpenRecalls(t *testing.T) {
 				if want := tt.logins; want != "" && facts.Logins != want {
 					t.Errorf("login methods %q, want %q", facts.Logins, want)
 				}
-				if facts.Expires != tt.knows.Expires || facts.Refused != "" {
-					t.Errorf("EXPIRE 0: %v, want %v; methods refused %q", facts.Expires, tt.knows.Expires, facts.Refused)
+				if facts.Expires != tt.knows.Expires || facts.Refused != tt.refused {
+					t.Errorf("EXPIRE 0: %v, want %v; methods refused %q, want %q", facts.Expires, tt.knows.Expires, facts.Refused, tt.refused)
 				}
 			})
 		})
