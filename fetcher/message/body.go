@@ -30,6 +30,9 @@ func Store(item *spool.Item, from io.WriterTo) (*Body, error) {
 	if err == nil {
 		err = n.Close()
 	}
+	if err == nil {
+		err = item.Flush()
+	}
 	if err != nil {
 		item.Release()
 		return nil, err

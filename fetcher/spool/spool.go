@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -45,13 +46,14 @@ func (e *Error) Error() string { return fmt.Sprintf("%s in %s: %v", e.Op, e.Dir,
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Item is one message in the spool. It is written once from its start, then
-// read as often as wanted, also at the same time.
+// Item is one message in the spool. It is written once from its start and flushed,
+// then read as often as wanted, also at the same time.
 type Item struct {
 	s      *Spool
 	size   int64
 	chunks []*[chunkSize]byte // all but the last are full
 	file   *os.File           // set: holds everything, chunks are empty
+	buffer *bufio.Writer      // to the file, until Flush
 }
 
 // NewItem returns an empty item. The caller releases it in any case.
@@ -84,11 +86,26 @@ func (i *Item) put(p []byte) (int, error) {
 	if i.file == nil {
 		return copy(i.chunks[len(i.chunks)-1][i.size%chunkSize:], p), nil
 	}
-	n, err := i.file.Write(p)
+	// A message comes in pieces as small as a line: where many lines begin with a dot,
+	// each is one.
+	n, err := i.buffer.Write(p)
 	if err != nil {
 		return n, i.s.fail("writing a temporary file", err)
 	}
 	return n, nil
+}
+
+// Flush ends the writing: from then on the item can be read. Its errors are *Error.
+func (i *Item) Flush() error {
+	if i.buffer == nil {
+		return nil
+	}
+	err := i.buffer.Flush()
+	i.buffer = nil
+	if err != nil {
+		return i.s.fail("writing a temporary file", err)
+	}
+	return nil
 }
 
 // room makes room in the last chunk. It reports false if the item has to go to
@@ -122,7 +139,7 @@ func (i *Item) toFile() error {
 		return i.s.fail("writing a temporary file", err)
 	}
 	i.drop()
-	i.file = f
+	i.file, i.buffer = f, bufio.NewWriterSize(f, chunkSize)
 	return nil
 }
 
@@ -130,8 +147,8 @@ func (s *Spool) fail(op string, err error) error {
 	return &Error{Op: op, Dir: s.folder(), Err: err}
 }
 
-// Reader returns the octets from their start. It must not be used after
-// Release.
+// Reader returns the octets from their start. It must not be used before Flush, nor
+// after Release.
 func (i *Item) Reader() io.Reader { return i.Tail(0) }
 
 // Tail is Reader without the first octets, at most as many as there are.
@@ -147,7 +164,7 @@ func (i *Item) Release() {
 	i.drop()
 	if i.file != nil {
 		closeFile(i.file)
-		i.file = nil
+		i.file, i.buffer = nil, nil
 	}
 }
 

@@ -23,6 +23,9 @@ func fill(t testing.TB, it *Item, n int) []byte {
 		}
 		rest = rest[k:]
 	}
+	if err := it.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -87,6 +90,22 @@ func TestSpoolWithoutAFolderReturnsError(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v; want an *Error that wraps %v", err, os.ErrNotExist)
+	}
+}
+
+// What is written last may be in a buffer: that the disk does not take it shows when
+// the item is flushed.
+func TestFlushReturnsTheErrorOfTheDisk(t *testing.T) {
+	t.Parallel()
+	it := New(t.TempDir(), 0).NewItem()
+	defer it.Release()
+	if _, err := it.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	_ = it.file.Close() // a disk that fails
+	var disk *Error
+	if err := it.Flush(); !errors.As(err, &disk) {
+		t.Errorf("%v; want an *Error", err)
 	}
 }
 
