@@ -59,6 +59,7 @@ func (s *Setup) Draft(c Choice) Draft {
 		w.Settings = append(w.Settings, config.Pair{Key: "schedule", Value: every(s.Schedule)})
 	}
 	w.nameAccounts()
+	s.choose(c)
 	w.gatherDestinations()
 	s.disableDuplicates()
 	for i, a := range s.Accounts {
@@ -158,11 +159,7 @@ func (w *drafter) account(a Account, name string) config.Section {
 		out = append(out, config.Pair{Key: "timeout", Value: a.Timeout.String()})
 	}
 	if a.Multidrop != nil {
-		m := *a.Multidrop
-		if len(w.choice.To) > 0 {
-			m.Otherwise = w.choice.To
-		}
-		out = append(out, config.Pair{Key: "multidrop", Value: m.section()})
+		out = append(out, config.Pair{Key: "multidrop", Value: a.Multidrop.section()})
 	}
 	if len(a.Filter) > 0 {
 		out = append(out, config.Pair{Key: "filter", Value: a.Filter})

@@ -14,15 +14,6 @@ import (
 func (w *drafter) gatherDestinations() {
 	for i := range w.setup.Accounts {
 		d := &w.setup.Accounts[i].Delivery
-		if w.choice.Server.Host != "" {
-			*d = Delivery{}
-		}
-		if len(w.choice.To) > 0 {
-			d.To = ""
-			if d.Maildir != "" || d.Gmail { // which have no recipients
-				*d = Delivery{}
-			}
-		}
 		at := w.destinationOf(*d)
 		if at < 0 {
 			w.destinations = append(w.destinations, *d)

@@ -117,9 +117,9 @@ func (r *reader) fdmRules(c *fdmConf, a *Account) {
 		rules = append(rules, rule)
 	}
 	r.fdmDestination(rest, a)
-	var b strings.Builder
+	var b, gate strings.Builder
 	for i, rule := range rules {
-		answer, ok := r.fdmAnswer(rule.action, a)
+		line, code, ok := r.fdmAnswer(rule.action, a)
 		if !rule.simple || !ok { // mail that it takes must not be dropped by a later one
 			for _, rule := range rules[i:] {
 				r.setup.remark(rule.Place, "match: not carried over: popferry does not do the same, or not after an earlier rule that it does not do. Its mail goes the way of all other; set filter (popferry help filters), or let the server of the inbox sort it")
@@ -128,15 +128,24 @@ func (r *reader) fdmRules(c *fdmConf, a *Account) {
 			rules = rules[:i]
 			break
 		}
-		fmt.Fprintf(&b, "if %s; then %s; fi\n", strings.Join(rule.tests, " && "), answer)
+		test, says := strings.Join(rule.tests, " && "), ""
+		if line != "" {
+			says = "echo " + shellQuoted([]string{line}) + "; "
+		}
+		fmt.Fprintf(&b, "if %s; then %sexit %d; fi\n", test, says, code)
+		fmt.Fprintf(&gate, "if %s; then exit %d; fi\n", test, code)
 	}
 	if !found { // what no rule has taken is not delivered
 		b.WriteString("exit 99\n")
+		gate.WriteString("exit 99\n")
 	}
 	if b.Len() == 0 {
 		return
 	}
 	a.Filter = []string{"sh", "-c", fdmHead + b.String()}
+	if gate.String() != b.String() {
+		a.Gate = []string{"sh", "-c", fdmHead + gate.String()}
+	}
 	at := a.Place
 	if len(rules) > 0 {
 		at = rules[0].Place
@@ -168,7 +177,7 @@ func (r *reader) fdmDestination(action fdmAction, a *Account) {
 	switch action.kind {
 	case "maildir":
 		if a.Delivery.Maildir = r.fdmPath(action.args[0]); strings.Contains(a.Delivery.Maildir, "%") {
-			r.setup.remark(action.Place, "maildir: its path depends on the message; set path under forward")
+			r.setup.remarkAbout(ofServer, action.Place, "maildir: its path depends on the message; set path under forward")
 		}
 	case "mbox":
 		a.Delivery = r.mbox(action.Place, "mbox", r.env.User)
@@ -181,30 +190,31 @@ func (r *reader) fdmDestination(action fdmAction, a *Account) {
 			a.Delivery.To = r.env.User + "@" + localServer
 		}
 	default:
-		r.setup.remark(action.Place, "match: there is no rule for all mail that popferry can do; set a destination under forward")
+		r.instead(action.Place, "match: there is no rule for all mail that popferry can do", way{})
 	}
 }
 
-// fdmAnswer is what the filter does for an action; not ok if it cannot.
-func (r *reader) fdmAnswer(action fdmAction, a *Account) (string, bool) {
+// fdmAnswer is what the filter does for an action: the line that it prints, "" for none,
+// and its exit code. It is not ok if it cannot do the same.
+func (r *reader) fdmAnswer(action fdmAction, a *Account) (line string, code int, ok bool) {
 	switch d := a.Delivery; action.kind {
 	case "drop", "keep":
-		return "exit 99", true
+		return "", 99, true
 	case "maildir":
 		dir := filepath.Clean(r.fdmPath(action.args[0]))
 		if d.Maildir != "" && dir == filepath.Clean(d.Maildir) {
-			return "exit 0", true
+			return "", 0, true
 		}
 		folder, ok := strings.CutPrefix(dir, filepath.Clean(d.Maildir)+string(filepath.Separator)+".") // Maildir++
 		if d.Maildir == "" || !ok || strings.ContainsAny(folder, "%/\n") {
-			return "", false
+			return "", 0, false
 		}
-		return "echo " + shellQuoted([]string{"X-Popferry-Folder: " + strings.ReplaceAll(folder, ".", "/")}) + "; exit 0", true
+		return "X-Popferry-Folder: " + strings.ReplaceAll(folder, ".", "/"), 0, true
 	case "smtp":
 		port, _ := strconv.Atoi(action.args[1])
 		if to := action.args[2]; to != "" && d.Host == action.args[0] && d.Port == port && !strings.ContainsAny(to, "%\n") {
-			return "echo " + shellQuoted([]string{"X-Popferry-To: " + to}) + "; exit 0", true
+			return "X-Popferry-To: " + to, 0, true
 		}
 	}
-	return "", false
+	return "", 0, false
 }

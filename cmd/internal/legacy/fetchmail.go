@@ -247,7 +247,7 @@ func (r *reader) fetchmailDelivery(p rcPoll, a *Account) {
 		}
 		return
 	case "bsmtp":
-		r.setup.remark(p.Place, "bsmtp: popferry does not write files of SMTP commands; set a destination under forward")
+		a.Delivery = r.instead(p.Place, "bsmtp: popferry does not write files of SMTP commands", way{})
 		return
 	}
 	hosts := p.user.smtpHosts
@@ -255,7 +255,7 @@ func (r *reader) fetchmailDelivery(p rcPoll, a *Account) {
 		hosts = []string{"localhost"}
 	}
 	if len(hosts) > 1 {
-		r.setup.remark(p.Place, "smtphost: an account has one destination in popferry; the first one is used: %s", hosts[0])
+		r.setup.remarkAbout(ofServer, p.Place, "smtphost: an account has one destination in popferry; the first one is used: %s", hosts[0])
 	}
 	d := Delivery{LMTP: p.user.lmtp, Username: p.server.esmtpName, Password: p.server.esmtpPassword}
 	domain := "localhost"
@@ -266,12 +266,12 @@ func (r *reader) fetchmailDelivery(p rcPoll, a *Account) {
 		d.Host, domain = host, host
 		var err error
 		if d.Port, err = strconv.Atoi(cmp.Or(port, "25")); err != nil {
-			r.setup.remark(p.Place, "smtphost: the port of %s is not a number; set port under forward", host)
+			r.setup.remarkAbout(ofServer, p.Place, "smtphost: the port of %s is not a number; set port under forward", host)
 		}
 	}
 	r.fetchmailPlugout(p, &d)
 	if _, here := tlsOf(d.Host, d.Port); !here {
-		r.setup.remark(p.Place, "smtphost: fetchmail sent mail to %s unencrypted, popferry does not (see tls under forward); set tls: none only on a network that you trust", d.Host)
+		r.setup.remarkAbout(ofServer, p.Place, "smtphost: fetchmail sent mail to %s unencrypted, popferry does not (see tls under forward); set tls: none only on a network that you trust", d.Host)
 	}
 	if net.ParseIP(domain) != nil {
 		domain = "[" + domain + "]" // RFC 5321 4.1.3

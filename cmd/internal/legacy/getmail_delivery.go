@@ -10,31 +10,77 @@ import (
 // getmailDelivery carries over [destination] (configuration.txt, "Creating the
 // [destination] section").
 func (r *reader) getmailDelivery(rc ini, file string, a *Account) {
-	to := rc["destination"]
-	kind := to["type"]
-	if kind.File == "" {
-		kind.Place = Place{File: file}
+	top := rc["destination"]["type"]
+	if top.File == "" {
+		top.Place = Place{File: file}
 	}
-	if strings.HasPrefix(rc["retriever"]["type"].text, "Multidrop") {
-		r.getmailMultidrop(rc, kind, a)
-		return
+	to, why := rc.getmailChoice(top)
+	if strings.HasPrefix(rc["retriever"]["type"].text, "Multidrop") { // messages have envelope recipients
+		locals := rc["destination"]["locals"].text
+		if pairs, ok := parsePairs(locals); top.text == "MultiSorter" && (len(pairs) > 0 || !ok && locals != "") {
+			r.getmailMultidrop(rc, to, a)
+			r.multiSorter(rc, !rc.forEach(to), a)
+			return
+		}
+		if rc.forEach(to) {
+			r.getmailMultidrop(rc, to, a)
+			return
+		}
 	}
-	switch kind.text {
+	a.Delivery = r.getmailTarget(rc, to)
+	if why != "" {
+		r.instead(top.Place, why, way{to: a.Delivery})
+	}
+}
+
+// getmailChoice is the one of several destinations that gets all mail, or what no pattern
+// matches. why is what is to be said if it gets all.
+func (rc ini) getmailChoice(top iniValue) (to iniValue, why string) {
+	of := rc["destination"]
+	switch top.text {
 	case "MultiSorter", "MultiGuesser":
-		r.setup.remark(kind.Place, "type: popferry does not sort by %s's patterns; all mail goes to its default", kind.text)
-		a.Delivery = r.getmailTarget(rc, to["default"])
+		if of["locals"].text != "" {
+			why = "type: popferry does not sort by " + top.text + "'s patterns, and takes its default"
+		}
+		return of["default"].at(top.Place), why
 	case "MultiDestination":
-		all, _ := parseTuple(to["destinations"].text)
-		if len(all) == 0 {
-			all = []string{""}
-		}
+		all, _ := parseTuple(of["destinations"].text)
 		if len(all) > 1 {
-			r.setup.remark(kind.Place, "type: an account has one destination in popferry, where it may have several recipients; the first one is used")
+			why = "type: an account has one destination in popferry, so the first of several is used"
 		}
-		a.Delivery = r.getmailTarget(rc, iniValue{kind.Place, all[0]})
-	default:
-		a.Delivery = r.getmailSection(to, kind)
+		return iniValue{top.Place, strings.Join(all[:min(1, len(all))], "")}, why
 	}
+	return iniValue{top.Place, "[destination]"}, ""
+}
+
+// at is the value, or an empty one in its place.
+func (v iniValue) at(place Place) iniValue {
+	if v.File == "" {
+		v.Place = place
+	}
+	return v
+}
+
+// section is the one that a destination names as [SECTION]; nil: it is a path.
+func (rc ini) section(v iniValue) map[string]iniValue {
+	name := strings.TrimSpace(v.text)
+	if !strings.HasPrefix(name, "[") {
+		return nil
+	}
+	return rc[strings.ToLower(strings.Trim(name, "[]"))]
+}
+
+// forEach reports whether a destination delivers a message to the recipient that its
+// envelope has. Any other puts all mail into one place.
+func (rc ini) forEach(v iniValue) bool {
+	of := rc.section(v)
+	switch of["type"].text {
+	case "MDA_lmtp":
+		return of["override"].text == ""
+	case "MDA_external":
+		return strings.Contains(of["arguments"].text, "%(recipient)") || strings.Contains(of["arguments"].text, "%(local)")
+	}
+	return false
 }
 
 // getmailTarget is a destination that another one names: [SECTION], or the path of a
@@ -42,17 +88,23 @@ func (r *reader) getmailDelivery(rc ini, file string, a *Account) {
 func (r *reader) getmailTarget(rc ini, v iniValue) Delivery {
 	name := strings.TrimSpace(v.text)
 	switch {
+	case name == "":
+		return r.instead(v.Place, "[destination]: it names none", way{})
 	case strings.HasPrefix(name, "["):
-		section := rc[strings.ToLower(strings.Trim(name, "[]"))]
-		kind := section["type"]
-		if kind.File == "" {
-			kind.Place = v.Place
-		}
-		return r.getmailSection(section, kind)
+		section := rc.section(v)
+		return r.getmailSection(section, section["type"].at(v.Place))
 	case strings.HasSuffix(name, "/"):
-		return Delivery{Maildir: r.expand("", name)}
+		return r.getmailMaildir(v.Place, name)
 	}
 	return r.mbox(v.Place, "mbox file", r.env.User)
+}
+
+// getmailMaildir is a Maildir. Where another user's home folder is is not known.
+func (r *reader) getmailMaildir(at Place, dir string) Delivery {
+	if strings.HasPrefix(dir, "~") && !strings.HasPrefix(dir, "~/") {
+		return r.instead(at, "Maildir: "+dir+" is in the home folder of another user, whose path is not known", way{})
+	}
+	return Delivery{Maildir: r.expand("", dir)}
 }
 
 // getmailSection is a destination with a section of its own.
@@ -65,7 +117,7 @@ func (r *reader) getmailSection(to map[string]iniValue, kind iniValue) Delivery 
 		if to["user"].text != "" {
 			r.setup.remark(to["user"].Place, "user: popferry writes to the Maildir as the user that it runs as, who needs access to it")
 		}
-		return Delivery{Maildir: r.expand("", to["path"].text)}
+		return r.getmailMaildir(kind.Place, to["path"].text)
 	case "Mboxrd":
 		return r.mbox(kind.Place, kind.text, user)
 	case "MDA_external":
@@ -74,8 +126,7 @@ func (r *reader) getmailSection(to map[string]iniValue, kind iniValue) Delivery 
 	case "MDA_qmaillocal":
 		return r.agent(kind.Place, kind.text, "qmail-local", user)
 	}
-	r.setup.remark(kind.Place, "[destination]: popferry delivers to SMTP, LMTP and IMAP servers and Maildirs; set one under forward")
-	return Delivery{}
+	return r.instead(kind.Place, "[destination]: popferry delivers to SMTP, LMTP and IMAP servers and Maildirs", way{})
 }
 
 // getmailLMTP is an LMTP server.
@@ -89,14 +140,13 @@ func (r *reader) getmailLMTP(to map[string]iniValue) Delivery {
 		d.Port = cmp.Or(port, lmtpPort)
 	}
 	if v := to["fallback"]; v.text != "" {
-		r.setup.remark(v.Place, "fallback: popferry holds, wraps or quarantines refused mail; see on_reject")
+		r.setup.remarkAbout(ofServer, v.Place, "fallback: popferry holds, wraps or quarantines refused mail; see on_reject")
 	}
 	return d
 }
 
-// getmailMultidrop carries over the mailbox of a domain, and MultiSorter as far as its
-// patterns are addresses.
-func (r *reader) getmailMultidrop(rc ini, kind iniValue, a *Account) {
+// getmailMultidrop carries over a mailbox whose mail is sorted by the envelope recipient.
+func (r *reader) getmailMultidrop(rc ini, to iniValue, a *Account) {
 	m := &Multidrop{Position: 1}
 	a.Multidrop = m
 	spec := rc["retriever"]["envelope_recipient"]
@@ -105,51 +155,36 @@ func (r *reader) getmailMultidrop(rc ini, kind iniValue, a *Account) {
 		m.Position = n
 	}
 	if !m.setHeader(strings.TrimSpace(name)) {
-		r.setup.remark(cmp.Or(spec.Place, a.Place), "envelope_recipient: not the name of a field that the last delivery writes; set multidrop.header (popferry help multidrop)")
+		r.setup.remarkAbout(ofSorting, spec.at(a.Place).Place, "envelope_recipient: not the name of a field that the last delivery writes; set multidrop.header (popferry help multidrop)")
 	}
-	to := rc["destination"]
-	switch kind.text {
-	case "MultiSorter":
-		r.multiSorter(rc, to, kind, a)
-	case "MultiGuesser":
-		r.setup.remark(kind.Place, "type: MultiGuesser looks at To and Cc, popferry never does; who gets which mail is in multidrop.map (popferry help multidrop)")
-		a.Delivery = r.multidropTarget(rc, to["default"], m)
-	case "MDA_lmtp":
-		if to["override"].text != "" { // all mail goes there
-			a.Multidrop, a.Delivery = nil, r.getmailLMTP(to)
-			return
-		}
-		if fallback := to["fallback"].text; fallback != "" {
-			m.Otherwise = []string{fallback}
-			delete(to, "fallback")
-		}
-		a.Delivery = r.getmailLMTP(to)
-	default:
-		a.Delivery = r.multidropTarget(rc, iniValue{kind.Place, "[destination]"}, m)
+	if of := rc.section(to); of["type"].text == "MDA_lmtp" && of["fallback"].text != "" {
+		m.Otherwise = []string{of["fallback"].text}
+		delete(of, "fallback") // nothing to say of it
 	}
-	a.Delivery.To = ""
-	r.setup.remark(a.Place, "type: popferry takes addresses only in the domains that multidrop.domains has, and only above the topmost Received line. What else is in the mailbox goes to multidrop.otherwise, where getmail fails")
+	if a.Delivery = r.multidropUser(rc, to); a.Delivery.To != "" {
+		m.Otherwise, a.Delivery.To = []string{a.Delivery.To}, ""
+	}
+	r.setup.remarkAbout(ofSorting, a.Place, "type: popferry takes addresses only in the domains that multidrop.domains has, and only above the topmost Received line. What else is in the mailbox goes to multidrop.otherwise, where getmail fails")
 }
 
-// multidropTarget is the destination that gets all mail of a domain, whose recipient is
-// who gets what names nobody.
-func (r *reader) multidropTarget(rc ini, v iniValue, m *Multidrop) Delivery {
-	d := r.multidropUser(rc, v)
-	if d.To != "" {
-		m.Otherwise = []string{d.To}
-	}
-	return d
-}
-
-// multidropUser is a target of MultiSorter. A Maildir is that of a local user, who gets
-// the mail from the mail server of this machine: a multidrop mailbox has one server.
+// multidropUser is a target of a mailbox that is sorted, and who gets mail there; no
+// recipient: the one of the envelope. A Maildir is that of a local user, who gets the mail
+// from the mail server of this machine: a multidrop mailbox has one server.
 func (r *reader) multidropUser(rc ini, v iniValue) Delivery {
-	d := r.getmailTarget(rc, v)
-	if d.Maildir == "" {
-		return d
+	of, path := rc.section(v), ""
+	kind := of["type"].at(v.Place)
+	switch {
+	case kind.text == "MDA_external" && rc.forEach(v):
+		args, _ := parseTuple(of["arguments"].text)
+		return r.agent(kind.Place, kind.text, strings.Join(append([]string{of["path"].text}, args...), " "), "")
+	case kind.text == "Maildir":
+		path = of["path"].text
+	case of == nil && strings.HasSuffix(strings.TrimSpace(v.text), "/"):
+		path = v.text
+	default:
+		return r.getmailTarget(rc, v)
 	}
-	section := rc[strings.ToLower(strings.Trim(strings.TrimSpace(v.text), "[]"))]
-	user := cmp.Or(section["user"].text, ownerOf(cmp.Or(section["path"].text, v.text)), r.env.User)
+	user := cmp.Or(of["user"].text, ownerOf(path), r.env.User)
 	return r.localUser(v.Place, "Maildir: a multidrop mailbox needs a mail server in popferry", "", user)
 }
 
@@ -168,40 +203,84 @@ func ownerOf(path string) string {
 	return ""
 }
 
-// multiSorter carries over the patterns that are addresses.
-func (r *reader) multiSorter(rc ini, to map[string]iniValue, kind iniValue, a *Account) {
-	m := a.Multidrop
-	a.Delivery = r.multidropTarget(rc, to["default"], m)
-	pairs, ok := parsePairs(to["locals"].text)
-	if !ok {
-		r.setup.remark(to["locals"].Place, "locals: not pairs of strings; set multidrop.map (popferry help multidrop)")
+// sorterRule is a pattern of MultiSorter: a key of multidrop.map, and who gets its mail.
+type sorterRule struct {
+	name string
+	to   []string
+}
+
+// multiSorter carries over the patterns that are addresses. single: what no pattern
+// matches goes to one place, which is multidrop.otherwise, else to its own address.
+func (r *reader) multiSorter(rc ini, single bool, a *Account) {
+	m, locals := a.Multidrop, rc["destination"]["locals"]
+	rest := "to its own address"
+	if single {
+		rest = "to multidrop.otherwise"
 	}
+	pairs, ok := parsePairs(locals.text)
+	if !ok && locals.text != "" {
+		r.setup.remarkAbout(ofSorting, locals.Place, "locals: not pairs of strings; all mail goes %s: set multidrop.map (popferry help multidrop)", rest)
+	}
+	var rules []sorterRule
 	for _, pair := range pairs {
 		name, ok := addressPattern(pair[0])
 		if !ok {
-			r.setup.remark(to["locals"].Place, "locals: the pattern %q is neither an address, a local part nor a domain; set multidrop.map", pair[0])
-			continue
-		}
-		d := r.multidropUser(rc, iniValue{to["locals"].Place, pair[1]})
-		if d.Host != a.Delivery.Host || d.Port != a.Delivery.Port {
-			r.setup.remark(to["locals"].Place, "locals: the pattern %q has another destination than default; a multidrop mailbox has one server in popferry, so its mail goes to multidrop.otherwise", pair[0])
+			r.setup.remarkAbout(ofSorting, locals.Place, "locals: the pattern %q is neither an address, a local part nor a domain; what no other pattern matches goes %s: set multidrop.map", pair[0], rest)
 			continue
 		}
 		if _, domain, found := strings.Cut(name, "@"); found {
 			m.addDomain(domain)
 		}
+		before := len(r.setup.Remarks)
+		d := r.multidropUser(rc, iniValue{locals.Place, pair[1]})
+		for i := range r.setup.Remarks[before:] {
+			r.setup.Remarks[before+i].about = ofSorting
+		}
 		switch {
+		case d.Host != a.Delivery.Host || d.Port != a.Delivery.Port:
+			r.setup.Remarks = r.setup.Remarks[:before] // it does not go there
+			r.setup.remarkAbout(ofSorting, locals.Place, "locals: the pattern %q has another destination than default; a multidrop mailbox has one server in popferry, so what no other pattern matches goes %s", pair[0], rest)
 		case d.To != "":
-			m.add(name, d.To)
-		case d.LMTP && strings.Contains(name, "@") && !strings.HasPrefix(name, "*"): // without override it goes to the address itself
-			m.add(name, name)
-		default:
-			r.setup.remark(to["locals"].Place, "locals: the pattern %q has no recipient; set multidrop.map", pair[0])
+			rules = append(rules, sorterRule{name, []string{d.To}})
+		case strings.Contains(name, "@"): // to the address itself
+			rules = append(rules, sorterRule{name, []string{name}})
+		case single:
+			r.setup.remarkAbout(ofSorting, locals.Place, "locals: the pattern %q names no domain, and its destination no recipient; what no other pattern matches goes %s: set multidrop.map", pair[0], rest)
 		}
 	}
-	if len(m.Map) > 0 {
-		m.add("*") // all others go to default
+	for _, name := range sorterKeys(rules) {
+		for _, rule := range rules { // getmail delivers to all that match
+			if rule.matches(name) {
+				m.add(name, rule.to...)
+			}
+		}
 	}
+	if single {
+		m.add("*")
+	}
+}
+
+// matches reports whether the rule is for all that a key of multidrop.map is for.
+func (s sorterRule) matches(key string) bool {
+	local, domain, found := strings.Cut(key, "@")
+	return s.name == key || found && local != "*" && (s.name == local || s.name == "*@"+domain)
+}
+
+// sorterKeys are the keys of multidrop.map for rules: their own, and the addresses for
+// which one names the local part and another the domain.
+func sorterKeys(rules []sorterRule) (keys []string) {
+	for _, rule := range rules {
+		keys = append(keys, rule.name)
+		if strings.Contains(rule.name, "@") {
+			continue
+		}
+		for _, other := range rules {
+			if domain, ok := strings.CutPrefix(other.name, "*@"); ok {
+				keys = append(keys, rule.name+"@"+domain)
+			}
+		}
+	}
+	return keys
 }
 
 // addressPattern returns the key of multidrop.map for a regular expression that stands

@@ -39,6 +39,7 @@ type Account struct {
 	Delivery  Delivery
 	Multidrop *Multidrop // nil: all mail goes to Delivery.To
 	Filter    []string   // a command and its arguments, as popferry's filter
+	Gate      []string   // the same where all mail goes one way: it only drops messages; nil: as Filter
 	Folder    string     // for its mail, where the destination has folders
 	Seen      Seen
 }
@@ -110,7 +111,17 @@ type Remark struct {
 	Todo    bool // nothing is lost, but the user has something to do
 	Account int  // one more than its index; 0: of no account alone
 	settled bool // Account is known
+	about   topic
+	way     *way // where the mail goes, which ends the line; nil: it is not about that
 }
+
+// topic is what a remark is about that the user can choose otherwise.
+type topic int
+
+const (
+	ofSorting topic = iota + 1 // who gets which mail of a mailbox
+	ofServer                   // the server that mail went to
+)
 
 // nothingToDo ends a remark on what makes no difference.
 const nothingToDo = "; nothing to do"
@@ -119,7 +130,12 @@ const nothingToDo = "; nothing to do"
 func (r Remark) idle() bool { return strings.HasSuffix(r.Text, nothingToDo) }
 
 // String returns the remark as one line.
-func (r Remark) String() string { return fmt.Sprintf("%s: %s", r.Place, r.Text) }
+func (r Remark) String() string {
+	if r.way != nil {
+		return fmt.Sprintf("%s: %s; %s", r.Place, r.Text, r.way)
+	}
+	return fmt.Sprintf("%s: %s", r.Place, r.Text)
+}
 
 // Place is a position in a file.
 type Place struct {
@@ -170,6 +186,11 @@ func (s *Setup) addOrShare(i int, r Remark) {
 		return
 	}
 	s.Remarks[i].Account, s.Remarks[i].settled = 0, true
+}
+
+// remarkAbout adds a remark that is only true if the user does not choose otherwise.
+func (s *Setup) remarkAbout(about topic, at Place, format string, args ...any) {
+	s.Remarks = append(s.Remarks, Remark{Place: at, Text: fmt.Sprintf(format, args...), about: about})
 }
 
 // remarkOn adds a remark on an account, by its index.

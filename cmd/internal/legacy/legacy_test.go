@@ -13,7 +13,8 @@ import (
 
 // TestImport reads testdata/PROGRAM-CASE.txt. Each has the files of the other
 // program in the user's home folder, and what is wanted: the configuration, the
-// passwords, the fetched UIDs and the remarks.
+// passwords, the fetched UIDs and the remarks. The files "to" and "smtp-host" have what
+// the user chooses instead.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	cases, err := filepath.Glob("testdata/*.txt")
@@ -29,9 +30,17 @@ func TestImport(t *testing.T) {
 				t.Fatal(err)
 			}
 			home, want := t.TempDir(), ""
+			var c Choice
 			for _, f := range archive.Files {
-				if f.Name == "want" {
+				switch f.Name {
+				case "want":
 					want = string(f.Data)
+					continue
+				case "to":
+					c.To = strings.Fields(string(f.Data))
+					continue
+				case "smtp-host":
+					c.Server.Host = strings.TrimSpace(string(f.Data))
 					continue
 				}
 				write(t, filepath.Join(home, f.Name), strings.ReplaceAll(string(f.Data), "<NUL>", "\x00"))
@@ -45,7 +54,7 @@ func TestImport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := strings.ReplaceAll(shape(t, setup), home, "HOME")
+			got := strings.ReplaceAll(shape(t, setup, c), home, "HOME")
 			if got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
@@ -82,9 +91,9 @@ func testEnv(home string) Env {
 }
 
 // shape describes everything that a setup results in.
-func shape(t *testing.T, s *Setup) string {
+func shape(t *testing.T, s *Setup, c Choice) string {
 	t.Helper()
-	draft := s.Draft(Choice{})
+	draft := s.Draft(c)
 	text, err := draft.YAML()
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +107,9 @@ func shape(t *testing.T, s *Setup) string {
 		fmt.Fprintf(&b, "%s: seen %q\n", draft.Names[i], slices.Concat(a.Seen.UIDs, a.Seen.Spellings))
 	}
 	for _, r := range s.Remarks {
+		if r.Todo {
+			b.WriteString("to do: ")
+		}
 		fmt.Fprintln(&b, r)
 	}
 	return b.String()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/popferry/popferry/cmd/internal/config"
@@ -31,8 +32,7 @@ func (r *reader) agent(at Place, name, command, user string) Delivery {
 				user = words[i+1]
 			}
 		}
-		r.setup.remark(at, "%s: popferry does not run %s; mail goes to the LMTP socket of Dovecot (unix:%s) for %s: add lmtp to its protocols, and let popferry's user open the socket (service lmtp)", name, program, dovecotSocket, cmp.Or(user, "its recipients"))
-		return Delivery{Host: "unix:" + dovecotSocket, LMTP: true, To: user}
+		return r.instead(at, fmt.Sprintf("%s: popferry does not run %s", name, program), way{to: Delivery{Host: "unix:" + dovecotSocket, LMTP: true, To: user}})
 	}
 	more := ""
 	switch program {
@@ -50,18 +50,49 @@ func (r *reader) agent(at Place, name, command, user string) Delivery {
 // localUser is delivery by the mail server of this machine. why says what popferry does
 // not do, more what that server can.
 func (r *reader) localUser(at Place, why, more, user string) Delivery {
-	to, who := user, cmp.Or(user, "its recipients")
-	if to != "" && !strings.Contains(to, "@") {
-		to += "@" + localServer
-		who = to
+	if user != "" && !strings.Contains(user, "@") {
+		user += "@" + localServer
 	}
-	r.setup.remarkOnce(at, "%s; mail goes to the mail server of this machine (%s:%d) for %s%s. If there is none, set another destination under forward", why, localServer, localPort, who, more)
-	return Delivery{Host: localServer, Port: localPort, To: to}
+	return r.instead(at, why, way{Delivery{Host: localServer, Port: localPort, To: user}, more})
+}
+
+// instead is another delivery than the other program's. The remark says why, and which.
+func (r *reader) instead(at Place, why string, w way) Delivery {
+	remark := Remark{Place: at, Text: why, way: &w}
+	i := slices.IndexFunc(r.setup.Remarks, func(o Remark) bool {
+		return o.File == at.File && o.Text == why && o.way != nil && *o.way == w
+	})
+	r.setup.addOrShare(i, remark)
+	return w.to
 }
 
 // mbox is the delivery of a file with all messages.
 func (r *reader) mbox(at Place, name, user string) Delivery {
 	return r.localUser(at, name+": popferry does not write mbox files", "", user)
+}
+
+// way is where the mail goes, for the user.
+type way struct {
+	to   Delivery
+	more string // what else the server can do, after the recipient
+}
+
+// String says it as the last part of a sentence.
+func (w way) String() string {
+	d, who := w.to, cmp.Or(w.to.To, "its recipients")
+	switch {
+	case d.Maildir != "":
+		return "mail goes to the Maildir " + d.Maildir
+	case d.Host == "":
+		return "mail goes to the destination that you set under forward"
+	case d.Host == localServer && d.Port == localPort:
+		return fmt.Sprintf("mail goes to the mail server of this machine (%s:%d) for %s%s. If there is none, set another destination under forward", d.Host, d.Port, who, w.more)
+	case d.Host == "unix:"+dovecotSocket:
+		return fmt.Sprintf("mail goes to the LMTP socket of Dovecot (%s) for %s: add lmtp to its protocols, and let popferry's user open the socket (service lmtp)", d.Host, who)
+	case d.To == "":
+		return "mail goes to " + d.Host
+	}
+	return fmt.Sprintf("mail goes to %s for %s", d.Host, d.To)
 }
 
 // section has the keys of a Maildir.

@@ -149,8 +149,7 @@ func (r *reader) mpopDelivery(c mpopCommand) Delivery {
 	case "mbox":
 		return r.mbox(c.Place, "delivery", r.env.User)
 	}
-	r.setup.remarkOnce(c.Place, "delivery: popferry delivers to SMTP, LMTP and IMAP servers and Maildirs; set one under forward")
-	return Delivery{}
+	return r.instead(c.Place, "delivery: popferry delivers to SMTP, LMTP and IMAP servers and Maildirs", way{})
 }
 
 // mpopRest remarks on what has no counterpart.

@@ -158,7 +158,7 @@ func (r *reader) postmaster(p rcPoll) string {
 // remarkMultidrop says what popferry does otherwise.
 func (r *reader) remarkMultidrop(p rcPoll, m *Multidrop, header bool) {
 	if !header {
-		r.setup.remark(p.Place, "envelope: fetchmail sorts this mailbox by Received, To and Cc, which do not say to whom a message was delivered; "+
+		r.setup.remarkAbout(ofSorting, p.Place, "envelope: fetchmail sorts this mailbox by Received, To and Cc, which do not say to whom a message was delivered; "+
 			"popferry sorts by a field that the last delivery wrote: set multidrop.header (popferry help multidrop)")
 	}
 	text := "multidrop: popferry takes addresses in exactly the domains that are listed, not in those below them"
@@ -168,5 +168,5 @@ func (r *reader) remarkMultidrop(p rcPoll, m *Multidrop, header bool) {
 	if header {
 		text += ". A message without " + m.Header + " above its topmost Received line goes to multidrop.otherwise, where fetchmail looks at Received, To and Cc"
 	}
-	r.setup.remark(p.Place, "%s", text)
+	r.setup.remarkAbout(ofSorting, p.Place, "%s", text)
 }

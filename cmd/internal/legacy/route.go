@@ -113,6 +113,6 @@ func (r *reader) fetchmailPlugout(p rcPoll, d *Delivery) {
 	}
 	d.Command = strings.Join(strings.Fields(p.server.plugout), " ")
 	if d.Command != "" && onThisMachine(d.Host) {
-		r.setup.remark(p.Place, "plugout: carried over as proxy under forward; %s is then the other side's own", d.Host)
+		r.setup.remarkAbout(ofServer, p.Place, "plugout: carried over as proxy under forward; %s is then the other side's own", d.Host)
 	}
 }

@@ -148,7 +148,7 @@ func (r *reader) thunderbirdAccount(get func(string) iniValue, profile string) (
 	if a.Auth != "external" && text("authMethod") != "10" {
 		r.setup.todo(a.Place, "%s at %s: Thunderbird keeps its password encrypted (Settings, Privacy & Security, Saved Passwords shows it); write it to the password_file", a.Username, a.Host)
 	}
-	r.setup.remarkOnce(a.Place, "directory: popferry does not write to Thunderbird's folders; set a mailbox on a server under forward")
+	r.instead(a.Place, "directory: popferry does not write to Thunderbird's folders", way{})
 	return a, r.popstate(get, profile, &a)
 }
 
