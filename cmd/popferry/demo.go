@@ -33,7 +33,7 @@ func (p *program) demoCommand() *cobra.Command {
 			if serve {
 				return p.serveDemo(c.Context(), w)
 			}
-			return w.Play(c.Context(), p.resources, p.stdout)
+			return w.Play(c.Context(), p.resources, p.prose(p.stdout))
 		},
 	}
 	c.Flags().BoolVar(&serve, "serve", false, "keep running, with a status page: mail keeps arriving and is polled every 5 s")
@@ -60,7 +60,7 @@ func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(p.stdout, "POP3 server on %s (users isp, work, club; password demo), SMTP server on %s.\nConfiguration: %s\nStatus page: http://%s/\nStop with Ctrl-C.\n\n",
+	_, _ = fmt.Fprintf(p.prose(p.stdout), "POP3 server on %s (users isp, work, club; password demo), SMTP server on %s.\nConfiguration: %s\nStatus page: http://%s/\nStop with Ctrl-C.\n\n",
 		w.POP3(), w.SMTP(), w.Config, page)
 	load := func() (*config.Config, error) {
 		cfg, err := app.Load(w.Config)
@@ -88,7 +88,7 @@ func (p *program) serveDemo(ctx context.Context, w *demo.World) error {
 				tick.Stop()
 				return
 			case <-tick.C:
-				_, _ = fmt.Fprintf(p.stdout, "new mail: %s\n", w.More())
+				_, _ = fmt.Fprintf(p.prose(p.stdout), "new mail: %s\n", w.More())
 			}
 		}
 	}()

@@ -26,8 +26,11 @@ func (p *program) importCommand() *cobra.Command {
 			"Reads the configuration of another program, and its record of the messages that it has fetched. Writes a\n" +
 			"popferry configuration, with the passwords beside it in files that only you can read, and marks those messages in\n" +
 			"the ledger: they are not forwarded again, and never deleted from their server (popferry retry sends one anyway).\n\n" +
-			"Reports what it cannot carry over, account by account, then what is left to do, then what it has carried over. It\n" +
-			"leaves the other program's files as they are and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
+			"Reports what it cannot carry over, account by account, then what is left to do, then what it has carried over. What\n" +
+			"it cannot carry over is also at the top of the file that it writes. It leaves the other program's files as they are\n" +
+			"and overwrites nothing. Stop the other program first: what it fetches later is new to popferry.\n\n" +
+			"A mailbox of a whole domain is sorted by recipient, as before (popferry help multidrop). With --to all mail goes to\n" +
+			"that inbox, and is not sorted.\n\n" +
 			"Without FILE it reads the file at the usual place; for getmail, all files in its folder if none is a getmailrc. For\n" +
 			"thunderbird FILE is a profile's folder; its passwords are encrypted, and have to be written down. For inboxbridge it\n" +
 			"is the file of its variables; its record is in its database, which is not read.",
@@ -63,7 +66,7 @@ func (p *program) importCommand() *cobra.Command {
 			} else {
 				report, err = migrate.Write(c.Context(), o)
 			}
-			_, printErr := fmt.Fprint(p.stdout, report)
+			_, printErr := fmt.Fprint(p.prose(p.stdout), report)
 			return cmp.Or(err, printErr)
 		},
 	}
@@ -73,7 +76,7 @@ func (p *program) importCommand() *cobra.Command {
 	flags.StringArrayVar(&o.StateFiles, "state-file", nil, "`PATH` of the other program's record of what it has fetched, or of its folder, if it is\nnot at the usual place; can be given several times")
 	flags.StringVar(&firstRun, "first-run", "new", "for mail that was left on a server without a record of what was fetched: `new` takes all\nof it as fetched, all forwards all of it")
 	flags.BoolVar(&seenOnly, "seen-only", false, "write no configuration; only mark what was fetched, for the accounts of the existing configuration")
-	flags.StringSliceVar(&o.To, "to", nil, "`ADDRESS` of the inbox that receives all mail")
+	flags.StringSliceVar(&o.To, "to", nil, "`ADDRESS` of the inbox that receives all mail, also that of mailboxes of whole domains")
 	flags.StringVar(&o.Server.Host, "smtp-host", "", "`HOST` that accepts the mail")
 	flags.IntVar(&o.Server.Port, "smtp-port", 0, "`PORT` of that server (default 587)")
 	flags.StringVar(&o.Server.Username, "smtp-username", "", "user `NAME` at that server")

@@ -163,10 +163,13 @@ forward:
   - {name: main, %[3]s, tls: none, from: me@example.org, to: [me@example.org]}
 `, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, nowhere), testworld.HostPort(t, sink.Addr().String()))
 	bad := testworld.Config(t, "accounts: [{host: pop.example.net, pasword: x, leave_on_server: perhaps}]\nforwards: []\n")
+	rc := filepath.Join(t.TempDir(), "fetchmailrc")
+	testworld.Write(t, rc, "poll pop.example.net proto pop3 user leo pass secret is leo mia here fetchall stripcr\n")
 	with := func(words string) []string { return append(strings.Fields(words), "--config", cfg) }
 	commands := [][]string{
 		{"providers"}, {"providers", "gmail", "outlook"}, {"providers", "nobody"}, {"nonsense"}, {"run", "--onec"}, {"version"},
 		{"run", "--once", "--config", bad}, {"check", "--config", filepath.Join(t.TempDir(), "none.yaml")}, {"init", "--config", cfg},
+		{"demo"}, {"import", "fetchmail", rc, "--output", filepath.Join(t.TempDir(), "popferry.yaml")},
 		with("status"), with("healthy"), with("run --once"), with("run --once"), with("status"), with("messages"), with("messages --last 1"), with("check"),
 		with("poll"), with("retry port --state held"), with("retry leonora.longname@mailboxes.example.net --state held"),
 		with("skip leonora.longname@mailboxes.example.net no-such-uid"), with("forget leonora.longname@mailboxes.example.net"),

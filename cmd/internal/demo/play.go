@@ -103,12 +103,12 @@ func (p *play) check(ctx context.Context, first, second map[string]fetcher.Resul
 }
 
 func (p *play) must(ok bool, format string, args ...any) {
-	mark := "ok  "
+	mark := "ok"
 	if !ok {
 		mark = "FAIL"
 		p.failed++
 	}
-	p.say("  "+mark+"  "+format, args...)
+	p.say("  - "+mark+": "+format, args...)
 }
 
 // held lists the held messages with the server's reply.

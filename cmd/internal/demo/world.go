@@ -106,9 +106,9 @@ func (w *World) configure() error {
 	}
 	text := "state: popferry.db\nschedule: \"@every 5s\"\nlog: {level: warn}\naccounts:\n"
 	for _, a := range []struct{ name, leave string }{{"isp", "false"}, {"work", "true"}, {"club", "14d"}} {
-		text += fmt.Sprintf("  - {name: %[1]s, host: %[2]s, port: %[3]s, tls: none, username: %[1]s, password: %[4]s, leave_on_server: %[5]s}\n", a.name, popHost, popPort, password, a.leave)
+		text += fmt.Sprintf("  - {name: %[1]s, host: %[2]s, port: %[3]s, tls: none,\n     username: %[1]s, password: %[4]s, leave_on_server: %[5]s}\n", a.name, popHost, popPort, password, a.leave)
 	}
-	text += fmt.Sprintf("forward:\n  - {name: inbox, host: %s, port: %s, tls: none, from: original, to: [me@inbox.example]}\n", smtpHost, smtpPort)
+	text += fmt.Sprintf("forward:\n  - {name: inbox, host: %s, port: %s, tls: none,\n     from: original, to: [me@inbox.example]}\n", smtpHost, smtpPort)
 	w.Config = filepath.Join(w.Folder, "popferry.yaml")
 	return os.WriteFile(w.Config, []byte(text), 0o600)
 }

@@ -76,11 +76,15 @@ func Write(ctx context.Context, o Options) (report string, err error) {
 			return "", err
 		}
 	}
+	lost := setup.Lost(draft.Names)
+	if lost != "" {
+		draft.Head += "\n\n" + strings.TrimSuffix(lost, "\n")
+	}
 	if err := draft.Create(o.Output); err != nil {
 		return "", err
 	}
 	next, err := o.next(setup, len(draft.Secrets))
-	return strings.TrimPrefix(setup.Lost(draft.Names)+next+setup.Carried(draft.Names, marked), "\n"), err
+	return strings.TrimPrefix(lost+next+setup.Carried(draft.Names, marked), "\n"), err
 }
 
 // MarkOnly marks in the ledger of an existing configuration what was fetched for
