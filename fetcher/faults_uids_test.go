@@ -64,7 +64,7 @@ func joinSizes(c *chaos, r *rng) {
 			c.changeSizes(r)
 		}
 	})
-	c.before = append(c.before, func() { // only their sizes identify them, while they are not in each listing
+	c.before = append(c.before, func() { // while they are not in each listing, only their sizes identify some: see newUIDs
 		sizes := make(map[string]int)
 		for _, m := range c.pop.Messages("leo") {
 			sizes[c.uidOf(m)] = c.sizes.of(m.Octets)
@@ -73,7 +73,7 @@ func joinSizes(c *chaos, r *rng) {
 		rows := byUID(c.rows())
 		for _, m := range c.pop.Messages("leo") {
 			for _, k := range rows[c.uidOf(m)] {
-				if k.State == ledger.Skipped && k.Fingerprint == "" && int(k.Size) != sizes[k.UID] && (!k.MissingSince.IsZero() || c.partial()) {
+				if k.State == ledger.Skipped && int(k.Size) != sizes[k.UID] && (!k.MissingSince.IsZero() || c.partial()) {
 					list = append(list, m)
 				}
 			}
