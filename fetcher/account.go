@@ -21,10 +21,13 @@ import (
 
 // Account is one mailbox, and where its mail goes.
 type Account struct {
-	ID     int64 // of the ledger
-	Name   string
-	Source mailbox.Source
-	Policy identify.Policy
+	ID   int64 // of the ledger
+	Name string
+	// Mailbox is what the ledger knew it as when it was claimed. Where that has changed
+	// since, nothing is polled; zero: that is not looked at.
+	Mailbox ledger.Identity
+	Source  mailbox.Source
+	Policy  identify.Policy
 	// Settings stand for all that a poll depends on but the password: where the text
 	// is another one after a failure, the account's back-off is over.
 	Settings    string
@@ -195,4 +198,15 @@ func (l *login) mark() ledger.Mark {
 	default:
 		return ledger.MarkSecret(l.secret)
 	}
+}
+
+// ReassignedError: the ledger has the account's history for another mailbox now, for
+// another configuration or popferry rename has given it to that one.
+type ReassignedError struct {
+	Account string
+	Now     ledger.Identity
+}
+
+func (e *ReassignedError) Error() string {
+	return fmt.Sprintf("account %q: the ledger has its history for %s at %s now, so nothing was polled", e.Account, e.Now.Username, e.Now.Host)
 }

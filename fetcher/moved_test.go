@@ -392,3 +392,23 @@ func TestHeaderAtWhichTheSessionEnds(t *testing.T) {
 		f.wantArrived(append(numbered(20), "n1")...)
 	})
 }
+
+// TestHistoryOfAnotherMailbox: a daemon keeps the account's number in the ledger. Once
+// another configuration has its history, the UIDs there say nothing of this mailbox.
+func TestHistoryOfAnotherMailbox(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{})
+	f.account.Mailbox = ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net"}
+	f.add("1")
+	f.poll()
+	f.edit("leo", "mail.example.org")
+	f.add("2")
+	var reassigned *fetcher.ReassignedError
+	if r := f.poll(); !errors.As(r.Err, &reassigned) || f.pop.Sessions() != 1 {
+		t.Errorf("%d sessions, and the poll came to %v; want one, and a *ReassignedError", f.pop.Sessions(), r.Err)
+	}
+	f.edit("leo", "POP.example.net")
+	if r := f.poll(); r.Err != nil || r.Forwarded != 1 {
+		t.Errorf("after it was given back: %d forwarded, %v; want the new one", r.Forwarded, r.Err)
+	}
+}

@@ -229,6 +229,10 @@ func (p *poll) begin(ctx context.Context) bool {
 	if p.row, p.res.Err = p.lease.Account(ctx); p.res.Err != nil {
 		return false
 	}
+	if p.Mailbox != (ledger.Identity{}) && !p.Mailbox.SameMailbox(p.row.Identity) {
+		p.res.Err = &ReassignedError{Account: p.Name, Now: p.row.Identity}
+		return false
+	}
 	if p.dest, p.res.Err = p.Routes.Route(ctx, p.Destination.whole()); p.res.Err != nil {
 		return false
 	}

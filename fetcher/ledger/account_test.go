@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -37,7 +38,7 @@ func TestClaimFindsKnownAccounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := ledger.Claim(known, test.claims)
+			got := ledger.Claim(known, test.claims, time.Time{})
 			ids := []int64{}
 			for i, a := range got {
 				ids = append(ids, a.ID)
@@ -86,7 +87,7 @@ func TestClaimOfAnEditedAccount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for i, a := range ledger.Claim(known, test.claims) {
+			for i, a := range ledger.Claim(known, test.claims, time.Time{}) {
 				what := fmt.Sprint(a.ID)
 				if a.Moved {
 					what += " moved"
@@ -99,6 +100,54 @@ func TestClaimOfAnEditedAccount(t *testing.T) {
 				}
 			}
 			if got := strings.Join(got, ", "); got != test.want {
+				t.Errorf("claimed %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestClaimLeavesWhatOthersHave: several configurations may share a ledger. What one of them
+// polls is not taken for an account of another one that was edited.
+func TestClaimLeavesWhatOthersHave(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	of := func(config string, i ledger.Identity) ledger.Identity {
+		i.Config = config
+		return i
+	}
+	known := func(polled time.Time) []ledger.Account {
+		return []ledger.Account{{ID: 1, Identity: of("/a.yaml", id("isp", "leo", "pop.example.net")), LastPoll: polled}}
+	}
+	for name, test := range map[string]struct {
+		claim  ledger.Identity
+		polled time.Duration // before now
+		want   string
+	}{
+		"its own, edited":                      {of("/a.yaml", id("new", "leo", "pop.example.org")), time.Hour, "1 moved /a.yaml"},
+		"of a configuration that is not known": {id("new", "leo", "pop.example.org"), time.Hour, "1 moved /a.yaml"},
+		"another one's, of the same user":      {of("/b.yaml", id("new", "leo", "pop.example.org")), time.Hour, "0 /b.yaml"},
+		"of the same local part":               {of("/b.yaml", id("new", "leo@example.net", "pop.example.net")), time.Hour, "0 /b.yaml"},
+		"that is not polled any more":          {of("/b.yaml", id("new", "leo", "pop.example.org")), 25 * time.Hour, "1 moved /b.yaml"},
+		"the same mailbox":                     {of("/b.yaml", id("new", "leo", "pop.example.net")), time.Hour, "1 /b.yaml"},
+		"the same name":                        {of("/b.yaml", id("isp", "zoe", "pop.example.org")), time.Hour, "isp claimed by /a.yaml"},
+		"that name, not polled any more":       {of("/b.yaml", id("isp", "zoe", "pop.example.org")), 25 * time.Hour, "1 moved /b.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got string
+			accounts, changed, err := ledger.ClaimChanged(known(now.Add(-test.polled)), []ledger.Identity{test.claim}, now)
+			var claimed *ledger.NameClaimedError
+			switch moved := changed[0]; {
+			case errors.As(err, &claimed):
+				got = fmt.Sprintf("%s claimed by %s", claimed.Claim.Name, claimed.Known.Config)
+			case err != nil:
+				t.Fatal(err)
+			case moved:
+				got = fmt.Sprint(accounts[0].ID, " moved ", accounts[0].Config)
+			default:
+				got = fmt.Sprint(accounts[0].ID, " ", accounts[0].Config)
+			}
+			if got != test.want {
 				t.Errorf("claimed %q, want %q", got, test.want)
 			}
 		})

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ type Identity struct {
 	Username string
 	Host     string
 	Port     int // where Host is this machine: a tunnel's end, or a container; 0: any
+	// Config is the path of the configuration that has the account. It is no part of what
+	// the mailbox is; "": not known.
+	Config string
 }
 
 // NewIdentity is the identity of a configured account.
@@ -41,9 +45,9 @@ func (i Identity) Behind(proxy string) Identity {
 	return i
 }
 
-// sameMailbox reports whether two identities mean one mailbox; the name does not
+// SameMailbox reports whether two identities mean one mailbox; the name does not
 // matter. Of a port that was not noted, any may be meant.
-func (i Identity) sameMailbox(o Identity) bool {
+func (i Identity) SameMailbox(o Identity) bool {
 	return i.Username == o.Username && i.sameServer(o)
 }
 
@@ -63,17 +67,19 @@ type Claimed struct {
 // claim, in order; an ID of 0 means that it is new. An account is known by its
 // mailbox, whatever its name, else by its name: then its host, port or user name
 // was edited. One that nothing claims goes to a new name where it differs by the
-// host and port or by the user name only.
-func Claim(known []Account, claims []Identity) []Claimed {
+// host and port or by the user name only. Where several configurations share a
+// ledger, another one's account whose mailbox is another one stays its own as long as
+// it is polled.
+func Claim(known []Account, claims []Identity, now time.Time) []Claimed {
 	c := claiming{known: known, taken: make(map[int64]bool), out: make([]Claimed, len(claims))}
 	for _, find := range []func(a Account, c Identity) bool{
-		func(a Account, c Identity) bool { return a.Name == c.Name && a.sameMailbox(c) },
-		func(a Account, c Identity) bool { return a.sameMailbox(c) },
-		func(a Account, c Identity) bool { return a.Name == c.Name },
-		func(a Account, c Identity) bool { return a.Username == c.Username },
-		func(a Account, c Identity) bool {
+		func(a Account, c Identity) bool { return a.Name == c.Name && a.SameMailbox(c) },
+		func(a Account, c Identity) bool { return a.SameMailbox(c) },
+		edited(now, func(a Account, c Identity) bool { return a.Name == c.Name }),
+		edited(now, func(a Account, c Identity) bool { return a.Username == c.Username }),
+		edited(now, func(a Account, c Identity) bool {
 			return a.sameServer(c) && localPart(a.Username) == localPart(c.Username)
-		},
+		}),
 	} {
 		for i, claim := range claims {
 			if c.out[i].ID == 0 {
@@ -85,9 +91,37 @@ func Claim(known []Account, claims []Identity) []Claimed {
 		if c.out[i].Moved {
 			c.out[i].Account = c.out[i].moved()
 		}
+		config := cmp.Or(claim.Config, c.out[i].Config)
 		c.out[i].Identity = claim
+		c.out[i].Config = config
 	}
 	return c.out
+}
+
+// abandoned is how long after its last poll nobody claims an account of another
+// configuration any more.
+const abandoned = 24 * time.Hour
+
+// edited is a rule by which a claim finds an account of another mailbox: its own one
+// that was edited, or one that nobody claims any more.
+func edited(now time.Time, is func(a Account, c Identity) bool) func(a Account, c Identity) bool {
+	return func(a Account, c Identity) bool {
+		own := a.Config == "" || c.Config == "" || a.Config == c.Config
+		return is(a, c) && (own || now.Sub(a.LastPoll) > abandoned)
+	}
+}
+
+// NameClaimedError: an account has the name of another configuration's, which has
+// another mailbox, and polls it.
+type NameClaimedError struct {
+	Claim Identity
+	Known Account
+}
+
+func (e *NameClaimedError) Error() string {
+	return fmt.Sprintf("account %q cannot be kept in this ledger: it has another mailbox under that name (%s at %s), which the configuration %s polled at %s. "+
+		"Give the account another name, or this configuration a ledger of its own (state). If it is the same mailbox, run popferry rename %[1]q %[1]q --username %[6]q --host %[7]q",
+		e.Claim.Name, e.Known.Username, e.Known.Host, e.Known.Config, e.Known.LastPoll.Local().Format("2006-01-02 15:04"), e.Claim.Username, e.Claim.Host)
 }
 
 // movedPatience is how long a claim waits for polls of accounts whose mailbox was
@@ -100,7 +134,7 @@ const (
 // LeaseMoved takes the leases of the known accounts whose rows a claim changes: a poll
 // that is under way has read them. The error is ErrLeased where one is held for longer
 // than half a minute, or until ctx ends.
-func LeaseMoved(ctx context.Context, known []Account, claims []Identity, lease func(context.Context, int64) (Lease, error)) (release func() error, err error) {
+func LeaseMoved(ctx context.Context, known []Account, claims []Identity, now time.Time, lease func(context.Context, int64) (Lease, error)) (release func() error, err error) {
 	var held []Lease
 	release = func() (err error) {
 		for _, l := range held {
@@ -110,7 +144,7 @@ func LeaseMoved(ctx context.Context, known []Account, claims []Identity, lease f
 	}
 	ctx, cancel := context.WithTimeout(ctx, movedPatience)
 	defer cancel()
-	for _, c := range Claim(known, claims) {
+	for _, c := range Claim(known, claims, now) {
 		if !c.Moved {
 			continue
 		}
@@ -161,7 +195,7 @@ func (c *claiming) find(i int, claim Identity, is func(Account, Identity) bool) 
 	}
 	if found != nil {
 		c.taken[found.ID] = true
-		c.out[i] = Claimed{Account: *found, Moved: !found.sameMailbox(claim)}
+		c.out[i] = Claimed{Account: *found, Moved: !found.SameMailbox(claim)}
 	}
 }
 
@@ -195,19 +229,36 @@ func MovedUID(uid string) string {
 func OriginalUID(uid string) (original string, ok bool) { return strings.CutPrefix(uid, movedPrefix) }
 
 // ClaimChanged is Claim for a store: it returns the account of each claim, and which of
-// them have to be written;
-// true: their mailbox was edited.
-func ClaimChanged(known []Account, claims []Identity) (accounts []Account, changed map[int]bool) {
+// them have to be written; true: their mailbox was edited. The error is a
+// *NameClaimedError.
+func ClaimChanged(known []Account, claims []Identity, now time.Time) (accounts []Account, changed map[int]bool, err error) {
 	before := make(map[int64]Identity, len(known))
 	for _, a := range known {
 		before[a.ID] = a.Identity
 	}
 	accounts, changed = make([]Account, len(claims)), make(map[int]bool)
-	for i, claimed := range Claim(known, claims) {
+	for i, claimed := range Claim(known, claims, now) {
 		accounts[i] = claimed.Account
 		if a := accounts[i]; a.ID == 0 || before[a.ID] != a.Identity {
 			changed[i] = claimed.Moved
 		}
 	}
-	return accounts, changed
+	return accounts, changed, nameClaimed(known, accounts)
+}
+
+// nameClaimed returns a *NameClaimedError if a new account has the name of a known one
+// that no claim has.
+func nameClaimed(known, accounts []Account) error {
+	claimed, fresh := make(map[int64]bool, len(accounts)), make(map[string]Identity)
+	for _, a := range accounts {
+		if claimed[a.ID] = true; a.ID == 0 {
+			fresh[a.Name] = a.Identity
+		}
+	}
+	for _, k := range known {
+		if claim, ok := fresh[k.Name]; ok && !claimed[k.ID] {
+			return &NameClaimedError{Claim: claim, Known: k}
+		}
+	}
+	return nil
 }

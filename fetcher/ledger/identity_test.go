@@ -16,7 +16,7 @@ func TestBehind(t *testing.T) {
 		{here.Behind("socks5://gateway:1"), NewIdentity("isp", "leo", "LocalHost", 0).Behind("socks5://gateway:1"), true},
 		{NewIdentity("isp", "leo", "pop.example.net", 995), NewIdentity("isp", "leo", "pop.example.net", 995).Behind("socks5://gateway:1"), true},
 	} {
-		if got := tt.one.sameMailbox(tt.other); got != tt.same {
+		if got := tt.one.SameMailbox(tt.other); got != tt.same {
 			t.Errorf("%+v and %+v: the same mailbox is %t, want %t", tt.one, tt.other, got, tt.same)
 		}
 	}

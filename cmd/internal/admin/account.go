@@ -67,7 +67,7 @@ func (a *Account) Count(ctx context.Context) (messages int, err error) {
 // whatever its name there. The error is an *app.ConfigError.
 func (a *Account) ConfiguredIn(cfg *config.Config) (config.Account, error) {
 	for _, c := range cfg.Accounts {
-		switch claimed := ledger.Claim([]ledger.Account{a.Account}, []ledger.Identity{app.Identity(c)})[0]; {
+		switch claimed := ledger.Claim([]ledger.Account{a.Account}, []ledger.Identity{app.Identity(c)}, time.Now())[0]; {
 		case claimed.ID != a.ID:
 		case claimed.Moved:
 			return config.Account{}, &app.ConfigError{Err: fmt.Errorf("%s now has %s at %s for account %s, which was %s at %s when it was last polled: "+

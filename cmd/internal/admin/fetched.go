@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -30,7 +31,7 @@ func MarkFetched(ctx context.Context, store ledger.Store, program string, accoun
 	if err != nil {
 		return nil, err
 	}
-	for i, c := range ledger.Claim(known, ids) {
+	for i, c := range ledger.Claim(known, ids, time.Now()) {
 		if c.Moved {
 			return nil, &app.ConfigError{Err: fmt.Errorf("the ledger knows another mailbox for %[1]s (%[2]s at %[3]s): choose another name, or run popferry forget %[1]s if you no longer need that one",
 				ids[i].Name, before(known, c.ID).Username, before(known, c.ID).Host)}

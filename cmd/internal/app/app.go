@@ -125,7 +125,7 @@ func (a *App) wire(ctx context.Context, r Resources) error {
 		if err != nil {
 			return &ConfigError{Err: fmt.Errorf("%s:%d: accounts[%s]: %w", c.File, c.Line, c.Name, err)}
 		}
-		acc.ID, acc.Destination, acc.Multidrop = rows[i].ID, a.newDestination(c), newSorter(c.Multidrop)
+		acc.ID, acc.Mailbox, acc.Destination, acc.Multidrop = rows[i].ID, rows[i].Identity, a.newDestination(c), newSorter(c.Multidrop)
 		acc.Room = a.room(c)
 		if d, ok := a.cfg.Destination(c.Forward); ok {
 			acc.Filter = r.Filter(c, d)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -149,9 +150,14 @@ func CopyWarnings(ctx context.Context, store ledger.Store, cfg *config.Config, p
 
 // Identities returns the configured accounts as the ledger knows them.
 func Identities(cfg *config.Config) []ledger.Identity {
+	path := cfg.Path
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	ids := make([]ledger.Identity, len(cfg.Accounts))
 	for i, c := range cfg.Accounts {
 		ids[i] = Identity(c)
+		ids[i].Config = path
 	}
 	return ids
 }
@@ -161,10 +167,15 @@ func Identity(c config.Account) ledger.Identity {
 	return ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port).Behind(c.Route.Proxy.ID())
 }
 
-// Claim finds or creates the ledger's accounts of these identities.
+// Claim finds or creates the ledger's accounts of these identities. The error is a
+// *ConfigError if a name is that of another configuration's account.
 func Claim(ctx context.Context, store ledger.Store, ids []ledger.Identity) ([]ledger.Account, error) {
 	rows, err := store.Claim(ctx, ids)
-	if err != nil {
+	var claimed *ledger.NameClaimedError
+	switch {
+	case errors.As(err, &claimed):
+		return nil, &ConfigError{Err: claimed}
+	case err != nil:
 		return nil, cause.Explain("state", err)
 	}
 	return rows, nil

@@ -89,6 +89,7 @@ var catalogue = []entry{
 	{Cause{"ledger_network", "the ledger is on a network file system", "Set state to a path on a local disk, where locks and syncs are reliable."}, is(ledger.ErrNetworkFS)},
 	{Cause{"ledger_newer", "the ledger was written by a newer popferry", "Run that version, or restore an older ledger."}, is(ledger.ErrNewer)},
 	{Cause{"identity", "the account's host or user name was changed", "Nothing is forwarded until you decide: if it is the same mailbox, popferry adopt ACCOUNT treats the mail on the server as seen; if it is another, popferry resend ACCOUNT treats it as new."}, is(fetcher.ErrMoved)},
+	{Cause{"reassigned", "the account's history belongs to another mailbox now", "Reload this popferry (HUP) or restart it: another configuration on this ledger, or popferry rename, has changed the account since it started."}, as[*fetcher.ReassignedError]},
 	{Cause{"leased", "another process is polling this account", ""}, is(ledger.ErrLeased)},
 
 	// Proxies, and servers behind them. None of this is about a mailbox's password.

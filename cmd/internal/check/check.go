@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -131,7 +132,7 @@ func (c *checker) rows(ctx context.Context) ([]ledger.Account, error) {
 		}
 	}
 	var rows []ledger.Account
-	for _, claimed := range ledger.Claim(known, app.Identities(c.Config)) {
+	for _, claimed := range ledger.Claim(known, app.Identities(c.Config), time.Now()) {
 		rows = append(rows, claimed.Account)
 	}
 	return rows, nil

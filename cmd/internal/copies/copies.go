@@ -133,7 +133,7 @@ func configured(accounts []ledger.Account, cfg *config.Config) map[int64]bool {
 	for i, c := range cfg.Accounts {
 		ids[i] = ledger.NewIdentity(c.Name, c.Username, c.Host, c.Port).Behind(c.Route.Proxy.ID())
 	}
-	claimed := ledger.Claim(accounts, ids)
+	claimed := ledger.Claim(accounts, ids, time.Now())
 	for i, a := range claimed {
 		enabled[a.ID] = cfg.Accounts[i].Enabled
 	}

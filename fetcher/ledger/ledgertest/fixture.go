@@ -29,7 +29,7 @@ func setup(t *testing.T, k Kind) *fixture {
 	t.Helper()
 	f := &fixture{Context: t.Context(), address: k.New(t)}
 	f.store = open(t, k, f.address)
-	f.account = claim(t, f.store, ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net", Port: 995})[0]
+	f.account = claim(t, f.store, ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net", Port: 995, Config: "/a.yaml"})[0]
 	f.lease = take(t, f.store, f.account.ID)
 	return f
 }

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -70,6 +71,28 @@ func testClaimMoved(t *testing.T, k Kind) {
 	edited.Username = "eva"
 	claim(t, f.store, edited.Identity)
 	equal(t, "UIDs", uids(), []string{"moved 1", "moved a\x00b", "moved 1"})
+}
+
+// testClaimOfOthers: a configuration leaves alone what another one on the ledger polls.
+func testClaimOfOthers(t *testing.T, k Kind) {
+	f := setup(t, k)
+	f.account.LastPoll = epoch
+	must(t, f.lease.PutAccount(f, f.account))
+	must(t, f.lease.Rename(f, ledger.Identity{Name: "isp", Username: "leo", Host: "pop.example.net", Port: 995})) // which says nothing of it
+	other := ledger.Identity{Name: "other", Username: "leo", Host: "pop.example.org", Config: "/b.yaml"}
+	got := claim(t, f.store, other)[0]
+	equal(t, "of the same user", got.Identity, other)
+	accounts, err := f.store.Accounts(f)
+	must(t, err)
+	equal(t, "accounts", accounts, []ledger.Account{f.account, got})
+
+	other.Name, other.Username = "isp", "zoe"
+	_, err = f.store.Claim(f, []ledger.Identity{other})
+	var claimed *ledger.NameClaimedError
+	if !errors.As(err, &claimed) {
+		t.Fatalf("a claim of the same name: %v, want a *NameClaimedError", err)
+	}
+	equal(t, "the account of that name", claimed.Known, f.account)
 }
 
 func testForget(t *testing.T, k Kind) {

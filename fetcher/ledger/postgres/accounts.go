@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,11 +13,11 @@ import (
 )
 
 // selectAccounts reads the columns that accountFields are scanned from.
-const selectAccounts = `SELECT id, name, username, host, port, listed, last_poll, last_success, next_poll,
+const selectAccounts = `SELECT id, name, username, host, port, config, listed, last_poll, last_success, next_poll,
 	failures, not_before, cause_code, cause_text, on_server, server, uids, refusals, listed_before, listed_last, postponed, began, settings FROM accounts`
 
 func accountFields(a *ledger.Account) []any {
-	return []any{&a.ID, &a.Name, &a.Username, &a.Host, &a.Port, (*moment)(&a.Listed), (*moment)(&a.LastPoll), (*moment)(&a.LastSuccess), (*moment)(&a.NextPoll),
+	return []any{&a.ID, &a.Name, &a.Username, &a.Host, &a.Port, &a.Config, (*moment)(&a.Listed), (*moment)(&a.LastPoll), (*moment)(&a.LastSuccess), (*moment)(&a.NextPoll),
 		&a.Failures, (*moment)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, &a.Server, &a.UIDs, &a.Refusals,
 		(*moment)(&a.Listings.Before), (*moment)(&a.Listings.Last), &a.Postponed, (*moment)(&a.Began), &a.Settings}
 }
@@ -49,10 +50,11 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 	if err != nil {
 		return nil, err
 	}
-	if accounts, changed := ledger.ClaimChanged(known, claims); len(changed) == 0 {
-		return accounts, nil // a start that changes no account waits for nobody
+	now := s.Now()
+	if accounts, changed, err := ledger.ClaimChanged(known, claims, now); err != nil || len(changed) == 0 {
+		return accounts, err // a start that changes no account waits for nobody
 	}
-	release, err := ledger.LeaseMoved(ctx, known, claims, s.Lease)
+	release, err := ledger.LeaseMoved(ctx, known, claims, now, s.Lease)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +75,9 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 			return err
 		}
 		var changed map[int]bool
-		accounts, changed = ledger.ClaimChanged(known, claims)
+		if accounts, changed, err = ledger.ClaimChanged(known, claims, now); err != nil {
+			return err
+		}
 		for i := range accounts {
 			moved, ok := changed[i]
 			if !ok {
@@ -95,10 +99,10 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 // has no ID.
 func putIdentity(ctx context.Context, c *pgx.Conn, a *ledger.Account, moved bool) error {
 	if a.ID == 0 {
-		return c.QueryRow(ctx, "INSERT INTO accounts (name, username, host, port) VALUES ($1, $2, $3, $4) RETURNING id",
-			a.Name, a.Username, a.Host, a.Port).Scan(&a.ID)
+		return c.QueryRow(ctx, "INSERT INTO accounts (name, username, host, port, config) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+			a.Name, a.Username, a.Host, a.Port, a.Config).Scan(&a.ID)
 	}
-	if _, err := c.Exec(ctx, "UPDATE accounts SET name = $2, username = $3, host = $4, port = $5 WHERE id = $1", a.ID, a.Name, a.Username, a.Host, a.Port); err != nil || !moved {
+	if _, err := c.Exec(ctx, "UPDATE accounts SET name = $2, username = $3, host = $4, port = $5, config = $6 WHERE id = $1", a.ID, a.Name, a.Username, a.Host, a.Port, a.Config); err != nil || !moved {
 		return err
 	}
 	if _, err := c.Exec(ctx, updateAccount, accountValues(*a)...); err != nil {
@@ -179,6 +183,7 @@ func (l *Lease) Rename(ctx context.Context, to ledger.Identity) error {
 		if !sameHost || a.Username != to.Username {
 			a.NotBefore = ledger.Account{}.NotBefore
 		}
+		to.Config = cmp.Or(to.Config, a.Config)
 		a.Identity = to
 		if err := putIdentity(ctx, c, &a, false); err != nil {
 			return err

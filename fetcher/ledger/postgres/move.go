@@ -94,7 +94,7 @@ func (f *filler) fill(from ledger.Contents) error {
 		return fmt.Errorf("%s: %w", f.store.db.Where, ledger.ErrNotEmpty)
 	}
 	for _, a := range from.Accounts {
-		err := f.put("INSERT INTO accounts (id, name, username, host, port) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5)", a.ID, a.Name, a.Username, a.Host, a.Port)
+		err := f.put("INSERT INTO accounts (id, name, username, host, port, config) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6)", a.ID, a.Name, a.Username, a.Host, a.Port, a.Config)
 		if err == nil {
 			err = f.put(updateAccount, accountValues(a)...)
 		}

@@ -12,12 +12,12 @@ import (
 )
 
 // selectAccounts reads the columns that accountFields are scanned from.
-const selectAccounts = `SELECT id, name, username, host, port, listed, last_poll, last_success, next_poll,
+const selectAccounts = `SELECT id, name, username, host, port, config, listed, last_poll, last_success, next_poll,
 	failures, not_before, cause_code, cause_text, on_server, server,
 	CASE WHEN renumbered THEN 1 WHEN adopt THEN 2 ELSE 0 END, refusals, listed_before, listed_last, postponed, began, settings FROM accounts`
 
 func accountFields(a *ledger.Account) []any {
-	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*number)(&a.Port), (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
+	return []any{&a.ID, &a.Name, &a.Username, &a.Host, (*number)(&a.Port), &a.Config, (*millis)(&a.Listed), (*millis)(&a.LastPoll), (*millis)(&a.LastSuccess), (*millis)(&a.NextPoll),
 		&a.Failures, (*millis)(&a.NotBefore), &a.Cause.Code, &a.Cause.Text, &a.OnServer, asJSON[ledger.ServerFacts]{&a.Server}, &a.UIDs, asJSON[ledger.Refusals]{&a.Refusals},
 		(*millis)(&a.Listings.Before), (*millis)(&a.Listings.Last), (*number)(&a.Postponed), (*millis)(&a.Began), &a.Settings}
 }
@@ -50,7 +50,7 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 	if err != nil {
 		return nil, err
 	}
-	release, err := ledger.LeaseMoved(ctx, known, claims, s.Lease)
+	release, err := ledger.LeaseMoved(ctx, known, claims, s.now(), s.Lease)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,9 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 			return err
 		}
 		var changed map[int]bool // a start that changes no account writes nothing
-		accounts, changed = ledger.ClaimChanged(known, claims)
+		if accounts, changed, err = ledger.ClaimChanged(known, claims, s.now()); err != nil {
+			return err
+		}
 		for _, i := range slices.Sorted(maps.Keys(changed)) {
 			if err := putIdentity(c, &accounts[i], changed[i]); err != nil {
 				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
@@ -79,14 +81,14 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 // has no ID.
 func putIdentity(c *writeConn, a *ledger.Account, moved bool) error {
 	if a.ID == 0 {
-		res, err := c.exec("INSERT INTO accounts (name, username, host, port) VALUES (?, ?, ?, ?)", a.Name, a.Username, a.Host, a.Port)
+		res, err := c.exec("INSERT INTO accounts (name, username, host, port, config) VALUES (?, ?, ?, ?, ?)", a.Name, a.Username, a.Host, a.Port, a.Config)
 		if err != nil {
 			return err
 		}
 		a.ID, err = res.LastInsertId()
 		return err
 	}
-	if _, err := c.exec("UPDATE accounts SET (name, username, host, port) = (?, ?, ?, ?) WHERE id = ?", a.Name, a.Username, a.Host, a.Port, a.ID); err != nil || !moved {
+	if _, err := c.exec("UPDATE accounts SET (name, username, host, port, config) = (?, ?, ?, ?, ?) WHERE id = ?", a.Name, a.Username, a.Host, a.Port, a.Config, a.ID); err != nil || !moved {
 		return err
 	}
 	if err := putAccount(c, *a); err != nil {

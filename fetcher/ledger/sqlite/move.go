@@ -46,7 +46,7 @@ func (s *Store) Fill(ctx context.Context, from ledger.Contents) error {
 			return fmt.Errorf("%s: %w", s.path, ledger.ErrNotEmpty)
 		}
 		for _, a := range from.Accounts {
-			if _, err := c.exec("INSERT INTO accounts (id, name, username, host, port) VALUES (?, ?, ?, ?, ?)", a.ID, a.Name, a.Username, a.Host, a.Port); err != nil {
+			if _, err := c.exec("INSERT INTO accounts (id, name, username, host, port, config) VALUES (?, ?, ?, ?, ?, ?)", a.ID, a.Name, a.Username, a.Host, a.Port, a.Config); err != nil {
 				return fmt.Errorf("account %q: %w", a.Name, err)
 			}
 			if err := putAccount(c, a); err != nil {

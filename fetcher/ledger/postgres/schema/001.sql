@@ -19,6 +19,7 @@ CREATE TABLE accounts (
     username      text     NOT NULL,
     host          text     NOT NULL,
     port          integer  NOT NULL,
+    config        text     NOT NULL DEFAULT '', -- ledger.Identity.Config
     listed        timestamptz,
     last_poll     timestamptz,
     last_success  timestamptz,
