@@ -20,8 +20,8 @@ func (l *loader) path(p *string) setter {
 	}
 }
 
-// file sets the path of a file that must exist. Credentials of the service
-// manager come first.
+// file sets the path of a file that must exist, and that nobody else may write: it says
+// whom popferry trusts. Credentials of the service manager come first.
 func (l *loader) file(p *string) setter {
 	return func(v yamlValue) {
 		text(p)(v)
@@ -32,8 +32,22 @@ func (l *loader) file(p *string) setter {
 		l.config.Files = append(l.config.Files, *p)
 		if _, err := os.Stat(*p); err != nil && !l.env.ReadOnly {
 			v.fail("cannot read %s: %v", *p, reason(err))
+			return
 		}
+		l.trusted(v, *p)
 	}
+}
+
+// trusted reports what others can write, or reports true. Who only looks may be another
+// user.
+func (l *loader) trusted(v yamlValue, path string) bool {
+	refused, ok := errors.AsType[*trust.Error](l.env.Guard.Check(path))
+	if !ok || l.env.ReadOnly {
+		return true
+	}
+	v.fail("%v", refused)
+	l.config.Files = append(l.config.Files, refused.Culprit)
+	return false
 }
 
 // expand returns the path that name means in the file of v.
@@ -75,7 +89,7 @@ func (l *loader) locate(v yamlValue, name string) string {
 func (l *loader) secretFile(p *string) setter {
 	return func(v yamlValue) {
 		if l.file(p)(v); *p != "" {
-			l.checkSecretFile(v, *p)
+			l.warnReadable(v, *p)
 		}
 	}
 }
@@ -83,12 +97,15 @@ func (l *loader) secretFile(p *string) setter {
 // checkSecretFile reports a file with a secret that others can write, and warns of
 // one that they can read, unless the service manager made it.
 func (l *loader) checkSecretFile(v yamlValue, path string) {
-	if l.env.ReadOnly { // whoever only looks may be another user
-		return
+	if l.trusted(v, path) {
+		l.warnReadable(v, path)
 	}
-	if refused, ok := errors.AsType[*trust.Error](l.env.Guard.Check(path)); ok {
-		v.fail("%v", refused)
-		l.config.Files = append(l.config.Files, refused.Culprit)
+}
+
+// warnReadable warns of a file with a secret that others can read, unless the service
+// manager made it.
+func (l *loader) warnReadable(v yamlValue, path string) {
+	if l.env.ReadOnly {
 		return
 	}
 	if info, err := os.Stat(path); err == nil && path == l.expand(v, v.node.Value) {

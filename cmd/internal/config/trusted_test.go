@@ -63,6 +63,7 @@ func TestFilesThatOthersCanWrite(t *testing.T) {
 		{"secrets", 0o702, "DIR/popferry.yaml:3: web.password_file: DIR/secrets/page: " + replace + "DIR/secrets (mode 0702)"},
 		{"secrets/page", 0o602, "DIR/popferry.yaml:3: web.password_file: DIR/secrets/page: other users can write to it (mode 0602)"},
 		{"secrets/key", 0o602, "DIR/popferry.yaml:4: forward[0].tls_key_file: DIR/secrets/key: other users can write to it (mode 0602)"},
+		{"secrets/cert", 0o602, "DIR/popferry.yaml:4: forward[0].tls_cert_file: DIR/secrets/cert: other users can write to it (mode 0602)"},
 		{"secrets/isp", 0o602, "DIR/accounts.d/isp.yaml:1: accounts[0].password_file: DIR/secrets/isp: other users can write to it"},
 	} {
 		dir := household(t)
