@@ -166,7 +166,7 @@ var catalogue = []entry{
 	{Cause{"starttls", "the server refused to start TLS", "Use tls: implicit with port 995, or ask the provider. Nothing was sent unencrypted."}, step(pop3.StepSTLS)},
 	{Cause{"login_method", "no login method that both sides support", "Set auth to a method that the server offers."}, is(pop3.ErrMethod)},
 	{Cause{"hung_up", "the server hung up during the login", "Some servers do that when they are polled too often: set a longer schedule or min_interval for this account. If this continues, check username and password."}, hungUp},
-	{Cause{"incomplete", "a message arrived incomplete", "It was not forwarded and stays on the server. The third time, popferry holds it."}, as[*mailbox.IncompleteError]},
+	{Cause{"incomplete", "a message arrived incomplete", "It was not forwarded and stays on the server. popferry holds it when it has broken off three times at the same place, or six times at all."}, as[*mailbox.IncompleteError]},
 	{Cause{"not_pop3", "this is not a POP3 server", "POP3 uses port 995 with tls: implicit, or 110 with tls: starttls. IMAP uses 993 and 143, SMTP 465, 587 and 25."}, otherGreeting},
 	{Cause{"message_end", "the server sent a message so that its end cannot be recognized", "It was not forwarded and stays on the server; the other messages are not affected. If it happens each time, popferry holds that message."}, brokenMessage},
 	{Cause{"max_listing", "the server lists more than max_listing allows", "If there are so many messages, delete some or raise max_listing of this account: each takes about 300 octets of memory while it is polled. If not, something is wrong with the server."}, tooLongListing},

@@ -127,6 +127,9 @@ func (d *daemon) applySettings(old, cfg *config.Config) {
 	if cfg.StateCreate != old.StateCreate {
 		d.Log.Warn("state_create changed; restart to apply", "state_create", cfg.StateCreate)
 	}
+	if cfg.Shared != nil && old.Shared != nil && cfg.Shared.TokenKeyFile != old.Shared.TokenKeyFile {
+		d.Log.Warn("token_key_file changed; restart to apply", "token_key_file", cfg.Shared.TokenKeyFile)
+	}
 	if cfg.Log.Format != old.Log.Format {
 		d.Log.Warn("log.format changed; restart to apply", "format", cfg.Log.Format)
 	}
