@@ -158,6 +158,38 @@ func TestServerThatHidesLateLosesNothing(t *testing.T) {
 	f.wantArrived(want...)
 }
 
+// A server without CAPA that was seen to keep mail is replaced by one that gives each
+// message once and says so. What that gives out for a destination that is busy is kept.
+func TestServerWithoutCAPAIsReplacedByOneThatHides(t *testing.T) {
+	t.Parallel()
+	var f *fixture
+	var replaced, busy atomic.Bool
+	hides := &hiding{says: true}
+	f = newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), while(&busy)), pop: func(s *pop3test.Session, verb, arg string) bool {
+		if replaced.Load() {
+			return hides.handle(f.pop, s, verb, arg)
+		}
+		if verb == "CAPA" {
+			s.Err("unknown command")
+		}
+		return verb == "CAPA"
+	}})
+	for i := range 4 {
+		f.add(fmt.Sprint("old", i))
+		f.now.Add(time.Hour)
+		f.poll()
+	}
+	replaced.Store(true)
+	busy.Store(true)
+	f.add("m1", "m2")
+	f.now.Add(time.Hour)
+	f.poll()
+	f.wantLeft("uid-old0", "uid-old1", "uid-old2", "uid-old3") // else this tests nothing
+	busy.Store(false)
+	f.pollEvery12Hours(1, true)
+	f.wantArrived("old0", "old1", "old2", "old3", "m1", "m2")
+}
+
 // A message of which there is a copy is sent once, though it is listed under another
 // UID than before.
 func TestCopyAndItsMessageUnderAnotherUIDAreSentOnce(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/message"
 	"github.com/popferry/popferry/fetcher/pop3"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
@@ -232,6 +233,152 @@ func TestServerWithoutCAPAIsKnownOnceTwoPollsHaveSeenIt(t *testing.T) {
 			t.Errorf("poll %d: the session is %q, want %q", i, got, want)
 		}
 		f.nextPoll(time.Hour)
+	}
+}
+
+// TestServerThatHadNoCAPAIsAskedBeforeItGivesMessages: it may be another one now, or have
+// learnt it. A poll without mail costs no command more.
+func TestServerThatHadNoCAPAIsAskedBeforeItGivesMessages(t *testing.T) {
+	t.Parallel()
+	for name, expire := range map[string]bool{"says EXPIRE 0 now": true, "has none as before": false} {
+		for how, get := range map[string]func(*fixture, *Session){
+			"by RETR":              func(f *fixture, s *Session) { f.retrieve(s, s.Listing.Entries[0]) },
+			"header, TOP too":      func(f *fixture, s *Session) { f.header(s) },
+			"header, but not TOP ": func(f *fixture, s *Session) { s.skipTop = true; f.header(s) },
+		} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				t.Parallel()
+				knows := false
+				f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+					switch {
+					case verb == "TOP":
+						s.Err("unknown command")
+					case verb == "CAPA" && knows:
+						s.Lines("capabilities", "USER", "UIDL", "EXPIRE 0")
+					case verb == "CAPA":
+						s.Err("unknown command")
+					default:
+						return false
+					}
+					return true
+				})
+				for range 3 {
+					f.open().Close(t.Context())
+					f.nextPoll(time.Hour)
+				}
+				f.add("m1")
+				knows = expire
+				s := f.open()
+				if got, want := f.verbsOf(f.pop.Sessions()), []string{"USER", "PASS", "UIDL", "LIST"}; !slices.Equal(got, want) {
+					t.Errorf("the session begins with %q, want %q", got, want)
+				}
+				get(f, s)
+				get(f, s)
+				if s.Hides() != expire {
+					t.Errorf("hides: %v, want %v", s.Hides(), expire)
+				}
+				verbs := f.verbsOf(f.pop.Sessions())
+				if capa, retr := slices.Index(verbs, "CAPA"), slices.Index(verbs, "RETR"); capa < 0 || retr >= 0 && retr < capa || slices.Contains(verbs[capa+1:], "CAPA") {
+					t.Errorf("the session is %q, want CAPA once, and before RETR", verbs)
+				}
+				s.Close(t.Context())
+				f.nextPoll(time.Hour)
+				f.open().Close(t.Context())
+				if got := f.verbsOf(f.pop.Sessions())[0] == "CAPA"; got != expire {
+					t.Errorf("the next session begins with CAPA: %v, want %v", got, expire)
+				}
+			})
+		}
+	}
+}
+
+// header asks for the header of the first message.
+func (f *fixture) header(s *Session) {
+	f.t.Helper()
+	must(f.t, s.Headers(f.t.Context(), s.Listing.Entries, func(int, message.Header, bool) (bool, error) { return false, nil }))
+}
+
+// TestServerThatHadNoCAPAFallsSilentAtIt: the next session of the poll does without.
+func TestServerThatHadNoCAPAFallsSilentAtIt(t *testing.T) {
+	t.Parallel()
+	silent := false
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		if verb == "CAPA" && silent && s.User() != "" {
+			s.Close()
+		} else if verb == "CAPA" {
+			s.Err("unknown command")
+		}
+		return verb == "CAPA"
+	})
+	f.add("m1")
+	for range 3 {
+		f.open().Close(t.Context())
+		f.nextPoll(time.Hour)
+	}
+	silent = true
+	s := f.open()
+	_, err := s.Retrieve(t.Context(), s.Listing.Entries[0], nil)
+	if leftOut := (*LeftOutError)(nil); !errors.As(err, &leftOut) || leftOut.Command != "CAPA" {
+		t.Errorf("error %v, want that CAPA is left out", err)
+	}
+	f.wantRetrieved(f.open(), "m1")
+}
+
+// TestServerSilentAtCAPAAfterTheLoginIsAskedBefore: in each session, for it says nothing
+// later.
+func TestServerSilentAtCAPAAfterTheLoginIsAskedBefore(t *testing.T) {
+	t.Parallel()
+	caps := []string{"USER", "UIDL", "TOP"}
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		switch {
+		case verb == "CAPA" && s.User() != "":
+			s.Close()
+		case verb == "CAPA":
+			s.Lines("capabilities", caps...)
+		default:
+			return false
+		}
+		return true
+	})
+	f.conf.Facts.NoCAPAAfterLogin.Prove(true, noon)
+	f.open().Close(t.Context())
+	f.nextPoll(time.Hour)
+	caps = append(caps, "EXPIRE 0")
+	if s := f.open(); !s.Hides() {
+		t.Error("EXPIRE 0 is not noticed")
+	}
+}
+
+// TestLoginDelayIsLearntFromItsRefusal: a server that refuses a login because it comes too
+// soon is asked at once how soon it may come. Nothing is sent again.
+func TestLoginDelayIsLearntFromItsRefusal(t *testing.T) {
+	t.Parallel()
+	delays := false
+	f := newFixture(t, func(s *pop3test.Session, verb, _ string) bool {
+		switch {
+		case verb == "PASS" && delays:
+			s.Err("[LOGIN-DELAY] minimum time between mail checks")
+		case verb == "CAPA" && delays && s.User() == "":
+			s.Lines("capabilities", "SASL PLAIN", "UIDL", "LOGIN-DELAY 600")
+		case verb == "CAPA":
+			s.Lines("capabilities", "USER", "UIDL")
+		default:
+			return false
+		}
+		return true
+	})
+	f.open().Close(t.Context())
+	f.nextPoll(time.Hour)
+	delays = true
+	_, err := Open(t.Context(), f.conf)
+	if refused := (*pop3.Error)(nil); !errors.As(err, &refused) || refused.Kind() != pop3.KindTooOften {
+		t.Errorf("error %v, want that the login comes too soon", err)
+	}
+	if got := f.conf.Facts.LoginDelay.Get(f.conf.Now); got != 10*time.Minute {
+		t.Errorf("LOGIN-DELAY is %v, want 10m", got)
+	}
+	if got, want := f.verbsOf(f.pop.Sessions()), []string{"USER", "PASS", "CAPA", "QUIT"}; !slices.Equal(got, want) {
+		t.Errorf("the session is %q, want %q", got, want)
 	}
 }
 

@@ -31,6 +31,11 @@ func (s *Session) headers(ctx context.Context, entries []pop3.Entry, toDelete bo
 			return err
 		}
 		for try, ask := range []asker{s.top, s.whole} {
+			if try > 0 || s.skipTop { // a message is about to be given out
+				if err := s.askCapa(ctx); err != nil {
+					return err
+				}
+			}
 			h, shown, err := s.header(ctx, e, ask, try == 0 && !s.skipTop)
 			if err != nil {
 				return &HeaderError{Entry: e, Err: err}

@@ -53,13 +53,16 @@ func integrityOf(octets, listed int64) integrity {
 //   - *spool.Error: the disk failed,
 //   - the cause of ctx, if that ended it,
 //   - *PipelineError: the session broke, and pipelining may be why,
-//   - *LeftOutError, *Error: the session had broken before the message's turn,
+//   - *LeftOutError, *Error: the session broke before the message's turn,
 //   - *IncompleteError: the message did not arrive whole; the session may have
 //     ended (Err),
 //   - *pop3.Error: the server refused it.
 func (s *Session) Retrieve(ctx context.Context, e pop3.Entry, keep func(*message.Body) error) (*message.Body, error) {
 	if err := s.Failure(); err != nil && ctx.Err() == nil {
 		return nil, s.broken(err) // not the message's fault
+	}
+	if err := s.askCapa(ctx); err != nil {
+		return nil, err
 	}
 	b, err := s.retrieve(ctx, e, keep)
 	if err == nil && integrityOf(b.Octets, e.Size) == exact {

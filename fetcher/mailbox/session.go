@@ -45,6 +45,7 @@ type Session struct {
 	madeUp   bool // the UIDs of the listing are popferry's own
 	skipTop  bool // headers are read by RETR
 	topWorks bool // TOP has shown a header in this session
+	unasked  bool // the server is known to have no CAPA, and was not asked for it in this session
 	// headerEnded: the header that was read last was followed by an empty line.
 	headerEnded bool
 	again       again
@@ -80,6 +81,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		return nil, err
 	}
 	s.conn = conn
+	s.unasked = learnt.Offers == pop3.OffersNothing && learnt.Answered == 0 && learnt.Skip == 0
 	s.window.pipelined = conn.Outstanding() > 1
 	facts.LastLogin, facts.BadLogins = c.Now, 0
 	if err := s.list(ctx); err != nil {
@@ -134,6 +136,29 @@ func (s *Session) listByHeader(ctx context.Context, noUIDL error) error {
 	}
 	s.Listing = pop3.Listing{Entries: entries}
 	return err
+}
+
+// askCapa asks a server that is known to have no CAPA whether it has it by now, once in a
+// session, and before it gives out a message: it may say EXPIRE 0. A session without mail
+// does without that round trip.
+func (s *Session) askCapa(ctx context.Context) error {
+	if !s.unasked {
+		return nil
+	}
+	s.unasked = false
+	given := openFacts(s.conf.Facts, s.conf.Now)
+	learnt, err := s.conn.Recheck(ctx, given)
+	noteFacts(s.conf.Facts, given, learnt, s.conf.Now)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx) // cut off by us
+	case learnt.Skip != given.Skip:
+		s.leftOut = "CAPA"
+		return s.Failure()
+	}
+	return s.conf.Source.Error(pop3.StepCapa, err)
 }
 
 // CanTop reports whether the header of a message can be had without the message,

@@ -44,6 +44,9 @@ func Show(ctx context.Context, src Source, p identify.Policy, m Wanted, w io.Wri
 		return err
 	}
 	defer s.Close(ctx)
+	if err := s.askCapa(ctx); err != nil {
+		return err
+	}
 	if s.Hides() {
 		return ErrLookHides
 	}

@@ -35,11 +35,15 @@ func (c *Client) offersOf(caps Capabilities) string {
 
 // recall takes what is known of the server for its answer to CAPA, and reports whether
 // anything is. What it said in clear does not count under TLS, nor the other way round.
+// What is known must not hide what protects mail: EXPIRE and LOGIN-DELAY are announced
+// after the login, too (RFC 2449 sections 6.5 and 6.7), where CAPA is asked for in each
+// session. Nothing is recalled of a server that cannot be asked there. One that says them
+// before the login only is heard once a day.
 func (o *opener) recall(c *Client) bool {
 	words := strings.Fields(o.Facts.Offers)
 	_, secure := c.tlsState()
 	switch {
-	case o.Until == StepCapa || len(words) == 0:
+	case o.Until == StepCapa || len(words) == 0 || o.Facts.Skip.has(CommandCapaAfterLogin):
 		return false
 	case o.Facts.Offers != OffersNothing && slices.Contains(words, wordTLS) != secure:
 		return false
@@ -65,6 +69,8 @@ func (o *opener) compare(after Capabilities) {
 	switch {
 	case !o.recalled && o.offers == OffersNothing:
 		o.offers = ""
+	case o.recalled && o.Facts.Offers == OffersNothing:
+		o.Facts.Offers = ""
 	case o.recalled && (after.Pipelining() != slices.Contains(known, wordPipelining) || after.Has(wordUTF8) && !slices.Contains(known, wordUTF8)):
 		o.Facts.Offers = ""
 	}
@@ -78,8 +84,10 @@ func (o *opener) mistaken(ctx context.Context, c *Client, m Method, err error) (
 	var refused *Error
 	var failed *mechanismError
 	isRefused := errors.As(err, &refused)
+	passes := isRefused && refused.passing()
+	tooSoon := passes && refused.Kind() == KindTooOften && o.Facts.LoginDelay == 0 // CAPA tells how soon it may be
 	switch {
-	case !o.recalled || err == nil || ctx.Err() != nil, isRefused && refused.passing():
+	case !o.recalled || err == nil || ctx.Err() != nil, passes && !tooSoon:
 		return false
 	case !isRefused && !errors.As(err, &failed) && !unanswered(err):
 		return false // it is not about the server
@@ -101,7 +109,18 @@ func (o *opener) mistaken(ctx context.Context, c *Client, m Method, err error) (
 		return false
 	}
 	o.noteCapa(c, caps, capaErr == nil)
-	return o.Credentials.auto() && o.replaced(c, is)
+	return o.Credentials.auto() && !tooSoon && o.replaced(c, is)
+}
+
+// Recheck asks for the capabilities in a session for which Open has not, because the
+// server is known to have no CAPA (OffersNothing): it may have it by now. The facts are
+// those given with what was learnt, also after an error, which breaks the session; Skip
+// has CommandCapaAfterLogin then if CAPA is why, and another session is to do without.
+func (c *Client) Recheck(ctx context.Context, facts Facts) (Facts, error) {
+	o := opener{Config: Config{Facts: facts}, recalled: true, capaCut: CommandCapaAfterLogin}
+	o.Facts.Answered = 0
+	err := o.capa(ctx, c, CommandCapaAfterLogin)
+	return o.Facts, err
 }
 
 // attempt is a login that has failed.
