@@ -269,7 +269,7 @@ func (s *session) isRow(ctx context.Context, m *fetched, k ledger.Known, rec *le
 	case !known:
 		m.row = rec
 		return false, nil
-	case s.box.Hides() && rec.State != ledger.Forwarded && rec.CopyFile == "": // the user may want it, and nobody else has it from now on
+	case (s.box.Hides() || s.mayHide()) && rec.State != ledger.Forwarded && rec.CopyFile == "": // the user may want it, and perhaps nobody else has it from now on
 		if err = s.writeCopy(rec, m.Body); err != nil {
 			return false, err
 		}

@@ -275,6 +275,40 @@ func retry(f *fixture, uids ...string) func(ctx context.Context, l fetcher.Lease
 	}
 }
 
+// A message that was skipped, and is fetched once more because its owner moved it out and
+// back in, can still be had: it is not known whether the server hides it now.
+func TestSkippedMessageUnderAnotherUIDIsKeptWhereItMayBeHidden(t *testing.T) {
+	t.Parallel()
+	var f *fixture
+	var hides atomic.Bool
+	gives := &hiding{}
+	f = newFixture(t, faults{pop: func(s *pop3test.Session, verb, arg string) bool {
+		return popRefuses("unknown command", "TOP")(s, verb, arg) || hides.Load() && gives.handle(f.pop, s, verb, arg)
+	}})
+	f.account.Filter = filterFunc(spamFilter)
+	for i := range 4 { // it is seen to keep mail
+		f.add(fmt.Sprint("old", i))
+		f.pollEvery12Hours(1, false)
+	}
+	f.add("spam")
+	f.pollEvery12Hours(2, false)
+	f.wantState("uid-spam", "skipped")
+	f.wantCopies(0)
+	f.now.Add(ledger.FactLife) // that was long ago
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message {
+		ms[len(ms)-1].UID = "back"
+		return ms
+	})
+	hides.Store(true)
+	f.pollEvery12Hours(1, false)
+	if slices.Contains(f.left(), "back") {
+		t.Fatal("the server hides nothing, which tests nothing")
+	}
+	f.underLease(retry(f, "back"))
+	f.pollEvery12Hours(1, false)
+	f.wantArrived("old0", "old1", "old2", "old3", "spam")
+}
+
 // A copy that cannot be read is never "gone": nobody else has the message.
 func TestUnreadableCopyIsAnErrorUntilItCanBeRead(t *testing.T) {
 	t.Parallel()
