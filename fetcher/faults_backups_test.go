@@ -15,11 +15,12 @@ type backups struct {
 	*chaos
 	rng    *rng
 	octets []byte // nil: there is none
+	told   bool   // it says that it was set back
 }
 
 func joinBackups(c *chaos, r *rng) {
 	c.names = append(c.names, "backups")
-	b := &backups{chaos: c, rng: r}
+	b := &backups{chaos: c, rng: r, told: r.one(2)}
 	c.events = append(c.events, func() {
 		switch {
 		case r.one(4):
@@ -47,9 +48,12 @@ func (b *backups) keep() {
 func (b *backups) putBack() {
 	b.whileClosed(func() { must(b.t, os.WriteFile(b.ledgerPath, b.octets, 0o600)) })
 	b.cache = nil
+	if b.told {
+		b.timeline++
+	}
 	rows := b.rows()
 	b.led.setBack(rows)
-	b.mail.setBack(b.chaos, rows)
+	b.mail.setBack(b.chaos, rows, b.told)
 	for _, do := range b.restore {
 		do(rows)
 	}
@@ -79,8 +83,9 @@ func (f *ledgerFaults) setBack(rows []*ledger.Record) {
 
 // setBack notes which messages the ledger has forgotten to have forwarded: each may
 // come once more, under the same trace or, where its UID has changed, another one. It
-// notes too which ones it has forgotten to have skipped.
-func (m *messages) setBack(c *chaos, rows []*ledger.Record) {
+// notes too which ones it has forgotten to have skipped. Where it says that it was set
+// back, an inbox that can be asked gets nothing again.
+func (m *messages) setBack(c *chaos, rows []*ledger.Record, told bool) {
 	has := make(map[delivery]bool)
 	prints, skipped := make(map[string]bool), make(map[string]bool)
 	for _, r := range rows {
@@ -104,7 +109,7 @@ func (m *messages) setBack(c *chaos, rows []*ledger.Record) {
 				c.led.doubt(d)
 			}
 		}
-		if again {
+		if again && !(told && c.askable() && c.keepsTraces()) {
 			e.again++
 		}
 		if e.skipped && !prints[fingerprint([]byte(octets))] && !skipped[c.lists.uidOf(octets)] {

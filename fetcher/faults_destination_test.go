@@ -76,14 +76,14 @@ func (f *smtpFaults) at(e smtptest.Event) smtptest.Fault {
 		reply.Enhanced = forwarder.EnhancedCode{code / 100, r.n(8), r.n(9)}
 	}
 	faults := []smtptest.Fault{reply, reply, {Close: true}}
-	if r.one(4) {
+	if r.one(4) && f.chaos.inbox == nil { // what stalls is in doubt for a while, in which an inbox says nothing
 		faults = append(faults, smtptest.Fault{Stall: true})
 	}
 	switch e.Stage {
 	case forwarder.StageBody:
 		return smtptest.Fault{Close: true, After: int64(r.n(3000))}
 	case forwarder.StageDot: // accepted, and the reply is lost
-		faults = append(faults, smtptest.Fault{Close: true, Keep: true}, smtptest.Fault{Stall: r.one(4), Close: true, Keep: true})
+		faults = append(faults, smtptest.Fault{Close: true, Keep: true}, smtptest.Fault{Stall: r.one(4) && f.chaos.inbox == nil, Close: true, Keep: true})
 	}
 	return oneOf(r, faults...)
 }

@@ -2,6 +2,7 @@ package fetcher_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -92,6 +93,8 @@ type shakyLease struct {
 	fault  ledgerFault
 	die    func() // cuts all connections
 
+	timeline int
+
 	mu     sync.Mutex
 	writes int
 	dead   bool
@@ -136,6 +139,19 @@ func (l *shakyLease) Put(ctx context.Context, recs ...*ledger.Record) error {
 		err := l.Lease.Put(ctx, recs...)
 		if err == nil {
 			l.faults.wrote(recs)
+		}
+		return err
+	})
+}
+
+// Timelines implements fetcher.Dated.
+func (l *shakyLease) Timelines() (made, now string) { return "0", strconv.Itoa(l.timeline) }
+
+func (l *shakyLease) PutWithin(ctx context.Context, q ledger.Quota, octets int64, r *ledger.Record) error {
+	return l.write(func() error {
+		err := l.Lease.PutWithin(ctx, q, octets, r)
+		if err == nil {
+			l.faults.wrote([]*ledger.Record{r})
 		}
 		return err
 	})

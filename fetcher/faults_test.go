@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
-	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/retained"
 	"github.com/popferry/popferry/forwarder/smtp"
@@ -103,7 +102,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		}
 	}
 	c.fixture = newFixture(t, faults{pop: c.pops.handle, smtp: o})
-	c.account.Policy = oneOf(r, identify.Policy{}, identify.Policy{Keep: true}, identify.Policy{Keep: true, KeepFor: time.Duration(1+r.n(3)) * 24 * time.Hour})
+	c.account.Policy = drawKeeping(r)
 	if r.one(10) {
 		c.account.Policy.MaxSize = 2000
 	}
@@ -148,14 +147,14 @@ func (c *chaos) pollWith(f ledgerFault, p timeouts, asked bool) fetcher.Result {
 		Dial: c.smtp.Dial, LMTP: c.lmtp, Connections: 1 + c.rng.n(4), InFlight: 1 + c.rng.n(4), Timeout: p.smtp, DotTimeout: p.smtp, Now: c.now.Now,
 	})
 	defer pool.Close()
-	c.account.Destination.Forwarder, c.account.Source.Timeout = destination{pool}, p.pop
+	c.account.Destination.Forwarder, c.account.Source.Timeout = c.forwarder(pool), p.pop
 	stop := make(chan struct{})
 	c.stop = stop
 	halt := sync.OnceFunc(func() { close(stop) })
 	c.halting.Store(&halt)
 	c.lease = func(l fetcher.Lease) fetcher.Lease {
 		c.led.interrupted()
-		return &shakyLease{Lease: l, faults: &c.led, fault: f, die: cancel}
+		return &shakyLease{Lease: l, faults: &c.led, fault: f, die: cancel, timeline: c.timeline}
 	}
 	c.beforePoll()
 	r := c.fixture.pollWith(ctx, asked)

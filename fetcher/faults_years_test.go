@@ -35,6 +35,10 @@ type years struct {
 	shifting *shifting
 	owner    *owner
 	clock    *steps
+	inbox    *inboxFaults
+	timeline int // of the ledger: it was set back so often, and says so
+
+	keepingEdited bool // how long messages stay may change
 
 	cache []*ledger.Record // see rows
 	parts map[string]bool  // traces of copies that were sent though they may not be whole
@@ -78,6 +82,11 @@ func (c *chaos) drawYears(r *rng) {
 		{"first run", 4, joinFirstRun},
 		{"imported", 4, joinImported},
 		{"host", 4, joinHost},
+		{"inbox", 4, joinInbox},
+		{"keeping", 4, joinKeeping},
+		{"first age", 8, joinFirstAge},
+		{"limits", 4, joinLimits},
+		{"filter", 6, joinFilter},
 	} {
 		if r.one(k.in) {
 			k.join(c, newRNG(uint64(r.n(1e9)), 0)) // numbers of its own: the others stay as they are

@@ -51,6 +51,7 @@ func (c *conn) Close() error {
 	c.s.mu.Lock()
 	delete(c.s.open, c)
 	c.ended = true
+	c.s.hasChanged()
 	c.s.mu.Unlock()
 	return c.Conn.Close()
 }

@@ -32,7 +32,7 @@ type Server struct {
 	connections int
 	mails       int
 	messages    []Message
-	arrived     chan struct{} // closed and replaced with each message
+	changed     chan struct{} // closed and replaced with each message, and at the end of each connection
 }
 
 // Start listens and serves. Its errors are those of net.Listen.
@@ -51,7 +51,7 @@ func Start(o Options) (*Server, error) {
 	s := &Server{
 		o: o, ln: ln,
 		served: make(chan struct{}), closed: make(chan struct{}),
-		open: make(map[*conn]struct{}), arrived: make(chan struct{}),
+		open: make(map[*conn]struct{}), changed: make(chan struct{}),
 	}
 	s.smtp = gosmtp.NewServer(gosmtp.BackendFunc(s.newSession))
 	s.smtp.Domain = "smtptest.example"
@@ -89,19 +89,37 @@ func (s *Server) Messages() []Message {
 
 // Wait waits until n messages were accepted. Its error is that of ctx.
 func (s *Server) Wait(ctx context.Context, n int) error {
+	return s.wait(ctx, func() bool { return len(s.messages) >= n })
+}
+
+// WaitIdle waits until no connection is open: all that was accepted is among Messages
+// then. Its error is that of ctx.
+func (s *Server) WaitIdle(ctx context.Context) error {
+	return s.wait(ctx, func() bool { return len(s.open) == 0 })
+}
+
+// wait waits until that is so; it is asked while the server is locked.
+func (s *Server) wait(ctx context.Context, is func() bool) error {
 	for {
 		s.mu.Lock()
-		have, arrived := len(s.messages), s.arrived
+		done, changed := is(), s.changed
+		have, open := len(s.messages), len(s.open)
 		s.mu.Unlock()
-		if have >= n {
+		if done {
 			return nil
 		}
 		select {
-		case <-arrived:
+		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d messages: %w", have, n, ctx.Err())
+			return fmt.Errorf("%d messages, %d connections: %w", have, open, ctx.Err())
 		}
 	}
+}
+
+// hasChanged wakes those who wait. The server is locked.
+func (s *Server) hasChanged() {
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // Connections is how many there were so far.

@@ -177,6 +177,5 @@ func (se *session) keep(m Message) {
 	defer s.mu.Unlock()
 	se.c.messages++
 	s.messages = append(s.messages, m)
-	close(s.arrived)
-	s.arrived = make(chan struct{})
+	s.hasChanged()
 }
