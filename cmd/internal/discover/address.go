@@ -49,9 +49,13 @@ func bare(s string) string {
 // servers want the whole address.
 func (a Address) usernames() []string { return []string{a.Full, a.Local} }
 
-// label is one part of a host's name (RFC 1123 section 2.1); underscores are
-// seen.
-var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+// label is one part of a host's name (RFC 1123 section 2.1), of maxLabel octets at
+// most; underscores are seen.
+var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$`)
+
+// maxLabel is not in the expression: a count there makes it large, and slow to compile
+// at each start.
+const maxLabel = 63
 
 // hostName is a name as the DNS and certificates have it, or an IP address.
 func hostName(s string) (string, bool) {
@@ -67,7 +71,7 @@ func hostName(s string) (string, bool) {
 		return "", false
 	}
 	for part := range strings.SplitSeq(ascii, ".") {
-		if !label.MatchString(part) {
+		if len(part) > maxLabel || !label.MatchString(part) {
 			return "", false
 		}
 	}

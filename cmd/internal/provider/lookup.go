@@ -26,11 +26,30 @@ var read = sync.OnceValue(func() []Provider {
 	return all
 })
 
+// words are all that stands between two quotation marks in the file, and more. Most names
+// that are looked up are servers that it does not know, and to see that takes far less
+// time than to decode it.
+var words = sync.OnceValue(func() map[string]bool {
+	all := make(map[string]bool)
+	for word := range strings.SplitSeq(file, `"`) {
+		if len(word) <= maxWord {
+			all[word] = true
+		}
+	}
+	return all
+})
+
+// maxWord is the length of the longest names in the file.
+const maxWord = 40
+
 // All returns the providers in the order of their names.
 func All() []Provider { return slices.Clone(read()) }
 
 // ByName returns the provider with that name in the configuration.
 func ByName(name string) (Provider, bool) {
+	if !words()[strings.ToLower(name)] {
+		return Provider{}, false
+	}
 	return find(func(p Provider) bool { return strings.EqualFold(p.Name, name) })
 }
 
@@ -60,7 +79,11 @@ func ForMX(host string) (Provider, bool) {
 // ForHost returns the provider that runs the POP3, SMTP or IMAP server with that
 // name. One that is hosted there is returned only if nobody else names it.
 func ForHost(host string) (Provider, bool) {
-	p, ok := byHost()[canonical(host)]
+	host = canonical(host)
+	if !words()[host] {
+		return Provider{}, false
+	}
+	p, ok := byHost()[host]
 	return p, ok
 }
 

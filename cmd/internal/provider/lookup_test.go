@@ -1,6 +1,9 @@
 package provider
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestLookups(t *testing.T) {
 	t.Parallel()
@@ -102,5 +105,31 @@ func TestPrefersIMAP(t *testing.T) {
 	}
 	if p := (Provider{IMAP: []Server{{}}, Submission: Submission{ForeignFrom: Accepts}}); p.PrefersIMAP() {
 		t.Error("PrefersIMAP() = true where submission takes mail from others, want false")
+	}
+}
+
+// TestEachIsFound: all that leads to a provider by name or server is among the words of
+// the file.
+func TestEachIsFound(t *testing.T) {
+	t.Parallel()
+	for _, p := range All() {
+		if got, ok := ByName(strings.ToUpper(p.Name)); !ok || got.Name != p.Name {
+			t.Errorf("%s is not found by its name", p.Name)
+		}
+		for _, host := range p.hosts() {
+			if _, ok := ForHost(strings.ToUpper(host) + "."); !ok {
+				t.Errorf("%s is not found by its server %s", p.Name, host)
+			}
+		}
+	}
+}
+
+// BenchmarkForHost looks for a server that nobody is known to run, as each start does.
+func BenchmarkForHost(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, known := ForHost("mail.example.org"); known {
+			b.Fatal("it is known")
+		}
 	}
 }
