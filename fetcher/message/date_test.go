@@ -1,6 +1,8 @@
 package message
 
 import (
+	"net/mail"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,5 +34,34 @@ func TestArrived(t *testing.T) {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestParseDate: the way for usual dates leads to what net/mail makes of them.
+func TestParseDate(t *testing.T) {
+	t.Parallel()
+	for _, date := range []string{
+		"Sun, 01 Nov 2026 10:00:00 +0000", "Sun, 1 Nov 2026 10:00:00 +0000", " Sun, 1 Nov 2026 10:00:00 -0330\t", "1 Nov 2026 10:00:00 +0000",
+		"Sun, 01 Nov 2026 10:00:00 +0000 (UTC)", "Sun, 01 Nov 2026 10:00:00 +0000 (a (b) c)", "Sun, 01 Nov 2026 10:00:00 +0000 (", "Sun, 01 Nov 2026 10:00:00 +0000 (a",
+		"Sun, 01 Nov 2026 10:00:00 +0000 (a) b", "Sun, 01 Nov 2026 10:00:00 +0000 (a(", `Sun, 01 Nov 2026 10:00:00 +0000 (a\)`, "Sun, 01 Nov 2026 10:00:00 +0000 ()", "Sun, 01 Nov 2026 10:00 +0000",
+		"Sun, 01 Nov 2026 10:00:00 GMT", "Sun, 01 Nov 26 10:00:00 +0000", "Sun,  1 Nov 2026 10:00:00 +0000", "Sun, 31 Feb 2026 10:00:00 +0000", "soon", "",
+	} {
+		got, err := parseDate(date)
+		want, wantErr := mail.ParseDate(strings.TrimSpace(date))
+		if !got.Equal(want) || got.Format(time.RFC3339) != want.Format(time.RFC3339) || (err == nil) != (wantErr == nil) {
+			t.Errorf("%q: got %v (%v), want %v (%v)", date, got, err, want, wantErr)
+		}
+	}
+}
+
+// BenchmarkArrived reads the date of the topmost Received line.
+func BenchmarkArrived(b *testing.B) {
+	h := Header{Received: "from a by b; Sun, 01 Nov 2026 10:00:00 +0000 (UTC)"}
+	now := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	b.ReportAllocs()
+	for b.Loop() {
+		if h.Arrived(time.Time{}, now).Equal(now) {
+			b.Fatal("the line was not read")
+		}
 	}
 }

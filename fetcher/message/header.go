@@ -128,7 +128,10 @@ func (h *Header) set(name, value string) {
 // setReturnPath notes the path. Only its line ends are taken out (RFC 5322 2.2.3): in
 // quotes, spaces count.
 func (h *Header) setReturnPath(value []byte) {
-	path := strings.NewReplacer("\r", "", "\n", "").Replace(string(bytes.Trim(value, " \t\r\n")))
+	path := string(bytes.Trim(value, " \t\r\n"))
+	for _, end := range []string{"\r", "\n"} {
+		path = strings.ReplaceAll(path, end, "")
+	}
 	h.HasReturnPath, h.ReturnPath = true, path
 	if mailbox, ok := forwarder.ParsePath(path); ok {
 		h.ReturnPath = mailbox
