@@ -3,7 +3,10 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +50,74 @@ func TestLedgerThatOthersCanWrite(t *testing.T) {
 	}
 	chmod(t, ledger, 0o600)
 	f.do(exitOK, []string{"isp"}, "status")
+}
+
+// init says before the first question that it cannot write, whose the folder is, and in
+// a container as whom to run it.
+func TestInitWhereItCannotWrite(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can run popferry as another user")
+	}
+	const user, owner = 54321, 54322
+	dir, err := os.MkdirTemp("", "popferry") // that user can get there
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	chmod(t, dir, 0o755)
+	program, err := os.ReadFile(build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "popferry")
+	testworld.Write(t, binary, string(program))
+	chmod(t, binary, 0o755)
+	ledgers := filepath.Join(dir, "ledgers")
+	for _, folder := range []string{"root", "owner", "own", "all", "ledgers"} {
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for folder, uid := range map[string]int{"owner": owner, "own": user, "all": user, "ledgers": user} {
+		if err := os.Chown(filepath.Join(dir, folder), uid, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod(t, filepath.Join(dir, "all"), 0o777)
+	for _, tt := range []struct {
+		name, folder, env, ledgers string
+		code                       int
+		says                       []string
+	}{
+		{"root's", "root", "container=oci", ledgers, exitConfig, []string{
+			"the configuration cannot be written to " + dir + "/root/accounts.d: it does not exist, and cannot be made in " + dir + "/root: permission denied. It belongs to root (mode 0755), and uid 54321 runs popferry; " +
+				"run sudo chown 54321 " + dir + "/root, on the host for the folder that is mounted there. With rootless podman", "PUID=0 and PGID=0"}},
+		{"another user's, in a container", "owner", "container=oci", ledgers, exitConfig, []string{
+			"belongs to uid 54322", "run the container as that user: PUID=54322 and PGID=100 in the file .env beside compose.yaml, or --user 54322:100. Or run sudo chown 54321 "}},
+		{"another user's, in Kubernetes", "owner", "KUBERNETES_SERVICE_HOST=192.0.2.1", ledgers, exitConfig, []string{"set runAsUser: 54322"}},
+		{"another user's", "owner", "A=b", ledgers, exitConfig, []string{"if you trust what is in there, run sudo chown 54321 " + dir + "/owner"}},
+		{"everybody's, in a container", "all", "container=oci", ledgers, exitConfig, []string{"other users can replace what is in its folder", "a shared folder of a NAS", "that only uid 54321 can use (mkdir -m 700)"}},
+		{"the ledger's", "own", "A=b", filepath.Join(dir, "root"), exitConfig, []string{"the ledger, which notes what was forwarded, would be in " + dir + "/root", "It belongs to root"}},
+		{"his own", "own", "A=b", ledgers, exitUsage, []string{"stdin is not a terminal, so init cannot ask"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := command(t, binary, "init")
+			p.Env = []string{"HOME=" + dir, "STATE_DIRECTORY=" + tt.ledgers, "POPFERRY_CONFIG=" + filepath.Join(dir, tt.folder, "popferry.yaml"), tt.env}
+			p.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+			err := p.Run()
+			exit, _ := errors.AsType[*exec.ExitError](err)
+			if exit == nil || exit.ExitCode() != tt.code {
+				t.Errorf("got %v, want exit %d", err, tt.code)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(p.out.String(), want) {
+					t.Errorf("got\n%s\nwant %q in it", p.out.String(), want)
+				}
+			}
+		})
+	}
 }
 
 func chmod(t *testing.T, path string, mode os.FileMode) {

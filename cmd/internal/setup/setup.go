@@ -79,6 +79,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if s.target, err = findTarget(o.Config); err != nil {
 		return Result{}, err
 	}
+	if s.page == nil { // which shows what cannot be written
+		if err := s.target.checkWritable(); err != nil {
+			return Result{}, err
+		}
+	}
 	if err := cmp.Or(s.checkInput(o.Silent), s.checkPage()); err != nil {
 		return Result{}, &app.UsageError{Err: err}
 	}

@@ -221,11 +221,42 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if err := os.WriteFile(inTheWay, []byte("other"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.fails(f.run(in, dialogue...), "inbox.password already exists")
+	f.fails(f.run(in, append(dialogue, testworld.Reply{Question: "Your answers are kept", Answer: testworld.Leave})...), setup.ErrStopped.Error())
+	f.shows("inbox.password already exists")
 	if text, _ := os.ReadFile(inTheWay); string(text) != "other" {
 		t.Errorf("the file in the way says %q, want it as it was", text)
 	}
 	if got, want := testworld.Files(t, f.dir), "inbox.password -rw-------\n"; got != want {
+		t.Errorf("files:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// What was typed is not lost if it cannot be written: the user corrects that, or names
+// another folder.
+func TestAnswersAreKeptIfTheyCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "")
+	taken, other := f.path("taken"), f.path("other")
+	testworld.Write(t, f.path("inbox.password"), "other")
+	if err := os.Mkdir(taken, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testworld.Write(t, filepath.Join(taken, "popferry.yaml"), "accounts: [{host: pop.isp.test, username: leo, password: secret}]\nforward: [{host: smtp.isp.test, to: [me@isp.test]}]\n")
+	again := "Your answers are kept. Correct this and press Enter, or name another folder [" + f.dir + "]"
+	f.succeeds(f.run(f.everything(),
+		testworld.Reply{Question: "Keep mail in the mailbox", Answer: ""},
+		testworld.Reply{Question: "Forward all mail", Answer: ""},
+		testworld.Reply{Question: "Write them?", Answer: ""},
+		testworld.Reply{Question: again, Answer: ""}, // not corrected
+		testworld.Reply{Question: "Write them?", Answer: ""},
+		testworld.Reply{Question: again, Answer: taken},
+		testworld.Reply{Question: again, Answer: "/sys/popferry"},
+		testworld.Reply{Question: again, Answer: other},
+		testworld.Reply{Question: "Write them?", Answer: ""}))
+	f.shows("inbox.password already exists")
+	f.shows(filepath.Join(taken, "popferry.yaml") + " exists already")
+	f.shows("the configuration cannot be written to /sys/popferry")
+	if got, want := testworld.Files(t, other), "accounts.d -rwx------\naccounts.d/leo@isp.test.password -rw-------\naccounts.d/leo@isp.test.yaml -rw-------\ninbox.password -rw-------\npopferry.yaml -rw-------\n"; got != want {
 		t.Errorf("files:\n%s\nwant:\n%s", got, want)
 	}
 }

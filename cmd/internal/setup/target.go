@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/app"
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/service"
 	"github.com/popferry/popferry/cmd/internal/trust"
 )
 
@@ -88,6 +89,38 @@ func (t Target) checkLeftovers() error {
 	}
 	return fmt.Errorf("there is no %s, but there are account files that it would include: %s; "+
 		"move them away if you no longer need them, or write to another folder: popferry init --config other/popferry.yaml", t.Config, strings.Join(files, ", "))
+}
+
+// checkWritable returns why the files, or the ledger that the first poll makes, cannot be
+// written. Errors are of type *app.ConfigError.
+func (t Target) checkWritable() error {
+	guard := trust.Current()
+	ledger := config.DefaultState(config.Env{})
+	if t.Existing != nil {
+		if ledger = t.Existing.State; t.Existing.Shared != nil {
+			ledger = ""
+		}
+	}
+	err := guard.Writable(t.Folder)
+	if err == nil && t.Existing == nil { // the folder of the accounts may be there already
+		err = guard.Writable(filepath.Dir(t.Config))
+	}
+	if err != nil && t.Existing == nil {
+		if !service.InImage() {
+			err = fmt.Errorf("%w; or use a folder of your own: popferry init --config FOLDER/popferry.yaml", err)
+		}
+		return &app.ConfigError{Err: fmt.Errorf("the configuration cannot be written to %w", err)}
+	}
+	if err != nil {
+		return &app.ConfigError{Err: fmt.Errorf("the account cannot be added in %w", err)}
+	}
+	if ledger == "" {
+		return nil
+	}
+	if err := cmp.Or(guard.Ledger(ledger), guard.Writable(filepath.Dir(ledger))); err != nil {
+		return &app.ConfigError{Err: fmt.Errorf("the ledger, which notes what was forwarded, would be in %w", err)}
+	}
+	return nil
 }
 
 // nameTaken returns an error if an account of that name exists, or a file that

@@ -14,11 +14,67 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/schedule"
+	"github.com/popferry/popferry/cmd/internal/terminal"
 )
 
-// write writes the files and verifies that they are read as what they should
-// say. If anything fails, it removes them again.
+// write writes the files. If that fails, no answer is lost: the user at a terminal can
+// mend what was wrong, or name another folder.
 func (s *setup) write(ctx context.Context, a Answers) error {
+	for {
+		err := s.writeTo(ctx, a)
+		if err == nil || s.page != nil || !s.Interactive() || ctx.Err() != nil || errors.Is(err, ErrStopped) || errors.Is(err, terminal.ErrStopped) {
+			return err
+		}
+		s.Failed("%v", err)
+		if a.Target, err = s.chooseTarget(ctx, a.Target); err != nil {
+			return err
+		}
+		s.target = a.Target
+	}
+}
+
+// chooseTarget asks where to write after it has failed: to the same folder once more or,
+// with a new configuration, to another one.
+func (s *setup) chooseTarget(ctx context.Context, t Target) (Target, error) {
+	if t.Existing != nil {
+		again, err := s.Confirm(ctx, "Your answers are kept. Correct this, then try again?", true)
+		if err == nil && !again {
+			err = ErrStopped
+		}
+		return t, err
+	}
+	same := filepath.Dir(t.Config)
+	for {
+		folder, err := s.Ask(ctx, "Your answers are kept. Correct this and press Enter, or name another folder", same)
+		if err != nil || folder == same {
+			return t, err
+		}
+		other, err := findTarget(filepath.Join(expandHome(folder), filepath.Base(t.Config)))
+		if err == nil && other.Existing != nil {
+			err = fmt.Errorf("%s exists already, with its own inbox", other.Config)
+		}
+		if err == nil {
+			err = other.checkWritable()
+		}
+		if err == nil {
+			return other, nil
+		}
+		s.Failed("%v", err)
+	}
+}
+
+// expandHome replaces ~ at the beginning, which no shell has seen.
+func expandHome(path string) string {
+	rest, ok := strings.CutPrefix(path, "~")
+	if home, err := os.UserHomeDir(); ok && err == nil && (rest == "" || rest[0] == '/') {
+		return home + rest
+	}
+	return path
+}
+
+// writeTo writes the files and verifies that they are read as what they should
+// say. If anything fails, it removes them again.
+func (s *setup) writeTo(ctx context.Context, a Answers) error {
 	files, err := Plan(a, time.Now())
 	if err != nil {
 		return err

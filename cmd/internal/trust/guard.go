@@ -11,6 +11,8 @@ import (
 type Guard struct {
 	user      int  // a uid
 	container bool // popferry runs in one
+	image     bool // of popferry's own image
+	pod       bool // of Kubernetes
 	hidden    int  // the uid that stands for all users outside of a user namespace; -1: there is none
 	everybody bool // is trusted
 }
@@ -20,7 +22,7 @@ func Current() *Guard {
 	if os.Geteuid() < 0 { // Windows
 		return Everybody()
 	}
-	return &Guard{user: os.Geteuid(), container: inContainer(), hidden: hiddenUser()}
+	return &Guard{user: os.Geteuid(), container: inContainer(), image: os.Getenv("container") == "oci", pod: os.Getenv("KUBERNETES_SERVICE_HOST") != "", hidden: hiddenUser()}
 }
 
 // As is the guard for another user, in a container or not.

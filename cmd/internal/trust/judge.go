@@ -13,13 +13,13 @@ func (g *Guard) file(path string, info fs.FileInfo, ledger bool) *Error {
 		return nil
 	}
 	if !g.owner(uid, ledger) {
-		return g.foreign(path, path, uid)
+		return g.foreign(path, path, uid, gid)
 	}
 	if info.Mode()&(fs.ModeCharDevice|fs.ModeSymlink) != 0 {
 		return nil // a terminal, or a link, whose mode means nothing
 	}
 	if who := g.writers(info, uid, gid); who.text != "" {
-		return writable(path, path, who, info.Mode())
+		return g.writable(path, path, who, info.Mode())
 	}
 	return nil
 }
@@ -33,10 +33,10 @@ func (g *Guard) folders(path string, w way, ledger bool) *Error {
 		}
 		above := i < len(w.steps)-1
 		if !g.owner(uid, ledger) && !(above && uid == g.hidden) {
-			return g.foreign(path, s.path, uid)
+			return g.foreign(path, s.path, uid, gid)
 		}
 		if who := g.writers(s.info, uid, gid); s.info.IsDir() && who.text != "" {
-			return writable(path, s.path, who, s.info.Mode())
+			return g.writable(path, s.path, who, s.info.Mode())
 		}
 	}
 	return nil
