@@ -28,8 +28,8 @@ func (p *program) statusCommand() *cobra.Command {
 			"  FAILED    the last poll failed; the reason is below the table\n" +
 			"  new       it was never polled\n" +
 			"  disabled  it is not polled\n\n" +
-			"LAST OK is when a poll last went through. NEXT is when the running popferry polls the account again. On a narrow\n" +
-			"terminal the last columns are left out; --json has everything.\n\n" +
+			"LAST OK is when a poll last went through. NEXT is when the running popferry polls the account again: now, a\n" +
+			"time or a day. On a narrow terminal the last columns are left out; --json has everything.\n\n" +
 			"Where several popferrys share a ledger in a database, a second table has them, with the accounts that each has\n" +
 			"leased and when it was last heard of.",
 		Args:              argsAre(),
@@ -71,7 +71,7 @@ func (p *program) statusCommand() *cobra.Command {
 			if store != nil {
 				now = ledger.Now(store)
 			}
-			list := report.Status(cfg.Accounts, rows, now)
+			list := report.Status(cfg.Accounts, rows, process.Running, now)
 			if asJSON {
 				return report.WriteJSON(p.stdout, report.StatusDocument(process, list, found, report.SignIns(signIns), replicas))
 			}

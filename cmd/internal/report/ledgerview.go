@@ -79,6 +79,7 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 		return nil, err
 	}
 	var list []web.Account
+	now := ledger.Now(v.store)
 	for _, c := range v.configured() {
 		a := r.account(c)
 		progress := ""
@@ -89,7 +90,7 @@ func (v *LedgerView) Accounts(ctx context.Context) ([]web.Account, error) {
 			Progress: progress,
 			ID:       a.ID, Name: c.Name, Enabled: c.Enabled,
 			Source: c.Username + " at " + c.Host, Forward: c.Forward, Endpoint: c.Endpoint,
-			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(a), NotBefore: a.NotBefore,
+			LastPoll: a.LastPoll, LastSuccess: a.LastSuccess, NextPoll: nextPoll(c, a, true, now), NotBefore: a.NotBefore,
 			Failures: a.Failures, Cause: a.Cause, OnServer: a.OnServer, Counts: r.counts[a.ID],
 			TokenEnds: c.Secret.Ends(),
 		})
@@ -125,7 +126,7 @@ func (v *LedgerView) SignIns(ctx context.Context) (list []web.SignIn, err error)
 		return nil, err
 	}
 	now := ledger.Now(v.store)
-	for _, s := range signInNews(all, Status(v.configured(), r, now), now) {
+	for _, s := range signInNews(all, Status(v.configured(), r, true, now), now) {
 		shown := web.SignIn{Name: s.Name, User: s.User, Until: s.Until}
 		if s.Err != nil {
 			shown.Cause = ledger.Cause{Code: cause.Of(s.Err).Code, Text: cause.Summary(s.Err)}
@@ -199,7 +200,7 @@ func (v *LedgerView) Status(ctx context.Context, private bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := Status(v.configured(), r, ledger.Now(v.store))
+	list := Status(v.configured(), r, true, ledger.Now(v.store))
 	signIns, err := v.signIns(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/config"
+	"github.com/popferry/popferry/cmd/internal/schedule"
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 )
@@ -67,10 +68,22 @@ func (r Rows) destination(d config.Destination) (route ledger.Route) {
 	return route
 }
 
-// nextPoll returns when an account is polled next, back-offs included.
-func nextPoll(a ledger.Account) time.Time {
+// nextPoll returns when an account is polled next, back-offs included. Where that is not
+// planned, a popferry that is running polls it now, or when its schedule says so after
+// its last poll.
+func nextPoll(c config.Account, a ledger.Account, running bool, now time.Time) time.Time {
 	if a.NotBefore.After(a.NextPoll) {
 		return a.NotBefore
 	}
-	return a.NextPoll
+	if !a.NextPoll.IsZero() || !running || !c.Enabled {
+		return a.NextPoll
+	}
+	rule, err := schedule.NewRule(c.Name, c.Schedule)
+	if err != nil {
+		return time.Time{}
+	}
+	if at, due := (fetcher.Due{After: rule.After}).At(a.Planned, "", now); !due {
+		return at
+	}
+	return now
 }

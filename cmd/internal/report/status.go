@@ -43,8 +43,9 @@ type ServerFact struct {
 	Until time.Time `json:"until"`
 }
 
-// Status returns the status of the configured accounts, in their order.
-func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
+// Status returns the status of the configured accounts, in their order. If a popferry is
+// running, it polls all of them, also those for which it has not planned that yet.
+func Status(accounts []config.Account, r Rows, running bool, now time.Time) []AccountStatus {
 	list := []AccountStatus{}
 	for _, c := range accounts {
 		a := r.account(c)
@@ -53,7 +54,7 @@ func Status(accounts []config.Account, r Rows, now time.Time) []AccountStatus {
 			Name:        c.Name,
 			LastPoll:    jsonTime(a.LastPoll),
 			LastSuccess: jsonTime(a.LastSuccess),
-			NextPoll:    jsonTime(nextPoll(a)),
+			NextPoll:    jsonTime(nextPoll(c, a, running, now)),
 			Failures:    a.Failures,
 			LastError:   a.Cause.Text,
 			OnServer:    a.OnServer,

@@ -148,7 +148,7 @@ func columns() []column {
 		{"ACCOUNT", func(_ StatusText, s AccountStatus) string { return s.Name }},
 		{"STATE", func(_ StatusText, s AccountStatus) string { return s.State }},
 		{"LAST OK", func(t StatusText, s AccountStatus) string { return shortTime(s.LastSuccess, t.Now) }},
-		{"NEXT", func(t StatusText, s AccountStatus) string { return shortTime(s.NextPoll, t.Now) }},
+		{"NEXT", StatusText.next},
 		{"HELD", func(_ StatusText, s AccountStatus) string { return fmt.Sprint(s.Held) }},
 		{"WAITING", func(_ StatusText, s AccountStatus) string { return fmt.Sprint(s.Deferred + s.Unknown) }},
 		{"FORWARDED", func(_ StatusText, s AccountStatus) string { return fmt.Sprint(s.Forwarded) }},
@@ -196,6 +196,14 @@ func widest(text string) (n int) {
 		n = max(n, utf8.RuneCountInString(strings.TrimRight(line, "\n")))
 	}
 	return n
+}
+
+// next is when an account is polled next.
+func (t StatusText) next(s AccountStatus) string {
+	if t.Process.Running && s.State != stateOff && s.NextPoll != nil && !s.NextPoll.After(t.Now) {
+		return "now"
+	}
+	return shortTime(s.NextPoll, t.Now)
 }
 
 // shortTime is a time of the last or next 24 hours as 15:04, and else a day.
