@@ -26,6 +26,25 @@ func (p *process) logged(t *testing.T, n int, what string) {
 	testworld.WaitFor(t, what+" in this:\n"+p.out.String(), func() bool { return strings.Count(p.out.String(), what) >= n })
 }
 
+// A second popferry with one ledger says which one it found.
+func TestSecondPopferryNamesTheFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, testworld.OneMail)
+	f.edit("log: {level: error}", "log: {level: info}")
+	first := start(t, build(t), "run", "--config", f.config)
+	testworld.WaitFor(t, "the first", func() bool { code, _, _ := popferry(t, "healthy", "--config", f.config); return code == exitOK })
+	second := start(t, build(t), "run", "--config", f.config)
+	second.logged(t, 1, "msg=started")
+	where := fmt.Sprintf("process %d on ", first.Process.Pid)
+	for said, want := range map[string]bool{second.out.String(): true, first.out.String(): false} {
+		if got := strings.Contains(said, "another popferry runs with this ledger") && strings.Contains(said, where) && strings.Contains(said, ", with "+f.config); got != want {
+			t.Errorf("it names the first: %t, want %t (%s)\n%s", got, want, where, said)
+		}
+	}
+	second.terminate(t)
+	first.terminate(t)
+}
+
 // Changes in the configuration's files apply without a signal: in the file
 // itself, which a ConfigMap has behind two links, and in those that it includes.
 // A bad file is reported once, and the old configuration goes on.

@@ -41,7 +41,7 @@ func (p *program) initCommand() *cobra.Command {
 			"A password is sent only over TLS, to a server with a verified certificate, unless you allow otherwise.\n\n" +
 			"init does not ask for what a flag says. With --yes it does not ask at all: --address, --password-file and --to are\n" +
 			"required then.\n\n" +
-			"Exit codes: 0 set up; 75 set up, but the first poll left something to do; 78 the existing configuration cannot be\n" +
+			"Exit codes: 0 set up; 75 set up, but the first poll failed; 78 the existing configuration cannot be\n" +
 			"extended; 64 usage; 1 anything else. A failure before the first poll leaves no files behind.",
 		Example: "  popferry init\n" +
 			"  popferry init --yes --address leo@example.net --password-file isp.txt \\\n" +
@@ -204,7 +204,8 @@ func openIMAP(l probe.Link, username string, secret func(context.Context) (strin
 }
 
 // pollFirst polls the new account once. The user reads the summary, so the log
-// has only warnings.
+// has only warnings. That messages wait for their next try is no failure: what is set
+// up tries them again, and the next command may be what starts it.
 func (p *program) pollFirst(ctx context.Context, r setup.Result) error {
 	cfg, err := app.Load(r.Config)
 	if err != nil {
@@ -214,5 +215,5 @@ func (p *program) pollFirst(ctx context.Context, r setup.Result) error {
 		return err
 	}
 	cfg.Log.Level = max(cfg.Log.Level, slog.LevelWarn)
-	return p.run(ctx, cfg, runFlags{once: true, verbose: !terminal.Is(p.stdout)}, []string{r.Account}, daemon.Signals{})
+	return p.run(ctx, cfg, runFlags{once: true, verbose: !terminal.Is(p.stdout), okIfWaiting: true}, []string{r.Account}, daemon.Signals{})
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,6 +124,23 @@ func Look(ctx context.Context, cfg *config.Config) (report.Process, error) {
 		p.Problem = "it is of another version; restart it"
 	default:
 		p.Since, p.Problem = first.Health.Since, printable.Line(first.Health.Problem)
+		if first.Health.Process > 0 {
+			p.Where = first.Health.where()
+		}
 	}
 	return p, nil
+}
+
+// warnOfAnother says that a popferry runs with this ledger already. A ledger in a
+// database is there to be shared.
+func (d *daemon) warnOfAnother(ctx context.Context) {
+	if d.shared != nil {
+		return
+	}
+	other, err := Look(ctx, d.Options.Config)
+	if err != nil || !other.Running {
+		return
+	}
+	d.Log.Warn("another popferry runs with this ledger: now both poll, each mailbox one at a time, and nothing is sent twice; popferry poll, status and healthy reach only this one. Stop the one that you do not need",
+		"other", cmp.Or(other.Where, "an older version"), "since", other.Since, "state", d.Options.Config.State)
 }

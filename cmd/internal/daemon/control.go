@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/admin"
@@ -75,7 +77,11 @@ func (c control) alive() error {
 // health is how the daemon is: whether accounts are polled when they are due, and
 // whether the ledger can be read.
 func (d *daemon) health() health {
-	h := health{Since: d.began}
+	h := health{Since: d.began, Process: os.Getpid(), Config: d.Options.Config.Path}
+	if path, err := filepath.Abs(h.Config); err == nil {
+		h.Config = path
+	}
+	h.Host, _ = os.Hostname()
 	ctx, cancel := context.WithTimeout(d.stop.Context, exchangeTimeout/2)
 	defer cancel()
 	if err := errors.Join(control{d}.alive(), d.Store.Ping(ctx)); err != nil {

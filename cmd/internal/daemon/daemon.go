@@ -76,6 +76,7 @@ func Run(stop *Stop, o Options) error {
 	if err := d.startFirst(); err != nil || d.running() == nil {
 		return err
 	}
+	d.warnOfAnother(stop.Context)
 	o.Log.Info("started", "version", o.Version, "accounts", d.accounts(), "config", o.Config.Path, "state", o.Config.State)
 	defer d.listenForClients(o.Config)()
 	defer d.goBackground(d.watchdog)()

@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/config"
 	"github.com/popferry/popferry/cmd/internal/report"
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/printable"
 )
 
 // The running daemon listens on a Unix socket beside the ledger. Anyone who may
@@ -50,6 +51,14 @@ type response struct {
 type health struct {
 	Since   time.Time `json:"since"`             // when it was started
 	Problem string    `json:"problem,omitempty"` // why it does not work; "": it does
+	Process int       `json:"process,omitempty"` // its number there; 0: not known
+	Host    string    `json:"host,omitempty"`    // the machine or container
+	Config  string    `json:"config,omitempty"`  // the configuration's file there
+}
+
+// where says which process that is.
+func (h health) where() string {
+	return printable.Line(fmt.Sprintf("process %d on %s, with %s", h.Process, h.Host, h.Config))
 }
 
 // PollResult is the result of a poll, in the words of run --once.

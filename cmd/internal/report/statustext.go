@@ -18,6 +18,7 @@ import (
 type Process struct {
 	Running bool
 	Since   time.Time // when it was started; zero: not known
+	Where   string    // which process, on which machine; "": not known
 	Problem string    // why it does not work; "": it does
 }
 
