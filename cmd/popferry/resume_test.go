@@ -71,3 +71,32 @@ forward:
 		})
 	}
 }
+
+// TestTLSSessionsThatDoNotCount: mail does not wait for a file on which nothing depends,
+// and the next run has one of its own.
+func TestTLSSessionsThatDoNotCount(t *testing.T) {
+	t.Parallel()
+	authority := certtest.New(t)
+	src := testworld.POP3(t, pop3test.Options{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}, ImplicitTLS: true}, testworld.OneMail)
+	sink := testworld.SMTP(t, smtptest.Options{})
+	cfg := testworld.Config(t, `
+state: popferry.db
+accounts:
+  - {name: isp, %s, tls_ca_file: %q, username: leo, password: secret}
+forward:
+  - {%s, tls: none, from: me@example.org, to: [me@example.org]}
+`, testworld.HostPort(t, src.Addr()), authority.File(), testworld.HostPort(t, sink.Addr().String()))
+	path := filepath.Join(filepath.Dir(cfg), "popferry.db.tls")
+	if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil { // not only what the umask leaves
+		t.Fatal(err)
+	}
+	if code, _, errs := popferry(t, "run", "--once", "--config", cfg); code != 0 || len(sink.Messages()) != 1 {
+		t.Errorf("exit %d, %d messages, want 0 and 1\n%s", code, len(sink.Messages()), errs)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || info.Size() <= 2 {
+		t.Errorf("the sessions' file: %v, %v; want a new one, for its owner only", info, err)
+	}
+}

@@ -32,6 +32,9 @@ func KeepSessions(cfg *config.Config, n *dial.Network) (write func() error) {
 // readPrivate reads a file that only the user can have written, and only the user can
 // read.
 func readPrivate(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // opening a pipe waits
+		return nil, errors.Join(err, os.ErrPermission)
+	}
 	f, err := trust.Current().Open(path)
 	if err != nil {
 		return nil, err
@@ -42,7 +45,7 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, err
 	}
 	_, _, hasModes := trust.Owner(info) // not on Windows
-	if !info.Mode().IsRegular() || hasModes && info.Mode().Perm()&0o077 != 0 {
+	if hasModes && info.Mode().Perm()&0o077 != 0 {
 		return nil, os.ErrPermission
 	}
 	return io.ReadAll(io.LimitReader(f, maxSessionsFile))

@@ -85,8 +85,9 @@ func (g *Guard) judge(path string, info fs.FileInfo) error {
 
 // beside are the endings of the files and folders that belong to a ledger: SQLite's
 // log, its index and its rollback journal, which it plays into the ledger, and
-// popferry's locks, retained copies and TLS sessions.
-var beside = []string{"-wal", "-shm", "-journal", ".locks", ".kept", ".tls"}
+// popferry's locks and retained copies. The TLS sessions are not among them: who reads
+// those looks at the file, and does without it.
+var beside = []string{"-wal", "-shm", "-journal", ".locks", ".kept"}
 
 // Ledger looks at a ledger, at what belongs to it, and at the way to it. Nothing of
 // it need exist. If something is not trusted the error is an *Error.
