@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -150,14 +149,10 @@ func CopyWarnings(ctx context.Context, store ledger.Store, cfg *config.Config, p
 
 // Identities returns the configured accounts as the ledger knows them.
 func Identities(cfg *config.Config) []ledger.Identity {
-	path := cfg.Path
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
 	ids := make([]ledger.Identity, len(cfg.Accounts))
 	for i, c := range cfg.Accounts {
 		ids[i] = Identity(c)
-		ids[i].Config = path
+		ids[i].Config = cfg.AbsPath()
 	}
 	return ids
 }

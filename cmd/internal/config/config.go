@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"time"
 )
 
@@ -192,6 +193,14 @@ func (a Account) Recipients() []string {
 type Leave struct {
 	Keep bool          // leave them on the server
 	For  time.Duration // how long; 0: forever
+}
+
+// AbsPath is the path of the configuration wherever one is.
+func (c *Config) AbsPath() string {
+	if path, err := filepath.Abs(c.Path); err == nil {
+		return path
+	}
+	return c.Path
 }
 
 // Destination returns the destination of that name.

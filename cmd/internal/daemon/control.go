@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/admin"
@@ -77,10 +76,7 @@ func (c control) alive() error {
 // health is how the daemon is: whether accounts are polled when they are due, and
 // whether the ledger can be read.
 func (d *daemon) health() health {
-	h := health{Since: d.began, Process: os.Getpid(), Config: d.Options.Config.Path}
-	if path, err := filepath.Abs(h.Config); err == nil {
-		h.Config = path
-	}
+	h := health{Since: d.began, Process: os.Getpid(), Config: d.Options.Config.AbsPath()}
 	h.Host, _ = os.Hostname()
 	ctx, cancel := context.WithTimeout(d.stop.Context, exchangeTimeout/2)
 	defer cancel()
