@@ -116,7 +116,10 @@ func TestClaimLeavesWhatOthersHave(t *testing.T) {
 		return i
 	}
 	known := func(polled time.Time) []ledger.Account {
-		return []ledger.Account{{ID: 1, Identity: of("/a.yaml", id("isp", "leo", "pop.example.net")), LastPoll: polled}}
+		return []ledger.Account{
+			{ID: 1, Identity: of("/a.yaml", id("isp", "leo", "pop.example.net")), LastPoll: polled},
+			{ID: 2, Identity: of("/b.yaml", id("work", "eva", "mail.example.com")), LastPoll: now},
+		}
 	}
 	for name, test := range map[string]struct {
 		claim  ledger.Identity
@@ -130,14 +133,17 @@ func TestClaimLeavesWhatOthersHave(t *testing.T) {
 		"that is not polled any more":          {of("/b.yaml", id("new", "leo", "pop.example.org")), 25 * time.Hour, "1 moved /b.yaml"},
 		"the same mailbox":                     {of("/b.yaml", id("new", "leo", "pop.example.net")), time.Hour, "1 /b.yaml"},
 		"the same name":                        {of("/b.yaml", id("isp", "zoe", "pop.example.org")), time.Hour, "isp claimed by /a.yaml"},
+		"the same name for a known mailbox":    {of("/b.yaml", id("isp", "eva", "mail.example.com")), time.Hour, "isp claimed by /a.yaml"},
+		"the name of one that is not polled":   {of("/b.yaml", id("isp", "eva", "mail.example.com")), 25 * time.Hour, "2 /b.yaml"},
 		"that name, not polled any more":       {of("/b.yaml", id("isp", "zoe", "pop.example.org")), 25 * time.Hour, "1 moved /b.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got string
-			accounts, changed, err := ledger.ClaimChanged(known(now.Add(-test.polled)), []ledger.Identity{test.claim}, now)
+			changes, err := ledger.ClaimChanged(known(now.Add(-test.polled)), []ledger.Identity{test.claim}, now)
+			accounts := changes.Accounts
 			var claimed *ledger.NameClaimedError
-			switch moved := changed[0]; {
+			switch moved := changes.Written[0]; {
 			case errors.As(err, &claimed):
 				got = fmt.Sprintf("%s claimed by %s", claimed.Claim.Name, claimed.Known.Config)
 			case err != nil:

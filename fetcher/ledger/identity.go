@@ -105,10 +105,13 @@ const abandoned = 24 * time.Hour
 // edited is a rule by which a claim finds an account of another mailbox: its own one
 // that was edited, or one that nobody claims any more.
 func edited(now time.Time, is func(a Account, c Identity) bool) func(a Account, c Identity) bool {
-	return func(a Account, c Identity) bool {
-		own := a.Config == "" || c.Config == "" || a.Config == c.Config
-		return is(a, c) && (own || now.Sub(a.LastPoll) > abandoned)
-	}
+	return func(a Account, c Identity) bool { return is(a, c) && a.freeFor(c, now) }
+}
+
+// freeFor reports whether a claim may change an account of another mailbox.
+func (a Account) freeFor(c Identity, now time.Time) bool {
+	own := a.Config == "" || c.Config == "" || a.Config == c.Config
+	return own || now.Sub(a.LastPoll) > abandoned
 }
 
 // NameClaimedError: an account has the name of another configuration's, which has
@@ -228,37 +231,60 @@ func MovedUID(uid string) string {
 // it was not.
 func OriginalUID(uid string) (original string, ok bool) { return strings.CutPrefix(uid, movedPrefix) }
 
-// ClaimChanged is Claim for a store: it returns the account of each claim, and which of
-// them have to be written; true: their mailbox was edited. The error is a
-// *NameClaimedError.
-func ClaimChanged(known []Account, claims []Identity, now time.Time) (accounts []Account, changed map[int]bool, err error) {
+// Changes are what a claim changes in a store.
+type Changes struct {
+	Accounts []Account // of the claims, in order
+	// Written are those of Accounts that have to be written; true: their mailbox was
+	// edited.
+	Written map[int]bool
+	// Names are those that accounts get before anything is written, by their IDs: another
+	// account gets the name that they have.
+	Names map[int64]string
+}
+
+// ClaimChanged is Claim for a store. The error is a *NameClaimedError.
+func ClaimChanged(known []Account, claims []Identity, now time.Time) (Changes, error) {
 	before := make(map[int64]Identity, len(known))
 	for _, a := range known {
 		before[a.ID] = a.Identity
 	}
-	accounts, changed = make([]Account, len(claims)), make(map[int]bool)
+	c := Changes{Accounts: make([]Account, len(claims)), Written: make(map[int]bool)}
 	for i, claimed := range Claim(known, claims, now) {
-		accounts[i] = claimed.Account
-		if a := accounts[i]; a.ID == 0 || before[a.ID] != a.Identity {
-			changed[i] = claimed.Moved
+		c.Accounts[i] = claimed.Account
+		if a := c.Accounts[i]; a.ID == 0 || before[a.ID] != a.Identity {
+			c.Written[i] = claimed.Moved
 		}
 	}
-	return accounts, changed, nameClaimed(known, accounts)
+	var err error
+	c.Names, err = freed(known, c.Accounts, now)
+	return c, err
 }
 
-// nameClaimed returns a *NameClaimedError if a new account has the name of a known one
-// that no claim has.
-func nameClaimed(known, accounts []Account) error {
-	claimed, fresh := make(map[int64]bool, len(accounts)), make(map[string]Identity)
+// freed returns new names for the known accounts whose names others get: for those that
+// were renamed, too, until they have their own, and for those that no claim has. The
+// error is a *NameClaimedError if one of these is another configuration's.
+func freed(known, accounts []Account, now time.Time) (map[int64]string, error) {
+	claimed, owner, used := make(map[int64]bool, len(accounts)), make(map[string]Account, len(accounts)), make(map[string]bool)
 	for _, a := range accounts {
-		if claimed[a.ID] = true; a.ID == 0 {
-			fresh[a.Name] = a.Identity
-		}
+		claimed[a.ID], owner[a.Name], used[a.Name] = true, a, true
 	}
 	for _, k := range known {
-		if claim, ok := fresh[k.Name]; ok && !claimed[k.ID] {
-			return &NameClaimedError{Claim: claim, Known: k}
-		}
+		used[k.Name] = true
 	}
-	return nil
+	names := make(map[int64]string)
+	for _, k := range known {
+		a, ok := owner[k.Name]
+		if !ok || a.ID == k.ID {
+			continue
+		}
+		if !claimed[k.ID] && !k.freeFor(a.Identity, now) {
+			return nil, &NameClaimedError{Claim: a.Identity, Known: k}
+		}
+		name := k.Name
+		for n := 2; used[name]; n++ {
+			name = fmt.Sprintf("%s-%d", k.Name, n)
+		}
+		names[k.ID], used[name] = name, true
+	}
+	return names, nil
 }

@@ -95,6 +95,45 @@ func testClaimOfOthers(t *testing.T, k Kind) {
 	equal(t, "the account of that name", claimed.Known, f.account)
 }
 
+// testClaimNames: accounts keep their rows where names are exchanged or passed on in one
+// edit, also that of an account that is no longer configured, which gets another one.
+func testClaimNames(t *testing.T, k Kind) {
+	f := setup(t, k)
+	f.put(t, in(ledger.Forwarded, "1"))
+	mailbox := func(name, username string) ledger.Identity {
+		return ledger.Identity{Name: name, Username: username, Host: "pop.example.net"}
+	}
+	ids := claim(t, f.store, mailbox("one", "a"), mailbox("two", "b"), mailbox("three", "c"))
+	for _, tt := range []struct {
+		what   string
+		claims []ledger.Identity
+		want   []string // the names of a, b and c
+	}{
+		{"exchanged", []ledger.Identity{mailbox("two", "a"), mailbox("one", "b"), mailbox("three", "c")}, []string{"two", "one", "three"}},
+		{"passed on", []ledger.Identity{mailbox("one", "a"), mailbox("three", "b"), mailbox("four", "c")}, []string{"one", "three", "four"}},
+		{"of one that was removed", []ledger.Identity{mailbox("three", "a"), mailbox("four", "c")}, []string{"three", "three-2", "four"}},
+		{"of one that was removed, again", []ledger.Identity{mailbox("three-2", "a"), mailbox("three", "c")}, []string{"three-2", "three-2-2", "three"}},
+		{"as at first", []ledger.Identity{mailbox("one", "a"), mailbox("two", "b"), mailbox("three", "c")}, []string{"one", "two", "three"}},
+	} {
+		for _, a := range claim(t, f.store, tt.claims...) {
+			if want := ids[a.Username[0]-'a'].ID; a.ID != want {
+				t.Errorf("%s: the mailbox of %s is account %d, want %d", tt.what, a.Username, a.ID, want)
+			}
+		}
+		accounts, err := f.store.Accounts(f)
+		must(t, err)
+		got := make([]string, len(ids))
+		for _, a := range accounts {
+			for i := range ids {
+				if a.ID == ids[i].ID {
+					got[i] = a.Name
+				}
+			}
+		}
+		equal(t, tt.what, got, tt.want)
+	}
+}
+
 func testForget(t *testing.T, k Kind) {
 	f := setup(t, k)
 	r := in(ledger.Held, "1")

@@ -40,6 +40,7 @@ func (k Kind) Run(t *testing.T) {
 		{"SetMissing can be undone", testSetMissing},
 		{"Claim keeps the rows of known mailboxes", testClaim},
 		{"Claim marks the UIDs of an edited mailbox", testClaimMoved},
+		{"Claim passes names on", testClaimNames},
 		{"Claim leaves alone what another configuration polls", testClaimOfOthers},
 		{"accounts come back as they were put", testAccount},
 		{"Rename keeps the rows", testRename},

@@ -51,8 +51,9 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 		return nil, err
 	}
 	now := s.Now()
-	if accounts, changed, err := ledger.ClaimChanged(known, claims, now); err != nil || len(changed) == 0 {
-		return accounts, err // a start that changes no account waits for nobody
+	changes, err := ledger.ClaimChanged(known, claims, now)
+	if err != nil || len(changes.Written) == 0 {
+		return changes.Accounts, err // a start that changes no account waits for nobody
 	}
 	release, err := ledger.LeaseMoved(ctx, known, claims, now, s.Lease)
 	if err != nil {
@@ -74,17 +75,22 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 		if err != nil {
 			return err
 		}
-		var changed map[int]bool
-		if accounts, changed, err = ledger.ClaimChanged(known, claims, now); err != nil {
+		if changes, err = ledger.ClaimChanged(known, claims, now); err != nil {
 			return err
 		}
-		for i := range accounts {
-			moved, ok := changed[i]
+		for id, name := range changes.Names {
+			if _, err := c.Exec(ctx, "UPDATE accounts SET name = $2 WHERE id = $1", id, name); err != nil {
+				return err
+			}
+		}
+		for i := range changes.Accounts {
+			moved, ok := changes.Written[i]
 			if !ok {
 				continue
 			}
-			if err := putIdentity(ctx, c, &accounts[i], moved); err != nil {
-				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
+			a := &changes.Accounts[i]
+			if err := putIdentity(ctx, c, a, moved); err != nil {
+				return fmt.Errorf("account %q: %w", a.Name, err)
 			}
 		}
 		return nil
@@ -92,7 +98,7 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 	if err != nil {
 		return nil, err
 	}
-	return accounts, nil
+	return changes.Accounts, nil
 }
 
 // putIdentity writes the identity of an account, and inserts the account if it

@@ -60,12 +60,18 @@ func (s *Store) Claim(ctx context.Context, claims []ledger.Identity) (accounts [
 		if err != nil {
 			return err
 		}
-		var changed map[int]bool // a start that changes no account writes nothing
-		if accounts, changed, err = ledger.ClaimChanged(known, claims, s.now()); err != nil {
+		changes, err := ledger.ClaimChanged(known, claims, s.now()) // a start that changes no account writes nothing
+		if err != nil {
 			return err
 		}
-		for _, i := range slices.Sorted(maps.Keys(changed)) {
-			if err := putIdentity(c, &accounts[i], changed[i]); err != nil {
+		accounts = changes.Accounts
+		for id, name := range changes.Names {
+			if _, err := c.exec("UPDATE accounts SET name = ? WHERE id = ?", name, id); err != nil {
+				return err
+			}
+		}
+		for _, i := range slices.Sorted(maps.Keys(changes.Written)) {
+			if err := putIdentity(c, &accounts[i], changes.Written[i]); err != nil {
 				return fmt.Errorf("account %q: %w", accounts[i].Name, err)
 			}
 		}
