@@ -77,6 +77,7 @@ func TestClaimOfAnEditedAccount(t *testing.T) {
 		"another name and host":             {[]ledger.Identity{id("new", "leo", "pop.example.org"), known[1].Identity}, "1 moved, 2"},
 		"the same, the last polled one":     {[]ledger.Identity{id("new", "leo", "pop.example.org")}, "2 moved"},
 		"another name, the user's address":  {[]ledger.Identity{id("new", "Leo@example.net", "pop.example.net")}, "1 moved"},
+		"the name of one that was removed":  {[]ledger.Identity{id("tunnel", "leo", "pop.example.org"), known[1].Identity}, "1 moved, 2"},
 		"another name, user and host":       {[]ledger.Identity{id("new", "zoe", "h")}, "0"},
 		"another port of this machine":      {[]ledger.Identity{ledger.NewIdentity("tunnel", "eva", "127.0.0.1", 1111)}, "3 moved"},
 		"the same port":                     {[]ledger.Identity{ledger.NewIdentity("renamed", "eva", "127.0.0.1", 1110)}, "3"},

@@ -67,7 +67,8 @@ type Claimed struct {
 // claim, in order; an ID of 0 means that it is new. An account is known by its
 // mailbox, whatever its name, else by its name: then its host, port or user name
 // was edited. One that nothing claims goes to a new name where it differs by the
-// host and port or by the user name only. Where several configurations share a
+// host and port or by the user name only. The name alone counts last, for it may be
+// that of an account that was removed. Where several configurations share a
 // ledger, another one's account whose mailbox is another one stays its own as long as
 // it is polled.
 func Claim(known []Account, claims []Identity, now time.Time) []Claimed {
@@ -75,11 +76,14 @@ func Claim(known []Account, claims []Identity, now time.Time) []Claimed {
 	for _, find := range []func(a Account, c Identity) bool{
 		func(a Account, c Identity) bool { return a.Name == c.Name && a.SameMailbox(c) },
 		func(a Account, c Identity) bool { return a.SameMailbox(c) },
-		edited(now, func(a Account, c Identity) bool { return a.Name == c.Name }),
+		edited(now, func(a Account, c Identity) bool {
+			return a.Name == c.Name && (a.sameServer(c) || localPart(a.Username) == localPart(c.Username))
+		}),
 		edited(now, func(a Account, c Identity) bool { return a.Username == c.Username }),
 		edited(now, func(a Account, c Identity) bool {
 			return a.sameServer(c) && localPart(a.Username) == localPart(c.Username)
 		}),
+		edited(now, func(a Account, c Identity) bool { return a.Name == c.Name }),
 	} {
 		for i, claim := range claims {
 			if c.out[i].ID == 0 {
