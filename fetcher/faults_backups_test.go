@@ -48,8 +48,11 @@ func (b *backups) keep() {
 func (b *backups) putBack() {
 	b.whileClosed(func() { must(b.t, os.WriteFile(b.ledgerPath, b.octets, 0o600)) })
 	b.cache = nil
-	if b.told {
+	switch {
+	case b.told:
 		b.timeline++
+	case b.inbox != nil:
+		b.inbox.failed.Store(true) // nobody knows that it is to be asked
 	}
 	rows := b.rows()
 	b.led.setBack(rows)

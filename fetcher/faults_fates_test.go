@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,8 @@ func (c *chaos) noteParts() {
 		c.parts = make(map[string]bool)
 	}
 	for _, r := range c.rows() {
-		if r.State != ledger.Forwarded || r.Fingerprint != "" || c.parts[r.Trace] {
+		sent := slices.ContainsFunc(r.Recipients, func(rc ledger.Recipient) bool { return rc.State == ledger.Forwarded })
+		if !sent && r.State != ledger.Forwarded || r.Fingerprint != "" || c.parts[r.Trace] {
 			continue
 		}
 		c.parts[r.Trace] = true

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
@@ -17,6 +18,8 @@ type hider struct {
 	*chaos
 	says   bool // EXPIRE 0
 	atRETR bool // the message is deleted at RETR; else at QUIT
+	capa   bool // it knows CAPA also before it hides anything
+	hides  atomic.Bool
 
 	mu     sync.Mutex         // a session that was left behind may still end
 	facts  ledger.ServerFacts // the last that the ledger knew of hiding: nothing contradicts them
@@ -36,6 +39,14 @@ type hidden struct {
 func joinHiding(c *chaos, r *rng) {
 	h := &hider{chaos: c, says: r.one(2), atRETR: r.one(3), given: make(map[int][]string), told: make(map[int]bool)}
 	c.names = append(c.names, fmt.Sprintf("hides (says so: %v, deletes at RETR: %v)", h.says, h.atRETR))
+	if h.atRETR {
+		c.account.Policy.MaxSize = 0 // what is not listed with its size would be gone when it is seen to be too large
+	}
+	if h.hides.Store(!r.one(3)); !h.hides.Load() { // not yet
+		h.says, h.capa = true, r.one(2) // else nobody could know
+		c.asked = true
+		c.events = append(c.events, func() { h.hides.Store(h.hides.Load() || r.one(4)) })
+	}
 	c.mail.dots, c.mail.whole = false, true // a part of what comes once is better than nothing, and is sent
 	c.answers = append(c.answers, h.handle)
 	c.quits = append(c.quits, h.quit)
@@ -69,10 +80,10 @@ func (h *hider) readFacts() {
 	}
 }
 
-// known reports whether popferry could know in a session what the server does. The
-// hider is locked.
+// known reports whether popferry could know in a session what the server does, because it
+// was told or had to ask. The hider is locked.
 func (h *hider) known(s *pop3test.Session) bool {
-	return h.told[s.Number] || h.facts.Expires.Get(h.now.Now()) || h.facts.RetrHides.Get(h.now.Now())
+	return h.told[s.Number] || h.asked || h.facts.Expires.Get(h.now.Now()) || h.facts.RetrHides.Get(h.now.Now())
 }
 
 func (h *hider) handle(s *pop3test.Session, verb, arg string) bool {
@@ -80,6 +91,11 @@ func (h *hider) handle(s *pop3test.Session, verb, arg string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
+	case verb == "CAPA" && !h.hides.Load() && !h.capa:
+		s.Err("unknown command")
+		return true
+	case !h.hides.Load():
+		return false
 	case verb == "CAPA" && h.says:
 		h.told[s.Number] = true
 		s.Lines("capabilities", "USER", "UIDL", "TOP", "PIPELINING", "EXPIRE 0")
@@ -103,7 +119,7 @@ func (h *hider) handle(s *pop3test.Session, verb, arg string) bool {
 func (h *hider) quit(s *pop3test.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.atRETR {
+	if !h.atRETR && h.hides.Load() {
 		h.hide(s)
 	}
 }

@@ -16,7 +16,7 @@ type inboxFaults struct {
 	*chaos
 	rng    *rng
 	shaky  bool        // at times it cannot be asked
-	failed atomic.Bool // it could not be asked once
+	failed atomic.Bool // it was not asked once, or could not be
 }
 
 func joinInbox(c *chaos, r *rng) {
@@ -26,7 +26,7 @@ func joinInbox(c *chaos, r *rng) {
 	c.before = append(c.before, func() { must(c.t, c.smtp.WaitIdle(c.t.Context())) }) // as the minutes do for which popferry waits
 }
 
-// askable reports whether the destination can tell what it has, and always could.
+// askable reports whether the destination can be asked what it has, and always was.
 func (c *chaos) askable() bool { return c.inbox != nil && !c.inbox.failed.Load() }
 
 // forwarder is the destination's side of a poll.

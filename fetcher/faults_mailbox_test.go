@@ -50,7 +50,7 @@ func (f *popFaults) handle(s *pop3test.Session, verb, arg string) bool {
 		if f.rng.one(300) {
 			f.chaos.halt()
 		}
-		if f.rng.one(f.in) && f.misbehave(s, p, verb, arg) {
+		if f.rng.one(f.in) && !(verb == "CAPA" && f.chaos.asked) && f.misbehave(s, p, verb, arg) {
 			return true
 		}
 	}

@@ -39,6 +39,7 @@ type years struct {
 	timeline int // of the ledger: it was set back so often, and says so
 
 	keepingEdited bool // how long messages stay may change
+	asked         bool // CAPA is always answered: nothing excuses a session that has not asked
 
 	cache []*ledger.Record // see rows
 	parts map[string]bool  // traces of copies that were sent though they may not be whole
