@@ -3,11 +3,15 @@ package fetcher_test
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/fetcher/spool"
 )
 
 // drawKeeping draws how long messages stay on their server.
@@ -46,6 +50,29 @@ func joinLimits(c *chaos, r *rng) {
 		d.Quota = ledger.Quota{Key: "smtp.example.org leo", Limits: []ledger.Limit{{Amount: limit, Per: 24 * time.Hour}}, Accounts: 1}
 	}
 	c.ends = append(c.ends, func() { p.MaxMessages, d.Quota = 0, ledger.Quota{} })
+}
+
+// joinSpool has a disk below the spool that fails for a time, and all messages go there.
+func joinSpool(c *chaos, r *rng) {
+	c.names = append(c.names, "spool")
+	dir := filepath.Join(c.t.TempDir(), "spool")
+	c.spool = spool.New(dir, 0)
+	fails := func(is bool) {
+		if is {
+			_ = os.RemoveAll(dir)
+		} else {
+			_ = os.MkdirAll(dir, 0o700)
+		}
+	}
+	fails(false)
+	c.events = append(c.events, func() { fails(r.one(3)) })
+	c.answers = append(c.answers, func(*pop3test.Session, string, string) bool {
+		if c.on.Load() && r.one(100) {
+			fails(r.one(2))
+		}
+		return false
+	})
+	c.ends = append(c.ends, func() { fails(false) })
 }
 
 // joinFilter has an account whose filter comes and goes.

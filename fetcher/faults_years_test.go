@@ -88,6 +88,7 @@ func (c *chaos) drawYears(r *rng) {
 		{"first age", 8, joinFirstAge},
 		{"limits", 4, joinLimits},
 		{"filter", 6, joinFilter},
+		{"spool", 6, joinSpool},
 	} {
 		if r.one(k.in) {
 			k.join(c, newRNG(uint64(r.n(1e9)), 0)) // numbers of its own: the others stay as they are
