@@ -132,6 +132,8 @@ func (c *checker) otherWays(ctx context.Context, s config.Server, p probe.Protoc
 	}
 	best := answers[0]
 	switch {
+	case best.Mode == dial.None && own.Mode == dial.None && best.Port == own.Port: // as it is configured
+		return why.Remedy
 	case best.Mode == dial.None:
 		return fmt.Sprintf("%s answers on port %d, but only without encryption. Ask the provider for another host; "+
 			"with tls: none, the password would be sent unencrypted.", s.Host, best.Port)

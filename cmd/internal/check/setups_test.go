@@ -294,6 +294,9 @@ var smtpSetups = []brokenSetup{
 	}},
 	{"a token where there is no OAuth2", "", "host: " + mxHost + ", username: leo@example.test, token_command: echo ya29, to: [leo@example.test]", smtpSays("NOTHING", "")},
 	{"a login where none is offered", "", home, smtpSays("EHLO", "250-mx.home.test\n250 SIZE 1000000")},
+	{"a login where there is neither one nor TLS", "", home + ", port: 25, tls: none", func(f *fixture) {
+		f.smtp(mxHost, 25, dial.None, map[string]string{"EHLO": "250-mx.home.test\n250 SIZE 1000000"})
+	}},
 	{"no login where one is wanted (Gmail)", "", "host: " + mxHost + ", to: [leo@example.test], from: leo@example.test",
 		smtpSays("MAIL", "530 5.7.0 Authentication Required. For more information, go to https://support.google.com/mail/?p=WantAuthError")},
 	{"no TLS where it is wanted (Postfix)", "", "host: " + mxHost + ", port: 25, tls: none, to: [leo@example.test]", func(f *fixture) {
