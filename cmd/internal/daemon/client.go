@@ -25,6 +25,17 @@ func enabled(cfg *config.Config, names []string) bool {
 	})
 }
 
+// unknown is the first of these names that no account of the configuration has; "": each
+// has one.
+func unknown(cfg *config.Config, names []string) string {
+	for _, name := range names {
+		if !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Name == name }) {
+			return name
+		}
+	}
+	return ""
+}
+
 // RequestPolls asks the daemon that runs with this configuration to poll
 // accounts now, or all of them if none is named. If each is not nil, it waits
 // and calls each with the result of each poll. What it returns and hands over can be
@@ -49,6 +60,8 @@ func RequestPolls(ctx context.Context, cfg *config.Config, accounts []string, ea
 	case first.Usage && len(accounts) > 0 && enabled(cfg, accounts):
 		return &app.TryAgainError{Err: fmt.Errorf("the running popferry says: %s; it has not read %s as it is now: try again in a few seconds, and if that does not help, its log says why",
 			said, cfg.Path)}
+	case first.Usage && unknown(cfg, accounts) != "":
+		return &app.UsageError{Err: app.UnknownAccount(cfg, unknown(cfg, accounts))}
 	case first.Error != "" && first.Usage:
 		return &app.UsageError{Err: fmt.Errorf("the running popferry says: %s", said)}
 	case first.Error != "":

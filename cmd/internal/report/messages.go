@@ -155,6 +155,10 @@ func (t *messageTable) Print(account string, r *ledger.Record) error {
 	t.head()
 	m := newMessageStatus(account, r)
 	var about []string
+	if r.State == ledger.Forwarded && !r.ForwardedAt.IsZero() { // sender and subject are not kept
+		about = append(about, terminal.Time(r.ForwardedAt))
+		m.From, m.Subject = "", m.MessageID
+	}
 	for _, part := range []struct{ label, text string }{{"from ", m.From}, {"", m.Subject}, {"", m.LastError}} {
 		if part.text != "" {
 			about = append(about, part.label+terminal.Printable(part.text, cellWidth))
