@@ -132,14 +132,19 @@ func polish(dir string) error {
 	return nil
 }
 
-// topics are the pages of the reference, for `popferry help PAGE`. cobra lists
+// topics are the pages of the reference, and the example configuration as it can be
+// written to a file, for `popferry help PAGE`. cobra lists
 // them apart from the commands because they have no function to run.
 func topics(out io.Writer) (list []*cobra.Command) {
-	for _, page := range docs.Pages() {
-		c := &cobra.Command{Use: page.Name, Short: page.Title}
-		c.SetHelpFunc(func(*cobra.Command, []string) { _, _ = io.WriteString(out, page.Plain()+"\n") })
+	topic := func(name, title string, text func() string) {
+		c := &cobra.Command{Use: name, Short: title}
+		c.SetHelpFunc(func(*cobra.Command, []string) { _, _ = io.WriteString(out, text()) })
 		list = append(list, c)
 	}
+	for _, page := range docs.Pages() {
+		topic(page.Name, page.Title, func() string { return page.Plain() + "\n" })
+	}
+	topic("example", "The example configuration, with every key", func() string { return docs.Example })
 	return list
 }
 

@@ -21,8 +21,8 @@ func (p *program) messagesCommand() *cobra.Command {
 	var asJSON bool
 	var last int
 	c := &cobra.Command{
-		Use:               "messages [ACCOUNT]",
-		Short:             "Show what happened to each message",
+		Use:   "messages [ACCOUNT]",
+		Short: "Show what happened to each message",
 		Long: "Shows, for each message, its state and size, and what else is known: of one that was forwarded when that was,\n" +
 			"and its Message-ID; of any other its sender and subject, and why it is in its state. Sender and subject are kept\n" +
 			"only as long as a message waits. --json has more.",

@@ -13,6 +13,13 @@ import (
 //go:embed *.md
 var files embed.FS
 
+// Example is config.example.yaml, the example configuration with every key. It is a
+// copy: a program can have no file from above its packages. The test of this package
+// compares it, and writes it with POPFERRY_WRITE_GOLDEN=1.
+//
+//go:embed example.yaml
+var Example string
+
 // Page is one page of the reference.
 type Page struct {
 	Name  string // of its file, without .md

@@ -9,6 +9,24 @@ import (
 	"github.com/popferry/popferry/deploy/docs"
 )
 
+// The example in the program is the one at the top of the repository.
+func TestExampleIsTheSame(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile("../../config.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if docs.Example == string(want) {
+		return
+	}
+	t.Error("example.yaml is not config.example.yaml; to copy it: POPFERRY_WRITE_GOLDEN=1 go test ./deploy/docs")
+	if os.Getenv("POPFERRY_WRITE_GOLDEN") != "" {
+		if err := os.WriteFile("example.yaml", want, 0o644); err != nil { //nolint:gosec // it is for everybody
+			t.Error(err)
+		}
+	}
+}
+
 // TestPagesReadWellInATerminal: each page has a title, and no line is longer
 // than a terminal's.
 func TestPagesReadWellInATerminal(t *testing.T) {

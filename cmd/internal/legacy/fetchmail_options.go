@@ -27,7 +27,7 @@ type rcOption struct {
 const (
 	sameOctets   = "popferry forwards messages unchanged" + nothingToDo
 	paces        = "popferry sets its own pace and deletes at the end of a session" + nothingToDo
-	noKerberos   = "popferry does not support this login method; see auth in config.example.yaml"
+	noKerberos   = "popferry does not support this login method; see auth in popferry help example"
 	noCommands   = "popferry runs no commands before or after a poll; run them where popferry is started"
 	forIMAP      = "only for IMAP" + nothingToDo
 	noInterfaces = "popferry does not check network interfaces; polls fail while the network is down, and are tried again"

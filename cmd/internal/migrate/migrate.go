@@ -129,7 +129,7 @@ func read(o Options) (setup *legacy.Setup, report string, err error) {
 // choice is what the user adds to the files, with absolute paths.
 func (o Options) choice(setup *legacy.Setup) (legacy.Choice, error) {
 	c := legacy.Choice{
-		Head:        fmt.Sprintf("Written by popferry import %s. config.example.yaml explains every key.", o.Program),
+		Head:        fmt.Sprintf("Written by popferry import %s. popferry help example explains every key.", o.Program),
 		State:       o.State,
 		To:          o.To,
 		Server:      o.Server,

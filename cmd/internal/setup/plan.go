@@ -108,7 +108,7 @@ func Plan(a Answers, today time.Time) ([]File, error) {
 		settings = append(settings, config.Pair{Key: "web", Value: page.web(filepath.Base(file))})
 	}
 	main, err := config.Sketch{
-		Head:     head + "\nEach account has a file in " + accountsFolder + "; popferry init adds more.\nconfig.example.yaml describes all settings.",
+		Head:     head + "\nEach account has a file in " + accountsFolder + "; popferry init adds more.\npopferry help example describes all settings.",
 		Settings: settings,
 		Forward:  []config.Section{a.destination()},
 	}.YAML()
