@@ -64,9 +64,10 @@ type Verdict struct {
 
 // byOctets reports whether a message is told from others by all its octets: where its
 // header alone may be another one's, too, and where it is deleted once it is forwarded.
-func (a Account) byOctets(h message.Header) bool {
-	return h.Weak() || !a.Policy.Keep || a.Policy.KeepFor > 0
-}
+func (a Account) byOctets(h message.Header) bool { return h.Weak() || a.digests() }
+
+// digests reports whether byOctets is true of any message.
+func (a Account) digests() bool { return !a.Policy.Keep || a.Policy.KeepFor > 0 }
 
 // origin is the account as trace lines name it.
 func (a Account) origin() message.Origin {

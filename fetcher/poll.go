@@ -380,7 +380,7 @@ func (s *session) open(ctx context.Context) (err error) {
 	expireDays := facts.ExpireDays.Value
 	s.box, err = mailbox.Open(ctx, mailbox.Config{
 		Source: s.Source, Facts: facts, MaxSize: s.Policy.MaxSize, UIDsNeeded: s.Policy.Keep,
-		NoPipelining: s.fallback.taken, Now: s.Now(), Spool: s.Spool, Count: s.Progress.received,
+		NoPipelining: s.fallback.taken, Now: s.Now(), Spool: s.Spool, Digests: s.digests(), Count: s.Progress.received,
 	})
 	if err != nil {
 		return s.suspectLogin(err)

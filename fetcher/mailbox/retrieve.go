@@ -175,6 +175,10 @@ func (s *Session) prove(ctx context.Context, e pop3.Entry, b *message.Body, keep
 // reports whether a sentinel follows.
 type asker func(ctx context.Context, e pop3.Entry) (body *pop3.Body, sentinel bool, err error)
 
+// digestFrom is the size from which a message's digest is taken while it comes. A smaller
+// one stays in memory, where it is read again at no cost.
+const digestFrom = 1 << 20
+
 // read is one RETR into the spool.
 func (s *Session) read(ctx context.Context, e pop3.Entry, ask asker) (b *message.Body, sentinel bool, err error) {
 	body, sentinel, err := ask(ctx, e)
@@ -187,7 +191,11 @@ func (s *Session) read(ctx context.Context, e pop3.Entry, ask asker) (b *message
 	}
 	most := s.maxBody(e.Size)
 	whole := &bounded{body: body, left: most, count: s.conf.Count}
-	if b, err = message.Store(s.conf.Spool.NewItem(), whole); err == nil {
+	store := message.Store
+	if s.conf.Digests && e.Size >= digestFrom {
+		store = message.StoreDigested
+	}
+	if b, err = store(s.conf.Spool.NewItem(), whole); err == nil {
 		return b, sentinel, nil
 	}
 	var disk *spool.Error

@@ -29,6 +29,8 @@ type Config struct {
 	Now          time.Time
 	// Spool holds what is retrieved.
 	Spool *spool.Spool
+	// Digests reports whether the digests of messages will be asked for.
+	Digests bool
 	// Count, where set, is called with the octets of messages as they come.
 	Count func(octets int)
 }

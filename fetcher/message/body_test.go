@@ -62,3 +62,35 @@ func TestStoreReturnsTheErrorOfTheDisk(t *testing.T) {
 		t.Errorf("error %v, want a *spool.Error", err)
 	}
 }
+
+// TestStoreDigested: the digest that is taken while a message comes is that of what is
+// read again, in whatever pieces it comes.
+func TestStoreDigested(t *testing.T) {
+	t.Parallel()
+	const header = "From: a@example.org\r\nSubject: s\r\n"
+	for _, octets := range []string{
+		"", "\r\n", "no header", header + "\r\nbody\nbare\r\n", "Return-Path: <a@example.org>\r\n" + header + "\r\nbody\r\n",
+		"Return-Path: <a@\r\n example.org>\r\n" + header, "Return-Path: <a@example.org>", "Return-Path: <a@example.org>\r\n",
+		"From a Sun Nov  1 10:00:00 2026\r\nReturn-Path: <a@example.org>\r\n" + header + "\r\nbody", header + "Return-Path: <a@example.org>\r\n\r\nbody",
+		"Return-Path: <a@example.org>\rX: y\r\n" + header + "\r\nbody", "Return-Path: " + strings.Repeat("x", 2*headerLimit) + "\r\n" + header + "\r\nbody",
+	} {
+		for _, size := range []int{1, 7, 100, 1 << 20} {
+			s := spool.New(t.TempDir(), 0)
+			want, err := Store(s.NewItem(), strings.NewReader(octets))
+			got, err2 := StoreDigested(s.NewItem(), &pieces{[]byte(octets), size})
+			if err != nil || err2 != nil {
+				t.Fatal(err, err2)
+			}
+			x, err := want.Digest()
+			y, err2 := got.Digest()
+			if x != y || err != nil || err2 != nil {
+				t.Errorf("%.60q in pieces of %d: %s (%v), want %s (%v)", octets, size, y, err2, x, err)
+			}
+			if got.digest == "" && got.Item.Size() > 0 && size > len(octets) && len(octets) < headerLimit {
+				t.Errorf("%.60q is read again", octets)
+			}
+			want.Release()
+			got.Release()
+		}
+	}
+}
