@@ -208,6 +208,40 @@ func TestWitnessDiffers(t *testing.T) {
 	})
 }
 
+// BenchmarkList10000 reads UIDL and LIST of 10,000 messages, with our client and with the
+// witness.
+func BenchmarkList10000(b *testing.B) {
+	const n = 10_000
+	s := pop3test.NewServer(pop3test.Options{Users: map[string]string{"leo": "secret"}})
+	must(b, s.Start())
+	defer s.Close()
+	for i := range n {
+		s.Add("leo", pop3test.Message{UID: fmt.Sprintf("%08x6b0a2d71", i), Octets: []byte("a\r\n")})
+	}
+	b.Run("popferry", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c := logIn(b, s)
+			if l, err := c.Listing(b.Context()); err != nil || len(l.Entries) != n {
+				b.Fatalf("%d messages, %v; want %d", len(l.Entries), err, n)
+			}
+			must(b, c.Quit(b.Context()))
+		}
+	})
+	b.Run("go-pop3", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w := witnessLogIn(b, s.Addr(), "leo", "secret")
+			uids, err := w.Uidl(0)
+			sizes, err2 := w.List(0)
+			if err != nil || err2 != nil || len(uids) != n || len(sizes) != n {
+				b.Fatalf("%d and %d messages, %v, %v; want %d", len(uids), len(sizes), err, err2, n)
+			}
+			must(b, w.Quit())
+		}
+	})
+}
+
 // BenchmarkRetr1000 reads 1,000 messages of 8 kB, with our client one after the
 // other and pipelined, and with the witness.
 func BenchmarkRetr1000(b *testing.B) {
