@@ -60,6 +60,9 @@ func TestDestinationThatRefusesEverythingIsReportedAndTriedAgain(t *testing.T) {
 			f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(554), while(&broken)), pool: smtp.Options{InFlight: test.inFlight}})
 			f.account.Policy.Keep = false
 			f.account.Destination.OnReject = test.how
+			wantResult(t, f.pollBySchedule(), result{}) // nothing is there
+			worked := f.now.Now()
+			f.now.Add(10 * time.Minute)
 			f.add(numbered(20)...)
 			r := f.pollBySchedule()
 			if !errors.As(r.Err, new(*outcome.RefusesEverythingError)) || r.Held != 20 || !r.TryAgain() {
@@ -72,9 +75,15 @@ func TestDestinationThatRefusesEverythingIsReportedAndTriedAgain(t *testing.T) {
 			if r := f.pollBySchedule(); r.Err == nil || r.Held != 1 {
 				t.Errorf("after an hour: error %v, %d held; want an error, 1 tried again", r.Err, r.Held)
 			}
+			if a := f.accountRow(); !a.LastSuccess.Equal(worked) || a.Cause.Code == "" || a.Failures != 0 {
+				t.Errorf("the account's last success is at %s, its cause %q, %d failures; want %s, a cause, and 0: its own mailbox is well", a.LastSuccess, a.Cause.Code, a.Failures, worked)
+			}
 			broken.Store(false)
 			f.now.Add(time.Hour)
 			wantResult(t, f.pollBySchedule(), result{Counts: counts{Forwarded: 20}})
+			if a := f.accountRow(); !a.LastSuccess.Equal(f.now.Now()) || a.Cause.Code != "" {
+				t.Errorf("once all are accepted: last success at %s, cause %q; want %s, none", a.LastSuccess, a.Cause.Code, f.now.Now())
+			}
 			f.wantLeft()
 		})
 	}

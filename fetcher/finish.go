@@ -54,13 +54,15 @@ func (p *poll) finish(ctx context.Context) {
 	case own:
 		began = time.Time{}
 	case halt == nil:
-		p.row.LastSuccess, p.row.Failures, p.row.NotBefore, p.row.Cause = now, 0, time.Time{}, ledger.Cause{}
-		if p.res.Notice != nil {
-			p.row.Cause = p.Describe(p.res.Notice)
-		}
-		if r := p.row.Refusals; r.Everything() {
+		p.row.Failures, p.row.NotBefore, p.row.Cause = 0, time.Time{}, ledger.Cause{}
+		switch r := p.row.Refusals; {
+		case r.Everything(): // the mailbox is well, but this was no success
 			p.res.Err = &outcome.RefusesEverythingError{Name: p.Destination.Name, Count: r.Count, Since: r.Since}
 			p.row.Cause = p.Describe(p.res.Err)
+		case p.res.Notice != nil:
+			p.row.LastSuccess, p.row.Cause = now, p.Describe(p.res.Notice)
+		default:
+			p.row.LastSuccess = now
 		}
 	case errors.As(halt, &paused):
 		p.row.Cause, p.row.NotBefore = p.Describe(halt), now.Add(outcome.Pause)
