@@ -84,7 +84,8 @@ type Notice struct {
 	Since   time.Time // since when the account has been failing; zero: it is not
 	Told    time.Time // when the user was notified of that; zero: not yet, or it is over
 	Held    []int64   // ids of the held messages that the user was notified of, ascending
-	HeldAt  time.Time // when the user was last notified of held messages
+	Late    []int64   // the same of deferred ones that are tried only once a day
+	HeldAt  time.Time // when the user was last notified of messages
 }
 
 // Tokens are the sign-ins by OAuth2.

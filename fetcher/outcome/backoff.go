@@ -93,6 +93,17 @@ func (a Attempt) Next() time.Time {
 	return a.Now.Add(exponential(firstWait, longestWait, a.Number))
 }
 
+// Late reports whether a message has been tried in vain for so long, five days, that it
+// is tried only once a day. One that was never sent, because it could not be fetched or
+// its filter fails, has been tried since it was first seen.
+func Late(rec *ledger.Record, now time.Time) bool {
+	first := rec.FirstAttempt
+	if first.IsZero() {
+		first = rec.FirstSeen
+	}
+	return rec.Attempts > 0 && Attempt{Now: now, First: first, Number: rec.Attempts}.old()
+}
+
 // old reports whether a message has been tried for so long that it need not be
 // tried often.
 func (a Attempt) old() bool {

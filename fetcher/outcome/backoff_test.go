@@ -3,6 +3,8 @@ package outcome
 import (
 	"testing"
 	"time"
+
+	"github.com/popferry/popferry/fetcher/ledger"
 )
 
 func TestAttemptNextDoublesToSixHoursThenOnceADay(t *testing.T) {
@@ -78,6 +80,29 @@ func TestWaitsThatAreAskedFor(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{0: time.Minute, 5 * time.Minute: 5 * time.Minute, 1000 * time.Hour: 24 * time.Hour} {
 		if got := RouteBackoff(1, asked); got != want {
 			t.Errorf("asked for %v: %v, want %v", asked, got, want)
+		}
+	}
+}
+
+func TestLateAfterFiveDays(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 10, 8, 0, 0, 0, time.UTC)
+	today, longAgo, ahead := now.Add(-time.Hour), now.AddDate(0, 0, -5), now.AddDate(0, 0, 5)
+	for name, test := range map[string]struct {
+		seen, first time.Time
+		attempts    int
+		want        bool
+	}{
+		"tried since today":                        {longAgo, today, 5, false},
+		"tried for five days":                      {longAgo, longAgo, 28, true},
+		"could not be fetched for five days":       {longAgo, time.Time{}, 28, true},
+		"never tried":                              {longAgo, time.Time{}, 0, false},
+		"first tried under a clock that ran ahead": {longAgo, ahead, 29, true},
+	} {
+		rec := &ledger.Record{FirstAttempt: test.first, FirstSeen: test.seen}
+		rec.Attempts = test.attempts
+		if got := Late(rec, now); got != test.want {
+			t.Errorf("%s: late %t, want %t", name, got, test.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/popferry/popferry/cmd/internal/notice"
 	"github.com/popferry/popferry/cmd/internal/oauth"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/outcome"
 	"github.com/popferry/popferry/forwarder"
 )
 
@@ -61,7 +63,7 @@ func (a *App) notify(ctx context.Context, store ledger.Store, log *slog.Logger) 
 		log.Warn("the notice could not be sent; popferry will try again", "error", err)
 		return
 	}
-	log.Info("notice sent", "failing", len(n.Failing), "recovered", len(n.Recovered), "held", len(n.Held), "ending", len(n.Ending))
+	log.Info("notice sent", "failing", len(n.Failing), "recovered", len(n.Recovered), "held", len(n.Held), "late", len(n.Late), "ending", len(n.Ending))
 }
 
 // endingSignIns are the sign-ins that end soon and of which the user does not know
@@ -79,13 +81,11 @@ func (a *App) endingSignIns(ctx context.Context, store ledger.Store, now time.Ti
 // findNews compares the ledger with what was told before. It stores what changes
 // without a notice, and returns the rows to store once the notice is sent.
 func (a *App) findNews(ctx context.Context, store ledger.Store, now time.Time) (n notice.News, told []ledger.Notice, err error) {
-	held := make(map[string][]*ledger.Record)
-	err = store.Messages(ctx, ledger.Filter{State: ledger.Held}, func(account string, r *ledger.Record) error {
-		if !notice.Own(r) {
-			held[account] = append(held[account], r)
-		}
-		return nil
-	})
+	held, err := waiting(ctx, store, ledger.Held, func(*ledger.Record) bool { return true })
+	if err != nil {
+		return n, nil, err
+	}
+	late, err := waiting(ctx, store, ledger.Deferred, func(r *ledger.Record) bool { return outcome.Late(r, now) })
 	if err != nil {
 		return n, nil, err
 	}
@@ -100,7 +100,7 @@ func (a *App) findNews(ctx context.Context, store ledger.Store, now time.Time) (
 	var accounts []notice.Account
 	for _, r := range rows {
 		if a.Polls(r.Name) {
-			accounts = append(accounts, notice.Account{Account: r, Held: held[r.Name]})
+			accounts = append(accounts, notice.Account{Account: r, Held: held[r.Name], Late: late[r.Name]})
 		}
 	}
 	n, seen, told := notice.Decide(now, a.cfg.Notify.After, accounts, before)
@@ -110,10 +110,24 @@ func (a *App) findNews(ctx context.Context, store ledger.Store, now time.Time) (
 	return n, told, err
 }
 
-// sendNotice sends a notice by the destination of the account that it is about.
-// If that fails, which may be the news, it tries the other destinations.
+// waiting returns the messages in a state that a notice may be about, by the name of
+// their account.
+func waiting(ctx context.Context, store ledger.Store, state ledger.State, about func(*ledger.Record) bool) (map[string][]*ledger.Record, error) {
+	found := make(map[string][]*ledger.Record)
+	err := store.Messages(ctx, ledger.Filter{State: state}, func(account string, r *ledger.Record) error {
+		if !notice.Own(r) && about(r) {
+			found[account] = append(found[account], r)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// sendNotice sends a notice by the destination that the configuration names for it, or
+// by that of the account that it is about. If that fails, which may be the news, it
+// tries the other destinations.
 func (a *App) sendNotice(ctx context.Context, now time.Time, n notice.News) error {
-	first := a.accounts[n.About().Name].Destination.Name
+	first := cmp.Or(a.cfg.Notify.Forward, a.accounts[n.About().Name].Destination.Name)
 	var errs []error
 	for _, own := range []bool{true, false} {
 		for _, d := range a.cfg.Forward {

@@ -99,10 +99,11 @@ type Web struct {
 	TrustedProxies []netip.Prefix
 }
 
-// Notify configures mail about accounts that fail and messages that are held.
+// Notify configures mail about accounts that fail and messages that wait.
 type Notify struct {
-	To    []string // empty: no such mail
-	After time.Duration
+	To      []string // empty: no such mail
+	After   time.Duration
+	Forward string // name of the destination that is tried first; empty: the account's
 }
 
 // Spool is where messages are stored between the two servers.

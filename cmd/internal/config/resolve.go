@@ -30,6 +30,7 @@ func (l *loader) resolve(main mapping) {
 			warnOfDouble(mailboxes, a)
 		}
 	}
+	l.checkNotify(main)
 	for _, d := range l.forwards {
 		l.config.Forward = append(l.config.Forward, d.Destination)
 	}
@@ -141,15 +142,38 @@ func (l *loader) destination(a *accountMapping) *forwardMapping {
 	if a.Forward == "" && len(l.forwards) > 0 {
 		return l.forwards[0]
 	}
+	return l.named(a.key("forward"), a.Forward)
+}
+
+// named returns the destination with the name that v has. If there is none, it reports
+// that and returns nil.
+func (l *loader) named(v yamlValue, name string) *forwardMapping {
 	var names []string
 	for _, d := range l.forwards {
-		if d.Name == a.Forward {
+		if d.Name == name {
 			return d
 		}
 		names = append(names, d.Name)
 	}
 	if len(names) > 0 {
-		a.key("forward").fail("no destination is named %q; defined: %s", a.Forward, strings.Join(names, ", "))
+		v.fail("no destination is named %q; defined: %s", name, strings.Join(names, ", "))
 	}
 	return nil
+}
+
+// checkNotify reports that notices are to go by a destination that does not exist, or
+// to nobody.
+func (l *loader) checkNotify(main mapping) {
+	name := l.config.Notify.Forward
+	if name == "" {
+		return
+	}
+	v := main.key("notify")
+	unheard := v
+	unheard.report = nil // what is wrong with the keys was reported when they were read
+	keys, _ := unheard.section()
+	forward := mapping{v, keys}.key("forward")
+	if l.named(forward, name); len(l.config.Notify.To) == 0 {
+		forward.warn("has no effect without to")
+	}
 }

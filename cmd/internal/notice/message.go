@@ -12,11 +12,12 @@ import (
 
 	"github.com/popferry/popferry/cmd/internal/cause"
 	"github.com/popferry/popferry/cmd/internal/terminal"
+	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/forwarder"
 )
 
-// maxHeld is how many held messages of an account are listed.
-const maxHeld = 10
+// maxListed is how many messages of an account are listed.
+const maxListed = 10
 
 // Message composes a notice.
 func Message(now time.Time, n News, from string, to []string) *forwarder.Message {
@@ -61,12 +62,23 @@ func (n News) subject() string {
 		parts = append(parts, names(n.Recovered)+" works again")
 	}
 	if len(n.Held) > 0 {
-		parts = append(parts, "held messages of "+names(n.Held))
+		parts = append(parts, "held messages of "+names(accounts(n.Held)))
+	}
+	if len(n.Late) > 0 {
+		parts = append(parts, "delayed messages of "+names(accounts(n.Late)))
 	}
 	if len(n.Ending) > 0 {
 		parts = append(parts, "the sign-in of "+plain(n.Ending[0].Name)+" ends soon")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// accounts are those that messages belong to.
+func accounts(list []Waiting) (all []Account) {
+	for _, w := range list {
+		all = append(all, w.Account)
+	}
+	return all
 }
 
 // names lists the names of the first accounts.
@@ -94,31 +106,34 @@ func (n News) text() string {
 		fmt.Fprintf(&b, "The provider ends the sign-in of %s on %s. Run popferry login %[3]s before that, or no mail passes %[3]s any more.\n\n",
 			plain(e.User), e.Until.Format(time.RFC1123Z), plain(e.Name))
 	}
-	for i, a := range n.Held {
-		fmt.Fprintf(&b, "%s: %s\n\n", plain(a.Name), heldWords(len(a.Held), n.New[i]))
-		for i, r := range a.Held {
-			if i == maxHeld {
-				fmt.Fprintf(&b, "  and %d more\n", len(a.Held)-maxHeld)
-				break
-			}
-			fmt.Fprintf(&b, "  from %s: %s\n    %s\n", plain(r.Excerpt.From), plain(r.Excerpt.Subject), plain(r.Cause.Text))
-		}
-		b.WriteString("\nTo list them, use popferry messages --state held. To deal with them, use popferry show, retry or skip.\n\n")
+	for _, w := range n.Held {
+		w.list(&b, ledger.Held, "1 message is held and waits on the server for your decision", "%d messages are held and wait on the server for your decision")
+	}
+	for _, w := range n.Late {
+		w.list(&b, ledger.Deferred, "1 message has been waiting for five days; popferry tries to forward it once a day", "%d messages have been waiting for five days; popferry tries to forward each of them once a day")
 	}
 	b.WriteString("-- \nSent by popferry, which collects your mail. It will not write about this again until something changes.\n")
 	return b.String()
 }
 
-// heldWords says how many messages are held.
-func heldWords(all, fresh int) string {
-	words := "1 message is held and waits on the server for your decision"
+// list lists messages in a state, after what is to say of one, or of several.
+func (w Waiting) list(b *strings.Builder, state ledger.State, one, several string) {
+	words, all := one, len(w.Messages)
 	if all > 1 {
-		words = fmt.Sprintf("%d messages are held and wait on the server for your decision", all)
+		words = fmt.Sprintf(several, all)
 	}
-	if fresh < all {
-		words += fmt.Sprintf("; the first %d are new", fresh)
+	if w.New < all {
+		words += fmt.Sprintf("; the first %d are new", w.New)
 	}
-	return words + ":"
+	fmt.Fprintf(b, "%s: %s:\n\n", plain(w.Account.Name), words)
+	for i, r := range w.Messages {
+		if i == maxListed {
+			fmt.Fprintf(b, "  and %d more\n", all-maxListed)
+			break
+		}
+		fmt.Fprintf(b, "  from %s: %s\n    %s\n", plain(r.Excerpt.From), plain(r.Excerpt.Subject), plain(r.Cause.Text))
+	}
+	fmt.Fprintf(b, "\nTo list them, use popferry messages --state %s. To deal with them, use popferry show, retry or skip.\n\n", state)
 }
 
 // plain makes a text one line of bounded length without control characters.

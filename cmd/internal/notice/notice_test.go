@@ -33,6 +33,7 @@ func TestDecide(t *testing.T) {
 		fails   bool
 		blocked bool // by its destination
 		held    []int64
+		late    []int64
 		unsent  bool // sending fails
 		want    string
 		first   int64 // the message that is listed first
@@ -60,9 +61,15 @@ func TestDecide(t *testing.T) {
 		{hour: 211, held: []int64{6, 9}, unsent: true, want: "held"}, // settled, and held once more
 		{hour: 212, held: []int64{6, 9}, want: "held"},
 		{hour: 240, held: []int64{6, 9}},
+		{hour: 250, held: []int64{6, 9}, late: []int64{4}, want: "late"},
+		{hour: 251, held: []int64{6, 9}, late: []int64{4, 5}}, // one digest a day for all
+		{hour: 274, held: []int64{6, 9}, late: []int64{4, 5}, want: "late"},
+		{hour: 300, held: []int64{4, 6, 9}, late: []int64{5}, want: "held", first: 4}, // it waits for a decision now
+		{hour: 330, held: []int64{4, 6, 9}, late: []int64{5}},
+		{hour: 340, held: []int64{4, 6, 9}}, // forwarded
 	} {
 		now := start.Add(time.Duration(step.hour) * time.Hour)
-		a := notice.Account{Account: ledger.Account{ID: 7, Identity: ledger.Identity{Name: "isp"}, LastPoll: now, LastSuccess: now}, Held: held(step.held...)}
+		a := notice.Account{Account: ledger.Account{ID: 7, Identity: ledger.Identity{Name: "isp"}, LastPoll: now, LastSuccess: now}, Held: held(step.held...), Late: held(step.late...)}
 		if step.fails || step.blocked {
 			a.LastSuccess = time.Time{}
 			if step.hour < 60 {
@@ -84,11 +91,14 @@ func TestDecide(t *testing.T) {
 		if len(n.Held) > 0 {
 			got = append(got, "held")
 		}
+		if len(n.Late) > 0 {
+			got = append(got, "late")
+		}
 		if s := strings.Join(got, " "); s != step.want {
 			t.Errorf("at %d: %q, want %q", step.hour, s, step.want)
 		}
-		if step.first != 0 && (n.Held[0].Held[0].ID != step.first || n.New[0] != 1) {
-			t.Errorf("at %d: %d new messages, message %d first; want 1 and %d", step.hour, n.New[0], n.Held[0].Held[0].ID, step.first)
+		if step.first != 0 && (n.Held[0].Messages[0].ID != step.first || n.Held[0].New != 1) {
+			t.Errorf("at %d: %d new messages, message %d first; want 1 and %d", step.hour, n.Held[0].New, n.Held[0].Messages[0].ID, step.first)
 		}
 		if n.Empty() != (step.want == "") || len(told) > 0 != (step.want != "") {
 			t.Errorf("at %d: got %+v and rows %v, want both empty: %t", step.hour, n, told, step.want == "")
@@ -106,8 +116,10 @@ func TestDecide(t *testing.T) {
 // cannot change the header.
 func TestMessage(t *testing.T) {
 	t.Parallel()
-	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}, Held: held(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
-	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Held: []notice.Account{a}, New: []int{2}, Recovered: []notice.Account{a}}
+	a := notice.Account{Account: ledger.Account{Identity: ledger.Identity{Name: "isp\r\nBcc: x"}}}
+	n := notice.News{Failing: []notice.Account{a}, Since: []time.Time{start}, Recovered: []notice.Account{a},
+		Held: []notice.Waiting{{Account: a, Messages: held(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), New: 2}},
+		Late: []notice.Waiting{{Account: a, Messages: held(13), New: 1}}}
 	l := notice.Message(start, n, "me@example.org", []string{"a@example.org", "b@example.org"})
 	octets, err := io.ReadAll(l.Body())
 	if err != nil || int64(len(octets)) != l.Size {
@@ -125,7 +137,7 @@ func TestMessage(t *testing.T) {
 			t.Fatalf("octet %#x, want only printable ASCII in\n%s", c, octets)
 		}
 	}
-	for _, want := range []string{"12 messages are held", "the first 2 are new", "and 2 more"} {
+	for _, want := range []string{"12 messages are held", "the first 2 are new", "and 2 more", "1 message has been waiting for five days", "messages --state deferred"} {
 		if !strings.Contains(strings.ReplaceAll(string(octets), "=\r\n", ""), want) {
 			t.Errorf("want %q in %s", want, octets)
 		}

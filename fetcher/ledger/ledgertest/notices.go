@@ -17,7 +17,7 @@ func testNotices(t *testing.T, k Kind) {
 	}
 	wantNotices()
 	other := claim(t, f.store, f.account.Identity, ledger.Identity{Name: "zebra", Username: "z", Host: "h"})[1]
-	a := ledger.Notice{Account: f.account.ID, Since: epoch, Told: epoch.Add(time.Hour), Held: []int64{2, 30, 1 << 40}, HeldAt: epoch.Add(time.Minute)}
+	a := ledger.Notice{Account: f.account.ID, Since: epoch, Told: epoch.Add(time.Hour), Held: []int64{2, 30, 1 << 40}, Late: []int64{3, 1 << 41}, HeldAt: epoch.Add(time.Minute)}
 	b := ledger.Notice{Account: other.ID}
 	must(t, f.store.PutNotices(f, a, b))
 	wantNotices(a, b)

@@ -66,16 +66,16 @@ func (s *Store) putRoute(ctx context.Context, statement string, key ledger.Route
 // Notices returns what the user was notified of, by account.
 func (s *Store) Notices(ctx context.Context) ([]ledger.Notice, error) {
 	fields := func(n *ledger.Notice) []any {
-		return []any{&n.Account, (*moment)(&n.Since), (*moment)(&n.Told), &n.Held, (*moment)(&n.HeldAt)}
+		return []any{&n.Account, (*moment)(&n.Since), (*moment)(&n.Told), &n.Held, &n.Late, (*moment)(&n.HeldAt)}
 	}
-	return query(ctx, s, fields, "SELECT account, since, told, nullif(held, '{}'), held_at FROM notices ORDER BY account")
+	return query(ctx, s, fields, "SELECT account, since, told, nullif(held, '{}'), nullif(late, '{}'), held_at FROM notices ORDER BY account")
 }
 
-const putNotice = `INSERT INTO notices (account, since, told, held, held_at) VALUES ($1, $2, $3, $4, $5)
-	ON CONFLICT (account) DO UPDATE SET (since, told, held, held_at) = (excluded.since, excluded.told, excluded.held, excluded.held_at)`
+const putNotice = `INSERT INTO notices (account, since, told, held, late, held_at) VALUES ($1, $2, $3, $4, $5, $6)
+	ON CONFLICT (account) DO UPDATE SET (since, told, held, late, held_at) = (excluded.since, excluded.told, excluded.held, excluded.late, excluded.held_at)`
 
 func noticeValues(n ledger.Notice) []any {
-	return []any{n.Account, moment(n.Since), moment(n.Told), append([]int64{}, n.Held...), moment(n.HeldAt)}
+	return []any{n.Account, moment(n.Since), moment(n.Told), append([]int64{}, n.Held...), append([]int64{}, n.Late...), moment(n.HeldAt)}
 }
 
 // PutNotices writes what the user was notified of, for all of these accounts

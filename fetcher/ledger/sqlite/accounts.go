@@ -189,16 +189,16 @@ func (l *Lease) Forget(ctx context.Context) (messages int, err error) {
 // Notices returns what the user was notified of, by account.
 func (s *Store) Notices(ctx context.Context) ([]ledger.Notice, error) {
 	fields := func(n *ledger.Notice) []any {
-		return []any{&n.Account, (*millis)(&n.Since), (*millis)(&n.Told), (*ids)(&n.Held), (*millis)(&n.HeldAt)}
+		return []any{&n.Account, (*millis)(&n.Since), (*millis)(&n.Told), (*ids)(&n.Held), (*ids)(&n.Late), (*millis)(&n.HeldAt)}
 	}
-	list, err := query(ctx, s.read, fields, "SELECT account, since, told, held, held_at FROM notices ORDER BY account")
+	list, err := query(ctx, s.read, fields, "SELECT account, since, told, held, late, held_at FROM notices ORDER BY account")
 	return list, explain("read the ledger", s.path, err)
 }
 
-const putNotice = "REPLACE INTO notices (account, since, told, held, held_at) VALUES (?, ?, ?, ?, ?)"
+const putNotice = "REPLACE INTO notices (account, since, told, held, late, held_at) VALUES (?, ?, ?, ?, ?, ?)"
 
 func noticeValues(n ledger.Notice) []any {
-	return []any{n.Account, millis(n.Since), millis(n.Told), ids(n.Held), millis(n.HeldAt)}
+	return []any{n.Account, millis(n.Since), millis(n.Told), ids(n.Held), ids(n.Late), millis(n.HeldAt)}
 }
 
 // PutNotices writes what the user was notified of, for all of these accounts

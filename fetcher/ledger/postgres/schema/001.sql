@@ -136,6 +136,7 @@ CREATE TABLE notices (
     since   timestamptz,
     told    timestamptz,
     held    bigint[] NOT NULL, -- ids of messages, ascending
+    late    bigint[] NOT NULL,
     held_at timestamptz
 );
 
