@@ -127,8 +127,8 @@ func TestFailoverTellsWhatCameTwice(t *testing.T) {
 // the configuration says now of how long mail stays, or of who gets it.
 func TestFailoverWithAnotherConfiguration(t *testing.T) {
 	t.Parallel()
-	keep := func(keep bool, days time.Duration) func(*fetcher.Account) {
-		return func(a *fetcher.Account) { a.Policy.Keep, a.Policy.KeepFor = keep, days*24*time.Hour }
+	keep := func(keep bool, forTime time.Duration) func(*fetcher.Account) {
+		return func(a *fetcher.Account) { a.Policy.Keep, a.Policy.KeepFor = keep, forTime }
 	}
 	sort := func(field string) func(*fetcher.Account) {
 		return func(a *fetcher.Account) {
@@ -138,8 +138,8 @@ func TestFailoverWithAnotherConfiguration(t *testing.T) {
 	for name, tt := range map[string]struct{ before, after func(*fetcher.Account) }{
 		"true, then false": {keep(true, 0), keep(false, 0)},
 		"false, then true": {keep(false, 0), keep(true, 0)},
-		"true, then 14d":   {keep(true, 0), keep(true, 14)},
-		"14d, then true":   {keep(true, 14), keep(true, 0)},
+		"true, then 14d":   {keep(true, 0), keep(true, twoWeeks)},
+		"14d, then true":   {keep(true, twoWeeks), keep(true, 0)},
 		"multidrop":        {keep(true, 0), sort("X-Box")},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,8 +38,8 @@ func (c *chaos) forwarder(p *smtp.Pool) fetcher.Forwarder {
 }
 
 // Find implements doubt.Finder.
-func (i *inboxFaults) Find(_ context.Context, sought []forwarder.Sought) ([]bool, error) {
-	traces, err := i.Traces(nil, "")
+func (i *inboxFaults) Find(ctx context.Context, sought []forwarder.Sought) ([]bool, error) {
+	traces, err := i.Traces(ctx, "")
 	found := make([]bool, len(sought))
 	for n, m := range sought {
 		found[n] = traces[m.Trace]

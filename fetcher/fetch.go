@@ -31,8 +31,10 @@ type fetched struct {
 
 // note puts into a message's row what it shows. Errors are those of the spool.
 func (m *fetched) note(a Account) (err error) {
-	if m.row.Size < 0 {
-		m.row.Size = m.Octets // not listed, but something to compare it by
+	if m.row.Size < 0 || m.unproven() { // it is noted of no message, or perhaps of another one
+		if m.row.Size = m.Size; m.row.Size < 0 {
+			m.row.Size = m.Octets // not listed, but something to compare it by
+		}
 	}
 	m.row.Fingerprint, m.row.MessageSize, m.row.BrokenAt = a.fingerprint(m.Header), m.Octets, 0
 	m.row.Excerpt = m.Header.Excerpt()
