@@ -80,7 +80,7 @@ func ForMX(host string) (Provider, bool) {
 // name. One that is hosted there is returned only if nobody else names it.
 func ForHost(host string) (Provider, bool) {
 	host = canonical(host)
-	if !words()[host] {
+	if (Server{Host: host}).local() || !words()[host] {
 		return Provider{}, false
 	}
 	p, ok := byHost()[host]
