@@ -53,3 +53,20 @@ func BenchmarkStore(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkParseHeader reads the header of a message that has come a long way.
+func BenchmarkParseHeader(b *testing.B) {
+	var raw []byte
+	for i := range 8 {
+		raw = fmt.Appendf(raw, "Received: from mx%d.example.org (mx%[1]d.example.org [192.0.2.%[1]d])\r\n\tby mx.example.net with ESMTPS id %[1]d;\r\n\tSun, 01 Nov 2026 10:00:00 +0000\r\n", i)
+		raw = fmt.Appendf(raw, "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=%d; h=From:To:Subject:Date;\r\n\tbh=%s;\r\n\tb=%[2]s\r\nX-Spam-Report: %[2]s\r\n", i, bytes.Repeat([]byte("abc+"), 40))
+	}
+	raw = append(raw, benchLetter(0, "\r\n")...)
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if h := ParseHeader(raw); h.Hops != 9 || h.MessageID == "" {
+			b.Fatalf("%+v", h)
+		}
+	}
+}

@@ -60,11 +60,9 @@ func ParseHeader(raw []byte) Header {
 			break
 		}
 		raw = rest
-		for _, c := range field {
-			h.EightBit = h.EightBit || c > 127
-		}
+		h.EightBit = h.EightBit || highOctet(field)
 		if name, value, ok := splitField(field); ok {
-			h.set(name, unfold(value))
+			h.set(name, value)
 			if name == "return-path" && first && !bareCR(field) {
 				h.setReturnPath(value)
 			}
@@ -99,11 +97,12 @@ func splitField(field []byte) (name string, value []byte, ok bool) {
 // unfold puts a field's value on one line with single spaces.
 func unfold(v []byte) string { return strings.Join(strings.Fields(string(v)), " ") }
 
-// set notes one field. Of a field that should stand once, the first counts.
-func (h *Header) set(name, value string) {
+// set notes one field. Of a field that should stand once, the first counts. Most are of
+// no interest, and not unfolded.
+func (h *Header) set(name string, value []byte) {
 	once := func(s *string) {
 		if *s == "" {
-			*s = value
+			*s = unfold(value)
 		}
 	}
 	switch name {
@@ -119,9 +118,9 @@ func (h *Header) set(name, value string) {
 		once(&h.Received)
 		h.Hops++
 	case deliveredTo:
-		h.DeliveredTo = append(h.DeliveredTo, value)
+		h.DeliveredTo = append(h.DeliveredTo, unfold(value))
 	case traceName:
-		h.Traces = append(h.Traces, value)
+		h.Traces = append(h.Traces, unfold(value))
 	}
 }
 
