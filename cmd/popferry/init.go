@@ -36,11 +36,12 @@ func (p *program) initCommand() *cobra.Command {
 			"(mode 0600), and passwords are in files of their own. Without --config they go to ~/.config/popferry, for root to\n" +
 			"/etc/popferry, where the other commands find them.\n\n" +
 			"An inbox at a provider whose SMTP server rewrites or refuses mail from others, or may do so, is reached by IMAP:\n" +
-			"each message is put into it as its sender wrote it, and no spam filter and no rules of the provider look at it.\n\n" +
+			"each message is put into it as its sender wrote it, and no spam filter and no rules of the provider look at it.\n" +
+			"An inbox that is a folder of this machine, a Maildir, is named by its path.\n\n" +
 			"Servers are found by built-in presets, the domain's autoconfig, Thunderbird's database, SRV records and guesses.\n" +
 			"A password is sent only over TLS, to a server with a verified certificate, unless you allow otherwise.\n\n" +
-			"init does not ask for what a flag says. With --yes it does not ask at all: --address, --password-file and --to are\n" +
-			"required then.\n\n" +
+			"init does not ask for what a flag says. With --yes it does not ask at all: --address, --password-file, and --to or\n" +
+			"--maildir are required then.\n\n" +
 			"Exit codes: 0 set up; 75 set up, but the first poll failed; 78 the existing configuration cannot be\n" +
 			"extended; 64 usage; 1 anything else. A failure before the first poll leaves no files behind.",
 		Example: "  popferry init\n" +
@@ -150,6 +151,7 @@ func defineInput(c *cobra.Command, in *setup.Input) {
 	s.StringVar(&in.Leave, "leave-on-server", "", "how long forwarded mail stays on the server: true, forever (the default); false, not at all;\nor a `TIME` such as 14d, 2w or 36h")
 	s.StringVar(&in.FirstRun, "first-run", "", "`WHICH` mail to forward: all, including what is already there (the default); new, only what arrives from now on;\n30d, also what is there and younger")
 	s.StringVar(&in.To, "to", "", "`ADDRESS` of the inbox that receives the mail")
+	s.StringVar(&in.Maildir, "maildir", "", "instead of --to: the inbox is this `FOLDER` of this machine, a Maildir")
 	s.StringVar(&in.From, "from", "", "envelope `SENDER` (default: the user name for sending if that is an address, else the inbox)")
 	s.StringVar(&in.Inbox.Host, "smtp-host", "", "`HOST` that accepts the mail, by whatever protocol (default: found by the inbox's address), or unix:/path of\nan LMTP socket")
 	s.IntVar(&in.Inbox.Port, "smtp-port", 0, "`PORT` of that server")

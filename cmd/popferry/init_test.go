@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"github.com/popferry/popferry/cmd/internal/terminal"
 	"github.com/popferry/popferry/cmd/internal/testworld"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
-	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
@@ -41,38 +39,6 @@ func newNewcomer(t *testing.T, authority *certtest.Authority, zone string, pages
 	resources.Network = dial.NewNetworkWith(resolver)
 	n.program = &program{stdout: &n.screen, stderr: &n.screen, resources: resources, resolver: resolver, transport: transport, rules: testworld.AnyServer()}
 	return n
-}
-
-// That a message waits is no reason not to go on with popferry run; that the first poll
-// fails is one to look first.
-func TestInitIsDoneIfMailWaits(t *testing.T) {
-	t.Parallel()
-	for stage, want := range map[forwarder.Stage]int{forwarder.StageDot: exitOK, forwarder.StageHello: exitAgain} {
-		authority := certtest.New(t)
-		secured := &tls.Config{Certificates: []tls.Certificate{authority.Server("127.0.0.1")}}
-		src := testworld.POP3(t, pop3test.Options{TLS: secured, ImplicitTLS: true, Users: map[string]string{"leo@isp.test": "secret"}}, testworld.OneMail)
-		var tried atomic.Bool // by init, before it polls
-		sink := testworld.SMTP(t, smtptest.Options{TLS: secured, Implicit: true, Fault: func(e smtptest.Event) smtptest.Fault {
-			if e.Stage == stage && tried.Load() {
-				return smtptest.Fault{Code: 451, Text: "not now"}
-			}
-			if e.Stage == forwarder.StageRcpt {
-				tried.Store(true)
-			}
-			return smtptest.Fault{}
-		}})
-		host, port := split(t, src.Addr())
-		smtpHost, smtpPort := split(t, sink.Addr().String())
-		dir := t.TempDir()
-		testworld.Write(t, filepath.Join(dir, "secret"), "secret")
-		c := command(t, "popferry", "init", "--yes", "--poll", "--config", "popferry.yaml", "--address", "leo@isp.test", "--host", host, "--port", port,
-			"--ca-file", authority.File(), "--password-file", "secret", "--to", "me@inbox.test", "--smtp-host", smtpHost, "--smtp-port", smtpPort, "--smtp-tls", "implicit")
-		c.Dir, c.Env = dir, append(c.Environ(), "STATE_DIRECTORY="+dir)
-		err := c.Run()
-		if got := c.ProcessState.ExitCode(); got != want {
-			t.Errorf("refused for now at %v: got exit %d, %v; want %d\n%s", stage, got, err, want, c.out.String())
-		}
-	}
 }
 
 // init runs popferry init with a user who answers.

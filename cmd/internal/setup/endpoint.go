@@ -27,6 +27,8 @@ type endpoint struct {
 	username  string        // as the user gave it; "": not known
 	usernames []string      // to be tried; after a login, the one that was accepted
 	secret    config.Secret
+	folders   bool    // the path of a Maildir is an answer to the question for the address
+	folder    string  // that answer
 	tokenOnly bool    // the server takes no passwords
 	login     *SignIn // by OAuth2: secret is its access token; nil: a password
 	try       tryFunc
@@ -86,8 +88,16 @@ func (x *endpoint) askAddress(ctx context.Context, given string) error {
 		text := given
 		if text == "" {
 			var err error
-			if text, err = x.Ask(ctx, x.addressQuestion, ""); err != nil {
+			question := x.addressQuestion
+			if x.folders {
+				question += ", or the path of a Maildir on this machine"
+			}
+			if text, err = x.Ask(ctx, question, ""); err != nil {
 				return err
+			}
+			if x.folders && isPath(text) {
+				x.folder = text
+				return nil
 			}
 		}
 		a, err := discover.ParseAddress(text)

@@ -13,9 +13,12 @@ import (
 	"github.com/popferry/popferry/forwarder/smtp"
 )
 
-// findInbox settles where mail goes, logs in there and makes sure that the
-// sender and the inbox are accepted.
+// findInbox settles where mail goes: to a server, where it logs in and makes sure that
+// the sender and the inbox are accepted, or into a folder of this machine.
 func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
+	if s.in.Maildir != "" {
+		return s.findMaildir(ctx, s.in.Maildir)
+	}
 	x := &endpoint{
 		setup: s, given: s.in.Inbox, protocol: discover.Submission, username: s.in.Inbox.Username,
 		labels: labels{"mail server", "--smtp-host", "Mail address of the inbox that receives the mail"},
@@ -25,9 +28,14 @@ func (s *setup) findInbox(ctx context.Context) (Endpoint, error) {
 	if s.Interactive() {
 		s.Say("")
 	}
+	x.folders = s.takesMaildir()
 	if err := x.askAddress(ctx, s.in.To); err != nil {
 		return Endpoint{}, err
 	}
+	if x.folder != "" {
+		return s.findMaildir(ctx, x.folder)
+	}
+	x.folders = false // it is a server now
 	if err := x.find(ctx, x.given.hint()); err != nil {
 		return Endpoint{}, err
 	}

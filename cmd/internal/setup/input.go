@@ -28,6 +28,7 @@ type Input struct {
 	Inbox    Server
 	Protocol string // of the inbox's server, as in the configuration; "": the best
 	Forward  string // name of a destination of an existing configuration
+	Maildir  string // a folder of this machine that is the inbox, instead of To and Inbox
 
 	CAFile string
 
@@ -102,6 +103,9 @@ func (in *Input) Check() error {
 	if in.Protocol == config.ProtocolIMAP && in.From != "" {
 		fail("--from means nothing with --forward-protocol imap: there is no envelope")
 	}
+	if in.Maildir != "" && (in.To != "" || in.From != "" || in.Protocol != "" || in.Inbox != Server{}) {
+		fail("--maildir: mail for a folder of this machine goes to no address and no server")
+	}
 	if in.Mailbox.hint().IsSocket() {
 		fail("--host: a POP3 server is a host, not a socket")
 	}
@@ -123,7 +127,7 @@ func (in *Input) missing(existing bool) (flags []string) {
 	}
 	need("address", in.Address)
 	need("password-file", in.Mailbox.PasswordFile+in.Mailbox.OAuth2)
-	if !existing {
+	if !existing && in.Maildir == "" {
 		need("to", in.To)
 	}
 	if in.Inbox.Username != "" || in.Protocol == config.ProtocolIMAP {

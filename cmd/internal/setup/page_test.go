@@ -34,6 +34,7 @@ func TestPageTakesNoOtherFields(t *testing.T) {
 		"an authority": func(in *setup.Input) { in.CAFile = "/etc/passwd" },
 		"no TLS":       func(in *setup.Input) { in.Inbox.Host, in.Inbox.TLS = "smtp.isp.test", "none" },
 		"a socket":     func(in *setup.Input) { in.Inbox.Host = "unix:/run/docker.sock" },
+		"a folder":     func(in *setup.Input) { in.To, in.Maildir = "", "/srv/mail/leo" },
 		"another port": func(in *setup.Input) { in.Inbox.Host, in.Inbox.Port = "127.0.0.1", 6379 },
 	} {
 		t.Run(name, func(t *testing.T) {

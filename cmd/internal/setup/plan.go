@@ -41,6 +41,9 @@ type Endpoint struct {
 	Username string
 	Secret   config.Secret // zero: no login
 	SignIn   *SignIn       // by OAuth2, of which Secret is the access token; nil: Secret is a password
+
+	Maildir     string // the inbox, a folder of this machine: there is nothing else; "": a server
+	MakeMaildir bool   // it is to be made
 }
 
 // File is a file to be written, for its owner only.
@@ -139,6 +142,9 @@ func (a Answers) account() config.Section {
 // destination is the inbox's server as the configuration has it.
 func (a Answers) destination() config.Section {
 	x := a.Inbox
+	if x.Maildir != "" {
+		return config.Section{{Key: "name", Value: inboxName}, {Key: "protocol", Value: config.ProtocolMaildir}, {Key: "path", Value: x.Maildir}}
+	}
 	k := append(config.Section{{Key: "name", Value: inboxName}}, a.server(x)...)
 	switch x.Protocol {
 	case discover.LMTP:

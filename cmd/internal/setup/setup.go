@@ -128,7 +128,7 @@ func (s *setup) route() (r config.Route, err error) {
 // checkInput checks the input against the target and the front end.
 func (s *setup) checkInput(silent string) error {
 	existing := s.target.Existing != nil
-	if existing && (s.in.Inbox != Server{} || s.in.Protocol != "") {
+	if existing && (s.in.Inbox != Server{} || s.in.Protocol != "" || s.in.Maildir != "") {
 		return fmt.Errorf("%s has its destinations already; change them there, or choose one of them with --forward", s.target.Config)
 	}
 	if existing && s.in.Proxy != "" {

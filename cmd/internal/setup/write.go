@@ -98,6 +98,11 @@ func (s *setup) writeTo(ctx context.Context, a Answers) error {
 			return cmp.Or(err, ErrStopped)
 		}
 	}
+	if a.Inbox.MakeMaildir {
+		if err := tryMaildir(ctx, a.Inbox.Maildir, true); err != nil {
+			return fmt.Errorf("nothing was set up: %w%s", err, hintOf(err))
+		}
+	}
 	var written []string
 	for _, f := range files {
 		if err = create(ctx, f); err != nil {
