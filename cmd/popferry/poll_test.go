@@ -55,7 +55,7 @@ func TestPollWaitPrintsResults(t *testing.T) {
 	poll(exitAgain, []string{"isp: FAILED: "}, "popferry: isp: ", "isp")
 	poll(exitOK, []string{"work: 0 forwarded, 0 held, 0 deferred, 0 skipped, 1 on server, "}, "", "work")
 	poll(exitUsage, nil, `there is no account "nobody" in `, "work", "nobody")
-	poll(exitUsage, nil, `did you mean "work"?`, "wrok")
+	poll(exitUsage, nil, `did you mean "work"?`, "works")
 	well.Store(true)
 	poll(exitOK, []string{"isp: 1 forwarded, ", "work: 0 forwarded, "}, "")
 

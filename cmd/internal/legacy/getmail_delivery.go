@@ -171,7 +171,8 @@ func (r *reader) getmailMultidrop(rc ini, to iniValue, a *Account) {
 // recipient: the one of the envelope. A Maildir is that of a local user, who gets the mail
 // from the mail server of this machine: a multidrop mailbox has one server.
 func (r *reader) multidropUser(rc ini, v iniValue) Delivery {
-	of, path := rc.section(v), ""
+	var path string
+	of := rc.section(v)
 	kind := of["type"].at(v.Place)
 	switch {
 	case kind.text == "MDA_external" && rc.forEach(v):

@@ -185,7 +185,9 @@ func (s *Setup) addOrShare(i int, r Remark) {
 		s.Remarks = append(s.Remarks, r)
 		return
 	}
-	s.Remarks[i].Account, s.Remarks[i].settled = 0, true
+	if s.Remarks[i].settled { // else it is of the account that is being read
+		s.Remarks[i].Account = 0
+	}
 }
 
 // remarkAbout adds a remark that is only true if the user does not choose otherwise.

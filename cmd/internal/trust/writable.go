@@ -12,7 +12,8 @@ import (
 // Writable makes sure that the user can make files in a folder, which need not exist
 // yet: it makes one and removes it again. Otherwise the error is an *Error.
 func (g *Guard) Writable(dir string) error {
-	there, info := dir, fs.FileInfo(nil)
+	there := dir
+	var info fs.FileInfo
 	for {
 		var err error
 		if info, err = os.Stat(there); err == nil || !errors.Is(err, fs.ErrNotExist) || there == filepath.Dir(there) {
