@@ -96,6 +96,9 @@ type Destination struct {
 	Sender     string
 	Original   bool
 	Recipients []string
+	// SpamFolder, where set, is the folder for mail that its own provider has marked as
+	// spam, instead of the one in Recipients.
+	SpamFolder string
 	// ForwardedTo adds a field with the recipients (X-Forwarded-To).
 	ForwardedTo bool
 	// Address, where set, stands for Sender and Recipients in what popferry writes by

@@ -99,7 +99,8 @@ func (p *poll) undecided(m *fetched) bool {
 // sorted is who gets a message, as in ledger.Record.Chosen: where its header says it,
 // these, and where it may have arrived, those who it was sent to.
 func (p *poll) sorted(m *fetched) string {
-	if p.Multidrop == nil || m.chosen != "" && m.chosen != ledger.ChosenOwn {
+	byHeader := p.Multidrop != nil || p.Destination.SpamFolder != ""
+	if !byHeader || m.chosen != "" && m.chosen != ledger.ChosenOwn {
 		return m.chosen
 	}
 	if m.row.MayHaveArrived() {
@@ -108,6 +109,12 @@ func (p *poll) sorted(m *fetched) string {
 			to = append(to, rc.Address)
 		}
 		return strings.Join(to, "\n")
+	}
+	if p.Multidrop == nil { // there are folders, and no recipients
+		if m.Header.Spam() {
+			return p.Destination.SpamFolder
+		}
+		return m.chosen
 	}
 	return strings.Join(p.Multidrop.Recipients(m.Header.Topmost(p.Multidrop.Header)), "\n")
 }

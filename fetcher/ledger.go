@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/popferry/popferry/fetcher/doubt"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // Lease is the right to poll one account, and the account's part of the ledger.
@@ -156,7 +158,7 @@ func (p *poll) ask(ctx context.Context) bool {
 	if f.timeline == "" || f.traces != nil || p.Destination.Finder == nil {
 		return true
 	}
-	traces, err := p.Destination.Finder.Traces(ctx, p.Destination.Recipients[0])
+	traces, err := p.traces(ctx)
 	if err != nil {
 		p.leftOut.fault = fmt.Errorf("asking which messages had arrived before the failover of the ledger's database: %w", err)
 		p.log.Error("cannot ask which messages had arrived before the failover of the ledger's database; what looks new waits until that works", "forward", p.Destination.Name, "error", err)
@@ -164,6 +166,18 @@ func (p *poll) ask(ctx context.Context) bool {
 	}
 	f.traces = traces
 	return true
+}
+
+// traces are those of the messages that the destination has, where mail goes to.
+func (p *poll) traces(ctx context.Context) (map[string]bool, error) {
+	d := p.Destination
+	all, err := d.Finder.Traces(ctx, d.Recipients[0])
+	if err == nil && d.SpamFolder != "" && d.SpamFolder != forwarder.JunkFolder { // which was looked into
+		var spam map[string]bool
+		spam, err = d.Finder.Traces(ctx, d.SpamFolder)
+		maps.Copy(all, spam)
+	}
+	return all, err
 }
 
 // hadArrived reports whether a message that is to be sent for the first time, as far as

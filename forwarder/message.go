@@ -13,6 +13,10 @@ const TraceField = "X-Popferry-Trace"
 // message for the rules of the inbox.
 const AccountField = "X-Popferry-Account"
 
+// JunkFolder as Message.Folder: the folder that the destination has for junk (RFC 6154),
+// else the one that is called Junk.
+const JunkFolder = `\Junk`
+
 // Message is one message to deliver.
 type Message struct {
 	// Sender is the envelope sender without angle brackets; "" is the null

@@ -23,6 +23,35 @@ func (h Header) Topmost(name string) (values []string) {
 	return nil
 }
 
+// Spam reports whether the mailbox's own provider has marked the message as spam:
+// X-Spam-Flag: YES or X-Spam-Status: Yes above the second Received line. Its filter
+// writes them above the topmost one, or just below it. What is below the only one may be
+// the sender's, and does not count.
+func (h Header) Spam() bool {
+	hops, marked := 0, false
+	for is, value := range h.fields() {
+		switch {
+		case is != received:
+			marked = marked || marksSpam(is, value)
+		case marked || hops > 0:
+			return marked
+		default:
+			hops++
+		}
+	}
+	return false
+}
+
+// marksSpam reports whether a field says that the message is spam, as SpamAssassin and
+// those who follow it write it.
+func marksSpam(field string, value []byte) bool {
+	verdict, _, _ := strings.Cut(unfold(value), ",")
+	if field == "x-spam-status" {
+		verdict, _, _ = strings.Cut(verdict, " ")
+	}
+	return (field == "x-spam-flag" || field == "x-spam-status") && strings.EqualFold(verdict, "yes")
+}
+
 // Delivery tells copies of one message apart that were delivered to several recipients:
 // 16 hex digits of a hash over the fields that name a recipient (NamesRecipient), above
 // the topmost Received line, or in all of the header where there is none.

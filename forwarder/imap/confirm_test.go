@@ -142,6 +142,49 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// TestJunk: the folder that the server has for junk is none of its labels, also at Gmail.
+// Where there is none it is the one that is called so, which is made if it may be.
+func TestJunk(t *testing.T) {
+	t.Parallel()
+	special := imaptest.Options{Folders: map[string]string{"INBOX.Werbung": `\Junk`}}
+	for name, tt := range map[string]struct {
+		server imaptest.Options
+		create bool
+		want   string
+	}{
+		"Gmail":       {imaptest.Gmail(), false, "[Gmail]/Spam"},
+		"by its use":  {special, false, "INBOX.Werbung"},
+		"by its name": {imaptest.Options{Folders: map[string]string{"Junk": ""}}, false, "Junk"},
+		"made":        {imaptest.Options{}, true, "Junk"},
+		"missing":     {imaptest.Options{}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, tt.server)
+			p := newPool(t, s, func(o *imap.Options) { o.CreateFolder = tt.create })
+			m := copyOf("mine", letter)
+			m.Folder = forwarder.JunkFolder
+			o, at, err := deliver(t.Context(), p, m)
+			if tt.want == "" {
+				if o.Kind != forwarder.Refused || o.Stage != forwarder.StageRcpt || err != nil {
+					t.Errorf("got %v and %v, want that there is no such folder", describe(o), err)
+				}
+				return
+			}
+			if o.Kind != forwarder.Accepted || o.Err != nil || at.Folder.Name != tt.want || err != nil {
+				t.Fatalf("got %v (%v), %v and %v, want it in %s", describe(o), o.Err, at, err, tt.want)
+			}
+			if in := s.Messages(tt.want); len(in) != 1 || len(in[0].Labels) != 0 {
+				t.Errorf("%d messages in %s, want 1, without labels", len(in), tt.want)
+			}
+			sought := forwarder.Sought{Trace: m.Trace, Folder: m.Folder, Mark: forwarder.Mark{}}
+			if found, err := p.Find(t.Context(), []forwarder.Sought{sought}); err != nil || found[m.Trace].Folder != tt.want {
+				t.Errorf("looked for without a mark: %v and %v, want it in %s", found, err, tt.want)
+			}
+		})
+	}
+}
+
 // TestLabelRefused: the message has arrived all the same.
 func TestLabelRefused(t *testing.T) {
 	t.Parallel()

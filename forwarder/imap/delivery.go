@@ -105,14 +105,19 @@ func (d *Delivery) wait(ctx context.Context, begin func(context.Context, forward
 }
 
 // folder is the configured name of the message's folder. At Gmail all messages go
-// into the same one, and that of an account is a label beside it (Confirm).
+// into the same one, but for junk, and that of an account is a label beside it (Confirm).
 func (d *Delivery) folder(caps wire.Capabilities) string { return d.p.folder(d.m.Folder, caps) }
 
 func (p *Pool) folder(wanted string, caps wire.Capabilities) string {
-	if caps.Gmail() {
+	if p.isLabel(wanted, caps) {
 		return p.o.Folder
 	}
 	return cmp.Or(wanted, p.o.Folder)
+}
+
+// isLabel reports whether a folder is a label beside the usual one.
+func (p *Pool) isLabel(folder string, caps wire.Capabilities) bool {
+	return caps.Gmail() && folder != "" && folder != p.o.Folder && folder != forwarder.JunkFolder
 }
 
 // hasNUL reports whether the message has a NUL. Its error is for a body that could

@@ -103,8 +103,7 @@ func (v *server) notGmail() bool {
 func (v *server) nameOf(s *session, folder string) (string, error) {
 	v.asking <- struct{}{}
 	defer func() { <-v.asking }()
-	err := v.askNames(s)
-	return v.names.onServer(folder), err
+	return v.askName(s, folder)
 }
 
 // specialFolders returns the folders that have a use of their own. The error is the
@@ -125,10 +124,10 @@ func (v *server) forget(name string) {
 
 // ask asks for a folder, and makes it if it is to be made. The caller may ask.
 func (v *server) ask(s *session, name string) (folder, *forwarder.Outcome, error) {
-	if err := v.askNames(s); err != nil {
+	onServer, err := v.askName(s, name)
+	if err != nil {
 		return folder{}, nil, err
 	}
-	onServer := v.names.onServer(name)
 	if n := len(onServer); n > maxName {
 		return folder{}, nil, fmt.Errorf("%w: with what the server puts around it, the name of the folder has %d octets, and the limit is %d", wire.ErrProtocol, n, maxName)
 	}
@@ -162,6 +161,21 @@ func (v *server) askAll(s *session) (forwarder.Place, error) {
 		return forwarder.Place{}, err
 	}
 	return f.mark.Folder, nil
+}
+
+// askName is a configured name as the server writes it. The caller may ask.
+func (v *server) askName(s *session, folder string) (string, error) {
+	if err := v.askNames(s); err != nil || folder != forwarder.JunkFolder {
+		return v.names.onServer(folder), err
+	}
+	if err := v.askSpecial(s); err != nil {
+		return "", err
+	}
+	if name := v.special[forwarder.JunkFolder]; name != "" {
+		return name, nil
+	}
+	v.listed = false // the user may make one meanwhile
+	return v.names.onServer("Junk"), nil
 }
 
 // askNames asks how folders are called, once. The caller may ask.

@@ -75,7 +75,7 @@ func (p *Pool) Check(ctx context.Context) error {
 func (p *Pool) CheckFolder(ctx context.Context, name string) (Checked, error) {
 	var found Checked
 	err := p.with(ctx, func(s *session) error {
-		if s.caps().Gmail() && name != p.o.Folder {
+		if p.isLabel(name, s.caps()) {
 			found.Label, name = true, p.o.Folder
 		}
 		f, refusal, err := p.server.ready(ctx, s, name)

@@ -52,7 +52,7 @@ func (r *readback) outcome(ctx context.Context, m *forwarder.Message, at forward
 	if err != nil {
 		return inDoubt(accepted, err)
 	}
-	if m.Folder != "" && m.Folder != r.p.o.Folder {
+	if m.Folder != "" && m.Folder != r.p.o.Folder && m.Folder != forwarder.JunkFolder {
 		placed.Label = m.Folder
 	}
 	a := &asked{placed: placed, done: make(chan struct{})}

@@ -134,8 +134,11 @@ func (d *Destination) begin() error {
 
 // open returns a folder that is there, or was made.
 func (d *Destination) open(folder string) (*Box, error) {
-	if folder == "" {
+	switch folder {
+	case "":
 		folder = d.o.Folder
+	case forwarder.JunkFolder:
+		folder = junk
 	}
 	b, base := d.box(folder), d.box(inbox)
 	err := b.ready(b != base)

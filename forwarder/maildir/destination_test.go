@@ -200,6 +200,20 @@ func TestCreateFolder(t *testing.T) {
 	wantFiles(t, filepath.Join(dir, "new"), "1795334400.trace2.popferry,S=39", message)
 }
 
+// TestJunk: mail programs call the folder for junk so.
+func TestJunk(t *testing.T) {
+	t.Parallel()
+	dir := newInbox(t)
+	d := NewDestination(Options{Path: dir, Create: true})
+	defer d.Close()
+	m := newMessage()
+	m.Folder = forwarder.JunkFolder
+	accepted(t, d, m)
+	if _, err := os.Stat(filepath.Join(dir, ".Junk", "new", nameOf1)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestCreateFolderAtOnce: several messages may be the first ones of a folder, in one
 // process and in two.
 func TestCreateFolderAtOnce(t *testing.T) {

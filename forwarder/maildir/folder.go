@@ -12,6 +12,9 @@ import (
 // 5.1).
 const inbox = "INBOX"
 
+// junk is the folder that mail programs take for junk, for forwarder.JunkFolder.
+const junk = "Junk"
+
 // longestFolder is how long the name of a file may be, in octets.
 const longestFolder = 255
 

@@ -13,6 +13,7 @@ import (
 	"github.com/popferry/popferry/fetcher/mailbox"
 	"github.com/popferry/popferry/fetcher/multidrop"
 	"github.com/popferry/popferry/fetcher/pop3"
+	"github.com/popferry/popferry/forwarder"
 	"github.com/popferry/popferry/forwarder/maildir"
 )
 
@@ -166,7 +167,7 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 			d.Settings, d.ForwardedTo = destinationSettings(f), f.XForwardedTo
 			d.Quota = a.quota(f)
 			if f.Stores() {
-				d.Address = OwnAddress(f)
+				d.Address, d.SpamFolder = OwnAddress(f), SpamFolder(f)
 			}
 			switch {
 			case f.OAuth2 != nil:
@@ -184,6 +185,15 @@ func (a *App) newDestination(c config.Account) fetcher.Destination {
 		d.Sender = c.From
 	}
 	return d
+}
+
+// SpamFolder returns the folder of a destination for mail that its provider has marked
+// as spam, as forwarder.Message.Folder names it; "": there is none.
+func SpamFolder(d config.Destination) string {
+	if d.SpamFolder == config.SpamAuto {
+		return forwarder.JunkFolder
+	}
+	return d.SpamFolder
 }
 
 // quota returns how much a destination may be sent. Those with one user at one server

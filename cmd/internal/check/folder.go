@@ -50,6 +50,9 @@ func (c *checker) folders(d config.Destination) []string {
 			list = append(list, a.Folder)
 		}
 	}
+	if spam := app.SpamFolder(d); len(list) > 0 && spam != "" && !slices.Contains(list, spam) {
+		list = append(list, spam)
+	}
 	if len(list) == 0 || c.Send && !slices.Contains(list, d.Folder) {
 		list = append(list, d.Folder)
 	}

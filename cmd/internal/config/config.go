@@ -38,6 +38,9 @@ const (
 	OrderNewestFirst = "newest_first" // the last first
 	OrderSmallFirst  = "small_first"  // the smallest first
 
+	// SpamAuto as a SpamFolder: the one that the destination has for junk.
+	SpamAuto = "auto"
+
 	// RejectHold, RejectWrap and RejectQuarantine say what to do with mail that
 	// the destination refuses permanently.
 	RejectHold       = "hold"
@@ -224,6 +227,7 @@ type Destination struct {
 	Path          string // of the Maildir
 	Folder        string // empty: Stores is false
 	CreateFolder  bool   // a folder that is not there is made
+	SpamFolder    string // for mail that its provider has marked as spam: a folder or SpamAuto; empty: none
 	Helo          string // empty: the host's name
 	From          string // as Account.From; empty only where To is too
 	To            []string

@@ -42,9 +42,9 @@ func meaningless(protocol string) []string {
 	case ProtocolMaildir:
 		return append(serverKeyNames(), "from", "to", "x_forwarded_to", "rate")
 	case ProtocolLMTP:
-		return []string{"provider", "path", "folder", "create_folder"}
+		return []string{"provider", "path", "folder", "create_folder", "spam_folder"}
 	}
-	return []string{"path", "folder", "create_folder"}
+	return []string{"path", "folder", "create_folder", "spam_folder"}
 }
 
 // checkMeaning reports keys that mean nothing to a protocol.
@@ -113,7 +113,8 @@ func (d *forwardMapping) resolveMaildir() {
 	if d.Name == "" {
 		d.Name = d.Path
 	}
-	d.checkFolder(d.Protocol, d.Folder)
+	d.checkFolder("folder", d.Protocol, d.Folder)
+	d.checkFolder("spam_folder", d.Protocol, d.SpamFolder)
 }
 
 // CheckFolder reports a folder that the destination cannot have.
@@ -138,14 +139,14 @@ func (d Destination) CheckAddress(address string) error {
 	return nil
 }
 
-// checkFolder reports the name of a folder that a Maildir cannot have, or that lies
-// outside of it.
-func (d mapping) checkFolder(protocol, folder string) {
+// checkFolder reports the name of a folder, the value of key, that a Maildir cannot
+// have, or that lies outside of it.
+func (d mapping) checkFolder(key, protocol, folder string) {
 	if protocol != ProtocolMaildir || folder == "" {
 		return
 	}
 	if err := maildir.CheckFolder(folder); err != nil {
-		d.key("folder").fail("%q %v", folder, err)
+		d.key(key).fail("%q %v", folder, err)
 	}
 }
 
@@ -218,7 +219,7 @@ func (a *accountMapping) checkEnvelope(protocol string) {
 // resolveFolder fills in the folder for an account's mail.
 func (a *accountMapping) resolveFolder(d *forwardMapping) {
 	a.To, a.From = nil, ""
-	a.checkFolder(d.Protocol, a.Folder)
+	a.checkFolder("folder", d.Protocol, a.Folder)
 	if a.Folder == "" {
 		a.Folder = d.Folder
 	}

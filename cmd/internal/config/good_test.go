@@ -226,17 +226,17 @@ func TestFolders(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/good/folders.yaml", map[string]string{"PASSWORD": "hunter2"})
 	type destination struct {
-		name, endpoint, mode, folder, from string
-		create                             bool
+		name, endpoint, mode, folder, from, spam string
+		create                                   bool
 	}
 	var got []destination
 	for _, d := range c.Forward {
-		got = append(got, destination{d.Name, d.Endpoint(), d.TLS.Mode, d.Folder, d.From, d.CreateFolder})
+		got = append(got, destination{d.Name, d.Endpoint(), d.TLS.Mode, d.Folder, d.From, d.SpamFolder, d.CreateFolder})
 	}
 	equal(t, "destinations", got, []destination{
-		{"imap.example.org", "imap imap.example.org:993", config.TLSImplicit, "INBOX", "", false},
-		{"upgraded", "imap imap.example.org:143", config.TLSStart, "Collected/ISP", "", true},
-		{"disk", "maildir /home/leo/Maildir", "", "INBOX", "", false},
+		{"imap.example.org", "imap imap.example.org:993", config.TLSImplicit, "INBOX", "", "", false},
+		{"upgraded", "imap imap.example.org:143", config.TLSStart, "Collected/ISP", "", config.SpamAuto, true},
+		{"disk", "maildir /home/leo/Maildir", "", "INBOX", "", "", false},
 	})
 	folders := map[string]string{}
 	for _, a := range c.Accounts {

@@ -116,6 +116,7 @@ func (l *loader) forwardKeys(d *Destination) keyTable {
 		key("x_forwarded_to", "false", boolean(&d.XForwardedTo)),
 		key("folder", "", text(&d.Folder)),
 		key("create_folder", "false", boolean(&d.CreateFolder)),
+		key("spam_folder", "", text(&d.SpamFolder)),
 		key("connections", "4", number(&d.Connections, 1, maxParallel)),
 		key("in_flight", "32", number(&d.InFlight, 1, maxParallel)),
 		key("rate", "", listOf(&d.Rate, parseRate)),

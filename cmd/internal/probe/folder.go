@@ -25,7 +25,7 @@ func Folders(ctx context.Context, s Storage, m *forwarder.Message, report func(S
 	rec := newRecorder(report)
 	for _, folder := range s.Folders {
 		err := s.fault(d.CheckFolder(ctx, folder))
-		rec.record(Step{Name: StepFolder, Note: folder, Err: err})
+		rec.record(Step{Name: StepFolder, Note: folderName(folder), Err: err})
 		if err != nil {
 			failed = err
 		}
@@ -42,6 +42,14 @@ func Folders(ctx context.Context, s Storage, m *forwarder.Message, report func(S
 	}
 	rec.ok(StepSend, outs[0].Text)
 	return nil
+}
+
+// folderName names a folder to the user.
+func folderName(folder string) string {
+	if folder == forwarder.JunkFolder {
+		return "the folder for junk"
+	}
+	return folder
 }
 
 // fault is an error of the disk's as a poll has it.

@@ -38,7 +38,7 @@ func Store(ctx context.Context, i Inbox, report func(Step)) (limit int64, failed
 	folder := ""
 	r := newRecorder(func(s Step) {
 		if s.Name == StepRcpt { // of other protocols
-			s.Name, s.Note = StepFolder, folder
+			s.Name, s.Note = StepFolder, folderName(folder)
 		}
 		report(s)
 	})
@@ -49,7 +49,7 @@ func Store(ctx context.Context, i Inbox, report func(Step)) (limit int64, failed
 	for _, folder = range i.Folders {
 		found, err := c.CheckFolder(ctx, folder)
 		if err == nil {
-			r.ok(StepFolder, describeFolder(folder, found))
+			r.ok(StepFolder, describeFolder(folderName(folder), found))
 			if l := found.Limit; l > 0 && (limit == 0 || l < limit) {
 				limit = l
 			}
