@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -231,10 +233,46 @@ func (a *accountMapping) resolveFolder(d *forwardMapping) {
 // sameMailbox reports whether two logins lead to one mailbox, as far as that can be
 // told: the same user at one host, or at one provider.
 func sameMailbox(a, b Server) bool {
-	if a.Username == "" || !strings.EqualFold(a.Username, b.Username) {
-		return false
+	return a.Username != "" && strings.EqualFold(a.Username, b.Username) && sameServer(a.Host, b.Host)
+}
+
+// sameServer reports whether two hosts are one, or one provider's.
+func sameServer(a, b string) bool {
+	p, known := provider.ForHost(a)
+	q, also := provider.ForHost(b)
+	return strings.EqualFold(a, b) || known && also && p.Name == q.Name
+}
+
+// checkLoop reports a mailbox whose own address is one of its recipients, if it is
+// certain that what is sent there comes back to it. A user name that is an address need
+// not be where mail for that goes: the domain may have moved to another server, and a
+// server of the user's own may have a mailbox of that name.
+func (a *accountMapping) checkLoop(d *forwardMapping) {
+	own := a.Username
+	_, domain, ok := strings.Cut(own, "@")
+	i := slices.IndexFunc(a.To, func(to string) bool { return strings.EqualFold(to, own) }) // as in sameMailbox
+	if !ok || i < 0 || !public(a.Host) || !public(d.Host) {
+		return
 	}
 	p, known := provider.ForHost(a.Host)
-	q, also := provider.ForHost(b.Host)
-	return strings.EqualFold(a.Host, b.Host) || known && also && p.Name == q.Name
+	q, its := provider.ForAddress(own)
+	owns := known && its && p.Name == q.Name
+	if owns && d.Protocol == ProtocolSMTP || sameServer(a.Host, d.Host) || below(a.Host, domain) && below(d.Host, domain) {
+		a.key("username").fail("this is also the address that its mail would go to (%s, by forward[%s]): each message would come back at the next poll, without end; use another account or address", a.To[i], d.Name)
+	}
+}
+
+// public reports whether a host is a name or an address on the Internet, as far as can
+// be told: not a tunnel's end, nor a server of a private network.
+func public(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return !ip.IsLoopback() && !ip.IsPrivate()
+	}
+	return strings.Contains(host, ".") && !strings.HasPrefix(host, unixPrefix)
+}
+
+// below reports whether a host is a domain or in it.
+func below(host, domain string) bool {
+	host, domain = "."+strings.ToLower(host), "."+strings.ToLower(domain)
+	return strings.HasSuffix(host, domain)
 }

@@ -454,3 +454,10 @@ func TestDefaultState(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// TestOwnAddress: what may be another mailbox than the account's own is accepted.
+func TestOwnAddress(t *testing.T) {
+	t.Parallel()
+	c := load(t, "testdata/good/own-address.yaml", map[string]string{"PASSWORD": "hunter2"})
+	equal(t, "accounts", len(c.Accounts), 6)
+}

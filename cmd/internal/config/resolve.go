@@ -134,6 +134,7 @@ func (l *loader) resolveDelivery(a *accountMapping) {
 	}
 	a.checkDomains("to", d.Protocol, a.To...)
 	a.checkDomains("from", d.Protocol, a.From)
+	a.checkLoop(d)
 	a.tagRecipients()
 }
 
