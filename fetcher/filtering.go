@@ -99,24 +99,25 @@ func (p *poll) undecided(m *fetched) bool {
 // sorted is who gets a message, as in ledger.Record.Chosen: where its header says it,
 // these, and where it may have arrived, those who it was sent to.
 func (p *poll) sorted(m *fetched) string {
-	byHeader := p.Multidrop != nil || p.Destination.SpamFolder != ""
-	if !byHeader || m.chosen != "" && m.chosen != ledger.ChosenOwn {
+	spam := p.Destination.SpamFolder
+	if p.Multidrop == nil && spam == "" || m.chosen != "" && m.chosen != ledger.ChosenOwn {
 		return m.chosen
 	}
-	if m.row.MayHaveArrived() {
-		var to []string
-		for _, rc := range m.row.Recipients {
-			to = append(to, rc.Address)
-		}
+	var to []string
+	for _, rc := range m.row.Recipients {
+		to = append(to, rc.Address)
+	}
+	switch {
+	case m.row.MayHaveArrived() && (p.Multidrop != nil || !slices.Equal(to, p.Destination.Recipients)):
 		return strings.Join(to, "\n")
-	}
-	if p.Multidrop == nil { // there are folders, and no recipients
-		if m.Header.Spam() {
-			return p.Destination.SpamFolder
-		}
+	case m.row.MayHaveArrived(): // the account's folder, which was not chosen for this message
 		return m.chosen
+	case p.Multidrop != nil:
+		return strings.Join(p.Multidrop.Recipients(m.Header.Topmost(p.Multidrop.Header)), "\n")
+	case m.Header.Spam():
+		return spam
 	}
-	return strings.Join(p.Multidrop.Recipients(m.Header.Topmost(p.Multidrop.Header)), "\n")
+	return m.chosen
 }
 
 // divert sends a message to those who get what names nobody, if some of its recipients
