@@ -245,19 +245,18 @@ func sameServer(a, b string) bool {
 
 // checkLoop reports a mailbox whose own address is one of its recipients, if it is
 // certain that what is sent there comes back to it. A user name that is an address need
-// not be where mail for that goes: the domain may have moved to another server, and a
+// not be where mail for that goes: the domain may be moving to another server, and a
 // server of the user's own may have a mailbox of that name.
 func (a *accountMapping) checkLoop(d *forwardMapping) {
 	own := a.Username
-	_, domain, ok := strings.Cut(own, "@")
 	i := slices.IndexFunc(a.To, func(to string) bool { return strings.EqualFold(to, own) }) // as in sameMailbox
-	if !ok || i < 0 || !public(a.Host) || !public(d.Host) {
+	if !strings.Contains(own, "@") || i < 0 || !public(a.Host) || !public(d.Host) {
 		return
 	}
 	p, known := provider.ForHost(a.Host)
 	q, its := provider.ForAddress(own)
 	owns := known && its && p.Name == q.Name
-	if owns && d.Protocol == ProtocolSMTP || sameServer(a.Host, d.Host) || below(a.Host, domain) && below(d.Host, domain) {
+	if owns && d.Protocol == ProtocolSMTP || sameServer(a.Host, d.Host) {
 		a.key("username").fail("this is also the address that its mail would go to (%s, by forward[%s]): each message would come back at the next poll, without end; use another account or address", a.To[i], d.Name)
 	}
 }
@@ -269,10 +268,4 @@ func public(host string) bool {
 		return !ip.IsLoopback() && !ip.IsPrivate()
 	}
 	return strings.Contains(host, ".") && !strings.HasPrefix(host, unixPrefix)
-}
-
-// below reports whether a host is a domain or in it.
-func below(host, domain string) bool {
-	host, domain = "."+strings.ToLower(host), "."+strings.ToLower(domain)
-	return strings.HasSuffix(host, domain)
 }

@@ -459,5 +459,5 @@ func TestDefaultState(t *testing.T) {
 func TestOwnAddress(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/good/own-address.yaml", map[string]string{"PASSWORD": "hunter2"})
-	equal(t, "accounts", len(c.Accounts), 6)
+	equal(t, "accounts", len(c.Accounts), 7)
 }
