@@ -39,7 +39,7 @@ var words = sync.OnceValue(func() map[string]bool {
 	return all
 })
 
-// maxWord is the length of the longest names in the file.
+// maxWord is more than any name in the file has.
 const maxWord = 40
 
 // All returns the providers in the order of their names.
