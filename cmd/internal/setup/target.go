@@ -92,28 +92,27 @@ func (t Target) checkLeftovers() error {
 }
 
 // checkWritable returns why the files, or the ledger that the first poll makes, cannot be
-// written. Errors are of type *app.ConfigError.
+// written. The ledger of an existing configuration may be a service's. Errors are of type
+// *app.ConfigError.
 func (t Target) checkWritable() error {
 	guard := trust.Current()
-	ledger := config.DefaultState(config.Env{})
-	if t.Existing != nil {
-		if ledger = t.Existing.State; t.Existing.Shared != nil {
-			ledger = ""
-		}
-	}
 	err := guard.Writable(t.Folder)
-	if err == nil && t.Existing == nil { // the folder of the accounts may be there already
+	if t.Existing != nil {
+		if err != nil {
+			err = &app.ConfigError{Err: fmt.Errorf("the account cannot be added in %w", err)}
+		}
+		return err
+	}
+	if err == nil { // the folder of the accounts may be there already
 		err = guard.Writable(filepath.Dir(t.Config))
 	}
-	if err != nil && t.Existing == nil {
+	if err != nil {
 		if !service.InImage() {
 			err = fmt.Errorf("%w; or use a folder of your own: popferry init --config FOLDER/popferry.yaml", err)
 		}
 		return &app.ConfigError{Err: fmt.Errorf("the configuration cannot be written to %w", err)}
 	}
-	if err != nil {
-		return &app.ConfigError{Err: fmt.Errorf("the account cannot be added in %w", err)}
-	}
+	ledger := config.DefaultState(config.Env{})
 	if ledger == "" {
 		return nil
 	}

@@ -22,7 +22,7 @@ import (
 func (s *setup) write(ctx context.Context, a Answers) error {
 	for {
 		err := s.writeTo(ctx, a)
-		if err == nil || s.page != nil || !s.Interactive() || ctx.Err() != nil || errors.Is(err, ErrStopped) || errors.Is(err, terminal.ErrStopped) {
+		if err == nil || s.page != nil || !s.Interactive() || ctx.Err() != nil || errors.Is(err, terminal.ErrStopped) {
 			return err
 		}
 		s.Failed("%v", err)
