@@ -39,9 +39,6 @@ type hidden struct {
 func joinHiding(c *chaos, r *rng) {
 	h := &hider{chaos: c, says: r.one(2), atRETR: r.one(3), given: make(map[int][]string), told: make(map[int]bool)}
 	c.names = append(c.names, fmt.Sprintf("hides (says so: %v, deletes at RETR: %v)", h.says, h.atRETR))
-	if h.atRETR {
-		c.account.Policy.MaxSize = 0 // what is not listed with its size would be gone when it is seen to be too large
-	}
 	if h.hides.Store(!r.one(3)); !h.hides.Load() { // not yet
 		h.says, h.capa = true, r.one(2) // else nobody could know
 		c.asked = true

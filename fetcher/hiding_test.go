@@ -556,3 +556,31 @@ func TestHidingIsKnownAfterTheClockWasWrong(t *testing.T) {
 		t.Error("after the clock was wrong it is no longer known that the server hides what it gave")
 	}
 }
+
+// TestTooLargeMessageThatComesOnce: a server that deletes what it gives lists no sizes, so
+// that a message is seen to be too large only when nobody else has it.
+func TestTooLargeMessageThatComesOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{hides: &hiding{}, pop: func(s *pop3test.Session, verb, arg string) bool {
+		if verb == "LIST" && arg == "" {
+			s.Err("no")
+		}
+		return verb == "LIST" && arg == ""
+	}})
+	f.account.Policy.MaxSize = 2000
+	for _, names := range [][]string{numbered(4), {"m5", "m6", "m7", "m8"}, nil} {
+		f.add(names...)
+		f.poll()
+		f.now.Add(time.Hour)
+	}
+	if !f.row().Server.RetrHides.Get(f.now.Now()) {
+		t.Fatal("it is not known that the server hides what it gave")
+	}
+	large := append(octetsOf("large"), bytes.Repeat([]byte("long line\r\n"), 300)...)
+	f.addUnder("uid-large", large)
+	f.poll()
+	all := f.smtp.Messages()
+	if n := bytes.Count(all[len(all)-1].Data, []byte("long line")); n != 300 {
+		t.Errorf("the last message that arrived has %d of the 300 lines of the large one", n)
+	}
+}

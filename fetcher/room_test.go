@@ -2,11 +2,15 @@ package fetcher_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
+	"github.com/popferry/popferry/forwarder/smtptest"
 )
 
 // fullBeside is a destination that takes m1 and has no room for messages whose names
@@ -74,4 +78,41 @@ func TestNoRoomBesideAMessageThatPasses(t *testing.T) {
 			f.wantArrived("m1")
 		})
 	}
+}
+
+// TestNoRoomBesideAMessageThatEndsSessions: the smallest message is one that ended a
+// session before. What was not tried goes first, so that it does not wait for that one.
+func TestNoRoomBesideAMessageThatEndsSessions(t *testing.T) {
+	t.Parallel()
+	large := false
+	f := newFixture(t, faults{
+		pool: oneInFlight, pipelining: pop3test.PipeliningHidden,
+		pop: func(s *pop3test.Session, verb, arg string) bool {
+			if m := s.Message(arg); verb != "RETR" || m == nil || m.UID != "uid-broken" {
+				return false
+			}
+			s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+			return true
+		},
+		smtp: smtptest.Options{Fault: func(e smtptest.Event) smtptest.Fault {
+			switch {
+			case e.Stage == forwarder.StageMail:
+				large = strings.HasPrefix(e.Address, "sender-large")
+			case e.Stage == forwarder.StageRcpt && large:
+				return reply(452, 4, 2, 2)
+			}
+			return smtptest.Fault{}
+		}},
+	})
+	f.account.Destination.Original = true
+	f.account.Policy.MinInterval = time.Minute // one session a poll
+	f.addUnder("uid-broken", []byte("Subject: x\r\n\r\n"))
+	f.poll()
+	for _, name := range []string{"large1", "large2"} {
+		f.addUnder("uid-"+name, slices.Concat(octetsOf(name), make([]byte, 2000)))
+	}
+	f.add("m1")
+	f.now.Add(time.Hour)
+	f.poll()
+	f.wantArrived("m1")
 }

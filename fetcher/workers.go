@@ -196,8 +196,8 @@ func (s *session) handOn(ctx, popCtx context.Context, w *workers, m *fetched) {
 }
 
 // next is the index of the message to be fetched next: the first, as a rule. Once
-// one has found no room, here or at the destination, it is the smallest. At the
-// destination that shows whether the mailbox is full, when all others have ended,
+// one has found no room, here or at the destination, it is the smallest, those that were
+// not tried before first: others may end the session. At the destination that shows whether the mailbox is full, when all others have ended,
 // which wait awaits. It is -1 if that is known, or none is smaller than one that found
 // no room.
 func (p *poll) next(wait func(), left []identify.Candidate) int {
@@ -211,16 +211,24 @@ func (p *poll) next(wait func(), left []identify.Candidate) int {
 	if !full {
 		return 0
 	}
-	smallest := 0
-	for i, c := range left { // a size that is not listed, -1, may be small
-		if c.Size < left[smallest].Size {
+	smallest := -1
+	for i, c := range left {
+		if c.Size >= most { // one that is not listed, -1, may be small
+			continue
+		}
+		if smallest < 0 || before(c, left[smallest]) {
 			smallest = i
 		}
 	}
-	if left[smallest].Size >= most {
-		return -1
-	}
 	return smallest
+}
+
+// before reports whether a message is tried before another one where room is short.
+func before(c, other identify.Candidate) bool {
+	if c.Tried() != other.Tried() {
+		return other.Tried()
+	}
+	return c.Size < other.Size
 }
 
 // maxNoSpool is how many messages of a poll may find no room in the spool before

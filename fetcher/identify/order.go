@@ -48,12 +48,15 @@ func (o Order) Sort(due []Candidate) {
 	if o == Listed {
 		return
 	}
-	untried := slices.IndexFunc(due, func(c Candidate) bool { return c.breaks() || c.Known.Attempts > 0 })
+	untried := slices.IndexFunc(due, Candidate.Tried)
 	if untried < 0 {
 		untried = len(due)
 	}
 	weave(due[:untried])
 }
+
+// Tried reports whether a message failed before, or a session may end at it.
+func (c Candidate) Tried() bool { return c.breaks() || c.Known.Attempts > 0 }
 
 // LikelyKnownLast puts messages behind the other ones without a row that may turn out to
 // be known once they are fetched: where the server shows no headers, and gives each
@@ -85,7 +88,7 @@ func LikelyKnownLast(v *View, due []Candidate, seen map[int]string, draw uint64)
 			all--
 		}
 	}
-	end := slices.IndexFunc(due, func(c Candidate) bool { return c.breaks() || c.Known.Attempts > 0 })
+	end := slices.IndexFunc(due, Candidate.Tried)
 	if end < 0 {
 		end = len(due)
 	}
@@ -144,7 +147,7 @@ func Choose(due []Candidate, room int) []Candidate {
 		return due
 	}
 	room = max(0, room)
-	tried := slices.IndexFunc(due, func(c Candidate) bool { return c.Known.Attempts > 0 || c.breaks() })
+	tried := slices.IndexFunc(due, Candidate.Tried)
 	if tried < 0 || tried < room || room < 2 {
 		return due[:room:room]
 	}

@@ -257,12 +257,19 @@ func (s *Session) confirm(ctx context.Context, e pop3.Entry) error {
 // sizeTolerance is the factor by which listed sizes may be wrong.
 const sizeTolerance = 4
 
+// mostOnce is how many octets are read of a message that its server gives only once,
+// where it had not said that the message is larger than the user wants.
+const mostOnce = 1 << 30
+
 // maxBody is how many octets of a message of that size are read before it counts
 // as one without an end.
 func (s *Session) maxBody(size int64) int64 {
 	most := s.conf.MaxSize
-	if most <= 0 {
+	switch {
+	case most <= 0:
 		most = 1 << 40
+	case s.Hides():
+		most = max(most, mostOnce)
 	}
 	return max(most, sizeTolerance*size)
 }
@@ -274,7 +281,7 @@ func (s *Session) maxDiscard(size int64) int64 {
 		const least = 64 << 20 // where no size is listed, or a wrong one
 		return max(least, sizeTolerance*size)
 	}
-	return s.maxBody(size)
+	return max(s.conf.MaxSize, sizeTolerance*size)
 }
 
 // bounded is a body of at most so many octets.
