@@ -339,7 +339,7 @@ func (s *session) postpone(ctx context.Context, list []identify.Match, why error
 		return nil
 	}
 	for _, m := range list {
-		if m.Number != e.Number {
+		if m.Number != e.Number || m.Known.ID == 0 {
 			continue
 		}
 		s.leftOut.uids[m.UID] = true

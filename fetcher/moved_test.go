@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -411,4 +412,31 @@ func TestHistoryOfAnotherMailbox(t *testing.T) {
 	if r := f.poll(); r.Err != nil || r.Forwarded != 1 {
 		t.Errorf("after it was given back: %d forwarded, %v; want the new one", r.Forwarded, r.Err)
 	}
+}
+
+// TestHeaderOfAReusedUIDAtWhichTheSessionEnds: the server gave the UIDs of messages that
+// it has deleted to others. One ends each session in which its header is asked for, and
+// does not keep the other one from being forwarded.
+func TestHeaderOfAReusedUIDAtWhichTheSessionEnds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		number, _, _ := strings.Cut(arg, " ")
+		if m := s.Message(number); verb != "TOP" && verb != "RETR" || m == nil || !bytes.Equal(m.Octets, octetsOf("broken")) {
+			return false
+		}
+		s.Write("+OK\r\n.\r\nx\r\n.\r\n")
+		return true
+	}})
+	f.account.Policy.Keep = false
+	f.account.Policy.MinInterval = time.Minute // one session a poll
+	f.addUnder("uid-1", octetsOf("m1"))
+	f.addUnder("uid-2", octetsOf("m2"))
+	f.poll()
+	f.addUnder("uid-1", octetsOf("broken"))
+	f.addUnder("uid-2", octetsOf("another one"))
+	for range 4 {
+		f.now.Add(time.Hour)
+		f.poll()
+	}
+	f.wantArrived("m1", "m2", "another one")
 }

@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -143,8 +144,19 @@ func (p *poll) readKnown(ctx context.Context) func() (*ledger.Rows, error) {
 func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, error) {
 	ambiguous, waiting := p.Ambiguous, p.Waiting
 	p.Ambiguous, p.Due, p.Skip = nil, nil, nil // the rest is under way already
+	ambiguous = slices.DeleteFunc(slices.Clone(ambiguous), func(a identify.Ambiguity) bool {
+		later := ledger.Waiting(s.Now(), a.Decided().NextAttempt) // a session ended at its header
+		if later {
+			p.Waiting += len(a.Entries)
+		}
+		return later
+	})
 	var entries []pop3.Entry
+	var list []identify.Match
 	for _, a := range ambiguous {
+		for _, e := range a.Entries {
+			list = append(list, identify.Match{Entry: e, Known: a.Decided()})
+		}
 		entries = append(entries, a.Entries...)
 	}
 	prints := make([]identify.Print, len(entries))
@@ -153,7 +165,7 @@ func (s *session) resolve(ctx context.Context, p identify.Plan) (identify.Plan, 
 		return true, nil
 	})
 	if err != nil {
-		return p, err
+		return p, errors.Join(s.postpone(ctx, list, err), err)
 	}
 	for _, a := range ambiguous {
 		p.ResolveByFingerprint(s.view, a, prints[:len(a.Entries)])

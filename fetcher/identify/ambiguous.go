@@ -13,6 +13,16 @@ type Ambiguity struct {
 	Rows    []ledger.Known
 }
 
+// Decided is the row of a message under the UID about which there is nothing more to
+// decide; zero if there is none.
+func (a Ambiguity) Decided() ledger.Known {
+	i := slices.IndexFunc(a.Rows, func(k ledger.Known) bool { return !k.State.Due() })
+	if i < 0 {
+		return ledger.Known{}
+	}
+	return a.Rows[i]
+}
+
 // bySize matches the messages that have a size of their own. The rest, if any, is
 // ambiguous.
 func (p *Plan) bySize(v *View, entries []pop3.Entry, rows []ledger.Known) {
