@@ -226,6 +226,7 @@ func TestEndlessMessageIsHeld(t *testing.T) {
 		}
 		return big(s, verb, arg)
 	}})
+	f.keepsMail()
 	f.account.Policy.MaxSize = 1000
 	f.add("big", "m2")
 	f.pollEvery12Hours(8, true)

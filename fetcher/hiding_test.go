@@ -540,14 +540,7 @@ func TestTooLargeMessagesUnderFreshUIDsDoNotStopTheAccount(t *testing.T) {
 func TestHidingIsKnownAfterTheClockWasWrong(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, faults{hides: &hiding{}})
-	for _, names := range [][]string{numbered(4), {"m5", "m6", "m7", "m8"}, nil} {
-		f.add(names...)
-		f.poll()
-		f.now.Add(time.Hour)
-	}
-	if !f.row().Server.RetrHides.Get(f.now.Now()) {
-		t.Fatal("it is not known that the server hides what it gave")
-	}
+	f.learnsHiding()
 	const off = 56 * 365 * 24 * time.Hour
 	f.now.Add(off)
 	f.poll()
@@ -557,30 +550,63 @@ func TestHidingIsKnownAfterTheClockWasWrong(t *testing.T) {
 	}
 }
 
-// TestTooLargeMessageThatComesOnce: a server that deletes what it gives lists no sizes, so
-// that a message is seen to be too large only when nobody else has it.
+// A server that deletes what it gives, and does not say how large it is, shows that a
+// message is too large only when nobody else has it: also in the first poll, when nothing
+// is known of the server.
 func TestTooLargeMessageThatComesOnce(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, faults{hides: &hiding{}, pop: func(s *pop3test.Session, verb, arg string) bool {
-		if verb == "LIST" && arg == "" {
-			s.Err("no")
+	large := append(octetsOf("large"), bytes.Repeat([]byte("long line\r\n"), 300)...)
+	for name, listed := range map[string]int{"no size": -1, "a fifth of its size": len(large) / 5} {
+		for _, known := range []bool{false, true} {
+			t.Run(fmt.Sprintf("lists %s, known to hide: %v", name, known), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, faults{hides: &hiding{}, pop: func(s *pop3test.Session, verb, arg string) bool {
+					switch {
+					case verb != "LIST" || arg != "":
+						return false
+					case listed < 0:
+						s.Err("no")
+					default:
+						listsAs(s, listed)
+					}
+					return true
+				}})
+				f.account.Policy.MaxSize = 2000
+				if known {
+					f.learnsHiding()
+				}
+				f.addUnder("uid-large", large)
+				f.poll()
+				all := f.smtp.Messages()
+				if len(all) == 0 {
+					t.Fatal("nothing arrived")
+				}
+				if n := bytes.Count(all[len(all)-1].Data, []byte("long line")); n != 300 {
+					t.Errorf("the last message that arrived has %d of the 300 lines of the large one", n)
+				}
+			})
 		}
-		return verb == "LIST" && arg == ""
-	}})
-	f.account.Policy.MaxSize = 2000
+	}
+}
+
+// listsAs lists each message with this size.
+func listsAs(s *pop3test.Session, size int) {
+	var lines []string
+	for n := 1; s.Message(fmt.Sprint(n)) != nil; n++ {
+		lines = append(lines, fmt.Sprint(n, " ", size))
+	}
+	s.Lines("", lines...)
+}
+
+// learnsHiding has popferry see that the server hides what it gave.
+func (f *fixture) learnsHiding() {
+	f.t.Helper()
 	for _, names := range [][]string{numbered(4), {"m5", "m6", "m7", "m8"}, nil} {
 		f.add(names...)
 		f.poll()
 		f.now.Add(time.Hour)
 	}
 	if !f.row().Server.RetrHides.Get(f.now.Now()) {
-		t.Fatal("it is not known that the server hides what it gave")
-	}
-	large := append(octetsOf("large"), bytes.Repeat([]byte("long line\r\n"), 300)...)
-	f.addUnder("uid-large", large)
-	f.poll()
-	all := f.smtp.Messages()
-	if n := bytes.Count(all[len(all)-1].Data, []byte("long line")); n != 300 {
-		t.Errorf("the last message that arrived has %d of the 300 lines of the large one", n)
+		f.t.Fatal("it is not known that the server hides what it gave")
 	}
 }

@@ -257,9 +257,14 @@ func (s *Session) confirm(ctx context.Context, e pop3.Entry) error {
 // sizeTolerance is the factor by which listed sizes may be wrong.
 const sizeTolerance = 4
 
-// mostOnce is how many octets are read of a message that its server gives only once,
-// where it had not said that the message is larger than the user wants.
-const mostOnce = 1 << 30
+// Where a server had not said that a message is larger than the user wants, the limit of
+// the user is only raised: what is not read to its end may be gone.
+const (
+	// mostOnce is how many octets are read of a message that its server gives only once.
+	mostOnce = 1 << 30
+	// mostUnknown is the same for a server that is not known to keep what it gave out.
+	mostUnknown = 64 << 20
+)
 
 // maxBody is how many octets of a message of that size are read before it counts
 // as one without an end.
@@ -270,6 +275,8 @@ func (s *Session) maxBody(size int64) int64 {
 		most = 1 << 40
 	case s.Hides():
 		most = max(most, mostOnce)
+	case !s.conf.Facts.RetrKeeps.Sure(s.conf.Now):
+		most = max(most, mostUnknown)
 	}
 	return max(most, sizeTolerance*size)
 }

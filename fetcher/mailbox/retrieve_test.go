@@ -74,6 +74,7 @@ func TestRetrieveProvesThatAMessageIsWhole(t *testing.T) {
 				return true
 			})
 			f.conf.MaxSize = 1000
+			f.conf.Facts.RetrKeeps.Prove(true, noon) // else no message has to keep to the limit
 			f.add("m1")
 			s := f.open()
 			if test.err == nil {
