@@ -15,6 +15,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
+	"github.com/popferry/popferry/forwarder"
 )
 
 // edit claims the account for another mailbox, as a changed configuration does.
@@ -439,4 +440,22 @@ func TestHeaderOfAReusedUIDAtWhichTheSessionEnds(t *testing.T) {
 		f.poll()
 	}
 	f.wantArrived("m1", "m2", "another one")
+}
+
+// TestUIDOfAGoneMessageThatWaited: the message that has the UID of one that left before its
+// next try was due is forwarded at once.
+func TestUIDOfAGoneMessageThatWaited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, faults{smtp: smtpFault(forwarder.StageDot, reply(451), onMessage(1))})
+	f.keepsMail()
+	f.add("m1", "m2")
+	f.poll()
+	f.now.Add(10 * time.Second)
+	f.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[1:] })
+	f.poll()
+	f.wantState("uid-m1", "gone")
+	f.addUnder("uid-m1", octetsOf("m3"))
+	f.now.Add(10 * time.Second)
+	f.poll()
+	f.wantArrived("m2", "m3")
 }

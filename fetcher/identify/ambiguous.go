@@ -14,9 +14,10 @@ type Ambiguity struct {
 }
 
 // Decided is the row of a message under the UID about which there is nothing more to
-// decide; zero if there is none.
+// decide; zero if there is none. A message that is gone is none: the time of its next try
+// says nothing about what is listed.
 func (a Ambiguity) Decided() ledger.Known {
-	i := slices.IndexFunc(a.Rows, func(k ledger.Known) bool { return !k.State.Due() })
+	i := slices.IndexFunc(a.Rows, func(k ledger.Known) bool { return !k.State.Due() && k.State != ledger.Gone })
 	if i < 0 {
 		return ledger.Known{}
 	}
