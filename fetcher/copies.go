@@ -41,42 +41,6 @@ func (s *session) retain(ctx context.Context, m *fetched) error {
 	return nil
 }
 
-// mayHide reports whether it is not known yet that the server gives a message a second
-// time. That one was listed again is a sign, but a session that does not end by QUIT
-// looks the same: two polls have to see it, each of messages of another session.
-func (s *session) mayHide() bool {
-	keeps := s.row.Server.RetrKeeps
-	return keeps.Count < 2 || !keeps.Get(s.Now())
-}
-
-// learnHiding notes whether the server hides what was retrieved. If a first sighting
-// was that of an owner who deletes mail, it does no harm: copies are kept until what two
-// sessions gave out was seen in two polls.
-func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
-	facts, now := &s.row.Server, s.Now()
-	hid := s.box.Hides()
-	if identify.LeftUnasked(vanished) {
-		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
-	}
-	switch identify.WhatBecame(v, vanished, facts.Given, s.lastLogin) {
-	case identify.Kept:
-		facts.Given = ledger.Given{} // one session shows it once
-		if facts.RetrKeeps.See(true, now); facts.RetrKeeps.Count > 1 {
-			facts.RetrHides.End()
-		}
-	case identify.Hidden:
-		facts.RetrKeeps.End()
-		facts.RetrHides.See(true, now)
-		if !hid {
-			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
-		}
-	case identify.NotKnown:
-		if facts.RetrHides.Get(now) { // nothing speaks against it; else the clock may come back to when it was seen
-			facts.RetrHides.See(true, now)
-		}
-	}
-}
-
 // keepUndelivered keeps a copy of a message that could not be delivered: its server may
 // hide it at QUIT. If that fails the session ends without.
 func (s *session) keepUndelivered(d *delivery) {
@@ -325,32 +289,65 @@ func (s *session) fetchCopy(ctx context.Context, c identify.Candidate, rec *ledg
 	return nil, s.notFetched(ctx, rec, unread)
 }
 
-// unlessWhole returns a copy that may not be whole, unless its message has come
-// whole under another UID.
+// unlessWhole returns a copy that may not be whole, unless its message has come whole
+// under another UID, or is one that the user decides about: its row keeps the copy then,
+// for nobody else may have it.
 func (s *session) unlessWhole(ctx context.Context, m *fetched) (*fetched, error) {
-	known, err := s.lease.Known(ctx)
-	if err != nil {
+	rec, err := s.recognized(ctx, m)
+	switch {
+	case err != nil:
 		m.Release()
-		return nil, s.tally.abort(err)
-	}
-	whole := false
-	for _, k := range known.All() {
-		if whole || k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone {
-			continue
-		}
-		same, err := s.sameMessage(ctx, m, k, s.printOf(m.Header))
-		if err != nil {
-			m.Release()
-			return nil, err
-		}
-		whole = same != nil
-	}
-	if !whole || !m.Header.Identifiable() {
+		return nil, err
+	case rec == nil:
 		return m, nil
+	case s.safe(rec.Known):
+		s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
+	default:
+		s.log.Info("a copy that may not be whole is not sent: its message was left alone", "uid", shown(m.row.UID), "copy", m.row.CopyFile, "outcome", rec.State.String())
+		if err = s.writeCopy(rec, m.Body); err == nil {
+			err = s.putCopy(ctx, rec)
+		}
 	}
 	m.Release()
-	s.log.Info("a copy that may not be whole is not sent: its message has come whole", "uid", shown(m.row.UID), "copy", m.row.CopyFile)
+	if err != nil {
+		return nil, err
+	}
 	return nil, errors.Join(s.markGone(ctx, m), s.dropSuperseded(ctx, m))
+}
+
+// recognized is the row of another UID that is known to be of the message of a copy: one
+// that is safe without the copy, else one that the user decides about. It is nil if there
+// is none.
+func (s *session) recognized(ctx context.Context, m *fetched) (found *ledger.Record, err error) {
+	known, err := s.lease.Known(ctx)
+	if err != nil {
+		return nil, s.tally.abort(err)
+	}
+	if !m.Header.Identifiable() {
+		return nil, nil
+	}
+	for _, k := range known.All() {
+		if k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone || !s.safe(k) && (k.State.Due() || found != nil) {
+			continue
+		}
+		rec, err := s.sameMessage(ctx, m, k, s.printOf(m.Header))
+		switch {
+		case err != nil:
+			return nil, err
+		case rec != nil && s.safe(k):
+			return rec, nil
+		case rec != nil:
+			found = rec
+		}
+	}
+	return found, nil
+}
+
+// safe reports whether nothing more has to be kept of a row's message: it was forwarded,
+// there is a whole copy, or its server has it.
+func (p *poll) safe(k ledger.Known) bool {
+	return k.State == ledger.Forwarded || k.CopyFile != "" && !identify.MayBePart(k) ||
+		k.MissingSince.IsZero() && !p.Source.RetrHides(&p.row.Server, p.Now())
 }
 
 // judgeParts decides about messages of which there is a copy that may not be whole.

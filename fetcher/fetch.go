@@ -220,3 +220,39 @@ func (s *session) notFetched(ctx context.Context, rec *ledger.Record, why error)
 	s.log.Warn("message could not be fetched", "uid", shown(rec.UID), "outcome", rec.State.String(), "attempts", rec.Attempts, "error", why)
 	return nil
 }
+
+// mayHide reports whether it is not known yet that the server gives a message a second
+// time. That one was listed again is a sign, but a session that does not end by QUIT
+// looks the same: two polls have to see it, each of messages of another session.
+func (s *session) mayHide() bool {
+	keeps := s.row.Server.RetrKeeps
+	return keeps.Count < 2 || !keeps.Get(s.Now())
+}
+
+// learnHiding notes whether the server hides what was retrieved. If a first sighting
+// was that of an owner who deletes mail, it does no harm: copies are kept until what two
+// sessions gave out was seen in two polls.
+func (s *session) learnHiding(v identify.View, vanished []*ledger.Known) {
+	facts, now := &s.row.Server, s.Now()
+	hid := s.box.Hides()
+	if identify.LeftUnasked(vanished) {
+		facts.RetrKeeps.End() // or their owner has deleted them: then it shows again
+	}
+	switch identify.WhatBecame(v, vanished, facts.Given, s.lastLogin) {
+	case identify.Kept:
+		facts.Given = ledger.Given{} // one session shows it once
+		if facts.RetrKeeps.See(true, now); facts.RetrKeeps.Count > 1 {
+			facts.RetrHides.End()
+		}
+	case identify.Hidden:
+		facts.RetrKeeps.End()
+		facts.RetrHides.See(true, now)
+		if !hid {
+			s.log.Warn("the server seems to hide what was retrieved; from now on a copy is kept until it is forwarded")
+		}
+	case identify.NotKnown:
+		if facts.RetrHides.Get(now) { // nothing speaks against it; else the clock may come back to when it was seen
+			facts.RetrHides.See(true, now)
+		}
+	}
+}

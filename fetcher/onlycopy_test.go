@@ -93,3 +93,27 @@ func TestNumbersAsUIDsOfServerThatGivesAllOnceAndShort(t *testing.T) {
 		})
 	}
 }
+
+// With first_run: new, a message that was there before is to be left alone. Its owner moves
+// it out of the mailbox and back in, so that it is fetched under another UID, from a server
+// that deletes what it gives, and gives less than it lists. Nobody else has it then. (It
+// says EXPIRE 0 only after the first session, so that its headers are known.)
+func TestSkippedMessageOfServerThatGivesAllOnceAndShort(t *testing.T) {
+	t.Parallel()
+	once, f := onceShort(false)
+	x := newFixture(t, faults{pipelining: pop3test.PipeliningHidden, pop: func(s *pop3test.Session, verb, arg string) bool {
+		return s.Number > 1 && saysExpire(s, verb, arg) || once(s, verb, arg)
+	}})
+	f.Store(x)
+	x.account.Policy.OnlyNew = true
+	x.add("m1", "m2")
+	x.pollEvery12Hours(1, false)
+	x.pop.Change("leo", func(ms []pop3test.Message) []pop3test.Message { return ms[1:] })
+	x.pollEvery12Hours(1, false)
+	x.addUnder("moved-m1", octetsOf("m1"))
+	x.pollEvery12Hours(3, false)
+	x.wantArrived()
+	x.wantCopies(1) // of m1
+	x.wantRowForEachCopy()
+	x.wantState("uid-m1", "skipped")
+}
