@@ -22,6 +22,9 @@ const (
 	// transactions are kept on the wire as it answers while one waits; more would be
 	// little faster, and each of them is in doubt if the connection is cut.
 	answerTime = 1500 * time.Microsecond
+	// leastOnWire is how many that are at a server that answers at once: while it takes one,
+	// another is sent.
+	leastOnWire = 2
 	// cooldown is how many messages have to be accepted after a refusal before
 	// the window grows again.
 	cooldown = 8
@@ -58,7 +61,7 @@ func (w *window) OnWire() int {
 	if best == 0 {
 		return w.width
 	}
-	return min(w.width, max(1, int(best/answerTime)))
+	return min(w.width, max(leastOnWire, int(best/answerTime)))
 }
 
 // onAccepted widens the window after an answer that came now, while others were waiting
