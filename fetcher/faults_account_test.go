@@ -10,6 +10,7 @@ import (
 	"github.com/popferry/popferry/fetcher"
 	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
+	"github.com/popferry/popferry/fetcher/multidrop"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/fetcher/spool"
 )
@@ -98,4 +99,20 @@ func (f shakyFilter) Look(_ context.Context, message io.Reader) (v fetcher.Verdi
 	}
 	_, err = io.Copy(io.Discard, message)
 	return v, err
+}
+
+// joinMultidrop has an account with the mail of a domain, whose recipients the header says
+// at times, by one field or another. Whoever it names, the same get it, so that nothing
+// else changes.
+func joinMultidrop(c *chaos, r *rng) {
+	c.names, c.mail.delivered = append(c.names, "multidrop"), true
+	sort := func() {
+		to := c.account.Destination.Recipients
+		c.account.Multidrop = oneOf(r, nil, &multidrop.Sorter{
+			Header: oneOf(r, "Delivered-To", "X-Original-To", "X-Box"), Position: r.n(3), Prefix: oneOf(r, "", "box-"),
+			Domains: []string{"example.org"}, Map: map[string][]string{"*": to}, Otherwise: to,
+		})
+	}
+	c.begins = append(c.begins, sort) // the recipients are drawn by then
+	c.events = append(c.events, sort)
 }

@@ -89,6 +89,6 @@ func marked(f intend) intend {
 // that it had.
 func (c *chaos) keepsTraces() bool {
 	return !slices.ContainsFunc(c.names, func(name string) bool {
-		return !slices.Contains([]string{"clock", "ignores DELE", "inbox that can be asked", "backups", "leave_on_server edited", "first_run new", "first_run: 1h", "limits", "filter", "spool"}, name)
+		return !slices.Contains([]string{"clock", "ignores DELE", "inbox that can be asked", "backups", "leave_on_server edited", "first_run new", "first_run: 1h", "limits", "filter", "spool", "multidrop"}, name)
 	})
 }

@@ -17,6 +17,8 @@ type messages struct {
 	whole bool // none is sent in part as if that were all
 	dots  bool // some are sent so that they look as if they ended at once
 
+	delivered bool // the header says to whom, in some of them
+
 	mu       sync.Mutex
 	byUID    map[string][]*expected
 	byOctets map[string]*expected
@@ -129,6 +131,9 @@ func (m *messages) write(n int, plain bool) (octets, want string) {
 	}
 	if r.one(4) {
 		lines = append(lines, oneOf(r, "X-Junk", "Return-Path: <further@down.example>", "message-id :", "X-Eight: \xfc\xff", "X-Long: "+strings.Repeat("x", 1200)))
+	}
+	if m.delivered && !r.one(4) {
+		lines = append([]string{fmt.Sprintf("%s: box-%d@example.%s", oneOf(r, "Delivered-To", "X-Original-To", "X-Box"), r.n(3), oneOf(r, "org", "net"))}, lines...)
 	}
 	lines = append(lines, "")
 	for range r.n(oneOf(r, 2, 10, 300)) {

@@ -89,6 +89,7 @@ func (c *chaos) drawYears(r *rng) {
 		{"limits", 4, joinLimits},
 		{"filter", 6, joinFilter},
 		{"spool", 6, joinSpool},
+		{"multidrop", 5, joinMultidrop},
 	} {
 		if r.one(k.in) {
 			k.join(c, newRNG(uint64(r.n(1e9)), 0)) // numbers of its own: the others stay as they are
