@@ -306,6 +306,10 @@ func (s *session) adopt(ctx context.Context, v *identify.View, moved []identify.
 
 // takeOver gives a row the UID under which its message is listed now.
 func (s *session) takeOver(rec *ledger.Record, e pop3.Entry) {
+	listed := func(o pop3.Entry) bool { return o.UID == rec.UID }
+	if rec.UID != e.UID && s.leftOut.uids[rec.UID] && slices.ContainsFunc(s.box.Listing.Entries, listed) {
+		s.res.Waiting++ // it was left out because of this row, and has none now
+	}
 	s.retire(rec)
 	rec.UID, rec.Generation = e.UID, s.generation(e.UID)
 	if e.Size >= 0 {
