@@ -73,6 +73,9 @@ const (
 // dealt with already: refused by its server, broken off, known after all. Its
 // error ends the session.
 func (s *session) fetch(ctx context.Context, c identify.Candidate) (*fetched, error) {
+	if c.Number > 0 && c.Known.ID != 0 && s.matched[c.Known.ID] {
+		c.Known = new(ledger.Known) // another message of this session turned out to have that row, and perhaps its only copy
+	}
 	var rec *ledger.Record // nil: the message is new
 	if c.Known.ID != 0 {
 		var err error
