@@ -327,7 +327,8 @@ func (s *session) recognized(ctx context.Context, m *fetched) (found *ledger.Rec
 		return nil, nil
 	}
 	for _, k := range known.All() {
-		if k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone || !s.safe(k) && (k.State.Due() || found != nil) {
+		forUser := !k.State.Due() && k.CopyFile == "" && found == nil
+		if k.ID == m.row.ID || k.Fingerprint == "" || k.State == ledger.Gone || !s.safe(k) && !forUser {
 			continue
 		}
 		rec, err := s.sameMessage(ctx, m, k, s.printOf(m.Header))

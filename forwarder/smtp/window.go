@@ -22,8 +22,8 @@ const (
 	// transactions are kept on the wire as it answers while one waits; more would be
 	// little faster, and each of them is in doubt if the connection is cut.
 	answerTime = 1500 * time.Microsecond
-	// leastOnWire is how many that are at a server that answers at once: while it takes one,
-	// another is sent.
+	// leastOnWire is how many are kept there however quick the answers are: while the server
+	// takes one, another is sent.
 	leastOnWire = 2
 	// cooldown is how many messages have to be accepted after a refusal before
 	// the window grows again.
