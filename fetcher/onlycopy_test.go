@@ -1,9 +1,16 @@
 package fetcher_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"os"
+	"slices"
+	"sync"
 	"testing"
 
+	"github.com/popferry/popferry/fetcher"
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/ledger"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 	"github.com/popferry/popferry/forwarder"
@@ -116,4 +123,68 @@ func TestSkippedMessageOfServerThatGivesAllOnceAndShort(t *testing.T) {
 	x.wantCopies(1) // of m1
 	x.wantRowForEachCopy()
 	x.wantState("uid-m1", "skipped")
+}
+
+// UIDs are numbers, and the row of a message of which there is a part is planned for the
+// one that has its number now. That one is fetched when the former has come whole, under
+// another number, and was held: its row has the only copy of it.
+func TestRowThatWasPlannedForAnotherMessage(t *testing.T) {
+	t.Parallel()
+	lease := &untilHeld{held: make(chan struct{})}
+	sessions, asked := 0, 0
+	f := newFixture(t, faults{
+		pipelining: pop3test.PipeliningHidden, smtp: smtpFault(forwarder.StageDot, reply(554, 5, 6, 0), onMessage(1)),
+		pop: func(s *pop3test.Session, verb, arg string) bool {
+			m := s.Message(arg)
+			if s.Number > sessions {
+				sessions, asked = s.Number, 0
+			}
+			switch {
+			case verb == "TOP": // the messages have to be fetched to be known
+				s.Close()
+				return true
+			case verb == "RETR" && m != nil && m.UID == "uid-m2":
+				<-lease.held
+			case verb == "RETR":
+				if asked++; asked == 2 && sessions == 1 {
+					s.Err("no such message")
+					return true
+				}
+			}
+			return numbersAsUIDs(s, verb, arg) || listsLonger(s, verb, arg) || saysExpire(s, verb, arg)
+		},
+	})
+	f.lease = func(l fetcher.Lease) fetcher.Lease { lease.Lease = l; return lease }
+	f.account.Policy.Order = identify.NewestFirst
+	f.add("m1")
+	f.poll()
+	f.wantCopies(1)
+	f.add("m2")
+	f.change(func(ms []pop3test.Message) []pop3test.Message { slices.Reverse(ms); return ms })
+	f.pollEvery12Hours(3, false)
+	f.wantArrived("m2")
+	f.wantCopies(1)
+	f.wantRowForEachCopy()
+	for _, path := range f.copies() {
+		octets, err := os.ReadFile(path)
+		must(t, err)
+		if !bytes.Contains(octets, []byte("body of m1")) {
+			t.Errorf("the copy is %q, want m1, which is held", octets)
+		}
+	}
+}
+
+// untilHeld is a lease that tells when a message was held.
+type untilHeld struct {
+	fetcher.Lease
+	held chan struct{}
+	once sync.Once
+}
+
+func (l *untilHeld) Put(ctx context.Context, recs ...*ledger.Record) error {
+	err := l.Lease.Put(ctx, recs...)
+	if slices.ContainsFunc(recs, func(r *ledger.Record) bool { return r.State == ledger.Held }) {
+		l.once.Do(func() { close(l.held) })
+	}
+	return err
 }
