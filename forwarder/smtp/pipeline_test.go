@@ -288,6 +288,13 @@ var pipelines = []struct {
 		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok"},
 	},
 	{
+		name: "421 at MAIL for one that was sent whole, from a server that stays: what follows is not about the message",
+		scripts: []string{proved + chunk + "S: 421 too many messages in this connection\n S: 503 sender not yet given\n" +
+			"S: 503 Valid RCPT command must precede BDAT\n C!", opened + ok + bye},
+		batches: []int{1, 1},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 2),
+	},
+	{
 		name:    "cut: all that went out is in doubt",
 		scripts: []string{proved + chunk + behind + fine + "S!"},
 		batches: []int{1, 2},

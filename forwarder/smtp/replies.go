@@ -210,9 +210,15 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 
 // onFinalRefusal settles the recipients of scope that were still to get the
 // message. If the server does not know BDAT after all, it goes by DATA on another
-// session, if it may.
+// session, if it may. So it does as it is if the server has refused MAIL because of
+// the transactions before, and then did not hang up: Exim says 503 to what was sent
+// behind it.
 func (t *transaction) onFinalRefusal(scope []forwarder.Outcome, r reply, stage forwarder.Stage) {
 	t.slot.needsRset = true
+	if t.closed421AtMail() {
+		t.notStarted, t.suspicion = true, suspicion{refusal: *t.closed421}
+		return
+	}
 	if t.slot.chunked && !t.s.tookBDAT && open(scope) && t.closed421 == nil && r.outcome(forwarder.Refused, forwarder.StageData).OutOfSync() {
 		t.notStarted, t.suspicion = true, suspicion{noBDAT, r.outcome(forwarder.Refused, stage)}
 		t.s.quirk.Suspect(noBDAT)
