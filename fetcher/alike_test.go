@@ -38,11 +38,13 @@ func TestMessagesThatOnlyTheirBodiesTellApart(t *testing.T) {
 		uid      string // of all of them; "": each has its own
 		together bool   // the second has come before the first was polled
 		beside   bool   // another message is there all the time
+		atOnce   bool   // no poll comes between the removal of one and the arrival of the next
 	}{
 		"deleted":                           {},
 		"deleted, and the UID is reused":    {uid: "1"},
 		"deleted, without UIDL":             {pop: noUIDL},
 		"removed by their owner":            {keep: true},
+		"removed as the next one comes":     {keep: true, atOnce: true},
 		"removed, without UIDL":             {keep: true, pop: noUIDL, beside: true}, // an empty listing is not believed
 		"new UIDs in each session, in pair": {keep: true, pop: freshUIDs, together: true},
 	} {
@@ -67,6 +69,8 @@ func TestMessagesThatOnlyTheirBodiesTellApart(t *testing.T) {
 				f.pollEvery12Hours(2, false)
 				if !test.together {
 					f.without(uid)
+				}
+				if !test.together && !test.atOnce {
 					f.pollEvery12Hours(1, false)
 				}
 			}

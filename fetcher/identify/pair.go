@@ -17,10 +17,11 @@ func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, emptied bo
 // lastListed reports whether a row's message may not have been in the last listing. Of
 // one that never came whole that does not matter: it is fetched in any case.
 func lastListed(emptied bool) (unsure func(*ledger.Known) bool) {
-	return func(k *ledger.Known) bool {
-		return (emptied || !listedLastTime(k)) && k.Cause.Code != ledger.CauseIncomplete
-	}
+	return func(k *ledger.Known) bool { return (emptied || !listedLastTime(k)) && mayHaveLeft(k) }
 }
+
+// mayHaveLeft reports whether it matters if a row's message has left the server.
+func mayHaveLeft(k *ledger.Known) bool { return k.Cause.Code != ledger.CauseIncomplete }
 
 // pair matches by fingerprint. left are the rows without one, rest the messages that
 // may be new. Where the header is weak the listed size counts, too, and a message

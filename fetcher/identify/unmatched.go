@@ -102,8 +102,11 @@ func (u Unmatched) ofSize(is func(*ledger.Known) bool) (ask []pop3.Entry) {
 // fingerprint, by their sizes: which of them were forwarded cannot be told then.
 func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match, certain bool) {
 	unsure := lastListed(u.emptied)
-	if u.Edited {
+	switch {
+	case u.Edited:
 		unsure = nil // rather than that most of a mailbox seems to be another's
+	case !u.Moved:
+		unsure = mayHaveLeft // its owner may have deleted it when the other one came
 	}
 	moved, left, rest := pair(u.Rows, entries, prints, unsure)
 	if !u.Edited {
