@@ -118,15 +118,16 @@ func (o Outcome) AboutAddress() bool {
 
 // NoSuchRecipient reports whether a recipient was refused for good because of its
 // address: x.1.x (RFC 3463 3.2) but for the sender's codes, 5.6.7 where the address
-// needs SMTPUTF8 (RFC 6531 3.2), or, without an enhanced code, 550, 551 or 553 to RCPT
-// that is not about anything else that is known.
+// needs SMTPUTF8 (RFC 6531 3.2), 5.2.4, which OpenSMTPD says to one that is not in a
+// table of virtual users, or, without an enhanced code, 550, 551 or 553 to RCPT that is
+// not about anything else that is known.
 func (o Outcome) NoSuchRecipient() bool {
 	switch {
 	case o.Code < 500 && o.Kind != Impossible:
 		return false
 	case o.Enhanced[1] == 1:
 		return o.Enhanced[2] != 7 && o.Enhanced[2] != 8
-	case o.Enhanced == EnhancedCode{5, 6, 7}:
+	case o.Enhanced == EnhancedCode{5, 6, 7}, o.Enhanced == EnhancedCode{5, 2, 4}:
 		return o.Stage == StageRcpt
 	}
 	return o.Enhanced == EnhancedCode{} && o.Stage == StageRcpt && (o.Code == 550 || o.Code == 551 || o.Code == 553) && !o.AboutSender() && !o.NoRelay() && !o.Listed()

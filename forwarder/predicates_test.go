@@ -145,3 +145,28 @@ func TestPredicates(t *testing.T) {
 		})
 	}
 }
+
+// TestNoSuchRecipient has what servers say of an address that they do not have, and of
+// what is not about that.
+func TestNoSuchRecipient(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text  string
+		stage forwarder.Stage
+		code  int
+		enh   forwarder.EnhancedCode
+		want  bool
+	}{
+		{"Postfix: unknown in virtual mailbox table", forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 1, 1}, true},
+		{"Exim: 5.1.8 is about the sender", forwarder.StageRcpt, 550, forwarder.EnhancedCode{5, 1, 8}, false},
+		{"OpenSMTPD: Invalid recipient: <b@example.org>", forwarder.StageRcpt, 550, forwarder.EnhancedCode{}, true},
+		{"OpenSMTPD, virtual: Mailing list expansion problem: <b@example.org>", forwarder.StageRcpt, 524, forwarder.EnhancedCode{5, 2, 4}, true},
+		{"OpenSMTPD, for now: Mailing list expansion problem", forwarder.StageRcpt, 424, forwarder.EnhancedCode{4, 2, 4}, false},
+		{"the same code for the message", forwarder.StageDot, 554, forwarder.EnhancedCode{5, 2, 4}, false},
+	} {
+		o := forwarder.Outcome{Kind: forwarder.Refused, Stage: test.stage, Code: test.code, Enhanced: test.enh, Text: test.text}
+		if got := o.NoSuchRecipient(); got != test.want {
+			t.Errorf("%s: %v, want %v", test.text, got, test.want)
+		}
+	}
+}
