@@ -295,6 +295,14 @@ var pipelines = []struct {
 		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 2),
 	},
 	{
+		name: "421 at MAIL, and a server that refuses RSET behind it and hangs up: nothing behind it is in doubt",
+		scripts: []string{proved + chunk + behind + behind + "S: 421 enough\n S: 503 MAIL first\n S: 503 RCPT first\n" +
+			"S: 250 reset\n S: 421 enough\n S: 503 MAIL first\n S: 503 RCPT first\n S: 554 Too many nonmail commands\n S!",
+			opened + ok + chunk + behind + fine + ok + ok + fine + ok + bye},
+		batches: []int{1, 3},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
+	},
+	{
 		name:    "cut: all that went out is in doubt",
 		scripts: []string{proved + chunk + behind + fine + "S!"},
 		batches: []int{1, 2},

@@ -50,12 +50,15 @@ func (t *transaction) readReplies(ctx context.Context, cmds []command) bool {
 			_ = t.s.send(c.line) // a failure shows in the missing reply
 			_ = t.s.w.Flush()
 		}
-		r, err := t.s.next(wait)
+		r, err := t.s.read(wait)
 		if err != nil {
 			t.lose(ctx, max(c.stage, forwarder.StageMail), err)
 			return false
 		}
-		t.gotReply = true
+		t.gotReply = c.stage != 0 || t.s.closing421 == nil
+		if c.stage != 0 && !r.refusal() {
+			t.s.closing421 = nil // the server goes on nevertheless
+		}
 		if !t.handleReply(ctx, c, r) {
 			return false
 		}
@@ -72,7 +75,9 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 	switch {
 	case c.stage == 0 && r.positive():
 		return true
-	case c.stage == 0 && r.closing() && t.pipelinedBody: // the message was sent: the next reply shows whether 421 was meant
+	case c.stage == 0 && t.pipelinedBody && (r.closing() || r.refusal() && t.s.closing421 != nil):
+		// The message was sent: the next reply shows whether 421 was meant. Exim refuses
+		// RSET, too, if it comes ten times behind one, and hangs up.
 		t.s.closing421, t.gotReply = &r, false
 		t.s.over.Store(true)
 		return true
@@ -185,7 +190,10 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 	if !t.sent {
 		stage, wait = forwarder.StageBody, closeReplyTimeout
 	}
-	r, err := t.s.next(wait)
+	r, err := t.s.read(wait)
+	if err == nil && r.positive() {
+		t.s.closing421 = nil
+	}
 	switch {
 	case err != nil:
 		t.lose(ctx, stage, err)

@@ -29,7 +29,7 @@ type session struct {
 	signatures replySignatures
 	tookBDAT   bool   // the server has accepted a message by BDAT
 	lost       error  // why nothing can be read any more; the connection is closed then
-	closing421 *reply // the 421 by which the server ends the session, until it says something else
+	closing421 *reply // the 421 by which the server ends the session, until it takes something again
 
 	// Guarded by the queue's lock:
 
@@ -107,16 +107,6 @@ func (s *session) goodbye(say func()) {
 	limit := time.AfterFunc(quitTimeout, s.Abort)
 	defer limit.Stop()
 	say()
-}
-
-// next reads the next reply of a transaction. A reply behind a 421 shows that
-// the server goes on nevertheless.
-func (s *session) next(wait time.Duration) (reply, error) {
-	r, err := s.read(wait)
-	if err == nil {
-		s.closing421 = nil
-	}
-	return r, err
 }
 
 // end closes the session's connection because of err. The caller has the right
