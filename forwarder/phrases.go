@@ -45,6 +45,12 @@ var (
 		"bandwidth limits",        // Gmail, IMAP: Account exceeded command or bandwidth limits
 		"too many simultaneous",   // Gmail, IMAP: Too many simultaneous connections
 	}
+	spentPhrases = []string{
+		"messages in this connection", // Exim: 421 too many messages in this connection
+		"too many messages sent",      // OpenSMTPD: 452 4.5.3 Too many recipients: Too many messages sent
+		"messages per connection",     // hosters
+		"messages per session",        // hosters
+	}
 	loginPhrases = []string{
 		"authentication required", // RFC 4954 6, Gmail: 530 5.7.0
 		"requires authentication", // MailEnable: 503 This mail server requires authentication

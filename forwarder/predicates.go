@@ -58,6 +58,14 @@ func (o Outcome) Throttled() bool {
 		(o.Enhanced == EnhancedCode{4, 3, 2} || o.Enhanced == EnhancedCode{4, 7, 28} || o.Says(throttledPhrases))
 }
 
+// SessionSpent reports whether the server takes no more messages in this session,
+// having taken some, but perhaps in another one: words, or at MAIL 4.5.3, which is
+// about recipients (RFC 3463 3.6), and there are none yet.
+func (o Outcome) SessionSpent() bool {
+	return o.Stage == StageMail && o.Code >= 400 && o.Code < 500 &&
+		(o.Enhanced == EnhancedCode{4, 5, 3} || o.Says(spentPhrases))
+}
+
 // TooManyRecipients reports whether a recipient was refused only because the
 // transaction has too many (RFC 5321 4.5.3.1.10): the others are to be sent in
 // another one. 552 is what RFC 821 had for it.

@@ -84,8 +84,8 @@ func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at 
 			suspicions = append(suspicions, early.suspicion)
 		}
 		// Of sessions that were idle, or that the server does not want, there are only
-		// so many.
-		if !d.c.Slot.place.Idle && !early.refusal.Throttled() {
+		// so many. One that is spent has taken other messages.
+		if !d.c.Slot.place.Idle && !early.refusal.Throttled() && !early.refusal.SessionSpent() {
 			tries++
 		}
 	}
@@ -124,7 +124,7 @@ func (d *Delivery) try(ctx context.Context) ([]forwarder.Outcome, error) {
 	switch {
 	case err == nil:
 		return d.answered(began, out, took)
-	case errors.As(err, &early) && early.refusal.Throttled():
+	case errors.As(err, &early) && early.refusal.Throttled() && !early.refusal.SessionSpent():
 		q.Throttled(c, began)
 	}
 	return nil, err

@@ -303,6 +303,21 @@ var pipelines = []struct {
 		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
 	},
 	{
+		name: "no more messages in this session: the others go on another one",
+		scripts: []string{
+			"S: 220 mx\n C: EHLO client.example\n S: 250 mx\n" + lockstep + "C: MAIL FROM:<a@example.org>\n S: 452 4.5.3 Too many recipients: Too many messages sent\n C!",
+			"S: 220 mx\n C: EHLO client.example\n S: 250 mx\n" + lockstep + bye,
+		},
+		batches: []int{1, 1},
+		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 2),
+	},
+	{
+		name:    "no more messages in a session that has taken none: it is the answer",
+		scripts: []string{"S: 220 mx\n C: EHLO client.example\n S: 250 mx\n C: MAIL FROM:<a@example.org>\n S: 452 4.5.3 Too many messages sent\n" + bye},
+		batches: []int{1},
+		want:    []string{"refused mail 452 4.5.3 Too many messages sent"},
+	},
+	{
 		name:    "cut: all that went out is in doubt",
 		scripts: []string{proved + chunk + behind + fine + "S!"},
 		batches: []int{1, 2},

@@ -102,7 +102,7 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 			t.s.signatures.noteEnvelope(r)
 		}
 		return true
-	case r.closing():
+	case r.closing(), o.SessionSpent() && !t.slot.first:
 		t.closed421, t.s.closing421 = &o, &r
 		return t.endAfter(c, o)
 	case !open(c.scope): // it follows from an earlier refusal

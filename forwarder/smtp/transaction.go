@@ -54,7 +54,7 @@ type transaction struct {
 
 	gotReply           bool               // the server has said something to this transaction
 	replyBeforeData    bool               // a reply came before the message was sent
-	closed421          *forwarder.Outcome // the 421 that ended the session at the envelope
+	closed421          *forwarder.Outcome // the 421, or what amounts to it, that ended the session at the envelope
 	data354AfterReject bool               // the server asks for a message that no recipient gets
 	notStarted         bool               // the session ended before it got to this transaction
 	suspicion          suspicion          // what that may have come from
