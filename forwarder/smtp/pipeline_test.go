@@ -354,6 +354,20 @@ var pipelines = []struct {
 		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 3),
 	},
 	{
+		name: "RSET refused with the message on its way, and the server hangs up: nothing is in doubt",
+		scripts: []string{proved + chunk + behind + behind + "S: 250 2.1.0 ok\n S: 550 5.1.1 unknown\n S: 503 no recipients\n S: 554 Too many nonmail commands\n S!",
+			opened + ok + chunk + fine + ok + bye},
+		batches: []int{1, 3},
+		want:    []string{"accepted dot 250 ok", "refused rcpt 550 5.1.1 unknown", "accepted dot 250 ok", "accepted dot 250 ok"},
+	},
+	{
+		name:    "RSET refused with the message on its way, and the server goes on",
+		scripts: []string{proved + chunk + behind + fine + ok + "S: 554 no\n S: 250 2.1.0 ok\n C!"},
+		batches: []int{1, 2},
+		want: []string{"accepted dot 250 ok", "accepted dot 250 ok",
+			`in doubt dot protocol violation: unexpected reply 554 "no"`},
+	},
+	{
 		name: "RSET refused with the message on its way",
 		scripts: []string{proved + chunk + behind + fine + ok +
 			"S: 500 what?\n C!"},

@@ -81,6 +81,9 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 		t.s.closing421, t.gotReply = &r, false
 		t.s.over.Store(true)
 		return true
+	case c.stage == 0 && t.pipelinedBody && r.code == 554:
+		t.onResetRefused(ctx, r)
+		return false
 	case c.stage == 0 && r.closing():
 		t.s.closing421, t.notStarted = &r, true
 		t.s.end(errNotStarted)
@@ -116,6 +119,18 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 	}
 	settle(c.scope, o)
 	return true
+}
+
+// onResetRefused is for a message that was sent behind an RSET that the server refuses.
+// If it hangs up then, it has done nothing of what follows: Exim does so at the tenth
+// RSET behind messages that it has refused.
+func (t *transaction) onResetRefused(ctx context.Context, r reply) {
+	t.s.closing421, t.gotReply = &r, false
+	_, err := t.s.read(closeReplyTimeout)
+	if err == nil || !hungUp(err) {
+		t.s.closing421, err = nil, r.unexpected()
+	}
+	t.lose(ctx, forwarder.StageMail, err)
 }
 
 // onOutOfSync is for a command that the server did not understand, or not at this
