@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/popferry/popferry/fetcher/identify"
 	"github.com/popferry/popferry/fetcher/pop3/pop3test"
 )
 
@@ -79,6 +80,28 @@ func TestMessagesThatOnlyTheirBodiesTellApart(t *testing.T) {
 			}
 			wantList(t, "arrived", f.bodiesArrived(), want)
 		})
+	}
+}
+
+// Where all messages are others under new UIDs at once, headers that are alike do not
+// show that the mailbox was moved.
+func TestAlikeMessagesDoNotMakeAMovedMailbox(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{true, false} {
+		f := newFixture(t, faults{})
+		var want []string
+		for _, day := range []string{"mon", "tue"} {
+			f.change(func([]pop3test.Message) []pop3test.Message { return nil })
+			for i := range identify.MinMoved {
+				body := fmt.Sprint(day, " ", i)
+				want = append(want, body)
+				f.addUnder(fmt.Sprint(day, i), alikeOf(body))
+			}
+			f.pollEvery12Hours(1, false)
+			f.account.Policy.Keep = keep
+		}
+		f.pollEvery12Hours(2, false)
+		wantList(t, "arrived", f.bodiesArrived(), want)
 	}
 }
 

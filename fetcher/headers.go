@@ -50,7 +50,7 @@ func (a Account) printOf(h message.Header) identify.Print {
 	if a.Multidrop == nil && a.Filter == nil {
 		f = ledger.HeaderFingerprint(f)
 	}
-	return identify.Print{Fingerprint: f, Weak: h.Weak()}
+	return identify.Print{Fingerprint: f, Weak: h.Weak(), Headless: !h.Identifiable()}
 }
 
 // fingerprint is what a row keeps to tell messages apart by their headers. It has the

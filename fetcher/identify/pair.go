@@ -16,12 +16,35 @@ func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, emptied bo
 
 // lastListed reports whether a row's message may not have been in the last listing. Of
 // one that never came whole that does not matter: it is fetched in any case.
-func lastListed(emptied bool) (unsure func(*ledger.Known) bool) {
-	return func(k *ledger.Known) bool { return (emptied || !listedLastTime(k)) && mayHaveLeft(k) }
+func lastListed(emptied bool) unsure {
+	return func(k *ledger.Known, _ Print) bool {
+		return (emptied || !listedLastTime(k)) && k.Cause.Code != ledger.CauseIncomplete
+	}
 }
 
-// mayHaveLeft reports whether it matters if a row's message has left the server.
-func mayHaveLeft(k *ledger.Known) bool { return k.Cause.Code != ledger.CauseIncomplete }
+// alsoHeaded is unsure, and so are all headers: a message that has one is compared
+// whole once it was fetched.
+func alsoHeaded(other unsure) unsure {
+	return func(k *ledger.Known, p Print) bool {
+		return !p.Headless && k.Cause.Code != ledger.CauseIncomplete || other(k, p)
+	}
+}
+
+// unsure reports whether a message with a weak header may be another than a row's,
+// that has left.
+type unsure func(*ledger.Known, Print) bool
+
+// anyProven reports whether a message has the header of a row, and one that no two
+// messages share: it is there under another UID.
+func anyProven(rows []*ledger.Known, prints []Print) bool {
+	headers := make(map[string]bool)
+	for _, k := range rows {
+		headers[ledger.HeaderFingerprint(k.Fingerprint)] = k.Fingerprint != ""
+	}
+	return slices.ContainsFunc(prints, func(p Print) bool {
+		return !p.Weak && headers[ledger.HeaderFingerprint(p.Fingerprint)]
+	})
+}
 
 // pair matches by fingerprint. left are the rows without one, rest the messages that
 // may be new. Where the header is weak the listed size counts, too, and a message
@@ -29,7 +52,7 @@ func mayHaveLeft(k *ledger.Known) bool { return k.Cause.Code != ledger.CauseInco
 // now, and there are no more such messages than rows. Else one may be another with the
 // same header: it is in neither list, and is compared whole once it was fetched. If
 // unsure is nil, nothing is.
-func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure func(*ledger.Known) bool) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
+func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure unsure) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
 	byHeader := make(map[string][]*ledger.Known)
 	for _, k := range rows {
 		if k.Fingerprint == "" {
@@ -49,7 +72,7 @@ func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure fun
 		}
 		j := slices.IndexFunc(same, func(k *ledger.Known) bool { return k.UID == e.UID && fits(k) })
 		if j < 0 && unsure != nil {
-			j = slices.IndexFunc(same, func(k *ledger.Known) bool { return fits(k) && !unsure(k) })
+			j = slices.IndexFunc(same, func(k *ledger.Known) bool { return fits(k) && !unsure(k, print) })
 		}
 		if j < 0 {
 			j = slices.IndexFunc(same, fits)
@@ -57,7 +80,7 @@ func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure fun
 		switch {
 		case j < 0:
 			rest = append(rest, e)
-		case print.Weak && unsure != nil && same[j].UID != e.UID && (crowded[alike{header, e.Size}] || unsure(same[j])):
+		case print.Weak && unsure != nil && same[j].UID != e.UID && (crowded[alike{header, e.Size}] || unsure(same[j], print)):
 		default:
 			moved = append(moved, Match{Entry: e, Known: *same[j]})
 			byHeader[header] = slices.Delete(same, j, j+1)

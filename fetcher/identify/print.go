@@ -8,6 +8,9 @@ type Print struct {
 	// Weak: there is no Received line, which no two messages share. Senders do send
 	// different messages with one Message-ID.
 	Weak bool
+	// Headless: no field identifies the message, and its fingerprint is that of the
+	// octets that it begins with.
+	Headless bool
 }
 
 // another reports whether a header is that of another message than a row's.
