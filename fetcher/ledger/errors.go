@@ -17,6 +17,8 @@ var (
 	// ErrEmpty: the ledger's file is there, but has nothing in it. It may be what is
 	// left of a ledger after a crash or a copy that failed.
 	ErrEmpty = errors.New("the ledger is an empty file")
+	// ErrLogLeft: the ledger is missing, but what SQLite had still to move into it is there.
+	ErrLogLeft = errors.New("the ledger is missing, but its log is there")
 	// ErrNetworkFS: the ledger is on a network file system, where locks and syncs
 	// cannot be trusted.
 	ErrNetworkFS = errors.New("the ledger is on a network file system")

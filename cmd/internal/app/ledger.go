@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/popferry/popferry/cmd/internal/cause"
@@ -71,7 +72,9 @@ func openLedger(ctx context.Context, cfg *config.Config, look bool) (ledger.Stor
 		return store, nil
 	}
 	explained := cause.Explain("state", err)
-	if _, moved := errors.AsType[*ledger.MovedError](err); moved || errors.Is(err, ledger.ErrMissing) || errors.Is(err, ledger.ErrEmpty) || errors.Is(err, ledger.ErrNetworkFS) {
+	_, moved := errors.AsType[*ledger.MovedError](err)
+	is := func(target error) bool { return errors.Is(err, target) }
+	if moved || slices.ContainsFunc([]error{ledger.ErrMissing, ledger.ErrLogLeft, ledger.ErrEmpty, ledger.ErrNetworkFS}, is) {
 		return nil, &ConfigError{Err: explained}
 	}
 	return nil, explained

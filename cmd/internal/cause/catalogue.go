@@ -83,6 +83,7 @@ var catalogue = []entry{
 	{Cause{"disk_full", "the disk is full", "Free some space, or set spool.dir to a folder with enough of it. Nothing was deleted."}, is(syscall.ENOSPC, syscall.EDQUOT)},
 	{Cause{"spool", "cannot store a message while it is being forwarded", "Set spool.dir to a folder that popferry can write to."}, as[*spool.Error]},
 	{Cause{"ledger_missing", "the ledger is missing", "Restore it (is the volume mounted?). To start over with an empty one, set state_create: true; mail that is still on the servers is then forwarded again."}, is(ledger.ErrMissing)},
+	{Cause{"ledger_log", "the ledger is missing, but its log is there", "The log may hold the last entries. Restore the ledger beside it (is the volume mounted?). To start over with an empty one, move the log away; mail that is still on the servers is then forwarded again."}, is(ledger.ErrLogLeft)},
 	{Cause{"ledger_moved", "the ledger has moved", "Nothing was sent or deleted."}, as[*ledger.MovedError]},
 	{Cause{"ledger_older", "the ledger is of an older popferry", "If popferry runs as a service, restart that; else poll once: popferry run --once. Either brings the tables up to date."}, as[*ledger.OlderError]},
 	{Cause{"ledger_empty", "the ledger is an empty file", "It may be what a crash or a failed copy has left. Restore it from a backup. To start over without one, remove the file, with state_create: true; mail that is still on the servers is then forwarded again."}, is(ledger.ErrEmpty)},

@@ -147,8 +147,8 @@ func TestRemovedInUse(t *testing.T) {
 	if err := errors.Join(l.Put(t.Context(), held("1")), os.Remove(path), l.Release(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), path, Options{Create: true}); err == nil || !strings.Contains(err.Error(), path+"-wal") {
-		t.Errorf("error %v, want one that names the log", err)
+	if _, err := Open(t.Context(), path, Options{Create: true}); !errors.Is(err, ledger.ErrLogLeft) || !strings.Contains(err.Error(), path+"-wal") {
+		t.Errorf("error %v, want %v with the log's path", err, ledger.ErrLogLeft)
 	}
 }
 

@@ -168,8 +168,7 @@ func writeTables(ctx context.Context, path string) error {
 // database.
 func clearWay(path string) error {
 	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		return fmt.Errorf("%[1]s is missing, but its log %[1]s-wal exists and may hold the last entries; "+
-			"restore the database beside it, or move the log away", path)
+		return fmt.Errorf("%w: %s-wal", ledger.ErrLogLeft, path)
 	}
 	for _, name := range []string{path + "-wal", path + "-shm"} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
