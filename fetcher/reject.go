@@ -87,7 +87,7 @@ func (s *session) wrap(ctx context.Context, d *delivery, v outcome.Verdict, to [
 		_ = s.tally.abort(err)
 		return v
 	}
-	return v.Wrapped(outcome.Evaluate(outs, outcome.Envelope{}, d.before.Recipients, d.attempt))
+	return v.Wrapped(outcome.Evaluate(outs, outcome.Envelope{Chosen: d.envelope.Chosen}, d.before.Recipients, d.attempt))
 }
 
 // attachment is the refused message as it is sent once more.

@@ -126,3 +126,20 @@ func TestReturnPathThatIsNoPath(t *testing.T) {
 		})
 	}
 }
+
+// TestWrappedMessageForWhoIsNotThere: that a recipient is refused who was chosen for one
+// message alone is no fault of the route, also where only its attachment was sent.
+func TestWrappedMessageForWhoIsNotThere(t *testing.T) {
+	t.Parallel()
+	options := smtpFault(forwarder.StageRcpt, reply(550, 5, 1, 1), onAddress("gone"))
+	options.Hide = []string{"CHUNKING"}
+	f := newFixture(t, faults{smtp: options})
+	f.account.Destination.OnReject = fetcher.Wrap
+	f.sortBy(nil)
+	f.addUnder("bad", append([]byte("Delivered-To: gone@example.org\r\n"+youngReceived), smuggler...))
+	f.addDelivered("m1", "Delivered-To: leo@example.org\r\n")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1, Held: 1}, OnServer: 2})
+	f.add("m2")
+	wantResult(t, f.poll(), result{Counts: counts{Forwarded: 1}, OnServer: 3})
+	f.wantState("bad", "held")
+}
