@@ -146,6 +146,10 @@ func judgeEnvelope(o forwarder.Outcome, e Envelope) Disposition {
 		return Refused
 	case o.Stage == forwarder.StageRcpt && (e.Several || e.Chosen):
 		return Retry
+	case e.OwnSender && o.Stage == forwarder.StageRcpt && (!forGood || o.Enhanced == forwarder.EnhancedCode{}) && !o.NoRelay() && !o.WantsLogin():
+		// It may be the sender all the same: greylisting is about both, and OpenSMTPD says
+		// "550 Invalid recipient" where a rule refuses the sender.
+		return Retry
 	default: // the configured addresses, for every message alike
 		return RouteFault
 	}

@@ -80,6 +80,11 @@ func TestJudge(t *testing.T) {
 		{saying(refused(rcpt, 550), "Sender rejected"), own, Retry},
 		{saying(refused(rcpt, 554, 5, 7, 1), "<a@example.org>: Relay access denied"), own, RouteFault},
 		{refused(rcpt, 550, 5, 1, 1), own, RouteFault},
+		{saying(refused(rcpt, 550), "Invalid recipient: <b@example.org>"), own, Retry},
+		{saying(refused(rcpt, 550), "Invalid recipient: <b@example.org>"), Envelope{}, RouteFault},
+		{saying(refused(rcpt, 550), "relay not permitted"), own, RouteFault},
+		{saying(refused(rcpt, 450, 4, 2, 0), "<b@example.org>: Recipient address rejected: Greylisted"), own, Retry},
+		{saying(refused(rcpt, 450, 4, 2, 0), "<b@example.org>: Recipient address rejected: Greylisted"), Envelope{}, RouteFault},
 
 		{saying(refused(rcpt, 450, 4, 1, 8), "<a@spamhaus.example>: Sender address rejected: Domain not found"), own, Retry},
 		{saying(refused(rcpt, 550, 5, 1, 8), "<relay@example.org>: Sender address rejected: Domain not found"), own, Refused},
