@@ -48,8 +48,7 @@ var (
 	spentPhrases = []string{
 		"messages in this connection", // Exim: 421 too many messages in this connection
 		"too many messages sent",      // OpenSMTPD: 452 4.5.3 Too many recipients: Too many messages sent
-		"messages per connection",     // hosters
-		"messages per session",        // hosters
+		"message count per session",   // Amazon SES: 421 Maximum message count per session reached
 	}
 	loginPhrases = []string{
 		"authentication required", // RFC 4954 6, Gmail: 530 5.7.0

@@ -58,9 +58,9 @@ func (o Outcome) Throttled() bool {
 		(o.Enhanced == EnhancedCode{4, 3, 2} || o.Enhanced == EnhancedCode{4, 7, 28} || o.Says(throttledPhrases))
 }
 
-// SessionSpent reports whether the server takes no more messages in this session,
-// having taken some, but perhaps in another one: words, or at MAIL 4.5.3, which is
-// about recipients (RFC 3463 3.6), and there are none yet.
+// SessionSpent reports whether the server refuses MAIL because it takes no more messages
+// in this session: in another one it may. It says so in words, or by 4.5.3, which is
+// about recipients (RFC 3463 3.6), though there are none yet.
 func (o Outcome) SessionSpent() bool {
 	return o.Stage == StageMail && o.Code >= 400 && o.Code < 500 &&
 		(o.Enhanced == EnhancedCode{4, 5, 3} || o.Says(spentPhrases))

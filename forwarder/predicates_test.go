@@ -58,6 +58,7 @@ func TestPredicates(t *testing.T) {
 		{"Gmail, rate", mail, 450, forwarder.EnhancedCode{4, 7, 28}, "unusual rate of mail", "AboutSender Throttled"},
 		{"Exim, messages in a connection", mail, 421, forwarder.EnhancedCode{}, "too many messages in this connection", "AboutSender Throttled SessionSpent"},
 		{"OpenSMTPD, messages in a session", mail, 452, forwarder.EnhancedCode{4, 5, 3}, "Too many recipients: Too many messages sent", "Throttled SessionSpent"},
+		{"Amazon SES, messages in a session", mail, 421, forwarder.EnhancedCode{}, "Connection closed by server. Maximum message count per session reached.", "AboutSender SessionSpent"},
 		{"a hoster, messages in an hour", mail, 450, forwarder.EnhancedCode{4, 7, 1}, "too many messages, slow down", "AboutSender Throttled"},
 		{"Postfix anvil, recipients", rcpt, 450, forwarder.EnhancedCode{4, 7, 1}, "Error: too many recipients, request rate limit", "AboutSender Throttled"},
 		{"IMAP, NO without a code", dot, 450, forwarder.EnhancedCode{4, 0, 0}, "NO Append failed", "Unexplained"},

@@ -84,7 +84,7 @@ func (d *Delivery) Wait(ctx context.Context, begin func(ctx context.Context, at 
 			suspicions = append(suspicions, early.suspicion)
 		}
 		// Of sessions that were idle, or that the server does not want, there are only
-		// so many. One that is spent has taken other messages.
+		// so many. One that is spent has taken other messages, so that this has an end, too.
 		if !d.c.Slot.place.Idle && !early.refusal.Throttled() && !early.refusal.SessionSpent() {
 			tries++
 		}

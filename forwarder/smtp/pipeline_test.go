@@ -303,6 +303,13 @@ var pipelines = []struct {
 		want:    slices.Repeat([]string{"accepted dot 250 ok"}, 4),
 	},
 	{
+		name: "no more messages in this session, and a server that hangs up: it may have done what follows",
+		scripts: []string{proved + chunk + behind + "S: 452 4.5.3 Too many messages sent\n S: 503 MAIL first\n S: 503 RCPT first\n S!",
+			opened + ok + bye},
+		batches: []int{1, 2},
+		want:    []string{"accepted dot 250 ok", "accepted dot 250 ok", "in doubt dot unexpected EOF"},
+	},
+	{
 		name: "no more messages in this session: the others go on another one",
 		scripts: []string{
 			"S: 220 mx\n C: EHLO client.example\n S: 250 mx\n" + lockstep + "C: MAIL FROM:<a@example.org>\n S: 452 4.5.3 Too many recipients: Too many messages sent\n C!",

@@ -106,7 +106,10 @@ func (t *transaction) handleReply(ctx context.Context, c command, r reply) bool 
 		}
 		return true
 	case r.closing(), o.SessionSpent() && !t.slot.first:
-		t.closed421, t.s.closing421 = &o, &r
+		t.closed421 = &o
+		if r.closing() { // else it has not said that it does nothing of what follows
+			t.s.closing421 = &r
+		}
 		return t.endAfter(c, o)
 	case !open(c.scope): // it follows from an earlier refusal
 		t.data354AfterReject = r.code == 354
@@ -233,9 +236,9 @@ func (t *transaction) readFinalReply(ctx context.Context, scope []forwarder.Outc
 
 // onFinalRefusal settles the recipients of scope that were still to get the
 // message. If the server does not know BDAT after all, it goes by DATA on another
-// session, if it may. So it does as it is if the server has refused MAIL because of
-// the transactions before, and then did not hang up: Exim says 503 to what was sent
-// behind it.
+// session, if it may. The message goes on another session unchanged if the server has
+// refused MAIL because of the transactions before, and then did not hang up: Exim says
+// 503 to what was sent behind it.
 func (t *transaction) onFinalRefusal(scope []forwarder.Outcome, r reply, stage forwarder.Stage) {
 	t.slot.needsRset = true
 	if t.closed421AtMail() {
