@@ -25,8 +25,8 @@ func (s *session) prints(ctx context.Context, entries []pop3.Entry, moved bool) 
 	return prints, err
 }
 
-// allPrints is prints but for the messages at which sessions end: of those nothing is
-// known.
+// allPrints is like prints, but does not ask for the headers of messages at which sessions
+// end: nothing is known of those.
 func (s *session) allPrints(ctx context.Context, entries []pop3.Entry, breaking identify.Breaking, moved bool) ([]identify.Print, error) {
 	ask := breaking.Without(entries)
 	prints, err := s.prints(ctx, ask, moved)

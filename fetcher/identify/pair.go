@@ -16,23 +16,23 @@ func Pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, emptied bo
 
 // lastListed reports whether a row's message may not have been in the last listing. Of
 // one that never came whole that does not matter: it is fetched in any case.
-func lastListed(emptied bool) unsure {
+func lastListed(emptied bool) doubt {
 	return func(k *ledger.Known, _ Print) bool {
 		return (emptied || !listedLastTime(k)) && k.Cause.Code != ledger.CauseIncomplete
 	}
 }
 
-// alsoHeaded is unsure, and so are all headers: a message that has one is compared
-// whole once it was fetched.
-func alsoHeaded(other unsure) unsure {
+// orAlike adds to a doubt that any message may have the header of one that has left. Only
+// where no field identifies a message is it told by its octets already.
+func orAlike(other doubt) doubt {
 	return func(k *ledger.Known, p Print) bool {
 		return !p.Headless && k.Cause.Code != ledger.CauseIncomplete || other(k, p)
 	}
 }
 
-// unsure reports whether a message with a weak header may be another than a row's,
-// that has left.
-type unsure func(*ledger.Known, Print) bool
+// doubt reports whether a message with a weak header may be another than that of the
+// row with this header.
+type doubt func(*ledger.Known, Print) bool
 
 // anyProven reports whether a message has the header of a row, and one that no two
 // messages share: it is there under another UID.
@@ -52,7 +52,7 @@ func anyProven(rows []*ledger.Known, prints []Print) bool {
 // now, and there are no more such messages than rows. Else one may be another with the
 // same header: it is in neither list, and is compared whole once it was fetched. If
 // unsure is nil, nothing is.
-func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure unsure) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
+func pair(rows []*ledger.Known, entries []pop3.Entry, prints []Print, unsure doubt) (moved []Match, left []*ledger.Known, rest []pop3.Entry) {
 	byHeader := make(map[string][]*ledger.Known)
 	for _, k := range rows {
 		if k.Fingerprint == "" {

@@ -106,7 +106,7 @@ func (u Unmatched) Rematch(entries []pop3.Entry, prints []Print) (moved []Match,
 	case u.Edited:
 		unsure = nil // rather than that most of a mailbox seems to be another's
 	case !u.Moved || !anyProven(u.Rows, prints):
-		unsure = alsoHeaded(unsure) // its owner may have deleted it when the other one came
+		unsure = orAlike(unsure) // its owner may have deleted it when the other one came
 	}
 	moved, left, rest := pair(u.Rows, entries, prints, unsure)
 	if !u.Edited {
