@@ -76,15 +76,20 @@ forward:
 `, testworld.HostPort(t, src.Addr()), testworld.HostPort(t, sink.Addr().String()))
 	const pass = "page-password"
 	testworld.Write(t, filepath.Join(filepath.Dir(path), "page.password"), pass+"\n")
-	var log testworld.Output
-	d, cfg := fixture(t, path, &log, slog.LevelInfo)
-	d.begin(t, cfg)
-	base := "http://" + listening.FindStringSubmatch(log.String())[1]
 	var said struct {
 		Accounts []struct {
 			LastError string `json:"last_error"`
 		}
 	}
+	var log testworld.Output
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log:\n%s\nthe status:\n%+v", log.String(), said)
+		}
+	})
+	d, cfg := fixture(t, path, &log, slog.LevelDebug)
+	d.begin(t, cfg)
+	base := "http://" + listening.FindStringSubmatch(log.String())[1]
 	status := func(password string) string {
 		code, body := testworld.Request(t, base+"/status.json", nil, password)
 		if err := json.Unmarshal([]byte(body), &said); err != nil || code != http.StatusOK || len(said.Accounts) != 2 {
